@@ -1,0 +1,58 @@
+# Everything works on a fresh checkout: each target sets up what it needs in .venv first.
+
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+BIN := .venv/bin
+SOURCES := $(wildcard stream/*.pyx stream/*.pxd) setup.py pyproject.toml
+
+# Install the package (editable), its extension, the embedded Kafka's parts and the development tools.
+.venv/installed: $(SOURCES)
+	test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[broker,dev]'
+	touch $@
+
+.PHONY: setup demo test lint types unit integration debug bench clean
+
+# Set up only.
+setup: .venv/installed
+
+# Start an embedded Apache Kafka, play real data through a worker, show triggers as they fire.
+demo: setup
+	$(BIN)/stream demo
+
+# Everything that has to pass before a change lands: lints, types, unit and integration tests, the debug build.
+test: lint types debug
+	$(BIN)/pytest
+
+# Style of Python and Cython.
+lint: setup
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	PATH="$(CURDIR)/$(BIN):$$PATH" cython-lint stream/*.pyx stream/*.pxd
+
+# Static types.
+types: setup
+	$(BIN)/mypy
+
+# The tests that need no Kafka: seconds.
+unit: setup
+	$(BIN)/pytest tests/unit tests/reference
+
+# The tests on a real Apache Kafka.
+integration: setup
+	$(BIN)/pytest tests/integration
+
+# The engine's tests on a build with bounds checks, overflow checks and C assertions.
+debug: setup
+	STREAM_DEBUG=1 $(BIN)/python setup.py --quiet build --build-base build/debug --build-lib build/debug/lib
+	STREAM_DEBUG=1 STREAM_HISTORIES=200 $(BIN)/pytest -q --import-mode=append -o pythonpath="build/debug/lib ." \
+		tests/unit/test_debug_build.py tests/unit/test_engine.py tests/unit/test_state.py tests/unit/test_fastmatch.py \
+		tests/reference
+
+# Measure a worker on the reference workloads; see loadtest/README.md.
+bench: setup
+	$(BIN)/python -m loadtest.bench --workload wide --rules noop
+	$(BIN)/python -m loadtest.bench --workload wide --rules demo
+
+# Remove what was built or installed here.
+clean:
+	rm -rf .venv build dist *.egg-info stream/*.so stream/*.c .pytest_cache .mypy_cache .ruff_cache .hypothesis

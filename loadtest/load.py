@@ -1,0 +1,115 @@
+"""Loading a workload into Kafka, and the offsets that say how far everybody is."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import deque
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient
+
+from loadtest.workloads import CLICKSTREAM, PARTITIONS, TRANSACTIONS, LoadEvent
+from stream import topology
+from stream.errors import TopologyError
+from stream.settings import Settings
+
+TOPICS = (CLICKSTREAM, TRANSACTIONS)
+BATCH_BYTES = 256 * 1024
+BATCHES_IN_FLIGHT = 32
+
+# Event times lie months back: with retention by time the broker would delete what is being read.
+TOPIC_CONFIG = {"retention.ms": "-1", "retention.bytes": "-1"}
+
+Ends = Mapping[TopicPartition, int]
+Progress = Callable[[int], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """What was loaded: records, bytes of values, seconds that it took."""
+
+    records: int
+    bytes: int
+    seconds: float
+
+
+async def create_topics(admin: AIOKafkaAdminClient, prefix: str, replication: int) -> None:
+    """Create the two source topics. Raises TopologyError where one is there with another partition count."""
+    topics = [prefix + topic for topic in TOPICS]
+    await topology.create_topics(
+        admin, dict.fromkeys(topics, TOPIC_CONFIG), partitions=PARTITIONS, replication=replication
+    )
+    for topic, count in (await topology.partition_counts(admin, topics)).items():
+        if count != PARTITIONS:
+            raise TopologyError(
+                f"{topic} has {count} partitions, the workload needs {PARTITIONS}",
+                hint="delete it, or use --prefix",
+            )
+
+
+async def load(
+    settings: Settings, events: Iterable[LoadEvent], prefix: str, progress: Progress = lambda _: None
+) -> Loaded:
+    """Produce `events`, idempotent and acknowledged by all replicas; each topic partition in the given order.
+
+    `progress` is told the number of records produced so far, once a batch.
+    """
+    producer = AIOKafkaProducer(
+        bootstrap_servers=settings.broker,
+        enable_idempotence=True,
+        max_batch_size=BATCH_BYTES,
+        **settings.kafka_security(),
+    )
+    await producer.start()
+    began = time.monotonic()
+    try:
+        records, size = await _send(producer, events, prefix, progress)
+    finally:
+        await producer.stop()
+    return Loaded(records, size, time.monotonic() - began)
+
+
+async def _send(
+    producer: AIOKafkaProducer, events: Iterable[LoadEvent], prefix: str, progress: Progress
+) -> tuple[int, int]:
+    batches = {
+        (topic, partition): producer.create_batch() for topic in TOPICS for partition in range(PARTITIONS)
+    }
+    in_flight: deque[asyncio.Future[object]] = deque()
+    size = records = 0
+    for topic, partition, key, value, time_ms in events:
+        size += len(value)
+        batch = batches[topic, partition]
+        if batch.append(key=key, value=value, timestamp=time_ms) is None:
+            in_flight.append(await producer.send_batch(batch, prefix + topic, partition=partition))
+            records += batch.record_count()
+            progress(records)
+            batch = batches[topic, partition] = producer.create_batch()
+            batch.append(key=key, value=value, timestamp=time_ms)
+            if len(in_flight) > BATCHES_IN_FLIGHT:
+                await in_flight.popleft()
+    for (topic, partition), batch in batches.items():
+        if batch.record_count():
+            in_flight.append(await producer.send_batch(batch, prefix + topic, partition=partition))
+            records += batch.record_count()
+    await asyncio.gather(*in_flight)
+    progress(records)
+    return records, size
+
+
+async def end_offsets(settings: Settings, topics: Sequence[str]) -> Ends:
+    """The end offset of every partition of `topics`, all of which must exist, with PARTITIONS partitions."""
+    if not topics:
+        return {}  # and a consumer that is stopped before it did anything cancels whoever stops it
+    consumer = AIOKafkaConsumer(bootstrap_servers=settings.broker, **settings.kafka_security())
+    await consumer.start()
+    try:
+        found: Ends = await consumer.end_offsets(
+            [TopicPartition(topic, number) for topic in topics for number in range(PARTITIONS)]
+        )
+    finally:
+        await consumer.stop()
+    return found

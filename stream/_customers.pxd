@@ -1,0 +1,25 @@
+"""The table and the timers of a partition; the essay is in `_customers.pyx`."""
+
+from libc.stdint cimport int64_t
+
+from stream._state cimport Customer, Instance, Layout
+
+cdef class Customers:
+    cdef readonly Layout layout
+    cdef readonly int64_t state_bytes
+    cdef dict table, moves
+    cdef list changed, heap
+    cdef Py_ssize_t stale
+    cdef int64_t sequence, due                      # `due`: no timer is due before it
+    cdef bint loaded                                # records were loaded, the timers are to be made anew
+
+    cdef int move(self, Customer customer) except -1
+    cdef int settle(self) except -1
+    cdef Customer find(self, str id)
+    cdef Customer ensure(self, str id)
+    cdef int touch(self, Customer customer) except -1
+    cdef tuple timer(self, Customer customer, Instance instance)
+    cdef int open(self, Customer customer, Instance instance) except -1
+    cdef int close(self, Customer customer, Instance instance) except -1
+    cdef tuple pop_due(self, int64_t before)
+    cdef bint is_due(self, int64_t before) except -1

@@ -1,0 +1,29 @@
+"""The records of one source; the essay is in `_decode.pyx`."""
+
+from libc.stdint cimport int64_t
+
+cdef class Lane:
+    cdef object source
+    cdef str name, constant
+    cdef tuple event_path, customer_path, time_path, id_path
+    cdef int slot
+    cdef bint ended
+    cdef list waiting               # sequences of records that come after `records`
+    cdef object records
+    cdef Py_ssize_t at, count
+    cdef int64_t reached            # the largest event time applied; -1: none
+    cdef int64_t applied, position, future
+
+    cdef bint ready                 # the head, decoded:
+    cdef dict event
+    cdef object record
+    cdef str event_name, customer
+    cdef int64_t time, offset, appended_at
+    cdef bint from_future
+
+    cdef int feed(self, object records) except -1
+    cdef bint advance(self, object result, int64_t wall) except -1
+    cdef str refusal(self, object record, int64_t wall)
+    cdef str event_id(self, int partition)
+    cdef int consume(self) except -1
+    cdef Py_ssize_t at_hand(self) noexcept

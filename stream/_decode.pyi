@@ -1,0 +1,15 @@
+"""Types of the compiled `_decode`; the essay is in `_decode.pyx`."""
+
+from typing import Final, Self, final
+
+from stream.program import Source
+
+MAX_EVENT_BYTES: Final = 1048576
+MAX_CUSTOMER_ID: Final = 256
+FUTURE_MS: Final = 300000
+
+@final
+class Lane:
+    def __new__(cls, source: Source, slot: int) -> Self: ...
+
+def parse_time(value: object) -> int | None: ...

@@ -1,0 +1,299 @@
+"""CEL's operators and functions: what each does with which types.
+
+`apply` picks the overload by the types of the arguments; none that fits is an error, as CEL says. Integers
+have 64 bits and never wrap. Tested by tests/conformance.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Callable
+from typing import Any
+
+from stream import celstrings, celtime
+from stream.celstrings import within
+from stream.celvalues import (
+    INT_MAX,
+    INT_MIN,
+    UINT_MAX,
+    Duration,
+    Timestamp,
+    TypeValue,
+    UInt,
+    type_of,
+)
+from stream.errors import ExpressionError
+
+Operation = Callable[..., Any]
+
+_TIME, _SPAN = "google.protobuf.Timestamp", "google.protobuf.Duration"
+
+
+def _int(value: int) -> int:
+    if not INT_MIN <= value <= INT_MAX:
+        raise ExpressionError("an integer of more than 64 bits (overflow)")
+    return int(value)
+
+
+def _uint(value: int) -> UInt:
+    if not 0 <= value <= UINT_MAX:
+        raise ExpressionError("an unsigned integer out of range (overflow)")
+    return UInt(value)
+
+
+# ---- arithmetic ----
+
+
+def _quotient(left: int, right: int) -> int:
+    if right == 0:
+        raise ExpressionError("division by zero")
+    whole = abs(left) // abs(right)  # towards zero
+    return whole if (left < 0) == (right < 0) else -whole
+
+
+def _remainder(left: int, right: int) -> int:
+    if right == 0:
+        raise ExpressionError("modulus by zero")
+    rest = abs(left) % abs(right)  # the sign of the dividend
+    return -rest if left < 0 else rest
+
+
+def _divide(left: float, right: float) -> float:
+    if right != 0:
+        return left / right
+    if left == 0 or math.isnan(left):
+        return math.nan
+    return math.copysign(math.inf, left) * math.copysign(1.0, right)
+
+
+def _joined(left: Any, right: Any) -> Any:
+    within(len(left) + len(right))
+    return left + right
+
+
+# ---- conversions ----
+
+
+def _int_of_double(value: float) -> int:
+    if not -(2.0**63) < value < 2.0**63:
+        raise ExpressionError("a number out of the range of integers")
+    return int(value)
+
+
+def _uint_of_double(value: float) -> UInt:
+    if not 0 <= value < 2.0**64:
+        raise ExpressionError("a number out of the range of unsigned integers")
+    return UInt(int(value))
+
+
+def _whole(text: str) -> int:
+    if not re.fullmatch(r"[+-]?[0-9]{1,40}", text):
+        raise ExpressionError("a text that is no whole number")
+    return int(text)
+
+
+_REAL = re.compile(
+    r"[+-]?(?:(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?|inf(?:inity)?|nan)", re.IGNORECASE | re.ASCII
+)
+
+
+def _double_of_text(text: str) -> float:
+    if len(text) > 400 or not _REAL.fullmatch(text):
+        raise ExpressionError("a text that is no number")
+    return float(text)
+
+
+_TRUE = frozenset(("1", "t", "T", "TRUE", "true", "True"))
+_FALSE = frozenset(("0", "f", "F", "FALSE", "false", "False"))
+
+
+def _bool_of_text(text: str) -> bool:
+    if text not in _TRUE | _FALSE:
+        raise ExpressionError("a text that is neither true nor false")
+    return text in _TRUE
+
+
+def _text_of_double(value: float) -> str:
+    if math.isnan(value):
+        return "NaN"
+    if math.isinf(value):
+        return "+Inf" if value > 0 else "-Inf"
+    return repr(value).removesuffix(".0")
+
+
+def _text_of_bytes(value: bytes) -> str:
+    try:
+        return value.decode()
+    except UnicodeDecodeError:
+        raise ExpressionError("bytes that are no UTF-8") from None
+
+
+def _bytes_of_text(value: str) -> bytes:
+    try:
+        return value.encode()
+    except UnicodeEncodeError:
+        raise ExpressionError("a text that is no Unicode") from None
+
+
+def _same(value: Any) -> Any:
+    return value
+
+
+# ---- the table: function, then the types of its arguments, `*` for any ----
+
+OVERLOADS: dict[str, dict[tuple[str, ...], Operation]] = {
+    "!_": {("bool",): lambda a: not a},
+    "-_": {("int",): lambda a: _int(-a), ("double",): lambda a: -a},
+    "_+_": {
+        ("int", "int"): lambda a, b: _int(a + b),
+        ("uint", "uint"): lambda a, b: _uint(int(a) + int(b)),
+        ("double", "double"): lambda a, b: a + b,
+        ("string", "string"): _joined,
+        ("bytes", "bytes"): _joined,
+        ("list", "list"): _joined,
+        (_TIME, _SPAN): lambda a, b: celtime.timestamp(a.nanos + b.nanos),
+        (_SPAN, _TIME): lambda a, b: celtime.timestamp(a.nanos + b.nanos),
+        (_SPAN, _SPAN): lambda a, b: celtime.duration(a.nanos + b.nanos),
+    },
+    "_-_": {
+        ("int", "int"): lambda a, b: _int(a - b),
+        ("uint", "uint"): lambda a, b: _uint(int(a) - int(b)),
+        ("double", "double"): lambda a, b: a - b,
+        (_TIME, _SPAN): lambda a, b: celtime.timestamp(a.nanos - b.nanos),
+        (_TIME, _TIME): lambda a, b: celtime.duration(a.nanos - b.nanos),
+        (_SPAN, _SPAN): lambda a, b: celtime.duration(a.nanos - b.nanos),
+    },
+    "_*_": {
+        ("int", "int"): lambda a, b: _int(a * b),
+        ("uint", "uint"): lambda a, b: _uint(int(a) * int(b)),
+        ("double", "double"): lambda a, b: a * b,
+    },
+    "_/_": {
+        ("int", "int"): lambda a, b: _int(_quotient(a, b)),
+        ("uint", "uint"): lambda a, b: _uint(_quotient(int(a), int(b))),
+        ("double", "double"): _divide,
+    },
+    "_%_": {
+        ("int", "int"): lambda a, b: _int(_remainder(a, b)),
+        ("uint", "uint"): lambda a, b: _uint(_remainder(int(a), int(b))),
+    },
+    "size": {
+        **{(each,): len for each in ("string", "bytes", "list", "map")},
+    },
+    "contains": {("string", "string"): lambda a, b: b in a},
+    "startsWith": {("string", "string"): lambda a, b: a.startswith(b)},
+    "endsWith": {("string", "string"): lambda a, b: a.endswith(b)},
+    "matches": {("string", "string"): celstrings.matches},
+    "int": {
+        ("int",): _int,
+        ("uint",): _int,
+        ("double",): _int_of_double,
+        ("string",): lambda a: _int(_whole(a)),
+        (_TIME,): lambda a: a.nanos // celtime.SECOND,
+    },
+    "uint": {
+        ("uint",): _same,
+        ("int",): _uint,
+        ("double",): _uint_of_double,
+        ("string",): lambda a: _uint(_whole(a)),
+    },
+    "double": {
+        ("double",): _same,
+        ("int",): float,
+        ("uint",): float,
+        ("string",): _double_of_text,
+    },
+    "bool": {("bool",): _same, ("string",): _bool_of_text},
+    "string": {
+        ("string",): _same,
+        ("bool",): lambda a: "true" if a else "false",
+        ("int",): str,
+        ("uint",): lambda a: str(int(a)),
+        ("double",): _text_of_double,
+        ("bytes",): _text_of_bytes,
+        (_TIME,): celtime.write_timestamp,
+        (_SPAN,): celtime.write_duration,
+    },
+    "bytes": {("bytes",): _same, ("string",): _bytes_of_text},
+    "timestamp": {
+        (_TIME,): _same,
+        ("string",): celtime.read_timestamp,
+        ("int",): lambda a: celtime.timestamp(a * celtime.SECOND),
+    },
+    "duration": {(_SPAN,): _same, ("string",): celtime.read_duration},
+    "dyn": {("*",): _same},
+    "type": {("*",): lambda a: TypeValue(type_of(a))},
+    "charAt": {("string", "int"): celstrings.char_at},
+    "indexOf": {
+        ("string", "string"): celstrings.index_of,
+        ("string", "string", "int"): celstrings.index_of,
+    },
+    "lastIndexOf": {
+        ("string", "string"): celstrings.last_index_of,
+        ("string", "string", "int"): celstrings.last_index_of,
+    },
+    "substring": {
+        ("string", "int"): celstrings.substring,
+        ("string", "int", "int"): celstrings.substring,
+    },
+    "replace": {
+        ("string", "string", "string"): celstrings.replace,
+        ("string", "string", "string", "int"): celstrings.replace,
+    },
+    "split": {("string", "string"): celstrings.split, ("string", "string", "int"): celstrings.split},
+    "join": {("list",): celstrings.join, ("list", "string"): celstrings.join},
+    "lowerAscii": {("string",): celstrings.lower_ascii},
+    "upperAscii": {("string",): celstrings.upper_ascii},
+    "trim": {("string",): celstrings.trim},
+    "reverse": {("string",): celstrings.reverse},
+    "strings.quote": {("string",): celstrings.quote},
+}
+
+
+def _accessor(name: str) -> dict[tuple[str, ...], Operation]:
+    def of_time(value: Timestamp | Duration, place: str = "UTC") -> int:
+        return celtime.part_of(name, value, place)
+
+    overloads: dict[tuple[str, ...], Operation] = {(_TIME,): of_time, (_TIME, "string"): of_time}
+    if name in ("getHours", "getMinutes", "getSeconds", "getMilliseconds"):
+        overloads[(_SPAN,)] = of_time
+    return overloads
+
+
+OVERLOADS.update({name: _accessor(name) for name in celtime.ACCESSORS})
+
+_EITHER = {"size", "matches", "contains", "startsWith", "endsWith"}
+_GLOBAL = {"int", "uint", "double", "bool", "string", "bytes", "timestamp", "duration", "dyn", "type"}
+
+
+def _style(name: str) -> bool | None:
+    if name in _EITHER:
+        return None if name in ("size", "matches") else True
+    return name not in _GLOBAL and name != "strings.quote"
+
+
+# Of each function: how many arguments at least and at most, the `x` of `x.f()` counted, and whether it is
+# written x.f() (True), f(x) (False) or either way (None).
+SIGNATURES: dict[str, tuple[int, int, bool | None]] = {
+    name: (min(map(len, overloads)), max(map(len, overloads)), _style(name))
+    for name, overloads in OVERLOADS.items()
+    if name[-1] != "_"
+}
+
+
+def apply(function: str, args: list[Any], offset: int) -> Any:
+    """The value of a function of its arguments. Raises ExpressionError, also if no overload fits."""
+    overloads = OVERLOADS.get(function)
+    if overloads is None:
+        raise ExpressionError(f"unknown function `{function}`", offset=offset)
+    operation = overloads.get(tuple(map(type_of, args))) or overloads.get(("*",))
+    if operation is None:
+        symbol = function.strip("_")
+        raise ExpressionError(f"`{symbol}` of values of types that do not fit", offset=offset)
+    try:
+        return operation(*args)
+    except ExpressionError as error:
+        raise ExpressionError(error.message, offset=offset, hint=error.hint) from None
+    except (OverflowError, ValueError):  # an int of a caller's that has more than 64 bits
+        raise ExpressionError("a number out of range", offset=offset) from None

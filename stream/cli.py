@@ -1,0 +1,163 @@
+"""The command `stream`. Exit codes: 0 fine, 1 problems found, 2 wrong usage, 70 a worker that failed."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+import uvloop
+from rich.console import Console
+
+from stream import __version__, logs
+from stream import check as checks
+from stream.check import Format
+from stream.errors import StreamError
+from stream.schema import schema_text
+from stream.settings import Settings, load
+
+cli = typer.Typer(
+    name="stream",
+    help="Real-time triggers from customer events on Apache Kafka.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+
+
+def main() -> None:
+    """Run a command; an error of ours is shown as a message, not as a traceback."""
+    try:
+        cli()
+    except StreamError as error:
+        Console(stderr=True, soft_wrap=True, highlight=False).print(f"error: {error}", markup=False)
+        sys.exit(error.exit_code)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"stream {__version__}")
+        raise typer.Exit
+
+
+@cli.callback()
+def _options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and end.")
+    ] = False,
+) -> None:
+    pass
+
+
+def _with_settings(command: Callable[..., None]) -> Callable[..., None]:
+    """Give a command one flag for each setting, `--http-port` for STREAM_HTTP_PORT, passed on as keywords."""
+    own = [p for p in inspect.signature(command).parameters.values() if p.kind is not p.VAR_KEYWORD]
+    flags = [
+        inspect.Parameter(
+            name,
+            inspect.Parameter.KEYWORD_ONLY,
+            default=None,
+            annotation=Annotated[
+                str | None,
+                typer.Option(
+                    f"--{name.replace('_', '-')}",
+                    help=f"{field.description} [STREAM_{name.upper()}]",
+                    show_default=False,
+                ),
+            ],
+        )
+        for name, field in Settings.model_fields.items()
+        if "password" not in name  # a secret on a command line is everybody's
+    ]
+
+    def run(**values: Any) -> None:
+        command(**values)
+
+    run.__name__, run.__doc__ = command.__name__, command.__doc__
+    run.__signature__ = inspect.Signature([*own, *flags])  # type: ignore[attr-defined]  # typer reads it
+    run.__annotations__ = {parameter.name: parameter.annotation for parameter in [*own, *flags]}
+    return run
+
+
+@cli.command()
+@_with_settings
+def worker(
+    *,
+    check: Annotated[
+        bool, typer.Option("--check", help="Test settings, broker, topics and rules, then end.")
+    ] = False,
+    **flags: Any,
+) -> None:
+    """Run a worker. Every setting is also an environment variable STREAM_…, or stands in a file .env."""
+    from stream import app  # Faust takes a second to import: not for `stream check`
+
+    settings = load(os.environ, flags)
+    logs.configure(settings.log_level, settings.log_format)
+    if check:
+        rules, topology = uvloop.run(app.check(settings))
+        typer.echo(
+            f"ok: {len(rules.rules)} rules (revision {rules.revision}), "
+            f"{len(rules.sources)} sources of {topology.partitions} partitions at {settings.broker}"
+        )
+        return
+    raise typer.Exit(uvloop.run(app.run(settings)))
+
+
+@cli.command()
+def check(
+    directory: Annotated[Path, typer.Argument(help="Directory of the rule files.")] = Path("rules"),
+    form: Annotated[
+        Format,
+        typer.Option("--format", help="For people, for programs, or for GitHub's annotations."),
+    ] = Format.TEXT,
+    strict: Annotated[bool, typer.Option("--strict", help="End with 1 at warnings, too.")] = False,
+    schema: Annotated[
+        bool, typer.Option("--schema", help="Print the JSON Schema of rule files, for editors, and end.")
+    ] = False,
+) -> None:
+    """Show every error and warning in the rule files, as file:line:col: error: … [CODE]."""
+    if schema:
+        typer.echo(schema_text(), nl=False)
+        return
+    checked = checks.check(directory)
+    checks.report(checked, form, Console(), Console(stderr=True))
+    raise typer.Exit(1 if checks.failed(checked, strict=strict) else 0)
+
+
+@cli.command()
+def broker(
+    port: Annotated[int | None, typer.Option(help="Port of the first broker; unset: 9092.")] = 9092,
+    brokers: Annotated[int, typer.Option(min=1, max=9, help="How many brokers.")] = 1,
+    data: Annotated[
+        Path | None,
+        typer.Option(help="Folder to keep the data in; unset: a temporary one, removed at the end."),
+    ] = None,
+) -> None:
+    """Run the embedded Apache Kafka in the foreground; prints `ready HOST:PORT`. Ctrl-C ends it."""
+    from stream.broker import serve
+
+    raise typer.Exit(serve(port, brokers, data, Console(stderr=True)))
+
+
+@cli.command()
+def demo(
+    rules: Annotated[
+        Path | None, typer.Option(help="Directory of the rule files; unset: rules, or the packaged ones.")
+    ] = None,
+    keep: Annotated[
+        bool, typer.Option("--keep", help="Keep running after the data has been played.")
+    ] = False,
+    partitions: Annotated[int, typer.Option(min=1, max=64, help="Partitions of the topics.")] = 4,
+) -> None:
+    """Start an embedded Apache Kafka, play real data through a worker and show triggers as they fire."""
+    from stream.demo.run import PACKAGED_RULES, run
+
+    here = Path("rules")
+    directory = rules or (here if here.is_dir() else PACKAGED_RULES)
+    raise typer.Exit(asyncio.run(run(rules=directory, keep=keep, partitions=partitions)))

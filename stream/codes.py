@@ -1,0 +1,74 @@
+"""The stable codes of what a check finds: `E…` refuses the rule set, `W…` does not.
+
+A code never changes its meaning and is never used again for another. Each has its part of
+docs/diagnostics.md, which a test holds together with this table: tests/unit/test_check.py.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+
+class Code(StrEnum):
+    """What kind of finding it is; `words` says it."""
+
+    # files and YAML
+    NO_RULE_FILES = "E001"
+    FILE_NOT_READABLE = "E002"
+    FILE_TOO_LARGE = "E003"
+    NOT_UTF_8 = "E004"
+    NOT_YAML = "E005"
+    SECOND_DOCUMENT = "E006"
+    YAML_TAG = "E007"
+    KEY_TWICE = "E008"
+    WRONG_ALIAS = "E009"
+    KEY_IS_NO_WORD = "E010"
+    YAML_1_1 = "E011"
+    # the form of definitions
+    UNKNOWN_KEY = "E101"
+    NOT_SUPPORTED_YET = "E102"
+    MISSING_KEY = "E103"
+    WRONG_TYPE = "E104"
+    DEFINED_TWICE = "E105"
+    WRONG_NAME = "E106"
+    UNKNOWN_NAME = "E107"
+    NO_DURATION = "E108"
+    NO_RATE = "E109"
+    NO_FIELD_PATH = "E110"
+    NO_TOPIC_NAME = "E111"
+    NO_WHOLE_NUMBER = "E112"
+    WRONG_EVENT_NAMES = "E113"
+    # how definitions fit together
+    TOPIC_OF_TWO_SOURCES = "E201"
+    CHANNEL_FEEDS_SOURCE = "E202"
+    NO_SOURCE = "E203"
+    FIELD_OF_COUNT = "E204"
+    WRONG_ADDRESS = "E205"
+    # conditions
+    NO_CONDITION = "E301"
+    CONDITION_SYNTAX = "E302"
+    CONDITION_NOT_SUPPORTED = "E303"
+    UNKNOWN_VARIABLE = "E304"
+    UNKNOWN_TRAIT = "E305"
+    CONDITION_TYPES = "E306"
+    # content
+    NO_TEXT = "E401"
+    TEMPLATE_SYNTAX = "E402"
+    TEMPLATE_NOT_SUPPORTED = "E403"
+    TEMPLATE_TRAIT = "E404"
+    TOO_MUCH_CONTENT = "E405"
+    # what is allowed, and probably not meant
+    NO_LIMIT = "W501"
+    SAME_RULE = "W502"
+    EVENT_OF_NO_SOURCE = "W503"
+    SETTLED_CONDITION = "W504"
+
+    @property
+    def words(self) -> str:
+        words = self.name.lower().replace("_", " ")
+        return words.replace("yaml", "YAML").replace("1 1", "1.1").replace("utf 8", "UTF-8")
+
+    @property
+    def severity(self) -> str:
+        """`error` or `warning`."""
+        return "error" if self.value.startswith("E") else "warning"

@@ -1,0 +1,409 @@
+"""What a condition may name, and whether its types can fit: checked when the rules are loaded.
+
+An event's fields can be anything (`dyn`). A variable, a literal and most traits have a type, and so has what
+a function gives; two types that can never be compared, or that no function takes, are an error, because at
+run time the condition would simply never hold. `settled` tells the conditions that always or never hold.
+
+`where` sees `event_time`, the event's; `if` sees `now`, when the condition is judged: the event's time, or
+the end of `unless`.
+Tested by tests/unit/test_compiler.py.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import TypeGuard
+
+from stream.celfunctions import OVERLOADS, SIGNATURES
+from stream.celvalues import TYPE_NAMES, type_of
+from stream.errors import ExpressionError
+from stream.expression import Call, Ident, Literal, Node, Select, evaluate, terms_of
+from stream.grammar import MACROS
+from stream.hints import did_you_mean
+
+Type = str  # CEL's name of it, or `dyn`
+
+_TIME, _SPAN = "google.protobuf.Timestamp", "google.protobuf.Duration"
+EVENT_VARIABLES: Mapping[str, Type] = {"event": "map", "event_name": "string"}
+LATER_VARIABLES = frozenset({"event_time", "customer", "segments", "context", "now"})
+
+_TRAIT_TYPES: Mapping[str | None, Type] = {"count": "int", "sum": "double", "last": "dyn", None: "dyn"}
+_IN_WORDS: Mapping[Type, str] = {
+    "null_type": "null",
+    "bool": "true or false",
+    "int": "a number",
+    "uint": "a number",
+    "double": "a number",
+    "string": "a text",
+    "bytes": "bytes",
+    "list": "a list",
+    "map": "an object",
+    "type": "a type",
+    _TIME: "a time",
+    _SPAN: "a duration",
+}
+_NUMBERS = frozenset(("int", "uint", "double"))
+_UNORDERED = frozenset(("null_type", "map", "list", "type"))
+_SYMBOLS = {"_?_:_": "? :", "_[_]": "[ ]", "@in": "in", "!_": "!", "-_": "-"}
+# What a function gives, where that does not depend on its arguments (else: the type of the first).
+_RESULTS: Mapping[str, Type] = {
+    **{each: each for each in ("int", "uint", "double", "bool", "string", "bytes")},
+    "timestamp": _TIME,
+    "duration": _SPAN,
+    "type": "type",
+    "dyn": "dyn",
+    "size": "int",
+    "split": "list",
+    **dict.fromkeys(("contains", "startsWith", "endsWith", "matches"), "bool"),
+    **dict.fromkeys(("indexOf", "lastIndexOf"), "int"),
+    **dict.fromkeys(("charAt", "substring", "replace", "join", "lowerAscii", "upperAscii"), "string"),
+    **dict.fromkeys(("trim", "reverse", "strings.quote"), "string"),
+    **{each: "int" for each in SIGNATURES if each.startswith("get")},
+}
+
+
+@dataclass(frozen=True, slots=True)
+class TraitShape:
+    """What a condition must know of a trait; None where the definition has an error."""
+
+    function: str | None = None
+    per: bool | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """What a condition sees. `traits` is None where it sees the event only."""
+
+    traits: Mapping[str, TraitShape] | None = None
+
+    @property
+    def types(self) -> Mapping[str, Type]:
+        """The variables but for `traits`, each with its type."""
+        return {**EVENT_VARIABLES, ("event_time" if self.traits is None else "now"): _TIME}
+
+    @property
+    def variables(self) -> list[str]:
+        return [*self.types, *(["traits"] if self.traits is not None else [])]
+
+
+def check(node: Node, scope: Scope) -> list[ExpressionError]:
+    """Everything that is wrong with a condition, each with its offset; empty if it can be judged."""
+    checker = _Checker(scope)
+    checker.boolean(node, "a condition")
+    return checker.errors
+
+
+def unknown_variable(name: str, available: list[str], offset: int) -> ExpressionError:
+    """The error about a variable that is not there: not yet, or not at all."""
+    if name in LATER_VARIABLES:
+        return ExpressionError(f"`{name}` is not supported yet", offset=offset)
+    names = ", ".join(available)
+    meant = did_you_mean(name, available)
+    hint = f"{meant} There are: {names}" if meant else f"there are: {names}; a field is `event.{name}`"
+    return ExpressionError(f"unknown variable `{name}`", offset=offset, hint=hint)
+
+
+def unknown_trait(name: str, traits: Mapping[str, TraitShape], offset: int) -> ExpressionError:
+    return ExpressionError(f"unknown trait `{name}`", offset=offset, hint=did_you_mean(name, traits))
+
+
+class _Checker:
+    def __init__(self, scope: Scope) -> None:
+        self.scope = scope
+        self.loops: list[str] = []  # the variables of the macros around
+        self.errors: list[ExpressionError] = []
+
+    def error(self, message: str, node: Node, hint: str | None = None) -> Type:
+        self.errors.append(ExpressionError(message, offset=node.offset, hint=hint))
+        return "dyn"  # says nothing more about it
+
+    def type(self, node: Node) -> Type:
+        if isinstance(node, Literal):
+            return _literal_type(node)
+        if isinstance(node, Ident):
+            return self._variable(node)
+        if isinstance(node, Select):
+            return self._select(node)
+        return self._call(node)
+
+    def _call(self, node: Call) -> Type:
+        function, args = node.function, node.args
+        if function in MACROS:
+            return self._macro(node)
+        if special := _SPECIAL.get(function):
+            return special(self, node)
+        if function in ("_&&_", "_||_", "!_"):
+            for arg in args:
+                self.boolean(arg, f"an operand of `{_symbol(function)}`")
+            return "bool"
+        if function in ("[]", "{}"):
+            for arg in args:
+                self.type(arg)
+            return "list" if function == "[]" else "map"
+        if function in _COMPARISONS:
+            self._comparison(node)
+            return "bool"
+        return self._function(node)
+
+    def _has(self, node: Call) -> Type:
+        select = node.args[0]
+        if isinstance(select, Select) and self._is_traits(select.operand):
+            self._trait(select, select.operand, indexed=None)
+        else:
+            self.type(select)
+        return "bool"
+
+    def _ternary(self, node: Call) -> Type:
+        self.boolean(node.args[0], "what stands before `?`")
+        then, other = (self.type(arg) for arg in node.args[1:])
+        return then if then == other else "dyn"
+
+    def _macro(self, node: Call) -> Type:
+        items, variable, *steps = node.args
+        kind = self.type(items)
+        if kind not in ("dyn", "list", "map"):
+            self.error(f"`{node.function}` needs a list, this is {_IN_WORDS[kind]}", node)
+        self.loops.append(variable.name if isinstance(variable, Ident) else "")
+        for step in steps[:-1] if node.function == "map" else steps:
+            self.boolean(step, f"what `{node.function}` asks")
+        if node.function == "map":
+            self.type(steps[-1])
+        self.loops.pop()
+        return "list" if node.function in ("map", "filter") else "bool"
+
+    def _in(self, node: Call) -> Type:
+        item, items = node.args
+        kinds = self.type(item), self.type(items)
+        listed = items.args if isinstance(items, Call) and items.function == "[]" else ()
+        if kinds[1] not in ("dyn", "list", "map"):
+            self.error(f"`in` needs a list, this is {_IN_WORDS[kinds[1]]}", node)
+        elif listed and not any(_may_equal(kinds[0], self._quietly(each)) for each in listed):
+            self.error(f"`in` looks for {_IN_WORDS[kinds[0]]} in a list that has none", node)
+        return "bool"
+
+    def _quietly(self, node: Node) -> Type:
+        """A type whose errors have been said."""
+        said = len(self.errors)
+        kind = self.type(node)
+        del self.errors[said:]
+        return kind
+
+    def _function(self, node: Call) -> Type:
+        name = node.function
+        kinds = tuple(self.type(arg) for arg in node.args)
+        if name not in OVERLOADS:
+            hint = did_you_mean(name, (*SIGNATURES, *MACROS, "has"))
+            return self.error(f"unknown function `{name}`", node, hint)
+        if name in SIGNATURES:
+            least, most, member = SIGNATURES[name]
+            if member is not None and member is not node.member:
+                return self.error(
+                    f"`{name}` in the wrong place", node, f"write `{'x.' if member else ''}{name}(…)`"
+                )
+            if not least <= len(kinds) <= most:
+                few = "few" if len(kinds) < least else "many"
+                return self.error(f"`{name}` has too {few} arguments", node)
+        fitting = [each for each in OVERLOADS[name] if _fits(kinds, each)]
+        if not fitting:
+            words = " and ".join(dict.fromkeys(_IN_WORDS.get(kind, "anything") for kind in kinds))
+            hint = None
+            if set(kinds) == {"int", "double"}:
+                hint = "convert one with `double(…)` or `int(…)`, or write e.g. 1.0"
+            return self.error(f"`{_symbol(name)}` does not fit {words}", node, hint)
+        if name in _RESULTS:
+            return _RESULTS[name]
+        return _arithmetic(name, kinds)
+
+    def boolean(self, node: Node, what: str) -> None:
+        kind = self.type(node)
+        if kind not in ("bool", "dyn"):
+            self.error(
+                f"{what} must be true or false, this is {_IN_WORDS[kind]}", node, "compare it, e.g. with `==`"
+            )
+
+    def _variable(self, node: Ident) -> Type:
+        if node.name in self.loops:
+            return "dyn"
+        if node.name == "traits":
+            if self._sees_traits(node):
+                self.error("`traits` alone is no value", node, "write `traits.NAME`")
+            return "dyn"
+        types = self.scope.types
+        if node.name not in types and node.name in TYPE_NAMES:
+            return "type"
+        if node.name not in types:
+            self.errors.append(self._unknown(node))
+            return "dyn"
+        return types[node.name]
+
+    def _unknown(self, node: Ident) -> ExpressionError:
+        error = unknown_variable(node.name, self.scope.variables, node.offset)
+        if node.name in ("now", "event_time"):
+            other = "event_time" if node.name == "now" else "now"
+            where = "`where`" if node.name == "now" else "`if`"
+            error = ExpressionError(
+                f"`{node.name}` is not supported in {where}", offset=node.offset, hint=f"use `{other}`"
+            )
+        return error
+
+    def _sees_traits(self, node: Ident) -> bool:
+        if self.scope.traits is None:
+            self.error(
+                "`traits` is not visible here: `where` sees the event only",
+                node,
+                "move this to the rule's `if`",
+            )
+        return self.scope.traits is not None
+
+    def _select(self, node: Select) -> Type:
+        if self._is_traits(node.operand):
+            return self._trait(node, node.operand, indexed=False)
+        kind = self.type(node.operand)
+        if kind not in ("dyn", "map"):
+            return self.error(f"{_IN_WORDS[kind]} has no field `{node.field}`", node)
+        return "dyn"
+
+    def _is_traits(self, node: Node) -> TypeGuard[Ident]:
+        return isinstance(node, Ident) and node.name == "traits" and "traits" not in self.loops
+
+    def _trait(self, node: Select, root: Ident, *, indexed: bool | None) -> Type:
+        """`indexed`: None where either form may stand."""
+        if not self._sees_traits(root) or self.scope.traits is None:
+            return "dyn"
+        shape = self.scope.traits.get(node.field)
+        if shape is None:
+            self.errors.append(unknown_trait(node.field, self.scope.traits, node.offset))
+            return "dyn"
+        if shape.per and indexed is False:
+            hint = f"write `traits.{node.field}[event.FIELD]`"
+            return self.error(
+                f"the trait `{node.field}` has `per`: it has one value for each key", node, hint
+            )
+        if shape.per is False and indexed:
+            hint = f"write `traits.{node.field}`"
+            return self.error(f"the trait `{node.field}` has no `per`: it has one value only", node, hint)
+        return _TRAIT_TYPES[shape.function]
+
+    def _index(self, node: Call) -> Type:
+        operand, key = node.args
+        key_type = self.type(key)
+        if key_type not in ("dyn", "string", "bool", *_NUMBERS):
+            self.error(f"{_IN_WORDS[key_type]} cannot be a key", key)
+        if isinstance(operand, Select) and self._is_traits(operand.operand):
+            return self._trait(operand, operand.operand, indexed=True)
+        kind = self.type(operand)
+        if kind not in ("dyn", "map", "list"):
+            return self.error(f"{_IN_WORDS[kind]} has no keys", operand)
+        return "dyn"
+
+    def _comparison(self, node: Call) -> None:
+        left, right = (self.type(arg) for arg in node.args)
+        symbol = _symbol(node.function)
+        if not _may_equal(left, right):
+            self.error(f"`{symbol}` compares {_IN_WORDS[left]} with {_IN_WORDS[right]}", node)
+        elif symbol not in ("==", "!=") and (unordered := {left, right} & _UNORDERED):
+            self.error(f"`{symbol}` cannot compare {_IN_WORDS[unordered.pop()]}", node)
+
+
+_SPECIAL: Mapping[str, Callable[[_Checker, Call], Type]] = {
+    "_[_]": _Checker._index,
+    "@in": _Checker._in,
+    "has": _Checker._has,
+    "_?_:_": _Checker._ternary,
+}
+_COMPARISONS = frozenset(("_==_", "_!=_", "_<_", "_<=_", "_>_", "_>=_"))
+
+
+def _symbol(function: str) -> str:
+    return _SYMBOLS.get(function, function.strip("_"))
+
+
+def _may_equal(left: Type, right: Type) -> bool:
+    return "dyn" in (left, right) or left == right or {left, right} <= _NUMBERS
+
+
+def _fits(kinds: tuple[Type, ...], overload: tuple[str, ...]) -> bool:
+    return len(kinds) == len(overload) and all(
+        kind in ("dyn", wanted) or wanted == "*" for kind, wanted in zip(kinds, overload, strict=True)
+    )
+
+
+def _arithmetic(name: str, kinds: tuple[Type, ...]) -> Type:
+    if "dyn" in kinds:
+        return "dyn"
+    if name == "_-_" and kinds == (_TIME, _TIME):
+        return _SPAN
+    return _TIME if _TIME in kinds else kinds[0]
+
+
+# ---- conditions that always or never hold ----
+
+
+def settled(node: Node) -> bool | None:
+    """True for a condition that always holds, False for one that never does, None if it depends on the event.
+
+    Sound, not complete: it knows constants, and terms of one `&&` that leave a value nothing to be.
+    """
+    if _constant(node):
+        try:
+            return evaluate(node, {}) is True
+        except ExpressionError:
+            return False
+    if isinstance(node, Call) and node.function in ("_&&_", "_||_"):
+        settling = node.function == "_||_"
+        terms = list(terms_of(node.function, node))
+        verdicts = [settled(term) for term in terms]
+        if settling in verdicts:
+            return settling
+        if all(verdict is not None for verdict in verdicts):
+            return not settling
+        return False if not settling and _contradict(terms) else None
+    return None  # also of `!x`: what never holds may do so by an error, and the opposite of that is one, too
+
+
+def _constant(node: Node) -> bool:
+    """Whether it names no variable. (One with a macro has one: good enough.)"""
+    if isinstance(node, Call):
+        return all(map(_constant, node.args))
+    return isinstance(node, Literal)
+
+
+def _contradict(terms: list[Node]) -> bool:
+    """Whether some `x == 1 && x > 2` among the terms cannot hold, by any value of x."""
+    claims: dict[Node, list[tuple[str, Node]]] = {}
+    for term in terms:
+        if isinstance(term, Call) and term.function in _COMPARISONS - {"_!=_"}:
+            left, right = term.args
+            if isinstance(right, Literal):
+                claims.setdefault(left, []).append((term.function, right))
+            elif isinstance(left, Literal):
+                claims.setdefault(right, []).append((_MIRRORED[term.function], left))
+    return any(
+        _exclude(one, two)
+        for found in claims.values()
+        for i, one in enumerate(found)
+        for two in found[i + 1 :]
+    )
+
+
+_MIRRORED = {"_==_": "_==_", "_<_": "_>_", "_<=_": "_>=_", "_>_": "_<_", "_>=_": "_<=_"}
+
+
+def _exclude(one: tuple[str, Node], two: tuple[str, Node]) -> bool:
+    (first, a), (second, b) = one, two
+    if first == "_==_":  # then x is a, and the other must hold of it
+        return settled(Call(second, (a, b))) is False
+    if second == "_==_":
+        return settled(Call(first, (b, a))) is False
+    upper, lower = ("_<_", "_<=_"), ("_>_", "_>=_")
+    if first in lower and second in upper:
+        first, a, second, b = second, b, first, a
+    if first in upper and second in lower:  # x < a && x > b
+        strict = first == "_<_" or second == "_>_"
+        return settled(Call("_<_" if strict else "_<=_", (b, a))) is False
+    return False
+
+
+def _literal_type(node: Literal) -> Type:
+    return type_of(node.value)

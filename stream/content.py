@@ -1,0 +1,171 @@
+"""Content: Liquid templates, compiled when the rules are loaded and rendered when a trigger is sent.
+
+Templates see data and nothing else: no files, no clock, bounded loops and output. An undefined variable is an
+error, so that nobody is greeted as "Hello ,"; `| default: "…"` says what to write instead.
+Tested by tests/unit/test_content.py.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from liquid import BoundTemplate, Environment, Mode
+from liquid.exceptions import LiquidError, ResourceLimitError, UndefinedError
+from liquid.static_analysis import Variable
+from liquid.undefined import StrictDefaultUndefined
+
+from stream.errors import ContentError
+from stream.hints import did_you_mean
+
+MAX_TEMPLATE_BYTES = 16 * 1024
+MAX_FIELDS = 64
+
+
+class _Environment(Environment):
+    loop_iteration_limit = 1000
+    output_stream_limit = 64 * 1024
+    local_namespace_limit = 256 * 1024
+
+
+def _environment() -> Environment:
+    environment = _Environment(
+        undefined=StrictDefaultUndefined, autoescape=False, tolerance=Mode.STRICT, strict_filters=True
+    )
+    for tag in ("include", "render"):  # would read files
+        del environment.tags[tag]
+    del environment.filters["date"]  # reads the clock and the machine's time zone
+    return environment
+
+
+_ENVIRONMENT = _environment()
+_LATER_FILTERS = frozenset({"date"})
+_LATER_TAGS = frozenset({"include", "render"})
+_CLOCK = frozenset({"now", "today"})  # python-liquid knows these two by itself
+
+
+@dataclass(frozen=True, slots=True)
+class Reference:
+    """A variable that a template reads; `path` has None for a key that is itself computed."""
+
+    path: tuple[str | int | None, ...]
+    offset: int
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What is wrong with a template, and where in it."""
+
+    message: str
+    offset: int
+    hint: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Template:
+    """One field's template. Equal sources are equal templates. Raises ContentError if it is none."""
+
+    source: str
+    references: tuple[Reference, ...] = field(init=False, repr=False, compare=False)
+    _liquid: BoundTemplate | None = field(init=False, repr=False, compare=False)  # None: plain text
+
+    def __post_init__(self) -> None:
+        liquid, references, findings = _read(self.source)
+        if findings:
+            raise ContentError(findings[0].message, hint=findings[0].hint)
+        object.__setattr__(self, "references", references)
+        object.__setattr__(self, "_liquid", liquid)
+
+    def __reduce__(self) -> tuple[type[Template], tuple[str]]:
+        return Template, (self.source,)
+
+    def render(self, bindings: Mapping[str, Any]) -> str:
+        """The text for `event`, `event_name`, `traits` and `rule`.
+
+        Raises ContentError; its text holds no values.
+        """
+        if self._liquid is None:
+            return self.source
+        try:
+            return self._liquid.render(bindings)
+        except LiquidError as error:
+            # Not the library's text, nor its exception as a cause: they may quote the customer's data.
+            at = f" (at character {error.token.start_index + 1})" if error.token else ""
+            raise ContentError(f"the template failed: {_kind(error)}{at}") from None
+        except Exception as error:
+            # Filters meet whatever an event holds; the library does not catch all that can go wrong there.
+            raise ContentError(f"the template failed: {type(error).__name__}") from None
+
+
+def compile_template(source: str) -> Template:
+    """Raises ContentError if the template does not parse or uses what is not supported."""
+    return Template(source)
+
+
+def findings(source: str) -> list[Finding]:
+    """Everything that is wrong with a template, with its place; empty if `Template(source)` works."""
+    return _read(source)[2]
+
+
+def _kind(error: LiquidError) -> str:
+    if isinstance(error, UndefinedError):
+        return "a variable is undefined"
+    if isinstance(error, ResourceLimitError):
+        return "too many loops or too much text"
+    return "a value that a tag or filter cannot take"
+
+
+def _read(source: str) -> tuple[BoundTemplate | None, tuple[Reference, ...], list[Finding]]:
+    if len(source.encode()) > MAX_TEMPLATE_BYTES:
+        return None, (), [Finding(f"more than {MAX_TEMPLATE_BYTES:,} bytes in one field", 0)]
+    if "{{" not in source and "{%" not in source:
+        return None, (), []
+    if finding := _hopeless(source):
+        return None, (), [finding]
+    try:
+        liquid = _ENVIRONMENT.from_string(source)
+        analysis = liquid.analyze(include_partials=False)
+    except LiquidError as error:
+        offset = max(error.token.start_index, 0) if error.token else 0
+        return None, (), [_syntax_finding(str(error.message), offset)]
+    except RecursionError:
+        return None, (), [Finding("a template that is nested too deep", 0)]
+    references = tuple(_references(analysis.globals))
+    found = [
+        Finding(f"`{each.path[0]}` is not supported yet", each.offset)
+        for each in references
+        if each.path[0] in _CLOCK
+    ]
+    for name, spans in analysis.filters.items():
+        if name in _LATER_FILTERS:
+            found.append(Finding(f"the filter `{name}` is not supported yet", spans[0].index))
+        elif name not in _ENVIRONMENT.filters:
+            hint = did_you_mean(name, _ENVIRONMENT.filters)
+            found.append(Finding(f"unknown filter `{name}`", spans[0].index, hint))
+    return liquid, references, found
+
+
+def _hopeless(source: str) -> Finding | None:
+    """What would keep the library's patterns busy for seconds: they try all lengths of what has no end."""
+    for start, end in (("{{", "}}"), ("{%", "%}")):
+        last = source.rfind(start)
+        if last > source.rfind(end):
+            return Finding(f"not a Liquid template: `{start}` without `{end}`", last)
+    if gap := re.search(r"\s{200}", source):
+        return Finding("200 spaces in a row", gap.start(), "remove them")
+    return None
+
+
+def _references(variables: Mapping[str, list[Variable]]) -> Iterator[Reference]:
+    for each in (variable for same in variables.values() for variable in same):
+        path = (segment if isinstance(segment, str | int) else None for segment in each.segments)
+        yield Reference(tuple(path), each.span.index)
+
+
+def _syntax_finding(message: str, offset: int) -> Finding:
+    for tag in _LATER_TAGS:
+        if message.startswith("unexpected tag") and tag in message:
+            return Finding(f"the tag `{tag}` is not supported yet", offset)
+    return Finding(f"not a Liquid template: {message}", offset)

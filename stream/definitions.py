@@ -1,0 +1,292 @@
+"""Reading a definition: each key of a mapping as what it should be, with a finding where it is not.
+
+A reader never stops at an error: it notes the finding and answers None, so that one run finds them all.
+Tested by tests/unit/test_compiler.py.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Collection
+from typing import TypeVar
+
+from stream import conditions, keys
+from stream.codes import Code
+from stream.conditions import Scope
+from stream.durations import parse_duration, parse_rate
+from stream.errors import Diagnostic, ExpressionError, Location
+from stream.expression import Node, parse
+from stream.hints import did_you_mean
+from stream.rulefiles import Entry, Mapped, Scalar, Sequence, Written
+
+FieldPath = tuple[str, ...]
+T = TypeVar("T")
+
+_NAME = re.compile(keys.NAME)
+_VARIABLE = re.compile(keys.VARIABLE)
+_TOPIC = re.compile(keys.TOPIC)
+_PATH = re.compile(keys.PATH)
+_DURATION_HINT = "write e.g. 90s, 30m, 1h30m, 7d or 4w"
+_LEADING_ZERO = re.compile(r"[-+]?0o?[0-9]+")
+_CLOCK = re.compile(r"([0-9]{1,3}):([0-9]{2})(?::([0-9]{2}))?")  # a number to base 60 in YAML 1.1
+
+
+class Findings:
+    """What has been found wrong so far."""
+
+    def __init__(self, found: list[Diagnostic]) -> None:
+        self.all = list(found)
+
+    def add(self, code: Code, at: Location, message: str, hint: str | None = None) -> None:
+        self.all.append(Diagnostic(code, at, message, hint))
+
+    @property
+    def refused(self) -> bool:
+        """Whether there is an error among them, not only warnings."""
+        return any(each.severity == "error" for each in self.all)
+
+
+class Reader:
+    """One definition, or one mapping within it. `what` names it in messages: rule `x`."""
+
+    def __init__(
+        self,
+        what: str,
+        at: Location,
+        body: Written,
+        findings: Findings,
+        *,
+        keys: Collection[str],
+        later: Collection[str] = (),
+    ) -> None:
+        self.what, self.at, self.findings = what, at, findings
+        self.entries = dict(body.entries) if isinstance(body, Mapped) else {}
+        self.broken = not isinstance(body, Mapped)
+        if self.broken:
+            findings.add(
+                Code.WRONG_TYPE,
+                body.location,
+                f"{what} must be a mapping",
+                f"its keys are: {', '.join(keys)}",
+            )
+        for entry in self.entries.values():
+            if entry.key in later:
+                findings.add(Code.NOT_SUPPORTED_YET, entry.location, f"`{entry.key}` is not supported yet")
+            elif entry.key not in keys:
+                code = Code.YAML_1_1 if _is_trap(entry.key, keys) else Code.UNKNOWN_KEY
+                hint = _meant(entry.key, keys, later)
+                findings.add(code, entry.location, f"unknown key `{entry.key}`", hint)
+
+    def need(self, key: str, hint: str | None = None) -> Entry | None:
+        """The entry of a key that must be there."""
+        entry = self.entries.get(key)
+        if entry is None and not self.broken:
+            self.findings.add(Code.MISSING_KEY, self.at, f"{self.what} needs `{key}`", hint)
+        return entry
+
+    def text(self, key: str) -> str | None:
+        scalar = self._text(self.entries.get(key))
+        return str(scalar.value) if scalar else None
+
+    def name(self, key: str, choices: Collection[str], later: Collection[str], kind: str) -> str | None:
+        """One of `choices`; what is in `later` is refused by name."""
+        scalar = self._text(self.entries.get(key))
+        if scalar is None or scalar.value in choices:
+            return str(scalar.value) if scalar else None
+        if scalar.value in later:
+            self.findings.add(
+                Code.NOT_SUPPORTED_YET, scalar.location, f"{kind} `{scalar.value}` is not supported yet"
+            )
+        else:
+            hint = did_you_mean(str(scalar.value), [*choices, *later]) or f"there are: {', '.join(choices)}"
+            self.findings.add(Code.UNKNOWN_NAME, scalar.location, f"unknown {kind} `{scalar.value}`", hint)
+        return None
+
+    def path(self, key: str) -> FieldPath | None:
+        """A field path, `properties.order.id`, as its parts."""
+        text = self._parsed(
+            Code.NO_FIELD_PATH, key, _checked(_PATH), "a field path", "write e.g. properties.order.id"
+        )
+        return tuple(text.split(".")) if text else None
+
+    def topic(self, key: str) -> str | None:
+        hint = "letters, digits, `.`, `_` and `-`"
+        return self._parsed(Code.NO_TOPIC_NAME, key, _checked(_TOPIC), "a topic's name", hint)
+
+    def duration(self, key: str) -> int | None:
+        """Milliseconds, more than 0."""
+        ms = self._parsed(Code.NO_DURATION, key, parse_duration, "a duration", _DURATION_HINT)
+        if ms == 0:
+            self.findings.add(
+                Code.NO_DURATION, self.entries[key].value.location, f"`{key}` must be longer than nothing"
+            )
+        return ms
+
+    def rate(self, key: str) -> tuple[int, int] | None:
+        rate = self._parsed(Code.NO_RATE, key, parse_rate, "a rate", "write e.g. 1 per 7d")
+        if rate and not (1 <= rate[0] <= keys.MAX_RATE and rate[1]):
+            hint = f"from `1 per …` to `{keys.MAX_RATE} per …`, in more than no time"
+            self.findings.add(
+                Code.NO_RATE, self.entries[key].value.location, f"`{key}` is out of range", hint
+            )
+        return rate
+
+    def integer(self, key: str, low: int, high: int) -> int | None:
+        entry = self.entries.get(key)
+        if entry is None:
+            return None
+        value, written = (
+            (entry.value.value, entry.value.written) if isinstance(entry.value, Scalar) else (None, "")
+        )
+        if _LEADING_ZERO.fullmatch(written):
+            hint = "YAML 1.1 takes it for octal, YAML 1.2 does not: write the number that you mean"
+            self.findings.add(Code.YAML_1_1, entry.value.location, f"`{written}` begins with a zero", hint)
+        elif isinstance(value, int) and not isinstance(value, bool) and low <= value <= high:
+            return value
+        else:
+            plain = written.replace("_", "")
+            meant = f"write {plain}" if plain != written and plain.isdecimal() else None
+            message = f"`{key}` must be a whole number from {low} to {high}"
+            self.findings.add(Code.NO_WHOLE_NUMBER, entry.value.location, message, meant)
+        return None
+
+    def event_names(self, key: str) -> tuple[str, ...]:
+        """One name or a list of them, sorted; their order has no meaning."""
+        entry = self.entries.get(key)
+        if entry is None:
+            return ()
+        items = entry.value.items if isinstance(entry.value, Sequence) else (entry.value,)
+        names: set[str] = set()
+        for item in items:
+            scalar = self._text(Entry(key, entry.location, item))
+            if scalar is None:
+                continue
+            message = None
+            if len(scalar.written) > keys.MAX_EVENT_NAME:
+                message = f"an event name of more than {keys.MAX_EVENT_NAME} characters"
+            elif scalar.written in names:
+                message = f"the event `{scalar.written}` stands twice"
+            if message:
+                self.findings.add(Code.WRONG_EVENT_NAMES, item.location, message)
+            names.add(scalar.written)
+        if not 1 <= len(items) <= keys.MAX_NAMES:
+            message = f"`{key}` must have 1 to {keys.MAX_NAMES} event names"
+            self.findings.add(Code.WRONG_EVENT_NAMES, entry.value.location, message)
+        return tuple(sorted(names))
+
+    def condition(self, key: str, scope: Scope) -> Node | None:
+        """A condition's checked tree."""
+        entry = self.entries.get(key)
+        if entry is None:
+            return None
+        scalar = entry.value
+        if isinstance(scalar, Scalar) and not scalar.written.strip():
+            hint = "leave it out if it should always hold"
+            self.findings.add(Code.NO_CONDITION, scalar.location, f"`{key}` is empty", hint)
+            return None
+        if not isinstance(scalar, Scalar) or not isinstance(scalar.value, str):
+            hint = (
+                "a condition is a text such as event.price >= 50; if it begins with { or [, put it in quotes"
+            )
+            self.findings.add(Code.NO_CONDITION, scalar.location, f"`{key}` must be a condition", hint)
+            return None
+        errors: list[ExpressionError] = []
+        node: Node | None = None
+        otherwise = Code.CONDITION_SYNTAX
+        try:
+            node = parse(scalar.value)
+            otherwise = Code.CONDITION_TYPES
+            errors = conditions.check(node, scope)
+        except ExpressionError as failure:
+            errors = [failure]
+        for error in errors:
+            code = condition_code(error, otherwise)
+            self.findings.add(code, scalar.at(error.offset), error.message, error.hint)
+        if node is not None and not errors and (verdict := conditions.settled(node)) is not None:
+            hint = "leave it out" if verdict else "this definition is never used"
+            message = f"`{key}` {'always' if verdict else 'never'} holds"
+            self.findings.add(Code.SETTLED_CONDITION, scalar.at(0), message, hint)
+        return node
+
+    def _text(self, entry: Entry | None) -> Scalar | None:
+        if entry is None:
+            return None
+        scalar = entry.value
+        if isinstance(scalar, Scalar) and isinstance(scalar.value, str) and scalar.value:
+            return scalar
+        wanted = f"`{entry.key}` must be a text"
+        if isinstance(scalar, Scalar) and not scalar.written:
+            self.findings.add(Code.WRONG_TYPE, entry.location, f"{wanted}, and not empty")
+        else:
+            quotes = isinstance(scalar, Scalar) and not isinstance(scalar.value, str)
+            hint = "put it in quotes" if quotes else None
+            self.findings.add(Code.WRONG_TYPE, scalar.location, wanted, hint)
+        return None
+
+    def _parsed(self, code: Code, key: str, parser: Callable[[str], T], what: str, hint: str) -> T | None:
+        entry = self.entries.get(key)
+        if entry is None:
+            return None
+        if not isinstance(entry.value, Scalar):
+            self.findings.add(code, entry.value.location, f"`{key}` must be {what}", hint)
+            return None
+        try:
+            parsed = parser(entry.value.written)
+        except ValueError as error:
+            shown = entry.value.written if len(entry.value.written) <= 40 else "…"
+            if parser is parse_duration and (clock := _CLOCK.fullmatch(entry.value.written)):
+                hint = f"write {_as_duration(clock)}: a time of day or of a stop watch is none"
+            self.findings.add(
+                code, entry.value.location, f"`{key}` must be {what}, `{shown}` is {error}", hint
+            )
+            return None
+        if not isinstance(entry.value.value, str):
+            self.findings.add(code, entry.value.location, f"`{key}` must be {what}", "put it in quotes")
+            return None
+        return parsed
+
+
+def condition_code(error: ExpressionError, otherwise: Code) -> Code:
+    """The code of what is wrong with a condition or with a template's variable, told by its first words."""
+    if error.message.startswith("unknown variable"):
+        return Code.UNKNOWN_VARIABLE
+    if error.message.startswith("unknown trait"):
+        return Code.UNKNOWN_TRAIT
+    return Code.CONDITION_NOT_SUPPORTED if "not supported" in error.message else otherwise
+
+
+def check_name(entry: Entry, kind: str, findings: Findings) -> None:
+    """The name of a definition; a trait's must also be one that conditions can say."""
+    if kind == "trait" and not _VARIABLE.fullmatch(entry.key):
+        hint = "small letters, digits and `_`, a letter first: conditions say traits.NAME"
+        findings.add(Code.WRONG_NAME, entry.location, f"`{entry.key}` cannot be a trait's name", hint)
+    elif not _NAME.fullmatch(entry.key):
+        hint = "small letters, digits, `_` and `-`, a letter first, at most 128"
+        findings.add(Code.WRONG_NAME, entry.location, f"`{entry.key}` cannot be the name of a {kind}", hint)
+
+
+def _checked(pattern: re.Pattern[str]) -> Callable[[str], str]:
+    def check(text: str) -> str:
+        if pattern.fullmatch(text):
+            return text
+        raise ValueError("none")
+
+    return check
+
+
+def _is_trap(key: str, keys: Collection[str]) -> bool:
+    """Whether a key that is none comes from YAML 1.1: a merge, or `on` as it was taken for a boolean."""
+    return key == "<<" or (key in ("true", "True") and "on" in keys)
+
+
+def _meant(key: str, keys: Collection[str], later: Collection[str]) -> str:
+    """What to write in place of a key that is none."""
+    if _is_trap(key, keys):
+        merging = "merging is YAML 1.1: write the keys out, or give the whole value an anchor"
+        return merging if key == "<<" else "a tool that takes YAML 1.1 made this of `on`: write `on`"
+    return did_you_mean(key, [*keys, *later]) or f"there are: {', '.join(keys)}"
+
+
+def _as_duration(clock: re.Match[str]) -> str:
+    parts = zip(clock.groups(), "hms", strict=True)
+    return "".join(f"{int(part)}{unit}" for part, unit in parts if part and int(part)) or "0s"

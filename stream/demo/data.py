@@ -1,0 +1,102 @@
+"""The two data sets as events, in the order of event time, the same every time.
+
+The shop's page events become `clickstream`, CDNOW's purchases become `transactions`. They are two shops with
+different customers and stay so. What was done to them is told in `data/README.md`: CDNOW's 18 months are
+moved to end on the clickstream's last day, and its purchases, which have no time of day, are given one.
+"""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import io
+from collections.abc import Iterator
+from datetime import UTC, date, datetime
+from functools import cache
+from importlib.resources import files
+from operator import attrgetter
+from typing import NamedTuple
+
+import orjson
+
+CLICKSTREAM = "clickstream"
+TRANSACTIONS = "transactions"
+
+SHIFT_DAYS = (date(2024, 6, 29) - date(1998, 6, 30)).days
+"""By how many days CDNOW's purchases are moved: their last day falls on the clickstream's last."""
+
+_OPENS = 8 * 3_600  # seconds of the day
+_OPEN_SECONDS = 14 * 3_600
+# Near the golden section of the day and without a common divisor with it: lines that follow each other, and
+# purchases of one customer and day do, land far apart, and no second is taken twice before all are.
+_STRIDE = 31_153
+_EPOCH = date(1970, 1, 1).toordinal()
+
+
+class Event(NamedTuple):
+    """One record to produce. `key` is the customer id, `value` a JSON object, `time_ms` the event's time."""
+
+    topic: str
+    key: bytes
+    value: bytes
+    time_ms: int
+
+
+def events() -> Iterator[Event]:
+    """All events of both data sets, by time; at the same time clickstream first, then in file order."""
+    yield from sorted(clickstream() + transactions(), key=attrgetter("time_ms"))
+
+
+def clickstream() -> list[Event]:
+    """The shop's page events: `event`, `customer_id`, `ts`, `event_id` and what is known of the visit."""
+    made = []
+    for line, row in enumerate(csv.DictReader(io.StringIO(_unpacked("shop_clickstream.csv.gz"))), start=1):
+        at = datetime.fromisoformat(row["timestamp"]).replace(tzinfo=UTC)
+        value = {
+            "event": row["event"],
+            "customer_id": row["user_id"],
+            "ts": row["timestamp"].replace(" ", "T") + "Z",
+            "event_id": f"click-{line:05}",
+            "session": row["session_id"],
+            "platform": row["platform"],
+            "acquisition_channel": row["acquisition_channel"],
+            "cohort": row["user_cohort"],
+            "lifecycle": row["user_lifecycle"],
+        }
+        time_ms = int(at.timestamp()) * 1000
+        made.append(Event(CLICKSTREAM, row["user_id"].encode(), orjson.dumps(value), time_ms))
+    made.sort(key=attrgetter("time_ms"))  # stable: what one visitor did within a second keeps its order
+    return made
+
+
+def transactions() -> list[Event]:
+    """CDNOW's purchases, moved in time: `customer_id`, `ts`, `event_id`, `amount`, `items`, `currency`."""
+    made = []
+    lines = _unpacked("cdnow_transactions.txt.gz").splitlines()[1:]  # without the header
+    for line, (number, day, items, amount) in enumerate(map(str.split, lines), start=1):
+        customer = f"cdnow-{number}"
+        moved_day, midnight = _moved(day)
+        second = _OPENS + line * _STRIDE % _OPEN_SECONDS
+        value = {
+            "customer_id": customer,
+            "ts": f"{moved_day}T{second // 3600:02}:{second // 60 % 60:02}:{second % 60:02}Z",
+            "event_id": f"order-{line:05}",
+            "amount": float(amount),
+            "items": int(items),
+            "currency": "USD",
+        }
+        time_ms = (midnight + second) * 1000
+        made.append(Event(TRANSACTIONS, customer.encode(), orjson.dumps(value), time_ms))
+    made.sort(key=attrgetter("time_ms"))
+    return made
+
+
+@cache
+def _moved(day: str) -> tuple[str, int]:
+    """`19970101` as the moved day, `2023-01-01`, and its first second. Cached: there are 546 days."""
+    moved = date(int(day[:4]), int(day[4:6]), int(day[6:])).toordinal() + SHIFT_DAYS
+    return date.fromordinal(moved).isoformat(), (moved - _EPOCH) * 86_400
+
+
+def _unpacked(name: str) -> str:
+    return gzip.decompress(files("stream.demo").joinpath("data", name).read_bytes()).decode("ascii")

@@ -1,0 +1,43 @@
+"""Durations and rates as rule files write them: `90s`, `1h30m`, `7d`, `4w`; `1 per 7d`. In milliseconds."""
+
+from __future__ import annotations
+
+import re
+
+_UNITS = {"w": 604_800_000, "d": 86_400_000, "h": 3_600_000, "m": 60_000, "s": 1_000}
+_DURATION = re.compile(r"(?=[0-9])" + "".join(f"(?:([0-9]{{1,12}}){unit})?" for unit in _UNITS))
+_RATE = re.compile(r"([0-9]{1,9}) +per +(\S+)")
+
+MAX_MS = 36_500 * _UNITS["d"]  # a hundred years: sums of times stay far inside 64 bits
+
+
+def parse_duration(text: str) -> int:
+    """Milliseconds of e.g. `1h30m`: units w, d, h, m, s, the larger first, each at most once.
+
+    Raises ValueError, with a text for users.
+    """
+    match = _DURATION.fullmatch(text)
+    if match is None:
+        raise ValueError("not a duration")
+    total = sum(int(count or 0) * unit for count, unit in zip(match.groups(), _UNITS.values(), strict=True))
+    if total > MAX_MS:
+        raise ValueError("longer than a hundred years")
+    return total
+
+
+def parse_rate(text: str) -> tuple[int, int]:
+    """`3 per 7d` as (count, milliseconds). Raises ValueError, with a text for users."""
+    match = _RATE.fullmatch(text)
+    if match is None:
+        raise ValueError("not a rate")
+    return int(match[1]), parse_duration(match[2])
+
+
+def format_duration(ms: int) -> str:
+    """A text that parses to `ms`, e.g. `1h30m` or `90d`; without weeks, as days are easier to compare."""
+    parts, rest = [], ms
+    for unit in "dhms":
+        count, rest = divmod(rest, _UNITS[unit])
+        if count:
+            parts.append(f"{count}{unit}")
+    return "".join(parts) + (f"{rest}ms" if rest else "") or "0s"

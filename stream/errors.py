@@ -1,0 +1,117 @@
+"""The exceptions of the project: one small tree, each with a place and a likely fix where there is one.
+
+No error text carries personal data: places and names of definitions, never values of events.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from stream.codes import Code
+
+
+class Location(NamedTuple):
+    """A place in a file; `line` and `column` count from 1, 0 where unknown."""
+
+    file: str
+    line: int = 0
+    column: int = 0
+
+    def __str__(self) -> str:
+        return f"{self.file}:{self.line}:{self.column}" if self.line else self.file
+
+
+@dataclass(frozen=True, slots=True)
+class Diagnostic:
+    """One finding of a check, printed as `file:line:col: error: message (hint) [CODE]`, on one line."""
+
+    code: Code
+    location: Location
+    message: str
+    hint: str | None = None
+
+    @property
+    def severity(self) -> str:
+        """`error` or `warning`."""
+        return self.code.severity
+
+    def __str__(self) -> str:
+        hint = f" ({self.hint})" if self.hint else ""
+        return one_line(f"{self.location}: {self.severity}: {self.message}{hint} [{self.code}]")
+
+
+def one_line(text: str) -> str:
+    """The text without what would move a terminal's cursor: names in rule files can hold escapes."""
+    return text if text.isprintable() else "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
+
+
+def in_file_order(diagnostics: Iterable[Diagnostic]) -> list[Diagnostic]:
+    """Each finding once, by place, then by what it says."""
+    once = dict.fromkeys(diagnostics)
+    return sorted(once, key=lambda each: (each.location, each.message, each.hint or ""))
+
+
+class StreamError(Exception):
+    """Base of every error that this project raises on purpose.
+
+    `hint` says what probably mends it. `exit_code` is what a command ends with.
+    """
+
+    exit_code = 1
+
+    def __init__(self, message: str, *, hint: str | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+
+    def __str__(self) -> str:
+        return f"{self.message}\n  hint: {self.hint}" if self.hint else self.message
+
+
+class SettingsError(StreamError):
+    """A setting is unknown, missing or has a value that cannot be used."""
+
+    exit_code = 2
+
+
+class RuleFileError(StreamError):
+    """The rule files have errors: all of them, in `diagnostics`, in file order."""
+
+    def __init__(self, diagnostics: list[Diagnostic]) -> None:
+        self.diagnostics = in_file_order(diagnostics)
+        super().__init__("\n".join(str(each) for each in self.diagnostics))
+
+
+class ExpressionError(StreamError):
+    """A condition does not parse, uses what is not supported, or failed when evaluated.
+
+    `offset` is the zero-based position in the source text, None where it has none.
+    """
+
+    def __init__(self, message: str, *, offset: int | None = None, hint: str | None = None) -> None:
+        super().__init__(message, hint=hint)
+        self.offset = offset
+
+
+class ContentError(StreamError):
+    """A template does not parse, or failed when rendered."""
+
+
+class StateError(StreamError):
+    """A stored customer state cannot be read: corrupt, or written by a version this one does not know."""
+
+
+class TopologyError(StreamError):
+    """The topics in Kafka do not fit together: missing, or with unequal partition counts."""
+
+
+class BrokerError(StreamError):
+    """The embedded Kafka cannot be fetched, started or stopped, or no Kafka answers at an address."""
+
+
+class LaneError(StreamError):
+    """The batch lane broke one of its own rules. Always a bug of ours; the worker stops."""
+
+    exit_code = 70

@@ -1,0 +1,298 @@
+"""The batch lane: from fetched lots to durable effects, one unit of work per partition number.
+
+    take        a lot arrives; the engine decides; triggers, decisions and dead letters are shipped      at
+    once checkpoint  wait until those are acknowledged, ship the customers that changed, wait again,
+    every
+                and tell the ledger that everything before is durable, so that it is committed
+                commit interval
+
+That is the guarantee's order: (1) process (2) triggers and decisions (3) changed customers (4) offsets. The
+customers are encoded at the moment at which the checkpoint begins, before anything later is processed: the
+changelog never holds the effect of an event whose triggers are not acknowledged. A customer that changed ten
+times is written once. Checkpoints of the partitions are spread over the interval, so that none stalls the
+loop for long.
+
+Who redoes the work after a crash: before (2) is acknowledged, events are read again and the same triggers,
+with the same ids, go out; after (3), the state says that the events are applied.
+
+Everything here runs on one event loop; the engine never awaits.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Iterable, Sequence
+
+import structlog
+
+from stream.clock import Clock
+from stream.engine import process
+from stream.errors import LaneError
+from stream.ledger import Ledger, TopicPartition
+from stream.metrics import Metrics, PartitionFigures
+from stream.outbox import Outbox
+from stream.program import RuleSet
+from stream.records import WireRecord, dead_letter_record, decision_record, trigger_record
+from stream.restore import ChangelogReader
+from stream.structs import Batch, Record, Result
+from stream.table import CustomerTable, StoredPartition
+
+log = structlog.get_logger("stream.lane")
+
+EVENTS_PER_STEP = 2000  # how long the event loop is held at most: a few milliseconds
+TICK_S = 0.05  # how late a timer may be looked at
+MEASURE_S = 1.0
+
+
+class Unit:
+    """One partition number's work: its customers, what is at hand, and what is not yet acknowledged."""
+
+    __slots__ = (
+        "checkpointing",
+        "due",
+        "durable",
+        "given_up",
+        "number",
+        "positions",
+        "stored",
+        "torn",
+        "unacknowledged",
+        "watermark",
+    )
+
+    def __init__(self, number: int, stored: StoredPartition, due: float) -> None:
+        self.number = number
+        self.due = due  # when to checkpoint next, on the monotonic clock
+        self.stored = stored
+        self.positions: dict[str, int] = {}  # per source: next offset that is not applied
+        self.durable: dict[str, int] = {}
+        self.unacknowledged: set[asyncio.Future[int]] = set()
+        self.checkpointing = asyncio.Lock()
+        self.torn = False
+        self.given_up = False
+        self.watermark: int | None = None
+
+
+class Lane:
+    """The units of the partitions assigned to this worker."""
+
+    def __init__(
+        self,
+        *,
+        rules: RuleSet,
+        table: CustomerTable,
+        changelog: str,
+        reader: ChangelogReader,
+        outbox: Outbox,
+        ledger: Ledger,
+        metrics: Metrics,
+        clock: Clock,
+        interval: float,
+    ) -> None:
+        self.rules = rules
+        self.is_open = False
+        self._table = table
+        self._changelog = changelog
+        self._reader = reader
+        self._outbox = outbox
+        self._ledger = ledger
+        self._metrics = metrics
+        self._clock = clock
+        self._interval = interval
+        self._units: dict[int, Unit] = {}
+        self._ticked_at = time.monotonic()
+        self._source_of = {source.topic: source.name for source in rules.sources}
+        self._topic_of = {source.name: source.topic for source in rules.sources}
+
+    # -- taking lots
+
+    async def take(self, topic: str, number: int, records: Sequence[Record]) -> None:
+        """A lot of one topic partition has arrived: process what can be processed."""
+        unit = self._units.get(number)
+        if unit is None:
+            return  # taken from us while the lot was on its way; its new owner reads it
+        self._ledger.take(TopicPartition(topic, number))
+        more = self._step(unit, {self._source_of[topic]: records})
+        while more:
+            await asyncio.sleep(0)
+            more = self._units.get(number) is unit and self._step(unit, {})
+
+    def _step(self, unit: Unit, records: dict[str, Sequence[Record]]) -> bool:
+        """One call of the engine and shipping of what it decided; whether there is more at hand."""
+        started, rules = time.perf_counter(), self.rules
+        batch = Batch(unit.number, records, self._ended(unit.number))
+        result = process(batch, rules, unit.stored.state, self._clock, limit=EVENTS_PER_STEP)
+        unit.positions.update(result.positions)
+        self._ship(unit, result, rules.revision)
+        unit.watermark = result.watermark
+        if records or result.events or result.decisions:
+            self._metrics.observe_batch(result, time.perf_counter() - started)
+        return result.more
+
+    def _ended(self, number: int) -> frozenset[str]:
+        ended = self._ledger.ended
+        return frozenset(
+            name for name, topic in self._topic_of.items() if ended(TopicPartition(topic, number))
+        )
+
+    def _ship(self, unit: Unit, result: Result, revision: str) -> None:
+        if not (result.decisions or result.dead_letters):
+            return
+        now = self._clock.wall()
+        self._metrics.observe_sent(result.triggers, now)
+        wires = [
+            *(trigger_record(trigger, revision, now) for trigger in result.triggers),
+            *(decision_record(decision, revision) for decision in result.decisions),
+            *(
+                dead_letter_record(each, self._topic_of[each.source], unit.number)
+                for each in result.dead_letters
+            ),
+        ]
+        by_topic: dict[str, list[WireRecord]] = {}
+        for wire in wires:
+            by_topic.setdefault(wire.topic, []).append(wire)
+        for topic, records in by_topic.items():
+            unit.unacknowledged.add(self._outbox.ship(topic, unit.number, records))
+
+    # -- rules
+
+    async def switch(self, rules: RuleSet) -> None:
+        """Go over to another rule set, of the same sources: all that is judged from now on is judged by it.
+
+        A partition's state adopts it at its next step, or here if nothing happens there; the loop comes by
+        between two partitions, as each takes some milliseconds for hundreds of rules.
+        """
+        self.rules = rules
+        for unit in list(self._units.values()):
+            await asyncio.sleep(0)
+            if self._units.get(unit.number) is unit and unit.stored.state.rules is not self.rules:
+                unit.stored.state.adopt(self.rules)
+
+    # -- checkpoints
+
+    async def checkpoint(self, unit: Unit) -> None:
+        """Make everything that the unit has applied durable.
+
+        Raises LaneError once a checkpoint has failed: what it took from the state is in nobody's hands.
+        """
+        async with unit.checkpointing:
+            if unit.torn:
+                raise LaneError(f"partition {unit.number}: a checkpoint failed; not trusted")
+            unit.torn = True
+            await self._checkpoint(unit)
+            unit.torn = False
+
+    async def _checkpoint(self, unit: Unit) -> None:
+        # The snapshot: from here to the first await nothing else is processed.
+        positions, waiting = dict(unit.positions), unit.unacknowledged
+        changed = unit.stored.state.take_changed()
+        unit.unacknowledged = set()
+        if waiting:
+            await asyncio.gather(*waiting)
+        if changed:
+            records = [WireRecord(self._changelog, key, value, ()) for key, value in changed]
+            unit.stored.position = await self._outbox.ship(self._changelog, unit.number, records)
+        if unit.given_up:
+            return  # its customers are restored by now, perhaps from before what was just written
+        for source, position in positions.items():
+            if unit.durable.get(source) != position:
+                self._ledger.finish(TopicPartition(self._topic_of[source], unit.number), position)
+                unit.durable[source] = position
+
+    async def keep_checkpointing(self) -> None:
+        """Checkpoint each unit once per interval, and sooner when much of it is in flight, for ever."""
+        async with asyncio.TaskGroup() as checkpoints:
+            while True:
+                now = time.monotonic()
+                for unit in self._units.values():
+                    if not unit.checkpointing.locked() and (now >= unit.due or self._is_pressed(unit)):
+                        unit.due = now + self._interval
+                        checkpoints.create_task(self.checkpoint(unit))
+                await asyncio.sleep(TICK_S)
+
+    def _is_pressed(self, unit: Unit) -> bool:
+        return any(self._ledger.is_filling(TopicPartition(topic, unit.number)) for topic in self._source_of)
+
+    async def keep_ticking(self) -> None:
+        """Let time pass without new records: timers come due, topics turn out to be read to their end."""
+        while True:
+            await asyncio.sleep(TICK_S)
+            self._ticked_at = time.monotonic()
+            for unit in list(self._units.values()):
+                while self._units.get(unit.number) is unit and self._step(unit, {}):
+                    await asyncio.sleep(0)
+                await asyncio.sleep(0)  # a step can take long: the state may have other rules to adopt
+
+    async def keep_measuring(self) -> None:
+        """Keep the gauges true, once a second."""
+        while True:
+            for unit in self._units.values():
+                self._measure(unit)
+            await asyncio.sleep(MEASURE_S)
+
+    def _measure(self, unit: Unit) -> None:
+        state = unit.stored.state
+        figures = PartitionFigures(state.customers, state.state_bytes, {"open": state.timers}, unit.watermark)
+        self._metrics.set_partition(unit.number, figures)
+        for topic in self._source_of:
+            self._metrics.set_lag(topic, unit.number, self._ledger.lag(TopicPartition(topic, unit.number)))
+
+    def stalled_for(self) -> float:
+        """Seconds since the event loop last came by; asked from other threads."""
+        return time.monotonic() - self._ticked_at
+
+    # -- rebalance
+
+    async def restore(self, numbers: Iterable[int]) -> int:
+        """Make the customers of these partitions complete; drop the others."""
+        wanted = set(numbers)
+        for number in set(self._table.stored) - wanted:
+            self._table.drop(number)
+            self._metrics.forget_partition(number)
+        # What others have written meanwhile is read with the rules in force, or what is new in them is lost.
+        for number in wanted & set(self._table.stored):
+            state = self._table.stored[number].state
+            if state.rules is not self.rules:
+                state.adopt(self.rules)
+        started = time.monotonic()
+        records = await self._reader.catch_up(wanted, lambda: StoredPartition(self.rules))
+        log.info(
+            "restored", partitions=len(wanted), records=records, seconds=round(time.monotonic() - started, 3)
+        )
+        return records
+
+    def open(self, numbers: Iterable[int]) -> None:
+        """Begin work on these partitions, whose customers are complete."""
+        self._ledger.forget()
+        opened = sorted(numbers)
+        now, apart = time.monotonic(), self._interval / max(len(opened), 1)
+        self._units = {
+            number: Unit(number, self._table.stored[number], now + apart * (turn + 1))
+            for turn, number in enumerate(opened)
+        }
+        self.is_open = True
+
+    async def close(self, deadline: float) -> bool:
+        """Stop work on all partitions and make durable what was applied, within `deadline` seconds.
+
+        What is at hand but not applied is dropped: it is read again. Customers that could not be made durable
+        in time are forgotten, so that they come from the changelog. Returns whether everything became
+        durable.
+        """
+        units, self._units = list(self._units.values()), {}
+        self.is_open = False
+        for unit in units:
+            unit.stored.state.forget_pending()
+        checkpoints = [asyncio.ensure_future(self.checkpoint(unit)) for unit in units]
+        if not checkpoints:
+            return True
+        done, late = await asyncio.wait(checkpoints, timeout=deadline)
+        for unit, task in zip(units, checkpoints, strict=True):
+            if task in late or task.exception() is not None:
+                task.cancel()
+                unit.given_up = True
+                self._table.drop(unit.number)
+        if late:
+            log.warning("not_durable_in_time", partitions=len(late), deadline=deadline)
+        return not late and all(task.exception() is None for task in done)

@@ -1,0 +1,141 @@
+"""The batch lane's own bookkeeping of what was handed out, what is durable and what may be committed.
+
+Faust's acks count single messages and cannot carry batches: commits stalled up to a fetch short of the end,
+and its merged gaps passed offsets still in work. Here a topic partition has three numbers that only grow:
+
+    handed     how many lots (one partition's share of one fetch) went to the lane, and their records
+    durable    the next offset whose effects are not yet safe in Kafka; offsets are committed up to here
+    committed  what was last taken for a commit
+
+Pure: no Kafka, no asyncio. Invariant: durable never moves back, and never past what was handed out.
+Tested by tests/unit/test_ledger.py.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from stream.errors import LaneError
+
+
+class TopicPartition(NamedTuple):
+    topic: str
+    partition: int
+
+
+class Reach(NamedTuple):
+    """How far the consumer had read when a fetch returned: its position, and the topic's end as last heard
+    of.
+    """
+
+    position: int
+    end: int
+
+
+@dataclass(slots=True)
+class _Account:
+    lots: deque[tuple[int, int]] = field(default_factory=deque)  # (records, next offset), oldest first
+    in_flight: int = 0
+    handed_lots: int = 0
+    taken_lots: int = 0
+    handed_to: int = -1
+    durable: int = -1
+    committed: int = -1
+
+
+class Ledger:
+    """Accounts of the topic partitions assigned to this worker.
+
+    `limit`: records per topic partition that may be in flight (handed out and not durable) before it counts
+    as full.
+    """
+
+    def __init__(self, limit: int) -> None:
+        self._limit = limit
+        self._accounts: dict[TopicPartition, _Account] = {}
+        self._reach: dict[TopicPartition, Reach] = {}
+
+    def hand_out(self, tp: TopicPartition, records: int, next_offset: int) -> None:
+        """A lot of `records`, ending before `next_offset`, is on its way to the lane."""
+        account = self._accounts.setdefault(tp, _Account())
+        account.lots.append((records, next_offset))
+        account.in_flight += records
+        account.handed_lots += 1
+        account.handed_to = next_offset
+
+    def take(self, tp: TopicPartition) -> None:
+        """The lane has taken the oldest lot that was on its way."""
+        self._accounts[tp].taken_lots += 1
+
+    def reached(self, reach: Mapping[TopicPartition, Reach]) -> None:
+        """What a fetch that has just returned says of every assigned partition."""
+        self._reach.update(reach)
+
+    def finish(self, tp: TopicPartition, position: int) -> None:
+        """Everything before `position` is applied and its effects are acknowledged by Kafka."""
+        account = self._accounts.get(tp)
+        if account is None or position == account.durable:
+            return
+        if not account.durable < position <= account.handed_to:
+            raise LaneError(
+                f"{tp.topic}/{tp.partition}: position {position} is outside what was handed out "
+                f"({account.durable}…{account.handed_to})"
+            )
+        account.durable = position
+        while account.lots and account.lots[0][1] <= position:
+            account.in_flight -= account.lots.popleft()[0]
+
+    def committable(self) -> list[TopicPartition]:
+        """The partitions that have something new to commit."""
+        return [tp for tp, account in self._accounts.items() if account.durable > account.committed]
+
+    def take_committable(self, tp: TopicPartition) -> int | None:
+        """The offset to commit, once; None where there is nothing new."""
+        account = self._accounts.get(tp)
+        if account is None or account.durable <= account.committed:
+            return None
+        account.committed = account.durable
+        return account.durable
+
+    def full(self) -> set[TopicPartition]:
+        """The partitions that have enough in flight: not to be fetched from for now."""
+        return {tp for tp, account in self._accounts.items() if account.in_flight >= self._limit}
+
+    def is_filling(self, tp: TopicPartition) -> bool:
+        """Whether half of what may be in flight is."""
+        return self.in_flight(tp) * 2 >= self._limit
+
+    def in_flight(self, tp: TopicPartition) -> int:
+        """Records handed out whose effects are not yet durable."""
+        account = self._accounts.get(tp)
+        return account.in_flight if account else 0
+
+    def ended(self, tp: TopicPartition) -> bool:
+        """Whether the topic partition was read to its end, and all that was read has reached the lane."""
+        reach = self._reach.get(tp)
+        if reach is None or reach.position < reach.end:
+            return False
+        account = self._accounts.get(tp)
+        return account is None or account.handed_lots == account.taken_lots
+
+    def lag(self, tp: TopicPartition) -> int:
+        """Records between what is durable and the end of the topic partition, as far as known."""
+        reach = self._reach.get(tp)
+        if reach is None:
+            return 0
+        account = self._accounts.get(tp)
+        done = account.durable if account and account.durable >= 0 else reach.position
+        if account and account.durable < 0:
+            done = reach.position - account.in_flight
+        return max(reach.end - done, 0)
+
+    def forget(self, tps: Iterable[TopicPartition] | None = None) -> None:
+        """Drop the accounts of partitions that are read again from their committed offsets, or lost (None:
+        all).
+        """
+        for tp in list(self._accounts.keys() | self._reach.keys()) if tps is None else tps:
+            self._accounts.pop(tp, None)
+            self._reach.pop(tp, None)

@@ -1,0 +1,169 @@
+"""Records: the wire form of what the engine decides, as the contract's section 4 has it. Pure functions.
+
+Triggers and decisions carry CloudEvents 1.0 attributes as headers, in the binary mode of its Kafka binding.
+What does not apply is `null`; times are ISO 8601 UTC with milliseconds.
+
+Two things that may be at hand cannot be written, and a worker must not die of them again and again. Text that
+UTF-8 cannot carry (halves of surrogate pairs) never comes out of a decoded event, but a rule file's escapes
+can put it into content: pairs are joined and odd halves become U+FFFD. And an address may be a JSON value
+that is nested deeper than the encoder goes: what lies deeper than `MAX_DEPTH` becomes `null`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import date
+from functools import lru_cache
+from typing import Any, NamedTuple
+from urllib.parse import quote
+
+import orjson
+
+from stream.structs import DeadLetter, Decision, EventRef, Trigger
+
+DECISIONS = "decisions"
+DEAD_LETTERS = "dead-letters"
+MAX_DEPTH = 64
+
+Headers = tuple[tuple[str, bytes], ...]
+
+_EPOCH = date(1970, 1, 1).toordinal()
+_VERSION = ("ce_specversion", b"1.0")
+_TRIGGER = ("ce_type", b"trigger")
+_DECISION = ("ce_type", b"decision")
+_JSON = ("content-type", b"application/json")
+
+
+class WireRecord(NamedTuple):  # made in a third of a frozen dataclass' time, once per changed customer
+    """What is sent to Kafka. The partition is the sender's to choose."""
+
+    topic: str
+    key: bytes | None
+    value: bytes | None
+    headers: Headers
+
+
+def trigger_record(trigger: Trigger, revision: str, sent_at: int) -> WireRecord:
+    """The message for a channel, handed to Kafka at `sent_at` (ms) under the rule set `revision`."""
+    decision = trigger.decision
+    at = iso_time(decision.at)
+    body = {
+        "trigger_id": decision.trigger_id,
+        "rule": decision.rule,
+        "revision": revision,
+        "customer_id": decision.customer_id,
+        "channel": decision.channel,
+        "address": trigger.address,
+        "variant": decision.variant,
+        "content": trigger.content,
+        "event": _event(decision.event),
+        "at": at,
+        "sent_at": iso_time(sent_at),
+        "priority": trigger.priority,
+        "goal": None,
+        "consent": None,
+    }
+    key = decision.customer_id.encode()
+    source = _source_of_triggers(decision.rule)
+    headers = _cloud_event(_TRIGGER, source, decision.trigger_id, key, at)
+    return WireRecord(trigger.topic, key, _encode(body), headers)
+
+
+def decision_record(decision: Decision, revision: str) -> WireRecord:
+    """What became of a match under the rule set `revision`, for the topic `decisions`."""
+    at = iso_time(decision.at)
+    body = {
+        "trigger_id": decision.trigger_id,
+        "rule": decision.rule,
+        "revision": revision,
+        "customer_id": decision.customer_id,
+        "outcome": decision.outcome,
+        "reason": decision.reason,
+        "channel": decision.channel,
+        "variant": decision.variant,
+        "event": _event(decision.event),
+        "at": at,
+    }
+    key = decision.customer_id.encode()
+    source = _source_of_decisions(decision.rule)
+    headers = _cloud_event(_DECISION, source, decision.trigger_id, key, at)
+    return WireRecord(DECISIONS, key, _encode(body), headers)
+
+
+def dead_letter_record(letter: DeadLetter, topic: str, partition: int) -> WireRecord:
+    """A record of `topic` that is no event: key, value and headers as they came, then headers of ours."""
+    return WireRecord(
+        topic=DEAD_LETTERS,
+        key=letter.record.key,
+        value=letter.record.value,
+        headers=(
+            *letter.record.headers,
+            ("reason", letter.reason.encode()),
+            ("source", letter.source.encode()),
+            ("topic", topic.encode()),  # a source may be called otherwise than its topic
+            ("partition", str(partition).encode()),
+            ("offset", str(letter.record.offset).encode()),
+        ),
+    )
+
+
+@lru_cache(maxsize=4096)  # the same few times stand in a trigger, in its decision and in their headers
+def iso_time(ms: int) -> str:
+    """`2026-03-02T10:00:00.000Z` of milliseconds since 1970; ValueError past the year 9999."""
+    days, rest = divmod(ms, 86_400_000)
+    seconds, rest = divmod(rest, 1000)
+    minutes, seconds = divmod(seconds, 60)
+    fields = (_iso_date(days), minutes // 60, minutes % 60, seconds, rest)
+    return "%sT%02d:%02d:%02d.%03dZ" % fields  # noqa: UP031 - nearly twice as fast as an f-string
+
+
+@lru_cache(maxsize=1024)
+def _iso_date(days: int) -> str:
+    return date.fromordinal(_EPOCH + days).isoformat()
+
+
+def _event(event: EventRef) -> dict[str, str]:
+    return {"name": event.name, "id": event.id, "time": iso_time(event.time)}
+
+
+def _cloud_event(kind: tuple[str, bytes], source: bytes, trigger_id: str, subject: bytes, at: str) -> Headers:
+    return (
+        _VERSION,
+        ("ce_id", trigger_id.encode()),
+        ("ce_source", source),
+        kind,
+        ("ce_subject", subject),
+        ("ce_time", at.encode()),
+        _JSON,
+    )
+
+
+@lru_cache(maxsize=4096)
+def _source_of_triggers(rule: str) -> bytes:
+    return f"/stream/{quote(rule, safe='', errors='replace')}".encode()
+
+
+@lru_cache(maxsize=4096)
+def _source_of_decisions(rule: str) -> bytes:
+    # Its own source: in CloudEvents, source and id together name one event, and the id is the trigger's.
+    return _source_of_triggers(rule) + b"/decisions"
+
+
+def _encode(body: dict[str, Any]) -> bytes:
+    try:
+        return orjson.dumps(body)
+    except TypeError:
+        return orjson.dumps(_mend(body))
+
+
+def _mend(value: Any, depth: int = 0) -> Any:
+    """The value with all its text valid as UTF-8, and nothing below `MAX_DEPTH`."""
+    if isinstance(value, str):
+        return value.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
+    if isinstance(value, Mapping | list | tuple) and depth == MAX_DEPTH:
+        return None
+    if isinstance(value, Mapping):
+        return {_mend(key): _mend(item, depth + 1) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_mend(item, depth + 1) for item in value]
+    return value

@@ -1,0 +1,359 @@
+"""Settings: read once, at the start, from flags, `STREAM_…` variables and a `.env` file; frozen from then on.
+
+Flags win over variables, variables over the file. A value that is empty counts as not given, as deployment
+templates like to leave empty ones behind. Every problem is reported, not only the first, and none of the
+reports shows a secret. What a setting is called, means and defaults to stands in `Settings` and nowhere else.
+"""
+
+from __future__ import annotations
+
+import difflib
+import re
+import ssl
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from dotenv.parser import parse_stream
+from pydantic import BeforeValidator, Field, SecretStr, ValidationError
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+
+from stream.errors import SettingsError
+
+PREFIX = "STREAM_"
+SECRETS = ("sasl_password", "ssl_password")
+
+# Read by the build and by the tests; no settings of a worker, and no mistakes either.
+NOT_OURS = frozenset({"STREAM_DEBUG", "STREAM_HISTORIES"})
+
+# What Kubernetes puts into every pod beside a Service named `stream` or `stream-…`.
+SERVICE_LINK = re.compile(r"STREAM_(\w+_)?(SERVICE_HOST|SERVICE_PORT(_\w+)?|PORT_\d+_(TCP|UDP|SCTP)(_\w+)?)")
+SERVICE_ADDRESS = re.compile(r"(tcp|udp|sctp)://")
+
+PRECEDENCE = "flags win over STREAM_ variables, and variables over the .env file"
+
+
+def _upper(value: Any) -> Any:
+    return value.upper() if isinstance(value, str) else value
+
+
+def _lower(value: Any) -> Any:
+    return value.lower() if isinstance(value, str) else value
+
+
+def _brokers(value: Any) -> Any:
+    """`host:port[,…]` without spaces. IPv6 addresses stand in brackets."""
+    if not isinstance(value, str):
+        return value
+    entries = [entry.strip() for entry in value.split(",")]
+    for number, entry in enumerate(entries, start=1):
+        match = re.fullmatch(r"([A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\]):(\d{1,5})", entry)
+        if match is None or not 0 < int(match[2]) < 65536:
+            raise ValueError(f"entry {number} should be host:port, such as kafka.example:9092")
+    return ",".join(entries)
+
+
+def _store(value: Any) -> Any:
+    if _lower(value) == "rocksdb":
+        raise ValueError("the store rocksdb comes later; this version has memory")
+    return _lower(value)
+
+
+def _mechanism(value: Any) -> Any:
+    if _upper(value) in {"GSSAPI", "OAUTHBEARER"}:
+        raise ValueError(f"{_upper(value)} is not supported; use SCRAM-SHA-512, SCRAM-SHA-256 or PLAIN")
+    return _upper(value)
+
+
+class Settings(BaseSettings):
+    """What a worker is told. Made by `load`, which holds the settings against one another, too."""
+
+    model_config = SettingsConfigDict(frozen=True, extra="forbid", env_prefix=PREFIX)
+
+    broker: Annotated[str, BeforeValidator(_brokers)] = Field(
+        "127.0.0.1:9092", description="Kafka's addresses, host:port[,…]"
+    )
+    app_id: str = Field(
+        "stream",
+        pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$",
+        description="name of the consumer group; topics of the app's own start with it",
+    )
+    instance_id: str | None = Field(
+        None,
+        pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,248}$",
+        description="Kafka's group.instance.id: static membership, such as the pod's name",
+    )
+    rules: Path = Field(Path("rules"), description="directory of the rule files")
+    store: Annotated[Literal["memory"], BeforeValidator(_store)] = Field(
+        "memory", description="where the customers' state is kept; Kafka has a copy in any case"
+    )
+    data_dir: Path = Field(
+        Path("data"), description="directory for what a worker keeps on disk; nothing, with the memory store"
+    )
+    clock: Annotated[Literal["wall", "event"], BeforeValidator(_lower)] = Field(
+        "wall", description="wall, or event for replays of old data: now is the largest event time seen"
+    )
+    commit_interval: float = Field(
+        1.0,
+        ge=0.01,
+        le=60,
+        allow_inf_nan=False,
+        description="seconds between two writes of the changed customers and commits of offsets",
+    )
+    session_timeout: float = Field(
+        45.0,
+        ge=6,
+        le=300,
+        allow_inf_nan=False,
+        description="seconds without a sign of life after which a worker's partitions go to others",
+    )
+    max_in_flight: int = Field(
+        10_000, ge=1, description="records of one topic's partition that may be in work at a time"
+    )
+    max_fetch_bytes: int = Field(
+        1 << 20,
+        ge=1 << 14,
+        le=1 << 28,
+        description="bytes asked for in one fetch from a partition (max.partition.fetch.bytes)",
+    )
+    replication: int | None = Field(
+        None,
+        ge=1,
+        le=32767,
+        description="replication factor of topics made here; unset: 3, or as many as brokers",
+    )
+    # All interfaces: a kubelet and Prometheus come from outside of the pod. Nothing but counts is served.
+    http_host: str = Field(
+        "0.0.0.0",  # noqa: S104 - see above
+        min_length=1,
+        description="address that metrics and health are served on",
+    )
+    http_port: int = Field(
+        9464, ge=0, le=65535, description="port that metrics and health are served on; 0: any free one"
+    )
+    log_level: Annotated[
+        Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"], BeforeValidator(_upper)
+    ] = Field("INFO", description="least severe level that is logged")
+    log_format: Annotated[Literal["auto", "json", "text"], BeforeValidator(_lower)] = Field(
+        "auto", description="json, text, or auto: text on a terminal, else json"
+    )
+    security_protocol: Annotated[
+        Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"], BeforeValidator(_upper)
+    ] = Field("PLAINTEXT", description="Kafka's security.protocol")
+    sasl_mechanism: Annotated[
+        Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] | None, BeforeValidator(_mechanism)
+    ] = Field(None, description="Kafka's sasl.mechanism")
+    sasl_username: str | None = Field(None, description="user name for SASL")
+    sasl_password: SecretStr | None = Field(None, description="password for SASL")
+    ssl_cafile: Path | None = Field(
+        None, description="certificates to trust, PEM; unset: those of the machine"
+    )
+    ssl_certfile: Path | None = Field(None, description="the client's certificate, PEM")
+    ssl_keyfile: Path | None = Field(
+        None, description="the key of the client's certificate, PEM; unset: in the same file"
+    )
+    ssl_password: SecretStr | None = Field(None, description="password of the client's key")
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        *_: Any,
+        **__: Any,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        # Nothing is read behind the caller's back: `load` has read it all, and knows where it came from.
+        return (init_settings,)
+
+    def ssl_context(self) -> ssl.SSLContext | None:
+        """The context for TLS, None without TLS. Raises SettingsError where a file cannot be used."""
+        if "SSL" not in self.security_protocol:
+            return None
+        try:
+            context = ssl.create_default_context(cafile=self.ssl_cafile)
+        except OSError as error:
+            raise SettingsError(
+                f"STREAM_SSL_CAFILE: {self.ssl_cafile} cannot be used: {_reason(error)}",
+                hint="it should hold certificates in PEM form",
+            ) from None
+        if self.ssl_certfile is not None:
+            password = self.ssl_password.get_secret_value() if self.ssl_password else ""
+            try:
+                # A function, as OpenSSL would ask on the terminal for a password that is not there.
+                context.load_cert_chain(self.ssl_certfile, self.ssl_keyfile, password=lambda: password)
+            except OSError as error:
+                raise SettingsError(
+                    f"STREAM_SSL_CERTFILE: {self.ssl_certfile} and its key cannot be used: {_reason(error)}",
+                    hint="do certificate and key belong together, is STREAM_SSL_PASSWORD the key's?",
+                ) from None
+        return context
+
+    def kafka_security(self) -> dict[str, Any]:
+        """Keyword arguments for aiokafka's clients; holds the password in plain text, so do not log it."""
+        security: dict[str, Any] = {"security_protocol": self.security_protocol}
+        if (context := self.ssl_context()) is not None:
+            security["ssl_context"] = context
+        if self.security_protocol.startswith("SASL"):
+            security["sasl_mechanism"] = self.sasl_mechanism
+            security["sasl_plain_username"] = self.sasl_username
+            security["sasl_plain_password"] = (
+                self.sasl_password.get_secret_value() if self.sasl_password else None
+            )
+        return security
+
+
+@dataclass(frozen=True, slots=True)
+class _Given:
+    """One value as given. `called` is how its giver knows it: `--http-port`, `STREAM_HTTP_PORT (.env:3)`."""
+
+    called: str
+    value: Any
+
+
+def load(
+    env: Mapping[str, str],
+    overrides: Mapping[str, Any] | None = None,
+    env_file: Path | None = Path(".env"),
+) -> Settings:
+    """The settings from `env`, overridden by `overrides` (by field name, None is not given).
+
+    `env_file` may be missing. Raises SettingsError with every problem found, and no secret in it.
+    """
+    problems: list[str] = []
+    variables: dict[str, _Given] = {}
+    if env_file is not None:
+        variables |= _read_env_file(env_file, problems)
+    variables |= _read_environment(env)
+    given = _known(variables, problems)
+    for name, value in (overrides or {}).items():
+        if name not in Settings.model_fields:
+            problems.append(f"--{name.replace('_', '-')}: unknown setting")
+        elif value is not None:
+            given[name] = _Given(f"--{name.replace('_', '-')}", value)
+    problems += _conflicts(given)
+    try:
+        settings = Settings(**{name: each.value for name, each in given.items()})
+    except ValidationError as error:
+        problems += _explain(error, given)
+    if problems:
+        count = "a problem" if len(problems) == 1 else f"{len(problems)} problems"
+        raise SettingsError("\n  ".join([f"{count} with the settings:", *problems]), hint=PRECEDENCE)
+    return settings
+
+
+def _read_environment(env: Mapping[str, str]) -> dict[str, _Given]:
+    found = {}
+    for name, value in env.items():
+        if not name.startswith(PREFIX) or name in NOT_OURS or not value:
+            continue
+        known = name.removeprefix(PREFIX).lower() in Settings.model_fields
+        if not known and (SERVICE_LINK.fullmatch(name) or SERVICE_ADDRESS.match(value)):
+            continue
+        found[name] = _Given(name, value)
+    return found
+
+
+def _read_env_file(path: Path, problems: list[str]) -> dict[str, _Given]:
+    try:
+        with path.open(encoding="utf-8") as file:
+            bindings = list(parse_stream(file))
+    except FileNotFoundError:
+        return {}
+    except (OSError, UnicodeDecodeError) as error:
+        problems.append(f"{path} cannot be read: {_reason(error)}")
+        return {}
+    found = {}
+    for binding in bindings:
+        name, value, text = binding.key or "", binding.value, binding.original.string
+        # The parser takes the blank lines before a line for a part of it.
+        line = binding.original.line + text[: len(text) - len(text.lstrip())].count("\n")
+        ours = name.startswith(PREFIX) and name not in NOT_OURS
+        if binding.error or (ours and value is None):
+            problems.append(f"{path}:{line}: should be NAME=value")
+        elif ours and value:
+            found[name] = _Given(f"{name} ({path}:{line})", value)
+    return found
+
+
+def _known(variables: Mapping[str, _Given], problems: list[str]) -> dict[str, _Given]:
+    """Variables by the name of their field; secrets in files are read."""
+    names = {PREFIX + name.upper(): name for name in Settings.model_fields}
+    files = {f"{PREFIX}{name.upper()}_FILE": name for name in SECRETS}
+    given: dict[str, _Given] = {}
+    for variable, each in variables.items():
+        if variable in names:
+            given[names[variable]] = each
+        elif variable not in files:
+            near = difflib.get_close_matches(variable, [*names, *files], n=1, cutoff=0.75)
+            problems.append(f"{each.called}: unknown setting{f'; did you mean {near[0]}?' if near else ''}")
+    for variable, name in files.items():
+        if variable not in variables:
+            continue
+        each = variables[variable]
+        if name in given:
+            problems.append(f"{each.called}: {given[name].called} is given as well; one of them has to go")
+            continue
+        try:
+            secret = Path(each.value).read_text(encoding="utf-8").rstrip("\r\n")
+        except (OSError, UnicodeDecodeError, ValueError) as error:
+            # The value is not shown: it may be the secret itself, put where its file's name belongs.
+            problems.append(f"{each.called}: the file cannot be read: {_reason(error)}")
+            continue
+        if not secret:
+            problems.append(f"{each.called}: the file is empty")
+        given[name] = _Given(each.called, secret)
+    return given
+
+
+def _conflicts(given: Mapping[str, _Given]) -> Iterator[str]:
+    """What is wrong with the security settings as a whole: what is missing, and what would not be used."""
+    protocol = str(_upper(given["security_protocol"].value)) if "security_protocol" in given else "PLAINTEXT"
+    for part in ("SASL", "SSL"):
+        unused = [each.called for name, each in given.items() if name.startswith(part.lower() + "_")]
+        if unused and part not in protocol:
+            yield f"{', '.join(unused)}: not used without {part} in STREAM_SECURITY_PROTOCOL"
+    if protocol.startswith("SASL"):
+        for name in ("sasl_mechanism", "sasl_username", "sasl_password"):
+            if name not in given:
+                yield f"{PREFIX}{name.upper()}: needed with STREAM_SECURITY_PROTOCOL={protocol}"
+    if "ssl_certfile" not in given:
+        for name in ("ssl_keyfile", "ssl_password"):
+            if name in given:
+                yield f"{given[name].called}: STREAM_SSL_CERTFILE is needed with it"
+    for name in ("ssl_cafile", "ssl_certfile", "ssl_keyfile"):
+        if name in given and not _is_file(given[name].value):
+            yield f"{given[name].called}: there is no such file"
+
+
+def _explain(error: ValidationError, given: Mapping[str, _Given]) -> Iterator[str]:
+    for problem in error.errors(include_url=False, include_context=False):
+        name = str(problem["loc"][0])
+        value = given[name].value
+        if SERVICE_ADDRESS.match(str(value)):
+            yield (
+                f"{given[name].called}: set by Kubernetes for a Service of that name; "
+                "`enableServiceLinks: false` in the pod's spec keeps it out"
+            )
+            continue
+        message = problem["msg"].removeprefix("Value error, ").replace("Input should", "should", 1)
+        message = message.partition(", unable to parse")[0]
+        if problem["type"] == "string_pattern_mismatch":
+            message = "should be letters, digits, '.', '_' and '-' only, and not begin with a sign"
+        # "@": somebody may have put a user and a password before a host.
+        secret = name in SECRETS or "@" in str(value)
+        yield f"{given[name].called}: {'' if secret else f'{str(value)!r}: '}{message}"
+
+
+def _is_file(path: Any) -> bool:
+    try:
+        return Path(path).is_file()
+    except OSError:  # no name for a file at all, such as a whole certificate
+        return False
+
+
+def _reason(error: Exception) -> str:
+    """Why a file cannot be used, without the file's name or what is in it."""
+    if isinstance(error, OSError):
+        return error.strerror or type(error).__name__
+    return "it is not UTF-8" if isinstance(error, UnicodeDecodeError) else "that is no file name"

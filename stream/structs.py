@@ -1,0 +1,117 @@
+"""Frozen shapes that pass between the layers. Times are milliseconds since the epoch, UTC."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal, Protocol
+
+Outcome = Literal["sent", "suppressed", "deferred", "holdout"]
+
+
+class Record(Protocol):
+    """What the engine reads of a Kafka record (aiokafka's ConsumerRecord fits)."""
+
+    @property
+    def offset(self) -> int: ...
+    @property
+    def timestamp(self) -> int: ...
+    @property
+    def key(self) -> bytes | None: ...
+    @property
+    def value(self) -> bytes | None: ...
+    @property
+    def headers(self) -> Sequence[tuple[str, bytes]]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """New records of one partition number, and how far each source has been read.
+
+    `records` maps a source's name to its records, in offset order; sources without new ones may be left out.
+    `ended` names the sources that have been read to the end of their topic, these records included.
+    A source that is not in `ended` and has nothing at hand is waited for. A batch without records is a tick
+    of the clock: it fires the timers that are due.
+    """
+
+    partition: int
+    records: Mapping[str, Sequence[Record]] = field(default_factory=dict)
+    ended: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class EventRef:
+    """The event that caused something: name, id and time."""
+
+    name: str
+    id: str
+    time: int
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What became of a match. `trigger_id` is deterministic: same rule definition, customer and cause.
+
+    `reason` is None when sent. `at` is the stream time of the judgement: the event's, or the deadline's.
+    `timed` says that a timer fired it (such matches stay out of the latency histogram).
+    """
+
+    trigger_id: str
+    rule: str
+    customer_id: str
+    outcome: Outcome
+    reason: str | None
+    channel: str | None
+    variant: str | None
+    event: EventRef
+    at: int
+    timed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Trigger:
+    """A message for a channel, with the decision that let it through. `topic` is the channel's."""
+
+    decision: Decision
+    topic: str
+    address: Any
+    content: Mapping[str, Any]
+    priority: int
+    appended_at: int  # the causing record's timestamp in Kafka, for the latency histogram
+
+
+@dataclass(frozen=True, slots=True)
+class DeadLetter:
+    """A record that is no event. It goes to the dead letters as it came.
+
+    Reasons: `json` (not a JSON object), `customer`, `event` (no event name), `time`, `size`.
+    """
+
+    source: str
+    reason: str
+    record: Record
+
+
+@dataclass(slots=True)
+class Result:
+    """What one call of `engine.process` did.
+
+    `decisions` has every match judged, in order; `triggers` those that were sent, in the same order.
+    `positions`: per source, the next offset that is not applied yet (only sources that moved).
+    `events`: per source, how many events were applied; `repeats`: read again and left out.
+    `errors`: counts by (source, reason) of what was odd with an event that was still applied
+    (`future_time`), or with a condition (`condition`).
+    `more`: events are still at hand and could be applied by another call with an empty batch.
+    `watermark` and `next_deadline`: the partition's, None where there is none.
+    """
+
+    decisions: list[Decision] = field(default_factory=list)
+    triggers: list[Trigger] = field(default_factory=list)
+    dead_letters: list[DeadLetter] = field(default_factory=list)
+    positions: dict[str, int] = field(default_factory=dict)
+    events: dict[str, int] = field(default_factory=dict)
+    repeats: int = 0
+    errors: dict[tuple[str, str], int] = field(default_factory=dict)
+    more: bool = False
+    watermark: int | None = None
+    next_deadline: int | None = None

@@ -1,0 +1,168 @@
+"""The batch lane's Faust transport: one message per topic partition and fetch, instead of one per record.
+
+Registered as `lane` under Faust's entry point `faust.transports`; a broker URL `lane://host:port` selects it.
+Assignment, rebalance, agents and topics stay Faust's. What is replaced, and why:
+
+    getmany        yields a lot: its message's value is the list of records of one partition. Per record,
+                   Faust's drain loop makes four asyncio tasks; per lot that cost disappears.
+    _add_gap,      Faust's acks cannot carry lots (see `ledger`). Offsets to commit come from it, which
+    _new_offset,   the lane tells what is durable; `ack()` has no part in it, because Faust's compiled stream
+    _filter_tps…   inlines it.
+    _getmany       partitions with enough in flight are paused: that is the back-pressure. What is fetched
+                   already is still taken, because aiokafka fetches nothing else from a broker while records
+                   of one of its partitions lie about.
+    _fetch_records runs in the consumer's thread and returns, with the records, how far partitions were read
+                   at that very moment; asked later, records on their way between the threads would be missed.
+
+Tested by tests/integration/test_lane.py on real Kafka.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import AsyncIterator, Iterator
+from typing import Any, cast
+
+from faust.transport.drivers import aiokafka as driver
+from faust.types import TP, ConsumerMessage
+from mode import Service
+
+from stream.ledger import Ledger, Reach, TopicPartition
+
+# While a partition is paused, the others are waited for no longer than this: it is looked at again soon.
+PAUSED_TIMEOUT_S = 0.02
+# aiokafka has one fetch per broker under way: a long one, of topics at their end, holds up the others.
+FETCH_MAX_WAIT_MS = 100
+
+
+class Fetch(dict[TP, list[Any]]):
+    """Records by topic partition, and how far every assigned partition had been read when they were
+    returned.
+    """
+
+    reach: dict[TopicPartition, Reach]
+
+
+class ConsumerThread(driver.AIOKafkaConsumerThread):
+    """Faust's consumer thread, whose fetches say how far they reach."""
+
+    logger = logging.getLogger("faust.consumer")
+    full: frozenset[TopicPartition] = frozenset()
+
+    def _create_worker_consumer(self, transport: Any) -> Any:
+        consumer = super()._create_worker_consumer(transport)
+        consumer._fetch_max_wait_ms = FETCH_MAX_WAIT_MS
+        return consumer
+
+    async def _fetch_records(
+        self,
+        consumer: Any,
+        active_partitions: set[TP],
+        timeout: float | None = None,
+        max_records: int | None = None,
+    ) -> Fetch:
+        # A pause drops what is fetched already, so it comes when all has been taken, and never before.
+        for tp in consumer.assignment():
+            if TopicPartition(*tp) not in self.full or tp in consumer._fetcher._records:
+                consumer.resume(tp)
+        fetch = Fetch(await super()._fetch_records(consumer, active_partitions, timeout, max_records))
+        fetch.reach = dict(_reach(consumer))
+        for tp in consumer.assignment():
+            if TopicPartition(*tp) in self.full:
+                consumer.pause(tp)
+        return fetch
+
+
+def _reach(consumer: Any) -> Iterator[tuple[TopicPartition, Reach]]:
+    subscription = consumer._subscription.subscription
+    assignment = subscription.assignment if subscription else None
+    if assignment is None:
+        return
+    for tp in assignment.tps:
+        state = assignment.state_value(tp)
+        if state.has_valid_position and state.highwater is not None:
+            yield TopicPartition(*tp), Reach(state.position, state.highwater)
+
+
+class Consumer(driver.Consumer):
+    """Faust's consumer with lots in place of single records."""
+
+    logger = logging.getLogger("faust.consumer")
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.ledger: Ledger = cast(Any, self.app).ledger
+
+    _thread: ConsumerThread
+
+    def _new_consumer_thread(self) -> ConsumerThread:
+        return ConsumerThread(self, loop=self.loop, beacon=self.beacon)
+
+    async def getmany(self, timeout: float) -> AsyncIterator[tuple[TP, ConsumerMessage]]:
+        """Yield one message per topic partition that has new records; its offset is the last record's."""
+        fetch, active = cast(Any, await self._wait_next_records(timeout))
+        generation = self.app.consumer_generation_id
+        if fetch is None or self.should_stop:
+            return
+        if not self.flow_active:
+            # As Faust does: what was fetched while the flow stood still is read again.
+            await self.perform_seek()
+            return
+        lots = [
+            (tp, records) for tp, records in fetch.items() if records and (active is None or tp in active)
+        ]
+        for tp, records in lots:
+            self.ledger.hand_out(TopicPartition(*tp), len(records), records[-1].offset + 1)
+        if isinstance(fetch, Fetch):
+            self.ledger.reached(fetch.reach)
+        for tp, records in lots:
+            if not self.flow_active or self.app.consumer_generation_id != generation:
+                return  # a rebalance has begun: the ledger forgets, the records are read again
+            yield tp, self._lot_message(tp, records)
+
+    def _lot_message(self, tp: TP, records: list[Any]) -> ConsumerMessage:
+        last = records[-1]
+        return ConsumerMessage(
+            tp.topic,
+            tp.partition,
+            last.offset,
+            last.timestamp / 1000.0,
+            last.timestamp_type,
+            None,
+            None,
+            cast(Any, records),  # where Faust has one record's bytes
+            None,
+            None,
+            None,
+            tp,
+            generation_id=self.app.consumer_generation_id,
+        )
+
+    async def _getmany(self, active_partitions: set[TP] | None, timeout: float) -> Any:
+        self._thread.full = frozenset(self.ledger.full())
+        if self._thread.full:
+            timeout = PAUSED_TIMEOUT_S
+        return await super()._getmany(active_partitions, timeout)
+
+    async def _add_gap(self, tp: TP, offset_from: int, offset_to: int) -> None:
+        """Nothing to do: the ledger's offsets already span the holes of compacted topics."""
+
+    def _filter_tps_with_pending_acks(self, topics: Any = None) -> Iterator[TP]:
+        return iter(cast(list[TP], self.ledger.committable()))
+
+    def _new_offset(self, tp: TP) -> int | None:
+        return self.ledger.take_committable(TopicPartition(*tp))
+
+    def ack(self, message: Any) -> bool:
+        """Faust's acks have no meaning for lots: see `ledger`."""
+        return False
+
+    @Service.task
+    async def _commit_livelock_detector(self) -> None:
+        """Off: it reads Faust's own bookkeeping, which the lane does not keep."""
+
+
+class Transport(driver.Transport):
+    """Selected by `lane://` broker URLs."""
+
+    Consumer = Consumer

@@ -1,0 +1,134 @@
+"""The demo's data and rules through real workers, and the demo itself as somebody starts it."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import orjson
+import psutil
+import pytest
+
+from stream.compiler import load_rules
+from stream.demo.play import TOPICS, play
+from tests.kafka import consume_all, create_topics, end_offsets, eventually
+from tests.worker import Worker
+
+PROJECT = Path(__file__).resolve().parents[2]
+PARTITIONS = 4
+KILLS = 3
+
+
+@pytest.fixture
+def history(kafka: str) -> list[str]:
+    """The demo's topics with its data; returns the channels' topics."""
+    channels = sorted({channel.topic for channel in load_rules(PROJECT / "rules").channels})
+    create_topics(kafka, dict.fromkeys([*TOPICS, *channels], PARTITIONS), {"retention.ms": "-1"})
+    asyncio.run(play(kafka, PARTITIONS, lambda done, total: None))
+    return channels
+
+
+def run(
+    bootstrap: str, app_id: str, folder: Path, channels: list[str], disturb: Callable[[Worker], None]
+) -> list[dict]:
+    """Play the history through a worker of its own group; returns the triggers that this wrote."""
+    before = end_offsets(bootstrap, channels)
+    # As in production: a member that comes back under its name is let in at once.
+    worker = Worker(
+        bootstrap, app_id, PROJECT / "rules", folder / f"{app_id}.log", clock="event", instance_id="pod-0"
+    )
+    with worker:
+        disturb(worker)
+        worker.until_caught_up(TOPICS)
+        assert worker.stop() == 0, worker.log
+    return [
+        orjson.loads(record.value)
+        for record in consume_all(bootstrap, channels)
+        if record.offset >= before[record.topic, record.partition]
+    ]
+
+
+def test_a_worker_killed_in_the_middle_gives_the_same_triggers(
+    kafka: str, history: list[str], tmp_path: Path
+) -> None:
+    whole = run(kafka, "demo-whole", tmp_path, history, lambda worker: None)
+    count = len(whole)
+    assert count > 10_000
+    killed_at: list[int] = []
+
+    def kill(worker: Worker) -> None:
+        start = sum(end_offsets(kafka, history).values())
+        for turn in range(1, KILLS + 1):
+            written = eventually(
+                lambda turn=turn: _reached(kafka, history, start + turn * count // (KILLS + 2)),
+                60,
+                "half-way",
+            )
+            worker.kill()
+            killed_at.append(written - start)
+            worker.start()
+
+    torn = run(kafka, "demo-torn", tmp_path, history, kill)
+    assert all(at < count for at in killed_at), "each kill came in the middle"
+    by_id = {trigger["trigger_id"]: trigger for trigger in whole}
+    assert len(by_id) == count, "no trigger twice without a crash"
+    again = {trigger["trigger_id"]: trigger for trigger in torn}
+    assert again.keys() == by_id.keys()
+    for trigger_id, trigger in again.items():
+        assert trigger | {"sent_at": None} == by_id[trigger_id] | {"sent_at": None}
+
+
+def _reached(bootstrap: str, topics: list[str], wanted: int) -> int:
+    written = sum(end_offsets(bootstrap, topics).values())
+    return written if written >= wanted else 0
+
+
+def start_demo(*arguments: str) -> subprocess.Popen[str]:
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("STREAM_")}
+    return subprocess.Popen(
+        [sys.executable, "-m", "stream", "demo", *arguments],
+        cwd=PROJECT,
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+
+
+def test_the_demo_ends_by_itself_with_a_summary_and_leaves_nothing_behind() -> None:
+    demo = start_demo()
+    family = psutil.Process(demo.pid)
+    seen: set[psutil.Process] = set()
+    assert demo.stdout is not None
+    text = ""
+    with demo.stdout:
+        for line in demo.stdout:
+            text += line
+            seen.update(family.children(recursive=True))
+    assert demo.wait(timeout=60) == 0, text
+    assert "100,765" in text
+    assert "cart-left-behind" in text
+    assert "Traceback" not in text
+    assert seen, "Kafka and a worker were seen"
+    eventually(lambda: not [each for each in seen if each.is_running()], 20, "no process is left")
+
+
+def test_ctrl_c_ends_a_kept_demo_and_all_that_it_started() -> None:
+    demo = start_demo("--keep")
+    family = psutil.Process(demo.pid)
+    assert demo.stdout is not None
+    with demo.stdout:
+        for line in demo.stdout:
+            if "Ctrl-C" in line:
+                break
+        started = family.children(recursive=True)
+        assert started
+        demo.send_signal(signal.SIGINT)
+        demo.stdout.read()
+    assert demo.wait(timeout=60) == 0
+    eventually(lambda: not [each for each in started if each.is_running()], 20, "no process is left")

@@ -1,0 +1,62 @@
+"""What leaves a worker: in order, in whole batches, and a refusal is told."""
+
+from __future__ import annotations
+
+import pytest
+from aiokafka.errors import KafkaError
+
+from stream.outbox import Outbox
+from stream.records import WireRecord
+from stream.settings import load
+from tests.kafka import consume_all, create_topics
+
+
+def record(topic: str, number: int, size: int = 10) -> WireRecord:
+    return WireRecord(topic, b"k", b"%d:" % number + b"x" * size, (("n", b"%d" % number),))
+
+
+async def test_records_arrive_in_the_order_of_the_calls_whatever_their_number(
+    kafka: str, prefix: str
+) -> None:
+    topic = f"{prefix}-out"
+    create_topics(kafka, {topic: 2})
+    errors: list[BaseException] = []
+    outbox = Outbox(load({}, {"broker": kafka}, env_file=None), errors.append)
+    await outbox.start()
+    futures = []
+    number = 0
+    for size in (1, 5000, 2, 1, 700):
+        futures.append(outbox.ship(topic, 1, [record(topic, number + n, 200) for n in range(size)]))
+        number += size
+    ends = [await future for future in futures]
+    later = await outbox.ship(topic, 1, [record(topic, number)])
+    await outbox.stop()
+    arrived = consume_all(kafka, [topic])
+    assert [int(each.value.split(b":")[0]) for each in arrived] == list(range(number + 1))
+    assert {each.partition for each in arrived} == {1}
+    assert ends == sorted(ends)
+    assert ends[-1] == number, "the offset after the parcel"
+    assert later == number + 1
+    assert not errors
+
+
+async def test_what_waits_when_the_worker_stops_is_still_sent(kafka: str, prefix: str) -> None:
+    topic = f"{prefix}-out"
+    create_topics(kafka, {topic: 1})
+    outbox = Outbox(load({}, {"broker": kafka}, env_file=None), lambda error: None)
+    await outbox.start()
+    outbox.ship(topic, 0, [record(topic, n) for n in range(3)])
+    await outbox.stop()
+    assert len(consume_all(kafka, [topic])) == 3
+
+
+async def test_a_record_that_kafka_refuses_is_told_and_not_swallowed(kafka: str, prefix: str) -> None:
+    topic = f"{prefix}-small"
+    create_topics(kafka, {topic: 1}, {"max.message.bytes": "1000"})
+    errors: list[BaseException] = []
+    outbox = Outbox(load({}, {"broker": kafka}, env_file=None), errors.append)
+    await outbox.start()
+    with pytest.raises(KafkaError):
+        await outbox.ship(topic, 0, [record(topic, 0, 5000)])
+    assert len(errors) == 1
+    await outbox.stop()

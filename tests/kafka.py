@@ -1,0 +1,256 @@
+"""The test kit for real Kafka: create topics, produce, read everything, look at offsets, wait for something.
+
+Plain functions that block, each with a client of its own that it opens and closes. They also work where an
+event loop runs, and hold it up meanwhile; `await asyncio.to_thread(produce, ...)` does not.
+Nothing here joins a group, so nothing here disturbs the groups under test.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import time
+from collections import defaultdict
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from typing import Any, TypeVar
+
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from aiokafka.errors import for_code
+from aiokafka.structs import ConsumerRecord
+
+POLL_SECONDS = 0.02
+LARGEST = 16 * 1024 * 1024
+UNKNOWN_TOPIC = 3
+
+# What `produce` takes: partition, key, value, timestamp in ms (None: now), headers.
+Produced = tuple[int, bytes | None, bytes | None, int | None, Sequence[tuple[str, bytes]]]
+T = TypeVar("T")
+
+
+def create_topics(
+    bootstrap: str,
+    partitions: Mapping[str, int],
+    configs: Mapping[str, str] | None = None,
+    replicas: int = -1,
+) -> None:
+    """Create topics (name → partitions) and wait until every partition has a leader.
+
+    `replicas` -1: as many as the cluster gives by default. A topic that exists is an error.
+    """
+    _run(_create_topics(bootstrap, partitions, configs or {}, replicas))
+
+
+def produce(bootstrap: str, topic: str, records: Iterable[Produced]) -> None:
+    """Send records, in order per partition, and wait for all acknowledgements."""
+    _run(_produce(bootstrap, topic, list(records)))
+
+
+def consume_all(
+    bootstrap: str, topics: Sequence[str], timeout: float = 30
+) -> list[ConsumerRecord[bytes, bytes]]:
+    """All records from the beginning to the end offsets as they are now; in offset order per partition."""
+    return _run(_consume_all(bootstrap, topics, timeout))
+
+
+def end_offsets(bootstrap: str, topics: Sequence[str]) -> dict[TopicPartition, int]:
+    """The offset after the last record of every partition; topics that do not exist are left out."""
+    return _run(_end_offsets(bootstrap, topics))
+
+
+def committed(bootstrap: str, group: str, topics: Sequence[str]) -> dict[TopicPartition, int]:
+    """What the group has committed on these topics; partitions without a commit are left out."""
+    return _run(_committed(bootstrap, group, topics))
+
+
+def eventually(condition: Callable[[], T], timeout: float = 20, message: str = "the condition holds") -> T:
+    """Wait until `condition()` is true and return it; an AssertionError after `timeout` seconds.
+
+    An AssertionError in the condition counts as "not yet", and is shown if it stays so.
+    """
+    deadline = time.monotonic() + timeout
+    while True:
+        result, last = _attempt(condition)
+        if result:
+            return result
+        if time.monotonic() > deadline:
+            raise AssertionError(f"not within {timeout} s: {message}") from last
+        time.sleep(POLL_SECONDS)
+
+
+async def eventually_async(
+    condition: Callable[[], Awaitable[T]], seconds: float = 20, message: str = "the condition holds"
+) -> T:
+    """`eventually` for a condition that is a coroutine function."""
+    deadline = time.monotonic() + seconds
+    while True:
+        last = None
+        try:
+            if result := await condition():
+                return result
+        except AssertionError as error:
+            last = error
+        if time.monotonic() > deadline:
+            raise AssertionError(f"not within {seconds} s: {message}") from last
+        await asyncio.sleep(POLL_SECONDS)
+
+
+def _attempt(condition: Callable[[], T]) -> tuple[T | None, AssertionError | None]:
+    try:
+        return condition(), None
+    except AssertionError as error:
+        return None, error
+
+
+def _run(work: Coroutine[Any, Any, T]) -> T:
+    """Run in an event loop of its own, in a thread of its own: the caller may be inside another loop."""
+    results: list[T] = []
+    errors: list[BaseException] = []
+
+    def target() -> None:
+        try:
+            results.append(asyncio.run(work))
+        except BaseException as error:
+            errors.append(error)
+
+    thread = threading.Thread(target=target, name="kafka-kit")
+    thread.start()
+    thread.join()
+    if errors:
+        raise errors[0]
+    return results[0]
+
+
+@asynccontextmanager
+async def _admin(bootstrap: str) -> AsyncIterator[AIOKafkaAdminClient]:
+    admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap)
+    await admin.start()
+    try:
+        yield admin
+    finally:
+        await admin.close()
+
+
+@asynccontextmanager
+async def _consumer(bootstrap: str) -> AsyncIterator[AIOKafkaConsumer[bytes, bytes]]:
+    consumer = AIOKafkaConsumer(
+        bootstrap_servers=bootstrap, enable_auto_commit=False, max_partition_fetch_bytes=LARGEST
+    )
+    await consumer.start()
+    try:
+        yield consumer
+    finally:
+        await consumer.stop()
+
+
+async def _create_topics(
+    bootstrap: str, partitions: Mapping[str, int], configs: Mapping[str, str], replicas: int
+) -> None:
+    async with _admin(bootstrap) as admin:
+        wanted = [
+            NewTopic(name, count, replicas, {} if replicas == -1 else None, dict(configs))
+            for name, count in partitions.items()
+        ]
+        response = await admin.create_topics(wanted)
+        for name, code, *_ in response.topic_errors:
+            if code:
+                raise for_code(code)(name)
+
+        async def complete() -> bool:
+            described = {each["topic"]: each for each in await admin.describe_topics(list(partitions))}
+            return all(
+                described[name]["error_code"] == 0
+                and len(described[name]["partitions"]) == count
+                and all(each["leader"] >= 0 for each in described[name]["partitions"])
+                for name, count in partitions.items()
+            )
+
+        await eventually_async(complete, 20, f"{', '.join(partitions)} have leaders")
+
+
+async def _produce(bootstrap: str, topic: str, records: list[Produced]) -> None:
+    by_partition: defaultdict[int, list[Produced]] = defaultdict(list)
+    for record in records:
+        by_partition[record[0]].append(record)
+    producer = AIOKafkaProducer(
+        bootstrap_servers=bootstrap, acks="all", max_request_size=LARGEST, max_batch_size=LARGEST
+    )
+    await producer.start()
+    try:
+        await asyncio.gather(*(_produce_partition(producer, topic, *each) for each in by_partition.items()))
+    finally:
+        await producer.stop()
+
+
+async def _produce_partition(
+    producer: AIOKafkaProducer, topic: str, partition: int, records: list[Produced]
+) -> None:
+    batch = producer.create_batch()
+    size = 0
+    for _, key, value, timestamp, headers in records:
+        now = int(time.time() * 1000) if timestamp is None else timestamp
+        record_size = len(key or b"") + len(value or b"")
+        # Small batches for small records, so that fetches in tests come in several pieces.
+        full = size and size + record_size > 256 * 1024
+        if full or not batch.append(key=key, value=value, timestamp=now, headers=list(headers)):
+            await (await producer.send_batch(batch, topic, partition=partition))
+            batch = producer.create_batch()
+            size = 0
+            assert batch.append(key=key, value=value, timestamp=now, headers=list(headers)), (
+                "record too large"
+            )
+        size += record_size
+    if batch.record_count():
+        await (await producer.send_batch(batch, topic, partition=partition))
+
+
+async def _consume_all(
+    bootstrap: str, topics: Sequence[str], seconds: float
+) -> list[ConsumerRecord[bytes, bytes]]:
+    partitions = await _partitions(bootstrap, topics)
+    missing = set(topics) - {each.topic for each in partitions}
+    assert not missing, f"no such topics: {sorted(missing)}"
+    async with _consumer(bootstrap) as consumer:
+        ends = await consumer.end_offsets(partitions)
+        starts = await consumer.beginning_offsets(partitions)
+        consumer.assign(partitions)
+        for each in partitions:
+            consumer.seek(each, starts[each])
+        waiting = {each for each in partitions if starts[each] < ends[each]}
+        records: list[ConsumerRecord[bytes, bytes]] = []
+        deadline = time.monotonic() + seconds
+        while waiting:
+            assert time.monotonic() < deadline, f"not read to the end: {sorted(waiting)}"
+            for each, fetched in (await consumer.getmany(*waiting, timeout_ms=200)).items():
+                records += (record for record in fetched if record.offset < ends[each])
+            # By position, not by the last record: the end may be a hole (compaction, control records).
+            waiting = {each for each in waiting if await consumer.position(each) < ends[each]}
+        return records
+
+
+async def _end_offsets(bootstrap: str, topics: Sequence[str]) -> dict[TopicPartition, int]:
+    partitions = await _partitions(bootstrap, topics)
+    if not partitions:
+        return {}
+    async with _consumer(bootstrap) as consumer:
+        ends: dict[TopicPartition, int] = await consumer.end_offsets(partitions)
+        return ends
+
+
+async def _committed(bootstrap: str, group: str, topics: Sequence[str]) -> dict[TopicPartition, int]:
+    async with _admin(bootstrap) as admin:
+        offsets = await admin.list_consumer_group_offsets(group)
+        return {each: at.offset for each, at in offsets.items() if each.topic in topics and at.offset >= 0}
+
+
+async def _partitions(bootstrap: str, topics: Sequence[str]) -> list[TopicPartition]:
+    """Those of the topics that exist."""
+    async with _admin(bootstrap) as admin:
+        described = await admin.describe_topics(list(topics))
+    found = []
+    for topic in described:
+        if topic["error_code"] == UNKNOWN_TOPIC:
+            continue
+        found += [TopicPartition(topic["topic"], each["partition"]) for each in topic["partitions"]]
+    return sorted(found)

@@ -1,0 +1,160 @@
+"""The engine, fed by hand: what a worker does with one partition, without Kafka and without time passing."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+from stream.clock import Clock
+from stream.engine import PartitionState, process
+from stream.structs import Batch, DeadLetter, Decision, Result, Trigger
+
+from . import model
+from .histories import History, Rec
+
+ENDLESS = 1_000  # calls that apply or fire one thing each: no history here has so many
+
+
+@dataclass(frozen=True)
+class Portion:
+    """One call: how many records of each source are handed in, and how many events it may apply."""
+
+    take: tuple[int, int]
+    limit: int
+    drain: bool
+
+
+@dataclass
+class Snapshot:
+    """What is durable at a moment: customers' states, where to read on, and how much had been decided."""
+
+    states: dict[bytes, bytes]
+    positions: dict[str, int]
+    decided: int
+
+
+@dataclass
+class Player:
+    """One partition of a history; what the calls said is added up here."""
+
+    history: History
+    decisions: list[Decision] = field(default_factory=list)
+    triggers: list[Trigger] = field(default_factory=list)
+    dead_letters: list[DeadLetter] = field(default_factory=list)
+    positions: dict[str, int] = field(default_factory=dict)
+    events: Counter[str] = field(default_factory=Counter)
+    errors: Counter[tuple[str, str]] = field(default_factory=Counter)
+    repeats: int = 0
+    result: Result = field(default_factory=Result)
+    states: dict[bytes, bytes] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.state = PartitionState(self.history.rules)
+        wall = self.history.wall
+        self.clock = Clock(wall=lambda: wall, by_event_time=self.history.by_event_time)
+        self.waiting = {name: list(records) for name, records in self.history.records.items()}
+
+    def play(self, portions: Iterable[Portion] = ()) -> None:
+        """Hand in the records by portions, then all that is left, and apply everything."""
+        for portion in portions:
+            self.call(portion)
+        first, second = (len(waiting) for waiting in self.waiting.values())
+        self.call(Portion((first, second), 5000, drain=True))
+
+    def call(self, portion: Portion) -> None:
+        records: dict[str, Sequence[Rec]] = {}
+        for name, count in zip(self.waiting, portion.take, strict=True):
+            if count and self.waiting[name]:
+                records[name], self.waiting[name] = self.waiting[name][:count], self.waiting[name][count:]
+        self._process(records, portion.limit)
+        calls = 0
+        while portion.drain and self.result.more:
+            self._process({}, portion.limit)
+            calls += 1
+            assert calls < ENDLESS, "there is always more, and it is never done"
+
+    def _process(self, records: Mapping[str, Sequence[Rec]], limit: int) -> None:
+        ended = frozenset(name for name, waiting in self.waiting.items() if not waiting)
+        batch = Batch(self.history.partition, records, ended)
+        result = process(batch, self.history.rules, self.state, self.clock, limit=limit)
+        self.decisions += result.decisions
+        self.triggers += result.triggers
+        self.dead_letters += result.dead_letters
+        self.positions.update(result.positions)
+        self.events.update(result.events)
+        self.errors.update(result.errors)
+        self.repeats += result.repeats
+        self.result = result
+
+    def durable(self) -> dict[bytes, bytes]:
+        """The changelog up to now, compacted."""
+        self.states.update(self.state.take_changed())
+        return self.states
+
+    def snapshot(self) -> Snapshot:
+        return Snapshot(dict(self.durable()), dict(self.positions), len(self.decisions))
+
+    def read_from(self, positions: Mapping[str, int]) -> None:
+        """Forget what is at hand and read on from these positions."""
+        self.waiting = {
+            name: [record for record in records if record.offset >= positions.get(name, 0)]
+            for name, records in self.history.records.items()
+        }
+
+
+def expected_of(history: History) -> model.Outcome:
+    """What the reference model makes of a history."""
+    return model.run(
+        history.rules,
+        history.records,
+        partition=history.partition,
+        wall=history.wall,
+        by_event_time=history.by_event_time,
+    )
+
+
+def restart(history: History, snapshot: Snapshot, positions: Mapping[str, int]) -> Player:
+    """A new owner of the partition, with what was durable."""
+    player = Player(history, states=dict(snapshot.states))
+    for key, value in snapshot.states.items():
+        player.state.load(key, value)
+    player.state.ready()
+    player.read_from(positions)
+    return player
+
+
+def without_ids(decisions: Iterable[Decision]) -> list[Decision]:
+    return [replace(decision, trigger_id="") for decision in decisions]
+
+
+def assert_same(expected: model.Outcome, player: Player) -> None:
+    """The engine says what the model says, in everything that the contract settles."""
+    assert without_ids(player.decisions) == without_ids(expected.decisions)
+    assert_ids_stand_for_causes(expected.decisions, player.decisions)
+    assert player.positions == expected.positions
+    assert +player.events == +expected.events
+    assert player.repeats == 0
+    assert bad_records(player.dead_letters) == bad_records(expected.dead_letters)
+    assert player.result.watermark == expected.watermark
+    assert player.result.next_deadline == expected.next_deadline
+    assert [trigger.decision for trigger in player.triggers] == [
+        decision for decision in player.decisions if decision.outcome == "sent"
+    ]
+    for sent, wanted in zip(player.triggers, expected.triggers, strict=True):
+        blank = replace(wanted.decision, trigger_id="")
+        assert replace(sent, decision=blank) == replace(wanted, decision=blank)
+    for source in player.history.records:
+        assert player.errors[source, "future_time"] == expected.future_times[source]
+        failed = expected.condition_errors[source]
+        assert failed <= player.errors[source, "condition"] <= failed + expected.possible_errors[source]
+
+
+def assert_ids_stand_for_causes(expected: Sequence[Decision], decisions: Sequence[Decision]) -> None:
+    """Same rule, customer and cause, same id; anything else, another id."""
+    pairs = {(a.trigger_id, b.trigger_id) for a, b in zip(expected, decisions, strict=True)}
+    assert len({cause for cause, _ in pairs}) == len(pairs) == len({given for _, given in pairs})
+
+
+def bad_records(letters: Iterable[DeadLetter]) -> list[tuple[str, int, str]]:
+    return sorted((letter.source, letter.record.offset, letter.reason) for letter in letters)

@@ -1,0 +1,110 @@
+"""The engine against the reference model, on generated worlds.
+
+`STREAM_HISTORIES` says how many worlds are tried (2,000 by default); a failing one is shrunk, printed as
+a person reads it, and can be played again with the line that hypothesis prints.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from typing import Any
+
+from hypothesis import HealthCheck, Phase, given, note, settings
+from hypothesis import strategies as st
+
+from .histories import Dice, History, histories, strings
+from .player import Player, Portion, assert_same, expected_of, restart, without_ids
+
+WORLDS = int(os.environ.get("STREAM_HISTORIES", "2000"))
+
+
+def worlds(share: int) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """So many per cent of the worlds."""
+    return settings(
+        max_examples=max(1, WORLDS * share // 100),
+        deadline=None,
+        print_blob=True,
+        phases=[Phase.explicit, Phase.reuse, Phase.generate, Phase.target, Phase.shrink],
+        suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
+    )
+
+
+def portion(faces: bytes) -> Portion:
+    dice = Dice(faces)
+    take = dice.pick((1, 0, 2, 3, 10, 60)), dice.pick((1, 0, 2, 3, 10, 60))
+    return Portion(take, limit=dice.pick((1, 2, 3, 7, 5000)), drain=dice.chance(2))
+
+
+PORTIONS = strings(4, 0, 12).map(lambda each: [portion(faces) for faces in each])
+ANY_WORLD = st.one_of(histories(), histories(live=True))
+
+
+def played(history: History) -> Player:
+    player = Player(history)
+    player.play()
+    player.durable()
+    return player
+
+
+@worlds(30)
+@given(ANY_WORLD)
+def test_all_in_one_call_is_what_the_model_says(history: History) -> None:
+    assert_same(expected_of(history), played(history))
+
+
+@worlds(25)
+@given(ANY_WORLD, PORTIONS)
+def test_cut_up_in_any_way_it_is_still_what_the_model_says(history: History, portions: list[Portion]) -> None:
+    note(f"portions {portions}")
+    player = Player(history)
+    player.play(portions)
+    assert_same(expected_of(history), player)
+    assert player.durable() == played(history).states
+
+
+@worlds(10)
+@given(ANY_WORLD, PORTIONS, PORTIONS)
+def test_a_rebalance_that_drops_what_is_at_hand_changes_nothing(
+    history: History, before: list[Portion], after: list[Portion]
+) -> None:
+    note(f"portions {before}, then dropped, then {after}")
+    player = Player(history)
+    for each in before:
+        player.call(each)
+    player.state.forget_pending()
+    player.read_from(player.positions)
+    player.dead_letters.clear()
+    player.play(after)
+    expected = expected_of(history)
+    assert [d.trigger_id for d in player.decisions] == [d.trigger_id for d in played(history).decisions]
+    assert len(player.decisions) == len(expected.decisions)
+    assert +player.events == +expected.events
+    assert player.durable() == played(history).states
+
+
+@worlds(35)
+@given(histories(), PORTIONS, PORTIONS, PORTIONS, st.binary(min_size=2, max_size=2))
+def test_after_a_crash_it_goes_on_as_if_there_had_been_none(
+    history: History, before: list[Portion], lost: list[Portion], after: list[Portion], back: bytes
+) -> None:
+    """Some calls, a commit, calls whose state is lost, a crash; a new owner reads on, or from earlier."""
+    note(f"portions {before}, commit, {lost}, crash, {after}; read again from {list(back)}/255 of the way")
+    whole, first = played(history), Player(history)
+    for each in before:
+        first.call(each)
+        if each.drain:
+            first.durable()  # a commit in between, so that the last one has only what changed since
+    snapshot = first.snapshot()
+    for each in lost:
+        first.call(each)
+    positions = {
+        name: snapshot.positions.get(name, 0) * face // 255
+        for name, face in zip(history.records, back, strict=True)
+    }
+    second = restart(history, snapshot, positions)
+    second.play(after)
+    assert first.decisions == whole.decisions[: len(first.decisions)]
+    assert second.decisions == whole.decisions[snapshot.decided :]
+    assert without_ids(whole.decisions) == without_ids(expected_of(history).decisions)
+    assert second.durable() == whole.states

@@ -1,0 +1,128 @@
+"""A small world for the engine's tests: two sources, records by hand, and a partition to play them to."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import orjson
+
+from stream.clock import Clock
+from stream.engine import PartitionState, process
+from stream.expression import Node, parse
+from stream.program import Channel, Limit, Rule, RuleSet, Source, Trait, Unless
+from stream.structs import Batch, Decision, Result
+
+T0 = 1_772_445_600_000  # 2026-03-02T10:00:00Z
+SECOND, MINUTE, HOUR, DAY = 1000, 60_000, 3_600_000, 86_400_000
+WEB = Channel("web", "triggers.web", ("contact", "address"))
+CLICKS = Source("clicks", "shop.clicks", ("customer",), ("event",), None, ("ts",), ("id",))
+ORDERS = Source("orders", "shop.orders", ("customer",), None, "purchase", ("ts",), None)
+
+
+@dataclass(frozen=True)
+class Rec:
+    offset: int
+    timestamp: int
+    value: bytes | None
+    key: bytes | None = b"k"
+
+
+def rec(offset: int, at: int, event: str = "view", customer: Any = "c1", **fields: Any) -> Rec:
+    """A record of an event at T0 + `at`, appended 5 ms later."""
+    data = {"event": event, "customer": customer, "ts": T0 + at, **fields}
+    return Rec(offset, T0 + at + 5, orjson.dumps(data))
+
+
+class Rules:
+    """Collects definitions; `build()` makes the rule set."""
+
+    def __init__(self, *sources: Source) -> None:
+        self.sources = sources or (CLICKS, ORDERS)
+        self.traits: list[Trait] = []
+        self.predicates: list[Node] = []
+        self.rules: list[Rule] = []
+
+    def where(self, condition: str | None) -> int | None:
+        if condition is None:
+            return None
+        self.predicates.append(parse(condition))
+        return len(self.predicates) - 1
+
+    def trait(self, name: str, function: Any, of: str, *, where: str | None = None, **more: Any) -> Rules:
+        paths = {key: (more[key],) for key in ("field", "per") if key in more}
+        trait = Trait(
+            name, f"trait-{name}", function, tuple(of.split()), where=self.where(where), over=more.get("over")
+        )
+        self.traits.append(
+            Trait(
+                **{
+                    **{each: getattr(trait, each) for each in trait.__slots__},
+                    **paths,
+                }
+            )
+        )
+        return self
+
+    def rule(self, name: str, on: str, **more: Any) -> Rules:
+        condition = parse(more["condition"]) if "condition" in more else None
+        unless = None
+        if "unless" in more:
+            of, within, *where = more["unless"]
+            unless = Unless(tuple(of.split()), within, self.where(where[0] if where else None))
+        limit = Limit(*more["limit"]) if "limit" in more else None
+        rule = Rule(
+            name, more.get("id", f"rule-{name}"), tuple(on.split()), WEB, self.where(more.get("where")),
+            unless, condition, more.get("content", {}), limit, more.get("priority", 0),
+        )  # fmt: skip
+        self.rules.append(rule)
+        return self
+
+    def build(self, revision: str = "1") -> RuleSet:
+        rules = sorted(self.rules, key=lambda rule: (-rule.priority, rule.name))
+        return RuleSet(
+            revision, self.sources, tuple(self.traits), (WEB,), tuple(self.predicates), tuple(rules)
+        )
+
+
+@dataclass
+class World:
+    """A partition and what came of it. By default the clock is the events', and all sources have ended."""
+
+    rules: RuleSet
+    clock: Clock = field(default_factory=lambda: Clock(wall=lambda: T0 + 1000 * DAY, by_event_time=True))
+    state: PartitionState = None  # type: ignore[assignment]  # made below
+    decisions: list[Decision] = field(default_factory=list)
+    result: Result = field(default_factory=Result)
+
+    def __post_init__(self) -> None:
+        self.state = self.state or PartitionState(self.rules)
+
+    def play(
+        self,
+        records: Mapping[str, Sequence[Rec]] | None = None,
+        *,
+        ended: Sequence[str] = ("clicks", "orders"),
+        limit: int = 5000,
+    ) -> Result:
+        """One call of the engine."""
+        batch = Batch(3, records or {}, frozenset(ended))
+        self.result = process(batch, self.rules, self.state, self.clock, limit=limit)
+        self.decisions += self.result.decisions
+        return self.result
+
+    def clicks(self, *records: Rec) -> Result:
+        return self.play({"clicks": records})
+
+    def fired(self) -> list[tuple[str, str, int]]:
+        """(rule, outcome or reason, time after T0) of every decision so far."""
+        return [(each.rule, each.reason or each.outcome, each.at - T0) for each in self.decisions]
+
+    def restored(self) -> World:
+        """Another owner, who has read what this one's changelog holds."""
+        other = World(self.rules, self.clock)
+        for key, value in self.state.take_changed():
+            other.state.load(key, value)
+        other.state.ready()
+        return other

@@ -1,0 +1,178 @@
+"""Conditions as they are checked: names, types, what always or never holds; and the compiled ones agree."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from stream._condition import compile_condition
+from stream._state import ABSENT
+from stream.celvalues import Timestamp
+from stream.conditions import Scope, TraitShape, check, settled
+from stream.errors import ExpressionError
+from stream.expression import Call, Ident, Literal, Node, Select, evaluate, parse
+
+WHERE = Scope()
+IF = Scope({"views": TraitShape("count", per=True), "spent": TraitShape("sum", per=False)})
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "event.price * 2 >= 50",
+        "event.sku in ['a', 'b']",
+        "event.items.exists(item, item.price > 10.5 && item.name.startsWith('x'))",
+        "has(event.coupon) ? event.coupon == 'X' : false",
+        "size(event.items) > 3 && event.name.lowerAscii().matches('^a')",
+        "now - timestamp(event.seen) > duration('24h')",
+        "now.getHours('Europe/Vienna') < 8",
+        "traits.spent + 1.0 > 5 && traits.views[event.sku] + 1 > 3",
+        "has(traits.spent)",
+        "type(event.price) == int",
+        "event.traits.all(traits, traits.x == 1)",
+    ],
+)
+def test_what_fits(source: str) -> None:
+    assert check(parse(source), IF) == []
+
+
+@pytest.mark.parametrize(
+    ("source", "offset", "message"),
+    [
+        ("traits.views[event.sku] > '3'", 24, "`>` compares a number with a text"),
+        ("size(event.items) == 'a'", 18, "`==` compares a number with a text"),
+        ("event_name + 1 == 'a'", 11, "`+` does not fit a text and a number"),
+        ("traits.spent + 1 > 5", 13, "`+` does not fit a number"),
+        ("event_name in [1, 2]", 11, "`in` looks for a text in a list that has none"),
+        ("event_name in 'abc'", 11, "`in` needs a list, this is a text"),
+        ("event.price + 1", 12, None),
+        ("size(event.items)", 0, "a condition must be true or false, this is a number"),
+        ("event.items.map(x, x)", 12, "a condition must be true or false, this is a list"),
+        ("event_name.all(x, true)", 11, "`all` needs a list, this is a text"),
+        ("event.items.all(x, 1)", 19, "what `all` asks must be true or false, this is a number"),
+        ("event.items.all(x, y == 1)", 19, "unknown variable `y`"),
+        ("lowerAscii(event.x) == 'a'", 0, "`lowerAscii` in the wrong place"),
+        ("event.x.startWith('a')", 8, "unknown function `startWith`"),
+        ("event.x.replace('a') == 'b'", 8, "`replace` has too few arguments"),
+        ("now > 5", 4, "`>` compares a time with a number"),
+        ("event_time > now", 0, "`event_time` is not supported in `if`"),
+        ("[1] < [2]", 4, "`<` cannot compare a list"),
+        ("event_name ? true : false", 0, "what stands before `?` must be true or false, this is a text"),
+        ("traits.view['a'] > 1", 7, "unknown trait `view`"),
+    ],
+)
+def test_what_does_not_fit_is_said_with_its_place(source: str, offset: int, message: str | None) -> None:
+    found = check(parse(source), IF)
+    wanted = [] if message is None else [(offset, message)]
+    assert [(each.offset, each.message) for each in found] == wanted
+
+
+def test_now_is_for_if_and_event_time_for_where() -> None:
+    assert check(parse("event_time.getHours() < 8"), WHERE) == []
+    assert [each.hint for each in check(parse("now.getHours() < 8"), WHERE)] == ["use `event_time`"]
+
+
+@pytest.mark.parametrize(
+    ("source", "verdict"),
+    [
+        ("1 < 2", True),
+        ("1 > 2", False),
+        ("event.x == 1", None),
+        ("event.x == 1 || true", True),
+        ("event.x == 1 && 1 == 2", False),
+        ("event.x > 5 && event.x < 3", False),
+        ("event.x > 5 && event.x < 5", False),
+        ("event.x >= 5 && event.x <= 5", None),
+        ("event.x >= 5 && 5 > event.x", False),
+        ("event.x == 'a' && event.x == 'b'", False),
+        ("event.x == 1 && event.x == 1.0", None),
+        ("event.x == 'a' && event.y == 'b'", None),
+        ("event.x == 'a' && event.x > 3", False),
+        ("!(event.x > 5 && event.x < 3)", None),
+        ("!(1 == 1)", False),
+        ("1 / 0 == 1", False),
+        ("!(1 / 0 == 1)", False),
+    ],
+)
+def test_conditions_that_always_or_never_hold(source: str, verdict: bool | None) -> None:
+    assert settled(parse(source)) is verdict
+
+
+# ---- compiled and plain ----
+
+EVENT = {"n": 5, "f": 5.5, "s": "abc", "t": True, "z": None, "l": [1, "a", 2.5], "m": {"n": 1, "s": "b"}}
+fields = st.sampled_from([*EVENT, "gone"]).map(lambda name: Select(Ident("event"), name))
+literals = st.sampled_from([None, True, False, 0, 1, 5, 2.5, "abc", "a", "n", b"a", 2**63 - 1, 2.0**63]).map(
+    Literal
+)
+leaves: st.SearchStrategy[Node] = st.one_of(
+    fields, literals, st.sampled_from([Ident("event"), Ident("event_name"), Ident("now"), Ident("int")])
+)
+BINARY = [
+    "_&&_",
+    "_||_",
+    "_==_",
+    "_!=_",
+    "_<_",
+    "_<=_",
+    "_>_",
+    "_>=_",
+    "_[_]",
+    "@in",
+    "_+_",
+    "_-_",
+    "_*_",
+    "_/_",
+]
+UNARY = ["!_", "-_", "size", "string", "int", "timestamp", "type"]
+
+
+def _grow(inner: st.SearchStrategy[Node]) -> st.SearchStrategy[Node]:
+    return st.one_of(
+        st.builds(lambda function, a, b: Call(function, (a, b)), st.sampled_from(BINARY), inner, inner),
+        st.builds(lambda function, a: Call(function, (a,)), st.sampled_from(UNARY), inner),
+        st.builds(lambda a, b, c: Call("_?_:_", (a, b, c)), inner, inner, inner),
+        st.builds(lambda items: Call("[]", tuple(items)), st.lists(inner, max_size=3)),
+        st.builds(
+            lambda a, items: Call("@in", (a, Call("[]", tuple(items)))), inner, st.lists(literals, max_size=4)
+        ),
+        st.builds(lambda a, name: Select(a, name), inner, st.sampled_from(["n", "s", "gone"])),
+        st.builds(
+            lambda macro, items, step: Call(macro, (items, Ident("event"), step), member=True),
+            st.sampled_from(["all", "exists", "filter", "map"]),
+            inner,
+            inner,
+        ),
+    )
+
+
+@given(st.recursive(leaves, _grow, max_leaves=10))
+@settings(max_examples=600, deadline=None)
+def test_the_compiled_condition_gives_what_the_plain_one_gives(tree: Node) -> None:
+    plain: Any
+    at = Timestamp(7_000_000)
+    try:
+        plain = evaluate(tree, {"event": EVENT, "event_name": "view", "event_time": at, "now": at})
+    except ExpressionError:
+        plain = ABSENT
+    compiled = compile_condition(tree, {}).evaluate(EVENT, "view", None, 7)
+    assert (type(compiled), repr(compiled)) == (type(plain), repr(plain))
+
+
+@pytest.mark.parametrize(
+    ("source", "value"),
+    [
+        ("traits.count + 1 == 1", True),
+        ("traits.last == 'a' || true", True),
+        ("has(traits.last)", False),
+        ("event.l.exists(x, traits.keyed[x] == 0)", True),
+        ("traits.keyed[1u] + 1", 1),
+        ("[traits.sum]", [0.0]),
+    ],
+)
+def test_traits_are_seen_by_what_has_no_node_of_its_own(source: str, value: object) -> None:
+    traits = {"count": (0, 1, False), "sum": (1, 2, False), "last": (2, 3, False), "keyed": (3, 1, True)}
+    assert compile_condition(parse(source), traits).evaluate(EVENT) == value

@@ -1,0 +1,168 @@
+"""Templates: what they render, what they may not do, and what is said when they fail."""
+
+from __future__ import annotations
+
+import pickle
+import time
+from collections import defaultdict
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from stream.content import MAX_TEMPLATE_BYTES, Reference, Template, compile_template, findings
+from stream.errors import ContentError
+
+BINDINGS: dict[str, Any] = {
+    "event": {
+        "name": "Ada",
+        "price": 80,
+        "items": ["a", "b"],
+        "category": "shoes",
+        "secret": "4711",
+        "no": None,
+    },
+    "event_name": "purchase",
+    "traits": {"orders": 3, "spend": 12.5, "views": defaultdict(int, shoes=2)},
+    "rule": "thanks",
+}
+
+
+@pytest.mark.parametrize(
+    ("source", "text"),
+    [
+        ("plain { text } % }}", "plain { text } % }}"),
+        ("Hello {{ event.name }}!", "Hello Ada!"),
+        ("{{ event_name }}/{{ rule }}/{{ event.price }}", "purchase/thanks/80"),
+        ("{{ traits.orders }} {{ traits.spend | round: 1 }}", "3 12.5"),
+        ("{{ traits.views[event.category] }} {{ traits.views['bags'] }}", "2 0"),
+        ("{{ event.nick | default: 'you' }}", "you"),
+        (
+            "{% for item in event.items %}{{ item }}{% unless forloop.last %}, {% endunless %}{% endfor %}",
+            "a, b",
+        ),
+        ("{% if traits.orders > 2 %}many{% else %}few{% endif %}", "many"),
+        ("<b>{{ '<' }}</b>", "<b><</b>"),
+        ("{{ event.no }}", ""),
+        ("{% raw %}{{ x }}{% endraw %}", "{{ x }}"),
+    ],
+)
+def test_rendering(source: str, text: str) -> None:
+    assert compile_template(source).render(BINDINGS) == text
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "{{ event.nothing }}",
+        "{{ nothing }}",
+        "{% if event.nothing %}x{% endif %}",
+        "{{ event[event.secret] }}",
+        "{{ event.items[5] }}",
+        "{{ event.secret | divided_by: 0 }}",
+        "{{ event.name | times: event.items }}{{ event.name | truncate: event.secret, event.x }}",
+        "{% for a in (1..2000) %}x{% endfor %}",
+        "{% for a in (1..900) %}{% for b in (1..900) %}{% endfor %}{% endfor %}",
+        "{% assign s = 'xxxx' %}{% for a in (1..60) %}{% assign s = s | append: s %}{% endfor %}",
+    ],
+)
+def test_what_fails_when_rendered_fails_without_the_customer_s_data(source: str) -> None:
+    with pytest.raises(ContentError) as caught:
+        Template(source).render(BINDINGS)
+    assert "the template failed" in str(caught.value)
+    assert "4711" not in str(caught.value)
+    assert caught.value.__cause__ is None
+
+
+@pytest.mark.parametrize(
+    ("source", "message", "offset"),
+    [
+        ("Hi {{ event.name", "not a Liquid template: `{{` without `}}`", 3),
+        ("{% if event.name %}Hi", "not a Liquid template: expected tag endif, found end of expression", 0),
+        ("{% iff x %}", "not a Liquid template: unexpected tag 'iff'", 3),
+        ("Hi {% include 'footer' %}", "the tag `include` is not supported yet", 6),
+        ("{% render 'footer' %}", "the tag `render` is not supported yet", 3),
+        ("{{ event.name | upcas }}", "unknown filter `upcas`", 16),
+        ("{{ 'now' | date: '%Y' }}", "the filter `date` is not supported yet", 11),
+        ("{{ now }}", "`now` is not supported yet", 3),
+        ("{{ today }}", "`today` is not supported yet", 3),
+        ("x" * (MAX_TEMPLATE_BYTES + 1), "more than 16,384 bytes in one field", 0),
+        ("{{" + " " * 300 + "}}", "200 spaces in a row", 2),
+    ],
+)
+def test_what_is_no_template(source: str, message: str, offset: int) -> None:
+    (found,) = findings(source)
+    assert (found.message, found.offset) == (message, offset)
+    with pytest.raises(ContentError) as caught:
+        compile_template(source)
+    assert caught.value.message == message
+
+
+def test_references_are_known_without_rendering() -> None:
+    template = Template("{% assign x = event.a.b %}{{ x }} {{ traits.views[event.category] }}{{ rule }}")
+    assert set(template.references) == {
+        Reference(("event", "a", "b"), 14),
+        Reference(("traits", "views", None), 37),
+        Reference(("event", "category"), 50),
+        Reference(("rule",), 71),
+    }
+
+
+def test_equal_sources_are_equal_templates_and_survive_pickling() -> None:
+    template = Template("Hello {{ event.name }}")
+    copy = pickle.loads(pickle.dumps(template))
+    assert copy == template == Template("Hello {{ event.name }}") != Template("Hello")
+    assert hash(copy) == hash(template)
+    assert copy.render(BINDINGS) == "Hello Ada"
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "{{" * 8000,  # the library's pattern takes 18 s
+        "}}" * 4000 + "{{" * 4000,
+        "{{" + " " * 16_000,
+        "{% raw" + " " * 16_000 + "%}",
+        "{{" + " " * 16_000 + "}}",
+        "{% if a %}" * 1600,
+        "{{ " + "a[" * 8000 + "}}",
+    ],
+    ids=range(7),
+)
+def test_bombs_are_refused_quickly(source: str) -> None:
+    started = time.perf_counter()
+    assert findings(source)
+    assert time.perf_counter() - started < 2
+
+
+pieces = st.sampled_from(
+    [
+        "{{ ",
+        " }}",
+        "{% ",
+        " %}",
+        "if ",
+        "endif",
+        "for x in ",
+        "endfor",
+        "event",
+        ".a",
+        "[",
+        "]",
+        "'",
+        '"',
+        "|",
+        ": ",
+    ]
+)
+
+
+@given(st.text(max_size=60) | st.lists(pieces, max_size=25).map("".join))
+@settings(max_examples=300, deadline=None)
+def test_no_text_does_anything_but_render_or_be_refused(source: str) -> None:
+    try:
+        text = Template(source).render(BINDINGS)
+    except ContentError as error:
+        text = error.message
+    assert isinstance(text, str)

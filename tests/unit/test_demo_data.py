@@ -1,0 +1,109 @@
+"""The two data sets as events: what they hold, in which order, and that nothing was made up or lost."""
+
+from __future__ import annotations
+
+from collections import Counter
+from datetime import datetime
+
+import orjson
+import pytest
+
+from stream.demo.data import SHIFT_DAYS, Event, events
+
+DAY_MS = 86_400_000
+
+
+@pytest.fixture(scope="module")
+def history() -> list[Event]:
+    return list(events())
+
+
+@pytest.fixture(scope="module")
+def clicks(history: list[Event]) -> list[Event]:
+    return [event for event in history if event.topic == "clickstream"]
+
+
+@pytest.fixture(scope="module")
+def orders(history: list[Event]) -> list[Event]:
+    return [event for event in history if event.topic == "transactions"]
+
+
+def test_every_line_of_both_files_is_an_event(history: list[Event]) -> None:
+    assert Counter(event.topic for event in history) == {"clickstream": 31_106, "transactions": 69_659}
+
+
+def test_events_are_in_the_order_of_their_time(history: list[Event]) -> None:
+    times = [event.time_ms for event in history]
+    assert times == sorted(times)
+
+
+def test_what_a_visitor_did_within_one_second_keeps_the_order_of_the_file(history: list[Event]) -> None:
+    last: dict[bytes, str] = {}
+    for event in history:
+        if event.topic == "clickstream":
+            event_id = orjson.loads(event.value)["event_id"]
+            assert last.get(event.key, "") < event_id  # the file is in order for each user
+            last[event.key] = event_id
+
+
+def test_key_time_and_id_agree_with_the_record(history: list[Event]) -> None:
+    ids = set()
+    for event in history:
+        value = orjson.loads(event.value)
+        assert event.key == value["customer_id"].encode()
+        assert datetime.fromisoformat(value["ts"]).timestamp() * 1000 == event.time_ms
+        ids.add(value["event_id"])
+    assert len(ids) == len(history)
+
+
+def test_events_are_those_of_the_files(history: list[Event]) -> None:
+    by_id = {value["event_id"]: value for value in (orjson.loads(event.value) for event in history)}
+    assert by_id["click-00001"] == {
+        "event": "home",
+        "customer_id": "user_0000",
+        "ts": "2024-03-13T10:21:14Z",
+        "event_id": "click-00001",
+        "session": "sess_000001",
+        "platform": "desktop",
+        "acquisition_channel": "email",
+        "cohort": "2024-01",
+        "lifecycle": "returning",
+    }
+    assert by_id["order-00003"] == {
+        "customer_id": "cdnow-00002",
+        "ts": "2023-01-12T19:57:39Z",
+        "event_id": "order-00003",
+        "amount": 77.0,
+        "items": 5,
+        "currency": "USD",
+    }
+
+
+def test_both_histories_end_on_one_day(clicks: list[Event], orders: list[Event]) -> None:
+    assert max(each.time_ms for each in clicks) // DAY_MS == max(each.time_ms for each in orders) // DAY_MS
+
+
+def test_purchases_are_moved_by_whole_days_and_keep_their_distances(orders: list[Event]) -> None:
+    days = sorted({each.time_ms // DAY_MS for each in orders})
+    first, last = (datetime.fromisoformat(day) for day in ("1997-01-01", "1998-06-30"))
+    assert days[-1] - days[0] == (last - first).days
+    assert SHIFT_DAYS == 9_496
+
+
+def test_purchases_of_one_customer_and_day_stay_several_at_different_times(orders: list[Event]) -> None:
+    days: dict[tuple[bytes, int], list[int]] = {}
+    for each in orders:
+        days.setdefault((each.key, each.time_ms // DAY_MS), []).append(each.time_ms)
+    several = [times for times in days.values() if len(times) > 1]
+    assert len(several) == 1_774
+    assert all(len(set(times)) == len(times) for times in several)
+
+
+def test_purchases_happen_between_eight_and_ten(orders: list[Event]) -> None:
+    hours = Counter(each.time_ms % DAY_MS // 3_600_000 for each in orders)
+    assert set(hours) == set(range(8, 22))
+    assert max(hours.values()) < 1.1 * min(hours.values())
+
+
+def test_the_two_shops_have_no_customer_in_common(clicks: list[Event], orders: list[Event]) -> None:
+    assert not {each.key for each in clicks} & {each.key for each in orders}

@@ -1,0 +1,282 @@
+"""The order of a checkpoint: triggers, then customers, then offsets; and what happens when it fails.
+
+And the switch to other rules, between two events.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import orjson
+import pytest
+
+from stream.clock import Clock
+from stream.compiler import load_rules
+from stream.errors import LaneError
+from stream.lane import Lane
+from stream.ledger import Ledger, Reach, TopicPartition
+from stream.metrics import Metrics
+from stream.program import RuleSet
+from stream.records import WireRecord
+from stream.table import StoredPartition
+
+START = 1_767_225_600_000
+CLICKS = TopicPartition("clicks", 0)
+RULES = """
+sources: {clicks: {event: event, customer: customer_id, time: ts, id: event_id}}
+traits: {views: {function: count, of: view}}
+channels: {web: {topic: web, consent: none}}
+rules:
+  every-view: {on: view, send: {channel: web, content: {views: "{{ traits.views }}"}}}
+"""
+MORE_RULES = RULES + "  also: {on: view, send: {channel: web}}\n"
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    offset: int
+    timestamp: int
+    key: bytes
+    value: bytes
+    headers: tuple[tuple[str, bytes], ...] = ()
+
+
+class Outbox:
+    """Keeps what is shipped; the test acknowledges it when it likes."""
+
+    def __init__(self) -> None:
+        self.parcels: list[tuple[str, list[WireRecord], asyncio.Future[int]]] = []
+
+    def ship(self, topic: str, partition: int, records: Sequence[WireRecord]) -> asyncio.Future[int]:
+        acknowledged: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+        self.parcels.append((topic, list(records), acknowledged))
+        return acknowledged
+
+    def topics(self) -> list[str]:
+        return [topic for topic, _, _ in self.parcels]
+
+    def acknowledge(self, topic: str) -> None:
+        for name, records, acknowledged in self.parcels:
+            if name == topic and not acknowledged.done():
+                acknowledged.set_result(len(records))
+
+
+class Table:
+    def __init__(self) -> None:
+        self.stored: dict[int, StoredPartition] = {}
+
+    def drop(self, number: int) -> None:
+        self.stored.pop(number, None)
+
+
+class Shop:
+    """A lane over one partition, with everything around it in the test's hands."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        rules = self.rules(RULES)
+        self.outbox, self.table, self.ledger = Outbox(), Table(), Ledger(1000)
+        self.table.stored[0] = StoredPartition(rules)
+        parts: dict[str, Any] = {"outbox": self.outbox, "table": self.table, "reader": None}
+        self.lane = Lane(
+            rules=rules,
+            changelog="changelog",
+            ledger=self.ledger,
+            metrics=Metrics(),
+            clock=Clock(by_event_time=True),
+            interval=0.1,
+            **parts,
+        )
+        self.lane.open([0])
+        self.unit = self.lane._units[0]
+        self.offset = 0
+
+    def rules(self, text: str) -> RuleSet:
+        (self.folder / "shop.yaml").write_text(text)
+        return load_rules(self.folder)
+
+    async def view(self, customer: str) -> None:
+        """One view arrives and is processed."""
+        body = {
+            "event": "view",
+            "customer_id": customer,
+            "ts": START + self.offset,
+            "event_id": f"e{self.offset}",
+        }
+        record = Record(self.offset, START, customer.encode(), orjson.dumps(body))
+        self.offset += 1
+        self.ledger.hand_out(CLICKS, 1, self.offset)
+        self.ledger.reached({CLICKS: Reach(self.offset, self.offset)})
+        await self.lane.take("clicks", 0, [record])
+
+    def shipped(self, topic: str) -> list[dict[str, Any]]:
+        return [
+            orjson.loads(record.value or b"")
+            for name, records, _ in self.outbox.parcels
+            if name == topic
+            for record in records
+        ]
+
+    def customers_in_changelog(self) -> list[bytes | None]:
+        return [
+            record.key
+            for topic, records, _ in self.outbox.parcels
+            if topic == "changelog"
+            for record in records
+            if record.key
+        ]
+
+
+@pytest.fixture
+async def shop(tmp_path: Path) -> Shop:
+    return Shop(tmp_path)
+
+
+async def settle() -> None:
+    """Let everything run that can."""
+    for _ in range(10):
+        await asyncio.sleep(0)
+
+
+async def test_customers_are_written_only_after_their_triggers_are_acknowledged(shop: Shop) -> None:
+    await shop.view("c1")
+    checkpoint = asyncio.create_task(shop.lane.checkpoint(shop.unit))
+    await settle()
+    assert sorted(shop.outbox.topics()) == ["decisions", "web"]
+    shop.outbox.acknowledge("web")
+    await settle()
+    assert "changelog" not in shop.outbox.topics(), "the decisions are under way"
+    shop.outbox.acknowledge("decisions")
+    await settle()
+    assert shop.customers_in_changelog() == [b"c1"]
+    assert shop.ledger.committable() == [], "the customers are under way"
+    shop.outbox.acknowledge("changelog")
+    await checkpoint
+    assert shop.ledger.take_committable(CLICKS) == 1
+
+
+async def test_the_changelog_holds_nothing_of_events_whose_triggers_are_not_acknowledged(shop: Shop) -> None:
+    await shop.view("c1")
+    checkpoint = asyncio.create_task(shop.lane.checkpoint(shop.unit))
+    await settle()
+    for topic in ("web", "decisions"):
+        shop.outbox.acknowledge(topic)
+    await shop.view("c2")
+    await shop.view("c1")
+    await settle()
+    assert shop.customers_in_changelog() == [b"c1"]
+    shop.outbox.acknowledge("changelog")
+    await checkpoint
+    assert shop.ledger.take_committable(CLICKS) == 1
+    state = StoredPartition(shop.lane.rules).state
+    for topic, records, _ in shop.outbox.parcels:
+        if topic == "changelog":
+            for record in records:
+                state.load(record.key or b"", record.value)
+    assert state.trait("c1", "views", START) == 1, "as it was when the checkpoint began"
+
+
+async def test_checkpoints_of_one_partition_take_turns_and_the_loop_goes_on(shop: Shop) -> None:
+    """Waiting for one that had just ended span for ever, and the worker never gave its partitions up."""
+    await shop.view("c1")
+    several = [asyncio.create_task(shop.lane.checkpoint(shop.unit)) for _ in range(3)]
+    for topic in ("web", "decisions", "changelog"):
+        await settle()
+        shop.outbox.acknowledge(topic)
+    await asyncio.wait_for(asyncio.gather(*several), 10)
+    assert shop.customers_in_changelog() == [b"c1"]
+
+
+async def test_after_a_failed_checkpoint_nothing_is_committed_and_the_customers_are_forgotten(
+    shop: Shop,
+) -> None:
+    await shop.view("c1")
+    checkpoint = asyncio.create_task(shop.lane.checkpoint(shop.unit))
+    await settle()
+    shop.outbox.parcels[0][2].set_exception(OSError("the broker is gone"))
+    shop.outbox.acknowledge("decisions")
+    shop.outbox.acknowledge("web")
+    with pytest.raises(OSError, match="gone"):
+        await checkpoint
+    with pytest.raises(LaneError):
+        await shop.lane.checkpoint(shop.unit)
+    assert shop.ledger.committable() == []
+    assert not await shop.lane.close(1)
+    assert 0 not in shop.table.stored, "they come from the changelog again"
+
+
+async def test_partitions_are_given_up_in_time_even_if_kafka_does_not_answer(shop: Shop) -> None:
+    await shop.view("c1")
+    assert not await shop.lane.close(0.05)
+    assert 0 not in shop.table.stored
+    assert shop.ledger.committable() == []
+    await shop.view("c1")
+    assert len(shop.outbox.parcels) == 2, "nothing is sent for a partition that was given up"
+
+
+async def test_a_checkpoint_that_ends_after_its_partition_was_given_up_commits_nothing(shop: Shop) -> None:
+    """Its customers have come from the changelog again, perhaps without what that checkpoint wrote."""
+    await shop.view("c1")
+    late = asyncio.create_task(shop.lane.checkpoint(shop.unit))
+    await settle()
+    assert not await shop.lane.close(0.05)
+    for topic in ("web", "decisions", "changelog"):
+        shop.outbox.acknowledge(topic)
+        await settle()
+    await late
+    assert shop.ledger.committable() == []
+
+
+async def test_partitions_that_became_durable_are_kept_for_their_return(shop: Shop) -> None:
+    await shop.view("c1")
+    closing = asyncio.create_task(shop.lane.close(10))
+    for topic in ("web", "decisions", "changelog"):
+        await settle()
+        shop.outbox.acknowledge(topic)
+    assert await closing
+    assert shop.table.stored[0].state.customers == 1
+    assert shop.ledger.take_committable(CLICKS) == 1
+
+
+async def test_a_record_carries_the_revision_of_the_rules_that_judged_its_event(shop: Shop) -> None:
+    old, new = shop.lane.rules, shop.rules(MORE_RULES)
+    await shop.view("c1")
+    await shop.lane.switch(new)
+    await shop.view("c1")
+    expected = [("every-view", old.revision), ("also", new.revision), ("every-view", new.revision)]
+    for topic in ("web", "decisions"):
+        assert [(each["rule"], each["revision"]) for each in shop.shipped(topic)] == expected
+    views = [each["content"]["views"] for each in shop.shipped("web") if each["rule"] == "every-view"]
+    assert views == ["1", "2"], "what was counted before the switch still counts"
+
+
+async def test_a_partition_where_nothing_happens_switches_too(shop: Shop) -> None:
+    new = shop.rules(MORE_RULES)
+    await shop.lane.switch(new)
+    assert shop.unit.stored.state.rules is new
+
+
+async def test_a_partition_that_was_kept_while_the_rules_changed_is_restored_under_the_new_ones(
+    shop: Shop,
+) -> None:
+    """What another worker had written for a new rule was dropped: read under rules that did not know it."""
+    shop.unit.stored.state.take_changed()
+    assert await shop.lane.close(1)
+    new = shop.rules(MORE_RULES)
+    await shop.lane.switch(new)
+    read_under: list[RuleSet] = []
+
+    class Reader:
+        async def catch_up(self, numbers: Sequence[int], make: Any) -> int:
+            read_under.extend(shop.table.stored[number].state.rules for number in numbers)
+            read_under.append(make().state.rules)
+            return 0
+
+    shop.lane._reader = Reader()  # type: ignore[assignment]
+    await shop.lane.restore([0])
+    assert read_under == [new, new]
+    assert all(each is new for each in read_under)

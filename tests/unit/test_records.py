@@ -1,0 +1,172 @@
+"""Records: the contract's wire forms, byte by byte."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from datetime import UTC, datetime
+from pathlib import Path
+
+import orjson
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from stream.records import (
+    MAX_DEPTH,
+    WireRecord,
+    dead_letter_record,
+    decision_record,
+    iso_time,
+    trigger_record,
+)
+from stream.structs import DeadLetter, Decision, EventRef, Trigger
+
+GOLDEN = Path(__file__).parent / "data" / "records"
+AT = 1_772_445_600_007  # 2026-03-02T10:00:00.007Z
+
+DECISION = Decision(
+    trigger_id="0123456789abcdef0123456789abcdef",
+    rule="cart abandoned/€",
+    customer_id="zoë-1",
+    outcome="sent",
+    reason=None,
+    channel="email",
+    variant=None,
+    event=EventRef(name="add_to_cart", id="clickstream/0/17", time=AT - 1_800_000),
+    at=AT,
+    timed=True,
+)
+SUPPRESSED = dataclasses.replace(DECISION, outcome="suppressed", reason="limit", channel=None)
+TRIGGER = Trigger(
+    decision=DECISION,
+    topic="triggers.email",
+    address="zoe@brand.example",
+    content={"subject": "Noch Interesse an Schuhen? 👟", "body": 'a "b"\n'},
+    priority=50,
+    appended_at=AT - 1_800_000,
+)
+
+
+@dataclasses.dataclass
+class StoredRecord:
+    offset: int = 7
+    timestamp: int = 1
+    key: bytes | None = b"k\xff"
+    value: bytes | None = b"{no json"
+    headers: tuple[tuple[str, bytes], ...] = ()
+
+
+def golden(record: WireRecord) -> str:
+    """Topic, key, headers and value, as a file that people can read."""
+    lines = [f"topic: {record.topic}", f"key: {_readable(record.key)}"]
+    lines += [f"{name}: {_readable(value)}" for name, value in record.headers]
+    return "\n".join([*lines, "", _readable(record.value), ""])
+
+
+def _readable(value: bytes | None) -> str:
+    return (value or b"").decode(errors="backslashreplace")
+
+
+@pytest.mark.parametrize(
+    ("name", "record"),
+    [
+        ("trigger", trigger_record(TRIGGER, "r1", AT + 3)),
+        ("trigger-bare", trigger_record(dataclasses.replace(TRIGGER, address=None, content={}), "r1", AT)),
+        ("decision-sent", decision_record(DECISION, "r1")),
+        ("decision-suppressed", decision_record(SUPPRESSED, "r1")),
+        ("dead-letter", dead_letter_record(DeadLetter("clickstream", "json", StoredRecord()), "clicks", 3)),
+    ],
+)
+def test_the_wire_form_is_as_written_down(name: str, record: WireRecord) -> None:
+    """A change here is a change of the contract: other programs read these records."""
+    assert golden(record) == (GOLDEN / f"{name}.txt").read_text(encoding="utf-8")
+
+
+def test_a_triggers_keys_are_the_contracts_in_its_order() -> None:
+    body = json.loads(trigger_record(TRIGGER, "r1", AT).value or b"")
+    assert list(body) == [
+        *("trigger_id", "rule", "revision", "customer_id", "channel", "address", "variant", "content"),
+        *("event", "at", "sent_at", "priority", "goal", "consent"),
+    ]
+    assert list(body["event"]) == ["name", "id", "time"]
+
+
+def test_a_decisions_keys_are_the_contracts_in_its_order() -> None:
+    body = json.loads(decision_record(DECISION, "r1").value or b"")
+    assert list(body) == [
+        *("trigger_id", "rule", "revision", "customer_id", "outcome", "reason", "channel", "variant"),
+        *("event", "at"),
+    ]
+
+
+def test_a_trigger_and_its_decision_are_two_events() -> None:
+    sent = dict(trigger_record(TRIGGER, "r1", AT).headers)
+    judged = dict(decision_record(DECISION, "r1").headers)
+    assert sent["ce_id"] == judged["ce_id"]
+    assert sent["ce_source"] != judged["ce_source"]
+
+
+@pytest.mark.parametrize("key", [None, b""])
+@pytest.mark.parametrize("value", [None, b"", b"\x00\xff"])
+def test_a_dead_letter_is_as_it_came(key: bytes | None, value: bytes | None) -> None:
+    headers = (("traceparent", b"00-1"), ("reason", b"theirs"))
+    letter = DeadLetter("clickstream", "json", StoredRecord(key=key, value=value, headers=headers))
+    record = dead_letter_record(letter, "clickstream", 0)
+    assert (record.key, record.value) == (key, value)
+    assert record.headers[:2] == headers
+    assert dict(record.headers)["reason"] == b"json", "ours come last, and count"
+
+
+@given(st.integers(0, 253_402_300_799_999))
+@example(0)
+@example(999)
+@example(951_782_400_000)  # 29 February 2000
+@example(1_772_445_599_999)
+@example(253_402_300_799_999)
+def test_times_are_iso_8601_with_milliseconds(ms: int) -> None:
+    text = iso_time(ms)
+    assert len(text) == len("2026-03-02T10:00:00.000Z")
+    assert text.endswith("Z")
+    read = datetime.fromisoformat(text)
+    since = read - datetime(1970, 1, 1, tzinfo=UTC)
+    assert (since.days * 86_400 + since.seconds) * 1000 + since.microseconds // 1000 == ms
+
+
+def test_a_time_after_the_year_9999_is_no_time() -> None:
+    with pytest.raises(ValueError, match="year"):
+        iso_time(253_402_300_800_000)
+
+
+@given(st.text(st.characters(codec="utf-8"), min_size=1))
+@example("\x00\x7f\u2028\ufffe\U0010ffff")
+def test_any_customer_that_an_event_can_name_can_be_written(customer: str) -> None:
+    assert orjson.loads(orjson.dumps(customer)) == customer
+    record = decision_record(dataclasses.replace(DECISION, customer_id=customer), "r1")
+    assert record.key == customer.encode()
+    assert dict(record.headers)["ce_subject"] == customer.encode()
+    assert json.loads(record.value or b"")["customer_id"] == customer
+
+
+@pytest.mark.parametrize("text", [b'"\\ud800"', b'"\\udc00\\ud800"', b'"\xed\xa0\x80"'])
+def test_no_event_can_name_a_customer_that_utf_8_cannot_write(text: bytes) -> None:
+    with pytest.raises(orjson.JSONDecodeError):
+        orjson.loads(text)
+
+
+def test_an_emoji_escaped_as_a_pair_in_a_rule_file_does_not_stop_the_worker() -> None:
+    content = {"subject": "\ud83d\udc5f \ud800", "body": "ok"}
+    body = json.loads(trigger_record(dataclasses.replace(TRIGGER, content=content), "r1", AT).value or b"")
+    assert body["content"] == {"subject": "👟 \ufffd", "body": "ok"}
+    assert body["address"] == "zoe@brand.example"
+
+
+@pytest.mark.parametrize(("opening", "closing"), [("[", "]"), ('{"a":', "}")])
+def test_an_address_nested_without_end_does_not_stop_the_worker(opening: str, closing: str) -> None:
+    address = orjson.loads(opening * 1000 + "1" + closing * 1000)
+    value = trigger_record(dataclasses.replace(TRIGGER, address=address), "r1", AT).value or b""
+    written = json.loads(value)["address"]
+    depth = 0
+    while written is not None:
+        written, depth = written["a" if closing == "}" else 0], depth + 1
+    assert depth == MAX_DEPTH - 1  # the record's own object is the first level

@@ -1,0 +1,96 @@
+"""The transport without Kafka: what it asks of aiokafka. That it works is shown in tests/integration."""
+
+from __future__ import annotations
+
+import contextlib
+from types import SimpleNamespace
+from typing import Any
+
+from aiokafka import TopicPartition as KafkaTopicPartition
+
+from stream.ledger import Ledger, Reach, TopicPartition
+from stream.transport import PAUSED_TIMEOUT_S, Consumer, ConsumerThread
+
+CLICKS, PURCHASES = KafkaTopicPartition("clicks", 0), KafkaTopicPartition("purchases", 0)
+
+
+class Client:
+    """Stands in for an AIOKafkaConsumer: two partitions, one fetch."""
+
+    _closed = False
+
+    def __init__(self) -> None:
+        self.calls: list[tuple[str, KafkaTopicPartition]] = []
+        state = SimpleNamespace(has_valid_position=True, position=7, highwater=9)
+        assignment = SimpleNamespace(tps={CLICKS}, state_value=lambda tp: state)
+        self._subscription = SimpleNamespace(subscription=SimpleNamespace(assignment=assignment))
+        self._fetcher = SimpleNamespace(
+            _closed=False,
+            _records={},
+            _subscriptions=SimpleNamespace(fetch_context=contextlib.nullcontext),
+            fetched_records=self.fetched_records,
+        )
+
+    def assignment(self) -> list[KafkaTopicPartition]:
+        return [CLICKS, PURCHASES]
+
+    def pause(self, tp: KafkaTopicPartition) -> None:
+        self.calls.append(("pause", tp))
+
+    def resume(self, tp: KafkaTopicPartition) -> None:
+        self.calls.append(("resume", tp))
+
+    async def fetched_records(self, partitions: Any, **limits: Any) -> dict[KafkaTopicPartition, list[str]]:
+        self.calls.append(("fetch", CLICKS))
+        return {CLICKS: ["record"]}
+
+
+def thread() -> Any:
+    made: Any = ConsumerThread.__new__(ConsumerThread)
+    made.consumer = SimpleNamespace(flow_active=True)
+    return made
+
+
+async def test_a_full_partition_is_paused_and_the_others_are_not() -> None:
+    client, fetching = Client(), thread()
+    fetching.full = frozenset({TopicPartition("clicks", 0)})
+    await fetching._fetch_records(client, {CLICKS, PURCHASES})
+    assert client.calls == [("resume", PURCHASES), ("fetch", CLICKS), ("pause", CLICKS)]
+    client.calls.clear()
+    fetching.full = frozenset()
+    await fetching._fetch_records(client, {CLICKS, PURCHASES})
+    assert client.calls == [("resume", CLICKS), ("resume", PURCHASES), ("fetch", CLICKS)]
+
+
+async def test_what_is_fetched_of_a_full_partition_is_taken_before_it_is_paused() -> None:
+    """A pause drops what is fetched: the same megabyte came over the network again and again."""
+    client, fetching = Client(), thread()
+    fetching.full = frozenset({TopicPartition("clicks", 0)})
+    client._fetcher._records[CLICKS] = "records"
+    await fetching._fetch_records(client, {CLICKS, PURCHASES})
+    assert client.calls == [("resume", CLICKS), ("resume", PURCHASES), ("fetch", CLICKS), ("pause", CLICKS)]
+
+
+async def test_a_fetch_says_how_far_it_reaches() -> None:
+    fetch = await thread()._fetch_records(Client(), {CLICKS})
+    assert fetch == {CLICKS: ["record"]}
+    assert fetch.reach == {TopicPartition("clicks", 0): Reach(position=7, end=9)}
+
+
+async def test_while_a_partition_is_full_it_is_looked_at_again_soon() -> None:
+    """With the long wait of an idle topic the full one would have stood still for a second."""
+    asked: list[float] = []
+
+    class Thread:
+        full: frozenset[TopicPartition] = frozenset()
+
+        async def getmany(self, active: Any, timeout: float) -> None:
+            asked.append(timeout)
+
+    consumer: Any = Consumer.__new__(Consumer)
+    consumer.ledger, consumer._thread = Ledger(limit=10), Thread()
+    await consumer._getmany({CLICKS}, 1.0)
+    consumer.ledger.hand_out(TopicPartition("clicks", 0), 10, 10)
+    await consumer._getmany({CLICKS}, 1.0)
+    assert asked == [1.0, PAUSED_TIMEOUT_S]
+    assert consumer._thread.full == {TopicPartition("clicks", 0)}
