@@ -17,7 +17,7 @@ from typing import Any, TypeVar
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
-from aiokafka.errors import for_code
+from aiokafka.errors import KafkaError, for_code
 from aiokafka.structs import ConsumerRecord
 
 POLL_SECONDS = 0.02
@@ -67,7 +67,8 @@ def committed(bootstrap: str, group: str, topics: Sequence[str]) -> dict[TopicPa
 def eventually(condition: Callable[[], T], timeout: float = 20, message: str = "the condition holds") -> T:
     """Wait until `condition()` is true and return it; an AssertionError after `timeout` seconds.
 
-    An AssertionError in the condition counts as "not yet", and is shown if it stays so.
+    An AssertionError in the condition, or an error that Kafka calls retriable (a broker that has just died stays
+    in the metadata for a while), counts as "not yet", and is shown if it stays so.
     """
     deadline = time.monotonic() + timeout
     while True:
@@ -89,18 +90,24 @@ async def eventually_async(
         try:
             if result := await condition():
                 return result
-        except AssertionError as error:
-            last = error
+        except (AssertionError, KafkaError) as error:
+            last = _not_yet(error)
         if time.monotonic() > deadline:
             raise AssertionError(f"not within {seconds} s: {message}") from last
         await asyncio.sleep(POLL_SECONDS)
 
 
-def _attempt(condition: Callable[[], T]) -> tuple[T | None, AssertionError | None]:
+def _attempt(condition: Callable[[], T]) -> tuple[T | None, Exception | None]:
     try:
         return condition(), None
-    except AssertionError as error:
-        return None, error
+    except (AssertionError, KafkaError) as error:
+        return None, _not_yet(error)
+
+
+def _not_yet(error: AssertionError | KafkaError) -> Exception:
+    if isinstance(error, KafkaError) and not error.retriable:
+        raise error
+    return error
 
 
 def _run(work: Coroutine[Any, Any, T]) -> T:

@@ -303,7 +303,11 @@ async def test_three_brokers_are_a_quorum_that_outlives_one_of_them() -> None:
         kafka.restart(0)
         assert kafka.pids[0] != lost
         kafka.check()
-        assert sum(end_offsets(kafka.bootstrap, ["replicated"]).values()) == 60
+        eventually(
+            lambda: sum(end_offsets(kafka.bootstrap, ["replicated"]).values()) == 60,
+            30,
+            "every record is there",
+        )
 
 
 def test_a_java_that_cannot_start_says_why() -> None:
