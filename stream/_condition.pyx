@@ -27,11 +27,11 @@ from stream._state cimport COUNT, LAST, Customer, key_of
 
 from stream._state import ABSENT
 
-from stream.celeval import FUNCTIONS as _FUNCTIONS
-from stream.celvalues import TYPE_NAMES as _TYPE_NAMES, Lookup, Timestamp
+from stream.cel.evaluation import FUNCTIONS as _FUNCTIONS
+from stream.cel.values import TYPE_NAMES as _TYPE_NAMES, Lookup, Timestamp
 from stream.errors import ExpressionError
 from stream.expression import Call, Ident, Literal, Select, evaluate
-from stream.grammar import MACROS as _MACROS
+from stream.cel.grammar import MACROS as _MACROS
 
 cdef object ERROR = ABSENT
 cdef object FRACTION = ABSENT       # a key that is in no map
@@ -72,7 +72,7 @@ cdef int in_order(object left, object right, int relation) except -2:
     if (is_number(left) and is_number(right)) or (
         type(left) is type(right) and (type(left) is str or type(left) is bool)
     ):
-        # As in `celvalues.in_order`: to CEL the double 2**63 is the largest integer.
+        # As in `cel.values.in_order`: to CEL the double 2**63 is the largest integer.
         if type(left) is int and type(right) is float and <double> right == 9223372036854775808.0:
             right = INT_MAX
         elif type(right) is int and type(left) is float and <double> left == 9223372036854775808.0:

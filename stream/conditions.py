@@ -15,11 +15,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TypeGuard
 
-from stream.celfunctions import OVERLOADS, SIGNATURES
-from stream.celvalues import TYPE_NAMES, type_of
+from stream.cel.functions import OVERLOADS, SIGNATURES
+from stream.cel.grammar import MACROS
+from stream.cel.values import TYPE_NAMES, type_of
 from stream.errors import ExpressionError
 from stream.expression import Call, Ident, Literal, Node, Select, evaluate, terms_of
-from stream.grammar import MACROS
 from stream.hints import did_you_mean
 
 Type = str  # CEL's name of it, or `dyn`

@@ -2,8 +2,8 @@
 
     Expression("event.price >= 50 && event.sku in ['a', 'b']").evaluate({"event": {…}})
 
-The parts: `celtokens` and `grammar` read the text, `celtree` is the tree and its canonical text, `celeval`
-gives the value by `celfunctions`, `celstrings` and `celtime`, of the kinds of `celvalues`.
+The parts, in `stream.cel`: `tokens` and `grammar` read the text, `tree` is the tree and its canonical text,
+`evaluation` gives the value by `functions`, `strings` and `times`, of the kinds of `values`.
 Tested by tests/unit/test_expression.py, and by CEL's published cases in tests/conformance.
 """
 
@@ -14,10 +14,10 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from stream import celtime, grammar
-from stream.celeval import evaluate
-from stream.celtree import Call, Ident, Literal, Node, Scalar, Select, chain, terms_of, unparse
-from stream.celvalues import Duration, Timestamp, TypeValue, UInt, equals
+from stream.cel import grammar, times
+from stream.cel.evaluation import evaluate
+from stream.cel.tree import Call, Ident, Literal, Node, Scalar, Select, chain, terms_of, unparse
+from stream.cel.values import Duration, Timestamp, TypeValue, UInt, equals
 from stream.errors import ExpressionError
 
 __all__ = [
@@ -67,7 +67,7 @@ class Expression:
 
         Gives values of the same types, and a `TypeValue` for a type. Nanoseconds are kept within the
         expression, and cut to microseconds in what is given. Raises ExpressionError: a missing key or
-        variable, types that do not fit, a number out of range, a bound of `celeval` passed.
+        variable, types that do not fit, a number out of range, a bound of `cel.evaluation` passed.
         """
         inward = {name: _inward(value) for name, value in (bindings or {}).items()}
         return _outward(self._located(lambda: evaluate(self.tree, inward)))
@@ -90,9 +90,9 @@ def _inward(value: Any) -> Any:
     if isinstance(value, list | tuple):
         return [_inward(each) for each in value]
     if isinstance(value, datetime):
-        return celtime.from_datetime(value)
+        return times.from_datetime(value)
     if isinstance(value, timedelta):
-        return celtime.from_timedelta(value)
+        return times.from_timedelta(value)
     return value
 
 
@@ -102,7 +102,7 @@ def _outward(value: Any) -> Any:
     if isinstance(value, list):
         return [_outward(each) for each in value]
     if isinstance(value, Timestamp):
-        return celtime.to_datetime(value)
+        return times.to_datetime(value)
     if isinstance(value, Duration):
-        return celtime.to_timedelta(value)
+        return times.to_timedelta(value)
     return value

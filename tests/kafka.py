@@ -67,8 +67,8 @@ def committed(bootstrap: str, group: str, topics: Sequence[str]) -> dict[TopicPa
 def eventually(condition: Callable[[], T], timeout: float = 20, message: str = "the condition holds") -> T:
     """Wait until `condition()` is true and return it; an AssertionError after `timeout` seconds.
 
-    An AssertionError in the condition, or an error that Kafka calls retriable (a broker that has just died stays
-    in the metadata for a while), counts as "not yet", and is shown if it stays so.
+    An AssertionError in the condition, or an error that Kafka calls retriable (a dead broker stays in the
+    metadata for a while), counts as "not yet", and is shown if it stays so.
     """
     deadline = time.monotonic() + timeout
     while True:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from stream.celvalues import Duration, Timestamp, TypeValue, UInt
+from stream.cel.values import Duration, Timestamp, TypeValue, UInt
 
 DATA = Path(__file__).parent / "data"
 

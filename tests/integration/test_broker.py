@@ -24,9 +24,8 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.client import AIOKafkaClient
 from rich.console import Console
 
-from stream import broker, brokerjars
-from stream.broker import EmbeddedKafka
-from stream.brokerjars import JARS, cache_dir, damaged, fetch, locked
+from stream.broker import EmbeddedKafka, cluster, jars
+from stream.broker.jars import JARS, cache_dir, damaged, fetch, locked
 from stream.errors import BrokerError
 from tests.kafka import committed, consume_all, create_topics, end_offsets, eventually, produce
 
@@ -60,7 +59,7 @@ sys.exit(serve(None, 1, None, Console(stderr=True)))
 @pytest.fixture(scope="module", autouse=True)
 def _prepared() -> None:
     """Whatever the first start on a machine fetches and makes is there before any test looks at the clock."""
-    broker._prepare(None)
+    cluster._prepare(None)
 
 
 def run_child(code: str, *args: str, **environment: str) -> subprocess.Popen[str]:
@@ -187,14 +186,14 @@ def test_a_port_lost_between_drawing_and_listening_is_drawn_again(monkeypatch: p
         other.bind(("127.0.0.1", 0))
         other.listen()
         taken = other.getsockname()[1]
-        draw = broker._draw_nodes
+        draw = cluster._draw_nodes
         draws: list[Any] = []
 
         def unlucky_once(folder: Path, port: int | None, count: int) -> Any:
             draws.append(draw(folder, port if draws else taken, count))
             return draws[-1]
 
-        monkeypatch.setattr(broker, "_draw_nodes", unlucky_once)
+        monkeypatch.setattr(cluster, "_draw_nodes", unlucky_once)
         # Its listening and answering nothing must not pass for a Kafka that is not ready yet.
         with EmbeddedKafka() as kafka:
             assert len(draws) == 2
@@ -202,7 +201,7 @@ def test_a_port_lost_between_drawing_and_listening_is_drawn_again(monkeypatch: p
 
 
 async def test_a_data_folder_keeps_everything_across_restarts(tmp_path: Path) -> None:
-    port = broker._draw_nodes(tmp_path, None, 1)[0].port
+    port = cluster._draw_nodes(tmp_path, None, 1)[0].port
     with EmbeddedKafka(data_dir=tmp_path / "data", port=port) as kafka:
         assert kafka.bootstrap == f"127.0.0.1:{port}"
         create_topics(kafka.bootstrap, {"kept": 1})
@@ -426,7 +425,7 @@ def test_two_processes_fetch_each_jar_once(repository: Repository, tmp_path: Pat
     code = """
 import sys
 from pathlib import Path
-from stream.brokerjars import JARS, fetch, locked
+from stream.broker.jars import JARS, fetch, locked
 with locked(Path(sys.argv[1]), None):
     fetch(Path(sys.argv[1]), None, tuple(jar for jar in JARS if jar.size < 100_000)[:5])
 """
@@ -446,9 +445,9 @@ def test_the_first_start_without_a_network_says_so(monkeypatch: pytest.MonkeyPat
 
 
 def test_later_starts_need_no_network(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(brokerjars, "_maven", None)  # would fail if called
-    monkeypatch.setattr(broker, "_train", None)
-    runtime, checkpoint = broker._prepare(None)
+    monkeypatch.setattr(jars, "_maven", None)  # would fail if called
+    monkeypatch.setattr(cluster, "_train", None)
+    runtime, checkpoint = cluster._prepare(None)
     assert checkpoint.exists()
     assert len(runtime.class_path.split(os.pathsep)) == len(JARS)
 
@@ -459,16 +458,16 @@ def test_a_damaged_class_archive_is_made_again(monkeypatch: pytest.MonkeyPatch, 
     def train(_plain: object, archive: Path, _console: object) -> None:
         made.append(archive)
         archive.write_bytes(b"classes")
-        (archive.parent / broker.CHECKPOINT).write_bytes(b"levels")
+        (archive.parent / cluster.CHECKPOINT).write_bytes(b"levels")
 
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    monkeypatch.setattr(broker, "fetch", lambda folder, console: [folder / "a.jar"])
-    monkeypatch.setattr(broker, "_train", train)
-    broker._prepare(None)
-    broker._prepare(None)
+    monkeypatch.setattr(cluster, "fetch", lambda folder, console: [folder / "a.jar"])
+    monkeypatch.setattr(cluster, "_train", train)
+    cluster._prepare(None)
+    cluster._prepare(None)
     assert len(made) == 1
     made[0].write_bytes(b"clashes")
-    runtime, _ = broker._prepare(None)
+    runtime, _ = cluster._prepare(None)
     assert len(made) == 2
     assert runtime.archive == made[0]
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from stream._condition import compile_condition
 from stream._state import ABSENT
-from stream.celvalues import Timestamp
+from stream.cel.values import Timestamp
 from stream.conditions import Scope, TraitShape, check, settled
 from stream.errors import ExpressionError
 from stream.expression import Call, Ident, Literal, Node, Select, evaluate, parse

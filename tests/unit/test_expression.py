@@ -12,7 +12,8 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from stream.celeval import MAX_STEPS
+from stream.cel.evaluation import MAX_STEPS
+from stream.cel.grammar import MACROS, MAX_DEPTH, MAX_LENGTH, MAX_LOOPS
 from stream.errors import ExpressionError
 from stream.expression import (
     Call,
@@ -29,7 +30,6 @@ from stream.expression import (
     terms_of,
     unparse,
 )
-from stream.grammar import MACROS, MAX_DEPTH, MAX_LENGTH, MAX_LOOPS
 
 EVENT = Ident("event")
 

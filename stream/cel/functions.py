@@ -11,9 +11,9 @@ import re
 from collections.abc import Callable
 from typing import Any
 
-from stream import celstrings, celtime
-from stream.celstrings import within
-from stream.celvalues import (
+from stream.cel import strings, times
+from stream.cel.strings import within
+from stream.cel.values import (
     INT_MAX,
     INT_MIN,
     UINT_MAX,
@@ -152,17 +152,17 @@ OVERLOADS: dict[str, dict[tuple[str, ...], Operation]] = {
         ("string", "string"): _joined,
         ("bytes", "bytes"): _joined,
         ("list", "list"): _joined,
-        (_TIME, _SPAN): lambda a, b: celtime.timestamp(a.nanos + b.nanos),
-        (_SPAN, _TIME): lambda a, b: celtime.timestamp(a.nanos + b.nanos),
-        (_SPAN, _SPAN): lambda a, b: celtime.duration(a.nanos + b.nanos),
+        (_TIME, _SPAN): lambda a, b: times.timestamp(a.nanos + b.nanos),
+        (_SPAN, _TIME): lambda a, b: times.timestamp(a.nanos + b.nanos),
+        (_SPAN, _SPAN): lambda a, b: times.duration(a.nanos + b.nanos),
     },
     "_-_": {
         ("int", "int"): lambda a, b: _int(a - b),
         ("uint", "uint"): lambda a, b: _uint(int(a) - int(b)),
         ("double", "double"): lambda a, b: a - b,
-        (_TIME, _SPAN): lambda a, b: celtime.timestamp(a.nanos - b.nanos),
-        (_TIME, _TIME): lambda a, b: celtime.duration(a.nanos - b.nanos),
-        (_SPAN, _SPAN): lambda a, b: celtime.duration(a.nanos - b.nanos),
+        (_TIME, _SPAN): lambda a, b: times.timestamp(a.nanos - b.nanos),
+        (_TIME, _TIME): lambda a, b: times.duration(a.nanos - b.nanos),
+        (_SPAN, _SPAN): lambda a, b: times.duration(a.nanos - b.nanos),
     },
     "_*_": {
         ("int", "int"): lambda a, b: _int(a * b),
@@ -184,13 +184,13 @@ OVERLOADS: dict[str, dict[tuple[str, ...], Operation]] = {
     "contains": {("string", "string"): lambda a, b: b in a},
     "startsWith": {("string", "string"): lambda a, b: a.startswith(b)},
     "endsWith": {("string", "string"): lambda a, b: a.endswith(b)},
-    "matches": {("string", "string"): celstrings.matches},
+    "matches": {("string", "string"): strings.matches},
     "int": {
         ("int",): _int,
         ("uint",): _int,
         ("double",): _int_of_double,
         ("string",): lambda a: _int(_whole(a)),
-        (_TIME,): lambda a: a.nanos // celtime.SECOND,
+        (_TIME,): lambda a: a.nanos // times.SECOND,
     },
     "uint": {
         ("uint",): _same,
@@ -212,48 +212,48 @@ OVERLOADS: dict[str, dict[tuple[str, ...], Operation]] = {
         ("uint",): lambda a: str(int(a)),
         ("double",): _text_of_double,
         ("bytes",): _text_of_bytes,
-        (_TIME,): celtime.write_timestamp,
-        (_SPAN,): celtime.write_duration,
+        (_TIME,): times.write_timestamp,
+        (_SPAN,): times.write_duration,
     },
     "bytes": {("bytes",): _same, ("string",): _bytes_of_text},
     "timestamp": {
         (_TIME,): _same,
-        ("string",): celtime.read_timestamp,
-        ("int",): lambda a: celtime.timestamp(a * celtime.SECOND),
+        ("string",): times.read_timestamp,
+        ("int",): lambda a: times.timestamp(a * times.SECOND),
     },
-    "duration": {(_SPAN,): _same, ("string",): celtime.read_duration},
+    "duration": {(_SPAN,): _same, ("string",): times.read_duration},
     "dyn": {("*",): _same},
     "type": {("*",): lambda a: TypeValue(type_of(a))},
-    "charAt": {("string", "int"): celstrings.char_at},
+    "charAt": {("string", "int"): strings.char_at},
     "indexOf": {
-        ("string", "string"): celstrings.index_of,
-        ("string", "string", "int"): celstrings.index_of,
+        ("string", "string"): strings.index_of,
+        ("string", "string", "int"): strings.index_of,
     },
     "lastIndexOf": {
-        ("string", "string"): celstrings.last_index_of,
-        ("string", "string", "int"): celstrings.last_index_of,
+        ("string", "string"): strings.last_index_of,
+        ("string", "string", "int"): strings.last_index_of,
     },
     "substring": {
-        ("string", "int"): celstrings.substring,
-        ("string", "int", "int"): celstrings.substring,
+        ("string", "int"): strings.substring,
+        ("string", "int", "int"): strings.substring,
     },
     "replace": {
-        ("string", "string", "string"): celstrings.replace,
-        ("string", "string", "string", "int"): celstrings.replace,
+        ("string", "string", "string"): strings.replace,
+        ("string", "string", "string", "int"): strings.replace,
     },
-    "split": {("string", "string"): celstrings.split, ("string", "string", "int"): celstrings.split},
-    "join": {("list",): celstrings.join, ("list", "string"): celstrings.join},
-    "lowerAscii": {("string",): celstrings.lower_ascii},
-    "upperAscii": {("string",): celstrings.upper_ascii},
-    "trim": {("string",): celstrings.trim},
-    "reverse": {("string",): celstrings.reverse},
-    "strings.quote": {("string",): celstrings.quote},
+    "split": {("string", "string"): strings.split, ("string", "string", "int"): strings.split},
+    "join": {("list",): strings.join, ("list", "string"): strings.join},
+    "lowerAscii": {("string",): strings.lower_ascii},
+    "upperAscii": {("string",): strings.upper_ascii},
+    "trim": {("string",): strings.trim},
+    "reverse": {("string",): strings.reverse},
+    "strings.quote": {("string",): strings.quote},
 }
 
 
 def _accessor(name: str) -> dict[tuple[str, ...], Operation]:
     def of_time(value: Timestamp | Duration, place: str = "UTC") -> int:
-        return celtime.part_of(name, value, place)
+        return times.part_of(name, value, place)
 
     overloads: dict[tuple[str, ...], Operation] = {(_TIME,): of_time, (_TIME, "string"): of_time}
     if name in ("getHours", "getMinutes", "getSeconds", "getMilliseconds"):
@@ -261,7 +261,7 @@ def _accessor(name: str) -> dict[tuple[str, ...], Operation]:
     return overloads
 
 
-OVERLOADS.update({name: _accessor(name) for name in celtime.ACCESSORS})
+OVERLOADS.update({name: _accessor(name) for name in times.ACCESSORS})
 
 _EITHER = {"size", "matches", "contains", "startsWith", "endsWith"}
 _GLOBAL = {"int", "uint", "double", "bool", "string", "bytes", "timestamp", "duration", "dyn", "type"}

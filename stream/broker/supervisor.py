@@ -1,6 +1,6 @@
 """The keeper of an embedded Kafka's processes and folder: it ends them when whoever started it ends, however.
 
-A small program of its own, run as `python -I -S brokersupervisor.py [FOLDER]` with a pipe on its input. When
+A small program of its own, run as `python -I -S supervisor.py [FOLDER]` with a pipe on its input. When
 the pipe closes, because its parent stopped the cluster, left, crashed or was killed with SIGKILL, it ends the
 nodes and removes the folder, if that was a temporary one (no FOLDER given). So nothing depends on the
 parent's good behaviour. On Linux the nodes also die with this program, should somebody kill it.

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta, timezone, tzinfo
 from zoneinfo import ZoneInfo
 
-from stream.celvalues import Duration, Timestamp
+from stream.cel.values import Duration, Timestamp
 from stream.errors import ExpressionError
 
 SECOND = 1_000_000_000

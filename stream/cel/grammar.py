@@ -10,10 +10,9 @@ Cost: about 0.2 ms for a condition of eighty characters. Tested by tests/unit/te
 
 from __future__ import annotations
 
-from stream import celtokens
-from stream.celtokens import Token, tokens, unexpected
-from stream.celtree import Call, Ident, Literal, Node, Select, chain, terms_of
-from stream.celvalues import TYPE_NAMES
+from stream.cel.tokens import Token, number, tokens, unexpected
+from stream.cel.tree import Call, Ident, Literal, Node, Select, chain, terms_of
+from stream.cel.values import TYPE_NAMES
 from stream.errors import ExpressionError
 
 MAX_LENGTH = 4096  # characters of one condition
@@ -161,8 +160,8 @@ class _Parser:
         if token.kind == "number":
             offset = minus.start if minus else token.start
             if minus and token.text[-1] in "uU":
-                return Call("-_", (Literal(celtokens.number(token), offset=token.start),), offset=offset)
-            return Literal(celtokens.number(token, negative=minus is not None), offset=offset)
+                return Call("-_", (Literal(number(token), offset=token.start),), offset=offset)
+            return Literal(number(token, negative=minus is not None), offset=offset)
         return Literal(token.value, offset=token.start)
 
     def member(self, node: Node) -> Node:

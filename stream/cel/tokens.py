@@ -10,8 +10,8 @@ import re
 from dataclasses import dataclass
 from typing import Literal as Choice
 
-from stream.celtree import Scalar
-from stream.celvalues import INT_MAX, INT_MIN, UINT_MAX, UInt
+from stream.cel.tree import Scalar
+from stream.cel.values import INT_MAX, INT_MIN, UINT_MAX, UInt
 from stream.errors import ExpressionError
 
 Kind = Choice["word", "quoted", "value", "string", "number", "operator", "end"]

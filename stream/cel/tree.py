@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from dataclasses import field as attribute
 
-from stream.celvalues import UInt
+from stream.cel.values import UInt
 
 Scalar = None | bool | int | float | str | bytes
 

@@ -4,7 +4,7 @@ The engine has its own, fast one for the commonest forms, and asks this one for 
 
 Bounds, so that no event makes a condition slow: an evaluation takes at most MAX_STEPS steps (one for each
 node judged, each item gone through and each hundred characters read), and makes no string or list larger than
-`celstrings.MAX_SIZE`. Beyond them it ends in an error. The bounds are counted and not timed, so that they
+`strings.MAX_SIZE`. Beyond them it ends in an error. The bounds are counted and not timed, so that they
 are the same in every run. A hundred thousand steps take about 0.1 s.
 Tested by tests/unit/test_expression.py and the published cases of tests/conformance.
 """
@@ -15,10 +15,10 @@ import operator
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from stream.celfunctions import OVERLOADS, apply
-from stream.celstrings import within
-from stream.celtree import Call, Ident, Literal, Node, Select
-from stream.celvalues import (
+from stream.cel.functions import OVERLOADS, apply
+from stream.cel.strings import within
+from stream.cel.tree import Call, Ident, Literal, Node, Select
+from stream.cel.values import (
     ABSENT,
     TYPE_NAMES,
     Lookup,
@@ -38,7 +38,7 @@ _TYPE_VALUES = {name: TypeValue(name) for name in TYPE_NAMES}
 def evaluate(node: Node, bindings: Mapping[str, Any]) -> Any:
     """The value of a tree, as CEL says. Raises ExpressionError: a missing key, types that do not fit.
 
-    `bindings` holds each variable's value, as `celvalues` has them. `&&` and `||` absorb
+    `bindings` holds each variable's value, as `cel.values` has them. `&&` and `||` absorb
     errors on either side.
     """
     try:
