@@ -9,20 +9,28 @@ what they mean, under which a customer's state keeps their parts across changes 
 from __future__ import annotations
 
 import typing
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from stream.content import Template
 from stream.durations import format_duration
 from stream.expression import Call, Ident, Literal, Node, Select, unparse
 
-TraitFunction = typing.Literal["count", "sum", "last"]
+TraitFunction = typing.Literal[
+    "count", "sum", "mean", "min", "max", "first", "last", "distinct", "top", "gap"
+]
+Again = typing.Literal["restart", "keep"]
 FieldPath = tuple[str, ...]  # ("properties", "order", "id")
+Share = int  # in hundredths of a per cent: 10% is 1,000
+WHOLE = 10_000  # the share of everybody
 
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """A topic that carries events. `event` is a field path, or `constant` names every event."""
+    """A topic that carries events, or profile updates (`kind`).
+
+    Of events, `event` is the field path of the name, or `constant` names every event.
+    """
 
     name: str
     topic: str
@@ -31,11 +39,15 @@ class Source:
     constant: str | None = None
     time: FieldPath | None = None
     id: FieldPath | None = None
+    kind: typing.Literal["event", "profile"] = "event"
 
 
 @dataclass(frozen=True, slots=True)
 class Trait:
-    """A computed fact. `where` indexes `RuleSet.predicates`; `over` is in milliseconds, None for all time."""
+    """A computed fact. `where` indexes `RuleSet.predicates`; `over` is in milliseconds, None for all time.
+
+    `k`: how many values a `top` gives.
+    """
 
     name: str
     stable_id: str
@@ -45,22 +57,18 @@ class Trait:
     where: int | None = None
     per: FieldPath | None = None
     over: int | None = None
+    k: int = 3
 
 
 @dataclass(frozen=True, slots=True)
-class Channel:
+class Segment:
+    """A named condition of the customer: it sees `customer`, `traits`, other segments and `now`, no event.
+
+    Where it ends in an error, it does not hold.
+    """
+
     name: str
-    topic: str
-    address: FieldPath | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Unless:
-    """The event that closes a waiting instance; without one the rule fires `within` ms after its event."""
-
-    on: tuple[str, ...]
-    within: int
-    where: int | None = None
+    condition: Node
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,58 +80,166 @@ class Limit:
 
 
 @dataclass(frozen=True, slots=True)
+class Quiet:
+    """Hours in which nothing is sent, in minutes of the customer's day; `start` > `end`: past midnight."""
+
+    start: int
+    end: int
+
+
+@dataclass(frozen=True, slots=True)
+class Channel:
+    """Where messages go. `consent`: the purpose that it needs, None if none.
+
+    `address`: the path, beginning with `customer` or `event`, of where to send it; None: it needs none.
+    """
+
+    name: str
+    topic: str
+    consent: str | None = None
+    address: FieldPath | None = None
+    cap: Limit | None = None
+    quiet: Quiet | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """What holds for all rules. `cap` is over all channels that need consent."""
+
+    timezone: str | None = None
+    cap: Limit | None = None
+    suppress: Node | None = None
+    holdout: Share = 0
+    stale_after: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """An event to wait for. `where` indexes `RuleSet.predicates` and sees the event only.
+
+    One that names earlier steps is in `compares` instead. `name`: its `as`, by which later conditions see its
+    event. `within`: ms since the step before, inclusive; None for the first one, or without end.
+    """
+
+    on: tuple[str, ...]
+    where: int | None = None
+    compares: Node | None = None
+    name: str | None = None
+    within: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Unless:
+    """The event that closes a waiting instance, up to `within` ms after the last step; see `Step`."""
+
+    on: tuple[str, ...]
+    within: int
+    where: int | None = None
+    compares: Node | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Goal:
+    """What the message should lead to; `value` is the field of that event that says how much it was worth."""
+
+    on: tuple[str, ...]
+    within: int
+    value: FieldPath | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Variant:
+    """One of several messages: for `share` of the customers. The shares of a rule add up to `WHOLE`."""
+
+    name: str
+    share: Share
+    content: Mapping[str, Template] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
 class Rule:
-    """`where` indexes `RuleSet.predicates` (it sees the event only); `condition` is the rule's `if`."""
+    """What to watch for, and what to send: a rule with `on` has one step.
+
+    `condition` is the rule's `if`. `channels`: in order of preference. Either `content` or `variants` is
+    there. `key`: the field of the first step's event by which instances are told apart.
+    `stable_id` is a hash of what decides which instances are open (name, steps, unless, wait, again, key): a
+    change of the text or of the limit keeps what is known.
+    """
 
     name: str
     stable_id: str
-    on: tuple[str, ...]
-    channel: Channel
-    where: int | None = None
+    steps: tuple[Step, ...]
+    channels: tuple[Channel, ...]
     unless: Unless | None = None
+    wait: int = 0
+    again: Again | None = None
+    key: FieldPath | None = None
     condition: Node | None = None
     content: Mapping[str, Template] = field(default_factory=dict)
+    variants: tuple[Variant, ...] = ()
     limit: Limit | None = None
     priority: int = 0
+    group: str | None = None
+    holdout: Share = 0
+    goal: Goal | None = None
+    stale_after: int | None = None  # None: the policy's
+    quiet: typing.Literal["defer", "drop"] = "defer"
     describe: str = ""
 
-    # The top-level fields of its event that judging and sending the rule can read; None for all of them.
-    # Stored, because a reload asks for it on the event path.
-    event_fields: tuple[str, ...] | None = field(init=False, repr=False, compare=False)
+    # For each step, the top-level fields of its event that judging and sending the rule can read; None for all
+    # of them. Stored, because a reload asks for it on the event path.
+    event_fields: tuple[tuple[str, ...] | None, ...] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "event_fields", tuple(map(self._fields_of, range(len(self.steps)))))
+
+    @property
+    def timed(self) -> bool:
+        """Whether it fires by a timer, not at once with its last step."""
+        return self.unless is not None or self.wait > 0
+
+    def _fields_of(self, step: int) -> tuple[str, ...] | None:
+        """What is read of a step's event: by its name, and of the last one also as `event`."""
+        roots = {self.steps[step].name}
+        conditions = [self.condition, *(each.compares for each in self.steps[step + 1 :])]
+        conditions.append(self.unless.compares if self.unless else None)
         fields: set[str | None] = set()
-        if self.condition is not None:
-            fields.update(_fields_of_event(self.condition))
-        for template in self.content.values():
+        for node in conditions:
+            fields.update(_fields_of_event(node, roots) if node is not None else ())
+        if step == len(self.steps) - 1:
+            roots.add("event")
+            fields.update(_fields_of_event(self.condition, {"event"}) if self.condition is not None else ())
+            for channel in self.channels:
+                if channel.address and channel.address[0] == "event":
+                    fields.add(channel.address[1] if len(channel.address) > 1 else None)
+        contents = [self.content, *(each.content for each in self.variants)]
+        for template in (each for content in contents for each in content.values()):
             for reference in template.references:
-                if reference.path[0] == "event":
+                if reference.path[0] in roots:
                     name = reference.path[1] if len(reference.path) > 1 else None
                     fields.add(name if isinstance(name, str) else None)
-        if self.channel.address is not None:
-            fields.add(self.channel.address[0] if self.channel.address else None)
-        known = None if None in fields else tuple(sorted(each for each in fields if each is not None))
-        object.__setattr__(self, "event_fields", known)
+        return None if None in fields else tuple(sorted(each for each in fields if each is not None))
 
 
-def _fields_of_event(node: Node) -> Iterator[str | None]:
-    """The top-level fields of `event` that a condition reads; None where it takes the event as a whole."""
+def _fields_of_event(node: Node, roots: Collection[str | None]) -> Iterator[str | None]:
+    """The top-level fields of the variables `roots` that a condition reads; None where it takes all of one."""
     match node:
-        case Select(Ident("event"), name) | Call("_[_]", (Ident("event"), Literal(str(name)))):
+        case Select(Ident(root), name) | Call("_[_]", (Ident(root), Literal(str(name)))) if root in roots:
             yield name
-        case Ident("event"):
-            yield None
+        case Ident(root):
+            yield from (None,) if root in roots else ()
         case Select(operand):
-            yield from _fields_of_event(operand)
+            yield from _fields_of_event(operand, roots)
         case Call(_, args):
             for arg in args:
-                yield from _fields_of_event(arg)
+                yield from _fields_of_event(arg, roots)
 
 
 @dataclass(frozen=True, slots=True)
 class RuleSet:
     """All files compiled together. `revision` is a hash of the content that ignores formatting and order.
 
+    `predicates` are distinct conditions that see the event only. `segments` come after those that they name.
     `rules` are in the order in which candidates of one event are judged: priority, highest first, then name.
     """
 
@@ -133,6 +249,8 @@ class RuleSet:
     channels: tuple[Channel, ...]
     predicates: tuple[Node, ...]
     rules: tuple[Rule, ...]
+    segments: tuple[Segment, ...] = ()
+    policy: Policy = Policy()
 
     def dump(self) -> str:
         """The whole program as text for people: what was understood, in the order in which it is judged."""
@@ -164,8 +282,10 @@ def _channel_line(channel: Channel) -> str:
 
 
 def _rule_lines(rule: Rule) -> list[str]:
-    lines = [f"rule {rule.name} [{rule.stable_id}] priority {rule.priority}", f"  on {' | '.join(rule.on)}"]
-    lines[1] += f", where #{rule.where}" if rule.where is not None else ""
+    lines = [f"rule {rule.name} [{rule.stable_id}] priority {rule.priority}"]
+    for step in rule.steps:
+        where = f", where #{step.where}" if step.where is not None else ""
+        lines.append(f"  on {' | '.join(step.on)}{where}")
     if rule.unless:
         where = f", where #{rule.unless.where}" if rule.unless.where is not None else ""
         within = format_duration(rule.unless.within)
@@ -174,7 +294,7 @@ def _rule_lines(rule: Rule) -> list[str]:
         lines.append(f"  if {unparse(rule.condition)}")
     if rule.limit:
         lines.append(f"  limit {rule.limit.count} per {format_duration(rule.limit.over)}")
-    lines.append(f"  send {rule.channel.name}")
+    lines.append(f"  send {' | '.join(each.name for each in rule.channels)}")
     return lines + [f"    {name}: {template.source!r}" for name, template in rule.content.items()]
 
 
