@@ -186,8 +186,8 @@ class Rule:
     quiet: typing.Literal["defer", "drop"] = "defer"
     describe: str = ""
 
-    # For each step, the top-level fields of its event that judging and sending the rule can read; None for all
-    # of them. Stored, because a reload asks for it on the event path.
+    # For each step, the top-level fields of its event that judging and sending the rule can read; None for
+    # all of them. Stored, because a reload asks for it on the event path.
     event_fields: tuple[tuple[str, ...] | None, ...] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -222,7 +222,7 @@ class Rule:
 
 
 def _fields_of_event(node: Node, roots: Collection[str | None]) -> Iterator[str | None]:
-    """The top-level fields of the variables `roots` that a condition reads; None where it takes all of one."""
+    """The top-level fields that a condition reads of `roots`; None where it takes all of one."""
     match node:
         case Select(Ident(root), name) | Call("_[_]", (Ident(root), Literal(str(name)))) if root in roots:
             yield name
