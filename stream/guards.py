@@ -1,26 +1,118 @@
 """Guards: what may keep a match from being sent. Pure functions; the first that refuses gives the reason.
 
-The contract's order is `stale`, `limit`, `suppressed`, `consent`, `address`, `quiet`, `group`, `cap`,
-`holdout`; this version has `limit`. A guard that lacks what it needs to know refuses: guards fail closed.
+The order: `stale`, `limit`, `suppressed`, `consent`, `address`, `quiet`, `group`, `cap`, `holdout`. A guard
+that lacks what it needs to know refuses: guards fail closed.
+
+A rule may name several channels. The one that is sent on is the first, in the order of preference, that has
+consent, an address and room under its cap; the customer's own preference (attribute `preferred_channel`) goes
+first if the rule names it. Where no channel is left, the reason is that of the first one. Whether it is quiet
+is asked of the chosen channel only. A held-out customer uses up limit and caps exactly as if sent to.
+Tested by tests/unit/test_guards.py, and by the reference model.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import Protocol
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
 
-from stream.program import Limit, Rule
+from stream import quiet
+from stream.arms import POLICY, is_held_out
+from stream.program import Channel, Limit, Policy, Rule
+from stream.structs import Outcome
+
+MAX_DEFERRAL = 24 * 3_600_000  # ms; a message that could not go out by then never goes
+
+
+class Consent(Protocol):
+    """What a customer has said for a purpose, at `at` (ms), and on what ground."""
+
+    @property
+    def granted(self) -> bool: ...
+    @property
+    def at(self) -> int: ...
+    @property
+    def basis(self) -> str | None: ...
 
 
 class Candidate(Protocol):
-    """What guards see of a match: `at`, when it is judged; `sent`, when the rule was sent before."""
+    """What guards see of a match, as of `at` (ms).
+
+    `late`: the event of its last step was too old when it came. `deferred`: it has been put off by quiet
+    hours, and was first judged at `since`. `group_taken`: another rule of its group has taken this event.
+    """
 
     @property
     def rule(self) -> Rule: ...
     @property
+    def customer_id(self) -> str: ...
+    @property
     def at(self) -> int: ...
     @property
-    def sent(self) -> Sequence[int]: ...
+    def since(self) -> int: ...
+    @property
+    def late(self) -> bool: ...
+    @property
+    def deferred(self) -> bool: ...
+    @property
+    def group_taken(self) -> bool: ...
+    @property
+    def suppressed(self) -> bool: ...
+    @property
+    def attributes(self) -> Mapping[str, Any]: ...
+    @property
+    def consents(self) -> Mapping[str, Consent]: ...
+
+    def sent(self, counter: str) -> Sequence[int]: ...
+    def address(self, channel: Channel) -> Any: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What becomes of a match. `until`: when one that is deferred is judged again."""
+
+    outcome: Outcome
+    reason: str | None
+    channel: Channel
+    until: int | None = None
+
+
+def judge(candidate: Candidate, policy: Policy) -> Verdict:
+    """Asks the guards in their order."""
+    rule = candidate.rule
+    channels = _by_preference(candidate)
+    first = channels[0]
+    if candidate.late and not candidate.deferred:
+        return Verdict("suppressed", "stale", first)
+    if rule.limit is not None and _is_used_up(candidate, f"rule:{rule.name}", rule.limit):
+        return Verdict("suppressed", "limit", first)
+    if candidate.suppressed:
+        return Verdict("suppressed", "suppressed", first)
+    refusals = {channel.name: _refusal(candidate, channel, policy) for channel in channels}
+    open_to = [channel for channel in channels if refusals[channel.name] is None]
+    # The cap comes after quiet and group: it decides between channels, and is the reason only at the end.
+    reachable = [channel for channel in channels if refusals[channel.name] in (None, "cap")]
+    if not reachable:
+        return Verdict("suppressed", refusals[first.name], first)
+    chosen = open_to[0] if open_to else reachable[0]
+    if verdict := _quiet(candidate, chosen, policy):
+        return verdict
+    if candidate.group_taken:
+        return Verdict("suppressed", "group", chosen)
+    if not open_to:
+        return Verdict("suppressed", "cap", chosen)
+    held_out = is_held_out(candidate.customer_id, POLICY, policy.holdout) or is_held_out(
+        candidate.customer_id, f"rule:{rule.name}", rule.holdout
+    )
+    return Verdict("holdout", "holdout", chosen) if held_out else Verdict("sent", None, chosen)
+
+
+def counters(rule: Rule, channel: Channel, policy: Policy) -> list[tuple[str, Limit]]:
+    """What a send, or a held-out one, uses up: the counters' names and their limits."""
+    used = [(f"rule:{rule.name}", rule.limit), (f"channel:{channel.name}", channel.cap)]
+    if channel.consent is not None:
+        used.append(("policy", policy.cap))
+    return [(name, limit) for name, limit in used if limit is not None]
 
 
 def is_used_up(limit: Limit, sent: Sequence[int], at: int) -> bool:
@@ -31,17 +123,42 @@ def is_used_up(limit: Limit, sent: Sequence[int], at: int) -> bool:
     return len(sent) >= limit.count and sent[-limit.count] > at - limit.over
 
 
-def _limit(candidate: Candidate) -> bool:
-    limit = candidate.rule.limit
-    return limit is not None and is_used_up(limit, candidate.sent, candidate.at)
+def has_consent(candidate: Candidate, channel: Channel) -> bool:
+    """Whether the channel needs none, or the customer had given it by then."""
+    if channel.consent is None:
+        return True
+    consent = candidate.consents.get(channel.consent)
+    return consent is not None and consent.granted and consent.at <= candidate.at
 
 
-GUARDS: tuple[tuple[str, Callable[[Candidate], bool]], ...] = (("limit", _limit),)
+def _by_preference(candidate: Candidate) -> list[Channel]:
+    preferred = candidate.attributes.get("preferred_channel")
+    return sorted(candidate.rule.channels, key=lambda channel: channel.name != preferred)
 
 
-def refusal(candidate: Candidate) -> str | None:
-    """The reason of the first guard that refuses, None if the match may be sent."""
-    for reason, refuses in GUARDS:
-        if refuses(candidate):
-            return reason
-    return None
+def _refusal(candidate: Candidate, channel: Channel, policy: Policy) -> str | None:
+    if not has_consent(candidate, channel):
+        return "consent"
+    if channel.address is not None and candidate.address(channel) in (None, ""):
+        return "address"
+    caps = counters(candidate.rule, channel, policy)[1 if candidate.rule.limit else 0 :]
+    return "cap" if any(_is_used_up(candidate, name, limit) for name, limit in caps) else None
+
+
+def _quiet(candidate: Candidate, channel: Channel, policy: Policy) -> Verdict | None:
+    """Put off to the end of the quiet hours; refused where they never end, or for too long."""
+    if channel.quiet is None:
+        return None
+    where = quiet.zone_of(candidate.attributes, policy)
+    until = None
+    if where is not None:
+        until = quiet.ends_at(channel.quiet, where, candidate.at)
+        if until is None:
+            return None
+    if until is None or candidate.rule.quiet == "drop" or until > candidate.since + MAX_DEFERRAL:
+        return Verdict("suppressed", "quiet", channel)
+    return Verdict("deferred", "quiet", channel, until)
+
+
+def _is_used_up(candidate: Candidate, counter: str, limit: Limit) -> bool:
+    return is_used_up(limit, candidate.sent(counter), candidate.at)

@@ -1,25 +1,75 @@
-"""The guards, one by one: pure functions of a rule, its sends and a time."""
+"""The guards, one by one and in their order: pure functions of a match and what is known of the customer."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
 
 import pytest
 
 from stream import guards
-from stream.program import Limit, Rule
-from tests.unit.enginekit import DAY, WEB
+from stream.arms import is_held_out
+from stream.guards import MAX_DEFERRAL, Verdict, judge
+from stream.program import WHOLE, Channel, Limit, Policy, Quiet, Rule, Step
+from tests.unit.enginekit import DAY, HOUR, T0  # T0 is 10:00 UTC
+
+MAIL = Channel("mail", "triggers.mail", "marketing", ("customer", "email"), Limit(1, DAY), Quiet(540, 660))
+WEB = Channel("web", "triggers.web")
+POST = Channel("post", "triggers.post", "marketing_post", ("customer", "postal"))
+UTC = Policy(timezone="UTC")
+CALM = replace(MAIL, quiet=None)
+
+
+@dataclass(frozen=True)
+class Said:
+    granted: bool = True
+    at: int = 0
+    basis: str | None = None
 
 
 @dataclass(frozen=True)
 class Match:
+    """A candidate of which everything is in order, but for what a test changes."""
+
     rule: Rule
-    at: int
-    sent: tuple[int, ...] = ()
+    customer_id: str = "c1"
+    at: int = T0
+    since: int = T0
+    late: bool = False
+    deferred: bool = False
+    group_taken: bool = False
+    suppressed: bool = False
+    attributes: Mapping[str, Any] = field(default_factory=lambda: {"email": "a@b.example"})
+    consents: Mapping[str, Said] = field(default_factory=lambda: {"marketing": Said()})
+    sends: Mapping[str, Sequence[int]] = field(default_factory=dict)
+
+    def sent(self, counter: str) -> Sequence[int]:
+        return self.sends.get(counter, ())
+
+    def address(self, channel: Channel) -> Any:
+        assert channel.address is not None
+        return self.attributes.get(channel.address[1])
 
 
-def a_match(limit: Limit | None, at: int, *sent: int) -> Match:
-    return Match(Rule("r", "id", ("view",), WEB, content={}, limit=limit), at, sent)
+def rule(*channels: Channel, **more: Any) -> Rule:
+    return Rule("r", "id", (Step(("view",)),), channels, **more)
+
+
+def verdict(match: Match, policy: Policy = UTC) -> tuple[str, str | None, str]:
+    found = judge(match, policy)
+    return found.outcome, found.reason, found.channel.name
+
+
+SENT = ("sent", None, "mail")
+
+
+def held(reason: str, channel: str = "mail") -> tuple[str, str, str]:
+    return ("suppressed", reason, channel)
+
+
+def test_what_nothing_refuses_is_sent() -> None:
+    assert verdict(Match(rule(CALM))) == SENT
 
 
 @pytest.mark.parametrize(
@@ -38,16 +88,127 @@ def a_match(limit: Limit | None, at: int, *sent: int) -> Match:
         (3, (0, 0, 0), DAY, False),
     ],
 )
-def test_a_limit_rolls(count: int, sent: tuple[int, ...], at: int, refused: bool) -> None:
+def test_limits_roll(count: int, sent: tuple[int, ...], at: int, refused: bool) -> None:
     assert guards.is_used_up(Limit(count, DAY), sent, at) is refused
-    assert guards.refusal(a_match(Limit(count, DAY), at, *sent)) == ("limit" if refused else None)
+    limited = Match(rule(WEB, limit=Limit(count, DAY)), at=at, sends={"rule:r": sent})
+    assert (judge(limited, UTC).reason == "limit") is refused
 
 
-def test_a_rule_without_a_limit_is_never_refused_for_it() -> None:
-    assert guards.refusal(a_match(None, 5, 1, 2, 3)) is None
+@pytest.mark.parametrize(
+    ("match", "expected"),
+    [
+        (Match(rule(CALM), late=True), held("stale")),
+        (Match(rule(CALM), late=True, deferred=True), SENT),  # it was judged in time when it was put off
+        (Match(rule(CALM), suppressed=True), held("suppressed")),
+        (Match(rule(CALM), consents={}), held("consent")),
+        (Match(rule(CALM), consents={"marketing": Said(granted=False)}), held("consent")),
+        (
+            Match(rule(CALM), consents={"marketing": Said(at=T0 + 1)}),
+            held("consent"),
+        ),
+        (Match(rule(CALM), consents={"other": Said()}), held("consent")),
+        (Match(rule(CALM), attributes={}), held("address")),
+        (Match(rule(CALM), attributes={"email": ""}), held("address")),
+        (Match(rule(CALM), group_taken=True), held("group")),
+        (Match(rule(CALM), sends={"channel:mail": (T0 - DAY + 1,)}), held("cap")),
+        (Match(rule(CALM), sends={"channel:mail": (T0 - DAY,)}), SENT),
+        (Match(rule(WEB), consents={}, attributes={}), ("sent", None, "web")),
+    ],
+)
+def test_each_guard_refuses_with_its_reason(match: Match, expected: tuple[str, str | None, str]) -> None:
+    assert verdict(match) == expected
 
 
-def test_the_guards_stand_in_the_contracts_order() -> None:
-    order = ["stale", "limit", "suppressed", "consent", "address", "quiet", "group", "cap", "holdout"]
-    names = [name for name, _ in guards.GUARDS]
-    assert names == [name for name in order if name in names]
+def test_the_first_guard_that_refuses_gives_the_reason() -> None:
+    """All of them refuse; each is mended in turn, and the next one's reason shows."""
+    always = Policy(timezone="UTC", cap=Limit(1, DAY), holdout=WHOLE)
+    match = Match(
+        rule(MAIL, limit=Limit(1, DAY)),
+        late=True, suppressed=True, group_taken=True, attributes={}, consents={},
+        sends={"rule:r": (T0,), "channel:mail": (T0,), "policy": (T0,)},
+    )  # fmt: skip
+    assert judge(match, always).reason == "stale"
+    match = replace(match, late=False)
+    assert judge(match, always).reason == "limit"
+    match = replace(match, sends={"channel:mail": (T0,), "policy": (T0,)})
+    assert judge(match, always).reason == "suppressed"
+    match = replace(match, suppressed=False)
+    assert judge(match, always).reason == "consent"
+    match = replace(match, consents={"marketing": Said()})
+    assert judge(match, always).reason == "address"
+    match = replace(match, attributes={"email": "a@b.example"})
+    assert judge(match, always).reason == "quiet"
+    match = replace(match, at=T0 + 2 * HOUR)
+    assert judge(match, always).reason == "group"
+    match = replace(match, group_taken=False)
+    assert judge(match, always).reason == "cap"
+    match = replace(match, sends={"policy": (T0,)})
+    assert judge(match, always).reason == "cap"
+    match = replace(match, sends={})
+    assert judge(match, always) == Verdict("holdout", "holdout", MAIL)
+    assert judge(match, UTC) == Verdict("sent", None, MAIL)
+
+
+@pytest.mark.parametrize(
+    ("channels", "changed", "expected"),
+    [
+        ((CALM, WEB), {}, SENT),
+        ((CALM, WEB), {"consents": {}}, ("sent", None, "web")),
+        ((CALM, WEB), {"attributes": {}}, ("sent", None, "web")),
+        ((CALM, WEB), {"sends": {"channel:mail": (T0,)}}, ("sent", None, "web")),
+        ((CALM, POST), {"consents": {"marketing_post": Said()}}, held("consent")),  # and no postal address
+        ((POST, CALM), {"attributes": {}}, held("consent", "post")),
+        ((CALM, WEB), {"attributes": {"email": "a", "preferred_channel": "web"}}, ("sent", None, "web")),
+        ((CALM, WEB), {"attributes": {"email": "a", "preferred_channel": "fax"}}, SENT),
+        ((CALM, WEB), {"attributes": {"email": "a", "preferred_channel": ["web"]}}, SENT),
+        ((MAIL, WEB), {}, ("deferred", "quiet", "mail")),  # it waits for the channel that it prefers
+        ((CALM, POST), {"sends": {"channel:mail": (T0,)}}, held("cap")),
+    ],
+)
+def test_the_first_channel_that_can_be_used_is(
+    channels: tuple[Channel, ...], changed: dict[str, Any], expected: tuple[str, str | None, str]
+) -> None:
+    assert verdict(replace(Match(rule(*channels)), **changed)) == expected
+
+
+def test_quiet_hours_put_off_to_their_end() -> None:
+    assert judge(Match(rule(MAIL)), UTC) == Verdict("deferred", "quiet", MAIL, T0 + HOUR)
+
+
+def test_the_customers_own_zone_counts() -> None:
+    rome = {"email": "a", "timezone": "Europe/Rome"}  # 11:00 there
+    assert verdict(Match(rule(MAIL), attributes=rome)) == SENT
+
+
+def test_nobody_is_written_to_where_no_zone_is_known() -> None:
+    assert verdict(Match(rule(MAIL)), Policy()) == held("quiet")
+
+
+def test_a_rule_may_drop_what_quiet_hours_stop() -> None:
+    assert verdict(Match(rule(MAIL, quiet="drop"))) == held("quiet")
+
+
+def test_what_was_put_off_for_a_day_expires() -> None:
+    waiting = Match(rule(MAIL), deferred=True, since=T0 + HOUR - MAX_DEFERRAL)
+    assert judge(waiting, UTC).outcome == "deferred"
+    assert verdict(replace(waiting, since=waiting.since - 1)) == held("quiet")
+
+
+def test_a_rules_holdout_holds_out_by_its_own_hash() -> None:
+    tested = rule(WEB, holdout=5_000)
+    found = {judge(Match(tested, f"c{n}"), UTC).outcome == "holdout" for n in range(50)}
+    assert found == {True, False}
+    assert all(
+        (judge(Match(tested, f"c{n}"), UTC).outcome == "holdout") is is_held_out(f"c{n}", "rule:r", 5_000)
+        for n in range(50)
+    )
+
+
+def test_a_send_uses_up_the_rule_its_channel_and_the_policy() -> None:
+    policy = Policy(cap=Limit(3, DAY))
+    assert guards.counters(rule(MAIL, limit=Limit(2, HOUR)), MAIL, policy) == [
+        ("rule:r", Limit(2, HOUR)),
+        ("channel:mail", Limit(1, DAY)),
+        ("policy", Limit(3, DAY)),
+    ]
+    assert guards.counters(rule(WEB), WEB, policy) == []

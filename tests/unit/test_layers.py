@@ -24,7 +24,7 @@ LAYERS: dict[str, set[str]] = {
     },
     "engine": {
         *("_state", "_codec", "_customers", "_condition", "_decode", "_fastmatch"),
-        *("engine", "guards", "records"),
+        *("engine", "guards", "arms", "quiet", "records"),
     },
     "runtime": {
         *("transport", "ledger", "table", "restore", "outbox", "lane", "compilation", "reload", "app"),
