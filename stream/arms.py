@@ -8,7 +8,7 @@ Held out from a share (in hundredths of a per cent) is who has `number % 10_000 
 moves none.
 
 A variant is drawn by weighted rendezvous hashing (Schindelhauer and Schomaker, "Weighted distributed hash
-tables", SPAA 2005, the logarithmic method): each variant scores `share / -ln(u)`, u = (number + 0.5) / 2^64 of
+tables", SPAA 2005, the logarithmic method): each variant scores `share / -ln u`, u = (number + 0.5) / 2^64 of
 the salt `variant:RULE:NAME`; the highest score has the customer. Where shares change, customers move only to
 variants whose share grew more than that of the one they had.
 
