@@ -131,6 +131,34 @@ def check(
 
 
 @cli.command()
+def backtest(
+    directory: Annotated[Path, typer.Argument(help="Directory of the rule files.")],
+    events: Annotated[list[str], typer.Argument(help="JSON lines, also gzipped; - is standard input.")],
+    until: Annotated[
+        str | None,
+        typer.Option(help="Move the time on to this at the end (ISO 8601), so that reminders fire."),
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="Write every decision to this file, as JSON lines.")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="The summary as JSON.")] = False,
+) -> None:
+    """Play past events through the rules, and show what would have been sent, and what not and why."""
+    from stream import backtest as backtests
+    from stream._decode import parse_time
+    from stream.compiler import load_rules
+    from stream.eventfiles import event_files
+
+    end = None if until is None else parse_time(until)
+    if until is not None and end is None:
+        raise typer.BadParameter("not a time; write e.g. 2026-03-02T10:00:00Z", param_hint="--until")
+    rules = load_rules(directory)
+    with event_files(events, rules) as files, backtests.progress_of(files.total) as progress:
+        done = backtests.run(rules, files, until=end, out=out, progress=progress)
+    backtests.report(done, Console(), as_json=as_json)
+
+
+@cli.command()
 def broker(
     port: Annotated[int | None, typer.Option(help="Port of the first broker; unset: 9092.")] = 9092,
     brokers: Annotated[int, typer.Option(min=1, max=9, help="How many brokers.")] = 1,

@@ -99,6 +99,10 @@ class ContentError(StreamError):
     """A template does not parse, or failed when rendered."""
 
 
+class EventFileError(StreamError):
+    """A file of past events cannot be read."""
+
+
 class StateError(StreamError):
     """A stored customer state cannot be read: corrupt, or written by a version this one does not know."""
 

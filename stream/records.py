@@ -46,8 +46,16 @@ class WireRecord(NamedTuple):  # made in a third of a frozen dataclass' time, on
 def trigger_record(trigger: Trigger, revision: str, sent_at: int) -> WireRecord:
     """The message for a channel, handed to Kafka at `sent_at` (ms) under the rule set `revision`."""
     decision = trigger.decision
-    at = iso_time(decision.at)
-    body = {
+    key = decision.customer_id.encode()
+    source = _source_of_triggers(decision.rule)
+    headers = _cloud_event(_TRIGGER, source, decision.trigger_id, key, iso_time(decision.at))
+    return WireRecord(trigger.topic, key, encode(trigger_body(trigger, revision, sent_at)), headers)
+
+
+def trigger_body(trigger: Trigger, revision: str, sent_at: int | None) -> dict[str, Any]:
+    """A trigger's JSON; `sent_at` is None where nothing is sent, as in a backtest."""
+    decision = trigger.decision
+    return {
         "trigger_id": decision.trigger_id,
         "rule": decision.rule,
         "revision": revision,
@@ -57,22 +65,25 @@ def trigger_record(trigger: Trigger, revision: str, sent_at: int) -> WireRecord:
         "variant": decision.variant,
         "content": trigger.content,
         "event": _event(decision.event),
-        "at": at,
-        "sent_at": iso_time(sent_at),
+        "at": iso_time(decision.at),
+        "sent_at": None if sent_at is None else iso_time(sent_at),
         "priority": trigger.priority,
         "goal": None,
         "consent": None,
     }
-    key = decision.customer_id.encode()
-    source = _source_of_triggers(decision.rule)
-    headers = _cloud_event(_TRIGGER, source, decision.trigger_id, key, at)
-    return WireRecord(trigger.topic, key, _encode(body), headers)
 
 
 def decision_record(decision: Decision, revision: str) -> WireRecord:
     """What became of a match under the rule set `revision`, for the topic `decisions`."""
-    at = iso_time(decision.at)
-    body = {
+    key = decision.customer_id.encode()
+    source = _source_of_decisions(decision.rule)
+    headers = _cloud_event(_DECISION, source, decision.trigger_id, key, iso_time(decision.at))
+    return WireRecord(DECISIONS, key, encode(decision_body(decision, revision)), headers)
+
+
+def decision_body(decision: Decision, revision: str) -> dict[str, Any]:
+    """A decision's JSON."""
+    return {
         "trigger_id": decision.trigger_id,
         "rule": decision.rule,
         "revision": revision,
@@ -82,12 +93,8 @@ def decision_record(decision: Decision, revision: str) -> WireRecord:
         "channel": decision.channel,
         "variant": decision.variant,
         "event": _event(decision.event),
-        "at": at,
+        "at": iso_time(decision.at),
     }
-    key = decision.customer_id.encode()
-    source = _source_of_decisions(decision.rule)
-    headers = _cloud_event(_DECISION, source, decision.trigger_id, key, at)
-    return WireRecord(DECISIONS, key, _encode(body), headers)
 
 
 def dead_letter_record(letter: DeadLetter, topic: str, partition: int) -> WireRecord:
@@ -149,7 +156,8 @@ def _source_of_decisions(rule: str) -> bytes:
     return _source_of_triggers(rule) + b"/decisions"
 
 
-def _encode(body: dict[str, Any]) -> bytes:
+def encode(body: dict[str, Any]) -> bytes:
+    """The body as JSON; what JSON cannot carry is mended, see above."""
     try:
         return orjson.dumps(body)
     except TypeError:

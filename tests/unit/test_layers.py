@@ -30,7 +30,7 @@ LAYERS: dict[str, set[str]] = {
         *("transport", "ledger", "table", "restore", "outbox", "lane", "compilation", "reload", "app"),
         *("broker", "health", "topology"),
     },
-    "hands": {"cli", "check", "demo", "__main__"},
+    "hands": {"cli", "check", "replay", "eventfiles", "backtest", "demo", "__main__"},
 }
 PURE = ("words", "rules", "engine")
 IMPURE_PACKAGES = {"faust", "mode", "aiokafka", "asyncio", "uvloop"}

@@ -1,0 +1,112 @@
+"""Files of past events: every line arrives once, in order, and the engine is told when a source has ended."""
+
+from __future__ import annotations
+
+import gzip
+import io
+import sys
+from collections import defaultdict
+from pathlib import Path
+
+import pytest
+
+from stream import eventfiles
+from stream.errors import EventFileError
+from stream.eventfiles import event_files
+from stream.program import RuleSet, Source
+
+CLICKS = Source("clicks", "clicks", ("customer",), ("event",))
+ORDERS = Source("orders", "orders", ("customer",), None, "purchase")
+RULES = RuleSet("r", (CLICKS, ORDERS), (), (), (), ())
+
+
+def lines(*sources: str) -> str:
+    return "".join(f'{{"source": "{name}", "n": {n}}}\n' for n, name in enumerate(sources))
+
+
+def read(*arguments: str) -> tuple[dict[str, list[bytes | None]], list[frozenset[str]]]:
+    """All values by source, and what had ended after each chunk."""
+    values: dict[str, list[bytes | None]] = defaultdict(list)
+    ended = []
+    with event_files(arguments, RULES) as files:
+        for records, over in files.chunks():
+            for name, found in records.items():
+                assert [each.offset for each in found] == list(
+                    range(len(values[name]), len(values[name]) + len(found))
+                )
+                values[name] += [each.value for each in found]
+            ended.append(over)
+    return values, ended
+
+
+def test_every_line_goes_to_its_source_in_order(tmp_path: Path) -> None:
+    path = tmp_path / "events.jsonl"
+    path.write_text(lines("clicks", "orders", "clicks"))
+    values, ended = read(str(path))
+    assert values["clicks"] == [b'{"source": "clicks", "n": 0}', b'{"source": "clicks", "n": 2}']
+    assert values["orders"] == [b'{"source": "orders", "n": 1}']
+    assert ended == [{"clicks", "orders"}]
+
+
+def test_a_source_has_ended_after_its_last_line_and_not_before(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(eventfiles, "CHUNK", 1)
+    path = tmp_path / "events.jsonl"
+    path.write_text(lines("clicks", "orders", "clicks"))
+    _, ended = read(str(path))
+    assert ended == [frozenset(), {"orders"}, {"clicks", "orders"}, {"clicks", "orders"}]
+
+
+def test_lines_without_a_source_and_lines_that_are_no_json_go_to_the_first_one(tmp_path: Path) -> None:
+    path = tmp_path / "events.jsonl"
+    path.write_text('{"event": "view"}\nnot json\n\n[1]\n{"source": 7}\n')
+    values, _ = read(str(path))
+    assert values == {"clicks": [b'{"event": "view"}', b"not json", b"[1]", b'{"source": 7}']}
+
+
+def test_gzip_is_told_by_its_first_bytes_and_files_are_read_one_after_the_other(tmp_path: Path) -> None:
+    packed, plain = tmp_path / "a.jsonl", tmp_path / "b.jsonl.gz"
+    packed.write_bytes(gzip.compress(lines("clicks").encode()))
+    plain.write_text(lines("clicks", "clicks"))
+    values, _ = read(str(packed), str(plain))
+    assert len(values["clicks"]) == 3
+
+
+def test_standard_input_is_read_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(lines("orders").encode())))
+    assert len(read("-")[0]["orders"]) == 1
+
+
+def test_sources_that_the_rules_do_not_have_are_counted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(eventfiles, "_MAX_NAMES", 2)
+    path = tmp_path / "events.jsonl"
+    path.write_text(lines("a", "b", "c", "a", "d", "clicks"))
+    with event_files([str(path)], RULES) as files:
+        list(files.chunks())
+        assert files.unknown == {"a": 2, "b": 1, "(others)": 2}
+        assert files.total == 6
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (None, "No such file"),
+        (gzip.compress(lines("clicks").encode())[:-9], "cannot be read to its end"),
+        (b"x" * (eventfiles.MAX_LINE + 1), ":1: a line of more than 1,048,576 bytes"),
+    ],
+)
+def test_a_file_that_cannot_be_read_is_named(tmp_path: Path, content: bytes | None, message: str) -> None:
+    path = tmp_path / "events.jsonl"
+    if content is not None:
+        path.write_bytes(content)
+    with pytest.raises(EventFileError, match=message) as caught, event_files([str(path)], RULES) as files:
+        list(files.chunks())
+    assert str(path) in str(caught.value)
+
+
+def test_topics_of_kafka_are_refused_by_name() -> None:
+    with pytest.raises(EventFileError, match="not supported yet"), event_files(["kafka:clicks"], RULES):
+        pass
