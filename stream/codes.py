@@ -26,7 +26,6 @@ class Code(StrEnum):
     YAML_1_1 = "E011"
     # the form of definitions
     UNKNOWN_KEY = "E101"
-    NOT_SUPPORTED_YET = "E102"
     MISSING_KEY = "E103"
     WRONG_TYPE = "E104"
     DEFINED_TWICE = "E105"
@@ -38,12 +37,21 @@ class Code(StrEnum):
     NO_TOPIC_NAME = "E111"
     NO_WHOLE_NUMBER = "E112"
     WRONG_EVENT_NAMES = "E113"
+    NO_SHARE = "E114"
+    NO_HOURS = "E115"
+    UNKNOWN_TIME_ZONE = "E116"
+    WRONG_LIST = "E117"
+    NO_TIME = "E118"
     # how definitions fit together
     TOPIC_OF_TWO_SOURCES = "E201"
     CHANNEL_FEEDS_SOURCE = "E202"
     NO_SOURCE = "E203"
-    FIELD_OF_COUNT = "E204"
+    NOT_FOR_THIS_FUNCTION = "E204"
     WRONG_ADDRESS = "E205"
+    ONE_OR_THE_OTHER = "E206"
+    KEY_OUT_OF_PLACE = "E207"
+    WRONG_SHARES = "E208"
+    WRONG_KEY = "E209"
     # conditions
     NO_CONDITION = "E301"
     CONDITION_SYNTAX = "E302"
@@ -51,6 +59,8 @@ class Code(StrEnum):
     UNKNOWN_VARIABLE = "E304"
     UNKNOWN_TRAIT = "E305"
     CONDITION_TYPES = "E306"
+    UNKNOWN_SEGMENT = "E307"
+    SEGMENTS_IN_A_CIRCLE = "E308"
     # content
     NO_TEXT = "E401"
     TEMPLATE_SYNTAX = "E402"
@@ -62,6 +72,12 @@ class Code(StrEnum):
     SAME_RULE = "W502"
     EVENT_OF_NO_SOURCE = "W503"
     SETTLED_CONDITION = "W504"
+    NO_GOAL = "W505"
+    NEVER_REACHED = "W506"
+    NO_CONSENT_EVER = "W507"
+    UNKNOWN_FIELD = "W508"
+    NO_TIME_ZONE = "W509"
+    NEVER_USED = "W510"
 
     @property
     def words(self) -> str:

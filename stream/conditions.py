@@ -4,20 +4,21 @@ An event's fields can be anything (`dyn`). A variable, a literal and most traits
 a function gives; two types that can never be compared, or that no function takes, are an error, because at
 run time the condition would simply never hold. `settled` tells the conditions that always or never hold.
 
-`where` sees `event_time`, the event's; `if` sees `now`, when the condition is judged: the event's time, or
-the end of `unless`.
-Tested by tests/unit/test_compiler.py.
+A `Scope` says what is visible where: `where` sees the event, and in a rule the events of earlier steps by
+their names; segments and `suppress` see the customer; `if` and texts see all of it.
+Tested by tests/unit/test_conditions.py and tests/unit/test_compiler.py.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TypeGuard
 
 from stream.cel.functions import OVERLOADS, SIGNATURES
 from stream.cel.grammar import MACROS
 from stream.cel.values import TYPE_NAMES, type_of
+from stream.codes import Code
 from stream.errors import ExpressionError
 from stream.expression import Call, Ident, Literal, Node, Select, evaluate, terms_of
 from stream.hints import did_you_mean
@@ -25,10 +26,23 @@ from stream.hints import did_you_mean
 Type = str  # CEL's name of it, or `dyn`
 
 _TIME, _SPAN = "google.protobuf.Timestamp", "google.protobuf.Duration"
-EVENT_VARIABLES: Mapping[str, Type] = {"event": "map", "event_name": "string"}
-LATER_VARIABLES = frozenset({"event_time", "customer", "segments", "context", "now"})
+_GAP = "gap"  # what the trait function of this name gives: an object with these fields
+GAP_FIELDS = ("mean", "deviation", "since")
+_EVENT: Mapping[str, Type] = {"event": "map", "event_name": "string", "event_time": _TIME}
+_CUSTOMER: Mapping[str, Type] = {"customer": "map", "now": _TIME}
+_NAMESPACES = ("traits", "segments")
+_VARIABLES = (*_EVENT, *_CUSTOMER, *_NAMESPACES)
+NOT_YET = frozenset({"context"})
+# What no step may be called.
+RESERVED = frozenset({*_VARIABLES, *NOT_YET, "rule", *TYPE_NAMES, *MACROS, "has"})
 
-_TRAIT_TYPES: Mapping[str | None, Type] = {"count": "int", "sum": "double", "last": "dyn", None: "dyn"}
+_TRAIT_TYPES: Mapping[str | None, Type] = {
+    **dict.fromkeys(("count", "distinct"), "int"),
+    **dict.fromkeys(("sum", "mean", "min", "max"), "double"),
+    **dict.fromkeys(("first", "last", None), "dyn"),
+    "top": "list",
+    "gap": _GAP,
+}
 _IN_WORDS: Mapping[Type, str] = {
     "null_type": "null",
     "bool": "true or false",
@@ -39,12 +53,13 @@ _IN_WORDS: Mapping[Type, str] = {
     "bytes": "bytes",
     "list": "a list",
     "map": "an object",
+    _GAP: "an object",
     "type": "a type",
     _TIME: "a time",
     _SPAN: "a duration",
 }
 _NUMBERS = frozenset(("int", "uint", "double"))
-_UNORDERED = frozenset(("null_type", "map", "list", "type"))
+_UNORDERED = frozenset(("null_type", "map", _GAP, "list", "type"))
 _SYMBOLS = {"_?_:_": "? :", "_[_]": "[ ]", "@in": "in", "!_": "!", "-_": "-"}
 # What a function gives, where that does not depend on its arguments (else: the type of the first).
 _RESULTS: Mapping[str, Type] = {
@@ -71,20 +86,43 @@ class TraitShape:
     per: bool | None = None
 
 
+Traits = Mapping[str, TraitShape]
+
+
 @dataclass(frozen=True, slots=True)
 class Scope:
-    """What a condition sees. `traits` is None where it sees the event only."""
+    """What a condition sees: variables with their types, traits and segments (None: not visible).
 
-    traits: Mapping[str, TraitShape] | None = None
+    `what` says in a message what it is, and what it sees.
+    """
 
-    @property
-    def types(self) -> Mapping[str, Type]:
-        """The variables but for `traits`, each with its type."""
-        return {**EVENT_VARIABLES, ("event_time" if self.traits is None else "now"): _TIME}
+    types: Mapping[str, Type]
+    traits: Traits | None = None
+    segments: Collection[str] | None = None
+    what: str = ""
+    hint: str | None = None
 
     @property
     def variables(self) -> list[str]:
-        return [*self.types, *(["traits"] if self.traits is not None else [])]
+        found = [*self.types]
+        found += ["traits"] if self.traits is not None else []
+        return [*found, "segments"] if self.segments is not None else found
+
+
+def event_scope(steps: Iterable[str] = ()) -> Scope:
+    """What a `where` sees: the event, and those of `steps`."""
+    types = {**_EVENT, **dict.fromkeys(steps, "map")}
+    return Scope(types, what="`where` sees the event only", hint="move this to the rule's `if`")
+
+
+def customer_scope(traits: Traits, segments: Collection[str]) -> Scope:
+    """What segments and `suppress` see."""
+    return Scope(_CUSTOMER, traits, segments, "a segment, like `suppress`, sees the customer, not an event")
+
+
+def rule_scope(traits: Traits, segments: Collection[str], steps: Iterable[str] = ()) -> Scope:
+    """What `if` and texts see: everything."""
+    return Scope({**_EVENT, **_CUSTOMER, **dict.fromkeys(steps, "map")}, traits, segments)
 
 
 def check(node: Node, scope: Scope) -> list[ExpressionError]:
@@ -94,18 +132,53 @@ def check(node: Node, scope: Scope) -> list[ExpressionError]:
     return checker.errors
 
 
-def unknown_variable(name: str, available: list[str], offset: int) -> ExpressionError:
-    """The error about a variable that is not there: not yet, or not at all."""
-    if name in LATER_VARIABLES:
-        return ExpressionError(f"`{name}` is not supported yet", offset=offset)
-    names = ", ".join(available)
-    meant = did_you_mean(name, available)
-    hint = f"{meant} There are: {names}" if meant else f"there are: {names}; a field is `event.{name}`"
-    return ExpressionError(f"unknown variable `{name}`", offset=offset, hint=hint)
+def unknown_variable(name: str, scope: Scope, offset: int) -> ExpressionError:
+    """The error about a variable that is not there: not yet, not here, or not at all."""
+    if name in NOT_YET:
+        return ExpressionError(
+            f"`{name}` is not supported yet", offset=offset, code=Code.CONDITION_NOT_SUPPORTED
+        )
+    if name in _VARIABLES and scope.what:
+        hint = "use `event_time`" if name == "now" else scope.hint
+        message = f"`{name}` is not visible here: {scope.what}"
+        return ExpressionError(message, offset=offset, hint=hint, code=Code.UNKNOWN_VARIABLE)
+    names = ", ".join(scope.variables)
+    meant = did_you_mean(name, scope.variables)
+    field = f"; a field is `event.{name}`" if "event" in scope.types else ""
+    hint = f"{meant} There are: {names}" if meant else f"there are: {names}{field}"
+    return ExpressionError(f"unknown variable `{name}`", offset=offset, hint=hint, code=Code.UNKNOWN_VARIABLE)
 
 
-def unknown_trait(name: str, traits: Mapping[str, TraitShape], offset: int) -> ExpressionError:
-    return ExpressionError(f"unknown trait `{name}`", offset=offset, hint=did_you_mean(name, traits))
+def unknown_trait(name: str, traits: Collection[str], offset: int) -> ExpressionError:
+    meant = did_you_mean(name, traits)
+    return ExpressionError(f"unknown trait `{name}`", offset=offset, hint=meant, code=Code.UNKNOWN_TRAIT)
+
+
+def unknown_segment(name: str, segments: Collection[str], offset: int) -> ExpressionError:
+    meant = did_you_mean(name, segments)
+    return ExpressionError(f"unknown segment `{name}`", offset=offset, hint=meant, code=Code.UNKNOWN_SEGMENT)
+
+
+def variables_of(node: Node) -> Iterator[str]:
+    """The variables that a condition names; a macro's own among them."""
+    if isinstance(node, Ident):
+        yield node.name
+    elif isinstance(node, Select):
+        yield from variables_of(node.operand)
+    elif isinstance(node, Call):
+        for arg in node.args:
+            yield from variables_of(arg)
+
+
+def names_of(node: Node, namespace: str) -> Iterator[str]:
+    """The names that a condition selects from a namespace: `segments.NAME`."""
+    if isinstance(node, Select):
+        if node.operand == Ident(namespace):
+            yield node.field
+        yield from names_of(node.operand, namespace)
+    elif isinstance(node, Call):
+        for arg in node.args:
+            yield from names_of(arg, namespace)
 
 
 class _Checker:
@@ -148,7 +221,7 @@ class _Checker:
 
     def _has(self, node: Call) -> Type:
         select = node.args[0]
-        if isinstance(select, Select) and self._is_traits(select.operand):
+        if isinstance(select, Select) and self._is(select.operand, "traits"):
             self._trait(select, select.operand, indexed=None)
         else:
             self.type(select)
@@ -225,51 +298,53 @@ class _Checker:
     def _variable(self, node: Ident) -> Type:
         if node.name in self.loops:
             return "dyn"
-        if node.name == "traits":
-            if self._sees_traits(node):
-                self.error("`traits` alone is no value", node, "write `traits.NAME`")
+        if node.name in _NAMESPACES:
+            if self._sees(node):
+                self.error(f"`{node.name}` alone is no value", node, f"write `{node.name}.NAME`")
             return "dyn"
         types = self.scope.types
         if node.name not in types and node.name in TYPE_NAMES:
             return "type"
         if node.name not in types:
-            self.errors.append(self._unknown(node))
+            self.errors.append(unknown_variable(node.name, self.scope, node.offset))
             return "dyn"
         return types[node.name]
 
-    def _unknown(self, node: Ident) -> ExpressionError:
-        error = unknown_variable(node.name, self.scope.variables, node.offset)
-        if node.name in ("now", "event_time"):
-            other = "event_time" if node.name == "now" else "now"
-            where = "`where`" if node.name == "now" else "`if`"
-            error = ExpressionError(
-                f"`{node.name}` is not supported in {where}", offset=node.offset, hint=f"use `{other}`"
-            )
-        return error
-
-    def _sees_traits(self, node: Ident) -> bool:
-        if self.scope.traits is None:
-            self.error(
-                "`traits` is not visible here: `where` sees the event only",
-                node,
-                "move this to the rule's `if`",
-            )
-        return self.scope.traits is not None
+    def _sees(self, namespace: Ident) -> bool:
+        visible = namespace.name in self.scope.variables
+        if not visible:
+            self.errors.append(unknown_variable(namespace.name, self.scope, namespace.offset))
+        return visible
 
     def _select(self, node: Select) -> Type:
-        if self._is_traits(node.operand):
+        if self._is(node.operand, "traits"):
             return self._trait(node, node.operand, indexed=False)
+        if self._is(node.operand, "segments"):
+            return self._segment(node, node.operand)
         kind = self.type(node.operand)
+        if kind == _GAP:
+            return self._gap(node, node.field)
         if kind not in ("dyn", "map"):
             return self.error(f"{_IN_WORDS[kind]} has no field `{node.field}`", node)
         return "dyn"
 
-    def _is_traits(self, node: Node) -> TypeGuard[Ident]:
-        return isinstance(node, Ident) and node.name == "traits" and "traits" not in self.loops
+    def _is(self, node: Node, namespace: str) -> TypeGuard[Ident]:
+        return isinstance(node, Ident) and node.name == namespace and namespace not in self.loops
+
+    def _gap(self, node: Node, field: str) -> Type:
+        if field in GAP_FIELDS:
+            return "double"
+        hint = did_you_mean(field, GAP_FIELDS) or f"there are: {', '.join(GAP_FIELDS)}"
+        return self.error(f"a `gap` has no `{field}`", node, hint)
+
+    def _segment(self, node: Select, root: Ident) -> Type:
+        if self._sees(root) and self.scope.segments is not None and node.field not in self.scope.segments:
+            self.errors.append(unknown_segment(node.field, self.scope.segments, node.offset))
+        return "bool"
 
     def _trait(self, node: Select, root: Ident, *, indexed: bool | None) -> Type:
         """`indexed`: None where either form may stand."""
-        if not self._sees_traits(root) or self.scope.traits is None:
+        if not self._sees(root) or self.scope.traits is None:
             return "dyn"
         shape = self.scope.traits.get(node.field)
         if shape is None:
@@ -290,10 +365,12 @@ class _Checker:
         key_type = self.type(key)
         if key_type not in ("dyn", "string", "bool", *_NUMBERS):
             self.error(f"{_IN_WORDS[key_type]} cannot be a key", key)
-        if isinstance(operand, Select) and self._is_traits(operand.operand):
+        if isinstance(operand, Select) and self._is(operand.operand, "traits"):
             return self._trait(operand, operand.operand, indexed=True)
         kind = self.type(operand)
-        if kind not in ("dyn", "map", "list"):
+        if kind == _GAP and isinstance(key, Literal) and isinstance(key.value, str):
+            return self._gap(key, key.value)
+        if kind not in ("dyn", "map", "list", _GAP):
             return self.error(f"{_IN_WORDS[kind]} has no keys", operand)
         return "dyn"
 

@@ -17,6 +17,7 @@ from liquid.exceptions import LiquidError, ResourceLimitError, UndefinedError
 from liquid.static_analysis import Variable
 from liquid.undefined import StrictDefaultUndefined
 
+from stream.codes import Code
 from stream.errors import ContentError
 from stream.hints import did_you_mean
 
@@ -43,7 +44,7 @@ def _environment() -> Environment:
 _ENVIRONMENT = _environment()
 _LATER_FILTERS = frozenset({"date"})
 _LATER_TAGS = frozenset({"include", "render"})
-_CLOCK = frozenset({"now", "today"})  # python-liquid knows these two by itself
+_CLOCK = frozenset({"today"})  # python-liquid knows it by itself; `now` is bound to the time of the match
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +62,7 @@ class Finding:
     message: str
     offset: int
     hint: str | None = None
+    code: Code = Code.TEMPLATE_SYNTAX
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +121,11 @@ def _kind(error: LiquidError) -> str:
 
 def _read(source: str) -> tuple[BoundTemplate | None, tuple[Reference, ...], list[Finding]]:
     if len(source.encode()) > MAX_TEMPLATE_BYTES:
-        return None, (), [Finding(f"more than {MAX_TEMPLATE_BYTES:,} bytes in one field", 0)]
+        return (
+            None,
+            (),
+            [Finding(f"more than {MAX_TEMPLATE_BYTES:,} bytes in one field", 0, None, Code.TOO_MUCH_CONTENT)],
+        )
     if "{{" not in source and "{%" not in source:
         return None, (), []
     if finding := _hopeless(source):
@@ -134,13 +140,13 @@ def _read(source: str) -> tuple[BoundTemplate | None, tuple[Reference, ...], lis
         return None, (), [Finding("a template that is nested too deep", 0)]
     references = tuple(_references(analysis.globals))
     found = [
-        Finding(f"`{each.path[0]}` is not supported yet", each.offset)
+        Finding(f"`{each.path[0]}` is not supported", each.offset, "write `now`", Code.TEMPLATE_NOT_SUPPORTED)
         for each in references
         if each.path[0] in _CLOCK
     ]
     for name, spans in analysis.filters.items():
         if name in _LATER_FILTERS:
-            found.append(Finding(f"the filter `{name}` is not supported yet", spans[0].index))
+            found.append(_later(f"the filter `{name}`", spans[0].index))
         elif name not in _ENVIRONMENT.filters:
             hint = did_you_mean(name, _ENVIRONMENT.filters)
             found.append(Finding(f"unknown filter `{name}`", spans[0].index, hint))
@@ -158,6 +164,10 @@ def _hopeless(source: str) -> Finding | None:
     return None
 
 
+def _later(what: str, offset: int) -> Finding:
+    return Finding(f"{what} is not supported yet", offset, code=Code.TEMPLATE_NOT_SUPPORTED)
+
+
 def _references(variables: Mapping[str, list[Variable]]) -> Iterator[Reference]:
     for each in (variable for same in variables.values() for variable in same):
         path = (segment if isinstance(segment, str | int) else None for segment in each.segments)
@@ -167,5 +177,5 @@ def _references(variables: Mapping[str, list[Variable]]) -> Iterator[Reference]:
 def _syntax_finding(message: str, offset: int) -> Finding:
     for tag in _LATER_TAGS:
         if message.startswith("unexpected tag") and tag in message:
-            return Finding(f"the tag `{tag}` is not supported yet", offset)
+            return _later(f"the tag `{tag}`", offset)
     return Finding(f"not a Liquid template: {message}", offset)

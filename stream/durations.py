@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from datetime import UTC, datetime, timedelta
 
 _UNITS = {"w": 604_800_000, "d": 86_400_000, "h": 3_600_000, "m": 60_000, "s": 1_000}
 _DURATION = re.compile(r"(?=[0-9])" + "".join(f"(?:([0-9]{{1,12}}){unit})?" for unit in _UNITS))
@@ -23,6 +24,19 @@ def parse_duration(text: str) -> int:
     if total > MAX_MS:
         raise ValueError("longer than a hundred years")
     return total
+
+
+def parse_time(text: str) -> int:
+    """Milliseconds since 1970 of an ISO 8601 time, UTC if it does not say. Raises ValueError, for users."""
+    try:
+        moment = datetime.fromisoformat(text)
+        moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+        ms = (moment - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(milliseconds=1)
+    except (ValueError, OverflowError):
+        raise ValueError("not a time") from None
+    if not 0 <= ms < 253_402_300_800_000:
+        raise ValueError("not within 1970 to 9999")
+    return ms
 
 
 def parse_rate(text: str) -> tuple[int, int]:

@@ -87,12 +87,16 @@ class RuleFileError(StreamError):
 class ExpressionError(StreamError):
     """A condition does not parse, uses what is not supported, or failed when evaluated.
 
-    `offset` is the zero-based position in the source text, None where it has none.
+    `offset` is the zero-based position in the source text, None where it has none. `code`: what kind of
+    finding it is, where that is not plain from what was being done.
     """
 
-    def __init__(self, message: str, *, offset: int | None = None, hint: str | None = None) -> None:
+    def __init__(
+        self, message: str, *, offset: int | None = None, hint: str | None = None, code: Code | None = None
+    ) -> None:
         super().__init__(message, hint=hint)
         self.offset = offset
+        self.code = code
 
 
 class ContentError(StreamError):

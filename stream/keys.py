@@ -1,13 +1,13 @@
 """The keys that rule files may hold: for each what it says and which values it takes, as JSON Schema.
 
 One table for three readers: the compiler refuses what is not in it, the patterns and bounds are those that
-definitions.py enforces, and schema.py gives the whole to editors. What a later version will understand stands
-in the `LATER_…` tuples and is refused by name. Tested by tests/unit/test_schema.py, key by key.
+definitions.py enforces, and schema.py gives the whole to editors. Tested by tests/unit/test_schema.py, key by
+key.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,13 +18,30 @@ VARIABLE = "(?!(?:true|false|null|in)$)[a-z][a-z0-9_]{0,127}"
 TOPIC = r"(?!\.{1,2}$)[A-Za-z0-9._-]{1,249}"
 PATH = r"[^\s.\[\]]+(?:\.[^\s.\[\]]+)*"
 DURATION = r"(?=[0-9])" + "".join(f"(?:[0-9]{{1,12}}{unit})?" for unit in "wdhms")
+RATE = f"[0-9]{{1,4}} +per +{DURATION}"
+SHARE = r"(?:100(?:\.0{1,2})?|[0-9]{1,2}(?:\.[0-9]{1,2})?)%"
+_DAYTIME = "(?:[01][0-9]|2[0-3]):[0-5][0-9]"
+HOURS = f"{_DAYTIME}-(?:{_DAYTIME}|24:00)"
+ADDRESS = r"(?:event|customer)\." + PATH
 
 MAX_EVENT_NAME = 256
 MAX_NAMES = 100  # event names of one definition
 MAX_PRIORITY = 1_000_000
 MAX_RATE = 1000
-FUNCTIONS = ("count", "sum", "last")
-LATER_FUNCTIONS = ("mean", "min", "max", "first", "distinct", "top", "gap")
+MAX_STEPS = 10
+MAX_CHANNELS = 10  # of one rule
+MAX_VARIANTS = 20
+MAX_TOP = 10
+MAX_TEST_EVENTS = 1_000
+KINDS = ("event", "profile")
+AGAIN = ("restart", "keep")
+QUIET = ("defer", "drop")
+# Which functions of traits take a field.
+FUNCTIONS: Mapping[str, bool] = {
+    "count": False,
+    **dict.fromkeys(("sum", "mean", "min", "max", "first", "last", "distinct", "top"), True),
+    "gap": False,
+}
 
 Form = Mapping[str, Any]
 
@@ -52,6 +69,10 @@ def _duration(*examples: str) -> Form:
 
 def _condition(*examples: str) -> Form:
     return {"type": "string", "minLength": 1, "pattern": r"\S", "examples": list(examples)}
+
+
+def _choice(choices: Iterable[str]) -> Form:
+    return {"type": "string", "enum": list(choices)}
 
 
 _EVENT_NAME: Form = {"type": "string", "minLength": 1, "maxLength": MAX_EVENT_NAME}
@@ -85,13 +106,16 @@ EVENT: Mapping[str, Key] = {
     "is": Key("Every record of the topic is an event of this name.", _text("purchase"), needed=True),
 }
 SOURCE: Mapping[str, Key] = {
+    "kind": Key(
+        "`event`, if it is not said; `profile` for a topic with attributes and consents of customers.",
+        _choice(KINDS),
+    ),
     "topic": Key(
         "The Kafka topic, if it is called otherwise than the source.", _pattern(TOPIC, "shop.orders")
     ),
     "event": Key(
         "The field with the event's name, or `{is: NAME}` if every record is the same event.",
         {"anyOf": [_pattern(PATH, "event"), mapping(EVENT)], "examples": ["event", {"is": "purchase"}]},
-        needed=True,
     ),
     "customer": Key(
         "The field with the customer's id; dots lead into objects.",
@@ -108,16 +132,17 @@ SOURCE: Mapping[str, Key] = {
         _pattern(PATH, "event_id"),
     ),
 }
-LATER_SOURCE = ("kind",)
 
 TRAIT: Mapping[str, Key] = {
     "function": Key(
-        "What is computed: `count` (how often), `sum` (of a field) or `last` (a field's newest value).",
-        {"type": "string", "enum": list(FUNCTIONS)},
+        "What is computed: `count` (how often); `sum`, `mean`, `min`, `max` (of a field's numbers); `first`, "
+        "`last` (a field's oldest or newest value); `distinct` (how many different values), `top` (the most "
+        "frequent ones); `gap` (the time between two occurrences).",
+        _choice(FUNCTIONS),
         needed=True,
     ),
     "of": Key("The event, or a list of events, that it is computed from.", _EVENT_NAMES, needed=True),
-    "field": Key("The field of the event that `sum` and `last` take.", _pattern(PATH, "amount", "store")),
+    "field": Key("The field of the event that the function takes.", _pattern(PATH, "amount", "store")),
     "where": Key(
         "Only events for which this holds count. It sees the event only.",
         _condition("event.currency == 'EUR'"),
@@ -126,60 +151,161 @@ TRAIT: Mapping[str, Key] = {
         "One value for each value of this field: `traits.NAME[event.FIELD]`.", _pattern(PATH, "category")
     ),
     "over": Key("How far back. Without it: everything ever seen.", _duration("30m", "7d", "90d")),
+    "k": Key(
+        "How many values a `top` gives; 3 if it is not said.",
+        {"type": "integer", "minimum": 1, "maximum": MAX_TOP, "examples": [3]},
+    ),
 }
-LATER_TRAIT = ("k",)
+
+SEGMENT: Form = _condition("traits.spend_90d > 500.0", "customer.email.endsWith('@brand.example')")
 
 CHANNEL: Mapping[str, Key] = {
     "topic": Key("The Kafka topic that its triggers go to.", _pattern(TOPIC, "triggers.email"), needed=True),
     "consent": Key(
-        "The consent that it needs. `none`, for a channel that needs none, is all that can be said yet.",
-        {"type": "string", "enum": ["none"]},
+        "The consent that it needs, by its purpose; `none` for a channel that needs none.",
+        _pattern(NAME, "marketing_email", "none"),
         needed=True,
     ),
     "address": Key(
-        "The field of the event that says where to send it.",
-        _pattern(r"event\." + PATH, "event.session"),
+        "Where to send it: an attribute of the customer, or a field of the event.",
+        _pattern(ADDRESS, "customer.email", "event.session"),
+    ),
+    "cap": Key(
+        "Not more often than this for one customer, whatever the rule, in any such stretch of time.",
+        _pattern(RATE, "1 per 1d"),
+    ),
+    "quiet": Key(
+        "Hours in which nothing is sent, in the customer's own time: it waits for their end.",
+        _pattern(HOURS, "21:00-08:00"),
     ),
 }
-LATER_CHANNEL = ("cap", "quiet")
 
+POLICY: Mapping[str, Key] = {
+    "timezone": Key(
+        "The time zone of customers whose own (the attribute `timezone`) is not known.",
+        _text("Europe/Berlin"),
+    ),
+    "cap": Key(
+        "Not more often than this for one customer, over all channels that need consent.",
+        _pattern(RATE, "3 per 7d"),
+    ),
+    "suppress": Key(
+        "While this is true of a customer, nothing is sent.", _condition("traits.complaints > 0")
+    ),
+    "holdout": Key("The share of customers that never get anything, to compare with.", _pattern(SHARE, "5%")),
+    "stale_after": Key("Events that come later than this fire nothing.", _duration("15m")),
+}
+
+STEP: Mapping[str, Key] = {
+    "on": Key("When this event happens; a name or a list of names.", _EVENT_NAMES, needed=True),
+    "where": Key(
+        "And the event looks like this. It sees the event, and those of earlier steps by their names.",
+        _condition("event.sku == viewed.sku"),
+    ),
+    "as": Key(
+        "A name for the step's event, for later conditions and for texts.", _pattern(VARIABLE, "viewed")
+    ),
+    "within": Key(
+        "How long after the step before it may come; the first step has none.", _duration("1h", "7d")
+    ),
+}
 UNLESS: Mapping[str, Key] = {
     "on": Key(
         "The event that makes the rule fall silent, or a list of such events.", _EVENT_NAMES, needed=True
     ),
-    "where": Key("Only if this holds of that event. It sees the event only.", _condition("event.amount > 0")),
+    "where": Key(
+        "Only if this holds of that event. It sees the event, and those of the steps by their names.",
+        _condition("event.amount > 0"),
+    ),
     "within": Key("How long to wait for it; then the rule goes on.", _duration("30m", "1d"), needed=True),
+}
+GOAL: Mapping[str, Key] = {
+    "on": Key(
+        "The event that the message should lead to, or a list of such events.", _EVENT_NAMES, needed=True
+    ),
+    "within": Key("How long after the message it counts.", _duration("3d"), needed=True),
+    "value": Key("The field of that event that says how much it was worth.", _pattern(PATH, "amount")),
+}
+_CONTENT = Key(
+    "What to say, field by field. Texts may use {{ event.… }}, {{ customer.… }}, {{ traits.… }} and more.",
+    {
+        "type": "object",
+        "additionalProperties": {"type": "string"},
+        "maxProperties": MAX_FIELDS,
+        "examples": [{"subject": "Still thinking about {{ event.category }}?"}],
+    },
+)
+VARIANT: Mapping[str, Key] = {
+    "name": Key("What it is called in results.", _pattern(NAME, "plain"), needed=True),
+    "share": Key(
+        "The share of customers that get it; the shares of a rule add up to 100%.",
+        _pattern(SHARE, "50%"),
+        needed=True,
+    ),
+    "content": _CONTENT,
 }
 SEND: Mapping[str, Key] = {
     "channel": Key(
-        "The channel to send to: one of `channels`.",
+        "The channel to send to, or several in order of preference: "
+        "the first that is consented to and has an address.",
         {
             "anyOf": [
                 {"type": "string", "minLength": 1},
-                {"type": "array", "items": {"type": "string"}, "minItems": 1, "maxItems": 1},
+                {
+                    "type": "array",
+                    "items": {"type": "string", "minLength": 1},
+                    "minItems": 1,
+                    "maxItems": MAX_CHANNELS,
+                    "uniqueItems": True,
+                },
             ],
-            "examples": ["email"],
+            "examples": ["email", ["email", "web"]],
         },
         needed=True,
     ),
-    "content": Key(
-        "What to say, field by field. Texts may use "
-        "{{ event.… }}, {{ traits.… }}, {{ event_name }} and {{ rule }}.",
+    "content": _CONTENT,
+    "variants": Key(
+        "Several messages in place of `content`, each to its share of the customers.",
         {
-            "type": "object",
-            "additionalProperties": {"type": "string"},
-            "maxProperties": MAX_FIELDS,
-            "examples": [{"subject": "Still thinking about {{ event.category }}?"}],
+            "type": "array",
+            "items": mapping(VARIANT),
+            "minItems": 1,
+            "maxItems": MAX_VARIANTS,
+            "examples": [
+                [
+                    {"name": "plain", "share": "50%", "content": {"banner": "Free delivery today"}},
+                    {"name": "short", "share": "50%", "content": {"banner": "Free delivery"}},
+                ]
+            ],
         },
     ),
 }
-LATER_SEND = ("variants",)
 
 RULE: Mapping[str, Key] = {
     "describe": Key("What the rule is for, in a sentence.", _text("Something was left in the cart")),
-    "on": Key("When this event happens; a name or a list of names.", _EVENT_NAMES, needed=True),
+    "on": Key("When this event happens; a name or a list of names.", _EVENT_NAMES),
     "where": Key("And the event looks like this. It sees the event only.", _condition("event.price >= 50")),
+    "steps": Key(
+        "One thing after another, in place of `on` and `where`: each step takes the next event that fits.",
+        {
+            "type": "array",
+            "items": mapping(STEP),
+            "minItems": 1,
+            "maxItems": MAX_STEPS,
+            "examples": [[{"on": "product_view", "as": "viewed"}, {"on": "add_to_cart", "within": "1h"}]],
+        },
+    ),
     "unless": Key("Wait; if this happens meanwhile, forget it.", mapping(UNLESS)),
+    "wait": Key("Wait this long before it is judged and sent.", _duration("2h")),
+    "again": Key(
+        "When it begins once more while it waits: `restart` always begins anew, `keep` lets the first count. "
+        "If it is not said, what has not gone beyond its first step begins anew.",
+        _choice(AGAIN),
+    ),
+    "key": Key(
+        "One at a time for each value of this field of the first step's event, not one for the customer.",
+        _pattern(r"event\." + PATH, "event.sku"),
+    ),
     "if": Key(
         "And, when the time has come, this is true of the customer.",
         _condition("traits.purchases_90d >= 5", "traits.views_7d[event.category] >= 2"),
@@ -187,11 +313,94 @@ RULE: Mapping[str, Key] = {
     "send": Key("Where to send what.", mapping(SEND), needed=True),
     "limit": Key(
         "Not more often than this for one customer, in any such stretch of time.",
-        _pattern(f"[0-9]{{1,4}} +per +{DURATION}", "1 per 7d", "3 per 30d"),
+        _pattern(RATE, "1 per 7d", "3 per 30d"),
     ),
     "priority": Key(
         "Higher goes first; 0 if it is not said.",
         {"type": "integer", "minimum": -MAX_PRIORITY, "maximum": MAX_PRIORITY, "examples": [50]},
     ),
+    "group": Key("Of the rules of one group, one fires for one event.", _pattern(NAME, "cart")),
+    "holdout": Key("The share of customers that do not get it, to compare with.", _pattern(SHARE, "10%")),
+    "goal": Key("What the message should lead to.", mapping(GOAL)),
+    "stale_after": Key(
+        "Events that come later than this fire nothing; the policy's, if it is not said.", _duration("2m")
+    ),
+    "quiet": Key("What becomes of it in quiet hours: `defer`, if it is not said, or `drop`.", _choice(QUIET)),
 }
-LATER_RULE = ("steps", "wait", "again", "key", "group", "holdout", "goal", "stale_after", "quiet")
+
+TEST_CUSTOMER: Mapping[str, Key] = {
+    "id": Key("The customer's id.", _text("c1")),
+    "attributes": Key(
+        "What a profile says of the customer.", {"type": "object", "examples": [{"email": "a@b.example"}]}
+    ),
+    "consents": Key(
+        "A list of purposes that the customer has consented to, or what a profile record says of each.",
+        {
+            "anyOf": [
+                {"type": "array", "items": _pattern(NAME), "uniqueItems": True},
+                {
+                    "type": "object",
+                    "additionalProperties": {
+                        "type": "object",
+                        "properties": {
+                            "granted": {"type": "boolean"},
+                            "at": {"type": "string"},
+                            "basis": {"type": "string"},
+                        },
+                        "additionalProperties": False,
+                    },
+                },
+            ],
+            "examples": [["marketing_email"]],
+        },
+    ),
+}
+TEST_EVENT: Mapping[str, Key] = {
+    "at": Key("When it happens, from the test's start.", _duration("0m", "1h30m"), needed=True),
+    "event": Key("The event's name.", _text("purchase"), needed=True),
+    "source": Key(
+        "The source that it comes from; the first one of events, if it is not said.", _text("clicks")
+    ),
+}
+EXPECTATION: Mapping[str, Key] = {
+    "at": Key("When it is sent, from the test's start.", _duration("30m")),
+    "rule": Key("The rule that sends it.", _text("cart-left-behind")),
+    "channel": Key("The channel that it is sent on.", _text("email")),
+    "variant": Key("The variant that is sent.", _text("plain")),
+    "content": Key(
+        "What it says; fields that are left out are not compared.",
+        {"type": "object", "additionalProperties": {"type": "string"}, "examples": [{"subject": "Hello"}]},
+    ),
+}
+TEST: Mapping[str, Key] = {
+    "name": Key("What it shows, in a sentence.", _text("a purchase cancels the reminder"), needed=True),
+    "rule": Key("Judge this rule only; all, if it is not said.", _text("cart-left-behind")),
+    "customer": Key("Who the events are of.", mapping(TEST_CUSTOMER)),
+    "start": Key(
+        "When it begins (ISO 8601); 2026-03-02T10:00:00Z if it is not said.", _text("2026-03-02T10:00:00Z")
+    ),
+    "events": Key(
+        "What happens, in order: each with `at`, `event` and the event's own fields.",
+        {
+            "type": "array",
+            "items": {**mapping(TEST_EVENT), "additionalProperties": True},
+            "maxItems": MAX_TEST_EVENTS,
+            "examples": [[{"at": "0m", "event": "add_to_cart", "price": 80}]],
+        },
+        needed=True,
+    ),
+    "until": Key("How far time goes on after the last event, from the start.", _duration("2h")),
+    "arm": Key(
+        "A variant's name, or `holdout`; if it is not said, nobody is held out and any variant counts.",
+        _pattern(NAME, "holdout", "plain"),
+    ),
+    "expect": Key(
+        "What is sent: these, all of them, in order; `[]` is silence.",
+        {
+            "type": "array",
+            "items": mapping(EXPECTATION),
+            "examples": [[], [{"at": "30m", "channel": "email"}]],
+        },
+        needed=True,
+    ),
+}

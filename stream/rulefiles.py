@@ -40,8 +40,9 @@ MAX_DEPTH = 32
 MAX_NODES = 20_000  # of a file, with what aliases stand for
 MAX_ALIASES = 10
 
-SECTIONS = ("sources", "traits", "channels", "rules")
-LATER_SECTIONS = ("segments", "policy", "tests")
+SECTIONS = ("sources", "traits", "segments", "channels", "policy", "rules", "tests")
+
+_TESTS = "tests"  # a list; the others are mappings
 
 _NULL = ("", "~", "null", "Null", "NULL")
 _BOOLEANS = {"true": True, "True": True, "TRUE": True, "false": False, "False": False, "FALSE": False}
@@ -127,12 +128,18 @@ Written = Scalar | Sequence | Mapped
 
 @dataclass(frozen=True, slots=True)
 class RuleFiles:
-    """All files of a directory merged: per section the definitions by name, ordered by name."""
+    """All files of a directory merged: per section the definitions by name, ordered by name.
 
-    sources: Mapping[str, Entry]
-    traits: Mapping[str, Entry]
-    channels: Mapping[str, Entry]
-    rules: Mapping[str, Entry]
+    `policy` has its keys; `tests` are in the order of the files.
+    """
+
+    sources: Mapping[str, Entry] = field(default_factory=dict)
+    traits: Mapping[str, Entry] = field(default_factory=dict)
+    segments: Mapping[str, Entry] = field(default_factory=dict)
+    channels: Mapping[str, Entry] = field(default_factory=dict)
+    policy: Mapping[str, Entry] = field(default_factory=dict)
+    rules: Mapping[str, Entry] = field(default_factory=dict)
+    tests: tuple[Written, ...] = ()
 
 
 class _Refused(Exception):  # noqa: N818  # carries a finding to where the file's reading ends
@@ -165,14 +172,14 @@ def collect(directory: Path) -> tuple[RuleFiles, list[Diagnostic]]:
         except _Refused as refused:
             found.append(refused.diagnostic)
     unreadable = bool(found)
-    sections: dict[str, dict[str, Entry]] = {section: {} for section in SECTIONS}
+    sections: dict[str, dict[str, Entry]] = {section: {} for section in SECTIONS if section != _TESTS}
+    tests: list[Written] = []
     for root in roots:
-        _merge(root, sections, found)
+        _merge(root, sections, tests, found)
     if unreadable:
         raise RuleFileError(found)
-    return RuleFiles(
-        **{section: dict(sorted(entries.items())) for section, entries in sections.items()}
-    ), found
+    merged = {section: dict(sorted(entries.items())) for section, entries in sections.items()}
+    return RuleFiles(**merged, tests=tuple(tests)), found
 
 
 def _paths(directory: Path) -> list[Path]:
@@ -444,7 +451,12 @@ def plain_value(written: str) -> bool | int | float | str | None:
     return written
 
 
-def _merge(root: Written | None, sections: dict[str, dict[str, Entry]], found: list[Diagnostic]) -> None:
+def _merge(
+    root: Written | None,
+    sections: dict[str, dict[str, Entry]],
+    tests: list[Written],
+    found: list[Diagnostic],
+) -> None:
     """Add one file's definitions to those of the others."""
     if root is None or (isinstance(root, Scalar) and root.value is None):
         return
@@ -453,23 +465,17 @@ def _merge(root: Written | None, sections: dict[str, dict[str, Entry]], found: l
         found.append(Diagnostic(Code.WRONG_TYPE, root.location, "a rule file must be a mapping", hint))
         return
     for section in root.entries.values():
-        if section.key in LATER_SECTIONS:
-            found.append(
-                Diagnostic(Code.NOT_SUPPORTED_YET, section.location, f"`{section.key}` is not supported yet")
-            )
-        elif section.key not in SECTIONS:
+        if section.key not in SECTIONS:
             hint = did_you_mean(section.key, SECTIONS) or f"there are: {', '.join(SECTIONS)}"
             found.append(Diagnostic(Code.UNKNOWN_KEY, section.location, f"unknown key `{section.key}`", hint))
-        elif not isinstance(section.value, Mapped):
-            hint = "write `NAME: {…}` below it"
-            found.append(
-                Diagnostic(
-                    Code.WRONG_TYPE,
-                    section.value.location,
-                    f"`{section.key}` must map names to definitions",
-                    hint,
-                )
-            )
+        elif section.key == _TESTS and isinstance(section.value, Sequence):
+            tests += section.value.items
+        elif section.key == _TESTS or not isinstance(section.value, Mapped):
+            hint, what = "write `NAME: {…}` below it", "map names to definitions"
+            if section.key == _TESTS:
+                hint, what = "write `- name: …` below it", "be a list"
+            at = section.value.location
+            found.append(Diagnostic(Code.WRONG_TYPE, at, f"`{section.key}` must {what}", hint))
         else:
             _merge_section(section.key, section.value, sections[section.key], found)
 
@@ -478,7 +484,7 @@ def _merge_section(kind: str, body: Mapped, known: dict[str, Entry], found: list
     for entry in body.entries.values():
         first = known.setdefault(entry.key, entry)
         if first is not entry:
-            what = f"{kind.removesuffix('s')} `{entry.key}`"
+            what = f"{kind} `{entry.key}`" if kind == "policy" else f"{kind.removesuffix('s')} `{entry.key}`"
             found.append(
                 Diagnostic(
                     Code.DEFINED_TWICE,

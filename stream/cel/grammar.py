@@ -13,6 +13,7 @@ from __future__ import annotations
 from stream.cel.tokens import Token, number, tokens, unexpected
 from stream.cel.tree import Call, Ident, Literal, Node, Select, chain, terms_of
 from stream.cel.values import TYPE_NAMES
+from stream.codes import Code
 from stream.errors import ExpressionError
 
 MAX_LENGTH = 4096  # characters of one condition
@@ -313,7 +314,7 @@ def _signed(sign: Token, node: Node) -> Node:
 
 
 def _unsupported(what: str, offset: int) -> ExpressionError:
-    return ExpressionError(f"{what} is not supported", offset=offset)
+    return ExpressionError(f"{what} is not supported", offset=offset, code=Code.CONDITION_NOT_SUPPORTED)
 
 
 def _too_deep(offset: int) -> ExpressionError:

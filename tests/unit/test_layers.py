@@ -19,7 +19,7 @@ import stream
 LAYERS: dict[str, set[str]] = {
     "words": {"__init__", "codes", "errors", "structs", "hints", "clock", "settings", "metrics", "logs"},
     "rules": {
-        *("rulefiles", "definitions", "durations", "cel", "expression", "conditions"),
+        *("rulefiles", "durations", "cel", "expression", "conditions", "testcases"),
         *("compiler", "program", "content", "keys", "schema"),
     },
     "engine": {
@@ -30,7 +30,7 @@ LAYERS: dict[str, set[str]] = {
         *("transport", "ledger", "table", "restore", "outbox", "lane", "compilation", "reload", "app"),
         *("broker", "health", "topology"),
     },
-    "hands": {"cli", "check", "replay", "eventfiles", "backtest", "demo", "__main__"},
+    "hands": {"cli", "check", "replay", "eventfiles", "backtest", "ruletest", "demo", "__main__"},
 }
 PURE = ("words", "rules", "engine")
 IMPURE_PACKAGES = {"faust", "mode", "aiokafka", "asyncio", "uvloop"}

@@ -9,23 +9,27 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Collection
 from typing import TypeVar
+from zoneinfo import available_timezones
 
 from stream import conditions, keys
+from stream.cel.times import zone
 from stream.codes import Code
 from stream.conditions import Scope
-from stream.durations import parse_duration, parse_rate
+from stream.durations import parse_duration, parse_rate, parse_time
 from stream.errors import Diagnostic, ExpressionError, Location
 from stream.expression import Node, parse
 from stream.hints import did_you_mean
+from stream.program import FieldPath, Limit, Quiet, Share
 from stream.rulefiles import Entry, Mapped, Scalar, Sequence, Written
 
-FieldPath = tuple[str, ...]
 T = TypeVar("T")
 
-_NAME = re.compile(keys.NAME)
-_VARIABLE = re.compile(keys.VARIABLE)
+NAME = re.compile(keys.NAME)
+VARIABLE = re.compile(keys.VARIABLE)
 _TOPIC = re.compile(keys.TOPIC)
 _PATH = re.compile(keys.PATH)
+_SHARE = re.compile(keys.SHARE)
+_HOURS = re.compile(keys.HOURS)
 _DURATION_HINT = "write e.g. 90s, 30m, 1h30m, 7d or 4w"
 _LEADING_ZERO = re.compile(r"[-+]?0o?[0-9]+")
 _CLOCK = re.compile(r"([0-9]{1,3}):([0-9]{2})(?::([0-9]{2}))?")  # a number to base 60 in YAML 1.1
@@ -57,7 +61,7 @@ class Reader:
         findings: Findings,
         *,
         keys: Collection[str],
-        later: Collection[str] = (),
+        open_ended: bool = False,
     ) -> None:
         self.what, self.at, self.findings = what, at, findings
         self.entries = dict(body.entries) if isinstance(body, Mapped) else {}
@@ -70,12 +74,9 @@ class Reader:
                 f"its keys are: {', '.join(keys)}",
             )
         for entry in self.entries.values():
-            if entry.key in later:
-                findings.add(Code.NOT_SUPPORTED_YET, entry.location, f"`{entry.key}` is not supported yet")
-            elif entry.key not in keys:
+            if entry.key not in keys and (not open_ended or entry.key == "<<"):
                 code = Code.YAML_1_1 if _is_trap(entry.key, keys) else Code.UNKNOWN_KEY
-                hint = _meant(entry.key, keys, later)
-                findings.add(code, entry.location, f"unknown key `{entry.key}`", hint)
+                findings.add(code, entry.location, f"unknown key `{entry.key}`", _meant(entry.key, keys))
 
     def need(self, key: str, hint: str | None = None) -> Entry | None:
         """The entry of a key that must be there."""
@@ -88,19 +89,72 @@ class Reader:
         scalar = self._text(self.entries.get(key))
         return str(scalar.value) if scalar else None
 
-    def name(self, key: str, choices: Collection[str], later: Collection[str], kind: str) -> str | None:
-        """One of `choices`; what is in `later` is refused by name."""
-        scalar = self._text(self.entries.get(key))
+    def name(self, key: str, choices: Collection[str], kind: str) -> str | None:
+        """One of `choices`."""
+        return self._name(self.entries.get(key), choices, kind)
+
+    def names(self, key: str, choices: Collection[str], kind: str, most: int) -> tuple[str, ...]:
+        """One of `choices` or a list of them, in the order given, each once."""
+        entry = self.entries.get(key)
+        if entry is None:
+            return ()
+        items = entry.value.items if isinstance(entry.value, Sequence) else (entry.value,)
+        if not 1 <= len(items) <= most:
+            message = f"`{key}` must have 1 to {most} names"
+            self.findings.add(Code.WRONG_LIST, entry.value.location, message)
+        found: dict[str, Written] = {}
+        for item in items[:most]:
+            name = self._name(Entry(key, entry.location, item), choices, kind)
+            if name in found:
+                message, hint = f"the {kind} `{name}` stands twice", f"also at {found[name].location}"
+                self.findings.add(Code.WRONG_LIST, item.location, message, hint)
+            elif name is not None:
+                found[name] = item
+        return tuple(found)
+
+    def _name(self, entry: Entry | None, choices: Collection[str], kind: str) -> str | None:
+        scalar = self._text(entry)
         if scalar is None or scalar.value in choices:
             return str(scalar.value) if scalar else None
-        if scalar.value in later:
-            self.findings.add(
-                Code.NOT_SUPPORTED_YET, scalar.location, f"{kind} `{scalar.value}` is not supported yet"
-            )
-        else:
-            hint = did_you_mean(str(scalar.value), [*choices, *later]) or f"there are: {', '.join(choices)}"
-            self.findings.add(Code.UNKNOWN_NAME, scalar.location, f"unknown {kind} `{scalar.value}`", hint)
+        known = f"there are: {', '.join(choices)}" if choices else f"no {kind} is defined"
+        hint = did_you_mean(str(scalar.value), choices) or known
+        self.findings.add(Code.UNKNOWN_NAME, scalar.location, f"unknown {kind} `{scalar.value}`", hint)
         return None
+
+    def new_name(self, key: str, pattern: re.Pattern[str] = NAME) -> str | None:
+        """A name that is given here."""
+        hint = "small letters, digits and `_`, a letter first"
+        hint += "" if pattern is VARIABLE else "; also `-`"
+        return self._parsed(Code.WRONG_NAME, key, _checked(pattern), "a name", hint)
+
+    def items(self, key: str, most: int) -> tuple[Written, ...]:
+        """What stands in a list."""
+        entry = self.entries.get(key)
+        if entry is None:
+            return ()
+        if not isinstance(entry.value, Sequence):
+            message, hint = f"`{key}` must be a list", "put `- ` in front of each item"
+            self.findings.add(Code.WRONG_TYPE, entry.value.location, message, hint)
+            return ()
+        if len(entry.value.items) > most:
+            message = f"`{key}` has {len(entry.value.items):,} items, at most {most:,} are allowed"
+            self.findings.add(Code.WRONG_LIST, entry.value.location, message)
+        return entry.value.items[:most]
+
+    def either(self, one: str, other: str) -> None:
+        """Of two keys at most one may be there."""
+        first, second = self.entries.get(one), self.entries.get(other)
+        if first is None or second is None:
+            return
+        for entry, elsewhere in ((first, second), (second, first)):
+            message = f"{self.what} has `{one}` and `{other}`"
+            hint = f"leave one of them out; `{elsewhere.key}` stands at {elsewhere.location}"
+            self.findings.add(Code.ONE_OR_THE_OTHER, entry.location, message, hint)
+
+    def forbid(self, key: str, why: str, hint: str, code: Code = Code.KEY_OUT_OF_PLACE) -> None:
+        """A key that has no place in this definition."""
+        if entry := self.entries.get(key):
+            self.findings.add(code, entry.location, why, hint)
 
     def path(self, key: str) -> FieldPath | None:
         """A field path, `properties.order.id`, as its parts."""
@@ -109,27 +163,63 @@ class Reader:
         )
         return tuple(text.split(".")) if text else None
 
+    def share(self, key: str) -> Share | None:
+        """`12.5%` in hundredths of a per cent."""
+        text = self._parsed(Code.NO_SHARE, key, _checked(_SHARE), "a share", "write e.g. 10% or 0.5%")
+        return None if text is None else round(float(text.rstrip("%")) * 100)
+
+    def hours(self, key: str) -> Quiet | None:
+        """`21:00-08:00` in minutes of the day."""
+        hint = 'write e.g. "21:00-08:00"'
+        text = self._parsed(Code.NO_HOURS, key, _checked(_HOURS), "hours of the day", hint)
+        if text is None:
+            return None
+        start, end = (int(each[:2]) * 60 + int(each[3:]) for each in text.split("-"))
+        if start == end % (24 * 60):
+            message = f"`{key}` begins when it ends"
+            self.findings.add(Code.NO_HOURS, self.entries[key].value.location, message, hint)
+            return None
+        return Quiet(start, end)
+
+    def time_zone(self, key: str) -> str | None:
+        scalar = self._text(self.entries.get(key))
+        if scalar is None:
+            return None
+        name = str(scalar.value)
+        try:
+            zone(name)
+        except ExpressionError:
+            hint = did_you_mean(name, available_timezones()) or "write e.g. Europe/Berlin"
+            self.findings.add(
+                Code.UNKNOWN_TIME_ZONE, scalar.location, f"unknown time zone `{name[:40]}`", hint
+            )
+        return name
+
+    def time(self, key: str) -> int | None:
+        """An ISO 8601 time, UTC if it does not say, in milliseconds."""
+        return self._parsed(Code.NO_TIME, key, parse_time, "a time", "write e.g. 2026-03-02T10:00:00Z")
+
     def topic(self, key: str) -> str | None:
         hint = "letters, digits, `.`, `_` and `-`"
         return self._parsed(Code.NO_TOPIC_NAME, key, _checked(_TOPIC), "a topic's name", hint)
 
-    def duration(self, key: str) -> int | None:
-        """Milliseconds, more than 0."""
+    def duration(self, key: str, *, least: int = 1) -> int | None:
+        """Milliseconds."""
         ms = self._parsed(Code.NO_DURATION, key, parse_duration, "a duration", _DURATION_HINT)
-        if ms == 0:
+        if ms is not None and ms < least:
             self.findings.add(
                 Code.NO_DURATION, self.entries[key].value.location, f"`{key}` must be longer than nothing"
             )
         return ms
 
-    def rate(self, key: str) -> tuple[int, int] | None:
+    def rate(self, key: str) -> Limit | None:
         rate = self._parsed(Code.NO_RATE, key, parse_rate, "a rate", "write e.g. 1 per 7d")
         if rate and not (1 <= rate[0] <= keys.MAX_RATE and rate[1]):
             hint = f"from `1 per …` to `{keys.MAX_RATE} per …`, in more than no time"
             self.findings.add(
                 Code.NO_RATE, self.entries[key].value.location, f"`{key}` is out of range", hint
             )
-        return rate
+        return Limit(*rate) if rate else None
 
     def integer(self, key: str, low: int, high: int) -> int | None:
         entry = self.entries.get(key)
@@ -179,7 +269,11 @@ class Reader:
         entry = self.entries.get(key)
         if entry is None:
             return None
-        scalar = entry.value
+        return self.condition_of(entry, scope)
+
+    def condition_of(self, entry: Entry, scope: Scope) -> Node | None:
+        """The checked tree of an entry whose value is a condition."""
+        key, scalar = entry.key, entry.value
         if isinstance(scalar, Scalar) and not scalar.written.strip():
             hint = "leave it out if it should always hold"
             self.findings.add(Code.NO_CONDITION, scalar.location, f"`{key}` is empty", hint)
@@ -200,7 +294,7 @@ class Reader:
         except ExpressionError as failure:
             errors = [failure]
         for error in errors:
-            code = condition_code(error, otherwise)
+            code = error.code or otherwise
             self.findings.add(code, scalar.at(error.offset), error.message, error.hint)
         if node is not None and not errors and (verdict := conditions.settled(node)) is not None:
             hint = "leave it out" if verdict else "this definition is never used"
@@ -246,21 +340,12 @@ class Reader:
         return parsed
 
 
-def condition_code(error: ExpressionError, otherwise: Code) -> Code:
-    """The code of what is wrong with a condition or with a template's variable, told by its first words."""
-    if error.message.startswith("unknown variable"):
-        return Code.UNKNOWN_VARIABLE
-    if error.message.startswith("unknown trait"):
-        return Code.UNKNOWN_TRAIT
-    return Code.CONDITION_NOT_SUPPORTED if "not supported" in error.message else otherwise
-
-
 def check_name(entry: Entry, kind: str, findings: Findings) -> None:
     """The name of a definition; a trait's must also be one that conditions can say."""
-    if kind == "trait" and not _VARIABLE.fullmatch(entry.key):
-        hint = "small letters, digits and `_`, a letter first: conditions say traits.NAME"
-        findings.add(Code.WRONG_NAME, entry.location, f"`{entry.key}` cannot be a trait's name", hint)
-    elif not _NAME.fullmatch(entry.key):
+    if kind in ("trait", "segment") and not VARIABLE.fullmatch(entry.key):
+        hint = f"small letters, digits and `_`, a letter first: conditions say {kind}s.NAME"
+        findings.add(Code.WRONG_NAME, entry.location, f"`{entry.key}` cannot be a {kind}'s name", hint)
+    elif not NAME.fullmatch(entry.key):
         hint = "small letters, digits, `_` and `-`, a letter first, at most 128"
         findings.add(Code.WRONG_NAME, entry.location, f"`{entry.key}` cannot be the name of a {kind}", hint)
 
@@ -279,12 +364,12 @@ def _is_trap(key: str, keys: Collection[str]) -> bool:
     return key == "<<" or (key in ("true", "True") and "on" in keys)
 
 
-def _meant(key: str, keys: Collection[str], later: Collection[str]) -> str:
+def _meant(key: str, keys: Collection[str]) -> str:
     """What to write in place of a key that is none."""
     if _is_trap(key, keys):
         merging = "merging is YAML 1.1: write the keys out, or give the whole value an anchor"
         return merging if key == "<<" else "a tool that takes YAML 1.1 made this of `on`: write `on`"
-    return did_you_mean(key, [*keys, *later]) or f"there are: {', '.join(keys)}"
+    return did_you_mean(key, keys) or f"there are: {', '.join(keys)}"
 
 
 def _as_duration(clock: re.Match[str]) -> str:

@@ -1,0 +1,51 @@
+"""`channels` and `policy`: where messages go, and what holds for all of them."""
+
+from __future__ import annotations
+
+from stream import keys
+from stream.codes import Code
+from stream.compiler.context import Context
+from stream.compiler.reading import Reader
+from stream.conditions import customer_scope
+from stream.program import Channel, FieldPath, Policy
+from stream.rulefiles import Entry
+
+_CONSENT_HINT = "name the consent that it needs, or write `consent: none` for a channel that needs none"
+_NONE = "none"
+
+
+def read_channel(context: Context, entry: Entry) -> Channel:
+    read = context.reader("channel", entry, keys.CHANNEL)
+    read.need("topic", "the topic that its triggers go to")
+    read.need("consent", _CONSENT_HINT)
+    consent = read.new_name("consent")
+    return Channel(
+        name=entry.key,
+        topic=read.topic("topic") or "",
+        consent=None if consent == _NONE else consent,
+        address=_address(context, read),
+        cap=read.rate("cap"),
+        quiet=read.hours("quiet"),
+    )
+
+
+def _address(context: Context, read: Reader) -> FieldPath | None:
+    path, entry = read.path("address"), read.entries.get("address")
+    if path is None or entry is None:
+        return None
+    if path[0] not in ("event", "customer") or len(path) == 1:
+        message = "`address` must be an attribute of the customer or a field of the event"
+        hint = "write e.g. customer.email or event.session"
+        context.findings.add(Code.WRONG_ADDRESS, entry.value.location, message, hint)
+    return path
+
+
+def read_policy(context: Context) -> Policy:
+    read = context.section("policy", context.files.policy, keys.POLICY)
+    return Policy(
+        timezone=read.time_zone("timezone"),
+        cap=read.rate("cap"),
+        suppress=read.condition("suppress", customer_scope(context.traits, context.segments)),
+        holdout=read.share("holdout") or 0,
+        stale_after=read.duration("stale_after"),
+    )

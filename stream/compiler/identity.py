@@ -1,0 +1,107 @@
+"""Stable ids and the revision: hashes of a canonical form.
+
+They depend on what is said, not on how, in which file or in which order. A trait's id is a hash of its whole
+definition: changed, it starts anew. A rule's covers what decides which instances are open, and nothing else:
+a change of its text, its condition or its limit keeps what is known. The revision covers all but tests.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, replace
+from typing import Any
+
+from stream.content import Template
+from stream.expression import Node, unparse
+from stream.program import Channel, Policy, Rule, RuleSet, Segment, Source, Step, Trait, Unless
+
+
+def rule_set(
+    sources: Sequence[Source],
+    traits: Sequence[Trait],
+    segments: Sequence[Segment],
+    channels: Sequence[Channel],
+    policy: Policy,
+    rules: Sequence[Rule],
+    predicates: Iterable[Node],
+) -> RuleSet:
+    """The definitions with their ids, rules in the order in which they are judged."""
+    texts = [unparse(each) for each in predicates]
+    known = tuple(replace(each, stable_id=_hash(_trait_form(each, texts))) for each in traits)
+    found = [replace(each, stable_id=_hash(_identity(each, texts))) for each in rules]
+    form = {
+        "sources": [asdict(each) for each in sources],
+        "traits": [each.stable_id for each in known],
+        "segments": {each.name: unparse(each.condition) for each in segments},
+        "channels": [asdict(each) for each in channels],
+        "policy": {**asdict(replace(policy, suppress=None)), "suppress": _condition(policy.suppress)},
+        "rules": [_rule_form(each) for each in found],
+    }
+    return RuleSet(
+        revision=_hash(form),
+        sources=tuple(sources),
+        traits=known,
+        channels=tuple(channels),
+        predicates=tuple(predicates),
+        rules=tuple(sorted(found, key=lambda rule: (-rule.priority, rule.name))),
+        segments=tuple(segments),
+        policy=policy,
+    )
+
+
+def _hash(form: Any) -> str:
+    text = json.dumps(form, sort_keys=True, separators=(",", ":"))
+    return hashlib.blake2b(text.encode(), digest_size=8).hexdigest()
+
+
+def _condition(node: Node | None) -> str | None:
+    return None if node is None else unparse(node)
+
+
+def _trait_form(trait: Trait, predicates: list[str]) -> dict[str, Any]:
+    return {
+        "trait": trait.name,
+        "function": trait.function,
+        "of": trait.of,
+        "field": trait.field,
+        "where": None if trait.where is None else predicates[trait.where],
+        "per": trait.per,
+        "over": trait.over,
+        "k": trait.k if trait.function == "top" else None,
+    }
+
+
+def _identity(rule: Rule, predicates: list[str]) -> dict[str, Any]:
+    return {
+        "rule": rule.name,
+        "steps": [[each.name, each.within, *_event_form(each, predicates)] for each in rule.steps],
+        "unless": rule.unless and [rule.unless.within, *_event_form(rule.unless, predicates)],
+        "wait": rule.wait,
+        "again": rule.again,
+        "key": rule.key,
+    }
+
+
+def _event_form(step: Step | Unless, predicates: list[str]) -> list[Any]:
+    where = predicates[step.where] if step.where is not None else _condition(step.compares)
+    return [step.on, where]
+
+
+def _rule_form(rule: Rule) -> list[Any]:
+    return [
+        rule.stable_id,
+        rule.describe,
+        _condition(rule.condition),
+        [channel.name for channel in rule.channels],
+        _texts(rule.content),
+        [[each.name, each.share, _texts(each.content)] for each in rule.variants],
+        rule.limit and [rule.limit.count, rule.limit.over],
+        [rule.priority, rule.group, rule.holdout, rule.stale_after, rule.quiet],
+        rule.goal and [rule.goal.on, rule.goal.within, rule.goal.value],
+    ]
+
+
+def _texts(content: Mapping[str, Template]) -> dict[str, str]:
+    return {name: template.source for name, template in content.items()}

@@ -1,0 +1,143 @@
+"""`tests`: what rule files say of themselves. They are no part of the rule set."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from stream import keys
+from stream.codes import Code
+from stream.compiler.context import Context
+from stream.compiler.reading import NAME, Reader
+from stream.program import Rule
+from stream.rulefiles import Entry, Mapped, Scalar, Sequence, Written
+from stream.testcases import DEFAULT_START, HOLDOUT, Expectation, RuleTest, TestCustomer, TestEvent
+
+
+def read_tests(context: Context, rules: Mapping[str, Rule]) -> tuple[RuleTest, ...]:
+    """All tests, in the order of the files."""
+    tests: dict[str, tuple[RuleTest, Written]] = {}
+    for item in context.files.tests:
+        test = _test(context, item, rules)
+        first = tests.setdefault(test.name, (test, item))
+        if first[1] is not item and test.name:
+            message = f"two tests are called `{test.name}`"
+            for one, other in ((item, first[1]), (first[1], item)):
+                hint = f"also at {other.location}"
+                context.findings.add(Code.DEFINED_TWICE, one.location, message, hint)
+    return tuple(test for test, _ in tests.values())
+
+
+def _test(context: Context, item: Written, rules: Mapping[str, Rule]) -> RuleTest:
+    read = context.item("test", item, keys.TEST)
+    read.need("name", "what it shows, in a sentence")
+    read.need("events", "what happens: `- {at: 0m, event: …}`")
+    read.need("expect", "what is sent; `[]` is silence")
+    return RuleTest(
+        name=read.text("name") or "",
+        location=item.location,
+        events=tuple(_event(context, each) for each in read.items("events", keys.MAX_TEST_EVENTS)),
+        expect=tuple(
+            _expectation(context, each, rules) for each in read.items("expect", keys.MAX_TEST_EVENTS)
+        ),
+        rule=read.name("rule", rules, "rule"),
+        customer=_customer(context, read.entries.get("customer")),
+        start=DEFAULT_START if "start" not in read.entries else read.time("start") or 0,
+        until=read.duration("until", least=0),
+        arm=_arm(context, read, rules),
+    )
+
+
+def _arm(context: Context, read: Reader, rules: Mapping[str, Rule]) -> str | None:
+    variants = {variant.name for rule in rules.values() for variant in rule.variants}
+    return read.name("arm", [HOLDOUT, *sorted(variants)], "arm") if "arm" in read.entries else None
+
+
+def _event(context: Context, item: Written) -> TestEvent:
+    read = context.item("event", item, keys.TEST_EVENT, open_ended=True)
+    read.need("at", "when it happens, from the test's start, e.g. 10m")
+    read.need("event", "the event's name")
+    known = [name for name, entry in context.files.sources.items() if not _is_profile(entry)]
+    fields = {key: _plain(entry.value) for key, entry in read.entries.items() if key not in keys.TEST_EVENT}
+    return TestEvent(
+        at=read.duration("at", least=0) or 0,
+        name=read.text("event") or "",
+        source=read.name("source", known, "source"),
+        fields=fields,
+    )
+
+
+def _is_profile(entry: Entry) -> bool:
+    kind = entry.value.entries.get("kind") if isinstance(entry.value, Mapped) else None
+    return kind is not None and isinstance(kind.value, Scalar) and kind.value.value == "profile"
+
+
+def _customer(context: Context, entry: Entry | None) -> TestCustomer:
+    if entry is None:
+        return TestCustomer()
+    read = context.reader("customer", entry, keys.TEST_CUSTOMER)
+    attributes = read.entries.get("attributes")
+    if attributes is not None and not isinstance(attributes.value, Mapped):
+        context.findings.add(Code.WRONG_TYPE, attributes.value.location, "`attributes` must be a mapping")
+    return TestCustomer(
+        id=read.text("id") or "c1",
+        attributes=_plain(attributes.value) if attributes and isinstance(attributes.value, Mapped) else {},
+        consents=_consents(context, read.entries.get("consents")),
+    )
+
+
+def _consents(context: Context, entry: Entry | None) -> dict[str, Mapping[str, Any]]:
+    if entry is None:
+        return {}
+    if isinstance(entry.value, Sequence):
+        purposes = [item.value for item in entry.value.items if isinstance(item, Scalar)]
+        if len(purposes) == len(entry.value.items) and all(
+            isinstance(each, str) and NAME.fullmatch(each) for each in purposes
+        ):
+            return {str(each): {} for each in purposes}
+    elif isinstance(entry.value, Mapped):
+        found = {}
+        for each in entry.value.entries.values():
+            read = context.item("consent", each.value, ("granted", "at", "basis"))
+            granted = read.entries.get("granted")
+            if granted and not (isinstance(granted.value, Scalar) and isinstance(granted.value.value, bool)):
+                context.findings.add(
+                    Code.WRONG_TYPE, granted.value.location, "`granted` must be true or false"
+                )
+            read.time("at")
+            read.text("basis")
+            found[each.key] = _plain(each.value)
+        return found
+    message, hint = "`consents` must be a list of purposes, or map each to what is known", "[marketing_email]"
+    context.findings.add(Code.WRONG_TYPE, entry.value.location, message, f"write e.g. {hint}")
+    return {}
+
+
+def _expectation(context: Context, item: Written, rules: Mapping[str, Rule]) -> Expectation:
+    read = context.item("expectation", item, keys.EXPECTATION)
+    content = read.entries.get("content")
+    texts: dict[str, str] | None = None
+    if content is not None:
+        plain = _plain(content.value)
+        if isinstance(plain, dict) and all(isinstance(each, str) for each in plain.values()):
+            texts = plain
+        else:
+            message = "`content` must be a mapping of names to texts"
+            context.findings.add(Code.WRONG_TYPE, content.value.location, message, "put them in quotes")
+    variants = {variant.name for rule in rules.values() for variant in rule.variants}
+    return Expectation(
+        at=read.duration("at", least=0),
+        rule=read.name("rule", rules, "rule"),
+        channel=read.name("channel", context.files.channels, "channel"),
+        variant=read.name("variant", sorted(variants), "variant"),
+        content=texts,
+    )
+
+
+def _plain(value: Written) -> Any:
+    """What was written, as JSON values."""
+    if isinstance(value, Mapped):
+        return {key: _plain(entry.value) for key, entry in value.entries.items()}
+    if isinstance(value, Sequence):
+        return [_plain(item) for item in value.items]
+    return value.value
