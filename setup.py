@@ -9,7 +9,7 @@ import os
 from Cython.Build import cythonize
 from setuptools import Extension, setup
 
-EXTENSIONS = ("_state", "_codec", "_customers", "_condition", "_decode", "_fastmatch")
+EXTENSIONS = ("_state", "_codec", "_customers", "_frame", "_operators", "_condition", "_decode", "_fastmatch")
 DEBUG = os.environ.get("STREAM_DEBUG") == "1"
 
 directives = {

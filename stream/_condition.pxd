@@ -1,34 +1,18 @@
-"""What a condition is compiled to; the essay is in `_condition.pyx`."""
+"""What a condition is compiled with; the essay is in `_condition.pyx`."""
 
-from cpython.dict cimport PyDict_GetItemWithError
-from cpython.object cimport PyObject
-from libc.stdint cimport int64_t
+from stream._frame cimport Frame, Node, is_number, reach     # noqa: F401  # for who uses conditions
 
-from stream._state cimport Customer
+cdef class Names:
+    """What a condition may name, and the nodes compiled with these names so far (by tree, shared).
 
-cdef class Frame:
-    """What a condition sees."""
-    cdef dict event
-    cdef str name
-    cdef Customer customer          # None: it has no state yet
-    cdef int64_t at                 # when traits are read
+    One for each set of names: all rules without captured steps share one.
+    """
+    cdef readonly dict traits       # name: (slot, function as a number, has `per`)
+    cdef readonly dict segments     # name: slot in `Frame.segments`
+    cdef readonly dict steps        # name: index in `Frame.captured`
+    cdef readonly bint customer     # whether `customer` is visible
+    cdef dict nodes
 
-cdef class Node:
-    cdef object value(self, Frame frame)                    # ERROR, or a JSON value
-    cdef int test(self, Frame frame) except -2              # 1 true, 0 false, -1 an error or no boolean
-
-cdef inline PyObject *reach(dict event, tuple path):
-    """What lies at a field path of an event, NULL if nothing (keys are strings: a look-up cannot fail)."""
-    cdef PyObject *value = <PyObject *> event
-    for name in path:
-        if type(<object> value) is not dict:
-            return NULL
-        value = PyDict_GetItemWithError(<object> value, name)
-        if value is NULL:
-            return NULL
-    return value
-
-cdef inline bint is_number(object value) noexcept:
-    return type(value) is int or type(value) is float
+    cdef bint knows(self, str variable) except -1
 
 cdef object nothing(int function)                           # the value of a trait of no events

@@ -1,20 +1,27 @@
 """Types of the compiled `_condition`; the essay is in `_condition.pyx`."""
 
-from collections.abc import Mapping
-from typing import Any, final
-
-from typing_extensions import disjoint_base
+from typing import Self, final
 
 from stream import expression
-from stream._state import Customer
+from stream._frame import Node
 
 @final
-class Frame: ...
+class Names:
+    def __new__(
+        cls,
+        *,
+        traits: dict[str, tuple[int, int, bool]] | None = None,
+        segments: dict[str, int] | None = None,
+        steps: dict[str, int] | None = None,
+        customer: bool = False,
+    ) -> Self: ...
+    @property
+    def traits(self) -> dict[str, tuple[int, int, bool]]: ...
+    @property
+    def segments(self) -> dict[str, int]: ...
+    @property
+    def steps(self) -> dict[str, int]: ...
+    @property
+    def customer(self) -> bool: ...
 
-@disjoint_base
-class Node:
-    def evaluate(
-        self, event: dict[str, Any], name: str = "", customer: Customer | None = None, at: int = 0
-    ) -> Any: ...
-
-def compile_condition(tree: expression.Node, traits: Mapping[str, tuple[int, int, bool]]) -> Node: ...
+def compile_condition(tree: expression.Node, names: Names) -> Node: ...

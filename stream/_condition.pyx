@@ -1,121 +1,126 @@
 # cython: autotestdict=False
 """Conditions: trees of `stream.expression`, compiled to nodes that evaluate without exceptions.
 
-A value is a JSON value as orjson gives it, or ERROR. Semantics are CEL's: `&&` and `||` absorb errors on
-either side, so a chain of them may be judged from the left and left when settled; equality of different
+A value is a value of CEL as `cel.values` has them, or ERROR. Semantics are CEL's: `&&` and `||` absorb errors
+on either side, so a chain of them may be judged from the left and left when settled; equality of different
 types is false, their order an error; ints and doubles compare by value; a boolean is no number. A
 condition whose value is no boolean does not hold, and counts as an error.
 
-`Node.test` is what the loop calls: 1, 0, or -1 for an error; `Node.value` serves operands. A class has
-one of the two.
+    _frame      what a condition sees, and the base of all nodes
+    _operators  the nodes of operators and functions
+    _condition  the nodes of names: fields, attributes, captured events, traits, segments, times; the compiler
 
-The commonest forms have nodes of their own: fields, traits, JSON's literals, comparisons, `in` a list of
-literals, `&&`, `||`, `!`. Any other is one node that asks `expression.evaluate`, and so is a comparison with
-such a one inside: fast nodes see JSON values only.
+What has no node (macros with a variable, maps written out, a trait by a computed name) is one node that asks
+`expression.evaluate`, with only those variables bound that it names; all around it stays nodes.
 
 Cost: a comparison of a field with a constant about 40 ns, most of it the look-up in the event's dict; a
-condition by `expression.evaluate` about 10 us.
-Tested by tests/unit/test_fastmatch.py and tests/unit/test_conditions.py against `expression.evaluate`.
+condition by `expression.evaluate` about 10 us. See loadtest/micro/conditions.py.
+Tested by tests/unit/test_condition_nodes.py, test_fastmatch.py and test_conditions.py against
+`expression.evaluate`.
 """
 
 cimport cython
-from cpython.object cimport Py_EQ, Py_GE, Py_GT, Py_LE, Py_LT, PyObject, PyObject_RichCompareBool
+from cpython.object cimport PyObject
 from libc.math cimport floor
-from libc.stdint cimport int64_t
 
-from stream._state cimport COUNT, LAST, Customer, key_of
+from stream._frame cimport Frame, Node, reach
+from stream._state cimport COUNT, DISTINCT, SUM, key_of
 
+from stream._operators import constant, has, operation
 from stream._state import ABSENT
 
 from stream.cel.evaluation import FUNCTIONS as _FUNCTIONS
-from stream.cel.values import TYPE_NAMES as _TYPE_NAMES, Lookup, Timestamp
-from stream.errors import ExpressionError
-from stream.expression import Call, Ident, Literal, Select, evaluate
 from stream.cel.grammar import MACROS as _MACROS
+from stream.cel.values import TYPE_NAMES as _TYPE_NAMES, Lookup, Timestamp, TypeValue
+from stream.errors import ExpressionError
+from stream.expression import Call, Ident, Literal, Select, evaluate, terms_of
 
 cdef object ERROR = ABSENT
 cdef object FRACTION = ABSENT       # a key that is in no map
-cdef tuple JSON_TYPES = (bool, int, float, str)
-cdef tuple VARIABLES = ("event", "event_name", "event_time", "now", "traits")
-cdef object INT_MAX = 2**63 - 1
+cdef object TRAITS = Ident("traits")
+cdef object SEGMENTS = Ident("segments")
+cdef tuple ALWAYS = ("event", "event_name", "event_time", "now", "traits", "segments")
 
 
-# --- values ------------------------------------------------------------------------------------
-
-cdef bint equal(object left, object right) except -1:
-    """CEL's equality of JSON values, never an error: numbers by value, else only within one type."""
-    if type(left) is str and type(right) is str:
-        return left == right
-    if is_number(left) and is_number(right):
-        if type(left) is float and type(right) is float:
-            return <double> left == <double> right
-        return PyObject_RichCompareBool(left, right, Py_EQ)
-    if type(left) is not type(right):
-        return False
-    if type(left) is list:
-        return len(left) == len(right) and all([equal(a, b) for a, b in zip(left, right)])
-    if type(left) is dict:
-        return left.keys() == right.keys() and all([equal(left[name], right[name]) for name in left])
-    return left is right    # null, true, false
-
-
-cdef int in_order(object left, object right, int relation) except -2:
-    """1 or 0 for `<`, `<=`, `>`, `>=` of two numbers, strings or booleans; -1 of anything else."""
-    cdef double a, b
-    if type(left) is float and type(right) is float:
-        a, b = left, right
-        if relation == Py_LT:
-            return a < b
-        if relation == Py_LE:
-            return a <= b
-        return a > b if relation == Py_GT else a >= b
-    if (is_number(left) and is_number(right)) or (
-        type(left) is type(right) and (type(left) is str or type(left) is bool)
-    ):
-        # As in `cel.values.in_order`: to CEL the double 2**63 is the largest integer.
-        if type(left) is int and type(right) is float and <double> right == 9223372036854775808.0:
-            right = INT_MAX
-        elif type(right) is int and type(left) is float and <double> left == 9223372036854775808.0:
-            left = INT_MAX
-        return PyObject_RichCompareBool(left, right, relation)
-    return -1
-
-
-# --- nodes -------------------------------------------------------------------------------------
+# --- names --------------------------------------------------------------------------------------
 
 @cython.final
 @cython.auto_pickle(False)
-cdef class Frame:
-    pass
+cdef class Names:
+    def __cinit__(self, *, dict traits=None, dict segments=None, dict steps=None, bint customer=False):
+        self.traits, self.segments, self.steps = traits or {}, segments or {}, steps or {}
+        self.customer = customer
+        self.nodes = {}
 
+    cdef bint knows(self, str variable) except -1:
+        if variable in ALWAYS or variable in self.steps or variable in _TYPE_NAMES:
+            return True
+        return variable == "customer" and self.customer
+
+
+# --- paths --------------------------------------------------------------------------------------
 
 @cython.auto_pickle(False)
-cdef class Node:
-    """One node of a condition. A class overrides `value`, or `test` if it is a boolean."""
+cdef class _Path(Node):
+    """A path below a map; the empty path is the map itself."""
+    cdef tuple path
 
-    cdef object value(self, Frame frame):
-        cdef int held = self.test(frame)
-        return ERROR if held < 0 else held == 1
+    def __init__(self, tuple path):
+        self.path = path
 
-    cdef int test(self, Frame frame) except -2:
-        cdef object value = self.value(frame)
-        return 1 if value is True else 0 if value is False else -1
-
-    def evaluate(self, event, str name="", Customer customer=None, int64_t at=0):
-        """The value for an event (traits as of `at`); ABSENT if it ends in an error. For tests and tools."""
-        cdef Frame frame = Frame()
-        frame.event, frame.name, frame.customer, frame.at = event, name, customer, at
-        return self.value(frame)
+    cdef _Path below(self, str name):
+        return type(self)(self.path + (name,))
 
 
 @cython.final
 @cython.auto_pickle(False)
-cdef class _Constant(Node):
-    cdef object constant
+cdef class _Field(_Path):
+    """Of the event."""
 
     cdef object value(self, Frame frame):
-        return self.constant
+        cdef PyObject *found = reach(frame.event, self.path)
+        return ERROR if found is NULL else <object> found
 
+
+@cython.final
+@cython.auto_pickle(False)
+cdef class _Attribute(_Path):
+    """Of the customer's attributes."""
+
+    cdef object value(self, Frame frame):
+        cdef dict attributes = frame.attributes()
+        cdef PyObject *found = reach(attributes, self.path)
+        return ERROR if found is NULL else <object> found
+
+
+@cython.final
+@cython.auto_pickle(False)
+cdef class _Captured(_Path):
+    """Of the event of an earlier step; an error if there is none yet."""
+    cdef int step
+
+    def __init__(self, tuple path, int step):
+        self.path, self.step = path, step
+
+    cdef _Path below(self, str name):
+        return _Captured(self.path + (name,), self.step)
+
+    cdef object value(self, Frame frame):
+        cdef object event = captured(frame, self.step)
+        cdef PyObject *found
+        if event is ERROR:
+            return ERROR
+        found = reach(event, self.path)
+        return ERROR if found is NULL else <object> found
+
+
+cdef object captured(Frame frame, int step):
+    if frame.captured is None or step >= len(frame.captured) or frame.captured[step] is None:
+        return ERROR
+    return frame.captured[step]
+
+
+# --- other names --------------------------------------------------------------------------------
 
 @cython.final
 @cython.auto_pickle(False)
@@ -126,28 +131,28 @@ cdef class _EventName(Node):
 
 @cython.final
 @cython.auto_pickle(False)
-cdef class _Field(Node):
-    """A field of the event; the empty path is the event itself."""
-    cdef tuple path
-
+cdef class _EventTime(Node):
     cdef object value(self, Frame frame):
-        cdef PyObject *found = reach(frame.event, self.path)
-        return ERROR if found is NULL else <object> found
+        return Timestamp(frame.time * NANOS_PER_MS)
 
 
 @cython.final
 @cython.auto_pickle(False)
-cdef class _Index(Node):
-    """`operand[key]` and `operand.key`"""
-    cdef Node operand, key
-
+cdef class _Now(Node):
     cdef object value(self, Frame frame):
-        cdef object operand = self.operand.value(frame), key = self.key.value(frame)
-        if type(operand) is dict:
-            return (<dict> operand).get(key, ERROR) if type(key) is str else ERROR
-        if type(operand) is list and is_number(key) and 0 <= key < len(operand) and key == int(key):
-            return operand[int(key)]
-        return ERROR
+        return Timestamp(frame.at * NANOS_PER_MS)
+
+
+cdef object NANOS_PER_MS = 1_000_000    # a Python int: nanoseconds of the year 9999 have more than 64 bits
+
+
+@cython.final
+@cython.auto_pickle(False)
+cdef class _Segment(Node):
+    cdef int slot
+
+    cdef int test(self, Frame frame) except -2:
+        return frame.judge(self.slot)
 
 
 @cython.auto_pickle(False)
@@ -161,7 +166,7 @@ cdef class _Trait(Node):
 @cython.final
 @cython.auto_pickle(False)
 cdef class _TraitOfKey(_Trait):
-    """A trait with `per` at a key: no key of a map is an error, an absent key reads as nothing counted."""
+    """A trait with `per` at a key: no key of a map is an error, an absent key reads as over nothing."""
     cdef Node key
 
     cdef object value(self, Frame frame):
@@ -179,6 +184,8 @@ cdef object trait_of_key(Frame frame, int slot, int function, object key):
         key = int(key) if key == floor(key) and -1e18 < key < 1e18 else FRACTION
     elif type(key) is str or type(key) is int or type(key) is bool:
         key = key_of(key)
+    elif key is not ERROR and isinstance(key, int):     # an unsigned one
+        key = key_of(int(key))
     else:
         return ERROR
     if frame.customer is None:
@@ -188,26 +195,46 @@ cdef object trait_of_key(Frame frame, int slot, int function, object key):
 
 cdef object nothing(int function):
     """A trait of no events."""
-    return ERROR if function == LAST else 0 if function == COUNT else 0.0
+    return 0 if function == COUNT or function == DISTINCT else 0.0 if function == SUM else ERROR
 
+
+# --- by the plain evaluator ---------------------------------------------------------------------
 
 @cython.final
 @cython.auto_pickle(False)
 cdef class _Plain(Node):
     """Whatever has no node of its own, by the plain evaluator."""
     cdef object tree
-    cdef dict traits
+    cdef Names names
+    cdef frozenset variables        # that the tree names
 
     cdef object value(self, Frame frame):
-        cdef object at = Timestamp(frame.at * 1_000_000)
-        cdef dict bindings = {
-            "event": frame.event, "event_name": frame.name, "event_time": at, "now": at,
-            "traits": _Traits(frame, self.traits),
-        }
+        cdef dict bindings = {}
+        for name in self.variables:
+            value = self.binding(frame, name)
+            if value is not ERROR:
+                bindings[name] = value
         try:
             return evaluate(self.tree, bindings)
         except ExpressionError:
             return ERROR
+
+    cdef object binding(self, Frame frame, str name):
+        if name == "event":
+            return frame.event
+        if name == "event_name":
+            return frame.name
+        if name == "event_time":
+            return Timestamp(frame.time * NANOS_PER_MS)
+        if name == "now":
+            return Timestamp(frame.at * NANOS_PER_MS)
+        if name == "traits":
+            return _Traits(frame, self.names.traits)
+        if name == "segments":
+            return _Segments(frame, self.names.segments)
+        if name == "customer":
+            return frame.attributes()
+        return captured(frame, self.names.steps[name])
 
 
 class _Traits(Lookup):
@@ -230,7 +257,17 @@ class _Keys(Lookup):
         self.frame, self.slot, self.function = frame, slot, function
 
     def look_up(self, key):
-        return present(trait_of_key(self.frame, self.slot, self.function, int(key) if is_uint(key) else key))
+        return present(trait_of_key(self.frame, self.slot, self.function, key))
+
+
+class _Segments(Lookup):
+    """`segments`, to the plain evaluator."""
+
+    def __init__(self, frame, segments):
+        self.frame, self.segments = frame, segments
+
+    def look_up(self, key):
+        return (<Frame> self.frame).judge(self.segments[key]) == 1
 
 
 cdef object present(object value):
@@ -239,242 +276,150 @@ cdef object present(object value):
     return value
 
 
-cdef bint is_uint(object value):
-    return isinstance(value, int) and type(value) is not int and type(value) is not bool
-
-
-@cython.final
-@cython.auto_pickle(False)
-cdef class _Equal(Node):
-    cdef Node left, right
-    cdef bint negated
-
-    cdef int test(self, Frame frame) except -2:
-        cdef object left = self.left.value(frame), right
-        if left is ERROR:
-            return -1
-        right = self.right.value(frame)
-        if right is ERROR:
-            return -1
-        return equal(left, right) != self.negated
-
-
-@cython.final
-@cython.auto_pickle(False)
-cdef class _In(Node):
-    """`operand in [literal, …]`"""
-    cdef Node operand
-    cdef list items
-
-    cdef int test(self, Frame frame) except -2:
-        cdef object value = self.operand.value(frame)
-        if value is ERROR:
-            return -1
-        for item in self.items:
-            if equal(value, item):
-                return 1
-        return 0
-
-
-@cython.final
-@cython.auto_pickle(False)
-cdef class _Order(Node):
-    cdef Node left, right
-    cdef int relation
-
-    cdef int test(self, Frame frame) except -2:
-        return in_order(self.left.value(frame), self.right.value(frame), self.relation)
-
-
-@cython.final
-@cython.auto_pickle(False)
-cdef class _Not(Node):
-    cdef Node operand
-
-    cdef int test(self, Frame frame) except -2:
-        cdef int held = self.operand.test(frame)
-        return -1 if held < 0 else 1 - held
-
-
-@cython.final
-@cython.auto_pickle(False)
-cdef class _Chain(Node):
-    """`&&` (settled by false) or `||` (settled by true) of any number of terms; unsettled, an error wins."""
-    cdef list terms
-    cdef int settled
-
-    cdef int test(self, Frame frame) except -2:
-        cdef int held, outcome = 1 - self.settled
-        cdef Node term
-        for term in self.terms:
-            held = term.test(frame)
-            if held == self.settled:
-                return held
-            if held < 0:
-                outcome = -1
-        return outcome
-
-
-cdef dict ORDERS = {"_<_": Py_LT, "_<=_": Py_LE, "_>_": Py_GT, "_>=_": Py_GE}
-cdef tuple EQUALITIES = ("_==_", "_!=_")
-cdef dict CHAINS = {"_&&_": 0, "_||_": 1}
-
-
-def compile_condition(tree, dict traits not None):
-    """The node of a tree of `stream.expression`. `traits`: name → (slot, function as a number, has `per`).
-
-    ExpressionError for what this engine does not know: the rules' compiler has refused it before.
-    """
-    cdef Node node
-    if isinstance(tree, Literal):
-        if tree.value is not None and type(tree.value) not in JSON_TYPES:
-            return _plain(tree, traits)
-        node = _Constant()
-        (<_Constant> node).constant = tree.value
-        return node
+cdef int find_variables(tree, Names names, tuple loops, set found) except -1:
+    """Puts into `found` the variables that a tree names; ExpressionError for what the plain evaluator would
+    not find. `loops`: the macros' variables."""
     if isinstance(tree, Ident):
-        if tree.name == "event":
-            node = _Field()
-            (<_Field> node).path = ()
-            return node
-        if tree.name == "event_name":
-            return _EventName()
-        if tree.name in ("event_time", "now") or tree.name in _TYPE_NAMES:
-            return _plain(tree, traits)
-        raise ExpressionError(f"unknown variable `{tree.name}`", offset=tree.offset)
-    if isinstance(tree, Select):
-        if tree.operand == Ident("traits"):
-            return _compile_trait(tree, tree, None, traits)
-        return _compile_index(tree, tree.operand, Literal(tree.field), traits)
-    if not isinstance(tree, Call):
-        raise ExpressionError("a node of unknown kind")
-    if tree.function == "_[_]":
-        operand, key = tree.args
-        if isinstance(operand, Select) and operand.operand == Ident("traits"):
-            return _compile_trait(tree, operand, key, traits)
-        return _compile_index(tree, operand, key, traits)
-    return _compile_operator(tree, traits)
-
-
-cdef int refuse_unknown(tree, dict traits, list loops) except -1:
-    """ExpressionError for names that the plain evaluator would not find; `loops`: the macros' variables."""
-    if isinstance(tree, Ident):
-        if tree.name not in VARIABLES and tree.name not in _TYPE_NAMES and tree.name not in loops:
+        if tree.name in loops:
+            return 0
+        if not names.knows(tree.name):
             raise ExpressionError(f"unknown variable `{tree.name}`", offset=tree.offset)
+        if tree.name not in _TYPE_NAMES or tree.name in names.steps:
+            found.add(tree.name)
     elif isinstance(tree, Select):
-        if tree.operand == Ident("traits") and "traits" not in loops and tree.field not in traits:
-            raise ExpressionError(f"unknown trait `{tree.field}`", offset=tree.offset)
-        refuse_unknown(tree.operand, traits, loops)
+        if tree.operand == TRAITS and "traits" not in loops:
+            known(names.traits, "trait", tree)
+        elif tree.operand == SEGMENTS and "segments" not in loops:
+            known(names.segments, "segment", tree)
+        find_variables(tree.operand, names, loops, found)
     elif isinstance(tree, Call):
         if tree.function not in _FUNCTIONS:
             raise ExpressionError(f"unknown function `{tree.function}`", offset=tree.offset)
+        args = tree.args
         if tree.function in _MACROS:
-            refuse_unknown(tree.args[0], traits, loops)
-            loops = [*loops, tree.args[1].name]
-            for arg in tree.args[1:]:
-                refuse_unknown(arg, traits, loops)
-        else:
-            for arg in tree.args:
-                refuse_unknown(arg, traits, loops)
+            find_variables(args[0], names, loops, found)
+            loops, args = (*loops, args[1].name), args[1:]
+        for arg in args:
+            find_variables(arg, names, loops, found)
     return 0
 
 
-cdef Node _plain(tree, dict traits):
-    cdef _Plain node = _Plain()
-    refuse_unknown(tree, traits, [])
-    node.tree, node.traits = tree, traits
+cdef object known(dict names, str what, select):
+    """What stands for `select.field` in `names`."""
+    if select.field not in names:
+        raise ExpressionError(f"unknown {what} `{select.field}`", offset=select.offset)
+    return names[select.field]
+
+
+# --- the compiler -------------------------------------------------------------------------------
+
+def compile_condition(tree, Names names not None):
+    """The node of a tree of `stream.expression`; equal trees under the same `names` are one node.
+
+    ExpressionError for what this engine does not know: the rules' compiler has refused it before.
+    """
+    cdef Node node = names.nodes.get(tree)
+    if node is None:
+        node = names.nodes[tree] = _compile(tree, names)
     return node
 
 
-cdef Node _compile_index(tree, operand, key, dict traits):
-    cdef Node inner = compile_condition(operand, traits), at
-    cdef _Field field
-    cdef _Index index
-    if type(inner) is _Field and isinstance(key, Literal) and type(key.value) is str:
-        field = _Field()
-        field.path = (<_Field> inner).path + (key.value,)
-        return field
-    at = compile_condition(key, traits)
-    if type(inner) is _Plain or type(at) is _Plain:
-        return _plain(tree, traits)
-    index = _Index()
-    index.operand, index.key = inner, at
-    return index
+cdef Node _compile(tree, Names names):
+    cdef list args
+    if isinstance(tree, Literal):
+        return constant(tree.value)
+    if isinstance(tree, Ident):
+        return _compile_variable(tree, names)
+    if isinstance(tree, Select):
+        if tree.operand == TRAITS:
+            return _compile_trait(tree, tree, None, names)
+        if tree.operand == SEGMENTS:
+            return _compile_segment(tree, names)
+        return _compile_index(tree.operand, Literal(tree.field), names)
+    if not isinstance(tree, Call):
+        raise ExpressionError("a node of unknown kind")
+    if tree.function == "has":
+        return _compile_has(tree, names)
+    if tree.function == "_[_]":
+        operand, key = tree.args
+        if isinstance(operand, Select) and operand.operand == TRAITS and names.traits.get(operand.field, (0, 0, 0))[2]:
+            return _compile_trait(tree, operand, key, names)
+        return _compile_index(operand, key, names)
+    if tree.function in _MACROS or tree.function == "{}":
+        return _plain(tree, names)
+    if tree.function in ("_&&_", "_||_"):
+        args = [compile_condition(term, names) for term in terms_of(tree.function, tree)]
+    else:
+        args = [compile_condition(arg, names) for arg in tree.args]
+    node = operation(tree.function, args)
+    if node is None:
+        raise ExpressionError(f"unknown function `{tree.function}`", offset=tree.offset)
+    return node
 
 
-cdef Node _compile_trait(tree, select, key, dict traits):
+cdef Node _plain(tree, Names names):
+    cdef _Plain node = _Plain()
+    cdef set variables = set()
+    find_variables(tree, names, (), variables)
+    node.tree, node.names, node.variables = tree, names, frozenset(variables)
+    return node
+
+
+cdef Node _compile_variable(tree, Names names):
+    name = tree.name
+    if name in names.steps:
+        return _Captured((), names.steps[name])
+    if not names.knows(name):
+        raise ExpressionError(f"unknown variable `{name}`", offset=tree.offset)
+    if name == "event":
+        return _Field(())
+    if name == "customer":
+        return _Attribute(())
+    if name == "event_name":
+        return _EventName()
+    if name == "event_time":
+        return _EventTime()
+    if name == "now":
+        return _Now()
+    return constant(TypeValue(name)) if name in _TYPE_NAMES else _plain(tree, names)
+
+
+cdef Node _compile_index(operand, key, Names names):
+    cdef Node inner = compile_condition(operand, names)
+    if isinstance(inner, _Path) and isinstance(key, Literal) and type(key.value) is str:
+        return (<_Path> inner).below(key.value)
+    return operation("_[_]", [inner, compile_condition(key, names)])
+
+
+cdef Node _compile_trait(tree, select, key, Names names):
     cdef _Trait node
-    cdef Node at
-    if select.field not in traits:
-        raise ExpressionError(f"unknown trait `{select.field}`", offset=select.offset)
-    slot, function, per = traits[select.field]
-    if per != (key is not None):
+    slot, function, per = known(names.traits, "trait", select)
+    if per and key is None:
         hint = "a trait with `per` is read with a key, and no other"
         raise ExpressionError(f"wrong use of the trait `{select.field}`", offset=select.offset, hint=hint)
     if per:
-        at = compile_condition(key, traits)
-        if type(at) is _Plain:
-            return _plain(tree, traits)
         node = _TraitOfKey()
-        (<_TraitOfKey> node).key = at
+        (<_TraitOfKey> node).key = compile_condition(key, names)
     else:
         node = _Trait()
     node.slot, node.function = slot, function
     return node
 
 
-cdef list _terms(tree, str function):
-    """The terms of a chain, however it is bracketed."""
-    if isinstance(tree, Call) and tree.function == function:
-        return [term for arg in tree.args for term in _terms(arg, function)]
-    return [tree]
-
-
-cdef bint is_list_of_literals(tree):
-    return isinstance(tree, Call) and tree.function == "[]" and all([
-        isinstance(each, Literal) and (each.value is None or type(each.value) in JSON_TYPES)
-        for each in tree.args
-    ])
-
-
-cdef Node _compile_in(tree, dict traits):
-    cdef Node operand = compile_condition(tree.args[0], traits)
-    cdef _In node
-    if type(operand) is _Plain:
-        return _plain(tree, traits)
-    node = _In()
-    node.operand, node.items = operand, [each.value for each in tree.args[1].args]
+cdef Node _compile_segment(select, Names names):
+    cdef _Segment node = _Segment()
+    node.slot = known(names.segments, "segment", select)
     return node
 
 
-cdef Node _compile_operator(tree, dict traits):
-    cdef _Chain chain
-    cdef _Not negation
-    cdef _Equal equality
-    cdef _Order order
-    function = tree.function
-    if function in CHAINS:
-        chain = _Chain()
-        chain.settled = CHAINS[function]
-        chain.terms = [compile_condition(term, traits) for term in _terms(tree, function)]
-        return chain
-    if function == "@in" and is_list_of_literals(tree.args[1]):
-        return _compile_in(tree, traits)
-    if function != "!_" and function not in EQUALITIES and function not in ORDERS:
-        return _plain(tree, traits)
-    args = [compile_condition(arg, traits) for arg in tree.args]
-    if function == "!_":
-        negation = _Not()
-        negation.operand, = args
-        return negation
-    if any([type(each) is _Plain for each in args]):
-        return _plain(tree, traits)
-    if function in EQUALITIES:
-        equality = _Equal()
-        equality.negated = function == "_!=_"
-        equality.left, equality.right = args
-        return equality
-    order = _Order()
-    order.relation = ORDERS[function]
-    order.left, order.right = args
-    return order
+cdef Node _compile_has(tree, Names names):
+    select, = tree.args
+    if not isinstance(select, Select):
+        raise ExpressionError("`has` needs a field", offset=tree.offset)
+    if select.operand == SEGMENTS:
+        return has(_compile_segment(select, names), None)
+    if select.operand != TRAITS:
+        return has(compile_condition(select.operand, names), select.field)
+    if known(names.traits, "trait", select)[2]:
+        return constant(True)       # a map, with whatever keys
+    return has(compile_condition(select, names), None)

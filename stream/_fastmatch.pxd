@@ -2,7 +2,7 @@
 
 from libc.stdint cimport int64_t
 
-from stream._condition cimport Frame, Node
+from stream._condition cimport Frame, Names, Node
 from stream._customers cimport Customers
 from stream._decode cimport Lane
 from stream._state cimport Customer, Instance, Layout
@@ -33,6 +33,7 @@ cdef class Program:
     cdef Layout layout
     cdef dict plans, traits
     cdef list predicates, candidates
+    cdef Names names
 
     cdef Plan plan(self, str name)
     cdef int add_trait(self, trait) except -1

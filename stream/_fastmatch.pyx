@@ -44,7 +44,7 @@ from stream._state cimport COUNT, LAST, Customer, Instance, Layout, is_scalar, k
 import orjson
 
 from stream._codec import decode_reached, encode_reached
-from stream._condition import compile_condition
+from stream._condition import Names, compile_condition
 from stream._state import ABSENT
 
 cdef object ERROR = ABSENT
@@ -95,7 +95,9 @@ cdef class Program:
         for each in rules.traits:
             slot = slots[each.stable_id]
             self.traits[each.name] = slot, self.layout.trait[slot].function, each.per is not None
-        self.predicates = [compile_condition(tree, {}) for tree in rules.predicates]
+        self.names = Names(traits=self.traits)
+        names = Names()
+        self.predicates = [compile_condition(tree, names) for tree in rules.predicates]
         for trait in {each.stable_id: each for each in rules.traits}.values():
             self.add_trait(trait)
         by_id = {each.stable_id: each for each in rules.rules}
@@ -121,7 +123,7 @@ cdef class Program:
         candidate.rank, candidate.rule = rank, rule
         candidate.where = -1 if rule.where is None else rule.where
         if rule.condition is not None:
-            candidate.condition = compile_condition(rule.condition, self.traits)
+            candidate.condition = compile_condition(rule.condition, self.names)
         candidate.fields = rule.event_fields
         candidate.keep = 0 if rule.limit is None else rule.limit.count
         candidate.within = candidate.unless_where = -1
@@ -409,6 +411,7 @@ cdef class PartitionState:
         cdef Frame frame = self.frame
         memset(self.verdicts, UNKNOWN, len(self.program.predicates))
         frame.event, frame.name, frame.customer, frame.at = lane.event, lane.event_name, customer, lane.time
+        frame.time = lane.time
         for update in plan.updates:
             if (update.where < 0 or self.holds(update.where, lane)) and self.count_event(update, lane):
                 fits = True
@@ -564,6 +567,7 @@ cdef class PartitionState:
         frame.event, frame.name, frame.customer, frame.at = (
             loads(instance.event), instance.name, customer, instance.deadline
         )
+        frame.time = instance.time
         self.table.touch(customer)
         if self.is_met(candidate, frame, instance.source):
             self.settle(candidate, frame, instance, True)

@@ -12,6 +12,13 @@ cdef enum Function:
     COUNT = 1
     SUM = 2
     LAST = 3
+    MEAN = 4
+    MIN = 5
+    MAX = 6
+    FIRST = 7
+    DISTINCT = 8
+    TOP = 9
+    GAP = 10
 
 
 # --- the definitions that parts of a state belong to ------------------------------------------
@@ -66,6 +73,7 @@ cdef class Customer:
     cdef list traits                                # by trait slot: Window | Latest | {key: either} | None
     cdef list instances                             # open ones; at most one of a rule
     cdef dict sends                                 # rule slot: ascending times; None while empty
+    cdef dict attributes                            # of the profile; None: there is none
     cdef bint changed
     cdef Py_ssize_t size                            # of the byte form last written or read
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from stream._condition import compile_condition
+from stream._condition import Names, compile_condition
 from stream._state import ABSENT
 from stream.cel.values import Timestamp
 from stream.conditions import Scope, TraitShape, check, settled
@@ -158,7 +158,7 @@ def test_the_compiled_condition_gives_what_the_plain_one_gives(tree: Node) -> No
         plain = evaluate(tree, {"event": EVENT, "event_name": "view", "event_time": at, "now": at})
     except ExpressionError:
         plain = ABSENT
-    compiled = compile_condition(tree, {}).evaluate(EVENT, "view", None, 7)
+    compiled = compile_condition(tree, Names()).evaluate(EVENT, "view", None, 7)
     assert (type(compiled), repr(compiled)) == (type(plain), repr(plain))
 
 
@@ -175,4 +175,4 @@ def test_the_compiled_condition_gives_what_the_plain_one_gives(tree: Node) -> No
 )
 def test_traits_are_seen_by_what_has_no_node_of_its_own(source: str, value: object) -> None:
     traits = {"count": (0, 1, False), "sum": (1, 2, False), "last": (2, 3, False), "keyed": (3, 1, True)}
-    assert compile_condition(parse(source), traits).evaluate(EVENT) == value
+    assert compile_condition(parse(source), Names(traits=traits)).evaluate(EVENT) == value

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from stream._condition import compile_condition
+from stream._condition import Names, compile_condition
 from stream._decode import MAX_EVENT_BYTES, parse_time
 from stream._state import ABSENT
 from stream.clock import Clock
@@ -72,7 +72,7 @@ def test_compiled_conditions_say_what_the_plain_ones_say(tree: Node, event: dict
         expected: Any = evaluate(tree, {"event": event, "event_name": "view"})
     except ExpressionError:
         expected = ABSENT
-    assert the_same(compile_condition(tree, {}).evaluate(event, "view"), expected)
+    assert the_same(compile_condition(tree, Names()).evaluate(event, "view"), expected)
 
 
 @pytest.mark.parametrize(
@@ -101,7 +101,7 @@ def test_conditions_by_example(source: str, expected: Any) -> None:
     event = {
         "n": 1, "t": True, "deep": {"er": {"x": "y"}}, "list": [2, 3], "nil": None, "big": 2**64 - 1,
     }  # fmt: skip
-    assert the_same(compile_condition(parse(source), {}).evaluate(event, "view"), expected)
+    assert the_same(compile_condition(parse(source), Names()).evaluate(event, "view"), expected)
 
 
 @pytest.mark.parametrize(
@@ -109,7 +109,7 @@ def test_conditions_by_example(source: str, expected: Any) -> None:
 )
 def test_what_the_engine_does_not_know_is_an_error(tree: Node) -> None:
     with pytest.raises(ExpressionError):
-        compile_condition(tree, {})
+        compile_condition(tree, Names())
 
 
 def test_traits_in_conditions() -> None:

@@ -23,7 +23,7 @@ LAYERS: dict[str, set[str]] = {
         *("compiler", "program", "content", "keys", "schema"),
     },
     "engine": {
-        *("_state", "_codec", "_customers", "_condition", "_decode", "_fastmatch"),
+        *("_state", "_codec", "_customers", "_frame", "_operators", "_condition", "_decode", "_fastmatch"),
         *("engine", "guards", "arms", "quiet", "records"),
     },
     "runtime": {

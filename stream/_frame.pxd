@@ -1,0 +1,43 @@
+"""What a condition sees, and what it is compiled to; the essay is in `_condition.pyx`."""
+
+from cpython.dict cimport PyDict_GetItemWithError
+from cpython.object cimport PyObject
+from libc.stdint cimport int64_t
+
+from stream._state cimport Customer
+
+cdef class Frame:
+    """What a condition sees. `begin` comes before each judgement whose fields differ from the one before."""
+    cdef dict event
+    cdef str name
+    cdef Customer customer          # None: it has no state yet
+    cdef int64_t time               # `event_time`, ms
+    cdef int64_t at                 # `now`, ms: when traits are read
+    cdef list captured              # the events of the steps completed, by the index of the step; may be None
+    cdef list segments              # Nodes by slot
+    cdef bytearray verdicts         # by slot: UNKNOWN, or what it came to
+    cdef bint judged                # whether a verdict is known
+    cdef int segment_errors         # segments that ended in an error; whoever reads it sets it back
+
+    cdef int adopt(self, list segments) except -1           # the segments of a program
+    cdef int begin(self) except -1                          # forgets the verdicts on segments
+    cdef int judge(self, int slot) except -1                # whether a segment holds: 1 or 0
+    cdef dict attributes(self)                              # `customer`
+
+cdef class Node:
+    cdef object value(self, Frame frame)                    # ERROR (that is ABSENT), or a value of CEL
+    cdef int test(self, Frame frame) except -2              # 1 true, 0 false, -1 an error or no boolean
+
+cdef inline PyObject *reach(dict event, tuple path):
+    """What lies at a field path of an event, NULL if nothing (keys are strings: a look-up cannot fail)."""
+    cdef PyObject *value = <PyObject *> event
+    for name in path:
+        if type(<object> value) is not dict:
+            return NULL
+        value = PyDict_GetItemWithError(<object> value, name)
+        if value is NULL:
+            return NULL
+    return value
+
+cdef inline bint is_number(object value) noexcept:
+    return type(value) is int or type(value) is float

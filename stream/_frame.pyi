@@ -1,0 +1,26 @@
+"""Types of the compiled `_frame`; the essay is in `_condition.pyx`."""
+
+from collections.abc import Sequence
+from typing import Any, final
+
+from typing_extensions import disjoint_base
+
+from stream._state import Customer
+
+@final
+class Frame: ...
+
+@disjoint_base
+class Node:
+    def evaluate(
+        self,
+        event: dict[str, Any],
+        name: str = "",
+        customer: Customer | None = None,
+        at: int = 0,
+        *,
+        time: int | None = None,
+        attributes: dict[str, Any] | None = None,
+        captured: list[dict[str, Any] | None] | None = None,
+        segments: Sequence[Node] = (),
+    ) -> Any: ...

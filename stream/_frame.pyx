@@ -1,0 +1,87 @@
+# cython: autotestdict=False
+"""The frame of a judgement, and the base of a condition's nodes.
+
+A `Node` is immutable and knows no frame, so one is shared by all that use it. `Node.test` is what the loop
+calls: 1, 0, or -1 for an error; `Node.value` serves operands. A class has one of the two.
+
+Segments are judged when a condition asks for one, at most once between two calls of `Frame.begin`: that is a
+byte per segment. One that ends in an error does not hold, and is counted in `segment_errors`.
+Tested by tests/unit/test_condition_nodes.py.
+"""
+
+cimport cython
+from libc.stdint cimport int64_t
+from libc.string cimport memset
+
+from stream._state cimport Customer
+
+from stream._state import ABSENT
+
+cdef object ERROR = ABSENT
+cdef dict NO_ATTRIBUTES = {}        # never written to
+
+cdef enum:
+    UNKNOWN = 0
+    FALSE = 1
+    TRUE = 2
+
+
+@cython.final
+@cython.auto_pickle(False)
+cdef class Frame:
+    cdef int adopt(self, list segments) except -1:
+        self.segments = segments
+        self.verdicts = bytearray(len(segments))
+        self.judged = False
+        return 0
+
+    cdef int begin(self) except -1:
+        if self.judged:
+            memset(<char *> self.verdicts, UNKNOWN, len(self.verdicts))
+            self.judged = False
+        return 0
+
+    cdef int judge(self, int slot) except -1:
+        cdef int held
+        if self.verdicts[slot] == UNKNOWN:
+            held = (<Node> self.segments[slot]).test(self)
+            if held < 0:
+                self.segment_errors += 1
+            self.verdicts[slot] = TRUE if held == 1 else FALSE
+            self.judged = True
+        return self.verdicts[slot] == TRUE
+
+    cdef dict attributes(self):
+        if self.customer is None or self.customer.attributes is None:
+            return NO_ATTRIBUTES
+        return self.customer.attributes
+
+
+@cython.auto_pickle(False)
+cdef class Node:
+    """One node of a condition. A class overrides `value`, or `test` if it is a boolean."""
+
+    cdef object value(self, Frame frame):
+        cdef int held = self.test(frame)
+        return ERROR if held < 0 else held == 1
+
+    cdef int test(self, Frame frame) except -2:
+        cdef object value = self.value(frame)
+        return 1 if value is True else 0 if value is False else -1
+
+    def evaluate(
+        self, event, str name="", Customer customer=None, int64_t at=0, *,
+        time=None, attributes=None, captured=None, segments=(),
+    ):
+        """The value for an event, ABSENT if it ends in an error. For tests and tools.
+
+        `at` is `now`, and `event_time` too without `time`. `attributes` become those of `customer`.
+        """
+        cdef Frame frame = Frame()
+        frame.event, frame.name, frame.customer, frame.at = event, name, customer, at
+        frame.time = at if time is None else time
+        frame.captured = captured
+        if attributes is not None:
+            customer.attributes = attributes
+        frame.adopt(list(segments))
+        return self.value(frame)

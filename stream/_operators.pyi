@@ -1,0 +1,9 @@
+"""Types of the compiled `_operators`; the essay is in `_operators.pyx`."""
+
+from typing import Any
+
+from stream._frame import Node
+
+def constant(value: Any) -> Node: ...
+def has(operand: Node, field: str | None) -> Node: ...
+def operation(function: str, args: list[Node]) -> Node | None: ...
