@@ -11,7 +11,8 @@ condition whose value is no boolean does not hold, and counts as an error.
     _condition  the nodes of names: fields, attributes, captured events, traits, segments, times; the compiler
 
 What has no node (macros with a variable, maps written out, a trait by a computed name) is one node that asks
-`expression.evaluate`, with only those variables bound that it names; all around it stays nodes.
+`expression.evaluate`, with only those variables bound that it names; all around it stays nodes. Its bounds
+(steps, levels) hold for each such node by itself: beyond them it is an error like any other.
 
 Cost: a comparison of a field with a constant about 40 ns, most of it the look-up in the event's dict; a
 condition by `expression.evaluate` about 10 us. See loadtest/micro/conditions.py.
