@@ -2,8 +2,8 @@
 
     python -m loadtest.micro.conditions
 
-Both from the same run, in turns; nanoseconds a condition, of the processor's time: minimum, median, maximum of
-the rounds. The compiled one includes about 0.2 us for building its frame, which the engine does once an event.
+Both from the same run, in turns; nanoseconds of the processor's time for one: minimum, median, maximum of the
+rounds. The compiled one includes about 0.1 us for filling its frame, which the engine does once an event.
 """
 
 from __future__ import annotations
