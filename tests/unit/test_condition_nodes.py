@@ -151,6 +151,18 @@ def test_a_function_of_one_value_of_an_event(function: str, value: Any) -> None:
     assert compiled == plain
 
 
+@settings(max_examples=400, deadline=None)
+@given(SCALARS | JSON, st.lists(SCALARS, max_size=12))
+@example(True, [1, 0, None])
+@example(1, [True, False])
+@example(1.0, [1])
+@example(None, [False, 0, ""])
+def test_a_value_of_an_event_in_a_list_of_literals(value: Any, items: list[Any]) -> None:
+    tree = Call("@in", (Select(Ident("event"), "v"), Call("[]", tuple(map(Literal, items)))))
+    compiled, plain = both(tree, {"v": value})
+    assert compiled == plain
+
+
 def deep(levels: int) -> list[Any]:
     value: list[Any] = []
     for _ in range(levels):
@@ -182,6 +194,10 @@ def test_values_of_too_many_levels_are_an_error_and_no_crash(source: str) -> Non
         ("has(viewed.sku) && !has(viewed.x)", True),
         ("gone.sku == event.sku", ABSENT),
         ("has(gone.sku)", ABSENT),
+        ("gone == null", ABSENT),
+        ("event.new in [1, 'x']", False),
+        ("event.new in [false, 1, true]", True),
+        ("!(event.new in [false, null])", True),
         ("event.price - viewed.price", 2),
         ("event.price / 5", 2),
         ("-event.price % 5", -2),
@@ -209,7 +225,7 @@ def test_values_of_too_many_levels_are_an_error_and_no_crash(source: str) -> Non
     ],
 )
 def test_conditions_by_example(source: str, expected: Any) -> None:
-    event = {"sku": "s1", "price": 12, "tags": ["a", "b"], "seen": "2026-03-02T10:00:00Z"}
+    event = {"new": True, "sku": "s1", "price": 12, "tags": ["a", "b"], "seen": "2026-03-02T10:00:00Z"}
     attributes = {"email": "a@b.example", "address": {"city": "Wien"}}
     compiled, plain = both(parse(source), event, attributes, {"sku": "s1", "price": 10})
     assert compiled == plain == f"{type(expected).__name__} {expected!r}"
