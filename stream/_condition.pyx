@@ -11,7 +11,8 @@ condition whose value is no boolean does not hold, and counts as an error.
     _condition  the nodes of names: fields, attributes, captured events, traits, segments, times; the compiler
 
 What has no node (macros with a variable, maps written out, a trait by a computed name) is one node that asks
-`expression.evaluate`, with only those variables bound that it names; all around it stays nodes.
+`expression.evaluate`, with only those variables bound that it names; all around it stays nodes. Its bounds
+(steps, levels) hold for each such node by itself: beyond them it is an error like any other.
 
 Cost: a comparison of a field with a constant about 40 ns, most of it the look-up in the event's dict; a
 condition by `expression.evaluate` about 10 us. See loadtest/micro/conditions.py.
@@ -332,7 +333,7 @@ cdef Node _compile(tree, Names names):
         return _compile_variable(tree, names)
     if isinstance(tree, Select):
         if tree.operand == TRAITS:
-            return _compile_trait(tree, tree, None, names)
+            return _compile_trait(tree, None, names)
         if tree.operand == SEGMENTS:
             return _compile_segment(tree, names)
         return _compile_index(tree.operand, Literal(tree.field), names)
@@ -342,8 +343,9 @@ cdef Node _compile(tree, Names names):
         return _compile_has(tree, names)
     if tree.function == "_[_]":
         operand, key = tree.args
-        if isinstance(operand, Select) and operand.operand == TRAITS and names.traits.get(operand.field, (0, 0, 0))[2]:
-            return _compile_trait(tree, operand, key, names)
+        if isinstance(operand, Select) and operand.operand == TRAITS:
+            if known(names.traits, "trait", operand)[2]:
+                return _compile_trait(operand, key, names)
         return _compile_index(operand, key, names)
     if tree.function in _MACROS or tree.function == "{}":
         return _plain(tree, names)
@@ -391,7 +393,7 @@ cdef Node _compile_index(operand, key, Names names):
     return operation("_[_]", [inner, compile_condition(key, names)])
 
 
-cdef Node _compile_trait(tree, select, key, Names names):
+cdef Node _compile_trait(select, key, Names names):
     cdef _Trait node
     slot, function, per = known(names.traits, "trait", select)
     if per and key is None:
