@@ -21,7 +21,7 @@ cdef class Match:
     cdef PartitionState state
 
 cdef class PartitionState:
-    cdef readonly object rules
+    cdef readonly object rules, arms
     cdef Program program
     cdef Customers table
     cdef list lanes

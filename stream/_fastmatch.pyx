@@ -60,6 +60,7 @@ from stream._state cimport (
 
 import orjson
 
+import stream.arms
 from stream._codec import decode_reached, encode_reached
 from stream._state import ABSENT
 
@@ -138,6 +139,15 @@ cdef class Match:
     def group_taken(self):
         return self.rule.group in self.state.groups
 
+    @property
+    def rules(self):
+        return self.state.rules
+
+    @property
+    def arms(self):
+        """Who draws experiment arms: `stream.arms`, or what a test puts in its place."""
+        return self.state.arms
+
     def take_group(self):
         """No other rule of this one's group fires for the same cause."""
         if self.rule.group is not None:
@@ -201,8 +211,8 @@ cdef class PartitionState:
     gives out what changed.
     """
 
-    def __cinit__(self, rules):
-        self.rules = rules
+    def __cinit__(self, rules, arms=stream.arms):
+        self.rules, self.arms = rules, arms
         self.program = program_of(rules)
         self.table = Customers(self.program.layout)
         self.lanes = []
@@ -430,7 +440,7 @@ cdef class PartitionState:
         """Takes over attributes and consents; a dead letter if the profile would become too large."""
         if customer is None:
             customer = self.table.ensure(lane.customer)
-        if not lane.profile.merge_into(customer):
+        if not (<Profile> lane.profile).merge_into(customer):
             self.result.dead_letters.append(lane.dead_letter("profile"))
         customer.applied[lane.slot] = lane.offset
         return self.table.touch(customer)
