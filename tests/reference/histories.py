@@ -28,13 +28,13 @@ NEVER = START + 10_000 * 86_400_000  # a wall clock later than everything
 MISSING = object()
 
 FUTURE = 5 * 60_000  # how far ahead of the wall clock an event may be, in live worlds
-CUSTOMERS = ("c1", "c1", "c1", "c2", "c2", "é", 7, "c10")
+CUSTOMERS = ("c1", "c1", "c1", "c1", "c1", "c2", "c2", "é", 7, "c10")
 CATEGORIES = ("a", "a", "a", "a", "b", "b", "b", 1, 1, True, False, MISSING, None, "é", ["a"])
 PRICES = (1, 2, 1.5, 10, 1, 2, 1.5, 10, 0, -1, "a", True, None, MISSING, 2**53 + 1, 2.0**53)
 # Sums of quarters are exact in whatever order they are added up.
 AMOUNTS = (1, 2.5, 0.25, 10, 1, 2.5, 0.25, 10, -3, 0, True, "5", None, MISSING)
 FLAGS = (True, True, True, True, False, MISSING, "x", None, {"a": 1}, {"a": True})
-STEPS = (0, 0, 1, 1, 2, 5, 10, 30, 60, 61, 100, 300)
+PACES = ((0, 0, 1, 1, 2, 5, 10, 30, 60, 61, 100, 300), (0, 1, 1, 0, 2, 3, 5, 5, 10))  # between two events
 LATENESS = (0, 0, 0, 0, 0, 0, 0, 0, 1, 5, 30, 61, 600, 3000)
 BAD_VALUES = (None, b"", b"{", b"[1]", b'"x"', b"\xff{}", b"null", b'{"ts": NaN}')
 BAD_CUSTOMERS = (MISSING, "", None, True, 1.5, ["c1"])
@@ -42,11 +42,11 @@ BAD_NAMES = (MISSING, None, 3, ["add"])
 BAD_TIMES = ("yesterday", True, -5, 1e30, [START], "")
 
 ATTRIBUTES: Mapping[str, Sequence[Any]] = {
-    "email": ("a@b.example", "a@b.example", "", None),
+    "email": ("a@b.example", "a@b.example", "a@b.example", "", None),
     "tier": ("gold", "silver", "gold", None, 3),
     "name": ("Ann", "Ann", "Éva", None, ["Ann"]),
     "age": (18, 17, 18.0, None, "18"),
-    "timezone": ("UTC", "Europe/Berlin", "Asia/Kolkata", "America/New_York", "Mars/Base", None, 3),
+    "timezone": ("UTC", "Europe/Berlin", "UTC", "Asia/Kolkata", "America/New_York", "Mars/Base", None, 3),
     "preferred_channel": ("email", "push", "web", "fax", None, 1),
 }
 BAD_PROFILES: Sequence[tuple[str, Any]] = (
@@ -132,11 +132,13 @@ def histories(draw: st.DrawFn, *, live: bool = False) -> History:
     wall = START + draw(st.sampled_from((0, 100, 1_000))) * scale if live else NEVER
     by_name = {source.name: source for source in rules.sources}
     records: dict[str, list[Rec]] = {"clicks": [], "orders": [], "profiles": []}
-    now = START
+    if draw(st.booleans()):
+        records["profiles"] = [_introduction(n, who) for n, who in enumerate(dict.fromkeys(CUSTOMERS))]
+    now, pace = START, draw(st.sampled_from(PACES))
     least = draw(st.sampled_from((0, 20, 40)))
     for number, faces in enumerate(draw(strings(16, least, 60))):
         dice = Dice(faces)
-        now += dice.pick(STEPS) * scale
+        now += dice.pick(pace) * scale
         time = now - min(dice.pick(LATENESS) * scale, latest)
         stamped = time
         if time > wall + FUTURE:  # replaced by when the record came, if the windows allow it
@@ -146,6 +148,13 @@ def histories(draw: st.DrawFn, *, live: bool = False) -> History:
         offset = (queue[-1].offset + 1 if queue else 0) + dice.chance(16)
         queue.append(_record(source, dice, time, stamped, number, offset))
     return History(rules, draw(st.integers(0, 1)), records, wall, not live)
+
+
+def _introduction(offset: int, customer: Any) -> Rec:
+    """A customer who may be written to."""
+    consents = {purpose: {"granted": True, "at": START - 60_000} for purpose in PURPOSES}
+    data = {"customer": customer, "ts": START, "attributes": {"email": "a@b.example"}, "consents": consents}
+    return Rec(offset, START, None, json.dumps(data).encode())
 
 
 def _record(source: Source, dice: Dice, time: int, stamped: int, number: int, offset: int) -> Rec:

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from stream.clock import Clock
 from stream.engine import PartitionState, process
 from stream.structs import Batch, DeadLetter, Decision, Result, Trigger
 
-from . import model
 from .histories import History, Rec
+from .model import Model, Outcome
 
+GUARDS = frozenset({"limit"})  # those that the engine has
 ENDLESS = 1_000  # calls that apply or fire one thing each: no history here has so many
 
 
@@ -20,7 +21,7 @@ ENDLESS = 1_000  # calls that apply or fire one thing each: no history here has 
 class Portion:
     """One call: how many records of each source are handed in, and how many events it may apply."""
 
-    take: tuple[int, int]
+    take: tuple[int, ...]
     limit: int
     drain: bool
 
@@ -59,8 +60,7 @@ class Player:
         """Hand in the records by portions, then all that is left, and apply everything."""
         for portion in portions:
             self.call(portion)
-        first, second = (len(waiting) for waiting in self.waiting.values())
-        self.call(Portion((first, second), 5000, drain=True))
+        self.call(Portion(tuple(map(len, self.waiting.values())), 5000, drain=True))
 
     def call(self, portion: Portion) -> None:
         records: dict[str, Sequence[Rec]] = {}
@@ -103,15 +103,10 @@ class Player:
         }
 
 
-def expected_of(history: History) -> model.Outcome:
+def expected_of(history: History, guards: Collection[str] = GUARDS) -> Outcome:
     """What the reference model makes of a history."""
-    return model.run(
-        history.rules,
-        history.records,
-        partition=history.partition,
-        wall=history.wall,
-        by_event_time=history.by_event_time,
-    )
+    clock = {"wall": history.wall, "by_event_time": history.by_event_time}
+    return Model(history.rules, history.partition, guards=guards, **clock).run(history.records)
 
 
 def restart(history: History, snapshot: Snapshot, positions: Mapping[str, int]) -> Player:
@@ -128,7 +123,7 @@ def without_ids(decisions: Iterable[Decision]) -> list[Decision]:
     return [replace(decision, trigger_id="") for decision in decisions]
 
 
-def assert_same(expected: model.Outcome, player: Player) -> None:
+def assert_same(expected: Outcome, player: Player) -> None:
     """The engine says what the model says, in everything that the contract settles."""
     assert without_ids(player.decisions) == without_ids(expected.decisions)
     assert_ids_stand_for_causes(expected.decisions, player.decisions)

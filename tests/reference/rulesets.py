@@ -217,7 +217,7 @@ FUNCTIONS: tuple[tuple[TraitFunction, FieldPath | None], ...] = (
     ("gap", None),
 )
 PURPOSES = ("mail", "phone")
-ZONES = (None, "UTC", "Europe/Berlin", "Asia/Kolkata")
+ZONES = (None, "UTC", "UTC", "Europe/Berlin", "Asia/Kolkata")
 # The worlds start at 10:00 UTC, 11:00 in Berlin, 15:30 in Kolkata.
 QUIET = (
     Quiet(601, 605),
@@ -300,10 +300,10 @@ class Workshop:
         return Channel(
             name,
             f"triggers.{name}",
-            consent=dice.pick((None, None, *PURPOSES)),
-            address=dice.pick((None, None, ("customer", "email"), ("event", "props", "k"))),
+            consent=dice.pick((None, None, None, *PURPOSES)),
+            address=dice.pick((None, None, None, ("customer", "email"), ("event", "props", "k"))),
             cap=self.limit(dice),
-            quiet=dice.pick(QUIET) if dice.chance(3) else None,
+            quiet=dice.pick(QUIET) if dice.chance(2) else None,
         )
 
     def policy(self, dice: Dice) -> Policy:
@@ -312,22 +312,22 @@ class Workshop:
             cap=self.limit(dice),
             suppress=parse(condition(dice, self.customer_atom)) if dice.chance(5) else None,
             holdout=dice.pick((0, 0, 0, 2_500)),
-            stale_after=dice.pick((None, None, None, 5, 30)) if self.scale == 1 else self.stale(dice),
+            stale_after=self.stale(dice),
         )
 
     def stale(self, dice: Dice) -> int | None:
-        after = dice.pick((None, None, None, 0, 1, 5, 30))
+        after = dice.pick((None, None, None, None, None, None, 0, 1, 5, 30))
         return None if after is None else after * self.scale
 
     def step(self, number: int, dice: Dice, names: list[str]) -> Step:
         """One more step; `names` of those before, to which its own is added."""
         compares = parse(condition(dice, captured_atom(names))) if names and dice.chance(2) else None
         step = Step(
-            on=dice.some(NAMES),
+            on=NAMES if dice.chance(3) else dice.some(NAMES),
             where=self.where(dice) if compares is None else None,
             compares=compares,
             name=f"s{number}" if dice.chance(2) else None,
-            within=dice.pick(WAITS) * self.scale if number and not dice.chance(3) else None,
+            within=dice.pick(WAITS[2:]) * self.scale if number and dice.chance(2) else None,
         )
         if step.name:
             names.append(step.name)
@@ -340,7 +340,7 @@ class Workshop:
 
     def rule(self, number: int, dice: Dice) -> Rule:
         names: list[str] = []
-        steps = tuple(self.step(each, dice, names) for each in range(dice.pick((1, 1, 1, 2, 2, 3, 4))))
+        steps = tuple(self.step(each, dice, names) for each in range(dice.pick((1, 1, 2, 2, 2, 3, 4))))
 
         def atom(dice: Dice) -> str:
             match dice.number() % 6:
@@ -367,7 +367,7 @@ class Workshop:
             condition=None if dice.chance(4) else parse(condition(dice, atom)),
             limit=self.limit(dice),
             priority=dice.pick((0, 0, 1, -1)),
-            group=dice.pick((None, None, "g", "h")),
+            group=dice.pick((None, "g", "g", "h")),
             holdout=dice.pick((0, 0, 0, 5_000)),
             goal=Goal(("buy",), 3 * 86_400_000, ("amount",)) if dice.chance(4) else None,
             stale_after=self.stale(dice),
