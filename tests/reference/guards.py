@@ -113,7 +113,7 @@ class Guards:
     # -- one method for each guard: whether it refuses
 
     def stale(self, match: Match, channel: Channel) -> bool:
-        return match.late and match.first is None
+        return match.late  # it was never deferred, then
 
     def limit(self, match: Match, channel: Channel) -> bool:
         mine = [send for send in self.sends if send.rule == match.rule.name]

@@ -134,7 +134,9 @@ def histories(draw: st.DrawFn, *, live: bool = False) -> History:
     records: dict[str, list[Rec]] = {"clicks": [], "orders": [], "profiles": []}
     if draw(st.booleans()):
         records["profiles"] = [_introduction(n, who) for n, who in enumerate(dict.fromkeys(CUSTOMERS))]
-    now, pace = START, draw(st.sampled_from(PACES))
+    # Quiet hours are told by the minute: some worlds begin just before one ends.
+    now = START + draw(st.sampled_from((0, 60_000 - 50)))
+    pace = draw(st.sampled_from(PACES))
     least = draw(st.sampled_from((0, 20, 40)))
     for number, faces in enumerate(draw(strings(16, least, 60))):
         dice = Dice(faces)

@@ -25,8 +25,7 @@ Reading: an instance that replaces another is the newest.
 Reading: late events advance and close as they come; a time before that of the step before fits any
 `within`.
 Reading: a match that was deferred is no open instance any more: no step replaces it, no `unless` closes it.
-It is judged by the guards again, not by its `if`; what it then reads is as of that time. `stale` is not
-asked again.
+It is judged by the guards again, not by its `if`; what it then reads is as of that time.
 Reading: content is rendered when all guards have passed. What fails on its content counts for no limit, cap
 or group.
 Reading: the profile is the one at the moment of judging, also for a timer whose deadline lies before its

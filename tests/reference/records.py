@@ -8,6 +8,7 @@ events; its bounds are another matter, since they depend on what the customer ha
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -71,7 +72,7 @@ def understand(
 ) -> Event | ProfileUpdate | str:
     """The event or profile update, or the reason why it is none. `wall`: None if event time is the clock."""
     try:
-        data = json.loads((record.value or b"").decode(), parse_constant=refuse)
+        data = json.loads((record.value or b"").decode(), parse_constant=refuse, parse_float=finite)
     except ValueError:
         return "json"
     if not isinstance(data, dict):
@@ -119,7 +120,12 @@ def understood(written: Any) -> dict[str, Consent] | None:
 
 
 def refuse(constant: str) -> Any:
-    raise ValueError(f"{constant} is not JSON")
+    raise ValueError(f"{constant} is no number")
+
+
+def finite(text: str) -> float:
+    """Reading: a number too large for a double makes the record bad."""
+    return float(text) if math.isfinite(float(text)) else refuse(text)
 
 
 def look_up(data: Any, path: FieldPath, absent: Any = NOTHING) -> Any:

@@ -310,13 +310,13 @@ class Workshop:
         return Policy(
             timezone=dice.pick(ZONES),
             cap=self.limit(dice),
-            suppress=parse(condition(dice, self.customer_atom)) if dice.chance(5) else None,
+            suppress=parse(condition(dice, self.customer_atom)) if dice.chance(8) else None,
             holdout=dice.pick((0, 0, 0, 2_500)),
             stale_after=self.stale(dice),
         )
 
     def stale(self, dice: Dice) -> int | None:
-        after = dice.pick((None, None, None, None, None, None, 0, 1, 5, 30))
+        after = dice.pick((*[None] * 9, 0, 1, 5, 30))
         return None if after is None else after * self.scale
 
     def step(self, number: int, dice: Dice, names: list[str]) -> Step:
@@ -396,7 +396,8 @@ def rule_sets(draw: st.DrawFn, *, scale: int) -> RuleSet:
     names = ("web", "email", "push")
     workshop.channels = tuple(workshop.channel(name, Dice(faces[n * 8 :])) for n, name in enumerate(names))
     policy = workshop.policy(Dice(faces[24:]))
-    rules = [workshop.rule(n, Dice(faces)) for n, faces in enumerate(draw(strings(96, 1, 6)))]
+    least = draw(st.sampled_from((1, 3)))
+    rules = [workshop.rule(n, Dice(faces)) for n, faces in enumerate(draw(strings(96, least, 6)))]
     return RuleSet(
         revision="0" * 16,
         sources=sources(Dice(draw(st.binary(min_size=5, max_size=5)))),

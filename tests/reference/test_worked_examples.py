@@ -178,6 +178,7 @@ def one_record(value: bytes | None) -> History:
         (b"", "json"),
         (b"{", "json"),
         (b'["event"]', "json"),
+        (b'{"event": "product_view", "customer_id": "c1", "price": 1e400}', "json"),
         (b'{"event": "product_view", "customer_id": "\xff"}', "json"),
         (b'{"event": "product_view"}', "customer"),
         (b'{"event": "product_view", "customer_id": null}', "customer"),

@@ -15,17 +15,39 @@ import pytest
 
 from stream.content import Template
 from stream.expression import parse
-from stream.program import Channel, Limit, Policy, Quiet, Rule, Trait, Variant
+from stream.program import WHOLE, Channel, Limit, Policy, Quiet, Rule, Trait, Variant
 
 from .conftest import by_engine
 from .examples import DAY, HOUR, MINUTE, WEB, Happening, history, rule, rule_set, step, told
-from .guards import ALL
+from .guards import ALL, ORDER
 from .histories import START, History
 from .model import Message, Outcome
 from .player import GUARDS, expected_of
 
 EMAIL = Channel("email", "triggers.email", consent="mail")
 MAIL: Happening = (0, "profile", {"consents": {"mail": {"granted": True, "at": START, "basis": "form"}}})
+
+
+@pytest.mark.parametrize("first", range(len(ORDER)))
+def test_the_first_that_refuses_gives_the_reason(first: int) -> None:
+    """A match that all guards refuse, with more and more of them switched off."""
+    channel = replace(EMAIL, address=("customer", "email"), cap=Limit(1, DAY), quiet=Quiet(11 * 60, 12 * 60))
+    parts = {"channels": (channel,), "limit": Limit(1, DAY), "quiet": "drop", "group": "g"}
+    rules = rule_set(
+        view("r", **parts, holdout=WHOLE),  # held out at first: this uses up the limit and the cap
+        view("top", priority=1, group="g", condition="event.top", stale_after=DAY),
+        policy=Policy(timezone="UTC", stale_after=1, suppress=parse("has(customer.complaint)")),
+    )
+    spoilt = {"attributes": {"email": None, "complaint": "many"}}
+    happenings: list[Happening] = [
+        (0, "profile", {**MAIL[2], "attributes": {"email": "a@b.example"}}),
+        (1, "view", {}),
+        (2, "profile", {**spoilt, **consent(2, granted=False)[2]}),
+        (90 * MINUTE + 2, "x", {}),
+        (90 * MINUTE, "view", {"top": True}),
+    ]
+    decisions = expected_of(history(rules, happenings), frozenset(ORDER[first:])).decisions
+    assert [each.reason for each in decisions if each.rule == "r"][-1] == ORDER[first]
 
 
 def view(name: str, **parts: Any) -> Rule:
@@ -399,6 +421,14 @@ def test_a_failed_content_leaves_the_group_to_the_next() -> None:
     failing = {"text": Template("{{ event.missing }}")}
     rules = rule_set(view("a", group="g", content=failing, limit=Limit(1, DAY)), view("b", group="g"))
     assert reasons(rules, [(0, "view", {}), (1, "view", {})]) == ["content", "sent", "content", "sent"]
+
+
+def test_two_events_of_one_moment_are_two_causes_and_a_timer_a_third() -> None:
+    rules = rule_set(
+        view("a", group="g"), rule("b", step("buy"), group="g"), rule("c", step("x"), wait=5, group="g")
+    )
+    happenings: list[Happening] = [(0, "x", {}), (5, "view", {}), (5, "buy", {}), (6, "y", {})]
+    assert judged(rules, happenings) == [(5, "a", "sent"), (5, "b", "sent"), (5, "c", "sent")]
 
 
 def test_timers_of_a_group_compete_for_a_deadline_of_a_customer() -> None:

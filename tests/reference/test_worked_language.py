@@ -253,6 +253,15 @@ def test_a_profile_update_that_cannot_be_is_put_aside(run: Run, parts: dict[str,
     ]
 
 
+def test_a_customer_has_at_most_a_hundred_purposes(run: Run) -> None:
+    updates = [
+        profile(at, consents={f"p{number}": {"granted": True, "at": START} for number in range(first, last)})
+        for at, (first, last) in enumerate([(0, 60), (60, 100), (100, 101), (0, 100)])
+    ]
+    _, dead_letters = run(history(GOLD, updates))
+    assert [each.record.offset for each in dead_letters] == [2]
+
+
 def test_a_profile_update_moves_the_time_on(judge: Judge) -> None:
     rules = rule_set(rule("r", step("a"), wait=10))
     assert judge(rules, [(0, "a", {}), profile(11, customer_id="c2")]) == [(10, "r", "sent")]
@@ -433,7 +442,19 @@ def test_only_so_many_values_are_kept_those_that_came_last(judge: Judge, per: st
     top = replace(top, rules=(replace(top.rules[0], condition=condition),))
     pushed: Happening = (0, "view", {"n": 1_000_000, "per": "p"})
     assert judge(top, [pushed, pushed, *views[6:], (5_000, "ask", {})]) == [(5_000, "r", "sent")]
+    # One that came again in between was not the next to go.
+    again = [pushed, *views[:9], pushed, *views[9 : kept + 5]]
+    assert judge(top, [*again, (5_000, "ask", {})]) == [(5_000, "r", "sent")]
     assert judge(top, [pushed, pushed, *views, (4_999, *pushed[1:]), (5_000, "ask", {})]) == []
+
+
+@pytest.mark.parametrize(("function", "field", "kept"), [("count", None, 1_000), ("distinct", "n", 100)])
+def test_only_so_many_keys_of_a_map_are_kept(judge: Judge, function: Any, field: Any, kept: int) -> None:
+    trait = Trait("t", "1" * 16, function, ("view",), field and (field,), per=("n",))
+    rules = rule_set(rule("r", step("ask"), condition="traits.t[event.n] == 1"), traits=[trait])
+    views: list[Happening] = [(at, "view", {"n": at}) for at in range(kept + 1)]
+    asked: list[Happening] = [(5_000, "ask", {"n": 0}), (5_001, "ask", {"n": 1})]
+    assert judge(rules, [*views, *asked]) == [(5_001, "r", "sent")]
 
 
 def test_a_where_that_ends_in_an_error_does_not_hold(judge: Judge) -> None:

@@ -46,7 +46,7 @@ def is_of_use(trait: Trait, event: Event) -> bool:
         case "count" | "gap":
             return True
         case "sum" | "mean" | "min" | "max":
-            return kind_of(value) == "number" and math.isfinite(value)
+            return kind_of(value) == "number"
         case "first" | "last":
             return kind_of(value) in SCALARS
         case "distinct" | "top":
