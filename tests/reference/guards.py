@@ -41,7 +41,7 @@ ORDER = ("stale", "limit", "suppressed", "consent", "address", "quiet", "group",
 VARIANTS = "variants"  # no guard, but switched on and off like one
 ALL = frozenset((*ORDER, VARIANTS))
 DAY = 24 * 3_600_000
-ZONES = available_timezones()
+ZONES = available_timezones() - {"localtime"}  # which is a name for where the machine stands
 
 
 @dataclass(frozen=True)
