@@ -2,10 +2,11 @@
 
 Each guard is one method that says whether it refuses, and each can be left out by its name.
 
-Reading: a channel is chosen before the guards are asked: the first in the rule's list (the customer's
-`preferred_channel` before the others, if it is in the list) that the consent, the address and the caps let
-through; if there is none, the first of the list, so that it is the one whose reason is given. Every
-decision names this channel, also one that was refused earlier (`stale`, `limit`, `suppressed`).
+Reading: `stale`, `limit` and `suppressed` are asked before a channel is chosen; what they refuse names the
+first channel of the rule's list, in which the customer's `preferred_channel`, if it is there, goes before
+the others.
+Reading: the channel is the first of this list that has consent and an address, and whose cap is not
+reached; if the caps of all such are reached, the first such; if there is none such, the first of the list.
 Reading: `policy.cap` counts and holds the channels that need consent; a channel without is never held by
 it.
 Reading: an address that is absent, null or an empty text is none.
@@ -25,7 +26,7 @@ Reading: a variant is chosen after all guards, so only what was sent, or failed 
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, time, timedelta
 from hashlib import blake2b
@@ -38,6 +39,8 @@ from .profiles import Profile
 from .records import EPOCH, look_up
 
 ORDER = ("stale", "limit", "suppressed", "consent", "address", "quiet", "group", "cap", "holdout")
+BEFORE_CHANNELS = ORDER[:3]
+REACHING = ("consent", "address")
 VARIANTS = "variants"  # no guard, but switched on and off like one
 ALL = frozenset((*ORDER, VARIANTS))
 DAY = 24 * 3_600_000
@@ -78,24 +81,29 @@ class Guards:
     def __init__(self, rules: RuleSet, enabled: Collection[str]) -> None:
         assert set(enabled) <= ALL
         self.rules = rules
-        self.enabled = enabled
+        self.enabled = frozenset(enabled)
         self.sends: list[Send] = []
         self.takers: dict[tuple[object, str], str] = {}  # (cause, group): the rule that took it
 
-    def choose(self, match: Match) -> Channel:
+    def verdict(self, match: Match) -> tuple[Channel, str | None]:
+        """The channel, and the first guard that refuses; None: it may be sent."""
+        channels = self.preference(match)
+        if reason := self.refusal(BEFORE_CHANNELS, match, channels[0]):
+            return channels[0], reason
+        reachable = [each for each in channels if self.refusal(REACHING, match, each) is None]
+        free = [each for each in reachable if self.refusal(("cap",), match, each) is None]
+        [channel, *_] = free or reachable or channels
+        return channel, self.refusal(ORDER, match, channel)
+
+    def preference(self, match: Match) -> list[Channel]:
         channels = list(match.rule.channels)
-        choosing = [guard for guard in ("consent", "address", "cap") if guard in self.enabled]
-        if choosing:
+        if self.enabled & {*REACHING, "cap"}:
             preferred = match.profile.attributes.get("preferred_channel")
             channels.sort(key=lambda channel: channel.name != preferred)
-        for channel in channels:
-            if not any(self.refuses(guard, match, channel) for guard in choosing):
-                return channel
-        return channels[0]
+        return channels
 
-    def refusal(self, match: Match, channel: Channel) -> str | None:
-        """The first guard that refuses; None: it may be sent."""
-        for guard in ORDER:
+    def refusal(self, guards: Sequence[str], match: Match, channel: Channel) -> str | None:
+        for guard in guards:
             if guard in self.enabled and self.refuses(guard, match, channel):
                 return guard
         return None

@@ -388,7 +388,7 @@ class _Run:
             and self.ask(suppress, customer, self.outcome.possible_errors, event) is not False,
             cause=(instance.customer, at) if timed else self.applied,
         )
-        channel = self.guards.choose(match)
+        channel, reason = self.guards.verdict(match)
         decision = Decision(
             trigger_id=repr(cause_of(instance)),
             rule=rule.name,
@@ -401,7 +401,6 @@ class _Run:
             at=at,
             timed=timed,
         )
-        reason = self.guards.refusal(match, channel)
         if reason == "quiet" and (end := self.guards.deferred_to(match, channel)) is not None:
             first = at if instance.first is None else instance.first
             self.deferred.append(replace(instance, deadline=end, first=first))

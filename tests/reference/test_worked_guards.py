@@ -210,6 +210,18 @@ def test_if_no_channel_may_be_used_the_reason_is_that_of_the_first() -> None:
         ("email", "consent")
     ]
     assert channel_of(rule_set(view("r", channels=(POST, EMAIL))), [(5, "view", {})]) == [("post", "address")]
+    capped = replace(WEB, cap=Limit(1, DAY))
+    views: list[Happening] = [(5, "view", {}), (6, "view", {})]
+    assert channel_of(rule_set(view("r", channels=(EMAIL, capped))), views) == [
+        ("web", "sent"),
+        ("web", "cap"),  # nothing is to be had by email anyway
+    ]
+
+
+def test_what_is_refused_before_a_channel_is_chosen_names_the_first() -> None:
+    rules = rule_set(view("r", channels=(EMAIL, WEB), limit=Limit(1, DAY)))
+    views: list[Happening] = [(0, "view", {}), (1, "view", {})]
+    assert channel_of(rules, views) == [("web", "sent"), ("email", "limit")]
 
 
 def test_a_channel_whose_cap_is_reached_is_passed_over() -> None:
