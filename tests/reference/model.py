@@ -5,14 +5,14 @@ its own decoding, no incremental state, no index and no heap. Every value of a t
 the list of all events that it counts, so nothing here can be stale. Conditions are the exception: they are
 asked of `stream.expression.evaluate`, which is judged by CEL's published cases and is not what the engine
 runs for the forms it compiles; a third evaluator would only add its own mistakes. Likewise content is
-rendered by `Template`.
+rendered by `Template`; how traits and times look in a text is left to the engine's own tests.
 
 It answers one question: all records of one partition, each source read to its end, in one go: which
 decisions, in which order? It knows no crash, no batches and no change of rules. The engine must say the
 same however its input is cut up.
 
-To be read from top to bottom beside the contract; `records`, `profiles`, `traits` and `guards` are parts of
-it. Where the contract leaves something open, the reading taken is marked `Reading:`.
+To be read from top to bottom beside the contract; `records`, `profiles`, `traits`, `instances` and `guards`
+are parts of it. Where the contract leaves something open, the reading taken is marked `Reading:`.
 
 Reading: two sources at the same time go in the order of their names.
 Reading: a profile update moves the time on and fires timers as an event does, then is merged, and nothing
@@ -34,7 +34,6 @@ news.
 
 from __future__ import annotations
 
-import json
 from collections import Counter, deque
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -45,64 +44,17 @@ from stream.cel.values import Lookup, Timestamp
 from stream.durations import format_duration
 from stream.errors import ContentError, ExpressionError
 from stream.expression import Node, evaluate
-from stream.program import Rule, RuleSet, Source, Step, Unless
+from stream.program import Channel, Goal, Rule, RuleSet, Source, Step, Unless
 from stream.structs import DeadLetter, Decision, EventRef, Record
+from stream.structs import Outcome as Outcomes
 
 from . import guards as policing
+from .instances import Instance, cause_of
 from .profiles import Profile
-from .records import NOTHING, Event, Key, ProfileUpdate, look_up, map_key, understand
+from .records import NOTHING, Event, ProfileUpdate, look_up, map_key, understand
 from .traits import is_of_use, value_of
 
 MAX_KEYS = 16
-
-
-@dataclass(frozen=True, eq=False)
-class Instance:
-    """A rule that has seen the events of some of its steps.
-
-    `deadline`: when it fires, or gives up waiting for its next step; None: never. `late`: its last event was.
-    `first`: when it was judged and deferred.
-    """
-
-    rule: Rule
-    customer: str
-    key: Key | None
-    opened: int
-    events: tuple[Event, ...]
-    late: bool
-    deadline: int | None = None
-    first: int | None = None
-
-    @property
-    def last(self) -> Event:
-        return self.events[-1]
-
-    @property
-    def complete(self) -> bool:
-        return len(self.events) == len(self.rule.steps)
-
-    @property
-    def place(self) -> tuple[int, str, int]:
-        """Its place among the candidates of an event."""
-        return (-self.rule.priority, self.rule.name, self.opened)
-
-    def with_event(self, event: Event, late: bool) -> Instance:
-        """It with one more step; the deadline follows from it."""
-        after = replace(self, events=(*self.events, event), late=late)
-        rule = self.rule
-        if not after.complete:
-            within = rule.steps[len(after.events)].within
-            deadline = None if within is None else event.time + within
-        elif rule.timed:
-            deadline = event.time + (rule.unless.within if rule.unless else 0) + rule.wait
-        else:
-            deadline = None
-        return replace(after, deadline=deadline)
-
-    def names(self) -> dict[str, Any]:
-        """The events of its steps, by their `as`."""
-        steps = zip(self.rule.steps, self.events, strict=False)
-        return {step.name: event.data for step, event in steps if step.name is not None}
 
 
 @dataclass(frozen=True)
@@ -406,7 +358,7 @@ class _Run:
             self.deferred.append(replace(instance, deadline=end, first=first))
             decision = replace(decision, outcome="deferred", reason=reason)
         elif reason is not None:
-            outcome = "holdout" if reason == "holdout" else "suppressed"
+            outcome: Outcomes = "holdout" if reason == "holdout" else "suppressed"
             decision = replace(decision, outcome=outcome, reason=reason)
         else:
             variant = self.guards.variant(match)
@@ -427,11 +379,11 @@ class _Run:
         self,
         decision: Decision,
         match: policing.Match,
-        channel: policing.Channel,
+        channel: Channel,
         content: Mapping[str, str],
         event: Event,
     ) -> Message:
-        goal, consent = match.rule.goal, None
+        consent = None
         if channel.consent is not None and (held := match.profile.consents.get(channel.consent)):
             consent = {"purpose": channel.consent, "granted_at": held.at, "basis": held.basis}
         return Message(
@@ -441,14 +393,14 @@ class _Run:
             content,
             match.rule.priority,
             event.stamped,
-            goal
-            and {
-                "on": list(goal.on),
-                "within": format_duration(goal.within),
-                "value": ".".join(goal.value) if goal.value else None,
-            },
+            None if match.rule.goal is None else goal_of(match.rule.goal),
             consent,
         )
+
+
+def goal_of(goal: Goal) -> dict[str, Any]:
+    value = ".".join(goal.value) if goal.value else None
+    return {"on": list(goal.on), "within": format_duration(goal.within), "value": value}
 
 
 class Traits(Lookup):
@@ -467,10 +419,3 @@ class Traits(Lookup):
 def facts_of(event: Event) -> dict[str, Any]:
     """What every condition sees of an event."""
     return {"event": event.data, "event_name": event.name, "event_time": Timestamp(event.time * 1_000_000)}
-
-
-def cause_of(instance: Instance) -> tuple[str, ...]:
-    """What a trigger's id is a hash of."""
-    event = instance.last
-    parts = (instance.rule.stable_id, instance.customer, event.source, event.id)
-    return parts if instance.key is None else (*parts, json.dumps(instance.key[1]))

@@ -14,7 +14,7 @@ from stream.structs import Batch, DeadLetter, Decision, Result, Trigger
 from .histories import History, Rec
 from .model import Message, Model, Outcome
 
-# What the engine has by now; the rest of both is only the model's, until it has all (`guards.ALL`, `Message`).
+# What the engine has by now; until it has all (`guards.ALL`, `Message`), the rest is the model's alone.
 GUARDS = frozenset({"limit"})
 TRIGGER = ("topic", "address", "content", "priority", "appended_at")
 ENDLESS = 1_000  # calls that apply or fire one thing each: no history here has so many
@@ -108,8 +108,8 @@ class Player:
 
 def expected_of(history: History, guards: Collection[str] = GUARDS) -> Outcome:
     """What the reference model makes of a history."""
-    clock = {"wall": history.wall, "by_event_time": history.by_event_time}
-    return Model(history.rules, history.partition, guards=guards, **clock).run(history.records)
+    model = Model(history.rules, history.partition, history.wall, history.by_event_time, guards)
+    return model.run(history.records)
 
 
 def restart(history: History, snapshot: Snapshot, positions: Mapping[str, int]) -> Player:

@@ -6,7 +6,7 @@ and the same few numbers are used for windows, waits and the time between events
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TypeVar
 
@@ -354,6 +354,7 @@ class Workshop:
                     return dice.pick(LAG_TESTS)
             return event_atom(dice)
 
+        content, variants = self.contents(dice, names)
         channels = (dice.pick(self.channels), dice.pick(self.channels), dice.pick(self.channels))
         return Rule(
             name=f"r{number}",
@@ -372,16 +373,19 @@ class Workshop:
             goal=Goal(("buy",), 3 * 86_400_000, ("amount",)) if dice.chance(4) else None,
             stale_after=self.stale(dice),
             quiet="drop" if dice.chance(4) else "defer",
-            **self.contents(dice, names),
+            content=content,
+            variants=variants,
         )
 
-    def contents(self, dice: Dice, names: Sequence[str]) -> dict[str, object]:
+    def contents(
+        self, dice: Dice, names: Sequence[str]
+    ) -> tuple[Mapping[str, Template], tuple[Variant, ...]]:
         pool = (*TEMPLATES, *(CAPTURED[int(name[1])] for name in names))
         if not dice.chance(3):
-            return {"content": {"text": dice.pick(pool)} if dice.chance(2) else {}}
+            return ({"text": dice.pick(pool)} if dice.chance(2) else {}), ()
         shares = dice.pick(((5_000, 5_000), (1_000, 9_000), (2_500, 2_500, 5_000), (WHOLE,)))
         variants = (Variant(f"v{n}", share, {"text": dice.pick(pool)}) for n, share in enumerate(shares))
-        return {"variants": tuple(variants)}
+        return {}, tuple(variants)
 
 
 @st.composite
