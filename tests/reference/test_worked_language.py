@@ -83,6 +83,15 @@ def test_a_late_event_takes_a_step_and_its_time_counts(judge: Judge) -> None:
     assert judge(rules, [(10, "a", {}), (5, "b", {}), (16, "c", {})]) == []
 
 
+def test_an_instance_whose_next_step_did_not_come_makes_room_for_another(judge: Judge) -> None:
+    rules = rule_set(rule("r", step("a"), step("b"), step("c", within=10)))
+    happenings: list[Happening] = [(0, "a", {}), (1, "b", {}), (12, "a", {}), (13, "b", {}), (14, "c", {})]
+    assert judge(rules, happenings) == [(14, "r", "sent")]
+    # At eleven it can still come: the `a` of then is ignored, and the `c` completes it.
+    in_time: list[Happening] = [*happenings[:2], (11, "a", {}), (11, "c", {}), (12, "b", {}), (13, "c", {})]
+    assert judge(rules, in_time) == [(11, "r", "sent")]
+
+
 def test_a_step_without_within_is_waited_for_without_end(judge: Judge) -> None:
     rules = rule_set(rule("r", step("a"), step("b")))
     assert judge(rules, [(0, "a", {}), (900 * DAY, "b", {})]) == [(900 * DAY, "r", "sent")]
