@@ -336,6 +336,8 @@ cdef Node _compile(tree, Names names):
             return _compile_trait(tree, None, names)
         if tree.operand == SEGMENTS:
             return _compile_segment(tree, names)
+        if is_keyed(tree.operand, names):
+            return _compile_trait(tree.operand, Literal(tree.field), names)
         return _compile_index(tree.operand, Literal(tree.field), names)
     if not isinstance(tree, Call):
         raise ExpressionError("a node of unknown kind")
@@ -343,9 +345,8 @@ cdef Node _compile(tree, Names names):
         return _compile_has(tree, names)
     if tree.function == "_[_]":
         operand, key = tree.args
-        if isinstance(operand, Select) and operand.operand == TRAITS:
-            if known(names.traits, "trait", operand)[2]:
-                return _compile_trait(operand, key, names)
+        if is_keyed(operand, names):
+            return _compile_trait(operand, key, names)
         return _compile_index(operand, key, names)
     if tree.function in _MACROS or tree.function == "{}":
         return _plain(tree, names)
@@ -393,6 +394,13 @@ cdef Node _compile_index(operand, key, Names names):
     return operation("_[_]", [inner, compile_condition(key, names)])
 
 
+cdef bint is_keyed(tree, Names names) except -1:
+    """Whether a tree is `traits.NAME` of a trait with `per`."""
+    return (
+        isinstance(tree, Select) and tree.operand == TRAITS and known(names.traits, "trait", tree)[2]
+    )
+
+
 cdef Node _compile_trait(select, key, Names names):
     cdef _Trait node
     slot, function, per = known(names.traits, "trait", select)
@@ -420,6 +428,8 @@ cdef Node _compile_has(tree, Names names):
         raise ExpressionError("`has` needs a field", offset=tree.offset)
     if select.operand == SEGMENTS:
         return has(_compile_segment(select, names), None)
+    if is_keyed(select.operand, names):
+        return has(compile_condition(select, names), None)
     if select.operand != TRAITS:
         return has(compile_condition(select.operand, names), select.field)
     if known(names.traits, "trait", select)[2]:

@@ -35,7 +35,7 @@ cdef class PartitionState:
     cdef bint by_event_time
     cdef int partition
     cdef Py_ssize_t budget          # events and timers that may still be worked off
-    cdef set groups                 # that have fired, for the cause at hand
+    cdef dict groups                # group: the rule that has taken it, for the cause at hand
     cdef Customer fired             # whose timer was fired last, and its deadline: timers of one moment are
     cdef int64_t fired_at           # candidates of one cause
 
@@ -44,7 +44,7 @@ cdef class PartitionState:
     cdef int64_t watermark(self) except -2
     cdef int64_t now(self, Lane lane) except -1
     cdef int apply(self, Lane lane) except -1
-    cdef int merge_profile(self, Lane lane, Customer customer) except -1
+    cdef bint merge_profile(self, Lane lane, Customer customer) except -1
     cdef int match(self, Lane lane, Plan plan, Customer customer) except -1
     cdef bint holds(self, int predicate, Lane lane) except -1
     cdef bint count_event(self, Update update, Lane lane) except -1

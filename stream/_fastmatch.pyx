@@ -137,7 +137,8 @@ cdef class Match:
 
     @property
     def group_taken(self):
-        return self.rule.group in self.state.groups
+        """Whether another rule has taken the group; a rule does not stand in its own way."""
+        return self.state.groups.get(self.rule.group, self.rule.name) != self.rule.name
 
     @property
     def rules(self):
@@ -151,7 +152,7 @@ cdef class Match:
     def take_group(self):
         """No other rule of this one's group fires for the same cause."""
         if self.rule.group is not None:
-            self.state.groups.add(self.rule.group)
+            self.state.groups[self.rule.group] = self.rule.name
 
     def sent(self, str counter not None):
         """When the counter was last used: ascending times, as many as its limit looks at."""
@@ -218,7 +219,7 @@ cdef class PartitionState:
         self.lanes = []
         self.lane_by_name = {}
         self.frame, self.timer_frame = Frame(), Frame()
-        self.groups = set()
+        self.groups = {}
         self.link()
 
     def __dealloc__(self):
@@ -429,21 +430,25 @@ cdef class PartitionState:
                 if customer.instances:
                     self.fire_own(customer, lane.time)
             if lane.profile is not None:
-                self.merge_profile(lane, customer)
+                if not self.merge_profile(lane, customer):
+                    return 0
             elif plan is not None:
                 self.match(lane, plan, customer)
         lane.applied += 1
         lane.future += lane.from_future
         return 0
 
-    cdef int merge_profile(self, Lane lane, Customer customer) except -1:
-        """Takes over attributes and consents; a dead letter if the profile would become too large."""
+    cdef bint merge_profile(self, Lane lane, Customer customer) except -1:
+        """Takes over attributes and consents; False, with a dead letter, if there would be too much."""
+        cdef bint merged
         if customer is None:
             customer = self.table.ensure(lane.customer)
-        if not (<Profile> lane.profile).merge_into(customer):
+        merged = (<Profile> lane.profile).merge_into(customer)
+        if not merged:
             self.result.dead_letters.append(lane.dead_letter("profile"))
         customer.applied[lane.slot] = lane.offset
-        return self.table.touch(customer)
+        self.table.touch(customer)
+        return merged
 
     cdef int match(self, Lane lane, Plan plan, Customer customer) except -1:
         """Updates traits, moves instances on, judges rules; records the offset if it fits any of them."""

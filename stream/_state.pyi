@@ -52,7 +52,10 @@ class Instance: ...
 @final
 class Customer:
     def __new__(
-        cls, id: str, layout: Layout, generation: int = 0  # noqa: A002  # the name that the extension has
+        cls,
+        id: str,  # noqa: A002  # the name that the extension has
+        layout: Layout,
+        generation: int = 0,
     ) -> Self: ...
     @property
     def id(self) -> str: ...

@@ -24,7 +24,7 @@ from stream._state import ABSENT
 from stream.clock import Clock
 from stream.content import Template
 from stream.errors import ContentError
-from stream.program import Channel, FieldPath, RuleSet
+from stream.program import Channel, FieldPath, RuleSet, Variant
 from stream.records import iso_time
 from stream.structs import Batch, ConsentProof, Decision, EventRef, Result, Trigger
 
@@ -82,10 +82,12 @@ def _decide(match: Match, result: Result) -> None:
     """Make a match a decision, and a trigger if nothing refuses it."""
     rule, policy = match.rule, match.rules.policy
     verdict = guards.judge(_Candidate(match), policy, match.arms)
-    variant = match.arms.variant_of(match.customer_id, rule.name, rule.variants) if rule.variants else None
+    variant: Variant | None = None
     content: dict[str, str] = {}
     if verdict.outcome in ("sent", "holdout"):
-        try:
+        if rule.variants:
+            variant = match.arms.variant_of(match.customer_id, rule.name, rule.variants)
+        try:  # also for who is held out: what they would have got must be what the others get
             content = _render(match, variant.content if variant else rule.content)
         except ContentError:
             verdict = replace(verdict, outcome="suppressed", reason="content")

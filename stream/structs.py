@@ -98,8 +98,8 @@ class Trigger:
 class DeadLetter:
     """A record that is no event. It goes to the dead letters as it came.
 
-    Reasons: `json` (not a JSON object), `customer`, `event` (no event name), `time`, `size`, `profile` (attributes
-    or consents that cannot be taken).
+    Reasons: `json` (not a JSON object), `customer`, `event` (no event name), `time`, `size`, `profile`
+    (attributes or consents that cannot be taken).
     """
 
     source: str

@@ -19,9 +19,11 @@ judged: then it is suppressed (`quiet`).
 Reading: a rule takes its group by being sent, deferred or held out, for one event, or, fired by timers, for
 one customer and deadline. It does not stand in its own way: two instances of it may fire together.
 Reading: a held-out customer was sent to as far as limit and caps are concerned, on the channel chosen.
-Reading: arms are int(blake2b(customer NUL salt, 8 bytes), big endian) mod 10,000; held out below the share,
-and the variant is the first whose shares up to its own add up to more.
-Reading: a variant is chosen after all guards, so only what was sent, or failed on its content, has one.
+Reading: arms are int(blake2b(customer NUL salt, 8 bytes), big endian); held out where it is, mod 10,000,
+below the share; the variant is the one with the highest share / -ln((int + 0.5) / 2^64), its name in the
+salt.
+Reading: a variant is chosen after all guards, so only what was sent, held out, or failed on its content, has
+one.
 """
 
 from __future__ import annotations
@@ -30,6 +32,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, time, timedelta
 from hashlib import blake2b
+from math import log
 from typing import Any
 from zoneinfo import ZoneInfo, available_timezones
 
@@ -181,12 +184,12 @@ class Guards:
     def variant(self, match: Match) -> Variant | None:
         if VARIANTS not in self.enabled:
             return None
-        mine, upto = arm(match.customer, f"variant:{match.rule.name}"), 0
-        for variant in match.rule.variants:
-            upto += variant.share
-            if mine < upto:
-                return variant
-        return None
+        scores = {
+            each.share
+            / -log((number(match.customer, f"variant:{match.rule.name}:{each.name}") + 0.5) / 2**64): each
+            for each in match.rule.variants
+        }
+        return scores[max(scores)] if scores else None
 
 
 def exhausted(limit: Limit | None, sends: Collection[Send], match: Match) -> bool:
@@ -202,8 +205,12 @@ def address_of(match: Match, channel: Channel) -> Any:
     return look_up({"customer": match.profile.attributes, "event": match.event}, channel.address, None)
 
 
+def number(customer: str, salt: str) -> int:
+    return int.from_bytes(blake2b(f"{customer}\0{salt}".encode(), digest_size=8).digest(), "big")
+
+
 def arm(customer: str, salt: str) -> int:
-    return int.from_bytes(blake2b(f"{customer}\0{salt}".encode(), digest_size=8).digest(), "big") % 10_000
+    return number(customer, salt) % 10_000
 
 
 def local(at: int, zone: ZoneInfo) -> datetime:

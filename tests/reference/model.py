@@ -26,8 +26,8 @@ Reading: late events advance and close as they come; a time before that of the s
 `within`.
 Reading: a match that was deferred is no open instance any more: no step replaces it, no `unless` closes it.
 It is judged by the guards again, not by its `if`; what it then reads is as of that time.
-Reading: content is rendered when all guards have passed. What fails on its content counts for no limit, cap
-or group.
+Reading: content is rendered when all guards have passed, also for who is held out: what they would have got
+must be what the others get. What fails on its content counts for no limit, cap or group.
 Reading: the profile is the one at the moment of judging, also for a timer whose deadline lies before its
 news.
 """
@@ -357,12 +357,14 @@ class _Run:
             first = at if instance.first is None else instance.first
             self.deferred.append(replace(instance, deadline=end, first=first))
             decision = replace(decision, outcome="deferred", reason=reason)
-        elif reason is not None:
-            outcome: Outcomes = "holdout" if reason == "holdout" else "suppressed"
-            decision = replace(decision, outcome=outcome, reason=reason)
+        elif reason not in (None, "holdout"):
+            decision = replace(decision, outcome="suppressed", reason=reason)
         else:
             variant = self.guards.variant(match)
-            decision = replace(decision, variant=variant.name if variant else None)
+            outcome: Outcomes = "sent" if reason is None else "holdout"
+            decision = replace(
+                decision, outcome=outcome, reason=reason, variant=variant.name if variant else None
+            )
             try:
                 templates = variant.content if variant else rule.content
                 bindings = {**facts, "rule": rule.name}
@@ -370,7 +372,8 @@ class _Run:
             except ContentError:
                 decision = replace(decision, outcome="suppressed", reason="content")
             else:
-                self.outcome.triggers.append(self.message(decision, match, channel, content, event))
+                if reason is None:
+                    self.outcome.triggers.append(self.message(decision, match, channel, content, event))
         self.outcome.decisions.append(decision)
         if decision.outcome != "suppressed":
             self.guards.take(match, channel, decision.outcome)

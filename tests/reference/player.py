@@ -4,18 +4,17 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from stream.clock import Clock
 from stream.engine import PartitionState, process
 from stream.structs import Batch, DeadLetter, Decision, Result, Trigger
 
+from .guards import ALL
 from .histories import History, Rec
-from .model import Message, Model, Outcome
+from .model import Model, Outcome, goal_of
 
-# What the engine has by now; until it has all (`guards.ALL`, `Message`), the rest is the model's alone.
-GUARDS = frozenset({"limit"})
 TRIGGER = ("topic", "address", "content", "priority", "appended_at")
 ENDLESS = 1_000  # calls that apply or fire one thing each: no history here has so many
 
@@ -106,7 +105,7 @@ class Player:
         }
 
 
-def expected_of(history: History, guards: Collection[str] = GUARDS) -> Outcome:
+def expected_of(history: History, guards: Collection[str] = ALL) -> Outcome:
     """What the reference model makes of a history."""
     model = Model(history.rules, history.partition, history.wall, history.by_event_time, guards)
     return model.run(history.records)
@@ -139,15 +138,22 @@ def assert_same(expected: Outcome, player: Player) -> None:
     assert [trigger.decision for trigger in player.triggers] == [
         decision for decision in player.decisions if decision.outcome == "sent"
     ]
-    assert list(map(parts_of, player.triggers)) == list(map(parts_of, expected.triggers))
+    assert list(map(parts_of, player.triggers)) == [
+        {**{name: getattr(each, name) for name in TRIGGER}, "goal": each.goal, "consent": each.consent}
+        for each in expected.triggers
+    ]
     for source in player.history.records:
         assert player.errors[source, "future_time"] == expected.future_times[source]
         failed = expected.condition_errors[source]
         assert failed <= player.errors[source, "condition"] <= failed + expected.possible_errors[source]
 
 
-def parts_of(trigger: Trigger | Message) -> dict[str, Any]:
-    return {name: getattr(trigger, name) for name in TRIGGER}
+def parts_of(trigger: Trigger) -> dict[str, Any]:
+    return {
+        **{name: getattr(trigger, name) for name in TRIGGER},
+        "goal": trigger.goal and goal_of(trigger.goal),
+        "consent": trigger.consent and asdict(trigger.consent),
+    }
 
 
 def assert_ids_stand_for_causes(expected: Sequence[Decision], decisions: Sequence[Decision]) -> None:

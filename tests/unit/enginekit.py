@@ -35,9 +35,11 @@ def rec(offset: int, at: int, event: str = "view", customer: Any = "c1", **field
     data = {"event": event, "customer": customer, "ts": T0 + at, **fields}
     return Rec(offset, T0 + at + 5, orjson.dumps(data))
 
+
 _AS_THEY_ARE = (
-    "content", "variants", "priority", "group", "holdout", "goal", "stale_after", "quiet", "wait", "again", "key",
-)  # fmt: skip
+    *("content", "variants", "priority", "group", "holdout", "goal"),
+    *("stale_after", "quiet", "wait", "again", "key"),
+)
 
 
 class Rules:
