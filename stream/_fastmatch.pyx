@@ -430,25 +430,21 @@ cdef class PartitionState:
                 if customer.instances:
                     self.fire_own(customer, lane.time)
             if lane.profile is not None:
-                if not self.merge_profile(lane, customer):
-                    return 0
+                self.merge_profile(lane, customer)
             elif plan is not None:
                 self.match(lane, plan, customer)
         lane.applied += 1
         lane.future += lane.from_future
         return 0
 
-    cdef bint merge_profile(self, Lane lane, Customer customer) except -1:
-        """Takes over attributes and consents; False, with a dead letter, if there would be too much."""
-        cdef bint merged
+    cdef int merge_profile(self, Lane lane, Customer customer) except -1:
+        """Takes over attributes and consents; a dead letter if there would be too much."""
         if customer is None:
             customer = self.table.ensure(lane.customer)
-        merged = (<Profile> lane.profile).merge_into(customer)
-        if not merged:
+        if not (<Profile> lane.profile).merge_into(customer):
             self.result.dead_letters.append(lane.dead_letter("profile"))
         customer.applied[lane.slot] = lane.offset
-        self.table.touch(customer)
-        return merged
+        return self.table.touch(customer)
 
     cdef int match(self, Lane lane, Plan plan, Customer customer) except -1:
         """Updates traits, moves instances on, judges rules; records the offset if it fits any of them."""

@@ -6,7 +6,8 @@
 Either may be missing. Attributes are merged at the top level, null removes one. A consent with an older `at`
 than the one held is ignored. All of a record is taken, or nothing of it.
 
-Bounds, of a customer: 200 attributes with names of 128 characters in 16 KiB of JSON, 100 purposes.
+Bounds, of a customer: 200 attributes with names of 128 characters in 16 KiB of JSON, 100 purposes. An update
+that would pass them changes nothing, but its record came in its turn: the time that it moved on stays so.
 Tested by tests/unit/test_profile.py.
 """
 
@@ -39,7 +40,10 @@ cdef class Profile:
         if self.attributes:
             attributes = {**(attributes or {}), **self.attributes}
             attributes = {name: value for name, value in attributes.items() if value is not None}
-            if len(attributes) > MAX_ATTRIBUTES or len(orjson.dumps(attributes)) > MAX_BYTES:
+            try:
+                if len(attributes) > MAX_ATTRIBUTES or len(orjson.dumps(attributes)) > MAX_BYTES:
+                    return False
+            except orjson.JSONEncodeError:      # nested deeper than it could be stored
                 return False
         if self.consents:
             consents = dict(consents or {})
@@ -57,23 +61,18 @@ cdef Profile profile_of(dict record):
     cdef Profile profile = Profile()
     attributes, consents = record.get("attributes"), record.get("consents")
     if attributes is not None:
-        if type(attributes) is not dict or len(attributes) > MAX_ATTRIBUTES:
+        if type(attributes) is not dict:
             return None
         for name in attributes:
-            if not 0 < len(name) <= MAX_NAME:
+            if len(name) > MAX_NAME:
                 return None
-        try:
-            if len(orjson.dumps(attributes)) > MAX_BYTES:
-                return None
-        except orjson.JSONEncodeError:      # nested deeper than it could be stored
-            return None
         profile.attributes = attributes
     if consents is not None:
         if type(consents) is not dict or len(consents) > MAX_PURPOSES:
             return None
         profile.consents = {}
         for purpose, said in consents.items():
-            consent = consent_of(said) if 0 < len(purpose) <= MAX_NAME else None
+            consent = consent_of(said) if len(purpose) <= MAX_NAME else None
             if consent is None:
                 return None
             profile.consents[purpose] = consent

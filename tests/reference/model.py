@@ -160,6 +160,7 @@ class _Run:
             self.update(event)
             return
         self.count(event)
+        self.ask_around(event)
         candidates = self.advance(event) + self.begin(event)
         for instance in sorted(candidates, key=lambda each: each.place):
             self.judge(instance, at=event.time, timed=False)
@@ -262,6 +263,13 @@ class _Run:
         return stale_after is not None and now is not None and now - event.time > stale_after
 
     # -- conditions
+
+    def ask_around(self, event: Event) -> None:
+        """Note the errors of what an engine may ask though nobody waits for it: whether the event fits at all."""
+        for rule in self.rules.rules:
+            for step in (*rule.steps[1:], rule.unless):
+                if step is not None and step.where is not None:
+                    self.fits(step, event, {})
 
     def fits(self, step: Step | Unless, event: Event, names: Mapping[str, Any]) -> bool:
         if event.name not in step.on:

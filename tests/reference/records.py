@@ -20,6 +20,7 @@ from stream.structs import Record
 FUTURE = 5 * 60_000  # how far ahead of the wall clock an event may be
 END_OF_TIME = 253_402_300_800_000  # 10000-01-01T00:00:00Z
 MAX_NAME = 128  # characters of an attribute's name
+MAX_BASIS = 1024
 MAX_PURPOSES = 100
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 Key = tuple[str, Any]  # a key of a CEL map: its type and value
@@ -92,7 +93,9 @@ def understand(
     if from_the_future:
         time = record.timestamp
     if source.kind == "profile":
-        attributes, consents = data.get("attributes", {}), understood(data.get("consents", {}))
+        attributes, consents = data.get("attributes"), data.get("consents")
+        attributes = {} if attributes is None else attributes
+        consents = understood({} if consents is None else consents)
         if not isinstance(attributes, dict) or any(len(each) > MAX_NAME for each in attributes):
             return "profile"
         if consents is None:
@@ -114,6 +117,8 @@ def understood(written: Any) -> dict[str, Consent] | None:
             return None
         at, basis = milliseconds(each.get("at")), each.get("basis")
         if at is None or not 0 <= at < END_OF_TIME or not isinstance(basis, str | None):
+            return None
+        if len(purpose) > MAX_NAME or len(basis or "") > MAX_BASIS:
             return None
         consents[purpose] = Consent(each["granted"], at, basis)
     return consents

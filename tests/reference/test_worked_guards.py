@@ -559,7 +559,7 @@ def test_a_held_out_customer_uses_up_limit_caps_and_group() -> None:
 
 
 def test_variants_are_for_shares_of_the_customers() -> None:
-    # The arms: c1 6442, c2 3682, c3 8140, c4 2413, c5 4023, c6 5383.
+    # The highest of share / -ln u, as the vectors of test_arms.py have u.
     shares = (("x", 3_682), ("y", 1_701), ("z", 4_617))
     variants = tuple(Variant(name, share, {"text": Template(f"{name}!")}) for name, share in shares)
     rules = rule_set(view("r", variants=variants))
