@@ -155,9 +155,9 @@ def _is_closed(node: Node, bound: tuple[str, ...]) -> bool:
         return node.name in bound
     if isinstance(node, Select):
         return _is_closed(node.operand, bound)
-    if node.function in MACROS and node.member and isinstance(node.args[1], Ident):
+    if node.function in MACROS and node.member:
         items, variable, *steps = node.args
-        inner = (*bound, variable.name)
+        inner = (*bound, variable.name) if isinstance(variable, Ident) else bound
         return _is_closed(items, bound) and all(_is_closed(step, inner) for step in steps)
     return all(_is_closed(arg, bound) for arg in node.args)
 
