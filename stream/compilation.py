@@ -77,8 +77,8 @@ async def _put_together(pieces: list[Piece]) -> RuleSet:
         if time.perf_counter() > until:
             await asyncio.sleep(0)
             until = time.perf_counter() + HELD_S
-    revision = values.pop("revision")[0]
-    return RuleSet(revision, **{name: tuple(items) for name, items in values.items()})
+    revision, policy = values.pop("revision")[0], values.pop("policy")[0]
+    return RuleSet(revision, policy=policy, **{name: tuple(items) for name, items in values.items()})
 
 
 def _pieces(rules: RuleSet) -> Iterator[Piece]:
