@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from stream import content, keys
 from stream.codes import Code
@@ -114,7 +114,7 @@ def _reference(reference: Reference, scope: Scope) -> ExpressionError | None:
     if root == "rule" or root in scope.types:
         return None
     if root not in scope.variables:
-        return unknown_variable(str(root), scope, at)
+        return unknown_variable(str(root), replace(scope, types={**scope.types, "rule": "string"}), at)
     name = rest[0] if rest else None
     if not isinstance(name, str):
         return ExpressionError(f"`{root}` needs a name", offset=at, hint=f"write {root}.NAME")

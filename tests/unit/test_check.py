@@ -173,12 +173,95 @@ def test_two_rules_that_differ_in_what_they_send_are_not_the_same(rules: Path) -
 def test_a_condition_that_is_settled_is_warned_about(rules: Path, condition: str, finding: str) -> None:
     (rules / "a.yaml").write_text(BASE + A_RULE % f"where: {condition}")
     (found,) = check(rules).diagnostics
-    assert str(found) == f"rules/a.yaml:3:99: warning: {finding} [W504]"
+    assert str(found) == f"rules/a.yaml:3:93: warning: {finding} [W504]"
 
 
 def test_no_event_is_called_unknown_where_a_topic_may_carry_any(rules: Path) -> None:
     (rules / "a.yaml").write_text(FINE + "\n")
     assert check(rules).diagnostics == ()
+
+
+def warned_of(rules: Path, text: str) -> list[str]:
+    """The codes of the warnings about BASE and `text`."""
+    (rules / "a.yaml").write_text(text)
+    checked = check(rules)
+    assert checked.rules is not None, checked.diagnostics
+    return [str(each.code) for each in checked.diagnostics]
+
+
+TWO_OF_A_GROUP = """\
+rules:
+  first: {on: [b, c], group: g, priority: 1, goal: {on: c, within: 1d}, send: {channel: web}}
+  second: {on: b, group: g, goal: {on: c, within: 1d}, limit: 1 per 1d, send: {channel: web, content: {t: x}}}
+"""
+
+
+def test_a_rule_that_another_of_its_group_always_beats_is_warned_about(rules: Path) -> None:
+    assert warned_of(rules, BASE + TWO_OF_A_GROUP) == ["W501", "W506"]
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("[b, c]", "c"),
+        ("priority: 1,", "priority: 1, where: event.x == 1,"),
+        ("priority: 1,", "priority: 1, if: customer.vip,"),
+        ("priority: 1,", "priority: 1, limit: 1 per 1d,"),
+        ("priority: 1,", "priority: 1, wait: 1m,"),
+        ("priority: 1,", "priority: 1, stale_after: 1m,"),
+        ("priority: 1,", "priority: -1,"),
+        ("on: b, group: g", "on: b, group: h"),
+        ("1d}, send: {channel: web}", "1d}, send: {channel: web, content: {t: '{{ event.x }}'}}"),
+        ("on: b, group: g", "steps: [{on: a}, {on: b}], wait: 1m, group: g"),
+    ],
+)
+def test_a_rule_that_may_be_reached_is_not(rules: Path, old: str, new: str) -> None:
+    assert old in TWO_OF_A_GROUP
+    assert "W506" not in warned_of(rules, BASE + TWO_OF_A_GROUP.replace(old, new, 1))
+
+
+def test_a_channel_that_can_fail_leaves_the_group_to_the_next_rule(rules: Path) -> None:
+    base = BASE.replace("consent: none", "consent: none, address: event.token")
+    assert "W506" not in warned_of(rules, base + TWO_OF_A_GROUP)
+
+
+PROFILES = "sources: {profiles: {kind: profile, customer: c}}\n"
+
+
+def test_consent_that_nothing_can_grant_is_warned_about(rules: Path) -> None:
+    base = BASE.replace("consent: none", "consent: mail")
+    assert warned_of(rules, base) == ["W507"]
+    (rules / "b.yaml").write_text(PROFILES)
+    assert warned_of(rules, base) == []
+
+
+def test_quiet_hours_without_a_time_zone_are_warned_about(rules: Path) -> None:
+    base = BASE.replace("consent: none", "consent: none, quiet: '21:00-08:00'")
+    assert warned_of(rules, base) == ["W509"]
+    assert warned_of(rules, base + "policy: {timezone: UTC}\n") == []
+
+
+def test_a_field_that_no_event_of_the_tests_has_is_warned_about(rules: Path) -> None:
+    rule = A_RULE.replace("channel: web", "channel: web, content: {t: '{{ event.titel }}'}") % "priority: 1"
+    event = "events: [{at: 0m, event: %s}], expect: []"
+    assert warned_of(rules, BASE + rule) == []
+    assert warned_of(rules, BASE + rule + A_TEST.format(event % "b, title: x")) == ["W508"]
+    assert warned_of(rules, BASE + rule + A_TEST.format(event % "b, titel: x")) == []
+    assert warned_of(rules, BASE + rule + A_TEST.format(event % "other, title: x")) == []
+
+
+@pytest.mark.parametrize(
+    "use",
+    [
+        A_RULE % "if: traits.t > 1",
+        A_RULE.replace("channel: web", "channel: web, content: {t: '{{ traits.t }}'}") % "priority: 1",
+        "policy: {suppress: traits.t > 1}\n",
+    ],
+)
+def test_what_is_used_anywhere_is_not_called_unused(rules: Path, use: str) -> None:
+    traits = "traits: {t: {function: count, of: b}}\n"
+    assert warned_of(rules, BASE + traits) == ["W510"]
+    assert warned_of(rules, BASE + traits + use) == []
 
 
 # ---- formats and exit codes ----

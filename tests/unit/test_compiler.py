@@ -18,7 +18,7 @@ from stream.content import Template
 from stream.durations import MAX_MS, format_duration, parse_duration, parse_rate
 from stream.errors import RuleFileError
 from stream.expression import parse
-from stream.program import Channel, Limit, Rule, RuleSet, Source, Step, Trait, TraitFunction, Unless
+from stream.program import Channel, Limit, Policy, Rule, RuleSet, Source, Step, Trait, TraitFunction, Unless
 from stream.testcases import Expectation
 
 DATA = Path(__file__).parent / "data"
@@ -255,7 +255,7 @@ def test_ids_do_not_depend_on_the_version_of_python_or_the_run(tmp_path: Path) -
         "8a120f76011d2770",
         "b6bf8a03c8c65b39",
     ]
-    assert by_name(rules)["cart-left"].stable_id == "0c783fbf6d34a1dd"
+    assert by_name(rules)["cart-left"].stable_id == "a46445080e55397f"
     assert rules.revision == "f3a6420cff5669fe"
 
 
@@ -324,6 +324,35 @@ def test_the_tests_are_read_and_are_no_part_of_the_rule_set(tmp_path: Path) -> N
     (tmp_path / "a.yaml").write_text(TEN.read_text().partition("\ntests:")[0])
     after = check_rules(tmp_path)
     assert (after.tests, after.rules) == ((), before.rules)
+
+
+@pytest.mark.parametrize("section", ["policy", "segments"])
+def test_a_key_that_two_files_say_is_reported_at_both(tmp_path: Path, section: str) -> None:
+    key, value = ("cap", "1 per 1d") if section == "policy" else ("vip", "customer.vip")
+    with pytest.raises(RuleFileError) as caught:
+        compiled(tmp_path / "r", GOOD, *2 * [f"{section}: {{{key}: {value}}}"])
+    found = caught.value.diagnostics
+    assert [each.location.file[-6:] for each in found] == ["1.yaml", "2.yaml"]
+    assert all(each.message.endswith(f"`{key}` is defined twice") for each in found)
+
+
+def test_the_policy_and_the_tests_of_several_files_are_put_together(tmp_path: Path) -> None:
+    test = "tests: [{name: %s, events: [], expect: []}]\n"
+    files = ["policy: {timezone: UTC}\n" + test % "one", "policy: {cap: 1 per 1d}\n" + test % "two"]
+    policy = compiled(tmp_path / "r", GOOD, *files).policy
+    assert policy == Policy(timezone="UTC", cap=Limit(1, 86_400_000))
+    assert [each.name for each in check_rules(tmp_path / "r").tests] == ["one", "two"]
+
+
+def test_a_long_chain_of_segments_is_no_recursion(tmp_path: Path) -> None:
+    chain = "".join(f"  s{n}: segments.s{n + 1}\n" for n in range(3000))
+    rules = compiled(tmp_path / "r", GOOD, f"segments:\n{chain}  s3000: customer.vip\n")
+    assert [each.name for each in rules.segments[:2]] == ["s3000", "s2999"]
+
+
+def test_conditions_are_simplified(tmp_path: Path) -> None:
+    rules = compiled(tmp_path / "r", GOOD.replace("event.price > 1}", "event.price > 2 - 1}"))
+    assert rules.predicates[1] == parse("event.price > 1")
 
 
 # ---- what YAML 1.1 would have made of it ----
