@@ -13,12 +13,15 @@ from pathlib import Path
 
 import pytest
 from rich.console import Console
+from structlog.testing import capture_logs
 from typer.testing import CliRunner
 
+from stream import app
 from stream.check import Format, as_annotation, as_text, check, report
 from stream.cli import cli
 from stream.codes import Code
 from stream.errors import Diagnostic, Location
+from stream.settings import Settings
 
 DATA = Path(__file__).parent / "data"
 PAGE = Path(__file__).parents[2] / "docs" / "diagnostics.md"
@@ -262,6 +265,24 @@ def test_what_is_used_anywhere_is_not_called_unused(rules: Path, use: str) -> No
     traits = "traits: {t: {function: count, of: b}}\n"
     assert warned_of(rules, BASE + traits) == ["W510"]
     assert warned_of(rules, BASE + traits + use) == []
+
+
+async def test_a_worker_logs_each_warning_but_not_without_end(
+    rules: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It said how many there were, and nobody who reads logs could tell which."""
+
+    async def settled(*_: object) -> None: ...
+
+    monkeypatch.setattr(app, "settle", settled)
+    traits = ", ".join(f"t{n}: {{function: count, of: b}}" for n in range(60))
+    (rules / "a.yaml").write_text(f"{BASE}traits: {{{traits}}}\n")
+    with capture_logs() as lines:
+        await app.check(Settings(rules=rules))
+    assert [each["event"] for each in lines] == 50 * ["rule_warning"] + ["rules_have_warnings"]
+    assert lines[0]["place"].startswith("rules/a.yaml:3:")
+    assert (lines[0]["code"], lines[0]["message"]) == ("W510", "trait `t0` is never used")
+    assert lines[-1]["warnings"] == 60
 
 
 # ---- formats and exit codes ----
