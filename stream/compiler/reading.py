@@ -187,8 +187,10 @@ class Reader:
             return None
         name = str(scalar.value)
         try:
-            zone(name)
+            known = name[0].isalpha() and zone(name) is not None  # not an offset, which has no summer time
         except ExpressionError:
+            known = False
+        if not known:
             hint = did_you_mean(name, available_timezones()) or "write e.g. Europe/Berlin"
             self.findings.add(
                 Code.UNKNOWN_TIME_ZONE, scalar.location, f"unknown time zone `{name[:40]}`", hint

@@ -13,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stream import compilation, keys, rulefiles
+from stream.codes import Code
 from stream.compiler import check_rules, compile_rules, load_rules
 from stream.content import Template
 from stream.durations import MAX_MS, format_duration, parse_duration, parse_rate
@@ -342,6 +343,23 @@ def test_the_policy_and_the_tests_of_several_files_are_put_together(tmp_path: Pa
     policy = compiled(tmp_path / "r", GOOD, *files).policy
     assert policy == Policy(timezone="UTC", cap=Limit(1, 86_400_000))
     assert [each.name for each in check_rules(tmp_path / "r").tests] == ["one", "two"]
+
+
+@pytest.mark.parametrize(
+    ("name", "hint"),
+    [
+        ("Europe/Berlim", "did you mean `Europe/Berlin`?"),
+        ("'+01:00'", "write e.g. Europe/Berlin"),
+        ("../../etc/passwd", "write e.g. Europe/Berlin"),
+        ("CEST", None),
+    ],
+)
+def test_a_time_zone_is_one_of_the_iana_database(tmp_path: Path, name: str, hint: str | None) -> None:
+    with pytest.raises(RuleFileError) as caught:
+        compiled(tmp_path / "r", GOOD, f"policy: {{timezone: {name}}}")
+    (found,) = caught.value.diagnostics
+    assert found.code is Code.UNKNOWN_TIME_ZONE
+    assert hint in (None, found.hint)
 
 
 def test_a_long_chain_of_segments_is_no_recursion(tmp_path: Path) -> None:
