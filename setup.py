@@ -9,7 +9,10 @@ import os
 from Cython.Build import cythonize
 from setuptools import Extension, setup
 
-EXTENSIONS = ("_state", "_codec", "_customers", "_frame", "_operators", "_condition", "_decode", "_fastmatch")
+EXTENSIONS = (
+    *("_state", "_codec", "_customers", "_frame", "_operators", "_condition"),
+    *("_times", "_profile", "_decode", "_program", "_fastmatch"),
+)
 DEBUG = os.environ.get("STREAM_DEBUG") == "1"
 
 directives = {

@@ -11,7 +11,8 @@ condition whose value is no boolean does not hold, and counts as an error.
     _condition  the nodes of names: fields, attributes, captured events, traits, segments, times; the compiler
 
 What has no node (macros with a variable, maps written out, a trait by a computed name) is one node that asks
-`expression.evaluate`, with only those variables bound that it names; all around it stays nodes.
+`expression.evaluate`, with only those variables bound that it names; all around it stays nodes. Its bounds
+(steps, levels) hold for each such node by itself: beyond them it is an error like any other.
 
 Cost: a comparison of a field with a constant about 40 ns, most of it the look-up in the event's dict; a
 condition by `expression.evaluate` about 10 us. See loadtest/micro/conditions.py.
@@ -332,9 +333,11 @@ cdef Node _compile(tree, Names names):
         return _compile_variable(tree, names)
     if isinstance(tree, Select):
         if tree.operand == TRAITS:
-            return _compile_trait(tree, tree, None, names)
+            return _compile_trait(tree, None, names)
         if tree.operand == SEGMENTS:
             return _compile_segment(tree, names)
+        if is_keyed(tree.operand, names):
+            return _compile_trait(tree.operand, Literal(tree.field), names)
         return _compile_index(tree.operand, Literal(tree.field), names)
     if not isinstance(tree, Call):
         raise ExpressionError("a node of unknown kind")
@@ -342,8 +345,8 @@ cdef Node _compile(tree, Names names):
         return _compile_has(tree, names)
     if tree.function == "_[_]":
         operand, key = tree.args
-        if isinstance(operand, Select) and operand.operand == TRAITS and names.traits.get(operand.field, (0, 0, 0))[2]:
-            return _compile_trait(tree, operand, key, names)
+        if is_keyed(operand, names):
+            return _compile_trait(operand, key, names)
         return _compile_index(operand, key, names)
     if tree.function in _MACROS or tree.function == "{}":
         return _plain(tree, names)
@@ -391,7 +394,14 @@ cdef Node _compile_index(operand, key, Names names):
     return operation("_[_]", [inner, compile_condition(key, names)])
 
 
-cdef Node _compile_trait(tree, select, key, Names names):
+cdef bint is_keyed(tree, Names names) except -1:
+    """Whether a tree is `traits.NAME` of a trait with `per`."""
+    return (
+        isinstance(tree, Select) and tree.operand == TRAITS and known(names.traits, "trait", tree)[2]
+    )
+
+
+cdef Node _compile_trait(select, key, Names names):
     cdef _Trait node
     slot, function, per = known(names.traits, "trait", select)
     if per and key is None:
@@ -418,6 +428,8 @@ cdef Node _compile_has(tree, Names names):
         raise ExpressionError("`has` needs a field", offset=tree.offset)
     if select.operand == SEGMENTS:
         return has(_compile_segment(select, names), None)
+    if is_keyed(select.operand, names):
+        return has(compile_condition(select, names), None)
     if select.operand != TRAITS:
         return has(compile_condition(select.operand, names), select.field)
     if known(names.traits, "trait", select)[2]:

@@ -7,8 +7,11 @@ from stream._state cimport Customer, Instance, Layout
 cdef class Customers:
     cdef readonly Layout layout
     cdef readonly int64_t state_bytes
+    cdef int generation                             # how often other rules have been adopted
     cdef dict table, moves
+    cdef dict since                                 # (kind, id): the generation since which it has been there
     cdef list changed, heap
+    cdef list foreign                               # customers with parts that the rules do not know
     cdef Py_ssize_t stale
     cdef int64_t sequence, due                      # `due`: no timer is due before it
     cdef bint loaded                                # records were loaded, the timers are to be made anew
@@ -21,5 +24,10 @@ cdef class Customers:
     cdef tuple timer(self, Customer customer, Instance instance)
     cdef int open(self, Customer customer, Instance instance) except -1
     cdef int close(self, Customer customer, Instance instance) except -1
+    cdef int replace(self, Customer customer, Instance instance, Instance by) except -1
+    cdef int schedule(self, Customer customer, Instance instance) except -1
+    cdef int shut(self, Instance instance) except -1
+    cdef list slots_from(self, str kind, tuple ids, Layout layout, int generation)
+    cdef int get_to_know(self, Customer customer) except -1
     cdef tuple pop_due(self, int64_t before)
     cdef bint is_due(self, int64_t before) except -1

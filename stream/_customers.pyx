@@ -4,7 +4,11 @@
 Timers are a heap of (deadline, rule slot, customer id, sequence, instance, customer). The slots of rules
 are in the order of priority and name, so equal deadlines fire in the order that the contract says. An
 instance that was closed or replaced stays in the heap, marked, until it comes up or such ones make up
-half of the heap. The timers are not stored: they are made anew from the customers' instances.
+half of the heap. The timers are not stored: they are made anew from the customers' instances. An instance
+without a deadline has no timer.
+
+New rules. `since` says from which generation of the rules on each part has been there without a break, so
+that a customer that comes along later keeps just those parts that were never gone.
 
 A changed customer is encoded when it is taken, not when it changes: ten changes are one record.
 
@@ -21,7 +25,7 @@ from stream._state cimport Customer, Instance, Layout
 
 from heapq import heapify, heappop, heappush
 
-from stream._codec import decode, encode
+from stream._codec import decode, encode, know
 from stream.errors import StateError
 
 cdef int64_t NEVER = 0x7FFFFFFFFFFFFFFF
@@ -35,8 +39,10 @@ cdef class Customers:
 
     def __cinit__(self, Layout layout not None):
         self.layout = layout
+        self.since = {(kind, id): 0 for kind, slots in layout.slots().items() for id in slots}
         self.table = {}
         self.moves = {}
+        self.foreign = []
         self.changed = []
         self.heap = []
         self.due = NEVER
@@ -46,7 +52,7 @@ cdef class Customers:
 
     @property
     def timers(self):
-        """Instances that wait."""
+        """Instances that have a deadline."""
         return len(self.heap) - self.stale
 
     @property
@@ -64,7 +70,7 @@ cdef class Customers:
             raise StateError("a key of the changelog is not UTF-8") from None
         if not 1 <= len(id) <= MAX_CUSTOMER_ID:
             raise StateError("a key of the changelog is no customer id")
-        customer = decode(self.layout, id, value) if value is not None else None
+        customer = decode(self.layout, id, value, self.generation) if value is not None else None
         old = self.table.pop(id, None)
         self.loaded = True
         if old is not None:
@@ -72,6 +78,8 @@ cdef class Customers:
         if customer is not None:
             self.state_bytes += customer.size
             self.table[id] = customer
+            if customer.foreign is not None:
+                self.foreign.append(customer)
 
     def rebuild_timers(self):
         """Makes the timers anew from the customers, after `load`."""
@@ -83,7 +91,8 @@ cdef class Customers:
         for customer in self.table.values():
             self.move(customer)
             for instance in customer.instances:
-                self.heap.append(self.timer(customer, instance))
+                if instance.deadline != NEVER:
+                    self.heap.append(self.timer(customer, instance))
         heapify(self.heap)
         self.due = self.heap[0][0] if self.heap else NEVER
 
@@ -104,11 +113,12 @@ cdef class Customers:
         return taken
 
     def adopt(self, Layout layout not None):
-        """Goes over to a layout made with the present one as `previous`; customers follow one by one."""
+        """Goes over to the layout of other rules; customers follow one by one."""
         cdef Instance instance
+        cdef Customer customer
         if self.loaded:
             self.rebuild_timers()
-        _, _, ranks = layout.slots_from(self.layout)
+        ranks = self.slots_from("rule", self.layout.rules, layout, self.generation)
         kept = []
         for deadline, _, id, sequence, instance, customer in self.heap:
             if not instance.open:
@@ -121,19 +131,40 @@ cdef class Customers:
         self.heap = kept
         self.stale = 0
         self.due = kept[0][0] if kept else NEVER
+        self.generation += 1
         self.layout = layout
+        slots = layout.slots()
+        self.since = {
+            (kind, id): self.since.get((kind, id), self.generation) for kind in slots for id in slots[kind]
+        }
         self.moves = {}
+        strangers, self.foreign = self.foreign, []
+        for customer in strangers:
+            if self.table.get(customer.id) is customer:
+                self.move(customer)
+
+    cdef list slots_from(self, str kind, tuple ids, Layout layout, int generation):
+        """For each of the ids: its slot in `layout`, -1 where what it had at `generation` is dropped."""
+        cdef dict slots = layout.slots()[kind]
+        return [slots.get(id, -1) if self.since.get((kind, id), NEVER) <= generation else -1 for id in ids]
 
     cdef int move(self, Customer customer) except -1:
         """Brings a customer to the present layout."""
         cdef Layout old = customer.layout
         cdef Customer moved
+        cdef Instance instance
         cdef int slot, to
-        if old is self.layout:
+        cdef list instances = []
+        if customer.generation == self.generation:
             return 0
-        if old not in self.moves:
-            self.moves[old] = self.layout.slots_from(old)
-        sources, traits, rules = self.moves[old]
+        if customer.generation not in self.moves:
+            self.moves[customer.generation] = tuple([
+                self.slots_from(kind, ids, self.layout, customer.generation)
+                for kind, ids in (
+                    ("source", old.sources), ("trait", old.traits), ("rule", old.rules), ("counter", old.counters)
+                )
+            ])
+        sources, traits, rules, counters = self.moves[customer.generation]
         moved = Customer(customer.id, self.layout)
         for slot in range(old.n_sources):
             to = sources[slot]
@@ -145,11 +176,30 @@ cdef class Customers:
                 moved.traits[to] = customer.traits[slot]
         customer.applied, moved.applied = moved.applied, customer.applied
         customer.traits = moved.traits
-        customer.layout = self.layout
-        customer.instances = [each for each in customer.instances if (<Instance> each).open]
+        customer.layout, customer.generation = self.layout, self.generation
+        for instance in customer.instances:
+            if instance.deadline == NEVER:      # those with timers were seen to by `adopt`
+                instance.rank = rules[instance.rank]
+                instance.open = instance.rank >= 0
+            if instance.open:
+                instances.append(instance)
+        customer.instances = instances
         if customer.sends is not None:
-            sends = {rules[slot]: times for slot, times in customer.sends.items() if rules[slot] >= 0}
+            sends = {counters[slot]: times for slot, times in customer.sends.items() if counters[slot] >= 0}
             customer.sends = sends or None
+        if customer.foreign is not None:
+            self.get_to_know(customer)
+        return 0
+
+    cdef int get_to_know(self, Customer customer) except -1:
+        """Reads those parts of the customer that the rules know by now."""
+        cdef Instance instance
+        cdef list before = list(customer.instances)
+        know(customer)
+        for instance in customer.instances[len(before):]:
+            if instance.deadline != NEVER:
+                heappush(self.heap, self.timer(customer, instance))
+        self.due = self.heap[0][0] if self.heap else NEVER
         return 0
 
     cdef Customer find(self, str id):
@@ -165,7 +215,7 @@ cdef class Customers:
     cdef Customer ensure(self, str id):
         cdef Customer customer = self.find(id)
         if customer is None:
-            customer = self.table[id] = Customer(id, self.layout)
+            customer = self.table[id] = Customer(id, self.layout, self.generation)
         return customer
 
     cdef int touch(self, Customer customer) except -1:
@@ -180,21 +230,33 @@ cdef class Customers:
         return instance.deadline, instance.rank, customer.id, self.sequence, instance, customer
 
     cdef int open(self, Customer customer, Instance instance) except -1:
-        """Enters an instance with its timer, in place of an open one of the same rule."""
-        cdef Instance other
-        for other in customer.instances:
-            if other.rank == instance.rank:
-                self.close(customer, other)
-                break
+        """Enters an instance, with its timer if it has a deadline."""
+        instance.open = True
         customer.instances.append(instance)
-        heappush(self.heap, self.timer(customer, instance))
-        if instance.deadline < self.due:
-            self.due = instance.deadline
+        return self.schedule(customer, instance)
+
+    cdef int schedule(self, Customer customer, Instance instance) except -1:
+        if instance.deadline != NEVER:
+            heappush(self.heap, self.timer(customer, instance))
+            if instance.deadline < self.due:
+                self.due = instance.deadline
         return 0
 
     cdef int close(self, Customer customer, Instance instance) except -1:
-        instance.open = False
         customer.instances.remove(instance)
+        return self.shut(instance)
+
+    cdef int replace(self, Customer customer, Instance instance, Instance by) except -1:
+        """Puts an instance in the place of another, which is closed."""
+        customer.instances[customer.instances.index(instance)] = by
+        by.open = True
+        self.shut(instance)
+        return self.schedule(customer, by)
+
+    cdef int shut(self, Instance instance) except -1:
+        instance.open = False
+        if instance.deadline == NEVER:
+            return 0
         self.stale += 1
         if self.stale > 1000 and self.stale > len(self.heap) // 2:
             self.heap = [each for each in self.heap if (<Instance> each[4]).open]

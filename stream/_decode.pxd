@@ -7,7 +7,7 @@ cdef class Lane:
     cdef str name, constant
     cdef tuple event_path, customer_path, time_path, id_path
     cdef int slot
-    cdef bint ended
+    cdef bint ended, of_profiles
     cdef list waiting               # sequences of records that come after `records`
     cdef object records
     cdef Py_ssize_t at, count
@@ -20,10 +20,12 @@ cdef class Lane:
     cdef str event_name, customer
     cdef int64_t time, offset, appended_at
     cdef bint from_future
+    cdef object profile             # what a profile update says; None: the head is an event
 
     cdef int feed(self, object records) except -1
     cdef bint advance(self, object result, int64_t wall) except -1
     cdef str refusal(self, object record, int64_t wall)
     cdef str event_id(self, int partition)
+    cdef object dead_letter(self, str reason)       # of the head
     cdef int consume(self) except -1
     cdef Py_ssize_t at_hand(self) noexcept

@@ -16,19 +16,15 @@ Tested by tests/unit/test_fastmatch.py.
 
 cimport cython
 from cpython.object cimport PyObject
-from libc.math cimport floor
 from libc.stdint cimport int64_t
 
-from stream._condition cimport is_number, reach
-
-from datetime import datetime, timedelta, timezone
+from stream._frame cimport reach
+from stream._profile cimport profile_of
+from stream._times cimport latest_time, milliseconds
 
 import orjson
 
 from stream.structs import DeadLetter
-
-cdef extern from "Python.h":
-    const char *PyUnicode_AsUTF8AndSize(object text, Py_ssize_t *size) except NULL
 
 MAX_EVENT_BYTES = 1 << 20
 MAX_CUSTOMER_ID = 256
@@ -36,90 +32,8 @@ FUTURE_MS = 300_000     # how far ahead of the wall clock an event's time may be
 
 cdef object loads = orjson.loads
 cdef object NotJson = orjson.JSONDecodeError
-cdef object EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
-cdef object MILLISECOND = timedelta(milliseconds=1)
-cdef int64_t MAX_TIME = 253402300799999     # 9999-12-31T23:59:59.999Z
 cdef Py_ssize_t max_event_bytes = MAX_EVENT_BYTES, max_customer_id = MAX_CUSTOMER_ID
 cdef int64_t future_ms = FUTURE_MS
-
-
-# --- times -------------------------------------------------------------------------------------
-
-cdef int _digits(const char *text, int count) noexcept:
-    """The number that `count` digits make, -1 if one is none."""
-    cdef int value = 0, at
-    for at in range(count):
-        if not c'0' <= text[at] <= c'9':
-            return -1
-        value = 10 * value + (text[at] - c'0')
-    return value
-
-
-cdef int64_t _common_time(str text) except -2:
-    """Milliseconds of `YYYY-MM-DDTHH:MM:SS[.f…]Z`, the form that most events have; -1 for any other."""
-    cdef Py_ssize_t size = 0, at = 19
-    cdef const char *c = PyUnicode_AsUTF8AndSize(text, &size)
-    cdef int year, month, day, hour, minute, second, fraction = 0, scale = 100, days
-    if size < 20 or c[4] != c'-' or c[7] != c'-' or c[10] != c'T' or c[13] != c':' or c[16] != c':':
-        return -1
-    year, month, day = _digits(c, 4), _digits(c + 5, 2), _digits(c + 8, 2)
-    hour, minute, second = _digits(c + 11, 2), _digits(c + 14, 2), _digits(c + 17, 2)
-    if c[19] == c'.':
-        at = 20
-        while at < size and c'0' <= c[at] <= c'9':
-            fraction += scale * (c[at] - c'0')
-            scale //= 10
-            at += 1
-        if at == 20:
-            return -1
-    if at != size - 1 or c[at] != c'Z' or year < 1970 or not 1 <= month <= 12:
-        return -1
-    days = 31 - (month in (4, 6, 9, 11))
-    if month == 2:
-        days = 29 if year % 4 == 0 and (year % 100 != 0 or year % 400 == 0) else 28
-    if not 1 <= day <= days or not 0 <= hour < 24 or not 0 <= minute < 60 or not 0 <= second < 60:
-        return -1
-    # Days of the proleptic Gregorian calendar, counted in years that begin in March.
-    year -= month <= 2
-    days = (month + 9) % 12 * 153 + 2
-    days = year * 365 + year // 4 - year // 100 + year // 400 + days // 5 + day - 719469
-    return (((<int64_t> days * 24 + hour) * 60 + minute) * 60 + second) * 1000 + fraction
-
-
-cdef int64_t milliseconds(object value) except -2:
-    """Milliseconds since the epoch of a time as events write it; -1 if it is none or outside 1970 … 9999.
-
-    ISO 8601 (UTC unless it says otherwise), or a number: seconds below 1e11, else milliseconds.
-    """
-    cdef int64_t time = -1
-    if type(value) is str:
-        if len(value) > 64:
-            return -1
-        time = _common_time(value)
-        if time >= 0:
-            return time
-        if len(value) > 10 and "T" not in value and "t" not in value and " " not in value:
-            return -1       # fromisoformat takes any character between date and time
-        try:
-            moment = datetime.fromisoformat(value)
-            if moment.tzinfo is None:
-                moment = moment.replace(tzinfo=timezone.utc)
-            time = (moment - EPOCH) // MILLISECOND
-        except (ValueError, OverflowError):
-            return -1
-    elif is_number(value):
-        if not 0 <= value <= MAX_TIME:
-            return -1
-        if value < 1e11:
-            value *= 1000
-        time = value if type(value) is int else <int64_t> floor(<double> value + 0.5)
-    return time if 0 <= time <= MAX_TIME else -1
-
-
-def parse_time(value):
-    """`milliseconds` for tests and tools: None instead of -1."""
-    cdef int64_t time = milliseconds(value)
-    return None if time < 0 else time
 
 
 # --- the records of one source -----------------------------------------------------------------
@@ -134,6 +48,7 @@ cdef class Lane:
         self.name = source.name
         self.slot = slot
         self.event_path, self.constant = source.event, source.constant
+        self.of_profiles = source.kind == "profile"
         self.customer_path, self.time_path, self.id_path = source.customer, source.time, source.id
         self.waiting = []
         self.records = ()
@@ -193,7 +108,11 @@ cdef class Lane:
         if type(value) is not str or not 0 < len(value) <= max_customer_id:
             return "customer"
         self.customer = value
-        if self.event_path is None:
+        if self.of_profiles:
+            self.event_name, self.profile = "", profile_of(self.event)
+            if self.profile is None:
+                return "profile"
+        elif self.event_path is None:
             self.event_name = self.constant
         else:
             found = reach(self.event, self.event_path)
@@ -206,11 +125,11 @@ cdef class Lane:
             found = reach(self.event, self.time_path)
             if found is not NULL:
                 self.time = milliseconds(<object> found)
-        if not 0 <= self.time <= MAX_TIME:
+        if not 0 <= self.time <= latest_time():
             return "time"
         self.from_future = self.time > wall + future_ms
         if self.from_future:
-            self.time = min(self.appended_at, MAX_TIME)
+            self.time = min(self.appended_at, latest_time())
         self.offset = record.offset
         self.record = record
         return None
@@ -223,11 +142,14 @@ cdef class Lane:
             return str(<object> found)
         return f"{self.source.topic}/{partition}/{self.offset}"
 
+    cdef object dead_letter(self, str reason):
+        return DeadLetter(self.name, reason, self.record)
+
     cdef int consume(self) except -1:
         """The head has been applied."""
         self.ready = False
         self.position = self.offset + 1
         if self.time > self.reached:
             self.reached = self.time
-        self.event = self.record = None
+        self.event = self.record = self.profile = None
         return 0

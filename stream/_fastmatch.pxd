@@ -1,46 +1,13 @@
-"""The program and the loop over events; the essay is in `_fastmatch.pyx`."""
+"""The loop over events; the essay is in `_fastmatch.pyx`."""
 
 from libc.stdint cimport int64_t
 
-from stream._condition cimport Frame, Names, Node
 from stream._customers cimport Customers
 from stream._decode cimport Lane
-from stream._state cimport Customer, Instance, Layout
+from stream._frame cimport Frame
+from stream._program cimport Candidate, Plan, Program, Step, Update
+from stream._state cimport Customer, Instance
 
-
-# --- the program -------------------------------------------------------------------------------
-
-cdef class Update:
-    """A trait, as an event updates it."""
-    cdef int slot, function, where
-    cdef tuple field, per
-
-cdef class Candidate:
-    """A rule, as an event meets it."""
-    cdef int rank, where, unless_where
-    cdef int64_t within             # -1: judged at once
-    cdef object rule
-    cdef tuple fields               # what a waiting instance keeps of its event; None for all of it
-    cdef Node condition
-    cdef Py_ssize_t keep            # how many sends its limit looks at; 0 without one
-
-cdef class Plan:
-    """What an event name can touch."""
-    cdef list updates, candidates, closing
-    cdef set closing_ranks
-
-cdef class Program:
-    cdef Layout layout
-    cdef dict plans, traits
-    cdef list predicates, candidates
-    cdef Names names
-
-    cdef Plan plan(self, str name)
-    cdef int add_trait(self, trait) except -1
-    cdef Candidate add_rule(self, rule, int rank)
-
-
-# --- matches and the loop ---------------------------------------------------------------------
 
 cdef class Match:
     cdef readonly object rule
@@ -48,17 +15,18 @@ cdef class Match:
     cdef readonly dict event
     cdef readonly int64_t event_time, appended_at, at
     cdef readonly bint timed
-    cdef Candidate candidate
+    cdef Instance cause
     cdef Customer customer
-    cdef dict trait_slots
+    cdef Frame frame
+    cdef PartitionState state
 
 cdef class PartitionState:
-    cdef readonly object rules
+    cdef readonly object rules, arms
     cdef Program program
     cdef Customers table
     cdef list lanes
     cdef dict lane_by_name
-    cdef Frame frame
+    cdef Frame frame, timer_frame
     cdef signed char *verdicts      # of the predicates, for one event
     cdef bytes reached_taken        # the record of how far the sources are, as last given out or loaded
     # during a call:
@@ -67,19 +35,33 @@ cdef class PartitionState:
     cdef bint by_event_time
     cdef int partition
     cdef Py_ssize_t budget          # events and timers that may still be worked off
+    cdef dict groups                # group: the rule that has taken it, for the cause at hand
+    cdef Customer fired             # whose timer was fired last, and its deadline: timers of one moment are
+    cdef int64_t fired_at           # candidates of one cause
 
     cdef int link(self) except -1
     cdef Lane next_lane(self)
     cdef int64_t watermark(self) except -2
+    cdef int64_t now(self, Lane lane) except -1
     cdef int apply(self, Lane lane) except -1
+    cdef bint merge_profile(self, Lane lane, Customer customer) except -1
     cdef int match(self, Lane lane, Plan plan, Customer customer) except -1
     cdef bint holds(self, int predicate, Lane lane) except -1
     cdef bint count_event(self, Update update, Lane lane) except -1
-    cdef bint close_waiting(self, Plan plan, Lane lane) except -1
-    cdef bint is_met(self, Candidate candidate, Frame frame, str source) except -1
+
+    cdef list move_on(self, Plan plan, Lane lane)
+    cdef bint fits(self, Step step, Candidate candidate, Instance instance, Lane lane) except -1
+    cdef bint is_awaited(self, Plan plan, Lane lane) except -1
+    cdef Instance further(self, Candidate candidate, Instance instance, Step step, Lane lane)
     cdef Instance instance_of(self, Candidate candidate, Lane lane)
-    cdef bytes kept_event(self, Candidate candidate, Lane lane)
-    cdef int settle(self, Candidate candidate, Frame frame, Instance cause, bint timed) except -1
+    cdef int set_deadline(self, Candidate candidate, Instance instance) except -1
+    cdef bytes kept_event(self, Step step, Lane lane)
+    cdef int begin(self, Candidate candidate, Lane lane) except -1
+    cdef int put_off(self, Match match, int64_t until) except -1
+
+    cdef bint is_met(self, Candidate candidate, Frame frame, str source) except -1
+    cdef int settle(self, Instance instance, Lane lane) except -1
+    cdef int judge(self, Candidate candidate, Frame frame, Instance cause, bint timed) except -1
     cdef int fire_due(self, int64_t before) except -1
     cdef int fire_own(self, Customer customer, int64_t before) except -1
     cdef int fire(self, Customer customer, Instance instance) except -1

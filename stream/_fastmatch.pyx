@@ -6,19 +6,20 @@
                  ▼
     apply      1 timers that are due before the event       heap of the partition, `_customers`
                2 leave out what the customer has had        applied offset by source
-               3 traits of the event's name                 Plan.updates
-               4 instances that wait for it to close them   Plan.closing
-               5 rules of the event's name                  Plan.candidates, by priority and name
-                   `where` held ─► opens an instance, or `if` held ─► a Match ─► decide (engine.py)
+               3 of a profile: attributes and consents      `_profile`, and nothing else
+               4 traits of the event's name                 Plan.updates
+               5 instances that wait for it                 Plan.later: closed, or one step further
+               6 rules of the event's name, and those that 5 completed, by priority and name
+                   first step held ─► opens an instance, or `if` held ─► a Match ─► decide (engine.py)
 
-A `Program` is compiled from a rule set: a plan for each event name, so that an event of any other name
-costs its decoding and one look-up. Each distinct predicate is judged at most once an event (`verdicts`).
+The plan for each event name is in the `Program` (`_program`). Each distinct predicate is judged at most once
+an event (`verdicts`).
 
 Once. A record is left out if the customer has had it or a later one of the same source. An event that
-fits the `on` and `where` of a trait, a rule or an `unless` records its offset, even where it changed
+fits the `on` and `where` of a trait, of a step or of an `unless` records its offset, even where it changed
 nothing: read again later, it would close an instance that another source opened since. What fits nothing
 is not recorded: it does nothing however often it is read, because whether it fits depends on the event
-alone.
+alone. (A condition that names earlier steps' events counts as fitting.)
 
 Watermark. `Lane.reached` is the largest event time applied; with the head's time, it is what a source has
 reached. It is kept in the changelog under the empty key, because what has been fired by it must have been
@@ -26,7 +27,7 @@ fired before the same events after a restart, too.
 
 Cost: ten rules, 200-byte events: 3 to 4 µs an event, of which orjson is 1.2 to 1.5.
 Tested by tests/unit/test_engine.py and the reference model.
-Longer than 450 lines, because the loop is one class and the program it walks is laid out for it alone.
+Longer than 450 lines, because the loop is one class.
 """
 
 cimport cython
@@ -36,113 +37,48 @@ from cpython.object cimport PyObject
 from libc.stdint cimport int64_t
 from libc.string cimport memset
 
-from stream._condition cimport Frame, Node, is_number, nothing, reach
+from stream._condition cimport nothing
 from stream._customers cimport Customers
 from stream._decode cimport Lane
-from stream._state cimport COUNT, LAST, Customer, Instance, Layout, is_scalar, key_of
+from stream._frame cimport Frame, Node, is_number, reach
+from stream._profile cimport Profile
+from stream._program cimport KEEP, RESTART, Candidate, Plan, Program, Step, Update, program_of
+from stream._state cimport (
+    COUNT,
+    DISTINCT,
+    FIRST,
+    GAP,
+    LAST,
+    MAX_INSTANCES,
+    TOP,
+    Customer,
+    Instance,
+    is_scalar,
+    key_of,
+    scalar_of,
+)
 
 import orjson
 
+import stream.arms
 from stream._codec import decode_reached, encode_reached
-from stream._condition import Names, compile_condition
 from stream._state import ABSENT
 
 cdef object ERROR = ABSENT
 cdef object loads = orjson.loads
 cdef object dumps = orjson.dumps
-cdef int64_t MAX_TIME = 253402300799999     # 9999-12-31T23:59:59.999Z
-cdef int64_t MAX_DEADLINE = 1 << 62
 cdef int64_t NEVER = 0x7FFFFFFFFFFFFFFF
 cdef bytes NOTHING_REACHED = encode_reached({})
+cdef dict NO_ONE = {}       # attributes or consents of who has none; never written to
 
 cdef enum:
     UNKNOWN = 2     # a predicate that was not judged yet; else 1 or 0
 
 
-# --- the program -------------------------------------------------------------------------------
-
-@cython.final
-@cython.auto_pickle(False)
-cdef class Update:
-    pass
-
-
-@cython.final
-@cython.auto_pickle(False)
-cdef class Candidate:
-    pass
-
-
-@cython.final
-@cython.auto_pickle(False)
-cdef class Plan:
-    def __cinit__(self):
-        self.updates, self.candidates, self.closing = [], [], []
-        self.closing_ranks = set()
-
-
-@cython.final
-@cython.auto_pickle(False)
-cdef class Program:
-    """A rule set, compiled; `layout` says where in a customer's state its parts are."""
-
-    def __cinit__(self, rules, Layout previous=None):
-        cdef int slot
-        self.layout = Layout(rules, previous)
-        self.plans = {}
-        slots = {id: slot for slot, id in enumerate(self.layout.traits)}
-        self.traits = {}
-        for each in rules.traits:
-            slot = slots[each.stable_id]
-            self.traits[each.name] = slot, self.layout.trait[slot].function, each.per is not None
-        self.names = Names(traits=self.traits)
-        names = Names()
-        self.predicates = [compile_condition(tree, names) for tree in rules.predicates]
-        for trait in {each.stable_id: each for each in rules.traits}.values():
-            self.add_trait(trait)
-        by_id = {each.stable_id: each for each in rules.rules}
-        self.candidates = [self.add_rule(by_id[id], rank) for rank, id in enumerate(self.layout.rules)]
-
-    cdef Plan plan(self, str name):
-        if name not in self.plans:
-            self.plans[name] = Plan()
-        return self.plans[name]
-
-    cdef int add_trait(self, trait) except -1:
-        cdef Update update = Update()
-        update.slot, update.function, _ = self.traits[trait.name]
-        update.where = -1 if trait.where is None else trait.where
-        update.field, update.per = trait.field, trait.per
-        for name in dict.fromkeys(trait.of):
-            self.plan(name).updates.append(update)
-        return 0
-
-    cdef Candidate add_rule(self, rule, int rank):
-        cdef Candidate candidate = Candidate()
-        cdef Plan plan
-        candidate.rank, candidate.rule = rank, rule
-        candidate.where = -1 if rule.where is None else rule.where
-        if rule.condition is not None:
-            candidate.condition = compile_condition(rule.condition, self.names)
-        candidate.fields = rule.event_fields
-        candidate.keep = 0 if rule.limit is None else rule.limit.count
-        candidate.within = candidate.unless_where = -1
-        for name in dict.fromkeys(rule.on):
-            self.plan(name).candidates.append(candidate)
-        if rule.unless is not None:
-            candidate.within = min(rule.unless.within, MAX_DEADLINE - MAX_TIME)
-            candidate.unless_where = -1 if rule.unless.where is None else rule.unless.where
-            for name in dict.fromkeys(rule.unless.on):
-                plan = self.plan(name)
-                plan.closing.append(candidate)
-                plan.closing_ranks.add(rank)
-        return candidate
-
-
 # --- matches -----------------------------------------------------------------------------------
 
 class _Keyed(dict):
-    """A trait with `per` as content sees it: an absent key reads as nothing counted, if that is a value."""
+    """A trait with `per` as content sees it: an absent key reads as over nothing, if that is a value."""
 
     def __init__(self, values, function):
         super().__init__(values)
@@ -158,32 +94,111 @@ class _Keyed(dict):
 @cython.final
 @cython.auto_pickle(False)
 cdef class Match:
-    """A rule whose `on`, `where` and `if` held, as of `at`. Times are milliseconds since the epoch.
+    """A rule whose steps were done and whose `if` held, as of `at`: what guards and content see of it.
 
-    `event_time`, `event_id` and so on are those of the event that caused it; `timed`: a timer fired it.
+    `event`, `event_time`, `event_id` and so on are those of the last step; `captured` maps the names of steps
+    to their events. `timed`: a timer fired it. `since`: when quiet hours first put it off, else `at`. Times are
+    milliseconds since the epoch. It is good until `decide` returns.
     """
 
     @property
-    def sent(self):
-        """When the rule was last sent to the customer: ascending times, as many as its limit looks at."""
-        return self.customer.sends.get(self.candidate.rank, ()) if self.customer.sends is not None else ()
+    def deferred(self):
+        return self.cause.since >= 0
+
+    @property
+    def since(self):
+        return self.cause.since if self.cause.since >= 0 else self.at
+
+    @property
+    def late(self):
+        return self.cause.late
+
+    @property
+    def key(self):
+        """The value of the rule's `key`; ABSENT without one."""
+        return ERROR if self.cause.key is ERROR else scalar_of(self.cause.key)
+
+    @property
+    def attributes(self):
+        return self.customer.attributes if self.customer.attributes is not None else NO_ONE
+
+    @property
+    def consents(self):
+        return self.customer.consents if self.customer.consents is not None else NO_ONE
+
+    @property
+    def suppressed(self):
+        """Whether the policy's `suppress` holds, or ends in an error: then nobody knows, and nothing is sent."""
+        cdef Node suppress = self.state.program.suppress
+        cdef int held = 0 if suppress is None else suppress.test(self.frame)
+        if held < 0:
+            self.state.complain(self.source, "condition")
+        return held != 0
+
+    @property
+    def group_taken(self):
+        """Whether another rule has taken the group; a rule does not stand in its own way."""
+        return self.state.groups.get(self.rule.group, self.rule.name) != self.rule.name
+
+    @property
+    def rules(self):
+        return self.state.rules
+
+    @property
+    def arms(self):
+        """Who draws experiment arms: `stream.arms`, or what a test puts in its place."""
+        return self.state.arms
+
+    def take_group(self):
+        """No other rule of this one's group fires for the same cause."""
+        if self.rule.group is not None:
+            self.state.groups[self.rule.group] = self.rule.name
+
+    def sent(self, str counter not None):
+        """When the counter was last used: ascending times, as many as its limit looks at."""
+        cdef dict sends = self.customer.sends
+        slot = self.state.program.counters.get(counter)
+        return sends.get(slot, ()) if sends is not None and slot is not None else ()
+
+    def enter(self, str counter not None, Py_ssize_t keep):
+        """Uses a counter once, of which the newest `keep` times decide."""
+        self.customer.sent(self.state.program.counters[counter], self.at, keep)
+
+    def defer(self, int64_t until):
+        """Puts it off: it is judged again as of `until`."""
+        self.state.put_off(self, until)
 
     @property
     def trait_names(self):
-        return tuple(self.trait_slots)
+        return tuple(self.state.program.traits)
 
     def trait(self, str name not None):
         """A trait's value as of `at`, a mapping if it has `per`. KeyError if unknown or without value."""
-        slot, function, per = self.trait_slots[name]
+        slot, function, per = self.state.program.traits[name]
         if per:
             keys = self.customer.traits[<int> slot] or ()
-            values = {key: self.customer.value(slot, key, self.at) for key in keys}
-            bare = {(key[0] if type(key) is tuple else key): values[key] for key in keys}
-            return _Keyed({key: value for key, value in bare.items() if value is not ERROR}, function)
+            values = {scalar_of(key): self.customer.value(slot, key, self.at) for key in keys}
+            return _Keyed({key: value for key, value in values.items() if value is not ERROR}, function)
         value = self.customer.value(slot, None, self.at)
         if value is ERROR:
             raise KeyError(name)
         return value
+
+    @property
+    def segment_names(self):
+        return tuple(self.state.program.segments)
+
+    def segment(self, str name not None):
+        """Whether the customer belongs to a segment. KeyError if there is none of the name."""
+        return self.frame.judge(self.state.program.segments[name]) == 1
+
+    @property
+    def captured(self):
+        found = {}
+        for at, step in enumerate(self.rule.steps):
+            if step.name is not None:
+                found[step.name] = self.frame.captured[at]
+        return found
 
 
 # --- the loop ----------------------------------------------------------------------------------
@@ -197,13 +212,14 @@ cdef class PartitionState:
     gives out what changed.
     """
 
-    def __cinit__(self, rules):
-        self.rules = rules
-        self.program = Program(rules)
+    def __cinit__(self, rules, arms=stream.arms):
+        self.rules, self.arms = rules, arms
+        self.program = program_of(rules)
         self.table = Customers(self.program.layout)
         self.lanes = []
         self.lane_by_name = {}
-        self.frame = Frame()
+        self.frame, self.timer_frame = Frame(), Frame()
+        self.groups = {}
         self.link()
 
     def __dealloc__(self):
@@ -217,7 +233,7 @@ cdef class PartitionState:
 
     @property
     def timers(self):
-        """Instances that wait for their deadline."""
+        """Instances with a deadline: begun sequences, reminders, what quiet hours put off."""
         return self.table.timers
 
     @property
@@ -285,7 +301,7 @@ cdef class PartitionState:
 
     def adopt(self, rules):
         """Goes over to another rule set: what belongs to unchanged stable ids is kept, the rest dropped."""
-        self.program = Program(rules, self.program.layout)      # may raise: then nothing has changed
+        self.program = program_of(rules)        # may raise: then nothing has changed
         self.rules = rules
         self.table.adopt(self.program.layout)
         self.link()
@@ -312,6 +328,8 @@ cdef class PartitionState:
         if verdicts is NULL:
             raise MemoryError
         self.verdicts = verdicts
+        self.frame.adopt(self.program.segment_nodes)
+        self.timer_frame.adopt(self.program.segment_nodes)
         return 0
 
     # - one call
@@ -324,6 +342,7 @@ cdef class PartitionState:
             self.table.rebuild_timers()
         self.result, self.decide, self.partition = result, decide, batch.partition
         self.wall, self.by_event_time, self.budget = clock.wall(), clock.by_event_time, limit
+        self.fired = None
         ended = batch.ended
         for lane in self.lanes:
             lane.ended = lane.name in ended
@@ -356,7 +375,8 @@ cdef class PartitionState:
         result.watermark = reached if reached >= 0 else None
         result.next_deadline = self.table.next_deadline
         self.result = self.decide = None
-        self.frame.event = self.frame.customer = None
+        self.frame.event = self.frame.customer = self.frame.captured = None
+        self.timer_frame.event = self.timer_frame.customer = self.timer_frame.captured = None
 
     cdef Lane next_lane(self):
         """The source whose head comes next; None if there is none, or a source must be waited for."""
@@ -382,14 +402,26 @@ cdef class PartitionState:
             return latest if self.by_event_time else self.wall
         return lagging if self.by_event_time else min(lagging, self.wall)
 
+    cdef int64_t now(self, Lane lane) except -1:
+        """What lateness is measured by: the wall clock, or the largest event time seen."""
+        cdef Lane other
+        cdef int64_t latest = lane.time
+        if not self.by_event_time:
+            return self.wall
+        for other in self.lanes:
+            latest = max(latest, other.reached)
+        return latest
+
     cdef int apply(self, Lane lane) except -1:
         """Applies the head of a source; timers that the watermark has passed have been fired."""
         cdef Customer customer
         cdef Plan plan = None
-        cdef PyObject *found = PyDict_GetItemWithError(self.program.plans, lane.event_name)
-        if found is not NULL:
-            plan = <Plan> found
-        if plan is not None or self.table.due != NEVER:     # else nothing can come of it
+        cdef PyObject *found
+        if lane.profile is None:
+            found = PyDict_GetItemWithError(self.program.plans, lane.event_name)
+            if found is not NULL:
+                plan = <Plan> found
+        if plan is not None or lane.profile is not None or self.table.due != NEVER:     # else nothing comes of it
             customer = self.table.find(lane.customer)
             if customer is not None:
                 if lane.offset <= customer.applied[lane.slot]:
@@ -397,64 +429,69 @@ cdef class PartitionState:
                     return 0
                 if customer.instances:
                     self.fire_own(customer, lane.time)
-            if plan is not None:
+            if lane.profile is not None:
+                if not self.merge_profile(lane, customer):
+                    return 0
+            elif plan is not None:
                 self.match(lane, plan, customer)
         lane.applied += 1
         lane.future += lane.from_future
         return 0
 
+    cdef bint merge_profile(self, Lane lane, Customer customer) except -1:
+        """Takes over attributes and consents; False, with a dead letter, if there would be too much."""
+        cdef bint merged
+        if customer is None:
+            customer = self.table.ensure(lane.customer)
+        merged = (<Profile> lane.profile).merge_into(customer)
+        if not merged:
+            self.result.dead_letters.append(lane.dead_letter("profile"))
+        customer.applied[lane.slot] = lane.offset
+        self.table.touch(customer)
+        return merged
+
     cdef int match(self, Lane lane, Plan plan, Customer customer) except -1:
-        """Updates traits, closes instances, judges rules; records the offset if it fits any of them."""
+        """Updates traits, moves instances on, judges rules; records the offset if it fits any of them."""
         cdef bint fits = False
         cdef Update update
         cdef Candidate candidate
+        cdef Instance instance
         cdef Frame frame = self.frame
-        memset(self.verdicts, UNKNOWN, len(self.program.predicates))
-        frame.event, frame.name, frame.customer, frame.at = lane.event, lane.event_name, customer, lane.time
-        frame.time = lane.time
+        cdef list completed = None
+        cdef Py_ssize_t done = 0
+        if self.program.predicates:
+            memset(self.verdicts, UNKNOWN, len(self.program.predicates))
+        frame.event, frame.name, frame.customer = lane.event, lane.event_name, customer
+        frame.time = frame.at = lane.time
         for update in plan.updates:
             if (update.where < 0 or self.holds(update.where, lane)) and self.count_event(update, lane):
                 fits = True
-        if plan.closing:
-            fits = self.close_waiting(plan, lane) or fits
+        frame.begin()
+        if self.groups:
+            self.groups.clear()
+        if plan.later:
+            if frame.customer is not None and frame.customer.instances:
+                completed = self.move_on(plan, lane)
+            fits = fits or self.is_awaited(plan, lane)
         for candidate in plan.candidates:
-            if candidate.where < 0 or self.holds(candidate.where, lane):
+            while completed is not None and done < len(completed):
+                instance = completed[done]
+                if instance.rank > candidate.rank:
+                    break
+                self.settle(instance, lane)
+                done += 1
+            if (<Step> candidate.steps[0]).where < 0 or self.holds((<Step> candidate.steps[0]).where, lane):
                 fits = True
-                if frame.customer is None:
-                    frame.customer = self.table.ensure(lane.customer)
-                if candidate.within >= 0 or self.is_met(candidate, frame, lane.name):
-                    instance = self.instance_of(candidate, lane)
-                    if candidate.within >= 0:
-                        self.table.open(frame.customer, instance)
-                    else:
-                        self.settle(candidate, frame, instance, False)
+                self.begin(candidate, lane)
+        if completed is not None:
+            for instance in completed[done:]:
+                self.settle(instance, lane)
         if fits:
             if frame.customer is None:
                 frame.customer = self.table.ensure(lane.customer)
             frame.customer.applied[lane.slot] = lane.offset
             self.table.touch(frame.customer)
         return 0
-
-    cdef Instance instance_of(self, Candidate candidate, Lane lane):
-        cdef Instance instance = Instance.__new__(Instance)
-        instance.rank, instance.open = candidate.rank, True
-        instance.deadline = lane.time + max(candidate.within, 0)
-        instance.time, instance.appended_at = lane.time, lane.appended_at
-        instance.source, instance.name = lane.name, lane.event_name
-        instance.id = lane.event_id(self.partition)
-        instance.event = self.kept_event(candidate, lane) if candidate.within >= 0 else b""
-        return instance
-
-    cdef bytes kept_event(self, Candidate candidate, Lane lane):
-        """The event as a waiting instance keeps it: only the fields that judging the rule can read."""
-        if candidate.fields is not None:
-            if not candidate.fields:
-                return b"{}"
-            try:
-                return dumps({name: lane.event[name] for name in candidate.fields if name in lane.event})
-            except orjson.JSONEncodeError:
-                pass    # nested deeper than orjson writes, though it reads it: kept as it came
-        return bytes(lane.record.value)
 
     cdef bint holds(self, int predicate, Lane lane) except -1:
         """Whether the event fits a predicate: judged at most once an event."""
@@ -471,19 +508,24 @@ cdef class PartitionState:
         """Updates a trait; False if the event lacks what the trait counts."""
         cdef object key = None, value = None
         cdef double amount = 1.0
+        cdef int function = update.function
         cdef PyObject *found
         if update.per is not None:
             found = reach(lane.event, update.per)
             key = ABSENT if found is NULL else key_of(<object> found)
             if key is ABSENT:
                 return False
-        if update.function != COUNT:
+        if function != COUNT and function != GAP:
             found = reach(lane.event, update.field)
             if found is NULL:
                 return False
             value = <object> found
-            if update.function == LAST:
+            if function == FIRST or function == LAST:
                 if not is_scalar(value):
+                    return False
+            elif function == DISTINCT or function == TOP:
+                value = key_of(value)
+                if value is ABSENT:
                     return False
             elif not is_number(value):
                 return False
@@ -491,26 +533,187 @@ cdef class PartitionState:
                 amount = value
         if self.frame.customer is None:
             self.frame.customer = self.table.ensure(lane.customer)
-        self.frame.customer.update(update.slot, key, lane.time, amount, value)
+        if self.frame.customer.update(update.slot, key, lane.time, amount, value):
+            self.complain(lane.name, "evicted")
         return True
 
-    cdef bint close_waiting(self, Plan plan, Lane lane) except -1:
-        """Closes the instances that waited for this event; whether it fits any `unless`, open or not."""
+    # - instances
+
+    cdef list move_on(self, Plan plan, Lane lane):
+        """Closes or advances the instances that the event fits; those that have to be judged now, by rank."""
+        cdef Customer customer = self.frame.customer
         cdef Candidate candidate
-        cdef Instance instance
-        cdef bint fits = False
-        if self.frame.customer is not None and self.frame.customer.instances:
-            for instance in list(self.frame.customer.instances):
-                if instance.rank in plan.closing_ranks:
-                    candidate = self.program.candidates[instance.rank]
-                    if candidate.unless_where < 0 or self.holds(candidate.unless_where, lane):
-                        self.table.close(self.frame.customer, instance)
-                        fits = True
-        for candidate in plan.closing:
-            if fits:
-                break
-            fits = candidate.unless_where < 0 or self.holds(candidate.unless_where, lane)
-        return fits
+        cdef Instance instance, further
+        cdef Step step
+        cdef list completed = None
+        for instance in list(customer.instances):
+            if instance.since >= 0 or instance.rank not in plan.later:
+                continue
+            candidate = plan.later[instance.rank]
+            if instance.step < len(candidate.steps):
+                step = candidate.steps[instance.step]
+                if self.fits(step, candidate, instance, lane):
+                    further = self.further(candidate, instance, step, lane)
+                    if further.step < len(candidate.steps) or candidate.timed:
+                        self.table.replace(customer, instance, further)
+                    else:
+                        self.table.close(customer, instance)
+                        completed = completed or []
+                        completed.append(further)
+            elif candidate.unless is not None and self.fits(candidate.unless, candidate, instance, lane):
+                self.table.close(customer, instance)
+        if completed is not None and len(completed) > 1:
+            completed.sort(key=rank_of)
+        return completed
+
+    cdef bint fits(self, Step step, Candidate candidate, Instance instance, Lane lane) except -1:
+        """Whether the event is the one that an instance waits for."""
+        cdef int held
+        if lane.event_name not in step.names or (
+            step.within >= 0 and lane.time - instance.time > step.within
+        ):
+            return False
+        if step.where >= 0 and not self.holds(step.where, lane):
+            return False
+        if step.compares is None:
+            return True
+        self.frame.captured = [loads(event) for event in instance.events]
+        held = step.compares.test(self.frame)
+        if held < 0:
+            self.complain(lane.name, "condition")
+        return held == 1
+
+    cdef bint is_awaited(self, Plan plan, Lane lane) except -1:
+        """Whether the event fits any later step or `unless`, open or not."""
+        cdef Candidate candidate
+        cdef Step step
+        for candidate in plan.later.values():
+            for step in candidate.steps[1:]:
+                if lane.event_name in step.names and (step.where < 0 or self.holds(step.where, lane)):
+                    return True
+            step = candidate.unless
+            if step is not None and lane.event_name in step.names and (
+                step.where < 0 or self.holds(step.where, lane)
+            ):
+                return True
+        return False
+
+    cdef Instance further(self, Candidate candidate, Instance instance, Step step, Lane lane):
+        """The instance after another step."""
+        cdef Instance further = self.instance_of(candidate, lane)
+        further.step = instance.step + 1
+        further.key = instance.key
+        further.events = [*instance.events, self.kept_event(step, lane)]
+        self.set_deadline(candidate, further)
+        return further
+
+    cdef Instance instance_of(self, Candidate candidate, Lane lane):
+        cdef Instance instance = Instance.__new__(Instance)
+        instance.rank, instance.step, instance.since, instance.key = candidate.rank, 1, -1, ERROR
+        instance.time, instance.appended_at, instance.deadline = lane.time, lane.appended_at, NEVER
+        instance.source, instance.name = lane.name, lane.event_name
+        instance.id = lane.event_id(self.partition)
+        instance.late = candidate.stale_after >= 0 and self.now(lane) - lane.time > candidate.stale_after
+        return instance
+
+    cdef int set_deadline(self, Candidate candidate, Instance instance) except -1:
+        """When the next step must have come, or when the rule fires."""
+        cdef Step step
+        if instance.step == len(candidate.steps):
+            instance.deadline = instance.time + candidate.wait
+        else:
+            step = candidate.steps[instance.step]
+            instance.deadline = NEVER if step.within < 0 else instance.time + step.within
+        return 0
+
+    cdef bytes kept_event(self, Step step, Lane lane):
+        """The event as a waiting instance keeps it: only the fields that judging the rule can read."""
+        if step.fields is not None:
+            if not step.fields:
+                return b"{}"
+            try:
+                return dumps({name: lane.event[name] for name in step.fields if name in lane.event})
+            except orjson.JSONEncodeError:
+                pass    # nested deeper than orjson writes, though it reads it: kept as it came
+        return bytes(lane.record.value)
+
+    cdef int begin(self, Candidate candidate, Lane lane) except -1:
+        """The first step held: opens an instance, or has the rule judged at once."""
+        cdef Instance instance, other
+        cdef object key = ERROR
+        cdef PyObject *found
+        cdef Customer customer
+        cdef int same = 0
+        if candidate.key is not None:
+            found = reach(lane.event, candidate.key)
+            key = ERROR if found is NULL else key_of(<object> found)
+            if key is ERROR:
+                return 0
+        if self.frame.customer is None:
+            self.frame.customer = self.table.ensure(lane.customer)
+        customer = self.frame.customer
+        if len(candidate.steps) == 1 and not candidate.timed:
+            if candidate.captures:
+                self.frame.captured = [lane.event]
+            if self.is_met(candidate, self.frame, lane.name):
+                instance = self.instance_of(candidate, lane)
+                instance.key = key
+                self.judge(candidate, self.frame, instance, False)
+            return 0
+        oldest = None
+        for other in list(customer.instances):
+            if other.rank != candidate.rank or other.since >= 0:
+                continue
+            if other.key is key or other.key == key:
+                if candidate.again == KEEP or (other.step > 1 and candidate.again != RESTART):
+                    return 0
+                self.table.close(customer, other)
+            else:
+                same += 1
+                oldest = other if oldest is None else oldest
+        if same == MAX_INSTANCES:
+            self.table.close(customer, oldest)
+            self.complain(lane.name, "instances")
+        instance = self.instance_of(candidate, lane)
+        instance.key = key
+        instance.events = [self.kept_event(candidate.steps[0], lane)]
+        self.set_deadline(candidate, instance)
+        self.table.open(customer, instance)
+        return 0
+
+    cdef int put_off(self, Match match, int64_t until) except -1:
+        """Keeps a match until quiet hours are over."""
+        cdef Candidate candidate = self.program.candidates[match.cause.rank]
+        cdef Instance instance = Instance.__new__(Instance), other, cause = match.cause
+        cdef Step step
+        cdef int same = 0
+        instance.rank, instance.step, instance.key = cause.rank, len(candidate.steps), cause.key
+        instance.late, instance.since, instance.deadline = cause.late, match.since, until
+        instance.time, instance.appended_at = cause.time, cause.appended_at
+        instance.source, instance.name, instance.id = cause.source, cause.name, cause.id
+        instance.events = cause.events
+        if instance.events is None:     # judged at once: its event was not kept
+            step = candidate.steps[0]
+            event = match.frame.event
+            if step.fields is not None:
+                event = {name: event[name] for name in step.fields if name in event}
+            try:
+                instance.events = [dumps(event)]
+            except orjson.JSONEncodeError:
+                instance.events = [b"{}"]
+                self.complain(cause.source, "too_deep")
+        oldest = None
+        for other in match.customer.instances:
+            if other.rank == instance.rank and other.since >= 0:
+                same += 1
+                oldest = other if oldest is None else oldest
+        if same == MAX_INSTANCES:
+            self.table.close(match.customer, oldest)
+            self.complain(cause.source, "instances")
+        self.table.open(match.customer, instance)
+        return 0
+
+    # - judging
 
     cdef bint is_met(self, Candidate candidate, Frame frame, str source) except -1:
         """Whether the rule's `if` holds."""
@@ -521,16 +724,28 @@ cdef class PartitionState:
                 self.complain(source, "condition")
         return held == 1
 
-    cdef int settle(self, Candidate candidate, Frame frame, Instance cause, bint timed) except -1:
-        """Has a match judged, and enters it if it was sent."""
+    cdef int settle(self, Instance instance, Lane lane) except -1:
+        """Judges an instance that the event at hand has completed."""
+        cdef Candidate candidate = self.program.candidates[instance.rank]
+        if candidate.captures:
+            self.frame.captured = [loads(event) for event in instance.events]
+        if self.is_met(candidate, self.frame, lane.name):
+            self.judge(candidate, self.frame, instance, False)
+        return 0
+
+    cdef int judge(self, Candidate candidate, Frame frame, Instance cause, bint timed) except -1:
+        """Has a match decided."""
         cdef Match match = Match.__new__(Match)
         match.rule, match.customer_id, match.source = candidate.rule, frame.customer.id, cause.source
         match.event, match.event_name, match.event_id = frame.event, cause.name, cause.id
         match.event_time, match.appended_at = cause.time, cause.appended_at
         match.at, match.timed = frame.at, timed
-        match.candidate, match.customer, match.trait_slots = candidate, frame.customer, self.program.traits
-        if self.decide(match, self.result) and candidate.keep:
-            frame.customer.sent(candidate.rank, frame.at, candidate.keep)
+        match.cause, match.customer, match.frame, match.state = cause, frame.customer, frame, self
+        self.decide(match, self.result)
+        if frame.segment_errors:
+            for _ in range(frame.segment_errors):
+                self.complain(cause.source, "condition")
+            frame.segment_errors = 0
         return 0
 
     cdef int fire_due(self, int64_t before) except -1:
@@ -561,16 +776,22 @@ cdef class PartitionState:
             self.fire(customer, first)
 
     cdef int fire(self, Customer customer, Instance instance) except -1:
-        """Judges an instance, which has been closed, as of its deadline."""
+        """Judges an instance, which has been closed, as of its deadline; a sequence that is not done just ends."""
         cdef Candidate candidate = self.program.candidates[instance.rank]
-        cdef Frame frame = Frame.__new__(Frame)
-        frame.event, frame.name, frame.customer, frame.at = (
-            loads(instance.event), instance.name, customer, instance.deadline
-        )
-        frame.time = instance.time
+        cdef Frame frame = self.timer_frame
         self.table.touch(customer)
-        if self.is_met(candidate, frame, instance.source):
-            self.settle(candidate, frame, instance, True)
+        if instance.step < len(candidate.steps):
+            return 0
+        if self.fired is not customer or self.fired_at != instance.deadline:
+            self.groups.clear()
+            self.fired, self.fired_at = customer, instance.deadline
+        frame.event, frame.name = loads(instance.events[instance.step - 1]), instance.name
+        frame.customer, frame.time, frame.at = customer, instance.time, instance.deadline
+        if candidate.captures:
+            frame.captured = [loads(event) for event in instance.events]
+        frame.begin()
+        if instance.since >= 0 or self.is_met(candidate, frame, instance.source):
+            self.judge(candidate, frame, instance, True)
         return 0
 
     cdef int complain(self, str source, str reason) except -1:
@@ -579,3 +800,8 @@ cdef class PartitionState:
         key = (source, reason)
         errors[key] = errors.get(key, 0) + 1
         return 0
+
+
+def rank_of(Instance instance):
+    """The order in which the candidates of one event are judged."""
+    return instance.rank

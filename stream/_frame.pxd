@@ -17,7 +17,7 @@ cdef class Frame:
     cdef list segments              # Nodes by slot
     cdef bytearray verdicts         # by slot: UNKNOWN, or what it came to
     cdef bint judged                # whether a verdict is known
-    cdef int segment_errors         # segments that ended in an error; whoever reads it sets it back
+    cdef readonly int segment_errors    # segments that ended in an error; whoever reads it sets it back
 
     cdef int adopt(self, list segments) except -1           # the segments of a program
     cdef int begin(self) except -1                          # forgets the verdicts on segments

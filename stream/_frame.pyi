@@ -1,14 +1,17 @@
 """Types of the compiled `_frame`; the essay is in `_condition.pyx`."""
 
 from collections.abc import Sequence
-from typing import Any, final
+from typing import Any, Self, final
 
 from typing_extensions import disjoint_base
 
 from stream._state import Customer
 
 @final
-class Frame: ...
+class Frame:
+    def __new__(cls, segments: Sequence[Node] = ()) -> Self: ...
+    @property
+    def segment_errors(self) -> int: ...
 
 @disjoint_base
 class Node:
@@ -23,4 +26,5 @@ class Node:
         attributes: dict[str, Any] | None = None,
         captured: list[dict[str, Any] | None] | None = None,
         segments: Sequence[Node] = (),
+        frame: Frame | None = None,
     ) -> Any: ...

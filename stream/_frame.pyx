@@ -29,6 +29,9 @@ cdef enum:
 @cython.final
 @cython.auto_pickle(False)
 cdef class Frame:
+    def __cinit__(self, segments=()):
+        self.adopt(list(segments))
+
     cdef int adopt(self, list segments) except -1:
         self.segments = segments
         self.verdicts = bytearray(len(segments))
@@ -71,17 +74,19 @@ cdef class Node:
 
     def evaluate(
         self, event, str name="", Customer customer=None, int64_t at=0, *,
-        time=None, attributes=None, captured=None, segments=(),
+        time=None, attributes=None, captured=None, segments=(), Frame frame=None,
     ):
         """The value for an event, ABSENT if it ends in an error. For tests and tools.
 
         `at` is `now`, and `event_time` too without `time`. `attributes` become those of `customer`.
+        A `frame` that is given is begun anew, and keeps its own segments.
         """
-        cdef Frame frame = Frame()
+        if frame is None:
+            frame = Frame(segments)
+        frame.begin()
         frame.event, frame.name, frame.customer, frame.at = event, name, customer, at
         frame.time = at if time is None else time
         frame.captured = captured
         if attributes is not None:
             customer.attributes = attributes
-        frame.adopt(list(segments))
         return self.value(frame)

@@ -145,7 +145,7 @@ def backtest(
 ) -> None:
     """Play past events through the rules, and show what would have been sent, and what not and why."""
     from stream import backtest as backtests
-    from stream._decode import parse_time
+    from stream._times import parse_time
     from stream.compiler import load_rules
     from stream.eventfiles import event_files
 

@@ -77,8 +77,11 @@ async def _put_together(pieces: list[Piece]) -> RuleSet:
         if time.perf_counter() > until:
             await asyncio.sleep(0)
             until = time.perf_counter() + HELD_S
-    revision, policy = values.pop("revision")[0], values.pop("policy")[0]
-    return RuleSet(revision, policy=policy, **{name: tuple(items) for name, items in values.items()})
+    made: dict[str, Any] = {name: tuple(items) for name, items in values.items()}
+    return RuleSet(**{**made, **{name: made[name][0] for name in _SINGLE}})
+
+
+_SINGLE = ("revision", "policy")  # all else is a tuple
 
 
 def _pieces(rules: RuleSet) -> Iterator[Piece]:

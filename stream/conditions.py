@@ -321,7 +321,10 @@ class _Checker:
             return self._trait(node, node.operand, indexed=False)
         if self._is(node.operand, "segments"):
             return self._segment(node, node.operand)
-        kind = self.type(node.operand)
+        operand = node.operand
+        if isinstance(operand, Select) and self._is(operand.operand, "traits") and self._has_keys(operand):
+            return self._trait(operand, operand.operand, indexed=True)  # `traits.views.shoes`
+        kind = self.type(operand)
         if kind == _GAP:
             return self._gap(node, node.field)
         if kind not in ("dyn", "map"):
@@ -330,6 +333,10 @@ class _Checker:
 
     def _is(self, node: Node, namespace: str) -> TypeGuard[Ident]:
         return isinstance(node, Ident) and node.name == namespace and namespace not in self.loops
+
+    def _has_keys(self, trait: Select) -> bool:
+        shape = (self.scope.traits or {}).get(trait.field)
+        return shape is not None and bool(shape.per)
 
     def _gap(self, node: Node, field: str) -> Type:
         if field in GAP_FIELDS:

@@ -9,19 +9,26 @@ Tested by tests/unit/test_engine.py, and against the reference model in tests/re
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from hashlib import blake2b
 from typing import Any
+
+import orjson
 
 from stream import guards
 from stream._decode import FUTURE_MS, MAX_EVENT_BYTES
 from stream._fastmatch import Match, PartitionState
+from stream._program import preparing
+from stream._state import ABSENT
 from stream.clock import Clock
+from stream.content import Template
 from stream.errors import ContentError
-from stream.program import FieldPath, RuleSet
-from stream.structs import Batch, Decision, EventRef, Result, Trigger
+from stream.program import Channel, FieldPath, RuleSet, Variant
+from stream.records import iso_time
+from stream.structs import Batch, ConsentProof, Decision, EventRef, Result, Trigger
 
-__all__ = ["FUTURE_MS", "MAX_EVENT_BYTES", "PartitionState", "process", "trigger_id"]
+__all__ = ["FUTURE_MS", "MAX_EVENT_BYTES", "PartitionState", "preparing", "process", "trigger_id"]
 
 
 def process(
@@ -42,79 +49,125 @@ def process(
     return result
 
 
-def trigger_id(stable_id: str, customer_id: str, source: str, event_id: str) -> str:
-    """32 hex digits that depend on the rule's definition, the customer and the cause, and nothing else."""
+def trigger_id(stable_id: str, customer_id: str, source: str, event_id: str, key: str | None = None) -> str:
+    """32 hex digits that depend on the rule's definition, the customer and the cause, and nothing else.
+
+    `key`: the JSON of the value of the rule's `key`, where it has one.
+    """
     digest = blake2b(digest_size=16)
-    for part in (stable_id, customer_id, source, event_id):
+    for part in (stable_id, customer_id, source, event_id, *([] if key is None else [key])):
         encoded = part.encode()
         digest.update(b"%d:" % len(encoded))
         digest.update(encoded)
     return digest.hexdigest()
 
 
-class TraitValues(Mapping[str, Any]):
-    """The traits as content sees them: read when they are asked for, as of the match's time."""
+class _Names(Mapping[str, Any]):
+    """Traits or segments as content sees them: read when they are asked for, as of the match's time."""
 
-    def __init__(self, match: Match) -> None:
-        self._match = match
+    def __init__(self, names: tuple[str, ...], read: Callable[[str], Any]) -> None:
+        self._names, self._read = names, read
 
     def __getitem__(self, name: str) -> Any:
-        return self._match.trait(name)
+        return self._read(name)
 
     def __iter__(self) -> Iterator[str]:
-        return iter(self._match.trait_names)
+        return iter(self._names)
 
     def __len__(self) -> int:
-        return len(self._match.trait_names)
+        return len(self._names)
 
 
-def _decide(match: Match, result: Result) -> bool:
-    """Make a match a decision, and a trigger if nothing refuses it. Returns whether it was sent."""
-    rule = match.rule
-    reason = guards.refusal(match)
+def _decide(match: Match, result: Result) -> None:
+    """Make a match a decision, and a trigger if nothing refuses it."""
+    rule, policy = match.rule, match.rules.policy
+    verdict = guards.judge(_Candidate(match), policy, match.arms)
+    variant: Variant | None = None
     content: dict[str, str] = {}
-    if reason is None:
-        try:
-            content = _render(match)
+    if verdict.outcome in ("sent", "holdout"):
+        if rule.variants:
+            variant = match.arms.variant_of(match.customer_id, rule.name, rule.variants)
+        try:  # also for who is held out: what they would have got must be what the others get
+            content = _render(match, variant.content if variant else rule.content)
         except ContentError:
-            reason = "content"
+            verdict = replace(verdict, outcome="suppressed", reason="content")
+    key = None if match.key is ABSENT else orjson.dumps(match.key).decode()
     decision = Decision(
-        trigger_id=trigger_id(rule.stable_id, match.customer_id, match.source, match.event_id),
+        trigger_id=trigger_id(rule.stable_id, match.customer_id, match.source, match.event_id, key),
         rule=rule.name,
         customer_id=match.customer_id,
-        outcome="sent" if reason is None else "suppressed",
-        reason=reason,
-        channel=rule.channel.name,
-        variant=None,
+        outcome=verdict.outcome,
+        reason=verdict.reason,
+        channel=verdict.channel.name,
+        variant=variant.name if variant else None,
         event=EventRef(match.event_name, match.event_id, match.event_time),
         at=match.at,
         timed=match.timed,
     )
     result.decisions.append(decision)
-    if reason is not None:
-        return False
-    address = None if rule.channel.address is None else _look_up(match.event, rule.channel.address)
-    result.triggers.append(
-        Trigger(decision, rule.channel.topic, address, content, rule.priority, match.appended_at)
+    if verdict.outcome == "suppressed":
+        return
+    match.take_group()
+    if verdict.until is not None:
+        match.defer(verdict.until)
+        return
+    for counter, limit in guards.counters(rule, verdict.channel, policy):
+        match.enter(counter, limit.count)
+    if verdict.outcome == "sent":
+        result.triggers.append(_trigger(match, decision, verdict.channel, content))
+
+
+def _trigger(match: Match, decision: Decision, channel: Channel, content: Mapping[str, Any]) -> Trigger:
+    said = None if channel.consent is None else match.consents[channel.consent]
+    return Trigger(
+        decision=decision,
+        topic=channel.topic,
+        address=None if channel.address is None else address_of(match, channel.address),
+        content=content,
+        priority=match.rule.priority,
+        appended_at=match.appended_at,
+        goal=match.rule.goal,
+        consent=None if said is None else ConsentProof(str(channel.consent), said.at, said.basis),
     )
-    return True
 
 
-def _render(match: Match) -> dict[str, str]:
-    if not match.rule.content:
+class _Candidate:
+    """A match as guards see it; what they do not ask for is not looked up."""
+
+    def __init__(self, match: Match) -> None:
+        self._match = match
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._match, name)
+
+    def address(self, channel: Channel) -> Any:
+        return None if channel.address is None else address_of(self._match, channel.address)
+
+
+def address_of(match: Match, path: FieldPath) -> Any:
+    """What an address says, None if there is none."""
+    return _look_up(match.attributes if path[0] == "customer" else match.event, path[1:])
+
+
+def _render(match: Match, content: Mapping[str, Template]) -> dict[str, str]:
+    if not content:
         return {}
     bindings = {
         "event": match.event,
         "event_name": match.event_name,
-        "traits": TraitValues(match),
+        "event_time": iso_time(match.event_time),
+        "now": iso_time(match.at),
+        "customer": match.attributes,
+        "traits": _Names(match.trait_names, match.trait),
+        "segments": _Names(match.segment_names, match.segment),
         "rule": match.rule.name,
+        **match.captured,
     }
-    return {name: template.render(bindings) for name, template in match.rule.content.items()}
+    return {name: template.render(bindings) for name, template in content.items()}
 
 
-def _look_up(event: Mapping[str, Any], path: FieldPath) -> Any:
+def _look_up(value: Any, path: FieldPath) -> Any:
     """The value at a field path, None if there is none."""
-    value: Any = event
     for name in path:
         if not isinstance(value, dict) or name not in value:
             return None

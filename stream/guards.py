@@ -17,8 +17,8 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from stream import quiet
-from stream.arms import POLICY, is_held_out
-from stream.program import Channel, Limit, Policy, Rule
+from stream.arms import POLICY
+from stream.program import Channel, Limit, Policy, Rule, Share, Variant
 from stream.structs import Outcome
 
 MAX_DEFERRAL = 24 * 3_600_000  # ms; a message that could not go out by then never goes
@@ -33,6 +33,13 @@ class Consent(Protocol):
     def at(self) -> int: ...
     @property
     def basis(self) -> str | None: ...
+
+
+class Arms(Protocol):
+    """Who draws experiment arms: the module `stream.arms`, or what a test puts in its place."""
+
+    def is_held_out(self, customer: str, salt: str, share: Share) -> bool: ...
+    def variant_of(self, customer: str, rule: str, variants: Sequence[Variant]) -> Variant: ...
 
 
 class Candidate(Protocol):
@@ -77,7 +84,7 @@ class Verdict:
     until: int | None = None
 
 
-def judge(candidate: Candidate, policy: Policy) -> Verdict:
+def judge(candidate: Candidate, policy: Policy, arms: Arms) -> Verdict:
     """Asks the guards in their order."""
     rule = candidate.rule
     channels = _by_preference(candidate)
@@ -101,7 +108,7 @@ def judge(candidate: Candidate, policy: Policy) -> Verdict:
         return Verdict("suppressed", "group", chosen)
     if not open_to:
         return Verdict("suppressed", "cap", chosen)
-    held_out = is_held_out(candidate.customer_id, POLICY, policy.holdout) or is_held_out(
+    held_out = arms.is_held_out(candidate.customer_id, POLICY, policy.holdout) or arms.is_held_out(
         candidate.customer_id, f"rule:{rule.name}", rule.holdout
     )
     return Verdict("holdout", "holdout", chosen) if held_out else Verdict("sent", None, chosen)

@@ -7,11 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta, tzinfo
-from functools import lru_cache
 from typing import Any
 
-from stream.cel.times import zone
-from stream.errors import ExpressionError
+from stream.cel.times import iana_zone
 from stream.program import Policy, Quiet
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -21,16 +19,8 @@ _MILLISECOND = timedelta(milliseconds=1)
 def zone_of(attributes: Mapping[str, Any], policy: Policy) -> tzinfo | None:
     """The customer's own time zone (attribute `timezone`), else the policy's; None if neither is known."""
     own = attributes.get("timezone")
-    found = _zone(own) if isinstance(own, str) else None
-    return found or (_zone(policy.timezone) if policy.timezone is not None else None)
-
-
-@lru_cache(maxsize=1024)
-def _zone(name: str) -> tzinfo | None:
-    try:
-        return zone(name)
-    except ExpressionError:
-        return None
+    found = iana_zone(own) if isinstance(own, str) else None
+    return found or (iana_zone(policy.timezone) if policy.timezone is not None else None)
 
 
 def ends_at(quiet: Quiet, where: tzinfo, at: int) -> int | None:

@@ -19,7 +19,9 @@ from urllib.parse import quote
 
 import orjson
 
-from stream.structs import DeadLetter, Decision, EventRef, Trigger
+from stream.durations import format_duration
+from stream.program import Goal
+from stream.structs import ConsentProof, DeadLetter, Decision, EventRef, Trigger
 
 DECISIONS = "decisions"
 DEAD_LETTERS = "dead-letters"
@@ -68,8 +70,24 @@ def trigger_body(trigger: Trigger, revision: str, sent_at: int | None) -> dict[s
         "at": iso_time(decision.at),
         "sent_at": None if sent_at is None else iso_time(sent_at),
         "priority": trigger.priority,
-        "goal": None,
-        "consent": None,
+        "goal": trigger.goal and _goal(trigger.goal),
+        "consent": trigger.consent and _consent(trigger.consent),
+    }
+
+
+def _goal(goal: Goal) -> dict[str, Any]:
+    return {
+        "on": goal.on,
+        "within": format_duration(goal.within),
+        "value": ".".join(goal.value) if goal.value else None,
+    }
+
+
+def _consent(consent: ConsentProof) -> dict[str, Any]:
+    return {
+        "purpose": consent.purpose,
+        "granted_at": iso_time(consent.granted_at),
+        "basis": consent.basis,
     }
 
 

@@ -13,8 +13,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+import stream.arms
 from stream.clock import Clock
 from stream.engine import PartitionState, process
+from stream.guards import Arms
 from stream.program import RuleSet
 from stream.structs import Batch, Record, Result
 
@@ -34,9 +36,9 @@ class Event(NamedTuple):
 class Replay:
     """One partition, played by hand. What the engine says comes as `Result`s, in order."""
 
-    def __init__(self, rules: RuleSet) -> None:
+    def __init__(self, rules: RuleSet, arms: Arms = stream.arms) -> None:
         self.rules = rules
-        self.state = PartitionState(rules)
+        self.state = PartitionState(rules, arms)
 
     def feed(self, records: Mapping[str, Sequence[Record]], ended: frozenset[str]) -> Iterator[Result]:
         """Apply the records (by source), as far as no source that has not ended must be waited for."""

@@ -69,8 +69,20 @@ class Decision:
 
 
 @dataclass(frozen=True, slots=True)
+class ConsentProof:
+    """The consent that a message was sent on. `granted_at` in ms."""
+
+    purpose: str
+    granted_at: int
+    basis: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Trigger:
-    """A message for a channel, with the decision that let it through. `topic` is the channel's."""
+    """A message for a channel, with the decision that let it through. `topic` is the channel's.
+
+    `goal` is the rule's, a `program.Goal`.
+    """
 
     decision: Decision
     topic: str
@@ -78,13 +90,16 @@ class Trigger:
     content: Mapping[str, Any]
     priority: int
     appended_at: int  # the causing record's timestamp in Kafka, for the latency histogram
+    goal: Any = None
+    consent: ConsentProof | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class DeadLetter:
     """A record that is no event. It goes to the dead letters as it came.
 
-    Reasons: `json` (not a JSON object), `customer`, `event` (no event name), `time`, `size`.
+    Reasons: `json` (not a JSON object), `customer`, `event` (no event name), `time`, `size`, `profile`
+    (attributes or consents that cannot be taken).
     """
 
     source: str

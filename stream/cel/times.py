@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta, timezone, tzinfo
+from functools import lru_cache
 from zoneinfo import ZoneInfo
 
 from stream.cel.values import Duration, Timestamp
@@ -119,6 +120,17 @@ def _fraction(nanos: int) -> str:
     return f".{nanos:09}".rstrip("0") if nanos else ""
 
 
+@lru_cache(maxsize=1024)
+def iana_zone(name: str) -> ZoneInfo | None:
+    """The time zone of an IANA name, None if there is none of the name."""
+    if not _ZONE.fullmatch(name) or name == "localtime":  # which is where the machine stands
+        return None
+    try:
+        return ZoneInfo(name)
+    except (KeyError, ValueError, OSError):
+        return None
+
+
 def zone(name: str) -> tzinfo:
     """The time zone of an IANA name, `UTC`, or an offset such as `-02:30`."""
     if match := _OFFSET.fullmatch(name):
@@ -126,10 +138,7 @@ def zone(name: str) -> tzinfo:
         if away >= timedelta(days=1) or int(match[3]) > 59:
             raise ExpressionError("a time zone out of range")
         return timezone(-away if match[1] == "-" else away)
-    try:
-        found = ZoneInfo(name) if _ZONE.fullmatch(name) else None
-    except (KeyError, ValueError, OSError):
-        found = None
+    found = iana_zone(name)
     if found is None:
         raise ExpressionError("an unknown time zone", hint="write e.g. 'Europe/Vienna' or '+01:00'")
     return found

@@ -12,7 +12,7 @@ from typing import TypeVar
 from zoneinfo import available_timezones
 
 from stream import conditions, keys
-from stream.cel.times import zone
+from stream.cel.times import iana_zone
 from stream.codes import Code
 from stream.conditions import Scope
 from stream.durations import parse_duration, parse_rate, parse_time
@@ -186,11 +186,7 @@ class Reader:
         if scalar is None:
             return None
         name = str(scalar.value)
-        try:
-            known = name[0].isalpha() and zone(name) is not None  # not an offset, which has no summer time
-        except ExpressionError:
-            known = False
-        if not known:
+        if iana_zone(name) is None:
             hint = did_you_mean(name, available_timezones()) or "write e.g. Europe/Berlin"
             self.findings.add(
                 Code.UNKNOWN_TIME_ZONE, scalar.location, f"unknown time zone `{name[:40]}`", hint

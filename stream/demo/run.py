@@ -50,9 +50,7 @@ async def run(*, rules: Path, keep: bool, partitions: int) -> int:
     # Its warnings about topics that are just being made would tear the picture; what fails is raised.
     logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
     console = Console()
-    view = DemoView(
-        console, rules={rule.name: ", ".join(each.name for each in rule.channels) for rule in rule_set.rules}
-    )
+    view = DemoView(console, rules={rule.name: rule.channels[0].name for rule in rule_set.rules})
     console.print("Starting Apache Kafka; the first time it is fetched, 45 MB", highlight=False)
     kafka = EmbeddedKafka(console=console)
     await asyncio.to_thread(kafka.start)

@@ -1,76 +1,87 @@
 """The reference model: what a rule set means, slow and obvious, in pure Python.
 
-It is written from the contract alone and shares nothing with the engine but the shapes that go in and out: it
-has its own evaluator of conditions, its own decoding, no incremental state, no index and no heap. Every value
-of a trait is worked out anew from the list of all events that were applied, so nothing here can be stale.
+It is written from the contract alone and shares nothing with the engine but the shapes that go in and out:
+its own decoding, no incremental state, no index and no heap. Every value of a trait is worked out anew from
+the list of all events that it counts, so nothing here can be stale. Conditions are the exception: they are
+asked of `stream.expression.evaluate`, which is judged by CEL's published cases and is not what the engine
+runs for the forms it compiles; a third evaluator would only add its own mistakes. Likewise content is
+rendered by `Template`; how traits and times look in a text is left to the engine's own tests.
 
 It answers one question: all records of one partition, each source read to its end, in one go: which
-decisions, in which order? It knows no crash and no batches. The engine must say the same however its input is
-cut up.
+decisions, in which order? It knows no crash, no batches and no change of rules. The engine must say the
+same however its input is cut up.
 
-It is one file on purpose, to be read from top to bottom beside the contract. Where the contract leaves
-something open, the reading taken here is marked `Reading:`.
+To be read from top to bottom beside the contract; `records`, `profiles`, `traits`, `instances` and `guards`
+are parts of it. Where the contract leaves something open, the reading taken is marked `Reading:`.
+
+Reading: two sources at the same time go in the order of their names.
+Reading: a profile update moves the time on and fires timers as an event does, then is merged, and nothing
+else.
+Reading: the candidates of one event, those that complete their last step and those of a single one, are
+judged together: by priority, then by name, then in the order in which they were opened.
+Reading: an event without a key, in a rule with `key`, opens nothing, and matches nothing.
+Reading: keys are what can be a key of a map: a string, a bool or an int.
+Reading: an instance that replaces another is the newest.
+Reading: late events advance and close as they come; a time before that of the step before fits any
+`within`.
+Reading: a match that was deferred is no open instance any more: no step replaces it, no `unless` closes it.
+It is judged by the guards again, not by its `if`; what it then reads is as of that time.
+Reading: content is rendered when all guards have passed, also for who is held out: what they would have got
+must be what the others get. What fails on its content counts for no limit, cap or group.
+Reading: the profile is the one at the moment of judging, also for a timer whose deadline lies before its
+news.
 """
 
 from __future__ import annotations
 
-import json
 from collections import Counter, deque
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any
 
-from stream.expression import Call, Ident, Literal, Node, Select
-from stream.program import FieldPath, Rule, RuleSet, Source, Trait
-from stream.structs import DeadLetter, Decision, EventRef, Record, Trigger
+from stream.cel.values import Lookup, Timestamp
+from stream.durations import format_duration
+from stream.errors import ContentError, ExpressionError
+from stream.expression import Node, evaluate
+from stream.program import Channel, Goal, Rule, RuleSet, Source, Step, Unless
+from stream.structs import DeadLetter, Decision, EventRef, Record
+from stream.structs import Outcome as Outcomes
 
-SLICES = 60
-FUTURE = 5 * 60_000  # how far ahead of the wall clock an event may be
-END_OF_TIME = 253_402_300_800_000  # 10000-01-01T00:00:00Z
-Key = tuple[str, Any]  # a key of a CEL map: its type and value
-EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+from . import guards as policing
+from .instances import Instance, cause_of
+from .profiles import Profile
+from .records import NOTHING, Event, ProfileUpdate, look_up, map_key, understand
+from .traits import is_of_use, value_of
 
-
-@dataclass(frozen=True)
-class Event:
-    """One record, understood. `time` is what counts; `stamped` is the record's own timestamp."""
-
-    source: str
-    id: str
-    name: str
-    customer: str
-    time: int
-    stamped: int
-    data: dict[str, Any]
-    from_the_future: bool = False
+MAX_KEYS = 16
 
 
 @dataclass(frozen=True)
-class Instance:
-    """A rule that waits for its `unless`; it fires at `deadline`."""
+class Message:
+    """A trigger, as far as the contract settles what is in it."""
 
-    rule: Rule
-    event: Event
-    deadline: int
-
-    @property
-    def place(self) -> tuple[int, int, str, str]:
-        """Its place among the timers of a partition."""
-        return (self.deadline, -self.rule.priority, self.rule.name, self.event.customer)
+    decision: Decision
+    topic: str
+    address: Any
+    content: Mapping[str, str]
+    priority: int
+    appended_at: int
+    goal: Mapping[str, Any] | None
+    consent: Mapping[str, Any] | None
 
 
 @dataclass
 class Outcome:
-    """What the history comes to. `trigger_id`s are readable: rule, customer, source and id of the event.
+    """What the history comes to. `trigger_id`s are readable: rule, customer, source, id of the event, key.
 
-    `condition_errors` counts, per source, the errors of `if`: each is certainly judged. `possible_errors` are
-    those of `where`, once for every place that could ask, and conditions that came to what is no bool:
-    an engine that shares and skips what it need not know counts fewer of them.
+    `condition_errors` counts, per source, the errors of `if`: each is certainly judged. `possible_errors`
+    are those of `where`, of segments and of `policy.suppress`, once for every place that could ask, and
+    conditions that came to what is no bool: an engine that shares and skips counts fewer of them.
     """
 
     decisions: list[Decision] = field(default_factory=list)
-    triggers: list[Trigger] = field(default_factory=list)
+    triggers: list[Message] = field(default_factory=list)
     dead_letters: list[DeadLetter] = field(default_factory=list)
     positions: dict[str, int] = field(default_factory=dict)
     events: Counter[str] = field(default_factory=Counter)
@@ -81,375 +92,333 @@ class Outcome:
     next_deadline: int | None = None
 
 
-def run(
-    rules: RuleSet,
-    records: Mapping[str, Sequence[Record]],
-    *,
-    partition: int = 0,
-    wall: int,
-    by_event_time: bool = True,
-) -> Outcome:
-    """Apply all `records` (by source, in offset order) of one partition, and fire what is due at the end.
+@dataclass
+class Model:
+    """One partition. `wall` is the wall clock, which stands still, and is not read with `by_event_time`.
 
-    `wall` is the wall clock, which stands still; it decides the watermark only without `by_event_time`.
+    `guards`: those that are on; without `consent`, `address` and `cap` a rule's first channel is taken.
     """
-    return _Run(rules, partition, wall, by_event_time).apply(records)
+
+    rules: RuleSet
+    partition: int = 0
+    wall: int = 0
+    by_event_time: bool = True
+    guards: Collection[str] = policing.ALL
+
+    def run(self, records: Mapping[str, Sequence[Record]]) -> Outcome:
+        """Apply all `records` (by source, in offset order), and fire what is due at the end."""
+        return _Run(self).apply(records)
 
 
 class _Run:
-    def __init__(self, rules: RuleSet, partition: int, wall: int, by_event_time: bool) -> None:
-        self.rules = rules
-        self.partition = partition
-        self.wall = wall
-        self.by_event_time = by_event_time
-        self.applied: list[Event] = []
-        self.waiting: dict[tuple[str, str], Instance] = {}  # by customer and rule
-        self.sent: list[tuple[str, str, int]] = []  # customer, rule, time
+    def __init__(self, model: Model) -> None:
+        self.rules = model.rules
+        self.partition = model.partition
+        self.wall = None if model.by_event_time else model.wall
+        self.guards = policing.Guards(model.rules, model.guards)
+        self.newest: int | None = None  # event time
+        self.applied = 0
+        self.counted: dict[tuple[str, str], list[Event]] = {}  # by trait and customer, as they came
+        self.profiles: dict[str, Profile] = {}
+        self.open: list[Instance] = []  # in the order in which they were opened
+        self.deferred: list[Instance] = []
         self.outcome = Outcome()
 
     # -- the order of things
 
     def apply(self, records: Mapping[str, Sequence[Record]]) -> Outcome:
-        queues: dict[str, deque[Event]] = {}
+        queues: dict[str, deque[Event | ProfileUpdate]] = {}
         for source in self.rules.sources:
-            queues[source.name] = deque(self.decode(source, records.get(source.name, ())))
+            queues[source.name] = deque(self.read(source, records.get(source.name, ())))
         while any(queues.values()):
-            # Reading: two sources at the same time go in the order of their names.
             _, name = min((queue[0].time, name) for name, queue in queues.items() if queue)
             self.step(queues[name].popleft())
-        self.outcome.watermark = self.reached() if self.by_event_time else self.wall
+        self.outcome.watermark = self.newest if self.wall is None else self.wall
         self.fire(self.outcome.watermark)
-        self.outcome.next_deadline = min((i.deadline for i in self.waiting.values()), default=None)
+        waiting = [each.deadline for each in self.open + self.deferred if each.deadline is not None]
+        self.outcome.next_deadline = min(waiting, default=None)
         return self.outcome
 
-    def reached(self) -> int | None:
-        return max((event.time for event in self.applied), default=None)
+    def read(self, source: Source, records: Iterable[Record]) -> Iterable[Event | ProfileUpdate]:
+        for record in records:
+            self.outcome.positions[source.name] = record.offset + 1
+            understood = understand(source, record, self.partition, self.wall)
+            if isinstance(understood, str):
+                self.outcome.dead_letters.append(DeadLetter(source.name, understood, record))
+            else:
+                yield understood
 
-    def step(self, event: Event) -> None:
+    def step(self, event: Event | ProfileUpdate) -> None:
         """One event: what is due, then traits, then waiting instances, then rules."""
-        head = max(self.reached() or 0, event.time)
-        self.fire(head if self.by_event_time else min(head, self.wall), event)
-        self.applied.append(event)
+        head = max(self.newest or 0, event.time)
+        self.fire(head if self.wall is None else min(head, self.wall), event)
+        self.newest = head
+        self.applied += 1
         self.outcome.events[event.source] += 1
         self.outcome.future_times[event.source] += event.from_the_future
-        self.count_where_errors(event)
-        for rule in self.rules.rules:
-            if rule.unless and self.fits(rule.unless.on, rule.unless.where, event):
-                self.waiting.pop((event.customer, rule.name), None)
-        for rule in sorted(self.rules.rules, key=lambda rule: (-rule.priority, rule.name)):
-            if not self.fits(rule.on, rule.where, event):
-                continue
-            if rule.unless:
-                deadline = event.time + rule.unless.within
-                self.waiting[event.customer, rule.name] = Instance(rule, event, deadline)
-            else:
-                self.judge(rule, event, at=event.time, timed=False)
+        if isinstance(event, ProfileUpdate):
+            self.update(event)
+            return
+        self.count(event)
+        candidates = self.advance(event) + self.begin(event)
+        for instance in sorted(candidates, key=lambda each: each.place):
+            self.judge(instance, at=event.time, timed=False)
 
-    def fire(self, watermark: int | None, before: Event | None = None) -> None:
+    def update(self, update: ProfileUpdate) -> None:
+        profile = self.profile(update.customer).after(update)
+        if profile is None:
+            self.outcome.dead_letters.append(DeadLetter(update.source, "profile", update.record))
+        else:
+            self.profiles[update.customer] = profile
+
+    def fire(self, watermark: int | None, before: Event | ProfileUpdate | None = None) -> None:
         """Fire the timers that the watermark has passed, and those that the customer's own event passes."""
 
         def due(instance: Instance) -> bool:
+            if instance.deadline is None:
+                return False
             if watermark is not None and instance.deadline < watermark:
                 return True
-            own = before is not None and instance.event.customer == before.customer
+            own = before is not None and instance.customer == before.customer
             return own and before is not None and instance.deadline < before.time
 
-        ready = [instance for instance in self.waiting.values() if due(instance)]
-        for instance in sorted(ready, key=lambda instance: instance.place):
-            del self.waiting[instance.event.customer, instance.rule.name]
-            self.judge(instance.rule, instance.event, at=instance.deadline, timed=True)
+        def order(instance: Instance) -> tuple[Any, ...]:
+            return (
+                instance.deadline,
+                -instance.rule.priority,
+                instance.rule.name,
+                instance.customer,
+                instance.opened,
+            )
+
+        while ready := [each for each in self.open + self.deferred if due(each)]:
+            first = min(ready, key=order)
+            (self.open if first in self.open else self.deferred).remove(first)
+            if first.complete:  # else its next step did not come in time
+                assert first.deadline is not None
+                self.judge(first, at=first.deadline, timed=True)
+
+    # -- instances
+
+    def advance(self, event: Event) -> list[Instance]:
+        """Close, or take one step further, what is open; gives what is to be judged now."""
+        complete = []
+        for instance in [each for each in self.open if each.customer == event.customer]:
+            if instance.complete:
+                if self.closes(instance, event):
+                    self.open.remove(instance)
+                continue
+            step = instance.rule.steps[len(instance.events)]
+            fits = self.fits(step, event, instance.names())
+            if fits and (step.within is None or event.time - instance.last.time <= step.within):
+                advanced = instance.with_event(event, self.is_late(instance.rule, event))
+                place = self.open.index(instance)
+                if advanced.complete and not advanced.rule.timed:
+                    del self.open[place]
+                    complete.append(advanced)
+                else:
+                    self.open[place] = advanced
+        return complete
+
+    def closes(self, instance: Instance, event: Event) -> bool:
+        unless = instance.rule.unless
+        if unless is None or not self.fits(unless, event, instance.names()):
+            return False
+        return event.time <= instance.last.time + unless.within
+
+    def begin(self, event: Event) -> list[Instance]:
+        """Open what the event is the first step of; gives what is to be judged now."""
+        complete = []
+        for rule in self.rules.rules:
+            if not self.fits(rule.steps[0], event, {}):
+                continue
+            key = None if rule.key is None else map_key(look_up(event.data, rule.key))
+            if rule.key is not None and key is None:
+                continue
+            new = Instance(rule, event.customer, key, self.applied, (), late=False)
+            new = new.with_event(event, self.is_late(rule, event))
+            if new.complete and not rule.timed:
+                complete.append(new)
+            else:
+                self.hold(new)
+        return complete
+
+    def hold(self, new: Instance) -> None:
+        """Keep a new instance open, in place of the one of its key, or not at all."""
+        mine = [each for each in self.open if each.rule is new.rule and each.customer == new.customer]
+        same = [each for each in mine if each.key == new.key]
+        for held in same:
+            advanced = len(held.events) > 1
+            if new.rule.again == "keep" or (advanced and new.rule.again != "restart"):
+                return
+            self.open.remove(held)
+        if not same and len(mine) == MAX_KEYS:
+            self.open.remove(mine[0])
+        self.open.append(new)
+
+    def is_late(self, rule: Rule, event: Event) -> bool:
+        stale_after = self.rules.policy.stale_after if rule.stale_after is None else rule.stale_after
+        now = self.newest if self.wall is None else self.wall
+        return stale_after is not None and now is not None and now - event.time > stale_after
+
+    # -- conditions
+
+    def fits(self, step: Step | Unless, event: Event, names: Mapping[str, Any]) -> bool:
+        if event.name not in step.on:
+            return False
+        condition = step.compares if step.where is None else self.rules.predicates[step.where]
+        if condition is None:
+            return True
+        return self.ask(condition, {**names, **facts_of(event)}, self.outcome.possible_errors, event) is True
+
+    def ask(
+        self, condition: Node, bindings: Mapping[str, Any], errors: Counter[str], event: Event
+    ) -> bool | None:
+        """Whether a condition holds; None for an error, counted in `errors`, or for what is no bool."""
+        try:
+            answer = evaluate(condition, bindings)
+        except ExpressionError:
+            errors[event.source] += 1
+            return None
+        if not isinstance(answer, bool):
+            self.outcome.possible_errors[event.source] += 1
+            return None
+        return answer
+
+    def facts_of_customer(self, instance: Instance, at: int) -> dict[str, Any]:
+        """What segments and `policy.suppress` see at a time."""
+        facts: dict[str, Any] = {
+            "customer": self.profile(instance.customer).attributes,
+            "traits": Traits(
+                {
+                    trait.name: partial(
+                        value_of, trait, self.counted.get((trait.name, instance.customer), []), at
+                    )
+                    for trait in self.rules.traits
+                }
+            ),
+            "now": Timestamp(at * 1_000_000),
+        }
+        segments: dict[str, bool] = {}
+        for segment in self.rules.segments:  # each after those that it names
+            bindings = {**facts, "segments": segments}
+            answer = self.ask(segment.condition, bindings, self.outcome.possible_errors, instance.last)
+            segments[segment.name] = answer is True
+        return {**facts, "segments": segments}
+
+    def profile(self, customer: str) -> Profile:
+        return self.profiles.get(customer, Profile())
+
+    # -- traits
+
+    def count(self, event: Event) -> None:
+        for trait in self.rules.traits:
+            if self.fits(Step(trait.of, trait.where), event, {}) and is_of_use(trait, event):
+                self.counted.setdefault((trait.name, event.customer), []).append(event)
 
     # -- judging
 
-    def fits(self, on: tuple[str, ...], where: int | None, event: Event) -> bool:
-        if event.name not in on:
-            return False
-        if where is None:
-            return True
-        return ask(self.rules.predicates[where], {"event": event.data, "event_name": event.name}) is True
-
-    def judge(self, rule: Rule, event: Event, *, at: int, timed: bool) -> None:
-        if rule.condition is not None:
-            traits = {trait.name: self.value(trait, event.customer, at) for trait in self.rules.traits}
-            bindings = {"event": event.data, "event_name": event.name, "traits": traits}
-            answer = ask(rule.condition, bindings)
-            self.outcome.condition_errors[event.source] += isinstance(answer, EvaluationError)
-            self.outcome.possible_errors[event.source] += not isinstance(answer, bool | EvaluationError)
+    def judge(self, instance: Instance, *, at: int, timed: bool) -> None:
+        rule, event = instance.rule, instance.last
+        customer = self.facts_of_customer(instance, at)
+        facts = {**customer, **instance.names(), **facts_of(event)}
+        if rule.condition is not None and instance.first is None:
+            answer = self.ask(rule.condition, facts, self.outcome.condition_errors, event)
             if answer is not True:
                 return
-        limited = rule.limit is not None and self.sends(rule, event.customer, at) >= rule.limit.count
+        suppress = self.rules.policy.suppress
+        match = policing.Match(
+            rule=rule,
+            customer=instance.customer,
+            profile=self.profile(instance.customer),
+            event=event.data,
+            at=at,
+            first=instance.first,
+            late=instance.late,
+            # An error suppresses, too: what cannot be said to be allowed is not.
+            suppressing=suppress is not None
+            and self.ask(suppress, customer, self.outcome.possible_errors, event) is not False,
+            cause=(instance.customer, at) if timed else self.applied,
+        )
+        channel, reason = self.guards.verdict(match)
         decision = Decision(
-            trigger_id="|".join((rule.name, event.customer, event.source, event.id)),
+            trigger_id=repr(cause_of(instance)),
             rule=rule.name,
-            customer_id=event.customer,
-            outcome="suppressed" if limited else "sent",
-            reason="limit" if limited else None,
-            channel=rule.channel.name,
+            customer_id=instance.customer,
+            outcome="sent",
+            reason=None,
+            channel=channel.name,
             variant=None,
             event=EventRef(event.name, event.id, event.time),
             at=at,
             timed=timed,
         )
-        self.outcome.decisions.append(decision)
-        if limited:
-            return
-        self.sent.append((event.customer, rule.name, at))
-        address = rule.channel.address and look_up(event.data, rule.channel.address, None)
-        self.outcome.triggers.append(
-            Trigger(decision, rule.channel.topic, address, {}, rule.priority, event.stamped)
-        )
-
-    def sends(self, rule: Rule, customer: str, at: int) -> int:
-        """How many sends the limit counts at a time: what was sent exactly its duration ago is out."""
-        assert rule.limit is not None
-        since = at - rule.limit.over
-        return sum(c == customer and r == rule.name and time > since for c, r, time in self.sent)
-
-    def count_where_errors(self, event: Event) -> None:
-        asked: list[tuple[tuple[str, ...], int | None]] = [(t.of, t.where) for t in self.rules.traits]
-        asked += [(rule.on, rule.where) for rule in self.rules.rules]
-        asked += [(rule.unless.on, rule.unless.where) for rule in self.rules.rules if rule.unless]
-        bindings = {"event": event.data, "event_name": event.name}
-        for on, where in asked:
-            if event.name in on and where is not None:
-                answer = ask(self.rules.predicates[where], bindings)
-                self.outcome.possible_errors[event.source] += not isinstance(answer, bool)
-
-    # -- traits
-
-    def value(self, trait: Trait, customer: str, at: int) -> Any:
-        """A trait's value at a time; `Keyed` with `per`, `NOTHING` where there is none."""
-        events = [event for event in self.applied if event.customer == customer and self.counts(trait, event)]
-        if trait.over is not None:
-            width = -(-trait.over // SLICES)
-            last = at // width
-            events = [event for event in events if last - SLICES <= event.time // width <= last]
-        if trait.per is None:
-            return summarise(trait, events)
-        groups: dict[Key | None, list[Event]] = {}
-        for event in events:
-            groups.setdefault(map_key(look_up(event.data, trait.per, NOTHING)), []).append(event)
-        return Keyed({key: summarise(trait, group) for key, group in groups.items()}, summarise(trait, []))
-
-    def counts(self, trait: Trait, event: Event) -> bool:
-        if not self.fits(trait.of, trait.where, event):
-            return False
-        if trait.per is not None and map_key(look_up(event.data, trait.per, NOTHING)) is None:
-            return False
-        kind = kind_of(look_up(event.data, trait.field, NOTHING)) if trait.field else "nothing"
-        # Reading: an event whose field is of no use to the function is not counted.
-        return {
-            "count": True,
-            "sum": kind == "number",
-            "last": kind in ("null", "bool", "number", "string"),
-        }[trait.function]
-
-    # -- reading records
-
-    def decode(self, source: Source, records: Iterable[Record]) -> list[Event]:
-        events = []
-        for record in records:
-            self.outcome.positions[source.name] = record.offset + 1
-            event = self.understand(source, record)
-            if isinstance(event, str):
-                self.outcome.dead_letters.append(DeadLetter(source.name, event, record))
+        if reason == "quiet" and (end := self.guards.deferred_to(match, channel)) is not None:
+            first = at if instance.first is None else instance.first
+            self.deferred.append(replace(instance, deadline=end, first=first))
+            decision = replace(decision, outcome="deferred", reason=reason)
+        elif reason not in (None, "holdout"):
+            decision = replace(decision, outcome="suppressed", reason=reason)
+        else:
+            variant = self.guards.variant(match)
+            outcome: Outcomes = "sent" if reason is None else "holdout"
+            decision = replace(
+                decision, outcome=outcome, reason=reason, variant=variant.name if variant else None
+            )
+            try:
+                templates = variant.content if variant else rule.content
+                bindings = {**facts, "rule": rule.name}
+                content = {name: template.render(bindings) for name, template in templates.items()}
+            except ContentError:
+                decision = replace(decision, outcome="suppressed", reason="content")
             else:
-                events.append(event)
-        return events
+                if reason is None:
+                    self.outcome.triggers.append(self.message(decision, match, channel, content, event))
+        self.outcome.decisions.append(decision)
+        if decision.outcome != "suppressed":
+            self.guards.take(match, channel, decision.outcome)
 
-    def understand(self, source: Source, record: Record) -> Event | str:
-        """The event, or the reason why it is none."""
-        try:
-            data = json.loads((record.value or b"").decode(), parse_constant=refuse)
-        except ValueError:
-            return "json"
-        if not isinstance(data, dict):
-            return "json"
-        customer = as_name(look_up(data, source.customer, NOTHING))
-        if customer is None:
-            return "customer"
-        name = source.constant if source.constant is not None else look_up(data, source.event or (), NOTHING)
-        if not isinstance(name, str):
-            return "event"
-        # Reading: a record without the mapped time or id is treated as if none were mapped.
-        time: int | None = record.timestamp
-        if source.time is not None and (written := look_up(data, source.time, NOTHING)) is not NOTHING:
-            time = milliseconds(written)
-        if time is None or not 0 <= time < END_OF_TIME:
-            return "time"
-        from_the_future = not self.by_event_time and time > self.wall + FUTURE
-        if from_the_future:
-            time = record.timestamp
-        event_id = as_name(look_up(data, source.id, NOTHING)) if source.id is not None else None
-        if event_id is None:
-            event_id = f"{source.topic}/{self.partition}/{record.offset}"
-        return Event(source.name, event_id, name, customer, time, record.timestamp, data, from_the_future)
-
-
-# -- values
-
-
-class _Nothing:
-    def __repr__(self) -> str:
-        return "NOTHING"
-
-
-NOTHING = _Nothing()
-
-
-@dataclass(frozen=True)
-class Keyed:
-    """The value of a trait with `per`: a map, and what an absent key reads as."""
-
-    values: Mapping[Key | None, Any]
-    absent: Any
-
-
-def summarise(trait: Trait, events: Sequence[Event]) -> Any:
-    """What a trait's function says about the events that it counts, in the order in which they came."""
-    if trait.function == "count":
-        return len(events)
-    assert trait.field is not None
-    if trait.function == "sum":
-        return sum((float(look_up(event.data, trait.field, NOTHING)) for event in events), 0.0)
-    if not events:
-        return NOTHING
-    # Reading: of events at the same time the one that came last is the last.
-    latest = max(event.time for event in events)
-    return look_up([event for event in events if event.time == latest][-1].data, trait.field, NOTHING)
-
-
-def refuse(constant: str) -> Any:
-    raise ValueError(f"{constant} is not JSON")
-
-
-def look_up(data: Any, path: FieldPath, absent: Any) -> Any:
-    for name in path:
-        if not isinstance(data, dict) or name not in data:
-            return absent
-        data = data[name]
-    return data
-
-
-def as_name(value: Any) -> str | None:
-    """A customer or id as text: a string that is not empty, or a whole number; None for anything else."""
-    if isinstance(value, bool) or not isinstance(value, str | int) or value == "":
-        return None
-    return str(value)
-
-
-def milliseconds(value: Any) -> int | None:
-    if isinstance(value, str):
-        try:
-            moment = datetime.fromisoformat(value)
-        except ValueError:
-            return None
-        return ((moment if moment.tzinfo else moment.replace(tzinfo=UTC)) - EPOCH) // timedelta(
-            milliseconds=1
+    def message(
+        self,
+        decision: Decision,
+        match: policing.Match,
+        channel: Channel,
+        content: Mapping[str, str],
+        event: Event,
+    ) -> Message:
+        consent = None
+        if channel.consent is not None and (held := match.profile.consents.get(channel.consent)):
+            consent = {"purpose": channel.consent, "granted_at": held.at, "basis": held.basis}
+        return Message(
+            decision,
+            channel.topic,
+            policing.address_of(match, channel) if channel.address else None,
+            content,
+            match.rule.priority,
+            event.stamped,
+            None if match.rule.goal is None else goal_of(match.rule.goal),
+            consent,
         )
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        return None
-    return round(value * 1000 if abs(value) < 1e11 else value)
 
 
-def kind_of(value: Any) -> str:
-    """The CEL type, ints and doubles together since they compare with each other."""
-    if isinstance(value, bool):  # before int: Python's True is one
-        return "bool"
-    if isinstance(value, int | float):
-        return "number"
-    kinds = {str: "string", list: "list", dict: "map", type(None): "null", Keyed: "keyed"}
-    return kinds.get(type(value), "nothing")
+def goal_of(goal: Goal) -> dict[str, Any]:
+    value = ".".join(goal.value) if goal.value else None
+    return {"on": list(goal.on), "within": format_duration(goal.within), "value": value}
 
 
-def map_key(value: Any) -> Key | None:
-    """A value as a key of a CEL map (strings, ints and bools can be keys); `1` and `true` are two keys."""
-    kind = kind_of(value)
-    return None if kind not in ("string", "bool", "number") or isinstance(value, float) else (kind, value)
+class Traits(Lookup):
+    """The traits of a customer, each worked out when it is asked for."""
+
+    def __init__(self, values: Mapping[str, partial[Any]]) -> None:
+        self.values = values
+
+    def look_up(self, key: Any) -> Any:
+        value = self.values[key]()
+        if value is NOTHING:
+            raise KeyError
+        return value
 
 
-# -- conditions
-
-
-class EvaluationError(Exception):
-    """A condition came to nothing: a missing field, types that do not go together."""
-
-
-def ask(condition: Node, bindings: Mapping[str, Any]) -> Any:
-    """What a condition comes to; an error is an answer, too, and is not true."""
-    try:
-        return evaluate(condition, bindings)
-    except EvaluationError as error:
-        return error
-
-
-def evaluate(node: Node, bindings: Mapping[str, Any]) -> Any:
-    """CEL, as far as rules can use it."""
-    match node:
-        case Literal(value):
-            return value
-        case Ident(name):
-            return bindings[name]
-        case Select(operand, name):
-            return index(evaluate(operand, bindings), name)
-        case Call("_&&_" | "_||_" as function, args):
-            return logic(args, bindings, decisive=function == "_||_")
-        case Call(function, args):
-            return operate(function, [evaluate(arg, bindings) for arg in args])
-    raise AssertionError(node)
-
-
-def logic(args: Sequence[Node], bindings: Mapping[str, Any], *, decisive: bool) -> bool:
-    """`&&` and `||`: one operand that decides is enough, whatever the others come to, errors too."""
-    answers = [ask(arg, bindings) for arg in args]
-    if any(answer is decisive for answer in answers):
-        return decisive
-    if all(answer is (not decisive) for answer in answers):
-        return not decisive
-    raise EvaluationError("an operand is no bool, or failed")
-
-
-def operate(function: str, values: Sequence[Any]) -> Any:
-    match function, values:
-        case "!_", [bool(value)]:
-            return not value
-        case "_[_]", [operand, key]:
-            return index(operand, key)
-        case "_==_", [left, right]:
-            return equal(left, right)
-        case "_!=_", [left, right]:
-            return not equal(left, right)
-        case (("_<_" | "_<=_" | "_>_" | "_>=_"), [left, right]):
-            if kind_of(left) != kind_of(right) or kind_of(left) not in ("number", "string", "bool"):
-                raise EvaluationError("these have no order")
-            return {
-                "_<_": left < right,
-                "_<=_": left <= right,
-                "_>_": left > right,
-                "_>=_": left >= right,
-            }[function]
-    raise EvaluationError(f"{function} cannot do this")
-
-
-def index(operand: Any, key: Any) -> Any:
-    value: Any = NOTHING
-    if isinstance(operand, Keyed) and map_key(key) is not None:
-        value = operand.values.get(map_key(key), operand.absent)
-    elif isinstance(operand, dict) and isinstance(key, str):
-        value = operand.get(key, NOTHING)
-    elif isinstance(operand, list) and type(key) is int and 0 <= key < len(operand):
-        value = operand[key]
-    if value is NOTHING:
-        raise EvaluationError("nothing there")
-    return value
-
-
-def equal(left: Any, right: Any) -> bool:
-    """Values of different types are not equal; numbers are compared as numbers."""
-    if kind_of(left) != kind_of(right):
-        return False
-    if isinstance(left, list):
-        return len(left) == len(right) and all(map(equal, left, right))
-    if isinstance(left, dict):
-        return left.keys() == right.keys() and all(equal(left[key], right[key]) for key in left)
-    return bool(left == right)
+def facts_of(event: Event) -> dict[str, Any]:
+    """What every condition sees of an event."""
+    return {"event": event.data, "event_name": event.name, "event_time": Timestamp(event.time * 1_000_000)}

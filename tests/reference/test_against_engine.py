@@ -13,8 +13,9 @@ from typing import Any
 from hypothesis import HealthCheck, Phase, given, note, settings
 from hypothesis import strategies as st
 
-from .histories import Dice, History, histories, strings
+from .histories import History, histories
 from .player import Player, Portion, assert_same, expected_of, restart, without_ids
+from .rulesets import Dice, strings
 
 WORLDS = int(os.environ.get("STREAM_HISTORIES", "2000"))
 
@@ -32,11 +33,11 @@ def worlds(share: int) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
 
 def portion(faces: bytes) -> Portion:
     dice = Dice(faces)
-    take = dice.pick((1, 0, 2, 3, 10, 60)), dice.pick((1, 0, 2, 3, 10, 60))
-    return Portion(take, limit=dice.pick((1, 2, 3, 7, 5000)), drain=dice.chance(2))
+    take = [dice.pick((1, 0, 2, 3, 10, 60)) for _ in range(3)]
+    return Portion(tuple(take), limit=dice.pick((1, 2, 3, 7, 5000)), drain=dice.chance(2))
 
 
-PORTIONS = strings(4, 0, 12).map(lambda each: [portion(faces) for faces in each])
+PORTIONS = strings(5, 0, 12).map(lambda each: [portion(faces) for faces in each])
 ANY_WORLD = st.one_of(histories(), histories(live=True))
 
 
@@ -84,7 +85,7 @@ def test_a_rebalance_that_drops_what_is_at_hand_changes_nothing(
 
 
 @worlds(35)
-@given(histories(), PORTIONS, PORTIONS, PORTIONS, st.binary(min_size=2, max_size=2))
+@given(histories(), PORTIONS, PORTIONS, PORTIONS, st.binary(min_size=3, max_size=3))
 def test_after_a_crash_it_goes_on_as_if_there_had_been_none(
     history: History, before: list[Portion], lost: list[Portion], after: list[Portion], back: bytes
 ) -> None:

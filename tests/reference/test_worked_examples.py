@@ -6,82 +6,25 @@ generated history.
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from stream.expression import parse
-from stream.program import Channel, Limit, Rule, RuleSet, Source, Trait, Unless
-from stream.structs import DeadLetter, Decision
+from stream.program import Limit, Rule, Trait
+from stream.structs import Decision
 
+from .conftest import Judge, Run
+from .examples import DAY, MINUTE, SECOND, Happening, history, rule, rule_set, step, unless
 from .histories import START, History, Rec
-from .player import Player, Portion, assert_same, expected_of, restart
+from .player import Player, Portion, restart
 
-SECOND = 1_000
-MINUTE = 60 * SECOND
-DAY = 24 * 60 * MINUTE
-WEB = Channel("web", "triggers.web")
-SOURCES = (
-    Source("clickstream", "clicks", ("customer_id",), event=("event",), time=("ts",), id=("event_id",)),
-    Source("transactions", "orders", ("customer_id",), constant="purchase", time=("ts",), id=("event_id",)),
-)
-VIEW = Rule("view", "a" * 16, ("product_view",), WEB, content={})
-
-Happening = tuple[int, str, dict[str, Any]]  # milliseconds after the start, name of the event, other fields
-Run = Callable[[History], tuple[list[Decision], list[DeadLetter]]]
-Judge = Callable[[RuleSet, Sequence[Happening]], list[tuple[int, str, str]]]
-
-
-def rule_set(*rules: Rule, traits: Sequence[Trait] = (), where: str | None = None) -> RuleSet:
-    """Rules over the two sources; `where` is predicate 0."""
-    return RuleSet("0" * 16, SOURCES, tuple(traits), (WEB,), (parse(where),) if where else (), rules)
-
-
-def history(rules: RuleSet, happenings: Sequence[Happening]) -> History:
-    records: dict[str, list[Rec]] = {"clickstream": [], "transactions": []}
-    for number, (at, name, fields) in enumerate(happenings):
-        source = "transactions" if name == "purchase" else "clickstream"
-        data = {"event": name, "customer_id": "c1", "ts": START + at, "event_id": f"e{number}", **fields}
-        offset = len(records[source])
-        records[source].append(Rec(offset, START + at, None, json.dumps(data).encode()))
-    return History(rules, 0, records)
-
-
-def by_model(world: History) -> tuple[list[Decision], list[DeadLetter]]:
-    outcome = expected_of(world)
-    return outcome.decisions, outcome.dead_letters
-
-
-def by_engine(world: History) -> tuple[list[Decision], list[DeadLetter]]:
-    player = Player(world)
-    player.play()
-    assert_same(expected_of(world), player)
-    return player.decisions, player.dead_letters
-
-
-@pytest.fixture(params=[by_model, by_engine], ids=["model", "engine"])
-def run(request: pytest.FixtureRequest) -> Run:
-    """A history to its decisions and dead letters."""
-    run: Run = request.param
-    return run
-
-
-@pytest.fixture
-def judge(run: Run) -> Judge:
-    """Rules and happenings to the decisions: (milliseconds after the start, rule, reason or `sent`)."""
-
-    def judged(rules: RuleSet, happenings: Sequence[Happening]) -> list[tuple[int, str, str]]:
-        decisions, _ = run(history(rules, happenings))
-        return [(each.at - START, each.rule, each.reason or each.outcome) for each in decisions]
-
-    return judged
-
+VIEW = rule("view", step("product_view"))
 
 CART = rule_set(
-    Rule("cart", "c" * 16, ("add_to_cart",), WEB, 0, Unless(("purchase",), 30 * MINUTE), content={}),
+    rule("cart", step("add_to_cart", where=0), unless=unless("purchase", 30 * MINUTE)),
     where="event.price >= 50",
 )
 
@@ -174,14 +117,11 @@ def test_what_was_sent_exactly_the_limit_ago_does_not_count(judge: Judge) -> Non
 def test_a_timer_judges_as_of_its_deadline(judge: Judge) -> None:
     """Views after the deadline are there when the clock passes it, but not in what is judged."""
     rules = rule_set(
-        Rule(
+        rule(
             "quiet",
-            "9" * 16,
-            ("add_to_cart",),
-            WEB,
-            unless=Unless(("purchase",), 90 * SECOND),
-            condition=parse("traits.views == 0"),
-            content={},
+            step("add_to_cart"),
+            unless=unless("purchase", 90 * SECOND),
+            condition="traits.views == 0",
         ),
         traits=[Trait("views", "1" * 16, "count", ("product_view",), over=MINUTE)],
     )
@@ -217,8 +157,7 @@ def test_errors_are_absorbed_on_either_side(judge: Judge) -> None:
 
 def test_timers_that_are_due_together_go_by_deadline_priority_and_name(judge: Judge) -> None:
     def waiting(name: str, priority: int, within: int) -> Rule:
-        unless = Unless(("purchase",), within)
-        return Rule(name, name * 16, ("add_to_cart",), WEB, unless=unless, content={}, priority=priority)
+        return rule(name, step("add_to_cart"), unless=unless("purchase", within), priority=priority)
 
     rules = rule_set(waiting("a", 5, 20), waiting("d", 1, 10), waiting("b", 0, 10), waiting("c", 0, 10))
     fired = judge(rules, [(0, "add_to_cart", {}), (100, "page_view", {})])
@@ -228,7 +167,8 @@ def test_timers_that_are_due_together_go_by_deadline_priority_and_name(judge: Ju
 def one_record(value: bytes | None) -> History:
     """A world of a single record, at offset 7 and stamped five seconds after the start."""
     rules = rule_set(VIEW)
-    return History(rules, 3, {"clickstream": [Rec(7, START + 5_000, None, value)], "transactions": []})
+    record = Rec(7, START + 5_000, None, value)
+    return History(rules, 3, {"clickstream": [record], "transactions": [], "profiles": []})
 
 
 @pytest.mark.parametrize(
@@ -238,6 +178,7 @@ def one_record(value: bytes | None) -> History:
         (b"", "json"),
         (b"{", "json"),
         (b'["event"]', "json"),
+        (b'{"event": "product_view", "customer_id": "c1", "price": 1e400}', "json"),
         (b'{"event": "product_view", "customer_id": "\xff"}', "json"),
         (b'{"event": "product_view"}', "customer"),
         (b'{"event": "product_view", "customer_id": null}', "customer"),
@@ -313,7 +254,7 @@ def after_a_crash(world: History, applied: int) -> tuple[list[Decision], list[De
     """The decisions of a run that crashes after some events and reads all again, and of one that does not."""
     whole, first = Player(world), Player(world)
     whole.play()
-    first.call(Portion((60, 60), limit=applied, drain=False))
+    first.call(Portion((60, 60, 60), limit=applied, drain=False))
     snapshot = first.snapshot()
     second = restart(world, snapshot, {})
     second.play()
@@ -339,10 +280,10 @@ def test_a_late_cart_after_a_crash_is_reminded_of_as_without_the_crash() -> None
         (0, "add_to_cart", {"price": 80}),
         (20 * MINUTE, "buy", {}),
     ]
-    rules = replace(CART, rules=(replace(CART.rules[0], unless=Unless(("buy",), 30 * MINUTE)),))
+    rules = replace(CART, rules=(replace(CART.rules[0], unless=unless("buy", 30 * MINUTE)),))
     world = history(rules, late)
     first = Player(world)
-    first.call(Portion((1, 0), limit=10, drain=True))
+    first.call(Portion((1, 0, 0), limit=10, drain=True))
     second = restart(world, first.snapshot(), first.positions)
     second.play()
     assert [each.at - START for each in second.decisions] == [30 * MINUTE]

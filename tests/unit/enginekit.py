@@ -11,12 +11,13 @@ import orjson
 from stream.clock import Clock
 from stream.engine import PartitionState, process
 from stream.expression import Node, parse
-from stream.program import Channel, Limit, Rule, RuleSet, Source, Trait, Unless
+from stream.program import Channel, Limit, Policy, Rule, RuleSet, Segment, Source, Step, Trait, Unless
 from stream.structs import Batch, Decision, Result
 
 T0 = 1_772_445_600_000  # 2026-03-02T10:00:00Z
 SECOND, MINUTE, HOUR, DAY = 1000, 60_000, 3_600_000, 86_400_000
-WEB = Channel("web", "triggers.web", ("contact", "address"))
+WEB = Channel("web", "triggers.web", None, ("event", "contact", "address"))
+BARE = Channel("web", "triggers.web")
 CLICKS = Source("clicks", "shop.clicks", ("customer",), ("event",), None, ("ts",), ("id",))
 ORDERS = Source("orders", "shop.orders", ("customer",), None, "purchase", ("ts",), None)
 
@@ -35,6 +36,12 @@ def rec(offset: int, at: int, event: str = "view", customer: Any = "c1", **field
     return Rec(offset, T0 + at + 5, orjson.dumps(data))
 
 
+_AS_THEY_ARE = (
+    *("content", "variants", "priority", "group", "holdout", "goal"),
+    *("stale_after", "quiet", "wait", "again", "key"),
+)
+
+
 class Rules:
     """Collects definitions; `build()` makes the rule set."""
 
@@ -43,6 +50,9 @@ class Rules:
         self.traits: list[Trait] = []
         self.predicates: list[Node] = []
         self.rules: list[Rule] = []
+        self.segments: list[Segment] = []
+        self.channels: tuple[Channel, ...] = (BARE,)
+        self.policy = Policy()
 
     def where(self, condition: str | None) -> int | None:
         if condition is None:
@@ -72,9 +82,11 @@ class Rules:
             of, within, *where = more["unless"]
             unless = Unless(tuple(of.split()), within, self.where(where[0] if where else None))
         limit = Limit(*more["limit"]) if "limit" in more else None
+        steps = more.get("steps") or (Step(tuple(on.split()), self.where(more.get("where"))),)
         rule = Rule(
-            name, more.get("id", f"rule-{name}"), tuple(on.split()), WEB, self.where(more.get("where")),
-            unless, condition, more.get("content", {}), limit, more.get("priority", 0),
+            name, more.get("id", f"rule-{name}"), steps, more.get("channels", (BARE,)), unless,
+            condition=condition, limit=limit,
+            **{key: more[key] for key in _AS_THEY_ARE if key in more},
         )  # fmt: skip
         self.rules.append(rule)
         return self
@@ -82,8 +94,9 @@ class Rules:
     def build(self, revision: str = "1") -> RuleSet:
         rules = sorted(self.rules, key=lambda rule: (-rule.priority, rule.name))
         return RuleSet(
-            revision, self.sources, tuple(self.traits), (WEB,), tuple(self.predicates), tuple(rules)
-        )
+            revision, self.sources, tuple(self.traits), self.channels, tuple(self.predicates), tuple(rules),
+            tuple(self.segments), self.policy,
+        )  # fmt: skip
 
 
 @dataclass

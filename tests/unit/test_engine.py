@@ -19,7 +19,7 @@ from stream.content import Reference
 from stream.engine import PartitionState, process, trigger_id
 from stream.errors import ContentError
 from stream.structs import Batch
-from tests.unit.enginekit import DAY, HOUR, MINUTE, T0, Rec, Rules, World, rec
+from tests.unit.enginekit import DAY, HOUR, MINUTE, T0, WEB, Rec, Rules, World, rec
 
 
 class Template:
@@ -78,7 +78,8 @@ def test_a_trigger_says_what_a_channel_needs() -> None:
         "all": Template(lambda given: ",".join(given["traits"])),
     }
     rules = Rules().trait("views", "count", "view").trait("by", "count", "view", per="sku")
-    rules.rule("seen", "view", content=content, priority=7)
+    rules.channels = (WEB,)
+    rules.rule("seen", "view", content=content, priority=7, channels=(WEB,))
     world = World(rules.build())
     result = world.clicks(rec(0, 0, sku="a", contact={"address": ["a@b.example"]}, id="e9"))
     (trigger,), (decision,) = result.triggers, result.decisions
@@ -113,9 +114,10 @@ def test_a_trait_without_a_value_is_missing_from_content() -> None:
     assert found == [False, False, False]
 
 
-def test_an_address_that_is_not_there_is_none() -> None:
-    world = World(Rules().rule("seen", "view").build())
-    assert [each.address for each in world.clicks(rec(0, 0), rec(1, 1, contact="x")).triggers] == [None, None]
+def test_without_an_address_nothing_is_sent() -> None:
+    world = World(Rules().rule("seen", "view", channels=(WEB,)).build())
+    world.clicks(rec(0, 0), rec(1, 1, contact="x"), rec(2, 2, contact={"address": ""}))
+    assert [each.reason for each in world.decisions] == ["address"] * 3
 
 
 def test_content_that_fails_suppresses_and_uses_up_nothing() -> None:
@@ -144,7 +146,7 @@ def test_ids_tell_rules_customers_sources_and_events_apart() -> None:
 def test_conditions_that_end_in_an_error_do_not_hold_and_are_counted() -> None:
     rules = Rules().rule("a", "view", where="event.x > 1").rule("b", "view", where="event.x > 1")
     rules.predicates[1:] = []  # the two share one predicate
-    rules.rules[1] = replace(rules.rules[1], where=0)
+    rules.rules[1] = replace(rules.rules[1], steps=rules.rules[0].steps)
     rules.rule("c", "view", condition="event.flag").rule("d", "view", condition="event.none == 1 || true")
     world = World(rules.build())
     world.clicks(rec(0, 0, flag="yes"))

@@ -11,8 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from stream._condition import Names, compile_condition
-from stream._decode import MAX_EVENT_BYTES, parse_time
+from stream._decode import MAX_EVENT_BYTES
 from stream._state import ABSENT
+from stream._times import parse_time
 from stream.clock import Clock
 from stream.errors import ExpressionError
 from stream.expression import Call, Ident, Literal, Node, Select, evaluate, parse

@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from stream import guards
+from stream import arms, guards
 from stream.arms import is_held_out
-from stream.guards import MAX_DEFERRAL, Verdict, judge
+from stream.guards import MAX_DEFERRAL, Verdict
 from stream.program import WHOLE, Channel, Limit, Policy, Quiet, Rule, Step
 from tests.unit.enginekit import DAY, HOUR, T0  # T0 is 10:00 UTC
 
@@ -50,6 +50,10 @@ class Match:
     def address(self, channel: Channel) -> Any:
         assert channel.address is not None
         return self.attributes.get(channel.address[1])
+
+
+def judge(match: Match, policy: Policy) -> Verdict:
+    return guards.judge(match, policy, arms)
 
 
 def rule(*channels: Channel, **more: Any) -> Rule:

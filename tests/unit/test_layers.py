@@ -23,7 +23,8 @@ LAYERS: dict[str, set[str]] = {
         *("compiler", "program", "content", "keys", "schema"),
     },
     "engine": {
-        *("_state", "_codec", "_customers", "_frame", "_operators", "_condition", "_decode", "_fastmatch"),
+        *("_state", "_codec", "_customers", "_frame", "_operators", "_condition"),
+        *("_times", "_profile", "_decode", "_program", "_fastmatch"),
         *("engine", "guards", "arms", "quiet", "records"),
     },
     "runtime": {

@@ -1,0 +1,61 @@
+"""The rule set as the loop walks it; the essay is in `_program.pyx`."""
+
+from libc.stdint cimport int64_t
+
+from stream._frame cimport Node
+from stream._state cimport Layout
+
+cdef enum Again:
+    UNSAID = 0      # begins anew unless it has gone beyond its first step
+    RESTART = 1
+    KEEP = 2
+
+cdef class Update:
+    """A trait, as an event updates it."""
+    cdef int slot, function, where
+    cdef tuple field, per
+
+cdef class Step:
+    """A step, or an `unless`, as an event meets it."""
+    cdef set names
+    cdef int where                  # a predicate's number; -1: none
+    cdef Node compares              # with earlier steps; None: it does not
+    cdef int64_t within             # -1: without end
+    cdef tuple fields               # what is kept of its event; None for all of it
+
+cdef class Candidate:
+    """A rule, as an event meets it."""
+    cdef int rank, again
+    cdef list steps
+    cdef Step unless                # None: there is none
+    cdef int64_t wait               # from the last step to the judgement, with that of `unless`
+    cdef bint timed                 # it fires by a timer, not at once
+    cdef int64_t stale_after        # -1: never too old
+    cdef object rule
+    cdef tuple key                  # None: one instance a customer
+    cdef bint captures              # a step has a name
+    cdef Node condition
+
+cdef class Plan:
+    """What an event name can touch."""
+    cdef list updates
+    cdef list candidates            # whose first step it can be, by rank
+    cdef dict later                 # rank: Candidate, one of whose later steps, or whose `unless`, it can be
+
+cdef class Program:
+    cdef readonly object rules
+    cdef readonly Layout layout
+    cdef dict plans                 # event name: Plan
+    cdef dict traits                # name: (slot, function, has `per`)
+    cdef dict segments              # name: slot
+    cdef list predicates, candidates, segment_nodes
+    cdef dict counters              # name: slot
+    cdef Node suppress              # None: nothing is suppressed
+    cdef dict names                 # names of steps: Names
+
+    cdef Plan plan(self, str name)
+    cdef Step step(self, each, tuple fields, names)
+    cdef int add_trait(self, trait) except -1
+    cdef int add_rule(self, rule, int rank) except -1
+
+cdef Program program_of(rules)

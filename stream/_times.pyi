@@ -1,0 +1,3 @@
+"""Types of the compiled `_times`; the essay is in `_times.pyx`."""
+
+def parse_time(value: object) -> int | None: ...

@@ -1,0 +1,235 @@
+"""What may keep a match from being sent, in the contract's order; the first that refuses gives the reason.
+
+Each guard is one method that says whether it refuses, and each can be left out by its name.
+
+Reading: `stale`, `limit` and `suppressed` are asked before a channel is chosen; what they refuse names the
+first channel of the rule's list, in which the customer's `preferred_channel`, if it is there, goes before
+the others.
+Reading: the channel is the first of this list that has consent and an address, and whose cap is not
+reached; if the caps of all such are reached, the first such; if there is none such, the first of the list.
+Reading: `policy.cap` counts and holds the channels that need consent; a channel without is never held by
+it.
+Reading: an address that is absent, null or an empty text is none.
+Reading: a consent counts from its `at` on, compared with the time at which it is judged.
+Reading: the zone is the customer's attribute `timezone` if it is a valid IANA name, else the policy's; with
+neither, the time is always quiet and has no end, so nothing can be deferred to it.
+Reading: the quiet time ends at its local wall time; of two instants with this time, or none, the later.
+Reading: a message is deferred as often as it meets quiet hours, but not past 24 h after it was first
+judged: then it is suppressed (`quiet`).
+Reading: a rule takes its group by being sent, deferred or held out, for one event, or, fired by timers, for
+one customer and deadline. It does not stand in its own way: two instances of it may fire together.
+Reading: a held-out customer was sent to as far as limit and caps are concerned, on the channel chosen.
+Reading: arms are int(blake2b(customer NUL salt, 8 bytes), big endian); held out where it is, mod 10,000,
+below the share; the variant is the one with the highest share / -ln((int + 0.5) / 2^64), its name in the
+salt.
+Reading: a variant is chosen after all guards, so only what was sent, held out, or failed on its content, has
+one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, time, timedelta
+from hashlib import blake2b
+from math import log
+from typing import Any
+from zoneinfo import ZoneInfo, available_timezones
+
+from stream.program import Channel, Limit, Quiet, Rule, RuleSet, Variant
+
+from .profiles import Profile
+from .records import EPOCH, look_up
+
+ORDER = ("stale", "limit", "suppressed", "consent", "address", "quiet", "group", "cap", "holdout")
+BEFORE_CHANNELS = ORDER[:3]
+REACHING = ("consent", "address")
+VARIANTS = "variants"  # no guard, but switched on and off like one
+ALL = frozenset((*ORDER, VARIANTS))
+DAY = 24 * 3_600_000
+ZONES = available_timezones() - {"localtime"}  # which is a name for where the machine stands
+
+
+@dataclass(frozen=True)
+class Match:
+    """What is judged: `at` is the time of the judgement, `first` that of the first one, if it was deferred.
+
+    `cause`: what a group's rules compete for.
+    """
+
+    rule: Rule
+    customer: str
+    profile: Profile
+    event: Mapping[str, Any]
+    at: int
+    first: int | None
+    late: bool
+    suppressing: bool
+    cause: object
+
+
+@dataclass(frozen=True)
+class Send:
+    """Something that limits and caps count."""
+
+    rule: str
+    channel: Channel
+    customer: str
+    at: int
+
+
+class Guards:
+    """The guards of one partition, and what they remember."""
+
+    def __init__(self, rules: RuleSet, enabled: Collection[str]) -> None:
+        assert set(enabled) <= ALL
+        self.rules = rules
+        self.enabled = frozenset(enabled)
+        self.sends: list[Send] = []
+        self.takers: dict[tuple[object, str], str] = {}  # (cause, group): the rule that took it
+
+    def verdict(self, match: Match) -> tuple[Channel, str | None]:
+        """The channel, and the first guard that refuses; None: it may be sent."""
+        channels = self.preference(match)
+        if reason := self.refusal(BEFORE_CHANNELS, match, channels[0]):
+            return channels[0], reason
+        reachable = [each for each in channels if self.refusal(REACHING, match, each) is None]
+        free = [each for each in reachable if self.refusal(("cap",), match, each) is None]
+        [channel, *_] = free or reachable or channels
+        return channel, self.refusal(ORDER, match, channel)
+
+    def preference(self, match: Match) -> list[Channel]:
+        channels = list(match.rule.channels)
+        if self.enabled & {*REACHING, "cap"}:
+            preferred = match.profile.attributes.get("preferred_channel")
+            channels.sort(key=lambda channel: channel.name != preferred)
+        return channels
+
+    def refusal(self, guards: Sequence[str], match: Match, channel: Channel) -> str | None:
+        for guard in guards:
+            if guard in self.enabled and self.refuses(guard, match, channel):
+                return guard
+        return None
+
+    def refuses(self, guard: str, match: Match, channel: Channel) -> bool:
+        return bool(getattr(self, guard)(match, channel))
+
+    def take(self, match: Match, channel: Channel, outcome: str) -> None:
+        """Remember what was done with a match."""
+        if match.rule.group is not None:
+            self.takers[match.cause, match.rule.group] = match.rule.name
+        if outcome in ("sent", "holdout"):
+            self.sends.append(Send(match.rule.name, channel, match.customer, match.at))
+
+    # -- one method for each guard: whether it refuses
+
+    def stale(self, match: Match, channel: Channel) -> bool:
+        return match.late  # it was never deferred, then
+
+    def limit(self, match: Match, channel: Channel) -> bool:
+        mine = [send for send in self.sends if send.rule == match.rule.name]
+        return exhausted(match.rule.limit, mine, match)
+
+    def suppressed(self, match: Match, channel: Channel) -> bool:
+        return match.suppressing
+
+    def consent(self, match: Match, channel: Channel) -> bool:
+        if channel.consent is None:
+            return False
+        held = match.profile.consents.get(channel.consent)
+        return held is None or not held.granted or held.at > match.at
+
+    def address(self, match: Match, channel: Channel) -> bool:
+        return channel.address is not None and address_of(match, channel) in (None, "")
+
+    def quiet(self, match: Match, channel: Channel) -> bool:
+        if channel.quiet is None:
+            return False
+        zone = self.zone_of(match)
+        return zone is None or is_quiet(channel.quiet, local(match.at, zone))
+
+    def group(self, match: Match, channel: Channel) -> bool:
+        if match.rule.group is None:
+            return False
+        return self.takers.get((match.cause, match.rule.group), match.rule.name) != match.rule.name
+
+    def cap(self, match: Match, channel: Channel) -> bool:
+        on_channel = [send for send in self.sends if send.channel.name == channel.name]
+        if exhausted(channel.cap, on_channel, match):
+            return True
+        with_consent = [send for send in self.sends if send.channel.consent is not None]
+        return channel.consent is not None and exhausted(self.rules.policy.cap, with_consent, match)
+
+    def holdout(self, match: Match, channel: Channel) -> bool:
+        universal = arm(match.customer, "policy") < self.rules.policy.holdout
+        return universal or arm(match.customer, f"rule:{match.rule.name}") < match.rule.holdout
+
+    # -- what follows from them
+
+    def deferred_to(self, match: Match, channel: Channel) -> int | None:
+        """When a match that `quiet` refused is judged again; None: never."""
+        zone = self.zone_of(match)
+        if match.rule.quiet == "drop" or zone is None or channel.quiet is None:
+            return None
+        end = end_of(channel.quiet, local(match.at, zone), zone)
+        first = match.at if match.first is None else match.first
+        return end if end - first <= DAY else None
+
+    def zone_of(self, match: Match) -> ZoneInfo | None:
+        name = match.profile.attributes.get("timezone")
+        if not isinstance(name, str) or name not in ZONES:
+            name = self.rules.policy.timezone
+        return None if name is None else ZoneInfo(name)
+
+    def variant(self, match: Match) -> Variant | None:
+        if VARIANTS not in self.enabled:
+            return None
+        scores = {
+            each.share
+            / -log((number(match.customer, f"variant:{match.rule.name}:{each.name}") + 0.5) / 2**64): each
+            for each in match.rule.variants
+        }
+        return scores[max(scores)] if scores else None
+
+
+def exhausted(limit: Limit | None, sends: Collection[Send], match: Match) -> bool:
+    """Whether so many went to the customer; what went exactly the limit's duration ago is out."""
+    if limit is None:
+        return False
+    counted = [each for each in sends if each.customer == match.customer and each.at > match.at - limit.over]
+    return len(counted) >= limit.count
+
+
+def address_of(match: Match, channel: Channel) -> Any:
+    assert channel.address is not None
+    return look_up({"customer": match.profile.attributes, "event": match.event}, channel.address, None)
+
+
+def number(customer: str, salt: str) -> int:
+    return int.from_bytes(blake2b(f"{customer}\0{salt}".encode(), digest_size=8).digest(), "big")
+
+
+def arm(customer: str, salt: str) -> int:
+    return number(customer, salt) % 10_000
+
+
+def local(at: int, zone: ZoneInfo) -> datetime:
+    return (EPOCH + timedelta(milliseconds=at)).astimezone(zone)
+
+
+def is_quiet(quiet: Quiet, now: datetime) -> bool:
+    minute = now.hour * 60 + now.minute
+    if quiet.start < quiet.end:
+        return quiet.start <= minute < quiet.end
+    return minute >= quiet.start or minute < quiet.end
+
+
+def end_of(quiet: Quiet, now: datetime, zone: ZoneInfo) -> int:
+    """The next time at which the wall clock shows the end of the quiet time, in milliseconds."""
+    wall = now.replace(tzinfo=None)
+    ends = [
+        datetime.combine(wall + timedelta(days=day), time()) + timedelta(minutes=quiet.end) for day in (0, 1)
+    ]
+    end = min(each for each in ends if each > wall)
+    instants = [end.replace(tzinfo=zone, fold=fold) - EPOCH for fold in (0, 1)]
+    return max(instant // timedelta(milliseconds=1) for instant in instants)

@@ -1,0 +1,171 @@
+"""What the model makes of a record: an event, a profile update, or a reason why it is neither.
+
+Reading: a record without the mapped time or id is treated as if none were mapped.
+Reading: a profile update whose shape is wrong is a bad record like any other and never enters the order of
+events; its bounds are another matter, since they depend on what the customer has already (`profiles`).
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from stream.program import FieldPath, Source
+from stream.structs import Record
+
+FUTURE = 5 * 60_000  # how far ahead of the wall clock an event may be
+END_OF_TIME = 253_402_300_800_000  # 10000-01-01T00:00:00Z
+MAX_NAME = 128  # characters of an attribute's name
+MAX_PURPOSES = 100
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+Key = tuple[str, Any]  # a key of a CEL map: its type and value
+
+
+class _Nothing:
+    def __repr__(self) -> str:
+        return "NOTHING"
+
+
+NOTHING = _Nothing()
+
+
+@dataclass(frozen=True)
+class Event:
+    """`time` is what counts; `stamped` is the record's own timestamp."""
+
+    source: str
+    id: str
+    name: str
+    customer: str
+    time: int
+    stamped: int
+    data: dict[str, Any]
+    from_the_future: bool = False
+
+
+@dataclass(frozen=True)
+class Consent:
+    granted: bool
+    at: int
+    basis: str | None
+
+
+@dataclass(frozen=True)
+class ProfileUpdate:
+    """News of a customer; `record` goes to the dead letters if they are too much."""
+
+    source: str
+    customer: str
+    time: int
+    attributes: dict[str, Any]
+    consents: dict[str, Consent]
+    record: Record
+    from_the_future: bool = False
+
+
+def understand(
+    source: Source, record: Record, partition: int, wall: int | None
+) -> Event | ProfileUpdate | str:
+    """The event or profile update, or the reason why it is none. `wall`: None if event time is the clock."""
+    try:
+        data = json.loads((record.value or b"").decode(), parse_constant=refuse, parse_float=finite)
+    except ValueError:
+        return "json"
+    if not isinstance(data, dict):
+        return "json"
+    customer = as_name(look_up(data, source.customer))
+    if customer is None:
+        return "customer"
+    name = source.constant if source.constant is not None else look_up(data, source.event or ())
+    if source.kind == "event" and not isinstance(name, str):
+        return "event"
+    time: int | None = record.timestamp
+    if source.time is not None and (written := look_up(data, source.time)) is not NOTHING:
+        time = milliseconds(written)
+    if time is None or not 0 <= time < END_OF_TIME:
+        return "time"
+    from_the_future = wall is not None and time > wall + FUTURE
+    if from_the_future:
+        time = record.timestamp
+    if source.kind == "profile":
+        attributes, consents = data.get("attributes", {}), understood(data.get("consents", {}))
+        if not isinstance(attributes, dict) or any(len(each) > MAX_NAME for each in attributes):
+            return "profile"
+        if consents is None:
+            return "profile"
+        return ProfileUpdate(source.name, customer, time, attributes, consents, record, from_the_future)
+    event_id = as_name(look_up(data, source.id)) if source.id is not None else None
+    if event_id is None:
+        event_id = f"{source.topic}/{partition}/{record.offset}"
+    return Event(source.name, event_id, name, customer, time, record.timestamp, data, from_the_future)
+
+
+def understood(written: Any) -> dict[str, Consent] | None:
+    """The consents of a profile update; None if any of them is malformed."""
+    if not isinstance(written, dict) or len(written) > MAX_PURPOSES:
+        return None
+    consents = {}
+    for purpose, each in written.items():
+        if not isinstance(each, dict) or not isinstance(each.get("granted"), bool):
+            return None
+        at, basis = milliseconds(each.get("at")), each.get("basis")
+        if at is None or not 0 <= at < END_OF_TIME or not isinstance(basis, str | None):
+            return None
+        consents[purpose] = Consent(each["granted"], at, basis)
+    return consents
+
+
+def refuse(constant: str) -> Any:
+    raise ValueError(f"{constant} is no number")
+
+
+def finite(text: str) -> float:
+    """Reading: a number too large for a double makes the record bad."""
+    return float(text) if math.isfinite(float(text)) else refuse(text)
+
+
+def look_up(data: Any, path: FieldPath, absent: Any = NOTHING) -> Any:
+    for name in path:
+        if not isinstance(data, Mapping) or name not in data:
+            return absent
+        data = data[name]
+    return data
+
+
+def as_name(value: Any) -> str | None:
+    """A customer or id as text: a string that is not empty, or a whole number; None for anything else."""
+    if isinstance(value, bool) or not isinstance(value, str | int) or value == "":
+        return None
+    return str(value)
+
+
+def milliseconds(value: Any) -> int | None:
+    if isinstance(value, str):
+        try:
+            moment = datetime.fromisoformat(value)
+        except ValueError:
+            return None
+        aware = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+        return (aware - EPOCH) // timedelta(milliseconds=1)
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    return round(value * 1000 if abs(value) < 1e11 else value)
+
+
+def kind_of(value: Any) -> str:
+    """The JSON type, ints and doubles together."""
+    if isinstance(value, bool):  # before int: Python's True is one
+        return "bool"
+    if isinstance(value, int | float):
+        return "number"
+    return {str: "string", list: "list", dict: "map", type(None): "null"}.get(type(value), "nothing")
+
+
+def map_key(value: Any) -> Key | None:
+    """A value as a key of a CEL map (strings, ints and bools can be keys); `1` and `true` are two keys."""
+    kind = kind_of(value)
+    return None if kind not in ("string", "bool", "number") or isinstance(value, float) else (kind, value)

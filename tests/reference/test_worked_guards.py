@@ -1,0 +1,569 @@
+"""What keeps a match from being sent, worked out by hand from the contract.
+
+Asked of the model with all guards on, and of the engine. The arms are
+those that `printf 'CUSTOMER\\0SALT' | b2sum -l 64` gives, as a number, modulo 10,000.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from stream.content import Template
+from stream.expression import parse
+from stream.program import WHOLE, Channel, Limit, Policy, Quiet, Rule, Trait, Variant
+
+from .conftest import by_engine
+from .examples import DAY, HOUR, MINUTE, WEB, Happening, history, rule, rule_set, step, told
+from .histories import START, History
+from .model import Message, Outcome
+from .player import expected_of
+
+EMAIL = Channel("email", "triggers.email", consent="mail")
+MAIL: Happening = (0, "profile", {"consents": {"mail": {"granted": True, "at": START, "basis": "form"}}})
+
+
+REASONS = ("stale", "limit", "suppressed", "consent", "address", "quiet", "group", "cap", "holdout")
+
+
+@pytest.mark.parametrize("first", range(len(REASONS)))
+def test_the_first_that_refuses_gives_the_reason(first: int) -> None:
+    """A match that all guards refuse, with more and more of them switched off."""
+    channel = replace(EMAIL, address=("customer", "email"), cap=Limit(1, DAY), quiet=Quiet(11 * 60, 12 * 60))
+    parts = {"channels": (channel,), "limit": Limit(1, DAY), "quiet": "drop", "group": "g"}
+    rules = rule_set(
+        view("r", **parts, holdout=WHOLE),  # held out at first: this uses up the limit and the cap
+        view("top", priority=1, group="g", condition="event.top", stale_after=DAY),
+        policy=Policy(timezone="UTC", stale_after=1, suppress=parse("has(customer.complaint)")),
+    )
+    spoilt = {"attributes": {"email": None, "complaint": "many"}}
+    happenings: list[Happening] = [
+        (0, "profile", {**MAIL[2], "attributes": {"email": "a@b.example"}}),
+        (1, "view", {}),
+        (2, "profile", {**spoilt, **consent(2, granted=False)[2]}),
+        (90 * MINUTE + 2, "x", {}),
+        (90 * MINUTE, "view", {"top": True}),
+    ]
+    decisions = expected_of(history(rules, happenings), frozenset(REASONS[first:])).decisions
+    assert [each.reason for each in decisions if each.rule == "r"][-1] == REASONS[first]
+
+
+def view(name: str, **parts: Any) -> Rule:
+    return rule(name, step("view"), **parts)
+
+
+def outcome_of(world: History) -> Outcome:
+    by_engine(world)  # it compares itself with the model
+    return expected_of(world)
+
+
+def judged(rules: Any, happenings: Sequence[Happening]) -> list[tuple[int, str, str]]:
+    return told(outcome_of(history(rules, happenings)).decisions)
+
+
+def sent(rules: Any, happenings: Sequence[Happening]) -> list[Message]:
+    return outcome_of(history(rules, happenings)).triggers
+
+
+def reasons(rules: Any, happenings: Sequence[Happening]) -> list[str]:
+    return [reason for _, _, reason in judged(rules, happenings)]
+
+
+# -- stale
+
+STALE = rule_set(view("r"), view("t", wait=100), policy=Policy(stale_after=10))
+
+
+def test_an_event_that_is_too_late_fires_nothing() -> None:
+    late: list[Happening] = [(50, "x", {}), (40, "view", {}), (39, "view", {}), (141, "y", {})]
+    assert judged(STALE, late) == [(40, "r", "sent"), (39, "r", "stale"), (139, "t", "stale")]
+    # The instance that the late one replaced, or that a timely one replaces.
+    timely: list[Happening] = [(50, "x", {}), (39, "view", {}), (45, "view", {}), (146, "y", {})]
+    assert judged(STALE, timely) == [(39, "r", "stale"), (45, "r", "sent"), (145, "t", "sent")]
+
+
+def test_a_rules_own_stale_after_goes_before_the_policys() -> None:
+    rules = rule_set(view("r", stale_after=0), view("s"), policy=Policy(stale_after=10))
+    assert reasons(rules, [(50, "x", {}), (49, "view", {})]) == ["stale", "sent"]
+
+
+def test_only_the_last_steps_lateness_matters() -> None:
+    rules = rule_set(rule("r", step("a"), step("b")), policy=Policy(stale_after=0))
+    assert reasons(rules, [(50, "x", {}), (10, "a", {}), (50, "b", {})]) == ["sent"]
+    assert reasons(rules, [(50, "x", {}), (50, "a", {}), (10, "b", {})]) == ["stale"]
+
+
+def test_a_late_event_is_counted_by_traits_all_the_same() -> None:
+    rules = rule_set(
+        view("r", condition="traits.views == 2"),
+        traits=[Trait("views", "1" * 16, "count", ("view",))],
+        policy=Policy(stale_after=10),
+    )
+    assert judged(rules, [(50, "x", {}), (0, "view", {}), (50, "view", {})]) == [(50, "r", "sent")]
+
+
+def test_live_the_wall_clock_says_what_is_late() -> None:
+    world = history(STALE, [(40, "view", {}), (39, "view", {})])
+    live = replace(world, wall=START + 50, by_event_time=False)
+    # Both are judged by the clock, which stands at 50; the first `t` was replaced and waits still.
+    assert told(outcome_of(live).decisions) == [(40, "r", "sent"), (39, "r", "stale")]
+
+
+# -- suppressed
+
+
+@pytest.mark.parametrize(
+    ("suppress", "reason"),
+    [
+        ("customer.complained", "suppressed"),  # an error: fail closed
+        ("has(customer.complained)", "sent"),
+        ("traits.views > 0", "suppressed"),
+        ("segments.calm", "sent"),
+        ("1", "suppressed"),  # no bool: fail closed
+    ],
+)
+def test_what_the_policy_suppresses(suppress: str, reason: str) -> None:
+    rules = rule_set(
+        view("r"),
+        traits=[Trait("views", "1" * 16, "count", ("view",))],
+        segments={"calm": "traits.views > 5"},
+        policy=Policy(suppress=parse(suppress)),
+    )
+    assert reasons(rules, [(0, "view", {})]) == [reason]
+
+
+# -- consent, address and the choice of a channel
+
+
+def consent(at: int, *, granted: bool = True, since: Any = START, **fields: Any) -> Happening:
+    return (at, "profile", {"consents": {"mail": {"granted": granted, "at": since}}, **fields})
+
+
+@pytest.mark.parametrize(
+    ("updates", "reason"),
+    [
+        ([], "consent"),
+        ([consent(0)], "sent"),
+        ([consent(0, customer_id="c2")], "consent"),
+        ([consent(0, granted=False)], "consent"),
+        ([consent(0), consent(1, granted=False, since=START + 1)], "consent"),
+        ([consent(0), consent(1, granted=False)], "consent"),  # as old as the one held: it is taken
+        ([consent(0), consent(1, granted=False, since=START - 1)], "sent"),  # older
+        ([consent(0, since=START + 5)], "sent"),
+        ([consent(0, since=START + 6)], "consent"),  # not yet
+        ([consent(0, since="2026-03-02T11:00:00+01:00")], "sent"),
+    ],
+)
+def test_consent(updates: list[Happening], reason: str) -> None:
+    assert reasons(rule_set(view("r", channels=(EMAIL,))), [*updates, (5, "view", {})]) == [reason]
+
+
+def test_a_trigger_says_which_consent_it_goes_by() -> None:
+    [message] = sent(rule_set(view("r", channels=(EMAIL,))), [MAIL, (5, "view", {})])
+    assert message.consent == {"purpose": "mail", "granted_at": START, "basis": "form"}
+    [message] = sent(rule_set(view("r")), [MAIL, (5, "view", {})])
+    assert message.consent is None
+
+
+@pytest.mark.parametrize(
+    ("attributes", "reason", "address"),
+    [
+        ({}, "address", None),
+        ({"email": ""}, "address", None),
+        ({"email": "a@b.example"}, "sent", "a@b.example"),
+        ({"email": {"street": "x"}}, "sent", {"street": "x"}),
+    ],
+)
+def test_address(attributes: dict[str, Any], reason: str, address: Any) -> None:
+    channel = Channel("post", "triggers.post", address=("customer", "email"))
+    happenings: list[Happening] = [(0, "profile", {"attributes": attributes}), (5, "view", {})]
+    rules = rule_set(view("r", channels=(channel,)))
+    assert reasons(rules, happenings) == [reason]
+    assert [message.address for message in sent(rules, happenings)] == ([address] if address else [])
+
+
+def channel_of(rules: Any, happenings: Sequence[Happening]) -> list[tuple[str | None, str]]:
+    decisions = outcome_of(history(rules, happenings)).decisions
+    return [(each.channel, each.reason or each.outcome) for each in decisions]
+
+
+POST = Channel("post", "triggers.post", address=("customer", "street"))
+
+
+def test_the_first_channel_that_may_be_used_is_used() -> None:
+    rules = rule_set(view("r", channels=(EMAIL, POST, WEB)))
+    assert channel_of(rules, [(5, "view", {})]) == [("web", "sent")]
+    assert channel_of(rules, [MAIL, (5, "view", {})]) == [("email", "sent")]
+    street: Happening = (1, "profile", {"attributes": {"street": "x"}})
+    assert channel_of(rules, [street, (5, "view", {})]) == [("post", "sent")]
+    prefers: Happening = (2, "profile", {"attributes": {"preferred_channel": "web"}})
+    assert channel_of(rules, [MAIL, street, prefers, (5, "view", {})]) == [("web", "sent")]
+    elsewhere: Happening = (2, "profile", {"attributes": {"preferred_channel": "fax"}})
+    assert channel_of(rules, [MAIL, street, elsewhere, (5, "view", {})]) == [("email", "sent")]
+
+
+def test_if_no_channel_may_be_used_the_reason_is_that_of_the_first() -> None:
+    assert channel_of(rule_set(view("r", channels=(EMAIL, POST))), [(5, "view", {})]) == [
+        ("email", "consent")
+    ]
+    assert channel_of(rule_set(view("r", channels=(POST, EMAIL))), [(5, "view", {})]) == [("post", "address")]
+    capped = replace(WEB, cap=Limit(1, DAY))
+    views: list[Happening] = [(5, "view", {}), (6, "view", {})]
+    assert channel_of(rule_set(view("r", channels=(EMAIL, capped))), views) == [
+        ("web", "sent"),
+        ("web", "cap"),  # nothing is to be had by email anyway
+    ]
+
+
+def test_what_is_refused_before_a_channel_is_chosen_names_the_first() -> None:
+    rules = rule_set(view("r", channels=(EMAIL, WEB), limit=Limit(1, DAY)))
+    views: list[Happening] = [(0, "view", {}), (1, "view", {})]
+    assert channel_of(rules, views) == [("web", "sent"), ("email", "limit")]
+
+
+def test_a_channel_whose_cap_is_reached_is_passed_over() -> None:
+    capped = replace(WEB, cap=Limit(1, MINUTE))
+    views: list[Happening] = [(0, "view", {}), (1, "view", {}), (MINUTE, "view", {})]
+    rules = rule_set(view("r", channels=(capped, Channel("app", "triggers.app"))))
+    assert channel_of(rules, views) == [("web", "sent"), ("app", "sent"), ("web", "sent")]
+    assert channel_of(rule_set(view("r", channels=(capped,))), views) == [
+        ("web", "sent"),
+        ("web", "cap"),
+        ("web", "sent"),
+    ]
+
+
+# -- quiet: the worlds start on Monday, 2 March 2026, at 10:00 UTC, 11:00 in Berlin
+
+
+def quiet(start: int, end: int, **parts: Any) -> tuple[Channel, ...]:
+    return (Channel("web", "triggers.web", quiet=Quiet(start * 60, end * 60), **parts),)
+
+
+def at_home(zone: Any) -> Happening:
+    return (0, "profile", {"attributes": {"timezone": zone}})
+
+
+NIGHT = quiet(21, 8)
+BERLIN = Policy(timezone="Europe/Berlin")
+
+
+@pytest.mark.parametrize(
+    ("at", "end"),
+    [
+        (10 * HOUR - 1, None),  # 20:59:59.999
+        (10 * HOUR, 21 * HOUR),
+        (13 * HOUR, 21 * HOUR),  # midnight
+        (21 * HOUR - 1, 21 * HOUR),
+        (21 * HOUR, None),  # 08:00
+    ],
+)
+def test_in_quiet_hours_it_is_deferred_to_their_end(at: int, end: int | None) -> None:
+    rules = rule_set(view("r", channels=NIGHT), policy=BERLIN)
+    happenings: list[Happening] = [(at, "view", {}), (2 * DAY, "x", {})]
+    outcome = outcome_of(history(rules, happenings))
+    expected = [(at, "r", "sent")] if end is None else [(at, "r", "quiet"), (end, "r", "sent")]
+    assert told(outcome.decisions) == expected
+    assert [each.outcome for each in outcome.decisions[:-1]] == ["deferred"] * (len(expected) - 1)
+    assert len({each.trigger_id for each in outcome.decisions}) == 1
+    assert outcome.decisions[-1].timed is (end is not None)
+
+
+def test_the_customers_own_zone_goes_before_the_policys() -> None:
+    rules = rule_set(view("r", channels=NIGHT), policy=BERLIN)
+    end: Happening = (2 * DAY, "x", {})
+    # 15:30 in Kolkata at the start: 21:00 is five and a half hours later, when it is 16:30 in Berlin.
+    kolkata = [at_home("Asia/Kolkata"), (5 * HOUR + 30 * MINUTE, "view", {}), end]
+    assert judged(rules, kolkata) == [
+        (5 * HOUR + 30 * MINUTE, "r", "quiet"),
+        (16 * HOUR + 30 * MINUTE, "r", "sent"),
+    ]
+    for unknown in ("Mars/Base", 3, "", "../UTC"):
+        assert reasons(rules, [at_home(unknown), (10 * HOUR - 1, "view", {}), end]) == ["sent"]
+        assert reasons(rules, [at_home(unknown), (10 * HOUR, "view", {}), end]) == ["quiet", "sent"]
+
+
+def test_without_any_zone_it_is_always_quiet() -> None:
+    rules = rule_set(view("r", channels=quiet(1, 2)))
+    decisions = outcome_of(history(rules, [(0, "view", {}), (5 * DAY, "x", {})])).decisions
+    assert [(each.outcome, each.reason) for each in decisions] == [("suppressed", "quiet")]
+    assert reasons(rules, [at_home("UTC"), (1, "view", {})]) == ["sent"]
+
+
+def test_quiet_drop_drops() -> None:
+    rules = rule_set(view("r", channels=NIGHT, quiet="drop"), policy=BERLIN)
+    decisions = outcome_of(history(rules, [(12 * HOUR, "view", {}), (2 * DAY, "x", {})])).decisions
+    assert [(each.outcome, each.reason) for each in decisions] == [("suppressed", "quiet")]
+
+
+def milliseconds(*parts: int) -> int:
+    return round(datetime(*parts, tzinfo=UTC).timestamp() * 1000) - START
+
+
+@pytest.mark.parametrize(
+    ("at", "hours", "ends"),
+    [
+        # 29 March: 02:00 to 03:00 is left out, in Berlin. 02:30 is 03:30, an hour and a half after 02:00.
+        ((2026, 3, 28, 23), (23, 2.5), (2026, 3, 29, 1, 30)),
+        ((2026, 3, 28, 23), (23, 8), (2026, 3, 29, 6)),
+        # 25 October: 02:00 to 03:00 comes twice. The second 02:30 is 01:30 UTC.
+        ((2026, 10, 24, 22), (23, 2.5), (2026, 10, 25, 1, 30)),
+        ((2026, 10, 25, 0, 10), (23, 2.5), (2026, 10, 25, 1, 30)),
+        ((2026, 10, 24, 22), (23, 8), (2026, 10, 25, 7)),
+    ],
+)
+def test_when_the_clocks_change(
+    at: tuple[int, ...], hours: tuple[float, float], ends: tuple[int, ...]
+) -> None:
+    night = Channel("web", "triggers.web", quiet=Quiet(*(round(hour * 60) for hour in hours)))
+    rules = rule_set(view("r", channels=(night,)), policy=BERLIN)
+    happenings: list[Happening] = [(milliseconds(*at), "view", {}), (milliseconds(2027, 1, 1), "x", {})]
+    assert judged(rules, happenings) == [
+        (milliseconds(*at), "r", "quiet"),
+        (milliseconds(*ends), "r", "sent"),
+    ]
+
+
+def test_a_deferred_message_is_judged_anew_by_the_guards_but_not_by_its_if() -> None:
+    rules = rule_set(
+        view("r", channels=quiet(10, 11, consent="mail"), condition="traits.views == 1", limit=Limit(1, DAY)),
+        rule("s", step("y"), limit=Limit(1, DAY)),
+        traits=[Trait("views", "1" * 16, "count", ("view",))],
+        policy=Policy(timezone="UTC", stale_after=0),
+    )
+    end: Happening = (2 * HOUR, "x", {})
+    assert judged(rules, [MAIL, (1, "view", {}), (2, "view", {}), end]) == [
+        (1, "r", "quiet"),
+        (HOUR, "r", "sent"),
+    ]
+    withdrawn = consent(3, granted=False, since=START + 3)
+    assert reasons(rules, [MAIL, (1, "view", {}), withdrawn, end]) == ["quiet", "consent"]
+
+
+def test_two_deferred_messages_meet_at_the_end_of_the_quiet_time() -> None:
+    rules = rule_set(
+        rule("a", step("view"), channels=quiet(10, 11), group="g"),
+        rule("b", step("buy"), channels=quiet(10, 11), group="g", priority=1),
+        rule("c", step("buy"), channels=quiet(10, 11), limit=Limit(1, DAY)),
+        policy=Policy(timezone="UTC"),
+    )
+    happenings: list[Happening] = [(1, "view", {}), (2, "buy", {}), (3, "buy", {}), (2 * HOUR, "x", {})]
+    assert judged(rules, happenings) == [
+        (1, "a", "quiet"),
+        (2, "b", "quiet"),
+        (2, "c", "quiet"),
+        (3, "b", "quiet"),
+        (3, "c", "quiet"),
+        (HOUR, "b", "sent"),
+        (HOUR, "b", "sent"),
+        (HOUR, "a", "group"),
+        (HOUR, "c", "sent"),
+        (HOUR, "c", "limit"),
+    ]
+
+
+def test_the_content_of_a_deferred_message_is_rendered_when_it_goes() -> None:
+    content = {"text": Template("{{ event.sku }} {{ customer.name }}")}
+    rules = rule_set(view("r", channels=quiet(10, 11), content=content), policy=Policy(timezone="UTC"))
+    named: Happening = (5, "profile", {"attributes": {"name": "Ann"}})
+    [message] = sent(rules, [(1, "view", {"sku": "s"}), named, (2 * HOUR, "x", {})])
+    assert dict(message.content) == {"text": "s Ann"}
+    assert (message.decision.at, message.decision.event.time) == (START + HOUR, START + 1)
+
+
+def test_a_message_is_deferred_for_a_day_at_most() -> None:
+    """The customer moves to where it is quiet when the quiet time at home ends, again and again."""
+    rules = rule_set(view("r", channels=NIGHT), policy=BERLIN)
+    happenings: list[Happening] = [
+        (12 * HOUR, "view", {}),  # 23:00 in Berlin: until 08:00, at 21 h
+        (13 * HOUR, "profile", {"attributes": {"timezone": "America/New_York"}}),
+        # At 21 h it is 02:00 in New York: until 08:00, at 27 h.
+        (22 * HOUR, "profile", {"attributes": {"timezone": "Pacific/Auckland"}}),
+        # At 27 h it is 02:00 in Auckland: until 08:00, at 33 h. Then 09:00 in Berlin.
+        (28 * HOUR, "profile", {"attributes": {"timezone": "Pacific/Honolulu"}}),
+        # At 33 h it is 09:00 in Honolulu: nothing is in the way.
+        (3 * DAY, "x", {}),
+    ]
+    assert judged(rules, happenings) == [
+        (12 * HOUR, "r", "quiet"),
+        (21 * HOUR, "r", "quiet"),
+        (27 * HOUR, "r", "quiet"),
+        (33 * HOUR, "r", "sent"),
+    ]
+    # In Dubai it is 23:00 then: until 08:00, at 42 h, which is 30 h after the first judgement.
+    to_dubai: Happening = (28 * HOUR, "profile", {"attributes": {"timezone": "Asia/Dubai"}})
+    moved = [*happenings[:3], to_dubai, happenings[-1]]
+    decisions = outcome_of(history(rules, moved)).decisions
+    assert [(each.at - START, each.outcome) for each in decisions][-1] == (33 * HOUR, "suppressed")
+
+
+def test_a_deferred_message_is_no_open_instance() -> None:
+    rules = rule_set(rule("r", step("view"), wait=10, channels=quiet(10, 11)), policy=Policy(timezone="UTC"))
+    happenings: list[Happening] = [(0, "view", {}), (20, "view", {}), (2 * HOUR, "x", {})]
+    assert judged(rules, happenings) == [
+        (10, "r", "quiet"),
+        (30, "r", "quiet"),
+        (HOUR, "r", "sent"),
+        (HOUR, "r", "sent"),
+    ]
+
+
+# -- group
+
+
+def test_one_rule_of_a_group_fires_for_an_event() -> None:
+    rules = rule_set(
+        view("a", group="g"), view("b", group="g", priority=1, limit=Limit(1, 10)), view("c", group="h")
+    )
+    assert judged(rules, [(0, "view", {}), (5, "view", {})]) == [
+        (0, "b", "sent"),
+        (0, "a", "group"),
+        (0, "c", "sent"),
+        # What is suppressed leaves the group to the next.
+        (5, "b", "limit"),
+        (5, "a", "sent"),
+        (5, "c", "sent"),
+    ]
+
+
+def test_a_failed_content_leaves_the_group_to_the_next() -> None:
+    failing = {"text": Template("{{ event.missing }}")}
+    rules = rule_set(view("a", group="g", content=failing, limit=Limit(1, DAY)), view("b", group="g"))
+    assert reasons(rules, [(0, "view", {}), (1, "view", {})]) == ["content", "sent", "content", "sent"]
+
+
+def test_two_events_of_one_moment_are_two_causes_and_a_timer_a_third() -> None:
+    rules = rule_set(
+        view("a", group="g"), rule("b", step("buy"), group="g"), rule("c", step("x"), wait=5, group="g")
+    )
+    happenings: list[Happening] = [(0, "x", {}), (5, "view", {}), (5, "buy", {}), (6, "y", {})]
+    assert judged(rules, happenings) == [(5, "a", "sent"), (5, "b", "sent"), (5, "c", "sent")]
+
+
+def test_timers_of_a_group_compete_for_a_deadline_of_a_customer() -> None:
+    rules = rule_set(
+        rule("a", step("x"), wait=10, group="g"), rule("b", step("y"), wait=5, group="g", priority=1)
+    )
+    happenings: list[Happening] = [
+        (0, "x", {}),
+        (0, "x", {"customer_id": "c2"}),
+        (5, "y", {}),
+        (6, "y", {"customer_id": "c2"}),
+        (20, "z", {}),
+    ]
+    # Those of the other customer are due one after the other.
+    assert judged(rules, happenings) == [
+        (10, "b", "sent"),
+        (10, "a", "group"),
+        (10, "a", "sent"),
+        (11, "b", "sent"),
+    ]
+
+
+# -- limit and caps
+
+
+def test_a_cap_rolls_over_all_rules_of_a_channel_and_customer() -> None:
+    capped = (replace(WEB, cap=Limit(2, 10)),)
+    rules = rule_set(view("a", channels=capped), rule("b", step("buy"), channels=capped))
+    happenings: list[Happening] = [
+        (0, "view", {}),
+        (5, "buy", {}),
+        (9, "view", {"customer_id": "c2"}),
+        (9, "view", {}),
+        (10, "view", {}),  # what was sent exactly ten ago is out
+        (11, "buy", {}),
+        (15, "buy", {}),
+    ]
+    assert reasons(rules, happenings) == ["sent", "sent", "sent", "cap", "sent", "cap", "sent"]
+
+
+def test_the_policys_cap_counts_what_needs_consent() -> None:
+    rules = rule_set(
+        view("m", channels=(EMAIL,), limit=Limit(9, DAY)),
+        view("w", priority=1),
+        policy=Policy(cap=Limit(1, 10)),
+    )
+    assert reasons(rules, [MAIL, (0, "view", {})]) == ["sent", "consent"]  # the profile comes after it
+    assert reasons(rules, [MAIL, (1, "view", {}), (2, "view", {})]) == ["sent", "sent", "sent", "cap"]
+    either = rule_set(view("m", channels=(EMAIL, WEB)), policy=Policy(cap=Limit(1, 10)))
+    assert channel_of(either, [MAIL, (1, "view", {}), (2, "view", {})]) == [
+        ("email", "sent"),
+        ("web", "sent"),
+    ]
+
+
+def test_the_limit_is_asked_before_the_consent_and_the_cap_after() -> None:
+    rules = rule_set(view("r", channels=(replace(EMAIL, cap=Limit(1, DAY)),), limit=Limit(1, DAY)))
+    withdrawn = consent(2, granted=False, since=START + 2)
+    assert reasons(rules, [MAIL, (1, "view", {}), withdrawn, (3, "view", {})]) == ["sent", "limit"]
+    unlimited = rule_set(replace(rules.rules[0], limit=None))
+    assert reasons(unlimited, [MAIL, (1, "view", {}), withdrawn, (3, "view", {})]) == ["sent", "consent"]
+    assert reasons(unlimited, [MAIL, (1, "view", {}), (3, "view", {})]) == ["sent", "cap"]
+
+
+def test_quiet_is_asked_before_the_cap() -> None:
+    channel = quiet(11, 12, cap=Limit(1, DAY))
+    rules = rule_set(view("r", channels=channel), policy=Policy(timezone="UTC"))
+    happenings: list[Happening] = [(0, "view", {}), (1, "view", {}), (HOUR, "view", {}), (3 * HOUR, "x", {})]
+    assert reasons(rules, happenings) == ["sent", "cap", "quiet", "cap"]
+
+
+# -- holdout and variants
+
+EVERYBODY = ("c1", "c2", "c3", "c4", "c5", "c6")
+
+
+def arms(rules: Any) -> list[str]:
+    views: list[Happening] = [(0, "view", {"customer_id": customer}) for customer in EVERYBODY]
+    return reasons(rules, views)
+
+
+@pytest.mark.parametrize(
+    ("share", "universal", "held"),
+    [
+        (4_929, 0, {"c2", "c6"}),
+        (4_930, 0, {"c1", "c2", "c6"}),
+        (0, 113, set()),
+        (0, 114, {"c1"}),
+        (180, 1_887, {"c1", "c2", "c4", "c6"}),
+    ],
+)
+def test_who_is_held_out(share: int, universal: int, held: set[str]) -> None:
+    rules = rule_set(view("r", holdout=share), policy=Policy(holdout=universal))
+    expected = ["holdout" if customer in held else "sent" for customer in EVERYBODY]
+    assert arms(rules) == expected
+    decisions = outcome_of(history(rules, [(0, "view", {"customer_id": "c1"})])).decisions
+    assert [each.outcome for each in decisions] == [expected[0]]
+
+
+def test_a_held_out_customer_uses_up_limit_caps_and_group() -> None:
+    capped = (replace(WEB, cap=Limit(1, DAY)),)
+    rules = rule_set(
+        view("r", holdout=4_930, limit=Limit(1, DAY), channels=capped, group="g", priority=1),
+        view("s", group="g"),
+        rule("t", step("buy"), channels=capped),
+    )
+    happenings: list[Happening] = [(0, "view", {}), (1, "buy", {}), (2, "view", {})]
+    assert judged(rules, happenings) == [
+        (0, "r", "holdout"),
+        (0, "s", "group"),
+        (1, "t", "cap"),
+        (2, "r", "limit"),
+        (2, "s", "sent"),
+    ]
+
+
+def test_variants_are_for_shares_of_the_customers() -> None:
+    # The arms: c1 6442, c2 3682, c3 8140, c4 2413, c5 4023, c6 5383.
+    shares = (("x", 3_682), ("y", 1_701), ("z", 4_617))
+    variants = tuple(Variant(name, share, {"text": Template(f"{name}!")}) for name, share in shares)
+    rules = rule_set(view("r", variants=variants))
+    views: list[Happening] = [(0, "view", {"customer_id": customer}) for customer in EVERYBODY]
+    messages = sent(rules, views)
+    assert [each.decision.variant for each in messages] == ["z", "y", "z", "x", "y", "z"]
+    assert [each.content["text"] for each in messages] == ["z!", "y!", "z!", "x!", "y!", "z!"]

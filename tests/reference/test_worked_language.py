@@ -1,0 +1,476 @@
+"""Steps, keys, profiles, segments and the functions of traits: histories worked out by hand.
+
+As in test_worked_examples, each is asked of the model and of the engine.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from stream.content import Template
+from stream.expression import parse
+from stream.program import Goal, Trait
+
+from .conftest import Judge, Run
+from .examples import DAY, HOUR, MINUTE, SECOND, Happening, history, rule, rule_set, step, unless
+from .histories import START
+from .player import expected_of
+
+# -- steps
+
+SAME_SKU = parse("event.sku == viewed.sku")
+BASKET = rule(
+    "basket",
+    step("view", name="viewed", where=0),
+    step("add", compares=SAME_SKU, within=60),
+)
+BASKETS = rule_set(BASKET, where="event.price > 100")
+SHOE = {"sku": "shoe", "price": 120}
+
+
+@pytest.mark.parametrize(
+    ("happenings", "fired"),
+    [
+        ([(0, "view", SHOE), (10, "add", {"sku": "shoe"})], [10]),
+        # What does not fit is ignored, whatever it is, and the next that fits is taken.
+        ([(0, "view", SHOE), (5, "add", {"sku": "hat"}), (6, "buy", {}), (10, "add", {"sku": "shoe"})], [10]),
+        ([(0, "view", SHOE), (5, "add", {}), (10, "add", {"sku": "shoe"})], [10]),
+        ([(0, "view", {"sku": "shoe", "price": 100}), (10, "add", {"sku": "shoe"})], []),
+        # `within` is inclusive.
+        ([(0, "view", SHOE), (60, "add", {"sku": "shoe"})], [60]),
+        ([(0, "view", SHOE), (61, "add", {"sku": "shoe"})], []),
+        # Another view replaces the first: the hour counts from it, and its sku is the one.
+        ([(0, "view", SHOE), (50, "view", SHOE), (110, "add", {"sku": "shoe"})], [110]),
+        ([(0, "view", SHOE), (5, "view", {"sku": "hat", "price": 101}), (9, "add", {"sku": "shoe"})], []),
+        # After it has fired it begins anew.
+        (
+            [(0, "view", SHOE), (1, "add", SHOE), (2, "add", SHOE), (3, "view", SHOE), (4, "add", SHOE)],
+            [1, 4],
+        ),
+        # Nobody else's events.
+        ([(0, "view", SHOE), (10, "add", {"sku": "shoe", "customer_id": "c2"})], []),
+    ],
+)
+def test_a_view_and_then_the_same_in_the_basket(
+    judge: Judge, happenings: Sequence[Happening], fired: list[int]
+) -> None:
+    assert judge(BASKETS, happenings) == [(at, "basket", "sent") for at in fired]
+
+
+def test_an_event_is_one_step_and_can_complete_one_instance_and_open_the_next(judge: Judge) -> None:
+    rules = rule_set(rule("twice", step("view"), step("view")), rule("thrice", *[step("view")] * 3))
+    views: list[Happening] = [(at, "view", {}) for at in range(6)]
+    # The event that completes it opens it again: 0+1, 1+2, … and 0+1+2, 2+3+4, since in between it is busy.
+    assert judge(rules, views) == [
+        (1, "twice", "sent"),
+        (2, "thrice", "sent"),
+        (2, "twice", "sent"),
+        (3, "twice", "sent"),
+        (4, "thrice", "sent"),
+        (4, "twice", "sent"),
+        (5, "twice", "sent"),
+    ]
+
+
+def test_a_late_event_takes_a_step_and_its_time_counts(judge: Judge) -> None:
+    rules = rule_set(rule("r", step("a"), step("b", within=10), step("c", within=10)))
+    # b is five before a: fine, but then c must come until five after a.
+    assert judge(rules, [(10, "a", {}), (5, "b", {}), (15, "c", {})]) == [(15, "r", "sent")]
+    assert judge(rules, [(10, "a", {}), (5, "b", {}), (16, "c", {})]) == []
+
+
+def test_an_instance_whose_next_step_did_not_come_makes_room_for_another(judge: Judge) -> None:
+    rules = rule_set(rule("r", step("a"), step("b"), step("c", within=10)))
+    happenings: list[Happening] = [(0, "a", {}), (1, "b", {}), (12, "a", {}), (13, "b", {}), (14, "c", {})]
+    assert judge(rules, happenings) == [(14, "r", "sent")]
+    # At eleven it can still come: the `a` of then is ignored, and the `c` completes it.
+    in_time: list[Happening] = [*happenings[:2], (11, "a", {}), (11, "c", {}), (12, "b", {}), (13, "c", {})]
+    assert judge(rules, in_time) == [(11, "r", "sent")]
+
+
+def test_a_step_without_within_is_waited_for_without_end(judge: Judge) -> None:
+    rules = rule_set(rule("r", step("a"), step("b")))
+    assert judge(rules, [(0, "a", {}), (900 * DAY, "b", {})]) == [(900 * DAY, "r", "sent")]
+
+
+def test_an_unless_before_the_last_step_closes_nothing(judge: Judge) -> None:
+    rules = rule_set(rule("r", step("a"), step("b"), unless=unless("x", 10)))
+    assert judge(rules, [(0, "a", {}), (1, "x", {}), (2, "b", {}), (13, "y", {})]) == [(12, "r", "sent")]
+    assert judge(rules, [(0, "a", {}), (2, "b", {}), (12, "x", {}), (13, "y", {})]) == []
+
+
+@pytest.mark.parametrize(("at", "fired"), [(10, []), (11, [25])])
+def test_the_wait_begins_at_the_end_of_the_unless_and_is_not_closed_by_it(
+    judge: Judge, at: int, fired: list[int]
+) -> None:
+    rules = rule_set(rule("r", step("a"), unless=unless("x", 10), wait=15))
+    assert judge(rules, [(0, "a", {}), (at, "x", {}), (26, "y", {})]) == [
+        (each, "r", "sent") for each in fired
+    ]
+
+
+def test_a_wait_alone_fires_at_its_end_and_judges_then(judge: Judge) -> None:
+    rules = rule_set(
+        rule("r", step("a"), step("b"), wait=20, condition="now - event_time == duration('0.020s')"),
+        rule("s", step("a"), wait=20, condition="traits.views == 1"),
+        traits=[Trait("views", "1" * 16, "count", ("view",))],
+    )
+    happenings: list[Happening] = [(0, "a", {}), (5, "b", {}), (20, "view", {}), (26, "y", {})]
+    assert judge(rules, happenings) == [(20, "s", "sent"), (25, "r", "sent")]
+
+
+def test_an_unless_compares_with_the_steps(judge: Judge) -> None:
+    same = parse("event.sku == cart.sku && event.price > first.price")
+    rules = rule_set(
+        rule("r", step("a", name="first"), step("b", name="cart"), unless=unless("x", 10, compares=same))
+    )
+    begun: list[Happening] = [(0, "a", {"price": 1}), (0, "b", {"sku": "s"})]
+    assert judge(rules, [*begun, (5, "x", {"sku": "s", "price": 2}), (11, "y", {})]) == []
+    assert judge(rules, [*begun, (5, "x", {"sku": "s", "price": 1}), (11, "y", {})]) == [(10, "r", "sent")]
+    assert judge(rules, [*begun, (5, "x", {"sku": "t", "price": 2}), (11, "y", {})]) == [(10, "r", "sent")]
+
+
+@pytest.mark.parametrize(
+    ("again", "one_step", "two_steps"),
+    [(None, 15, [12]), ("restart", 15, []), ("keep", 10, [12])],
+)
+def test_a_first_step_again(judge: Judge, again: Any, one_step: int, two_steps: list[int]) -> None:
+    waiting = rule_set(rule("r", step("a"), wait=10, again=again))
+    assert judge(waiting, [(0, "a", {}), (5, "a", {}), (40, "y", {})]) == [(one_step, "r", "sent")]
+    # Two steps on, `a` again: it goes on, or begins anew and then lacks the `b`.
+    advanced = rule_set(rule("r", step("a"), step("b"), step("c"), again=again))
+    happenings: list[Happening] = [(0, "a", {}), (5, "b", {}), (6, "a", {}), (12, "c", {})]
+    assert judge(advanced, happenings) == [(at, "r", "sent") for at in two_steps]
+
+
+@pytest.mark.parametrize(("again", "price"), [(None, 2), ("restart", 2), ("keep", 1)])
+def test_an_instance_that_has_not_advanced_is_replaced_unless_it_is_kept(
+    judge: Judge, again: Any, price: int
+) -> None:
+    is_that = f"first.price == {price}"
+    rules = rule_set(rule("r", step("a", name="first"), step("b"), again=again, condition=is_that))
+    happenings: list[Happening] = [(0, "a", {"price": 1}), (1, "a", {"price": 2}), (2, "b", {})]
+    assert judge(rules, happenings) == [(2, "r", "sent")]
+
+
+def test_an_instance_that_waits_after_its_last_step_has_advanced(judge: Judge) -> None:
+    """Two carts within the wait are one reminder where the rule has steps, at the time of the first."""
+    rules = rule_set(rule("r", step("a"), step("b"), wait=10))
+    happenings: list[Happening] = [(0, "a", {}), (1, "b", {}), (5, "a", {}), (6, "b", {}), (40, "y", {})]
+    assert judge(rules, happenings) == [(11, "r", "sent")]
+
+
+def test_a_key_tells_instances_apart(judge: Judge) -> None:
+    rules = rule_set(rule("r", step("a", name="it"), wait=10, key=("props", "sku")))
+    keys: list[Any] = [1, True, "1", 1, None, 1.5, ["a"]]
+    happenings: list[Happening] = [(at, "a", {"props": {"sku": key}}) for at, key in enumerate(keys)]
+    happenings += [(8, "a", {"sku": "no props"}), (40, "y", {})]
+    # The second 1 restarts the first; null, a fraction, a list and nothing are no keys.
+    assert judge(rules, happenings) == [(at, "r", "sent") for at in (11, 12, 13)]
+
+
+def test_an_event_without_the_key_matches_nothing_even_at_once(judge: Judge) -> None:
+    rules = rule_set(rule("r", step("a"), key=("sku",)))
+    assert judge(rules, [(0, "a", {"sku": 1}), (1, "a", {}), (2, "a", {"sku": 1})]) == [
+        (0, "r", "sent"),
+        (2, "r", "sent"),
+    ]
+
+
+def test_a_later_step_is_tried_by_the_instances_of_all_keys(judge: Judge) -> None:
+    rules = rule_set(rule("r", step("a", name="it"), step("b", compares=parse("event.n > it.n")), key=("n",)))
+    happenings: list[Happening] = [(at, "a", {"n": at}) for at in range(3)] + [(5, "b", {"n": 2})]
+    assert judge(rules, happenings) == [(5, "r", "sent"), (5, "r", "sent")]
+    outcome = expected_of(history(rules, happenings))
+    assert len({each.trigger_id for each in outcome.decisions}) == 2
+
+
+def test_the_oldest_of_more_than_sixteen_keys_closes(judge: Judge) -> None:
+    rules = rule_set(rule("r", step("a"), wait=100, key=("n",)))
+    keys = [*range(16), 0, 16]  # the second 0 makes it the newest: 1 is the oldest
+    happenings: list[Happening] = [(at, "a", {"n": key}) for at, key in enumerate(keys)]
+    fired = [at for at, _, _ in judge(rules, [*happenings, (1000, "y", {})])]
+    assert fired == [*range(102, 118)]
+
+
+def test_candidates_of_one_event_go_by_priority_whether_they_began_with_it_or_before(judge: Judge) -> None:
+    rules = rule_set(
+        rule("late", step("a"), step("b")),
+        rule("high", step("b"), priority=1),
+        rule("early", step("a"), step("b"), priority=2),
+    )
+    happenings: list[Happening] = [(0, "a", {}), (1, "b", {})]
+    assert [name for _, name, _ in judge(rules, happenings)] == ["early", "high", "late"]
+
+
+# -- profiles and segments
+
+
+def profile(at: int, **parts: Any) -> Happening:
+    return (at, "profile", parts)
+
+
+GOLD = rule_set(
+    rule("gold", step("view"), condition="customer.tier == 'gold'"),
+    rule("none", step("view"), condition="!has(customer.tier)"),
+)
+
+
+@pytest.mark.parametrize(
+    ("happenings", "fired"),
+    [
+        ([], ["none"]),
+        ([profile(0, attributes={"tier": "gold"})], ["gold"]),
+        ([profile(0, attributes={"tier": "gold"}), profile(1, attributes={"age": 3})], ["gold"]),
+        ([profile(0, attributes={"tier": "gold"}), profile(1, attributes={"tier": "red"})], []),
+        ([profile(0, attributes={"tier": "gold"}), profile(1, attributes={"tier": None})], ["none"]),
+        ([profile(0, attributes={"tier": "gold"}), profile(1)], ["gold"]),
+        ([profile(0, attributes={"tier": "gold"}, customer_id="c2")], ["none"]),
+        # Malformed: nothing of it is applied.
+        ([profile(0, attributes={"tier": "gold"}, consents={"mail": {"granted": 1, "at": 1}})], ["none"]),
+        ([profile(0, attributes={"tier": "gold", "n" * 129: 1})], ["none"]),
+        # Too much: the same.
+        ([profile(0, attributes={"tier": "gold", "text": "x" * 16_384})], ["none"]),
+        ([profile(0, attributes={f"a{n}": n for n in range(200)} | {"tier": "gold"})], ["none"]),
+        ([profile(0, attributes={f"a{n}": n for n in range(199)} | {"tier": "gold"})], ["gold"]),
+    ],
+)
+def test_attributes_merge(judge: Judge, happenings: Sequence[Happening], fired: list[str]) -> None:
+    assert [name for _, name, _ in judge(GOLD, [*happenings, (5, "view", {})])] == fired
+
+
+@pytest.mark.parametrize(
+    "parts",
+    [
+        {"attributes": ["tier"]},
+        {"attributes": {"n" * 129: None}},
+        {"consents": {"mail": {"granted": True}}},
+        {"consents": {"mail": {"granted": True, "at": "soon"}}},
+        {"consents": {"mail": {"granted": True, "at": START, "basis": 1}}},
+        {"consents": {f"p{n}": {"granted": True, "at": START} for n in range(101)}},
+        {"attributes": {"text": "x" * 16_384}},
+    ],
+)
+def test_a_profile_update_that_cannot_be_is_put_aside(run: Run, parts: dict[str, Any]) -> None:
+    _, dead_letters = run(history(GOLD, [profile(0, **parts), profile(1, attributes={"tier": "red"})]))
+    assert [(each.source, each.reason, each.record.offset) for each in dead_letters] == [
+        ("profiles", "profile", 0)
+    ]
+
+
+def test_a_customer_has_at_most_a_hundred_purposes(run: Run) -> None:
+    updates = [
+        profile(at, consents={f"p{number}": {"granted": True, "at": START} for number in range(first, last)})
+        for at, (first, last) in enumerate([(0, 60), (60, 100), (100, 101), (0, 100)])
+    ]
+    _, dead_letters = run(history(GOLD, updates))
+    assert [each.record.offset for each in dead_letters] == [2]
+
+
+def test_a_profile_update_moves_the_time_on(judge: Judge) -> None:
+    rules = rule_set(rule("r", step("a"), wait=10))
+    assert judge(rules, [(0, "a", {}), profile(11, customer_id="c2")]) == [(10, "r", "sent")]
+
+
+def test_segments_see_each_other_and_an_error_is_a_no(judge: Judge) -> None:
+    rules = rule_set(
+        rule("loyal", step("view"), condition="segments.loyal"),
+        rule("not-staff", step("view"), condition="!segments.staff"),
+        rule("early", step("view"), condition="segments.early"),
+        segments={
+            "staff": "customer.email.endsWith('@brand.example')",
+            "loyal": "traits.views >= 2 && !segments.staff",
+            "early": "now < timestamp('2026-03-02T10:00:00.003Z')",
+        },
+        traits=[Trait("views", "1" * 16, "count", ("view",))],
+    )
+    happenings: list[Happening] = [
+        (1, "view", {}),
+        (2, "view", {}),
+        profile(3, attributes={"email": "me@brand.example"}),
+        (3, "view", {}),  # topics go by name where times are equal: this is before the profile
+        (4, "view", {}),
+    ]
+    assert judge(rules, happenings) == [
+        (1, "early", "sent"),
+        (1, "not-staff", "sent"),
+        (2, "early", "sent"),
+        (2, "loyal", "sent"),
+        (2, "not-staff", "sent"),
+        (3, "loyal", "sent"),
+        (3, "not-staff", "sent"),
+    ]
+
+
+def test_content_reads_the_steps_and_a_failure_suppresses_and_counts_for_nothing(run: Run) -> None:
+    text = Template("{{ viewed.sku }} for {{ customer.name | default: 'you' }}, {{ event.fit }}")
+    rules = rule_set(
+        rule("r", step("view", name="viewed"), step("add"), content={"text": text}, limit=None, priority=3)
+    )
+    happenings: list[Happening] = [(0, "view", {"sku": "s"}), (1, "add", {}), (2, "view", {"sku": "t"})]
+    happenings += [profile(3, attributes={"name": "Ann"}), (4, "add", {"fit": 41})]
+    decisions, _ = run(history(rules, happenings))
+    assert [(each.outcome, each.reason) for each in decisions] == [("suppressed", "content"), ("sent", None)]
+    [message] = expected_of(history(rules, happenings)).triggers
+    assert dict(message.content) == {"text": "t for Ann, 41"}
+
+
+def test_a_trigger_says_its_goal(run: Run) -> None:
+    goal = Goal(("purchase",), 3 * DAY, ("order", "amount"))
+    rules = rule_set(rule("r", step("view"), goal=goal))
+    run(history(rules, [(0, "view", {})]))
+    [message] = expected_of(history(rules, [(0, "view", {})])).triggers
+    assert message.goal == {"on": ["purchase"], "within": "3d", "value": "order.amount"}
+
+
+# -- traits
+
+BUYS: list[Happening] = [
+    (10, "view", {"n": 4, "c": "b"}),
+    (20, "view", {"n": 1.5, "c": "a"}),
+    (20, "view", {"n": 2, "c": 1}),
+    (0, "view", {"n": 9, "c": "a"}),
+    (30, "view", {"n": "5", "c": None}),
+    (40, "view", {"n": True, "c": True}),
+    (50, "view", {"c": 1.5}),
+]
+
+
+@pytest.mark.parametrize(
+    ("function", "field", "condition"),
+    [
+        ("count", None, "{} == 7"),
+        ("sum", "n", "{} == 16.5"),
+        ("mean", "n", "{} == 4.125"),
+        ("min", "n", "{} == 1.5"),
+        ("max", "n", "{} == 9.0"),
+        ("first", "n", "{} == 9"),  # the earliest, though it came late
+        ("last", "n", "{} == true"),
+        ("first", "c", "{} == 'a'"),
+        ("last", "c", "{} == 1.5"),
+        ("distinct", "c", "{} == 4"),  # a, b, 1, true; neither null nor a fraction
+        ("top", "c", "{} == ['a', true, 1]"),  # then by type: bool, number, string
+        ("sum", "none", "{} == 0.0"),
+        ("distinct", "none", "{} == 0"),
+        ("mean", "none", "!has({})"),
+        ("min", "none", "!has({})"),
+        ("max", "none", "!has({})"),
+        ("first", "none", "!has({})"),
+        ("last", "none", "!has({})"),
+        ("top", "none", "!has({})"),
+    ],
+)
+def test_functions_of_traits(judge: Judge, function: Any, field: str | None, condition: str) -> None:
+    trait = Trait("t", "1" * 16, function, ("view",), (field,) if field else None)
+    rules = rule_set(rule("r", step("ask"), condition=condition.format("traits.t")), traits=[trait])
+    assert judge(rules, [*BUYS, (60, "ask", {})]) == [(60, "r", "sent")]
+
+
+@pytest.mark.parametrize(
+    ("function", "holds"),
+    [
+        ("min", "traits.t == 2.0"),
+        ("first", "traits.t == 2"),
+        ("mean", "traits.t == 2.5"),
+        ("distinct", "traits.t == 2"),
+        ("top", "traits.t == [2, 3]"),
+    ],
+)
+def test_what_slid_out_of_the_window_is_forgotten(judge: Judge, function: Any, holds: str) -> None:
+    trait = Trait("t", "1" * 16, function, ("view",), ("n",), over=MINUTE)
+    rules = rule_set(rule("r", step("ask"), condition=holds), traits=[trait])
+    views: list[Happening] = [(0, "view", {"n": 1}), (30_000, "view", {"n": 2}), (40_000, "view", {"n": 3})]
+    assert judge(rules, [*views, (60_999, "ask", {})]) == []
+    assert judge(rules, [*views, (61_000, "ask", {})]) == [(61_000, "r", "sent")]
+
+
+def test_of_equal_times_the_one_that_came_first_is_first_and_the_one_that_came_last_last(
+    judge: Judge,
+) -> None:
+    traits = [
+        Trait(name, str(number) * 16, name, ("view",), ("n",))  # type: ignore[arg-type]
+        for number, name in enumerate(("first", "last"))
+    ]
+    rules = rule_set(rule("r", step("ask"), condition="traits.first == 1 && traits.last == 2"), traits=traits)
+    views: list[Happening] = [(0, "view", {"n": 1}), (0, "view", {"n": 3}), (0, "view", {"n": 2})]
+    assert judge(rules, [*views, (1, "ask", {})]) == [(1, "r", "sent")]
+
+
+@pytest.mark.parametrize(
+    ("times", "holds"),
+    [
+        ([0, 2, 6, 12], "traits.t.mean == 4.0 && traits.t.since == 8.0"),
+        ([6, 0, 12, 2], "traits.t.deviation > 1.63299 && traits.t.deviation < 1.633"),  # sqrt(8 / 3)
+        ([0, 10], "traits.t.deviation == 0.0 && traits.t.mean == 10.0"),
+        ([20], "traits.t.since == 0.0 && !has(traits.t.mean) && !has(traits.t.deviation)"),
+        ([], "!has(traits.t)"),
+    ],
+)
+def test_the_gap_between_events(judge: Judge, times: list[int], holds: str) -> None:
+    rules = rule_set(
+        rule("r", step("ask"), condition=holds), traits=[Trait("t", "1" * 16, "gap", ("view",), over=HOUR)]
+    )
+    views: list[Happening] = [(at * SECOND, "view", {}) for at in times]
+    assert judge(rules, [*views, (20 * SECOND, "ask", {})]) == [(20 * SECOND, "r", "sent")]
+
+
+@pytest.mark.parametrize(
+    ("function", "holds"),
+    [
+        ("mean", "traits.t['a'] == 5.25"),
+        ("max", "traits.t[1] == 2.0"),
+        ("distinct", "traits.t['a'] == 1 && traits.t['z'] == 0"),
+        ("top", "traits.t['b'] == [4]"),
+        ("sum", "traits.t['z'] == 0.0"),
+        ("first", "!has(traits.t.z) && traits.t.b == 4"),
+        ("min", "traits.t['a'] == 1.5 && !has(traits.t.z)"),
+    ],
+)
+def test_per_gives_a_map_of_each_function(judge: Judge, function: Any, holds: str) -> None:
+    trait = Trait("t", "1" * 16, function, ("view",), ("n",), per=("c",))
+    rules = rule_set(rule("r", step("ask"), condition=holds), traits=[trait])
+    happenings = [(at, name, {"n": 1, **fields}) for at, name, fields in BUYS if fields.get("n") != 1.5]
+    happenings.insert(1, (20, "view", {"n": 1.5, "c": "a"}))
+    assert judge(rules, [*happenings, (60, "ask", {})]) == [(60, "r", "sent")]
+
+
+@pytest.mark.parametrize(("per", "kept"), [(None, 1_000), ("per", 100)])
+def test_only_so_many_values_are_kept_those_that_came_last(judge: Judge, per: str | None, kept: int) -> None:
+    trait = Trait("t", "1" * 16, "distinct", ("view",), ("n",), per=(per,) if per else None)
+    value = "traits.t['p']" if per else "traits.t"
+    rules = rule_set(rule("r", step("ask"), condition=f"{value} == {kept}"), traits=[trait])
+    views: list[Happening] = [(at, "view", {"n": at, "per": "p"}) for at in range(kept + 5)]
+    assert judge(rules, [*views, (5_000, "ask", {})]) == [(5_000, "r", "sent")]
+    top = replace(rules, traits=(replace(trait, function="top", k=1),))
+    # A value that came twice and was pushed out begins anew.
+    condition = parse(f"{value} == [1000000]")
+    top = replace(top, rules=(replace(top.rules[0], condition=condition),))
+    pushed: Happening = (0, "view", {"n": 1_000_000, "per": "p"})
+    assert judge(top, [pushed, pushed, *views[6:], (5_000, "ask", {})]) == [(5_000, "r", "sent")]
+    # One that came again in between was not the next to go.
+    again = [pushed, *views[:9], pushed, *views[9 : kept + 5]]
+    assert judge(top, [*again, (5_000, "ask", {})]) == [(5_000, "r", "sent")]
+    assert judge(top, [pushed, pushed, *views, (4_999, *pushed[1:]), (5_000, "ask", {})]) == []
+
+
+@pytest.mark.parametrize(("function", "field", "kept"), [("count", None, 1_000), ("distinct", "n", 100)])
+def test_only_so_many_keys_of_a_map_are_kept(judge: Judge, function: Any, field: Any, kept: int) -> None:
+    trait = Trait("t", "1" * 16, function, ("view",), field and (field,), per=("n",))
+    rules = rule_set(rule("r", step("ask"), condition="traits.t[event.n] == 1"), traits=[trait])
+    views: list[Happening] = [(at, "view", {"n": at}) for at in range(kept + 1)]
+    asked: list[Happening] = [(5_000, "ask", {"n": 0}), (5_001, "ask", {"n": 1})]
+    assert judge(rules, [*views, *asked]) == [(5_001, "r", "sent")]
+
+
+def test_a_where_that_ends_in_an_error_does_not_hold(judge: Judge) -> None:
+    rules = rule_set(
+        rule("r", step("a", where=0), unless=unless("x", 10, where=0)), where="event.price > event.missing"
+    )
+    assert judge(rules, [(0, "a", {"price": 1}), (11, "y", {})]) == []
+    assert judge(rules, [(0, "a", {"price": 2, "missing": 1}), (5, "x", {}), (11, "y", {})]) == [
+        (10, "r", "sent")
+    ]

@@ -1,0 +1,137 @@
+"""What traits come to: worked out anew, each time, from all events that the trait counts.
+
+Reading: an event whose field is of no use to the function is not counted, by no function.
+Reading: `has(traits.t.key)` of a trait with `per` holds where the key reads as a value, counted or not.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from itertools import pairwise
+from typing import Any
+
+from stream.cel.values import Lookup
+from stream.program import Trait
+
+from .records import NOTHING, Event, Key, kind_of, look_up, map_key
+
+SLICES = 60
+MAX_VALUES = 1_000  # of a customer's trait: values of `distinct` and `top`, times of `gap`, keys of `per`
+MAX_VALUES_PER_KEY = MAX_KEYS_OF_VALUES = 100  # the same where a trait with `per` keeps many things per key
+SCALARS = ("null", "bool", "number", "string")
+
+
+class Keyed(Lookup):
+    """The value of a trait with `per`: what each key comes to, and what an absent key reads as."""
+
+    def __init__(self, values: dict[Key, Any], absent: Any) -> None:
+        self.values = values
+        self.absent = absent
+
+    def look_up(self, key: Any) -> Any:
+        known = map_key(key)
+        value = self.values.get(known, self.absent) if known is not None else NOTHING
+        if value is NOTHING:
+            raise KeyError
+        return value
+
+
+def is_of_use(trait: Trait, event: Event) -> bool:
+    """Whether a trait counts an event that its `of` and `where` let through."""
+    if trait.per is not None and map_key(look_up(event.data, trait.per)) is None:
+        return False
+    value = look_up(event.data, trait.field) if trait.field else NOTHING
+    match trait.function:
+        case "count" | "gap":
+            return True
+        case "sum" | "mean" | "min" | "max":
+            return kind_of(value) == "number"
+        case "first" | "last":
+            return kind_of(value) in SCALARS
+        case "distinct" | "top":
+            return map_key(value) is not None
+
+
+def value_of(trait: Trait, counted: Sequence[Event], at: int) -> Any:
+    """A trait's value at a time, from what it counted in the order in which it came; or NOTHING."""
+    if trait.per is None:
+        return summarise(trait, counted, at)
+    many = trait.function in ("distinct", "top", "gap")
+    groups = newest_groups(trait, trait.per, counted, MAX_KEYS_OF_VALUES if many else MAX_VALUES)
+    return Keyed(
+        {key: summarise(trait, group, at) for key, group in groups.items()}, summarise(trait, [], at)
+    )
+
+
+def newest_groups(
+    trait: Trait, path: tuple[str, ...], events: Iterable[Event], most: int
+) -> dict[Key, list[Event]]:
+    """Events by the value of a field, of the values that came last; one that goes is forgotten."""
+    groups: dict[Key, list[Event]] = {}
+    for event in events:
+        key = map_key(look_up(event.data, path))
+        assert key is not None, "such events are not counted"
+        groups[key] = [*groups.pop(key, []), event]  # now the last one
+        if len(groups) > most:
+            del groups[next(iter(groups))]
+    return groups
+
+
+def summarise(trait: Trait, counted: Sequence[Event], at: int) -> Any:
+    """What a trait's function says about what it counted: the slice that holds `at` and the 60 before it."""
+    events = [event for event in counted if in_window(trait, event.time, at)]
+    if trait.function == "count":
+        return len(events)
+    if trait.function == "gap":
+        return gap(sorted(event.time for event in counted)[-most(trait) :], trait, at)
+    assert trait.field is not None
+    if trait.function in ("distinct", "top"):
+        groups = newest_groups(trait, trait.field, counted, most(trait))
+        counts = {
+            key: sum(in_window(trait, each.time, at) for each in group) for key, group in groups.items()
+        }
+        ranked = sorted((-count, key) for key, count in counts.items() if count)  # bool < number < string
+        if trait.function == "distinct":
+            return len(ranked)
+        return [value for _, (_, value) in ranked[: trait.k]] or NOTHING
+    values = [look_up(event.data, trait.field) for event in events]
+    if trait.function == "sum":
+        return sum(map(float, values), 0.0)
+    if not events:
+        return NOTHING
+    times = [event.time for event in events]
+    match trait.function:
+        case "mean":
+            return sum(map(float, values)) / len(values)
+        case "min":
+            return float(min(values))
+        case "max":
+            return float(max(values))
+        case "first":
+            return values[times.index(min(times))]
+    return values[len(times) - 1 - times[::-1].index(max(times))]
+
+
+def most(trait: Trait) -> int:
+    return MAX_VALUES if trait.per is None else MAX_VALUES_PER_KEY
+
+
+def in_window(trait: Trait, time: int, at: int) -> bool:
+    if trait.over is None:
+        return True
+    width = -(-trait.over // SLICES)
+    return at // width - SLICES <= time // width <= at // width
+
+
+def gap(times: Sequence[int], trait: Trait, at: int) -> Any:
+    """Mean and population standard deviation of the seconds between events, and seconds since the last."""
+    times = [time for time in times if in_window(trait, time, at)]
+    if not times:
+        return NOTHING
+    value = {"since": (at - times[-1]) / 1000}
+    if gaps := [(after - before) / 1000 for before, after in pairwise(times)]:
+        mean = sum(gaps) / len(gaps)
+        value["mean"] = mean
+        value["deviation"] = math.sqrt(sum((each - mean) ** 2 for each in gaps) / len(gaps))
+    return value
