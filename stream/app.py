@@ -38,6 +38,7 @@ log = structlog.get_logger("stream.worker")
 REVOKE_DEADLINE_S = 20.0  # to make in-flight work durable before partitions are given up
 STOP_DEADLINE_S = 20.0
 LOOP_STALLED_S = 30.0  # the event loop has not ticked for so long: a restart would help
+WARNINGS_LOGGED = 50  # of the rule files, at the start
 EXIT_FAILED = 70
 GC_THRESHOLDS = (100_000, 50, 100)
 
@@ -173,6 +174,8 @@ async def check(settings: Settings) -> tuple[RuleSet, Topology]:
     checked = check_rules(settings.rules)
     if checked.rules is None:
         raise RuleFileError([each for each in checked.diagnostics if each.severity == "error"])
+    for each in checked.diagnostics[:WARNINGS_LOGGED]:
+        log.warning("rule_warning", code=each.code.value, place=str(each.location), message=each.message)
     if checked.diagnostics:
         log.warning("rules_have_warnings", warnings=len(checked.diagnostics), hint="stream check shows them")
     return checked.rules, await settle(settings, checked.rules)

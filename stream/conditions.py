@@ -372,7 +372,11 @@ class _Checker:
         key_type = self.type(key)
         if key_type not in ("dyn", "string", "bool", *_NUMBERS):
             self.error(f"{_IN_WORDS[key_type]} cannot be a key", key)
-        if isinstance(operand, Select) and self._is(operand.operand, "traits"):
+        if (
+            isinstance(operand, Select)
+            and self._is(operand.operand, "traits")
+            and not self._has_parts(operand.field)
+        ):
             return self._trait(operand, operand.operand, indexed=True)
         kind = self.type(operand)
         if kind == _GAP and isinstance(key, Literal) and isinstance(key.value, str):
@@ -380,6 +384,11 @@ class _Checker:
         if kind not in ("dyn", "map", "list", _GAP):
             return self.error(f"{_IN_WORDS[kind]} has no keys", operand)
         return "dyn"
+
+    def _has_parts(self, trait: str) -> bool:
+        """Whether a trait without `per` is itself a list or an object: then a key is one of that."""
+        shape = (self.scope.traits or {}).get(trait)
+        return shape is not None and shape.per is False and shape.function in ("top", "gap")
 
     def _comparison(self, node: Call) -> None:
         left, right = (self.type(arg) for arg in node.args)

@@ -3,7 +3,8 @@
     Expression("event.price >= 50 && event.sku in ['a', 'b']").evaluate({"event": {…}})
 
 The parts, in `stream.cel`: `tokens` and `grammar` read the text, `tree` is the tree and its canonical text,
-`evaluation` gives the value by `functions`, `strings` and `times`, of the kinds of `values`.
+`simplification` makes it simpler, `evaluation` gives the value by `functions`, `strings` and `times`, of the
+kinds of `values`.
 Tested by tests/unit/test_expression.py, and by CEL's published cases in tests/conformance.
 """
 
@@ -16,6 +17,7 @@ from typing import Any
 
 from stream.cel import grammar, times
 from stream.cel.evaluation import evaluate
+from stream.cel.simplification import simplify
 from stream.cel.tree import Call, Ident, Literal, Node, Scalar, Select, chain, terms_of, unparse
 from stream.cel.values import Duration, Timestamp, TypeValue, UInt, equals
 from stream.errors import ExpressionError
@@ -37,6 +39,7 @@ __all__ = [
     "equals",
     "evaluate",
     "parse",
+    "simplify",
     "terms_of",
     "unparse",
 ]

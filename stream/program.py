@@ -257,7 +257,9 @@ class RuleSet:
         lines = [f"rule set {self.revision}"]
         lines += [_source_line(each) for each in self.sources]
         lines += [_trait_line(each) for each in self.traits]
+        lines += [f"segment {each.name}: {unparse(each.condition)}" for each in self.segments]
         lines += [_channel_line(each) for each in self.channels]
+        lines += _policy_lines(self.policy)
         lines += [f"predicate #{index}: {unparse(node)}" for index, node in enumerate(self.predicates)]
         lines += [line for rule in self.rules for line in _rule_lines(rule)]
         return "\n".join(lines) + "\n"
@@ -265,12 +267,14 @@ class RuleSet:
 
 def _source_line(source: Source) -> str:
     event = f"is {source.constant}" if source.constant is not None else _path(source.event)
-    line = f"source {source.name}: topic {source.topic}, event {event}, customer {_path(source.customer)}"
+    kind = "profile" if source.kind == "profile" else f"event {event}"
+    line = f"source {source.name}: topic {source.topic}, {kind}, customer {_path(source.customer)}"
     return line + f", time {_path(source.time)}, id {_path(source.id)}"
 
 
 def _trait_line(trait: Trait) -> str:
-    line = f"trait {trait.name} [{trait.stable_id}]: {trait.function} of {' | '.join(trait.of)}"
+    function = f"top {trait.k}" if trait.function == "top" else trait.function
+    line = f"trait {trait.name} [{trait.stable_id}]: {function} of {' | '.join(trait.of)}"
     line += f", field {_path(trait.field)}" if trait.field else ""
     line += f", where #{trait.where}" if trait.where is not None else ""
     line += f", per {_path(trait.per)}" if trait.per else ""
@@ -278,24 +282,90 @@ def _trait_line(trait: Trait) -> str:
 
 
 def _channel_line(channel: Channel) -> str:
-    return f"channel {channel.name}: topic {channel.topic}, address {_path(channel.address)}"
+    line = f"channel {channel.name}: topic {channel.topic}, consent {channel.consent or 'none'}"
+    line += f", address {_path(channel.address)}"
+    line += f", cap {_rate(channel.cap)}" if channel.cap else ""
+    if quiet := channel.quiet:
+        line += f", quiet {_daytime(quiet.start)}-{_daytime(quiet.end)}"
+    return line
 
 
-def _rule_lines(rule: Rule) -> list[str]:
-    lines = [f"rule {rule.name} [{rule.stable_id}] priority {rule.priority}"]
+def _policy_lines(policy: Policy) -> Iterator[str]:
+    if policy.timezone:
+        yield f"policy timezone {policy.timezone}"
+    if policy.cap:
+        yield f"policy cap {_rate(policy.cap)}"
+    if policy.suppress is not None:
+        yield f"policy suppress {unparse(policy.suppress)}"
+    if policy.holdout:
+        yield f"policy holdout {_share(policy.holdout)}"
+    if policy.stale_after is not None:
+        yield f"policy stale after {format_duration(policy.stale_after)}"
+
+
+def _rule_lines(rule: Rule) -> Iterator[str]:
+    yield f"rule {rule.name} [{rule.stable_id}] priority {rule.priority}"
+    yield from ("  " + line for line in (*_waiting_lines(rule), *_guard_lines(rule)))
+    yield f"  send {', else '.join(each.name for each in rule.channels)}"
+    for name, template in rule.content.items():
+        yield f"    {name}: {template.source!r}"
+    for variant in rule.variants:
+        yield f"    variant {variant.name}, {_share(variant.share)}"
+        for name, template in variant.content.items():
+            yield f"      {name}: {template.source!r}"
+
+
+def _waiting_lines(rule: Rule) -> Iterator[str]:
+    """What it takes for a match."""
     for step in rule.steps:
-        where = f", where #{step.where}" if step.where is not None else ""
-        lines.append(f"  on {' | '.join(step.on)}{where}")
+        within = f", within {format_duration(step.within)}" if step.within is not None else ""
+        name = f", as {step.name}" if step.name else ""
+        yield f"on {_event(step)}{within}{name}"
+    if rule.key:
+        yield f"key event.{_path(rule.key)}"
+    if rule.again:
+        yield f"again {rule.again}"
     if rule.unless:
-        where = f", where #{rule.unless.where}" if rule.unless.where is not None else ""
-        within = format_duration(rule.unless.within)
-        lines.append(f"  unless {' | '.join(rule.unless.on)}{where}, within {within}")
+        yield f"unless {_event(rule.unless)}, within {format_duration(rule.unless.within)}"
+    if rule.wait:
+        yield f"wait {format_duration(rule.wait)}"
     if rule.condition is not None:
-        lines.append(f"  if {unparse(rule.condition)}")
+        yield f"if {unparse(rule.condition)}"
+
+
+def _guard_lines(rule: Rule) -> Iterator[str]:
+    """What may keep a match from being sent, and what sending it should lead to."""
+    if rule.stale_after is not None:
+        yield f"stale after {format_duration(rule.stale_after)}"
     if rule.limit:
-        lines.append(f"  limit {rule.limit.count} per {format_duration(rule.limit.over)}")
-    lines.append(f"  send {' | '.join(each.name for each in rule.channels)}")
-    return lines + [f"    {name}: {template.source!r}" for name, template in rule.content.items()]
+        yield f"limit {_rate(rule.limit)}"
+    if rule.quiet == "drop":
+        yield "quiet drop"
+    if rule.group:
+        yield f"group {rule.group}"
+    if rule.holdout:
+        yield f"holdout {_share(rule.holdout)}"
+    if rule.goal:
+        value = f", value {_path(rule.goal.value)}" if rule.goal.value else ""
+        yield f"goal {' | '.join(rule.goal.on)}, within {format_duration(rule.goal.within)}{value}"
+
+
+def _event(awaited: Step | Unless) -> str:
+    where = f", where #{awaited.where}" if awaited.where is not None else ""
+    where += f", where {unparse(awaited.compares)}" if awaited.compares is not None else ""
+    return " | ".join(awaited.on) + where
+
+
+def _rate(limit: Limit) -> str:
+    return f"{limit.count} per {format_duration(limit.over)}"
+
+
+def _share(share: Share) -> str:
+    return f"{share / 100:g}%"
+
+
+def _daytime(minutes: int) -> str:
+    return f"{minutes // 60:02}:{minutes % 60:02}"
 
 
 def _path(path: FieldPath | None) -> str:

@@ -35,14 +35,14 @@ MAX_STEPS = 100_000
 _TYPE_VALUES = {name: TypeValue(name) for name in TYPE_NAMES}
 
 
-def evaluate(node: Node, bindings: Mapping[str, Any]) -> Any:
+def evaluate(node: Node, bindings: Mapping[str, Any], steps: int = MAX_STEPS) -> Any:
     """The value of a tree, as CEL says. Raises ExpressionError: a missing key, types that do not fit.
 
     `bindings` holds each variable's value, as `cel.values` has them. `&&` and `||` absorb
-    errors on either side.
+    errors on either side. At most `steps` are taken.
     """
     try:
-        return _Evaluation(bindings).value(node)
+        return _Evaluation(bindings, steps).value(node)
     except RecursionError:
         raise ExpressionError("a value of too many levels", offset=node.offset) from None
 
@@ -52,18 +52,18 @@ class BudgetError(ExpressionError):
 
 
 class _Evaluation:
-    __slots__ = ("bindings", "dotted", "left", "loops")
+    __slots__ = ("bindings", "dotted", "left", "loops", "steps")
 
-    def __init__(self, bindings: Mapping[str, Any]) -> None:
+    def __init__(self, bindings: Mapping[str, Any], steps: int) -> None:
         self.bindings = bindings
-        self.left = MAX_STEPS
+        self.steps = self.left = steps
         self.loops: list[str] = []  # the variables of the macros around
         self.dotted = any("." in name for name in bindings)  # CEL's qualified names, `a.b` as one variable
 
     def charge(self, steps: int) -> None:
         self.left -= steps
         if self.left < 0:
-            raise BudgetError(f"a condition that takes more than {MAX_STEPS} steps")
+            raise BudgetError(f"a condition that takes more than {self.steps} steps")
 
     def value(self, node: Node) -> Any:
         self.charge(1)

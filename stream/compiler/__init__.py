@@ -75,7 +75,7 @@ def _compile(files: RuleFiles, found: list[Diagnostic]) -> Checked:
     channels = {name: read_channel(context, entry) for name, entry in files.channels.items()}
     policy = read_policy(context)
     rules = {name: read_rule(context, entry, channels) for name, entry in files.rules.items()}
-    tests = read_tests(context, rules)
+    tests = read_tests(context, sources, rules)
     check_topics(context, sources, channels.values())
     check_some(context, sources)
     compiled = None

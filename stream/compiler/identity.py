@@ -61,7 +61,7 @@ def _condition(node: Node | None) -> str | None:
 
 
 def _trait_form(trait: Trait, predicates: list[str]) -> dict[str, Any]:
-    return {
+    form = {
         "trait": trait.name,
         "function": trait.function,
         "of": trait.of,
@@ -69,8 +69,8 @@ def _trait_form(trait: Trait, predicates: list[str]) -> dict[str, Any]:
         "where": None if trait.where is None else predicates[trait.where],
         "per": trait.per,
         "over": trait.over,
-        "k": trait.k if trait.function == "top" else None,
     }
+    return {**form, "k": trait.k} if trait.function == "top" else form
 
 
 def _identity(rule: Rule, predicates: list[str]) -> dict[str, Any]:

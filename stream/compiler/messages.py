@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from stream import content, keys
 from stream.codes import Code
@@ -14,7 +14,7 @@ from stream.content import MAX_FIELDS, Reference, Template
 from stream.errors import ContentError, ExpressionError
 from stream.hints import did_you_mean
 from stream.program import WHOLE, Channel, Variant
-from stream.rulefiles import Entry, Mapped, Scalar, Written
+from stream.rulefiles import Entry, Mapped, Scalar, Sequence, Written
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,12 +42,17 @@ def read_send(context: Context, rule: Reader, channels: Mapping[str, Channel], s
 
 def _variants(context: Context, send: Reader, scope: Scope) -> tuple[Variant, ...]:
     variants: dict[str, tuple[Variant, Written]] = {}
+    shares: list[int] = []  # those that can be read
     items = send.items("variants", keys.MAX_VARIANTS)
+    listed = send.entries.get("variants")
+    if listed is not None and isinstance(listed.value, Sequence) and not items:
+        context.error(Code.WRONG_LIST, listed, "`variants` is empty", "write `content` for one message")
     for item in items:
         read = context.item("variant", item, keys.VARIANT)
         read.need("name", "what it is called in results")
         read.need("share", "the share of customers that get it, e.g. 50%")
         name, share = read.new_name("name") or "", read.share("share")
+        shares += [] if share is None else [share]
         if share == 0:
             at = read.entries["share"].value.location
             context.findings.add(Code.NO_SHARE, at, "`share` must be more than nothing")
@@ -58,8 +63,8 @@ def _variants(context: Context, send: Reader, scope: Scope) -> tuple[Variant, ..
             context.findings.add(Code.DEFINED_TWICE, at, message, f"also at {item.location}")
         variants.setdefault(name, (variant, item))
     found = tuple(variant for variant, _ in variants.values())
-    total = sum(variant.share for variant in found)
-    if "variants" in send.entries and not context.findings.refused and total != WHOLE:
+    total = sum(shares)
+    if items and len(shares) == len(items) and total != WHOLE:
         message = f"the shares of the variants add up to {total / 100:g}%, not to 100%"
         context.error(Code.WRONG_SHARES, send.entries["variants"], message)
     return found
@@ -109,7 +114,7 @@ def _reference(reference: Reference, scope: Scope) -> ExpressionError | None:
     if root == "rule" or root in scope.types:
         return None
     if root not in scope.variables:
-        return unknown_variable(str(root), scope, at)
+        return unknown_variable(str(root), replace(scope, types={**scope.types, "rule": "string"}), at)
     name = rest[0] if rest else None
     if not isinstance(name, str):
         return ExpressionError(f"`{root}` needs a name", offset=at, hint=f"write {root}.NAME")

@@ -17,7 +17,7 @@ from stream.codes import Code
 from stream.conditions import Scope
 from stream.durations import parse_duration, parse_rate, parse_time
 from stream.errors import Diagnostic, ExpressionError, Location
-from stream.expression import Node, parse
+from stream.expression import Node, parse, simplify
 from stream.hints import did_you_mean
 from stream.program import FieldPath, Limit, Quiet, Share
 from stream.rulefiles import Entry, Mapped, Scalar, Sequence, Written
@@ -270,7 +270,7 @@ class Reader:
         return self.condition_of(entry, scope)
 
     def condition_of(self, entry: Entry, scope: Scope) -> Node | None:
-        """The checked tree of an entry whose value is a condition."""
+        """The checked tree, simplified, of an entry whose value is a condition."""
         key, scalar = entry.key, entry.value
         if isinstance(scalar, Scalar) and not scalar.written.strip():
             hint = "leave it out if it should always hold"
@@ -298,7 +298,7 @@ class Reader:
             hint = "leave it out" if verdict else "this definition is never used"
             message = f"`{key}` {'always' if verdict else 'never'} holds"
             self.findings.add(Code.SETTLED_CONDITION, scalar.at(0), message, hint)
-        return node
+        return node if node is None or errors else simplify(node)
 
     def _text(self, entry: Entry | None) -> Scalar | None:
         if entry is None:

@@ -52,7 +52,7 @@ def _steps(context: Context, read: Reader) -> tuple[Step, ...]:
     if "steps" not in read.entries:
         read.need("on", "the event to watch for, or `steps`")
         return (Step(read.event_names("on"), context.predicate(read.condition("where", event_scope()))),)
-    read.forbid("where", f"{read.what} has `steps` and `where`", "each step has a `where` of its own")
+    read.either("where", "steps")
     steps: list[Step] = []
     written: dict[str, Written] = {}
     items = read.items("steps", keys.MAX_STEPS)

@@ -2,23 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from stream import keys
 from stream.codes import Code
 from stream.compiler.context import Context
 from stream.compiler.reading import NAME, Reader
-from stream.program import Rule
+from stream.program import Rule, Source
 from stream.rulefiles import Entry, Mapped, Scalar, Sequence, Written
 from stream.testcases import DEFAULT_START, HOLDOUT, Expectation, RuleTest, TestCustomer, TestEvent
 
+Sources = Mapping[str, Source]  # those of events
 
-def read_tests(context: Context, rules: Mapping[str, Rule]) -> tuple[RuleTest, ...]:
+
+def read_tests(
+    context: Context, sources: Iterable[Source], rules: Mapping[str, Rule]
+) -> tuple[RuleTest, ...]:
     """All tests, in the order of the files."""
+    carriers = {source.name: source for source in sources if source.kind == "event"}
     tests: dict[str, tuple[RuleTest, Written]] = {}
     for item in context.files.tests:
-        test = _test(context, item, rules)
+        test = _test(context, item, carriers, rules)
         first = tests.setdefault(test.name, (test, item))
         if first[1] is not item and test.name:
             message = f"two tests are called `{test.name}`"
@@ -28,7 +34,7 @@ def read_tests(context: Context, rules: Mapping[str, Rule]) -> tuple[RuleTest, .
     return tuple(test for test, _ in tests.values())
 
 
-def _test(context: Context, item: Written, rules: Mapping[str, Rule]) -> RuleTest:
+def _test(context: Context, item: Written, sources: Sources, rules: Mapping[str, Rule]) -> RuleTest:
     read = context.item("test", item, keys.TEST)
     read.need("name", "what it shows, in a sentence")
     read.need("events", "what happens: `- {at: 0m, event: …}`")
@@ -36,7 +42,7 @@ def _test(context: Context, item: Written, rules: Mapping[str, Rule]) -> RuleTes
     return RuleTest(
         name=read.text("name") or "",
         location=item.location,
-        events=tuple(_event(context, each) for each in read.items("events", keys.MAX_TEST_EVENTS)),
+        events=tuple(_event(context, each, sources) for each in read.items("events", keys.MAX_TEST_EVENTS)),
         expect=tuple(
             _expectation(context, each, rules) for each in read.items("expect", keys.MAX_TEST_EVENTS)
         ),
@@ -53,23 +59,22 @@ def _arm(context: Context, read: Reader, rules: Mapping[str, Rule]) -> str | Non
     return read.name("arm", [HOLDOUT, *sorted(variants)], "arm") if "arm" in read.entries else None
 
 
-def _event(context: Context, item: Written) -> TestEvent:
+def _event(context: Context, item: Written, sources: Sources) -> TestEvent:
     read = context.item("event", item, keys.TEST_EVENT, open_ended=True)
     read.need("at", "when it happens, from the test's start, e.g. 10m")
     read.need("event", "the event's name")
-    known = [name for name, entry in context.files.sources.items() if not _is_profile(entry)]
-    fields = {key: _plain(entry.value) for key, entry in read.entries.items() if key not in keys.TEST_EVENT}
-    return TestEvent(
-        at=read.duration("at", least=0) or 0,
-        name=read.text("event") or "",
-        source=read.name("source", known, "source"),
-        fields=fields,
-    )
-
-
-def _is_profile(entry: Entry) -> bool:
-    kind = entry.value.entries.get("kind") if isinstance(entry.value, Mapped) else None
-    return kind is not None and isinstance(kind.value, Scalar) and kind.value.value == "profile"
+    name, source = read.text("event") or "", read.name("source", sources, "source")
+    carrier = sources.get(source) if source else next(iter(sources.values()), None)
+    if name and "source" in read.entries and source is None:
+        carrier = None  # a finding of its own
+    if name and carrier is not None and carrier.constant not in (None, name):
+        message = f"the source `{carrier.name}` carries no event but `{carrier.constant}`"
+        hint = "name the source that the event comes from: `source: …`"
+        context.findings.add(Code.UNKNOWN_NAME, read.entries["event"].value.location, message, hint)
+    fields = {
+        key: _plain(context, entry.value) for key, entry in read.entries.items() if key not in keys.TEST_EVENT
+    }
+    return TestEvent(read.duration("at", least=0) or 0, name, source, fields)
 
 
 def _customer(context: Context, entry: Entry | None) -> TestCustomer:
@@ -81,7 +86,9 @@ def _customer(context: Context, entry: Entry | None) -> TestCustomer:
         context.findings.add(Code.WRONG_TYPE, attributes.value.location, "`attributes` must be a mapping")
     return TestCustomer(
         id=read.text("id") or "c1",
-        attributes=_plain(attributes.value) if attributes and isinstance(attributes.value, Mapped) else {},
+        attributes=_plain(context, attributes.value)
+        if attributes and isinstance(attributes.value, Mapped)
+        else {},
         consents=_consents(context, read.entries.get("consents")),
     )
 
@@ -106,7 +113,7 @@ def _consents(context: Context, entry: Entry | None) -> dict[str, Mapping[str, A
                 )
             read.time("at")
             read.text("basis")
-            found[each.key] = _plain(each.value)
+            found[each.key] = _plain(context, each.value)
         return found
     message, hint = "`consents` must be a list of purposes, or map each to what is known", "[marketing_email]"
     context.findings.add(Code.WRONG_TYPE, entry.value.location, message, f"write e.g. {hint}")
@@ -118,7 +125,7 @@ def _expectation(context: Context, item: Written, rules: Mapping[str, Rule]) -> 
     content = read.entries.get("content")
     texts: dict[str, str] | None = None
     if content is not None:
-        plain = _plain(content.value)
+        plain = _plain(context, content.value)
         if isinstance(plain, dict) and all(isinstance(each, str) for each in plain.values()):
             texts = plain
         else:
@@ -134,10 +141,15 @@ def _expectation(context: Context, item: Written, rules: Mapping[str, Rule]) -> 
     )
 
 
-def _plain(value: Written) -> Any:
-    """What was written, as JSON values."""
+def _plain(context: Context, value: Written) -> Any:
+    """What was written, as JSON values: no number that an event in JSON could not hold."""
     if isinstance(value, Mapped):
-        return {key: _plain(entry.value) for key, entry in value.entries.items()}
+        return {key: _plain(context, entry.value) for key, entry in value.entries.items()}
     if isinstance(value, Sequence):
-        return [_plain(item) for item in value.items]
-    return value.value
+        return [_plain(context, item) for item in value.items]
+    number = value.value
+    too_large = isinstance(number, int) and not -(2**63) <= number < 2**64
+    if too_large or (isinstance(number, float) and not math.isfinite(number)):
+        message, hint = "a number that JSON cannot hold", "if a text is meant, put it in quotes"
+        context.findings.add(Code.WRONG_TYPE, value.location, message, hint)
+    return number

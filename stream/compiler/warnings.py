@@ -121,7 +121,15 @@ def _always_wins(one: Rule, other: Rule) -> bool:
         for channel in one.channels
     )
     in_time = one.stale_after == other.stale_after
-    return at_once and unconditional and free and in_time and set(one.steps[0].on) >= set(other.steps[0].on)
+    plain = not any(template.references for template in _templates(one))  # else it can fail
+    return (
+        at_once
+        and unconditional
+        and free
+        and in_time
+        and plain
+        and set(one.steps[0].on) >= set(other.steps[0].on)
+    )
 
 
 def _channels(context: Context, rules: RuleSet) -> None:

@@ -13,12 +13,15 @@ from pathlib import Path
 
 import pytest
 from rich.console import Console
+from structlog.testing import capture_logs
 from typer.testing import CliRunner
 
+from stream import app
 from stream.check import Format, as_annotation, as_text, check, report
 from stream.cli import cli
 from stream.codes import Code
 from stream.errors import Diagnostic, Location
+from stream.settings import Settings
 
 DATA = Path(__file__).parent / "data"
 PAGE = Path(__file__).parents[2] / "docs" / "diagnostics.md"
@@ -26,8 +29,8 @@ BASE = """\
 sources: {clicks: {event: event, customer: customer_id}}
 channels: {web: {topic: triggers.web, consent: none}}
 """
-FINE = BASE + "rules: {a: {on: purchase, send: {channel: web}, limit: 1 per 1d}}\n"
-WARNED = BASE + "rules: {a: {on: purchase, send: {channel: web}}}\n"
+FINE = BASE + "rules: {a: {on: purchase, send: {channel: web}, limit: 1 per 1d, goal: {on: b, within: 1d}}}\n"
+WARNED = BASE + "rules: {a: {on: purchase, goal: {on: b, within: 1d}, send: {channel: web}}}\n"
 BROKEN = BASE + "rules: {a: {onn: purchase, send: {channel: web}, limit: 1 per 1d}}\n"
 
 
@@ -42,8 +45,14 @@ def rules(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 # ---- codes ----
 
 # For each code a file in which it is found.
-A_RULE = "rules: {a: {on: b, limit: 1 per 1d, send: {channel: web}, %s}}\n"
+A_RULE = "rules: {a: {on: b, limit: 1 per 1d, goal: {on: c, within: 1d}, send: {channel: web}, %s}}\n"
 A_CONTENT = "rules: {{a: {{on: b, send: {{channel: web, content: {{{}}}}}}}}}"
+A_TEST = "tests: [{{name: t, {}}}]\n"
+A_VARIANT = "rules: {a: {on: b, send: {channel: web, variants: [{name: one, share: 40%}]}}}"
+IN_A_GROUP = """\
+  first: {on: [b, c], group: g, priority: 1, send: {channel: web, content: {t: x}}}
+  second: {on: b, group: g, send: {channel: web}}
+"""
 EXAMPLES: dict[Code, str | bytes | None] = {
     Code.NO_RULE_FILES: None,
     Code.FILE_NOT_READABLE: None,
@@ -57,7 +66,6 @@ EXAMPLES: dict[Code, str | bytes | None] = {
     Code.KEY_IS_NO_WORD: "rules: {[a]: b}",
     Code.YAML_1_1: BASE + A_RULE % "priority: 010",
     Code.UNKNOWN_KEY: BASE + A_RULE % "wehre: event.x == 1",
-    Code.NOT_SUPPORTED_YET: BASE + A_RULE % "group: carts",
     Code.MISSING_KEY: BASE + "rules: {a: {on: b}}",
     Code.WRONG_TYPE: BASE + "rules: {a: [b]}",
     Code.DEFINED_TWICE: None,
@@ -69,26 +77,45 @@ EXAMPLES: dict[Code, str | bytes | None] = {
     Code.NO_TOPIC_NAME: "sources: {s: {topic: a/b, event: e, customer: c}}",
     Code.NO_WHOLE_NUMBER: BASE + A_RULE % "priority: high",
     Code.WRONG_EVENT_NAMES: BASE + "rules: {a: {on: [b, b], send: {channel: web}}}",
+    Code.NO_SHARE: BASE + A_RULE % "holdout: half",
+    Code.NO_HOURS: "channels: {web: {topic: t, consent: none, quiet: evenings}}",
+    Code.UNKNOWN_TIME_ZONE: "policy: {timezone: Europe/Berlim}",
+    Code.WRONG_LIST: BASE + "rules: {a: {on: b, send: {channel: [web, web]}}}",
+    Code.NO_TIME: BASE + A_TEST.format("events: [], expect: [], start: tomorrow"),
     Code.TOPIC_OF_TWO_SOURCES: "sources: {a: &a {topic: t, event: e, customer: c}, b: *a}",
     Code.CHANNEL_FEEDS_SOURCE: BASE.replace("triggers.web", "clicks"),
     Code.NO_SOURCE: BASE.partition("\n")[2] + A_RULE % "priority: 1",
-    Code.FIELD_OF_COUNT: "traits: {t: {function: count, of: b, field: c}}",
+    Code.NOT_FOR_THIS_FUNCTION: "traits: {t: {function: count, of: b, field: c}}",
     Code.WRONG_ADDRESS: "channels: {web: {topic: t, consent: none, address: token}}",
+    Code.ONE_OR_THE_OTHER: BASE + A_RULE % "steps: [{on: c}]",
+    Code.KEY_OUT_OF_PLACE: "sources: {p: {kind: profile, customer: c, event: e}}",
+    Code.WRONG_SHARES: BASE + A_VARIANT,
+    Code.WRONG_KEY: BASE + A_RULE % "key: sku",
     Code.NO_CONDITION: BASE + A_RULE % "if: true",
     Code.CONDITION_SYNTAX: BASE + A_RULE % "if: event.x ==",
-    Code.CONDITION_NOT_SUPPORTED: BASE + A_RULE % "if: customer.vip",
+    Code.CONDITION_NOT_SUPPORTED: BASE + A_RULE % "if: context.vip",
     Code.UNKNOWN_VARIABLE: BASE + A_RULE % "if: evnt.x == 1",
     Code.UNKNOWN_TRAIT: BASE + A_RULE % "if: traits.nothing == 1",
     Code.CONDITION_TYPES: BASE + A_RULE % "if: event_name == 1",
+    Code.UNKNOWN_SEGMENT: BASE + A_RULE % "if: segments.nothing",
+    Code.SEGMENTS_IN_A_CIRCLE: "segments: {a: segments.b, b: '!segments.a'}",
     Code.NO_TEXT: BASE + A_CONTENT.format("t: 5"),
     Code.TEMPLATE_SYNTAX: BASE + A_CONTENT.format("t: '{{ x'"),
-    Code.TEMPLATE_NOT_SUPPORTED: BASE + A_CONTENT.format("t: '{{ now }}'"),
+    Code.TEMPLATE_NOT_SUPPORTED: BASE + A_CONTENT.format("t: '{{ today }}'"),
     Code.TEMPLATE_TRAIT: BASE + A_CONTENT.format("t: '{{ traits }}'"),
     Code.TOO_MUCH_CONTENT: BASE + A_CONTENT.format(", ".join(f"f{n}: x" for n in range(65))),
     Code.NO_LIMIT: WARNED,
     Code.SAME_RULE: BASE + "rules:\n  a: &a {on: b, send: {channel: web}, limit: 1 per 1d}\n  b: *a\n",
     Code.EVENT_OF_NO_SOURCE: BASE.replace("event: event", "event: {is: purchase}") + A_RULE % "priority: 1",
     Code.SETTLED_CONDITION: BASE + A_RULE % "if: event.x == 1 && event.x == 2",
+    Code.NO_GOAL: BASE + "rules: {a: {on: b, limit: 1 per 1d, send: {channel: web}}}",
+    Code.NEVER_REACHED: BASE + "rules:\n" + IN_A_GROUP,
+    Code.NO_CONSENT_EVER: BASE.replace("consent: none", "consent: mail"),
+    Code.UNKNOWN_FIELD: BASE
+    + A_RULE.replace("channel: web", "channel: web, content: {t: '{{ event.titel }}'}") % "priority: 1"
+    + A_TEST.format("events: [{at: 0m, event: b, title: x}], expect: []"),
+    Code.NO_TIME_ZONE: BASE.replace("consent: none", "consent: none, quiet: '21:00-08:00'"),
+    Code.NEVER_USED: BASE + "traits: {t: {function: count, of: b}}",
 }
 
 
@@ -134,7 +161,7 @@ def test_warnings_do_not_refuse(rules: Path) -> None:
 
 
 def test_two_rules_that_differ_in_what_they_send_are_not_the_same(rules: Path) -> None:
-    rule = "{on: b, limit: 1 per 1d, send: {channel: web, content: {t: %s}}}"
+    rule = "{on: b, limit: 1 per 1d, goal: {on: c, within: 1d}, send: {channel: web, content: {t: %s}}}"
     (rules / "a.yaml").write_text(f"{BASE}rules:\n  a: {rule % 'one'}\n  b: {rule % 'two'}\n")
     assert check(rules).diagnostics == ()
 
@@ -149,12 +176,113 @@ def test_two_rules_that_differ_in_what_they_send_are_not_the_same(rules: Path) -
 def test_a_condition_that_is_settled_is_warned_about(rules: Path, condition: str, finding: str) -> None:
     (rules / "a.yaml").write_text(BASE + A_RULE % f"where: {condition}")
     (found,) = check(rules).diagnostics
-    assert str(found) == f"rules/a.yaml:3:66: warning: {finding} [W504]"
+    assert str(found) == f"rules/a.yaml:3:93: warning: {finding} [W504]"
 
 
 def test_no_event_is_called_unknown_where_a_topic_may_carry_any(rules: Path) -> None:
     (rules / "a.yaml").write_text(FINE + "\n")
     assert check(rules).diagnostics == ()
+
+
+def warned_of(rules: Path, text: str) -> list[str]:
+    """The codes of the warnings about BASE and `text`."""
+    (rules / "a.yaml").write_text(text)
+    checked = check(rules)
+    assert checked.rules is not None, checked.diagnostics
+    return [str(each.code) for each in checked.diagnostics]
+
+
+TWO_OF_A_GROUP = """\
+rules:
+  first: {on: [b, c], group: g, priority: 1, goal: {on: c, within: 1d}, send: {channel: web}}
+  second: {on: b, group: g, goal: {on: c, within: 1d}, limit: 1 per 1d, send: {channel: web, content: {t: x}}}
+"""
+
+
+def test_a_rule_that_another_of_its_group_always_beats_is_warned_about(rules: Path) -> None:
+    assert warned_of(rules, BASE + TWO_OF_A_GROUP) == ["W501", "W506"]
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("[b, c]", "c"),
+        ("priority: 1,", "priority: 1, where: event.x == 1,"),
+        ("priority: 1,", "priority: 1, if: customer.vip,"),
+        ("priority: 1,", "priority: 1, limit: 1 per 1d,"),
+        ("priority: 1,", "priority: 1, wait: 1m,"),
+        ("priority: 1,", "priority: 1, stale_after: 1m,"),
+        ("priority: 1,", "priority: -1,"),
+        ("on: b, group: g", "on: b, group: h"),
+        ("1d}, send: {channel: web}", "1d}, send: {channel: web, content: {t: '{{ event.x }}'}}"),
+        ("on: b, group: g", "steps: [{on: a}, {on: b}], wait: 1m, group: g"),
+    ],
+)
+def test_a_rule_that_may_be_reached_is_not(rules: Path, old: str, new: str) -> None:
+    assert old in TWO_OF_A_GROUP
+    assert "W506" not in warned_of(rules, BASE + TWO_OF_A_GROUP.replace(old, new, 1))
+
+
+def test_a_channel_that_can_fail_leaves_the_group_to_the_next_rule(rules: Path) -> None:
+    base = BASE.replace("consent: none", "consent: none, address: event.token")
+    assert "W506" not in warned_of(rules, base + TWO_OF_A_GROUP)
+
+
+PROFILES = "sources: {profiles: {kind: profile, customer: c}}\n"
+
+
+def test_consent_that_nothing_can_grant_is_warned_about(rules: Path) -> None:
+    base = BASE.replace("consent: none", "consent: mail")
+    assert warned_of(rules, base) == ["W507"]
+    (rules / "b.yaml").write_text(PROFILES)
+    assert warned_of(rules, base) == []
+
+
+def test_quiet_hours_without_a_time_zone_are_warned_about(rules: Path) -> None:
+    base = BASE.replace("consent: none", "consent: none, quiet: '21:00-08:00'")
+    assert warned_of(rules, base) == ["W509"]
+    assert warned_of(rules, base + "policy: {timezone: UTC}\n") == []
+
+
+def test_a_field_that_no_event_of_the_tests_has_is_warned_about(rules: Path) -> None:
+    rule = A_RULE.replace("channel: web", "channel: web, content: {t: '{{ event.titel }}'}") % "priority: 1"
+    event = "events: [{at: 0m, event: %s}], expect: []"
+    assert warned_of(rules, BASE + rule) == []
+    assert warned_of(rules, BASE + rule + A_TEST.format(event % "b, title: x")) == ["W508"]
+    assert warned_of(rules, BASE + rule + A_TEST.format(event % "b, titel: x")) == []
+    assert warned_of(rules, BASE + rule + A_TEST.format(event % "other, title: x")) == []
+
+
+@pytest.mark.parametrize(
+    "use",
+    [
+        A_RULE % "if: traits.t > 1",
+        A_RULE.replace("channel: web", "channel: web, content: {t: '{{ traits.t }}'}") % "priority: 1",
+        "policy: {suppress: traits.t > 1}\n",
+    ],
+)
+def test_what_is_used_anywhere_is_not_called_unused(rules: Path, use: str) -> None:
+    traits = "traits: {t: {function: count, of: b}}\n"
+    assert warned_of(rules, BASE + traits) == ["W510"]
+    assert warned_of(rules, BASE + traits + use) == []
+
+
+async def test_a_worker_logs_each_warning_but_not_without_end(
+    rules: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It said how many there were, and nobody who reads logs could tell which."""
+
+    async def settled(*_: object) -> None: ...
+
+    monkeypatch.setattr(app, "settle", settled)
+    traits = ", ".join(f"t{n}: {{function: count, of: b}}" for n in range(60))
+    (rules / "a.yaml").write_text(f"{BASE}traits: {{{traits}}}\n")
+    with capture_logs() as lines:
+        await app.check(Settings(rules=rules))
+    assert [each["event"] for each in lines] == 50 * ["rule_warning"] + ["rules_have_warnings"]
+    assert lines[0]["place"].startswith("rules/a.yaml:3:")
+    assert (lines[0]["code"], lines[0]["message"]) == ("W510", "trait `t0` is never used")
+    assert lines[-1]["warnings"] == 60
 
 
 # ---- formats and exit codes ----
@@ -184,7 +312,7 @@ def test_text_is_one_line_each_where_nobody_looks(rules: Path) -> None:
     code, out, err = run("rules")
     assert (code, out) == (1, "")
     assert err == (
-        "rules/a.yaml:3:9: error: rule `a` needs `on` (the event to watch for) [E103]\n"
+        "rules/a.yaml:3:9: error: rule `a` needs `on` (the event to watch for, or `steps`) [E103]\n"
         "rules/a.yaml:3:13: error: unknown key `onn` (did you mean `on`?) [E101]\n"
         "2 errors\n"
     )
@@ -259,7 +387,7 @@ def test_json(rules: Path) -> None:
                 "severity": "error",
                 "code": "E103",
                 "message": "rule `a` needs `on`",
-                "hint": "the event to watch for",
+                "hint": "the event to watch for, or `steps`",
             },
             {
                 "file": "rules/a.yaml",

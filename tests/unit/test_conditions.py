@@ -11,12 +11,26 @@ from hypothesis import strategies as st
 from stream._condition import Names, compile_condition
 from stream._state import ABSENT
 from stream.cel.values import Timestamp
-from stream.conditions import Scope, TraitShape, check, settled
+from stream.codes import Code
+from stream.conditions import TraitShape, check, customer_scope, event_scope, rule_scope, settled
 from stream.errors import ExpressionError
 from stream.expression import Call, Ident, Literal, Node, Select, evaluate, parse
 
-WHERE = Scope()
-IF = Scope({"views": TraitShape("count", per=True), "spent": TraitShape("sum", per=False)})
+TRAITS = {
+    "views": TraitShape("count", per=True),
+    "spent": TraitShape("sum", per=False),
+    "kinds": TraitShape("distinct", per=False),
+    "mean": TraitShape("mean", per=False),
+    "newest": TraitShape("last", per=False),
+    "best": TraitShape("top", per=False),
+    "best_of": TraitShape("top", per=True),
+    "pace": TraitShape("gap", per=False),
+    "pace_of": TraitShape("gap", per=True),
+}
+WHERE = event_scope()
+SECOND = event_scope(["viewed"])
+SEGMENT = customer_scope(TRAITS, ("loyal",))
+IF = rule_scope(TRAITS, ("loyal",), ["viewed"])
 
 
 @pytest.mark.parametrize(
@@ -33,6 +47,15 @@ IF = Scope({"views": TraitShape("count", per=True), "spent": TraitShape("sum", p
         "has(traits.spent)",
         "type(event.price) == int",
         "event.traits.all(traits, traits.x == 1)",
+        "event_time < now",
+        "customer.email.endsWith('@a.example') && has(customer.city)",
+        "segments.loyal || !segments.loyal",
+        "viewed.sku == event.sku",
+        "traits.kinds + 1 > 2 && traits.mean + 1.0 > 2.0 && traits.newest == 'x'",
+        "'x' in traits.best && traits.best[0] == 'x' && size(traits.best) == 3",
+        "'x' in traits.best_of[event.category] && traits.best_of['a'][0] == 'x'",
+        "traits.pace.since > traits.pace.mean + 2.0 * traits.pace.deviation",
+        "traits.pace_of[event.sku].since > 3.0 && has(traits.pace.mean)",
     ],
 )
 def test_what_fits(source: str) -> None:
@@ -58,7 +81,18 @@ def test_what_fits(source: str) -> None:
         ("event.x.startWith('a')", 8, "unknown function `startWith`"),
         ("event.x.replace('a') == 'b'", 8, "`replace` has too few arguments"),
         ("now > 5", 4, "`>` compares a time with a number"),
-        ("event_time > now", 0, "`event_time` is not supported in `if`"),
+        ("event_time > 5", 11, "`>` compares a time with a number"),
+        ("customer == 'c1'", 9, "`==` compares an object with a text"),
+        ("viewed > 5", 7, "`>` compares an object with a number"),
+        ("segments.loyal > 1", 15, "`>` compares true or false with a number"),
+        ("segments.royal", 9, "unknown segment `royal`"),
+        ("context.weather == 'rain'", 0, "`context` is not supported yet"),
+        ("traits.kinds > 1.5 + 'a'", 19, "`+` does not fit a number and a text"),
+        ("traits.kinds == 'a'", 13, "`==` compares a number with a text"),
+        ("traits.mean == 'a'", 12, "`==` compares a number with a text"),
+        ("traits.best > 1", 12, "`>` compares a list with a number"),
+        ("traits.pace > 1.0", 12, "`>` compares an object with a number"),
+        ("traits.pace.since == 'a'", 18, "`==` compares a number with a text"),
         ("[1] < [2]", 4, "`<` cannot compare a list"),
         ("event_name ? true : false", 0, "what stands before `?` must be true or false, this is a text"),
         ("traits.view['a'] > 1", 7, "unknown trait `view`"),
@@ -70,9 +104,50 @@ def test_what_does_not_fit_is_said_with_its_place(source: str, offset: int, mess
     assert [(each.offset, each.message) for each in found] == wanted
 
 
-def test_now_is_for_if_and_event_time_for_where() -> None:
+def test_a_gap_has_three_fields_and_no_other() -> None:
+    for source in ("traits.pace.men > 1.0", "traits.pace_of['a'].men > 1.0"):
+        (error,) = check(parse(source), IF)
+        assert "men" in error.message
+        assert error.hint == "did you mean `mean`?"
+
+
+def test_now_is_no_variable_of_where() -> None:
     assert check(parse("event_time.getHours() < 8"), WHERE) == []
     assert [each.hint for each in check(parse("now.getHours() < 8"), WHERE)] == ["use `event_time`"]
+
+
+@pytest.mark.parametrize("name", ["traits.spent > 1.0", "segments.loyal", "customer.vip", "now > event_time"])
+def test_where_sees_the_event_only(name: str) -> None:
+    (error,) = check(parse(name), WHERE)
+    assert "`where` sees the event only" in error.message
+    assert error.hint in ("move this to the rule's `if`", "use `event_time`")
+
+
+def test_a_later_step_sees_the_earlier_ones_by_name() -> None:
+    assert check(parse("event.sku == viewed.sku"), SECOND) == []
+    (error,) = check(parse("event.sku == viewed.sku"), WHERE)
+    assert error.code is Code.UNKNOWN_VARIABLE
+
+
+@pytest.mark.parametrize("name", ["event.x == 1", "event_name == 'a'", "event_time > now"])
+def test_segments_see_the_customer_and_no_event(name: str) -> None:
+    assert check(parse("traits.spent > 1.0 && segments.loyal && customer.vip && now < now"), SEGMENT) == []
+    (error,) = check(parse(name), SEGMENT)
+    assert "sees the customer, not an event" in error.message
+
+
+@pytest.mark.parametrize(
+    ("source", "code"),
+    [
+        ("nothing == 1", Code.UNKNOWN_VARIABLE),
+        ("traits.nothing == 1", Code.UNKNOWN_TRAIT),
+        ("segments.nothing", Code.UNKNOWN_SEGMENT),
+        ("context.x == 1", Code.CONDITION_NOT_SUPPORTED),
+        ("event_name == 1", None),
+    ],
+)
+def test_the_kind_of_an_error_is_said_with_it_not_told_by_its_words(source: str, code: Code | None) -> None:
+    assert [each.code for each in check(parse(source), IF)] == [code]
 
 
 @pytest.mark.parametrize(

@@ -27,6 +27,7 @@ from stream.expression import (
     chain,
     evaluate,
     parse,
+    simplify,
     terms_of,
     unparse,
 )
@@ -523,3 +524,150 @@ def test_no_text_does_anything_but_parse_or_be_refused(source: str) -> None:
         assert parse(unparse(tree)) == tree
         evaluate(tree, BINDINGS)
     assert 0 <= offset <= len(source)
+
+
+# ---- simpler trees ----
+
+
+@pytest.mark.parametrize(
+    ("source", "simpler"),
+    [
+        ("1 + 2 * 3 == 7", "true"),
+        ("'a' + 'b' == event.name", "'ab' == event.name"),
+        ("event.x > 60 * 60", "event.x > 3600"),
+        ("size([1, 2]) + event.x", "2 + event.x"),
+        ("{'a': 5}.a", "5"),
+        ("has({'a': 5}.b)", "false"),
+        ("has((1 > 0 ? a : b).c)", "has(a.c)"),
+        ("[1, 2].exists(x, x > 1)", "true"),
+        ("duration('1h') > duration('30m')", "true"),
+        ("1 / 0 == event.x", "1 / 0 == event.x"),
+        ("int == type(1)", "int == type(1)"),
+        ("-9223372036854775808 - 1 > 0", "-9223372036854775808 - 1 > 0"),
+        ("0.0 / 0.0 == event.x", "0.0 / 0.0 == event.x"),
+        ("true && a > 1", "a > 1"),
+        ("true && a", "true && a"),
+        ("a && true", "true && a"),
+        ("false || a.b", "false || a.b"),
+        ("(true && a) || b", "a || b"),
+        ("!(true && a)", "!a"),
+        ("a && false", "false"),
+        ("a || 1 / 0 > 0 || true", "true"),
+        ("a && 1", "a && 1"),
+        ("true && true", "true"),
+        ("a && b && a", "a && b"),
+        ("a && a", "true && a"),
+        ("a > 1 || a > 1", "a > 1"),
+        ("a && (true ? b && c : d)", "a && b && c"),
+        ("!!a", "!!a"),
+        ("!!(a > 1)", "a > 1"),
+        ("!!a && b", "a && b"),
+        ("!!!a", "!a"),
+        ("!(a == b)", "a != b"),
+        ("!(a != b)", "a == b"),
+        ("!(a < b)", "!(a < b)"),
+        ("1 < 2 ? a : b", "a"),
+        ("1 > 2 ? a : b", "b"),
+        ("!!a ? b : c", "a ? b : c"),
+        ("1 ? a : b", "1 ? a : b"),
+        ("a in ['x']", "a == 'x'"),
+        ("!(a in ['x'])", "a != 'x'"),
+        ("a in b", "a in b"),
+        ("a in ['x', 'y']", "a in ['x', 'y']"),
+        ("a.exists(x, true && x)", "a.exists(x, x)"),
+        ("a.map(x, true && x)", "a.map(x, true && x)"),
+        ("a.map(x, true && x, true && x)", "a.map(x, x, true && x)"),
+        ("a.filter(x, x in [1])", "a.filter(x, x == 1)"),
+    ],
+)
+def test_simpler(source: str, simpler: str) -> None:
+    assert unparse(simplify(parse(source))) == unparse(parse(simpler))
+
+
+def test_what_is_kept_keeps_its_place() -> None:
+    tree = parse("true && event.price > 2 + 3")
+    kept = simplify(tree)
+    assert kept is not tree
+    assert isinstance(kept, Call)
+    assert kept.offset == 20
+    assert [arg.offset for arg in kept.args] == [14, 24]
+    assert simplify(kept) is kept
+
+
+def test_what_would_take_long_to_fold_is_left_for_the_event() -> None:
+    items = "[" + "1, " * 99 + "1]"
+    source = f"{items}.map(x, {items}.map(y, {items}.exists(z, z > 1))) == []"
+    assert simplify(parse(source)) == parse(source)
+
+
+def test_a_folded_text_is_no_longer_than_a_condition() -> None:
+    source = f"'{'a' * 100}'.replace('a', '{'b' * 50}')"
+    assert simplify(parse(source)) == parse(source)
+
+
+small = st.builds(Literal, st.sampled_from([True, False, True, False, None, 0, 1, 1.0, "s", UInt(1)]))
+variables = st.sampled_from(["a", "b", "c", "x"]).map(Ident)
+
+
+def _judgements(children: st.SearchStrategy[Node]) -> st.SearchStrategy[Node]:
+    def calls(functions: list[str], count: int) -> st.SearchStrategy[Node]:
+        args = st.tuples(*[children] * count)
+        return st.builds(lambda function, args: Call(function, args), st.sampled_from(functions), args)
+
+    return st.one_of(
+        calls(["_&&_", "_||_"], 2),
+        calls(["_&&_", "_||_"], 2),
+        calls(["!_"], 1),
+        calls(["!_", "-_", "type", "string"], 1),
+        calls(["_==_", "_!=_", "_<_", "_>=_", "@in", "_+_", "_/_", "_[_]"], 2),
+        calls(["_?_:_"], 3),
+        st.builds(lambda item, one: Call("@in", (item, Call("[]", (one,)))), children, children),
+        st.builds(lambda nodes: Call("[]", tuple(nodes)), st.lists(children, max_size=2)),
+        st.builds(lambda key, node: Call("{}", (Literal(key), node)), st.sampled_from("ks"), children),
+        st.builds(lambda node: Select(node, "k"), children),
+        st.builds(lambda node: Call("has", (Select(node, "k"),)), children),
+        st.builds(
+            lambda macro, items, step: Call(macro, (items, Ident("x"), *step), member=True),
+            macros,
+            children,
+            st.tuples(children),
+        ),
+        st.builds(
+            lambda items, wanted, step: Call("map", (items, Ident("x"), wanted, step), member=True),
+            children,
+            children,
+            children,
+        ),
+    )
+
+
+values = st.sampled_from([True, False, None, 0, 1, 1.0, float("nan"), "s", UInt(1), [True, 1], {"k": True}])
+
+
+def outcome(tree: Node, bindings: dict[str, Any]) -> str:
+    try:
+        value = evaluate(tree, bindings)
+    except ExpressionError:
+        return "an error"
+    return f"{type(value)} {value!r}"
+
+
+@given(
+    st.recursive(small | variables, _judgements, max_leaves=14),
+    st.lists(st.dictionaries(st.sampled_from(["a", "b", "c", "a.k"]), values), min_size=1, max_size=5),
+)
+@settings(max_examples=1500, deadline=None)
+def test_a_simpler_tree_means_the_same(tree: Node, bindings: list[dict[str, Any]]) -> None:
+    simpler = simplify(tree)
+    for each in bindings:
+        assert outcome(simpler, each) == outcome(tree, each)
+    assert simplify(simpler) == simpler
+
+
+@given(trees)
+@settings(max_examples=200, deadline=None)
+def test_a_simpler_tree_can_be_printed_and_read(tree: Node) -> None:
+    assume(loops(tree) <= MAX_LOOPS)
+    simpler = simplify(tree)
+    assert simplify(simpler) == simpler
+    assert parse(unparse(simpler)) == simpler

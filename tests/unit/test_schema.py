@@ -5,28 +5,56 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import jsonschema
 import pytest
 
-from stream import keys
-from stream.compiler import check_rules, load_rules
-from stream.errors import RuleFileError
-from stream.rulefiles import LATER_SECTIONS, SECTIONS, Mapped, Sequence, Text, Written, read_yaml
+from stream.codes import Code
+from stream.compiler import check_rules
+from stream.errors import Location, RuleFileError
+from stream.rulefiles import SECTIONS, Mapped, Sequence, Text, Written, read_yaml
 from stream.schema import schema, schema_text
 
 RULES = Path(__file__).parents[2] / "rules"
+HALVES = [{"name": "x", "share": "50%"}, {"name": "y", "share": "50%"}]
 BASE: dict[str, Any] = {
-    "sources": {"s": {"event": "event", "customer": "c"}},
-    "traits": {"t": {"function": "sum", "of": "a", "field": "f"}, "n": {"function": "count", "of": "a"}},
+    "sources": {"s": {"event": "event", "customer": "c"}, "q": {"event": "event", "customer": "c"}},
+    "traits": {
+        "t": {"function": "sum", "of": "a", "field": "f"},
+        "n": {"function": "count", "of": "a"},
+        "p": {"function": "top", "of": "a", "field": "f"},
+    },
+    "segments": {"g": "customer.vip"},
     "channels": {"w": {"topic": "w", "consent": "none"}, "e": {"topic": "e", "consent": "none"}},
-    "rules": {"r": {"on": "a", "send": {"channel": "w"}, "unless": {"on": "b", "within": "1h"}}},
+    "rules": {
+        "r": {"on": "a", "send": {"channel": "w"}, "unless": {"on": "b", "within": "1h"}},
+        "m": {
+            "steps": [{"on": "a"}, {"on": "b", "within": "1h"}],
+            "send": {
+                "channel": "w",
+                "variants": [{"name": "x", "share": "50%"}, {"name": "y", "share": "50%"}],
+            },
+            "goal": {"on": "b", "within": "1h"},
+        },
+    },
+    "policy": {},
+    "tests": [{"name": "it does", "events": [{"at": "0m", "event": "a"}], "expect": [{}], "customer": {}}],
+}
+SHARES = [{"name": "x", "share": "40%"}, {"name": "y", "share": "60%"}]
+# Where in BASE the keys are tried that the first definition of their section cannot have.
+ELSEWHERE = {
+    "traits.t.k": "traits.p.k",
+    "rules.r.steps": "rules.m.steps",
+    "rules.r.send.variants": "rules.m.send.variants",
+    "rules.r.goal": "rules.m.goal",
 }
 
-# Each key of the schema with a value that BASE does not have. `consent` has one value only.
+# Each key of the schema with a value that BASE does not have. None: tried below, with other keys.
 VALUES: dict[str, Any] = {
+    "sources.s.kind": None,
     "sources.s.topic": "other",
     "sources.s.event": "name",
     "sources.s.event.is": "purchase",
@@ -39,48 +67,100 @@ VALUES: dict[str, Any] = {
     "traits.t.where": "event.x == 1",
     "traits.t.per": "category",
     "traits.t.over": "7d",
+    "traits.t.k": 5,
     "channels.w.topic": "other",
-    "channels.w.consent": None,
-    "channels.w.address": "event.session",
+    "channels.w.consent": "mail",
+    "channels.w.address": "customer.email",
+    "channels.w.cap": "1 per 1d",
+    "channels.w.quiet": "21:00-08:00",
+    "policy.timezone": "Europe/Berlin",
+    "policy.cap": "3 per 7d",
+    "policy.suppress": "customer.vip",
+    "policy.holdout": "5%",
+    "policy.stale_after": "15m",
     "rules.r.describe": "what it is for",
     "rules.r.on": ["a", "b"],
     "rules.r.where": "event.x == 1",
+    "rules.r.steps": [{"on": "c"}],
+    "rules.r.steps.1.on": "c",
+    "rules.r.steps.1.where": "event.x == 1",
+    "rules.r.steps.1.as": "second",
+    "rules.r.steps.1.within": "2h",
     "rules.r.unless": {"on": "c", "within": "1h"},
     "rules.r.unless.on": "c",
     "rules.r.unless.where": "event.x == 1",
     "rules.r.unless.within": "2h",
+    "rules.r.wait": "2h",
+    "rules.r.again": "keep",
+    "rules.r.key": "event.sku",
     "rules.r.if": "traits.n > 1",
     "rules.r.send": {"channel": "e"},
-    "rules.r.send.channel": "e",
+    "rules.r.send.channel": ["e", "w"],
     "rules.r.send.content": {"text": "Hello {{ event.name }}"},
+    "rules.r.send.variants": SHARES,
+    "rules.r.send.variants.0.name": "z",
+    "rules.r.send.variants.0.share": None,
+    "rules.r.send.variants.0.content": {"text": "Hello"},
     "rules.r.limit": "1 per 7d",
     "rules.r.priority": 5,
+    "rules.r.group": "carts",
+    "rules.r.holdout": "10%",
+    "rules.r.goal": {"on": "c", "within": "1h"},
+    "rules.r.goal.on": "c",
+    "rules.r.goal.within": "2h",
+    "rules.r.goal.value": "amount",
+    "rules.r.stale_after": "2m",
+    "rules.r.quiet": "drop",
+    "tests.0.name": "it does not",
+    "tests.0.rule": "r",
+    "tests.0.customer": {"id": "c2"},
+    "tests.0.customer.id": "c2",
+    "tests.0.customer.attributes": {"vip": True},
+    "tests.0.customer.consents": ["mail"],
+    "tests.0.start": "2026-03-02T11:00:00Z",
+    "tests.0.events": [{"at": "1m", "event": "a"}],
+    "tests.0.events.0.at": "1m",
+    "tests.0.events.0.event": "b",
+    "tests.0.events.0.source": "s",
+    "tests.0.until": "2h",
+    "tests.0.arm": "holdout",
+    "tests.0.expect": [],
+    "tests.0.expect.0.at": "1m",
+    "tests.0.expect.0.rule": "r",
+    "tests.0.expect.0.channel": "w",
+    "tests.0.expect.0.variant": "x",
+    "tests.0.expect.0.content": {"text": "Hello"},
 }
-LATER = {
-    "sources.s": keys.LATER_SOURCE,
-    "traits.t": keys.LATER_TRAIT,
-    "channels.w": keys.LATER_CHANNEL,
-    "rules.r": keys.LATER_RULE,
-    "rules.r.send": keys.LATER_SEND,
-}
+# Mappings and lists that take no key but theirs.
+CLOSED = {path.rpartition(".")[0] for path in VALUES} - {"tests.0.events.0", "sources.s.event"}
 
 
 def changed(path: str, value: Any) -> dict[str, Any]:
     """BASE with another value at a path."""
+    for key, elsewhere in ELSEWHERE.items():
+        if path == key or path.startswith(key + "."):
+            path = elsewhere + path[len(key) :]
 
-    def put(here: Any, steps: list[str]) -> dict[str, Any]:
+    def put(here: Any, steps: list[str]) -> Any:
         first, *rest = steps
+        if isinstance(here, list):
+            place = int(first)
+            return [*here[:place], put(here[place], rest) if rest else value, *here[place + 1 :]]
         here = here if isinstance(here, Mapping) else {}
         return {**here, first: put(here.get(first, {}), rest) if rest else value}
 
-    return put(BASE, path.split("."))
+    found: dict[str, Any] = put(BASE, path.split("."))
+    return found
 
 
-def compiled(directory: Path, document: Mapping[str, Any]) -> str:
-    """The revision of a directory with this one file."""
+def compiled(directory: Path, document: Mapping[str, Any]) -> tuple[str, Any]:
+    """The revision of a directory with this one file, and its tests."""
     directory.mkdir(exist_ok=True)
     (directory / "a.yaml").write_text(json.dumps(document))
-    return load_rules(directory).revision
+    checked = check_rules(directory)
+    if checked.rules is None:
+        raise RuleFileError(list(checked.diagnostics))
+    return checked.rules.revision, [replace(each, location=Location("")) for each in checked.tests]
 
 
 def is_valid(document: Any) -> bool:
@@ -94,14 +174,21 @@ def keys_of(form: Mapping[str, Any], path: str) -> Iterator[str]:
         yield from keys_of(inner, f"{path}.{name}")
     for choice in form.get("anyOf", ()):
         yield from keys_of(choice, path)
+    if "additionalItems" in form:  # all but the first
+        yield from keys_of(form["additionalItems"], f"{path}.1")
+    elif isinstance(form.get("items"), Mapping):
+        yield from keys_of(form["items"], f"{path}.0")
 
 
 def schema_keys() -> list[str]:
-    names = dict(zip(SECTIONS, "stwr", strict=True))
-    found = []
+    names = {"sources": "s", "traits": "t", "segments": "g", "channels": "w", "rules": "r"}
+    found: list[str] = []
     for section, form in schema()["properties"].items():
-        (definition,) = form["patternProperties"].values()
-        found += keys_of(definition, f"{section}.{names[section]}")
+        if section in names:
+            (definition,) = form["patternProperties"].values()
+            found += keys_of(definition, f"{section}.{names[section]}")
+        else:
+            found += keys_of(form, section)
     return found
 
 
@@ -111,7 +198,7 @@ def test_the_schema_is_one() -> None:
 
 def test_the_sections_are_the_compilers() -> None:
     assert tuple(schema()["properties"]) == SECTIONS
-    assert not any(is_valid({section: {}}) for section in (*LATER_SECTIONS, "rulez"))
+    assert not is_valid({"rulez": {}})
 
 
 def test_every_key_of_the_schema_is_tried_here() -> None:
@@ -130,18 +217,62 @@ def test_every_key_of_the_schema_changes_the_rule_set(tmp_path: Path, path: str)
 @pytest.mark.parametrize("path", list(VALUES))
 @pytest.mark.parametrize("nonsense", [None, [[["a"]]], {"a": {"b": "c"}}, True, ""], ids=repr)
 def test_what_the_schema_refuses_the_compiler_refuses(tmp_path: Path, path: str, nonsense: Any) -> None:
+    if path == "tests.0.customer.attributes" and isinstance(nonsense, dict):
+        return  # attributes may be anything
     document = changed(path, nonsense)
     assert not is_valid(document)
     with pytest.raises(RuleFileError):
         compiled(tmp_path / "r", document)
 
 
-@pytest.mark.parametrize("path", [f"{path}.{key}" for path, later in LATER.items() for key in [*later, "x"]])
-def test_what_comes_later_and_what_is_unknown_is_refused_by_both(tmp_path: Path, path: str) -> None:
-    document = changed(path, "x")
+@pytest.mark.parametrize("path", sorted(CLOSED - {"rules.r.steps", "rules.r.send.variants", "tests"}))
+def test_what_is_unknown_is_refused_by_both(tmp_path: Path, path: str) -> None:
+    if path.rpartition(".")[2] == "":
+        return
+    document = changed(f"{path}.x", "x")
     assert not is_valid(document)
-    with pytest.raises(RuleFileError, match=r"is not supported yet|unknown key"):
+    with pytest.raises(RuleFileError, match="unknown key"):
         compiled(tmp_path / "r", document)
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "holds"),
+    [
+        ("sources.s", {"kind": "profile", "customer": "c"}, True),
+        ("sources.s", {"kind": "profile", "customer": "c", "event": "e"}, False),
+        ("sources.s", {"kind": "event", "customer": "c"}, False),
+        ("traits.t", {"function": "gap", "of": "a"}, True),
+        ("traits.t", {"function": "gap", "of": "a", "field": "f"}, False),
+        ("traits.t", {"function": "max", "of": "a", "field": "f", "k": 2}, False),
+        ("traits.t", {"function": "max", "of": "a"}, False),
+        ("rules.r.steps.0.within", "1h", False),
+        ("rules.m.on", "a", False),
+        ("rules.m.where", "event.x == 1", False),
+        ("rules.m.send.content", {"a": "b"}, False),
+        ("rules.m.send.variants", SHARES, True),
+        ("tests.0.events.0.anything", {"a": [1, None]}, True),
+        ("tests.0.customer.consents", {"mail": {"granted": False, "at": "2026-03-02T11:00:00Z"}}, True),
+        ("tests.0.customer.consents", {"mail": {"granted": "no"}}, False),
+    ],
+)
+def test_keys_that_need_or_exclude_each_other(tmp_path: Path, path: str, value: Any, *, holds: bool) -> None:
+    document = changed(path, value)
+    assert is_valid(document) is holds
+    if holds:
+        assert compiled(tmp_path / "one", document) != compiled(tmp_path / "two", BASE)
+    else:
+        with pytest.raises(RuleFileError):
+            compiled(tmp_path / "r", document)
+
+
+def test_the_share_of_a_variant_changes_the_rule_set(tmp_path: Path) -> None:
+    document = changed(
+        "rules.r.send.variants", [{"name": "x", "share": "50%"}, {"name": "y", "share": "50%"}]
+    )
+    assert document == BASE
+    assert compiled(tmp_path / "one", BASE) != compiled(
+        tmp_path / "two", changed("rules.r.send.variants", SHARES)
+    )
 
 
 @pytest.mark.parametrize("path", list(VALUES))
@@ -149,7 +280,10 @@ def test_a_needed_key_is_needed_by_both(tmp_path: Path, path: str) -> None:
     *outer, key = path.split(".")
     parent: Any = BASE
     for step in outer:
-        parent = parent.get(step, {}) if isinstance(parent, Mapping) else {}
+        if isinstance(parent, list):
+            parent = parent[int(step)]
+        else:
+            parent = parent.get(step, {}) if isinstance(parent, Mapping) else {}
     if not isinstance(parent, Mapping) or key not in parent:
         return
     document = changed(".".join(outer), {name: value for name, value in parent.items() if name != key})
@@ -172,10 +306,19 @@ def test_a_needed_key_is_needed_by_both(tmp_path: Path, path: str) -> None:
         *[("rules.r.priority", value) for value in (1_000_000, 1_000_001, -1_000_001, 0.5, "high")],
         *[("sources.s.topic", text) for text in ("a.b-c_D", "a/b", "..", "a" * 250)],
         *[("sources.s.customer", text) for text in ("a.b", "a..b", "a b", "a[0]")],
-        *[("channels.w.address", text) for text in ("event.a", "event", "customer.email", "token")],
+        *[("channels.w.address", text) for text in ("event.a", "event", "customer.a", "customer", "token")],
         ("rules.r.send.channel", ["e"]),
         ("rules.r.send.channel", ["w", "e"]),
+        ("rules.r.send.channel", ["w", "w"]),
         ("rules.r.send.channel", []),
+        *[("rules.r.holdout", text) for text in ("0.5%", "99.99%", "0.125%", "10", "110%", "-1%", "5 %")],
+        *[("channels.w.quiet", text) for text in ("00:00-24:00x", "21:00-24:00", "24:00-08:00", "9-8")],
+        *[("traits.t.k", value) for value in (1, 10, 0, 11, "3")],
+        *[("rules.r.key", text) for text in ("event.a.b", "event", "sku")],
+        ("rules.r.steps", []),
+        ("rules.r.steps", [{"on": "a"}] * 10),
+        ("rules.r.steps", [{"on": "a"}] * 11),
+        ("rules.r.send.variants", []),
         ("rules.r.on", []),
         ("rules.r.on", ["a", "a"]),
         ("rules.r.on", "a" * 257),
@@ -232,8 +375,9 @@ def test_everything_is_described_with_examples() -> None:
             yield from look(inner, f"{path}.{name}")
 
     for section in schema()["properties"].values():
-        (definition,) = section["patternProperties"].values()
-        assert list(look(definition, section["description"])) == []
+        definition = section.get("items", section)
+        for each in section.get("patternProperties", {"": definition}).values():
+            assert list(look(each, section["description"])) == []
 
 
 def test_snippets_are_rules_that_work(tmp_path: Path) -> None:
@@ -241,14 +385,17 @@ def test_snippets_are_rules_that_work(tmp_path: Path) -> None:
     document: dict[str, Any] = {}
     for section, form in schema()["properties"].items():
         for snippet in form["defaultSnippets"]:
-            document.setdefault(section, {}).update(filled(snippet["body"]))
+            body = filled(snippet["body"])
+            document[section] = body if isinstance(body, list) else {**document.get(section, {}), **body}
     assert is_valid(document)
     compiled(tmp_path / "r", document)
-    assert check_rules(tmp_path / "r").diagnostics == ()
+    assert {each.code for each in check_rules(tmp_path / "r").diagnostics} <= {Code.NEVER_USED}
 
 
 def filled(body: Any) -> Any:
     """A snippet's body with the words that it proposes."""
+    if isinstance(body, list):
+        return [filled(each) for each in body]
     if isinstance(body, dict):
         return {filled(key): filled(value) for key, value in body.items()}
     return re.sub(r"\$\{[0-9]+:([^}]*)\}", r"\1", body)
