@@ -3,7 +3,8 @@
 
     state     := 02 applied profile traits instances sends        02 is the version
     applied   := count (text offset)*                   the source's name
-    profile   := bytes consents                         the attributes as JSON; empty: there is none
+    profile   := bytes consents taken                   the attributes as JSON; empty: there is none
+    taken     := time count (text text)*                when, one more; 0: never; group and rule
     consents  := count (text granted at text)*          the purpose; 0 or 1; the basis (00 none, else 01 text)
     traits    := count (text length body)*              the trait's stable id; length: to skip it
     body      := cell | count (scalar cell)*            with `per`: least recently updated first
@@ -228,6 +229,11 @@ cdef class _Writer:
             self.number(consent.basis is not None)
             if consent.basis is not None:
                 self.text(consent.basis)
+        self.number(customer.taken_at + 1)
+        self.number(len(customer.taken) if customer.taken is not None else 0)
+        for group, rule in sorted(customer.taken.items()) if customer.taken is not None else ():
+            self.text(group)
+            self.text(rule)
         return 0
 
     cdef int instance(self, Instance instance) except -1:
@@ -576,6 +582,14 @@ def _read_profile(Customer customer, _Reader reader):
         if purpose in customer.consents:
             raise corrupt("a part is there twice")
         customer.consents[purpose] = Consent(granted, at, reader.text() if has_basis else None)
+    customer.taken_at = reader.bounded(MAX_DEADLINE) - 1
+    for _ in range(reader.length()):
+        if customer.taken is None:
+            customer.taken = {}
+        group = reader.text()
+        if group in customer.taken:
+            raise corrupt("a part is there twice")
+        customer.taken[group] = reader.text()
 
 
 def _read_trait(Customer customer, int slot, _Reader reader):

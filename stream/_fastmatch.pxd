@@ -35,9 +35,7 @@ cdef class PartitionState:
     cdef bint by_event_time
     cdef int partition
     cdef Py_ssize_t budget          # events and timers that may still be worked off
-    cdef dict groups                # group: the rule that has taken it, for the cause at hand
-    cdef Customer fired             # whose timer was fired last, and its deadline: timers of one moment are
-    cdef int64_t fired_at           # candidates of one cause
+    cdef dict groups                # group: the rule that has taken it, for the event at hand
 
     cdef int link(self) except -1
     cdef Lane next_lane(self)
@@ -60,6 +58,7 @@ cdef class PartitionState:
     cdef int put_off(self, Match match, int64_t until) except -1
 
     cdef bint is_met(self, Candidate candidate, Frame frame, str source) except -1
+    cdef int count_segment_errors(self, Frame frame, str source) except -1
     cdef int settle(self, Instance instance, Lane lane) except -1
     cdef int judge(self, Candidate candidate, Frame frame, Instance cause, bint timed) except -1
     cdef int fire_due(self, int64_t before) except -1

@@ -138,7 +138,10 @@ cdef class Match:
     @property
     def group_taken(self):
         """Whether another rule has taken the group; a rule does not stand in its own way."""
-        return self.state.groups.get(self.rule.group, self.rule.name) != self.rule.name
+        cdef dict taken = self.state.groups
+        if self.timed:
+            taken = self.customer.taken if self.customer.taken_at == self.at else None
+        return taken is not None and taken.get(self.rule.group, self.rule.name) != self.rule.name
 
     @property
     def rules(self):
@@ -150,9 +153,16 @@ cdef class Match:
         return self.state.arms
 
     def take_group(self):
-        """No other rule of this one's group fires for the same cause."""
-        if self.rule.group is not None:
+        """No other rule of this one's group fires for the same cause: the event, or the moment of the timer."""
+        if self.rule.group is None:
+            return
+        if not self.timed:
             self.state.groups[self.rule.group] = self.rule.name
+            return
+        if self.customer.taken is None or self.customer.taken_at != self.at:
+            self.customer.taken = {}
+            self.customer.taken_at = self.at
+        self.customer.taken[self.rule.group] = self.rule.name
 
     def sent(self, str counter not None):
         """When the counter was last used: ascending times, as many as its limit looks at."""
@@ -342,7 +352,6 @@ cdef class PartitionState:
             self.table.rebuild_timers()
         self.result, self.decide, self.partition = result, decide, batch.partition
         self.wall, self.by_event_time, self.budget = clock.wall(), clock.by_event_time, limit
-        self.fired = None
         ended = batch.ended
         for lane in self.lanes:
             lane.ended = lane.name in ended
@@ -718,7 +727,14 @@ cdef class PartitionState:
             held = candidate.condition.test(frame)
             if held < 0:
                 self.complain(source, "condition")
+            self.count_segment_errors(frame, source)
         return held == 1
+
+    cdef int count_segment_errors(self, Frame frame, str source) except -1:
+        while frame.segment_errors:
+            frame.segment_errors -= 1
+            self.complain(source, "condition")
+        return 0
 
     cdef int settle(self, Instance instance, Lane lane) except -1:
         """Judges an instance that the event at hand has completed."""
@@ -738,11 +754,7 @@ cdef class PartitionState:
         match.at, match.timed = frame.at, timed
         match.cause, match.customer, match.frame, match.state = cause, frame.customer, frame, self
         self.decide(match, self.result)
-        if frame.segment_errors:
-            for _ in range(frame.segment_errors):
-                self.complain(cause.source, "condition")
-            frame.segment_errors = 0
-        return 0
+        return self.count_segment_errors(frame, cause.source)
 
     cdef int fire_due(self, int64_t before) except -1:
         """Fires the timers with a deadline before `before`, in order, as far as the budget goes."""
@@ -778,9 +790,6 @@ cdef class PartitionState:
         self.table.touch(customer)
         if instance.step < len(candidate.steps):
             return 0
-        if self.fired is not customer or self.fired_at != instance.deadline:
-            self.groups.clear()
-            self.fired, self.fired_at = customer, instance.deadline
         frame.event, frame.name = loads(instance.events[instance.step - 1]), instance.name
         frame.customer, frame.time, frame.at = customer, instance.time, instance.deadline
         if candidate.captures:

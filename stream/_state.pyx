@@ -10,6 +10,8 @@ partitions. A `Customer` keeps by slot:
     sends       {counter: [time]}   the newest times at which it was sent; a counter is a rule's limit, a
                                  channel's cap or the policy's, as many times as that looks at
     attributes, consents         of the profile: they belong to no definition
+    taken                        the groups that timers of the last moment took: others of that moment may
+                                 come only after a restart
 
     cells   Window (count, sum, min, max)   Mean (two windows)   Marked (first, last: a value a slice)
             Values (distinct, top: a window a value)   Times (gap: the times themselves)
@@ -435,6 +437,7 @@ cdef class Customer:
         self.id = id
         self.layout = layout
         self.generation = generation
+        self.taken_at = -1
         self.traits = [None] * layout.n_traits
         self.instances = []
         self.applied = <int64_t *> PyMem_Malloc(max(layout.n_sources, 1) * sizeof(int64_t))

@@ -17,7 +17,8 @@ Reading: the quiet time ends at its local wall time; of two instants with this t
 Reading: a message is deferred as often as it meets quiet hours, but not past 24 h after it was first
 judged: then it is suppressed (`quiet`).
 Reading: a rule takes its group by being sent, deferred or held out, for one event, or, fired by timers, for
-one customer and deadline. It does not stand in its own way: two instances of it may fire together.
+one customer and deadline, until another deadline's timer takes one (a late event can open what is due before
+that). It does not stand in its own way: two instances of it may fire together.
 Reading: a held-out customer was sent to as far as limit and caps are concerned, on the channel chosen.
 Reading: arms are int(blake2b(customer NUL salt, 8 bytes), big endian); held out where it is, mod 10,000,
 below the share; the variant is the one with the highest share / -ln((int + 0.5) / 2^64), its name in the
@@ -87,6 +88,7 @@ class Guards:
         self.enabled = frozenset(enabled)
         self.sends: list[Send] = []
         self.takers: dict[tuple[object, str], str] = {}  # (cause, group): the rule that took it
+        self.timed: dict[str, object] = {}  # customer: the deadline at which a timer last took a group
 
     def verdict(self, match: Match) -> tuple[Channel, str | None]:
         """The channel, and the first guard that refuses; None: it may be sent."""
@@ -117,6 +119,10 @@ class Guards:
     def take(self, match: Match, channel: Channel, outcome: str) -> None:
         """Remember what was done with a match."""
         if match.rule.group is not None:
+            if isinstance(match.cause, tuple) and self.timed.get(match.customer) != match.cause:
+                former = self.timed.get(match.customer)
+                self.takers = {taken: rule for taken, rule in self.takers.items() if taken[0] != former}
+                self.timed[match.customer] = match.cause
             self.takers[match.cause, match.rule.group] = match.rule.name
         if outcome in ("sent", "holdout"):
             self.sends.append(Send(match.rule.name, channel, match.customer, match.at))
