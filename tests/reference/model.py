@@ -265,7 +265,7 @@ class _Run:
     # -- conditions
 
     def ask_around(self, event: Event) -> None:
-        """Note the errors of what an engine may ask though nobody waits for it: whether the event fits at all."""
+        """Note the errors of what an engine may ask though nobody waits for it: whether the event fits."""
         for rule in self.rules.rules:
             for step in (*rule.steps[1:], rule.unless):
                 if step is not None and step.where is not None:

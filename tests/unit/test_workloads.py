@@ -222,8 +222,8 @@ def test_a_prefix_renames_every_topic_and_nothing_else(rule_set, tmp_path):
         assert {each.name: each.topic for each in getattr(prefixed, kind)} == {
             name: f"mine-{topic}" for name, topic in names.items()
         }
-    assert [(rule.name, rule.condition, rule.where) for rule in prefixed.rules] == [
-        (rule.name, rule.condition, rule.where) for rule in plain.rules
+    assert [(rule.name, rule.condition, rule.steps) for rule in prefixed.rules] == [
+        (rule.name, rule.condition, rule.steps) for rule in plain.rules
     ]
 
 
