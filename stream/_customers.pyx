@@ -161,7 +161,8 @@ cdef class Customers:
             self.moves[customer.generation] = tuple([
                 self.slots_from(kind, ids, self.layout, customer.generation)
                 for kind, ids in (
-                    ("source", old.sources), ("trait", old.traits), ("rule", old.rules), ("counter", old.counters)
+                    ("source", old.sources), ("trait", old.traits),
+                    ("rule", old.rules), ("counter", old.counters),
                 )
             ])
         sources, traits, rules, counters = self.moves[customer.generation]

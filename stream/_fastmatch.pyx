@@ -42,7 +42,7 @@ from stream._customers cimport Customers
 from stream._decode cimport Lane
 from stream._frame cimport Frame, Node, is_number, reach
 from stream._profile cimport Profile
-from stream._program cimport KEEP, RESTART, Candidate, Plan, Program, Step, Update, program_of
+from stream._program cimport KEEP, RESTART, Candidate, Plan, Step, Update, program_of
 from stream._state cimport (
     COUNT,
     DISTINCT,
@@ -97,8 +97,8 @@ cdef class Match:
     """A rule whose steps were done and whose `if` held, as of `at`: what guards and content see of it.
 
     `event`, `event_time`, `event_id` and so on are those of the last step; `captured` maps the names of steps
-    to their events. `timed`: a timer fired it. `since`: when quiet hours first put it off, else `at`. Times are
-    milliseconds since the epoch. It is good until `decide` returns.
+    to their events. `timed`: a timer fired it. `since`: when quiet hours first put it off, else `at`. Times
+    are milliseconds since the epoch. It is good until `decide` returns.
     """
 
     @property
@@ -128,7 +128,7 @@ cdef class Match:
 
     @property
     def suppressed(self):
-        """Whether the policy's `suppress` holds, or ends in an error: then nobody knows, and nothing is sent."""
+        """Whether the policy's `suppress` holds, or ends in an error: then nobody knows, and it counts."""
         cdef Node suppress = self.state.program.suppress
         cdef int held = 0 if suppress is None else suppress.test(self.frame)
         if held < 0:
@@ -153,7 +153,7 @@ cdef class Match:
         return self.state.arms
 
     def take_group(self):
-        """No other rule of this one's group fires for the same cause: the event, or the moment of the timer."""
+        """No other rule of the group fires for the same cause: the event, or the moment of the timer."""
         if self.rule.group is None:
             return
         if not self.timed:
@@ -430,7 +430,8 @@ cdef class PartitionState:
             found = PyDict_GetItemWithError(self.program.plans, lane.event_name)
             if found is not NULL:
                 plan = <Plan> found
-        if plan is not None or lane.profile is not None or self.table.due != NEVER:     # else nothing comes of it
+        # Else nothing can come of it.
+        if plan is not None or lane.profile is not None or self.table.due != NEVER:
             customer = self.table.find(lane.customer)
             if customer is not None:
                 if lane.offset <= customer.applied[lane.slot]:
@@ -784,7 +785,7 @@ cdef class PartitionState:
             self.fire(customer, first)
 
     cdef int fire(self, Customer customer, Instance instance) except -1:
-        """Judges an instance, which has been closed, as of its deadline; a sequence that is not done just ends."""
+        """Judges an instance, which has been closed, as of its deadline; an unfinished sequence just ends."""
         cdef Candidate candidate = self.program.candidates[instance.rank]
         cdef Frame frame = self.timer_frame
         self.table.touch(customer)

@@ -12,8 +12,6 @@ Tested by tests/unit/test_profile.py.
 """
 
 cimport cython
-from libc.stdint cimport int64_t
-
 from stream._state cimport Consent, Customer
 
 import orjson

@@ -1,12 +1,12 @@
 # cython: autotestdict=False
 """A rule set, compiled to what the loop walks: a plan for each event name.
 
-An event of a name that no plan has costs its decoding and one look-up. Each distinct predicate stands once, by
-its number, however many rules share it; so do the nodes of equal conditions (`Names`).
+An event of a name that no plan has costs its decoding and one look-up. Each distinct predicate stands once,
+by its number, however many rules share it; so do the nodes of equal conditions (`Names`).
 
 A program depends on the rule set alone and is immutable once made, so all partitions share one: `program_of`
-keeps those of the newest rule sets. Making one of 500 rules takes 10 ms: `preparing` does it in slices, so that
-a worker can do other things in between.
+keeps those of the newest rule sets. Making one of 500 rules takes 10 ms: `preparing` does it in slices, so
+that a worker can do other things in between.
 Tested by tests/unit/test_engine.py.
 """
 

@@ -112,8 +112,8 @@ cdef class Customer:
     cdef readonly dict attributes                   # of the profile; None: there is none
     cdef readonly dict consents                     # purpose: Consent; None while empty
     cdef int64_t taken_at                           # when a timer last took a group; -1: never
-    cdef dict taken                                 # group: the rule whose timer took it then; None while empty
-    cdef list foreign                               # (kind, id, bytes) of parts that the rules do not know; None
+    cdef dict taken                                 # group: the rule whose timer took it then; None: none
+    cdef list foreign                               # (kind, id, bytes) of parts that no rule at hand knows
     cdef bint changed
     cdef Py_ssize_t size                            # of the byte form last written or read
 

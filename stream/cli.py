@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import inspect
 import os
+import re
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -128,6 +129,41 @@ def check(
     checked = checks.check(directory)
     checks.report(checked, form, Console(), Console(stderr=True))
     raise typer.Exit(1 if checks.failed(checked, strict=strict) else 0)
+
+
+@cli.command("test")
+def run_tests(
+    directory: Annotated[Path, typer.Argument(help="Directory of the rule files.")] = Path("rules"),
+    run: Annotated[
+        str | None, typer.Option(help="Only tests whose name this regular expression is found in.")
+    ] = None,
+    junit: Annotated[Path | None, typer.Option(help="Write the outcomes to this file as JUnit XML.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="The outcomes as JSON.")] = False,
+) -> None:
+    """Run the tests that stand in the rule files; ends with 1 if one fails."""
+    from stream import ruletest
+
+    wanted = _pattern(run) if run is not None else None
+    checked = checks.check(directory)
+    if checked.rules is None:
+        checks.report(checked, Format.TEXT, Console(), Console(stderr=True))
+        raise typer.Exit(1)
+    tests = [each for each in checked.tests if wanted is None or wanted.search(each.name)]
+    if not tests:
+        what = "no test of that name" if checked.tests else "no tests"
+        raise StreamError(f"{what} in {directory}", hint="write some below `tests:`; see rules/README.md")
+    outcomes = [ruletest.run(each, checked.rules) for each in tests]
+    ruletest.report(outcomes, Console(), as_json=as_json)
+    if junit is not None:
+        ruletest.write_junit(outcomes, junit)
+    raise typer.Exit(0 if all(each.passed for each in outcomes) else 1)
+
+
+def _pattern(text: str) -> re.Pattern[str]:
+    try:
+        return re.compile(text)
+    except re.error as error:
+        raise typer.BadParameter(f"not a regular expression: {error}", param_hint="--run") from None
 
 
 @cli.command()

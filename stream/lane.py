@@ -27,7 +27,7 @@ from collections.abc import Iterable, Sequence
 import structlog
 
 from stream.clock import Clock
-from stream.engine import process
+from stream.engine import preparing, process
 from stream.errors import LaneError
 from stream.ledger import Ledger, TopicPartition
 from stream.metrics import Metrics, PartitionFigures
@@ -160,9 +160,11 @@ class Lane:
     async def switch(self, rules: RuleSet) -> None:
         """Go over to another rule set, of the same sources: all that is judged from now on is judged by it.
 
-        A partition's state adopts it at its next step, or here if nothing happens there; the loop comes by
-        between two partitions, as each takes some milliseconds for hundreds of rules.
+        Its program is made first, in slices between which the lane goes on. Then a partition's state adopts
+        it at its next step, or here if nothing happens there; the loop comes by between two partitions.
         """
+        for _ in preparing(rules):
+            await asyncio.sleep(0)
         self.rules = rules
         for unit in list(self._units.values()):
             await asyncio.sleep(0)

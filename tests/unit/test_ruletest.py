@@ -1,0 +1,181 @@
+"""Rule tests: what passes, what fails, and what a failed one says."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from xml.etree import ElementTree
+
+import pytest
+
+from stream import ruletest
+from stream.compiler import check_rules
+from stream.ruletest import Outcome
+
+RULES = """
+sources:
+  clicks: {event: [type, name], customer: user.id, time: meta.ts}
+  orders: {event: {is: purchase}, customer: user.id}
+  profiles: {kind: profile, customer: id}
+channels:
+  mail: {topic: triggers.mail, consent: marketing, address: customer.email}
+  web: {topic: triggers.web, consent: none}
+rules:
+  hello:
+    on: view
+    send:
+      channel: web
+      variants:
+        - {name: plain, share: 50%, content: {text: Hello}}
+        - {name: named, share: 50%, content: {text: "Hello {{ customer.name | default: 'you' }}"}}
+    limit: 1 per 1h
+    holdout: 50%
+  left:
+    on: cart
+    unless: {on: purchase, within: 30m}
+    send: {channel: mail, content: {text: "{{ event.sku }}"}}
+""".replace("event: [type, name]", "event: type.name")
+
+
+def outcomes(tmp_path: Path, tests: str) -> list[Outcome]:
+    (tmp_path / "rules.yaml").write_text(RULES)
+    (tmp_path / "tests.yaml").write_text(f"tests:\n{tests}")
+    checked = check_rules(tmp_path)
+    assert checked.rules is not None, checked.diagnostics
+    return [ruletest.run(test, checked.rules) for test in checked.tests]
+
+
+def failures(tmp_path: Path, **parts: str) -> list[str]:
+    test = {"events": "[{at: 0m, event: view}]", "expect": "[]", **parts}
+    lines = "".join(f"    {key}: {value}\n" for key, value in test.items())
+    (outcome,) = outcomes(tmp_path, f"  - name: it\n{lines}")
+    return list(outcome.failures)
+
+
+CART = "[{at: 1m, event: cart, sku: p1}]"
+KNOWN = "{attributes: {email: a@b.example}, consents: [marketing]}"
+
+
+@pytest.mark.parametrize(
+    "parts",
+    [
+        {"expect": "[{}]"},
+        {"expect": "[{at: 0m, rule: hello, channel: web}]"},
+        {"expect": "[{variant: plain, content: {text: Hello}}]"},  # any variant counts
+        {"expect": "[{variant: named, content: {text: Hello you}}]"},
+        {"arm": "named", "customer": "{attributes: {name: Ada}}", "expect": "[{content: {text: Hello Ada}}]"},
+        {"arm": "holdout", "expect": "[]"},
+        {"rule": "left", "expect": "[]"},
+        {"events": CART, "expect": "[]"},  # time stays where the last event was
+        {"events": CART, "until": "2h", "customer": KNOWN, "expect": "[{at: 31m, content: {text: p1}}]"},
+        {"events": CART, "until": "2h", "expect": "[]"},  # no consent
+        {
+            "events": "[{at: 1m, event: cart, sku: p1}, {at: 2m, event: purchase, source: orders}]",
+            "until": "2h",
+            "customer": KNOWN,
+            "expect": "[]",
+        },
+        {
+            "events": CART,
+            "until": "2h",
+            "start": "2026-07-01T00:00:00+02:00",
+            "customer": "{id: x, attributes: {email: a@b.example}, consents: {marketing: {granted: true}}}",
+            "expect": "[{at: 31m, rule: left, channel: mail}]",
+        },
+        {
+            "events": CART,
+            "until": "2h",
+            "customer": "{attributes: {email: a@b.example}, consents: {marketing: {granted: false}}}",
+            "expect": "[]",
+        },
+    ],
+    ids=str,
+)
+def test_what_passes(tmp_path: Path, parts: dict[str, str]) -> None:
+    assert failures(tmp_path, **parts) == []
+
+
+@pytest.mark.parametrize(
+    ("parts", "said"),
+    [
+        ({}, "not expected: hello on web at 0s"),
+        ({"expect": "[{}, {rule: left}]"}, "expected left, and nothing more was sent"),
+        (
+            {"expect": "[{at: 5m, rule: left, channel: mail}]"},
+            "expected left on mail at 5m, and got hello on web at 0s: "
+            "at is 0s, not 5m; rule is hello, not left; channel is web, not mail",
+        ),
+        (
+            {"expect": "[{content: {text: Bye}}]"},
+            'expected something with {"text": "Bye"}, and got hello on web at 0s: content `text` is "Hello"',
+        ),
+        (
+            {"arm": "plain", "expect": "[{variant: named}]"},
+            "expected something, and got hello on web at 0s: variant is plain, not named",
+        ),
+    ],
+)
+def test_what_fails_says_why(tmp_path: Path, parts: dict[str, str], said: str) -> None:
+    assert failures(tmp_path, **parts) == [said]
+
+
+def test_in_order(tmp_path: Path) -> None:
+    events = "[{at: 0m, event: view}, {at: 2h, event: view}]"
+    assert failures(tmp_path, events=events, expect="[{at: 0m}, {at: 2h}]") == []
+    assert len(failures(tmp_path, events=events, expect="[{at: 2h}, {at: 0m}]")) == 2
+
+
+TESTS = """
+  - {name: greets, events: [{at: 0m, event: view}], expect: [{rule: hello}]}
+  - {name: greets <once> "only", events: [{at: 0m, event: view}, {at: 1m, event: view}], expect: [{}, {}]}
+"""
+
+
+def command(tmp_path: Path, *arguments: str, code: int, tests: str = TESTS) -> str:
+    (tmp_path / "rules.yaml").write_text(RULES + (f"tests:\n{tests}" if tests else ""))
+    done = subprocess.run(
+        [sys.executable, "-m", "stream", "test", ".", *arguments],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == code, done.stdout + done.stderr
+    return done.stdout + done.stderr
+
+
+def test_the_command_shows_what_failed_where_and_what_was_held_back(tmp_path: Path) -> None:
+    lines = command(tmp_path, code=1).splitlines()
+    assert lines[0] == "ok     greets"
+    assert lines[1].startswith('FAILED greets <once> "only"  rules.yaml:')
+    assert lines[2:4] == [
+        "         expected something, and nothing more was sent",
+        "         held back: hello at 1m: suppressed, limit",
+    ]
+    assert lines[-1] == "1 passed, 1 failed"
+
+
+def test_the_command_runs_only_those_that_are_asked_for(tmp_path: Path) -> None:
+    assert "1 passed" in command(tmp_path, "--run", "^greets$", code=0)
+    assert "no test of that name" in command(tmp_path, "--run", "nothing", code=1)
+    assert "--run" in command(tmp_path, "--run", "(", code=2)
+    assert "no tests" in command(tmp_path, code=1, tests="")
+
+
+def test_the_outcomes_for_programs(tmp_path: Path) -> None:
+    good, bad = json.loads(command(tmp_path, "--json", "--junit", "out.xml", code=1))
+    assert (good["passed"], good["sent"][0]["rule"]) == (True, "hello")
+    assert (bad["passed"], bad["held_back"][0]["reason"]) == (False, "limit")
+    suite = ElementTree.parse(tmp_path / "out.xml").getroot()
+    assert (suite.get("tests"), suite.get("failures")) == ("2", "1")
+    failed = suite[1].find("failure")
+    assert failed is not None
+    assert "nothing more was sent" in str(failed.get("message"))
+
+
+def test_rules_with_errors_are_not_tested(tmp_path: Path) -> None:
+    bad = "\n  - {name: x, rule: helo, events: [], expect: []}"
+    assert "did you mean `hello`" in command(tmp_path, code=1, tests=bad)
