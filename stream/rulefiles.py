@@ -229,8 +229,9 @@ def read_yaml(text: Text) -> Written | None:
     composer = _Composer(text)
     try:
         parser = CParser(text.content)
-        while (event := parser.get_event()) is not None:
-            composer.take(event)
+        get_event, take = parser.get_event, composer.take
+        while (event := get_event()) is not None:
+            take(event)
     except MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         # At the end libyaml gives a line that is not there.
@@ -324,8 +325,14 @@ class _Composer:
             )
 
     def value(self, event: Any) -> None:
-        self.tagged(event)
+        if event.tag is not None:
+            self.tagged(event)
         self.count(1)
+        parent = self.open[-1] if self.open else None
+        if parent and parent.is_mapping and parent.key is None and not event.anchor:
+            parent.size += 1
+            self.key(parent, event.value, self.reached)  # half of all scalars: no node is built for them
+            return
         scalar = self.scalar(event)
         if event.anchor:
             self.anchors[event.anchor] = scalar
@@ -403,21 +410,21 @@ class _Composer:
         if not parent.is_mapping:
             parent.items.append(node)
         elif parent.key is None:
-            self.key(parent, node)
+            if isinstance(node, Scalar):
+                self.key(parent, node.written, node.location)
+            else:
+                self.refuse(Code.KEY_IS_NO_WORD, "a key must be a word")
         else:
             key, location = parent.key
             parent.entries[key] = Entry(key, location, node)
             parent.key = None
 
-    def key(self, parent: _Open, node: Written) -> None:
-        if not isinstance(node, Scalar):
-            self.refuse(Code.KEY_IS_NO_WORD, "a key must be a word")
-        elif (first := parent.entries.get(node.written)) is not None:
+    def key(self, parent: _Open, written: str, location: Location) -> None:
+        if (first := parent.entries.get(written)) is not None:
             self.refuse(
-                Code.KEY_TWICE, f"`{node.written}` stands twice in one mapping", f"first at {first.location}"
+                Code.KEY_TWICE, f"`{written}` stands twice in one mapping", f"first at {first.location}"
             )
-        else:
-            parent.key = (node.written, node.location)
+        parent.key = (written, location)
 
     def scalar(self, event: Any) -> Scalar:
         style = event.style or ""
