@@ -8,13 +8,16 @@ Tested by tests/unit/test_content.py.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from liquid import BoundTemplate, Environment, Mode
+from liquid import BoundTemplate, Environment, Mode, RenderContext
+from liquid.ast import Node
+from liquid.builtin.content import ContentNode
+from liquid.builtin.expressions import FilteredExpression, Path
 from liquid.exceptions import LiquidError, ResourceLimitError, UndefinedError
-from liquid.static_analysis import Variable
+from liquid.expression import Expression
 from liquid.undefined import StrictDefaultUndefined
 
 from stream.errors import ContentError
@@ -41,6 +44,7 @@ def _environment() -> Environment:
 
 
 _ENVIRONMENT = _environment()
+_NO_CONTEXT = RenderContext(_ENVIRONMENT.from_string(""))  # the tags that would look into it are left out
 _LATER_FILTERS = frozenset({"date"})
 _LATER_TAGS = frozenset({"include", "render"})
 _CLOCK = frozenset({"now", "today"})  # python-liquid knows these two by itself
@@ -126,25 +130,65 @@ def _read(source: str) -> tuple[BoundTemplate | None, tuple[Reference, ...], lis
         return None, (), [finding]
     try:
         liquid = _ENVIRONMENT.from_string(source)
-        analysis = liquid.analyze(include_partials=False)
+        read = _Reading(liquid)
     except LiquidError as error:
         offset = max(error.token.start_index, 0) if error.token else 0
         return None, (), [_syntax_finding(str(error.message), offset)]
     except RecursionError:
         return None, (), [Finding("a template that is nested too deep", 0)]
-    references = tuple(_references(analysis.globals))
     found = [
         Finding(f"`{each.path[0]}` is not supported yet", each.offset)
-        for each in references
+        for each in read.references
         if each.path[0] in _CLOCK
     ]
-    for name, spans in analysis.filters.items():
+    for name, offset in read.filters.items():
         if name in _LATER_FILTERS:
-            found.append(Finding(f"the filter `{name}` is not supported yet", spans[0].index))
+            found.append(Finding(f"the filter `{name}` is not supported yet", offset))
         elif name not in _ENVIRONMENT.filters:
             hint = did_you_mean(name, _ENVIRONMENT.filters)
-            found.append(Finding(f"unknown filter `{name}`", spans[0].index, hint))
-    return liquid, references, found
+            found.append(Finding(f"unknown filter `{name}`", offset, hint))
+    return liquid, tuple(read.references), found
+
+
+class _Reading:
+    """What a template reads from outside itself, and the filters that it names, each where it is first used.
+
+    The library's `analyze` says this and more, but takes as long as parsing.
+    """
+
+    def __init__(self, template: BoundTemplate) -> None:
+        self.references: list[Reference] = []
+        self.filters: dict[str, int] = {}
+        self.scopes: list[set[str]] = [
+            set()
+        ]  # names that the template itself gives: its own, then its blocks'
+        for node in template.nodes:
+            self.node(node)
+
+    def node(self, node: Node) -> None:
+        if isinstance(node, ContentNode):
+            return
+        for expression in node.expressions():
+            self.expression(expression)
+        self.scopes[0].update(node.template_scope())
+        self.scopes.append(set(node.block_scope()))
+        for child in node.children(_NO_CONTEXT, include_partials=False):
+            self.node(child)
+        self.scopes.pop()
+
+    def expression(self, expression: Expression) -> None:
+        if isinstance(expression, Path):
+            path = expression.path
+            if not any(str(path[0]) in scope for scope in self.scopes):
+                names = tuple(each if isinstance(each, str | int) else None for each in path)
+                self.references.append(Reference(names, expression.token.start_index))
+        elif isinstance(expression, FilteredExpression):
+            for each in expression.filters or ():
+                self.filters.setdefault(each.name, each.token.start_index)
+        self.scopes.append(set(expression.scope()))
+        for child in expression.children():
+            self.expression(child)
+        self.scopes.pop()
 
 
 def _hopeless(source: str) -> Finding | None:
@@ -156,12 +200,6 @@ def _hopeless(source: str) -> Finding | None:
     if gap := re.search(r"\s{200}", source):
         return Finding("200 spaces in a row", gap.start(), "remove them")
     return None
-
-
-def _references(variables: Mapping[str, list[Variable]]) -> Iterator[Reference]:
-    for each in (variable for same in variables.values() for variable in same):
-        path = (segment if isinstance(segment, str | int) else None for segment in each.segments)
-        yield Reference(tuple(path), each.span.index)
 
 
 def _syntax_finding(message: str, offset: int) -> Finding:
