@@ -151,7 +151,6 @@ TAGS = [
     "{% tablerow t in event.rows cols: event.n %}{{ t }}{{ tablerowloop.col }}{% endtablerow %}",
     "{% increment n %}{{ n }}",
     "{% cycle event.h, x %}",
-    "{{ event.list | map: q => q.name | where: (i, j) => i.a == r }}",
     "{% unless x %}{{ event.k }}{% endunless %}{% echo event.l %}{% liquid assign m = event.o %}{{ m }}",
 ]
 pieces = st.sampled_from(
