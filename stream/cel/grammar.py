@@ -279,8 +279,10 @@ class _Parser:
         self.expect("(")
         if target is not None and function in MACROS:
             return self.loop(function, target, offset)
+        if (function in MACROS) if target is None else (function == "has"):
+            raise _wrong_macro(function, offset)
         args = self.items(")")
-        if function == "has" and not member:
+        if function == "has":
             if len(args) != 1 or not isinstance(args[0], Select):
                 hint = "write e.g. `has(event.price)`"
                 raise ExpressionError("`has` needs a field", offset=offset, hint=hint)
@@ -336,6 +338,13 @@ def _signed(sign: Token, node: Node) -> Node:
         if isinstance(value, int | float) and value != -(2**63):
             return Literal(-value, offset=sign.start)
     return Call(f"{sign.text}_", (node,), offset=sign.start)
+
+
+def _wrong_macro(macro: str, offset: int) -> ExpressionError:
+    if macro == "has":
+        return ExpressionError("`has` stands in front", offset=offset, hint="write e.g. `has(event.price)`")
+    hint = f"write e.g. `event.items.{macro}(item, item.price > 10)`"
+    return ExpressionError(f"`{macro}` stands behind a list or a map", offset=offset, hint=hint)
 
 
 def _unsupported(what: str, offset: int) -> ExpressionError:
