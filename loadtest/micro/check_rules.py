@@ -1,8 +1,8 @@
 """How long rule files take: read, compiled, and what refusing a bomb costs.
 
-`python -m loadtest.micro.check_rules [--rules 10000] [--rounds 3]`: minimum, median and maximum of the rounds,
-in CPU time, which on an idle core is the time itself. The rules are those of the README's kinds, no two
-alike, 400 a file. Nothing is cached between rounds except what the process has imported.
+`python -m loadtest.micro.check_rules [--rules 10000] [--rounds 3]`: minimum, median and maximum of the
+rounds, in CPU time, which on an idle core is the time itself. The rules are those of the README's kinds, no
+two alike, 400 a file. Nothing is cached between rounds except what the process has imported.
 """
 
 from __future__ import annotations

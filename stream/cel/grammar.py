@@ -279,7 +279,7 @@ class _Parser:
         self.expect("(")
         if target is not None and function in MACROS:
             return self.loop(function, target, offset)
-        if (function in MACROS) if target is None else (function == "has"):
+        if function in MACROS or (function == "has" and member):
             raise _wrong_macro(function, offset)
         args = self.items(")")
         if function == "has":
