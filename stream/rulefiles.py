@@ -38,13 +38,17 @@ from stream.hints import did_you_mean
 MAX_BYTES = 1_000_000  # of a file
 MAX_DEPTH = 32
 MAX_NODES = 20_000  # of a file, with what aliases stand for
+MAX_ITEMS = 5_000  # of one mapping or sequence
 MAX_ALIASES = 10
 
 SECTIONS = ("sources", "traits", "channels", "rules")
 LATER_SECTIONS = ("segments", "policy", "tests")
 
-_NULL = ("", "~", "null", "Null", "NULL")
-_BOOLEANS = {"true": True, "True": True, "TRUE": True, "false": False, "False": False, "FALSE": False}
+_CONSTANTS = {
+    **dict.fromkeys(("", "~", "null", "Null", "NULL")),
+    **dict.fromkeys(("true", "True", "TRUE"), True),
+    **dict.fromkeys(("false", "False", "FALSE"), False),
+}
 _INTEGER = re.compile(r"[-+]?[0-9]+|0o[0-7]+|0x[0-9a-fA-F]+")
 _FLOAT = re.compile(
     r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?|[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN)"
@@ -327,7 +331,9 @@ class _Composer:
     def value(self, event: Any) -> None:
         if event.tag is not None:
             self.tagged(event)
-        self.count(1)
+        self.nodes += 1
+        if self.nodes > MAX_NODES:
+            self.count(0)
         parent = self.open[-1] if self.open else None
         if parent and parent.is_mapping and parent.key is None and not event.anchor:
             parent.size += 1
@@ -340,6 +346,9 @@ class _Composer:
 
     def refuse(self, code: Code, message: str, hint: str | None = None) -> None:
         raise _Refused(code, self.reached, message, hint)
+
+    def refuse_items(self, what: str) -> None:
+        self.refuse(Code.FILE_TOO_LARGE, f"more than {MAX_ITEMS:,} {what}", "split the file into several")
 
     def tagged(self, event: Any) -> None:
         if event.tag is not None:
@@ -408,6 +417,8 @@ class _Composer:
         parent = self.open[-1]
         parent.size += node.size
         if not parent.is_mapping:
+            if len(parent.items) >= MAX_ITEMS:
+                self.refuse_items("items in one list")
             parent.items.append(node)
         elif parent.key is None:
             if isinstance(node, Scalar):
@@ -424,6 +435,8 @@ class _Composer:
             self.refuse(
                 Code.KEY_TWICE, f"`{written}` stands twice in one mapping", f"first at {first.location}"
             )
+        if len(parent.entries) >= MAX_ITEMS:
+            self.refuse_items("keys in one mapping")
         parent.key = (written, location)
 
     def scalar(self, event: Any) -> Scalar:
@@ -437,10 +450,8 @@ class _Composer:
 
 def plain_value(written: str) -> bool | int | float | str | None:
     """What an unquoted scalar means in YAML 1.2's core schema."""
-    if written in _NULL:
-        return None
-    if written in _BOOLEANS:
-        return _BOOLEANS[written]
+    if written in _CONSTANTS:
+        return _CONSTANTS[written]
     if len(written) > 64 or written[0] not in "+-.0123456789":  # no number is as long as that
         return written
     if _INTEGER.fullmatch(written):
