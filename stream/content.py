@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any
 
 from liquid import BoundTemplate, Environment, Mode, RenderContext
@@ -47,6 +48,7 @@ _ENVIRONMENT = _environment()
 _NO_CONTEXT = RenderContext(_ENVIRONMENT.from_string(""))  # the tags that would look into it are left out
 _LATER_FILTERS = frozenset({"date"})
 _LATER_TAGS = frozenset({"include", "render"})
+_SHORT = 500  # characters: what is remembered of templates stays below a few megabytes
 _CLOCK = frozenset({"now", "today"})  # python-liquid knows these two by itself
 
 
@@ -65,6 +67,10 @@ class Finding:
     message: str
     offset: int
     hint: str | None = None
+
+
+# The parsed template (None: plain text), what it refers to, what is wrong with it.
+_Read = tuple[BoundTemplate | None, tuple[Reference, ...], tuple[Finding, ...]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +116,7 @@ def compile_template(source: str) -> Template:
 
 def findings(source: str) -> list[Finding]:
     """Everything that is wrong with a template, with its place; empty if `Template(source)` works."""
-    return _read(source)[2]
+    return list(_read(source)[2])
 
 
 def _kind(error: LiquidError) -> str:
@@ -121,21 +127,31 @@ def _kind(error: LiquidError) -> str:
     return "a value that a tag or filter cannot take"
 
 
-def _read(source: str) -> tuple[BoundTemplate | None, tuple[Reference, ...], list[Finding]]:
+def _read(source: str) -> _Read:
+    # Many rules share a subject line, and a reload reads everything again.
+    return _read_short(source) if len(source) <= _SHORT else _read_anew(source)
+
+
+@lru_cache(maxsize=1024)
+def _read_short(source: str) -> _Read:
+    return _read_anew(source)
+
+
+def _read_anew(source: str) -> _Read:
     if len(source.encode()) > MAX_TEMPLATE_BYTES:
-        return None, (), [Finding(f"more than {MAX_TEMPLATE_BYTES:,} bytes in one field", 0)]
+        return None, (), (Finding(f"more than {MAX_TEMPLATE_BYTES:,} bytes in one field", 0),)
     if "{{" not in source and "{%" not in source:
-        return None, (), []
+        return None, (), ()
     if finding := _hopeless(source):
-        return None, (), [finding]
+        return None, (), (finding,)
     try:
         liquid = _ENVIRONMENT.from_string(source)
         read = _Reading(liquid)
     except LiquidError as error:
         offset = max(error.token.start_index, 0) if error.token else 0
-        return None, (), [_syntax_finding(str(error.message), offset)]
+        return None, (), (_syntax_finding(str(error.message), offset),)
     except RecursionError:
-        return None, (), [Finding("a template that is nested too deep", 0)]
+        return None, (), (Finding("a template that is nested too deep", 0),)
     found = [
         Finding(f"`{each.path[0]}` is not supported yet", each.offset)
         for each in read.references
@@ -147,7 +163,7 @@ def _read(source: str) -> tuple[BoundTemplate | None, tuple[Reference, ...], lis
         elif name not in _ENVIRONMENT.filters:
             hint = did_you_mean(name, _ENVIRONMENT.filters)
             found.append(Finding(f"unknown filter `{name}`", offset, hint))
-    return liquid, tuple(read.references), found
+    return liquid, tuple(read.references), tuple(found)
 
 
 class _Reading:
