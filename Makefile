@@ -10,7 +10,7 @@ SOURCES := $(wildcard stream/*.pyx stream/*.pxd) setup.py pyproject.toml
 	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[broker,dev]'
 	touch $@
 
-.PHONY: setup demo test lint types unit integration debug bench clean
+.PHONY: setup demo test lint types unit integration debug fuzz bench clean
 
 # Set up only.
 setup: .venv/installed
@@ -47,6 +47,13 @@ debug: setup
 	STREAM_DEBUG=1 STREAM_HISTORIES=200 $(BIN)/pytest -q --import-mode=append -o pythonpath="build/debug/lib ." \
 		tests/unit/test_debug_build.py tests/unit/test_engine.py tests/unit/test_state.py tests/unit/test_fastmatch.py tests/unit/test_condition_nodes.py \
 		tests/reference
+
+# Fuzz what reads rule files, conditions and templates, FUZZ_SECONDS each; every run has another seed, printed.
+FUZZ_SECONDS ?= 600
+fuzz: setup
+	for target in rules conditions templates; do \
+		$(BIN)/python -m tests.fuzz $$target -max_total_time=$(FUZZ_SECONDS) || exit 1; \
+	done
 
 # Measure a worker on the reference workloads; see loadtest/README.md.
 bench: setup

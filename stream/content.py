@@ -8,13 +8,17 @@ Tested by tests/unit/test_content.py.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any
 
-from liquid import BoundTemplate, Environment, Mode
+from liquid import BoundTemplate, Environment, Mode, RenderContext
+from liquid.ast import Node
+from liquid.builtin.content import ContentNode
+from liquid.builtin.expressions import FilteredExpression, Path
 from liquid.exceptions import LiquidError, ResourceLimitError, UndefinedError
-from liquid.static_analysis import Variable
+from liquid.expression import Expression
 from liquid.undefined import StrictDefaultUndefined
 
 from stream.codes import Code
@@ -42,8 +46,10 @@ def _environment() -> Environment:
 
 
 _ENVIRONMENT = _environment()
+_NO_CONTEXT = RenderContext(_ENVIRONMENT.from_string(""))  # the tags that would look into it are left out
 _LATER_FILTERS = frozenset({"date"})
 _LATER_TAGS = frozenset({"include", "render"})
+_SHORT = 500  # characters: what is remembered of templates stays below a few megabytes
 _CLOCK = frozenset({"today"})  # python-liquid knows it by itself; `now` is bound to the time of the match
 
 
@@ -63,6 +69,10 @@ class Finding:
     offset: int
     hint: str | None = None
     code: Code = Code.TEMPLATE_SYNTAX
+
+
+# The parsed template (None: plain text), what it refers to, what is wrong with it.
+_Read = tuple[BoundTemplate | None, tuple[Reference, ...], tuple[Finding, ...]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +118,7 @@ def compile_template(source: str) -> Template:
 
 def findings(source: str) -> list[Finding]:
     """Everything that is wrong with a template, with its place; empty if `Template(source)` works."""
-    return _read(source)[2]
+    return list(_read(source)[2])
 
 
 def _kind(error: LiquidError) -> str:
@@ -119,38 +129,85 @@ def _kind(error: LiquidError) -> str:
     return "a value that a tag or filter cannot take"
 
 
-def _read(source: str) -> tuple[BoundTemplate | None, tuple[Reference, ...], list[Finding]]:
+def _read(source: str) -> _Read:
+    # Many rules share a subject line, and a reload reads everything again.
+    return _read_short(source) if len(source) <= _SHORT else _read_anew(source)
+
+
+@lru_cache(maxsize=1024)
+def _read_short(source: str) -> _Read:
+    return _read_anew(source)
+
+
+def _read_anew(source: str) -> _Read:
     if len(source.encode()) > MAX_TEMPLATE_BYTES:
-        return (
-            None,
-            (),
-            [Finding(f"more than {MAX_TEMPLATE_BYTES:,} bytes in one field", 0, None, Code.TOO_MUCH_CONTENT)],
-        )
+        message = f"more than {MAX_TEMPLATE_BYTES:,} bytes in one field"
+        return None, (), (Finding(message, 0, None, Code.TOO_MUCH_CONTENT),)
     if "{{" not in source and "{%" not in source:
-        return None, (), []
+        return None, (), ()
     if finding := _hopeless(source):
-        return None, (), [finding]
+        return None, (), (finding,)
     try:
         liquid = _ENVIRONMENT.from_string(source)
-        analysis = liquid.analyze(include_partials=False)
+        read = _Reading(liquid)
     except LiquidError as error:
         offset = max(error.token.start_index, 0) if error.token else 0
-        return None, (), [_syntax_finding(str(error.message), offset)]
+        return None, (), (_syntax_finding(str(error.message), offset),)
     except RecursionError:
-        return None, (), [Finding("a template that is nested too deep", 0)]
-    references = tuple(_references(analysis.globals))
+        return None, (), (Finding("a template that is nested too deep", 0),)
     found = [
         Finding(f"`{each.path[0]}` is not supported", each.offset, "write `now`", Code.TEMPLATE_NOT_SUPPORTED)
-        for each in references
+        for each in read.references
         if each.path[0] in _CLOCK
     ]
-    for name, spans in analysis.filters.items():
+    for name, offset in read.filters.items():
         if name in _LATER_FILTERS:
-            found.append(_later(f"the filter `{name}`", spans[0].index))
+            found.append(_later(f"the filter `{name}`", offset))
         elif name not in _ENVIRONMENT.filters:
             hint = did_you_mean(name, _ENVIRONMENT.filters)
-            found.append(Finding(f"unknown filter `{name}`", spans[0].index, hint))
-    return liquid, references, found
+            found.append(Finding(f"unknown filter `{name}`", offset, hint))
+    return liquid, tuple(read.references), tuple(found)
+
+
+class _Reading:
+    """What a template reads from outside itself, and the filters that it names, each where it is first used.
+
+    The library's `analyze` says this and more, but takes as long as parsing.
+    """
+
+    def __init__(self, template: BoundTemplate) -> None:
+        self.references: list[Reference] = []
+        self.filters: dict[str, int] = {}
+        self.scopes: list[set[str]] = [
+            set()
+        ]  # names that the template itself gives: its own, then its blocks'
+        for node in template.nodes:
+            self.node(node)
+
+    def node(self, node: Node) -> None:
+        if isinstance(node, ContentNode):
+            return
+        for expression in node.expressions():
+            self.expression(expression)
+        self.scopes[0].update(node.template_scope())
+        self.scopes.append(set(node.block_scope()))
+        for child in node.children(_NO_CONTEXT, include_partials=False):
+            self.node(child)
+        self.scopes.pop()
+
+    def expression(self, expression: Expression) -> None:
+        if isinstance(expression, Path):
+            path = expression.path
+            if not any(str(path[0]) in scope for scope in self.scopes):
+                names = tuple(each if isinstance(each, str | int) else None for each in path)
+                self.references.append(Reference(names, expression.token.start_index))
+        elif isinstance(expression, FilteredExpression):
+            for each in expression.filters or ():
+                self.filters.setdefault(each.name, each.token.start_index)
+        self.scopes.append(set(expression.scope()))
+        for child in expression.children():
+            self.expression(child)
+        self.scopes.pop()
 
 
 def _hopeless(source: str) -> Finding | None:
@@ -166,12 +223,6 @@ def _hopeless(source: str) -> Finding | None:
 
 def _later(what: str, offset: int) -> Finding:
     return Finding(f"{what} is not supported yet", offset, code=Code.TEMPLATE_NOT_SUPPORTED)
-
-
-def _references(variables: Mapping[str, list[Variable]]) -> Iterator[Reference]:
-    for each in (variable for same in variables.values() for variable in same):
-        path = (segment if isinstance(segment, str | int) else None for segment in each.segments)
-        yield Reference(tuple(path), each.span.index)
 
 
 def _syntax_finding(message: str, offset: int) -> Finding:

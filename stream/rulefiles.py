@@ -38,14 +38,18 @@ from stream.hints import did_you_mean
 MAX_BYTES = 1_000_000  # of a file
 MAX_DEPTH = 32
 MAX_NODES = 20_000  # of a file, with what aliases stand for
+MAX_ITEMS = 5_000  # of one mapping or sequence
 MAX_ALIASES = 10
 
 SECTIONS = ("sources", "traits", "segments", "channels", "policy", "rules", "tests")
 
 _TESTS = "tests"  # a list; the others are mappings
 
-_NULL = ("", "~", "null", "Null", "NULL")
-_BOOLEANS = {"true": True, "True": True, "TRUE": True, "false": False, "False": False, "FALSE": False}
+_CONSTANTS = {
+    **dict.fromkeys(("", "~", "null", "Null", "NULL")),
+    **dict.fromkeys(("true", "True", "TRUE"), True),
+    **dict.fromkeys(("false", "False", "FALSE"), False),
+}
 _INTEGER = re.compile(r"[-+]?[0-9]+|0o[0-7]+|0x[0-9a-fA-F]+")
 _FLOAT = re.compile(
     r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?|[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN)"
@@ -236,8 +240,9 @@ def read_yaml(text: Text) -> Written | None:
     composer = _Composer(text)
     try:
         parser = CParser(text.content)
-        while (event := parser.get_event()) is not None:
-            composer.take(event)
+        get_event, take = parser.get_event, composer.take
+        while (event := get_event()) is not None:
+            take(event)
     except MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         # At the end libyaml gives a line that is not there.
@@ -331,8 +336,16 @@ class _Composer:
             )
 
     def value(self, event: Any) -> None:
-        self.tagged(event)
-        self.count(1)
+        if event.tag is not None:
+            self.tagged(event)
+        self.nodes += 1
+        if self.nodes > MAX_NODES:
+            self.count(0)
+        parent = self.open[-1] if self.open else None
+        if parent and parent.is_mapping and parent.key is None and not event.anchor:
+            parent.size += 1
+            self.key(parent, event.value, self.reached)  # half of all scalars: no node is built for them
+            return
         scalar = self.scalar(event)
         if event.anchor:
             self.anchors[event.anchor] = scalar
@@ -340,6 +353,9 @@ class _Composer:
 
     def refuse(self, code: Code, message: str, hint: str | None = None) -> None:
         raise _Refused(code, self.reached, message, hint)
+
+    def refuse_items(self, what: str) -> None:
+        self.refuse(Code.FILE_TOO_LARGE, f"more than {MAX_ITEMS:,} {what}", "split the file into several")
 
     def tagged(self, event: Any) -> None:
         if event.tag is not None:
@@ -408,23 +424,27 @@ class _Composer:
         parent = self.open[-1]
         parent.size += node.size
         if not parent.is_mapping:
+            if len(parent.items) >= MAX_ITEMS:
+                self.refuse_items("items in one list")
             parent.items.append(node)
         elif parent.key is None:
-            self.key(parent, node)
+            if isinstance(node, Scalar):
+                self.key(parent, node.written, node.location)
+            else:
+                self.refuse(Code.KEY_IS_NO_WORD, "a key must be a word")
         else:
             key, location = parent.key
             parent.entries[key] = Entry(key, location, node)
             parent.key = None
 
-    def key(self, parent: _Open, node: Written) -> None:
-        if not isinstance(node, Scalar):
-            self.refuse(Code.KEY_IS_NO_WORD, "a key must be a word")
-        elif (first := parent.entries.get(node.written)) is not None:
+    def key(self, parent: _Open, written: str, location: Location) -> None:
+        if (first := parent.entries.get(written)) is not None:
             self.refuse(
-                Code.KEY_TWICE, f"`{node.written}` stands twice in one mapping", f"first at {first.location}"
+                Code.KEY_TWICE, f"`{written}` stands twice in one mapping", f"first at {first.location}"
             )
-        else:
-            parent.key = (node.written, node.location)
+        if len(parent.entries) >= MAX_ITEMS:
+            self.refuse_items("keys in one mapping")
+        parent.key = (written, location)
 
     def scalar(self, event: Any) -> Scalar:
         style = event.style or ""
@@ -437,10 +457,8 @@ class _Composer:
 
 def plain_value(written: str) -> bool | int | float | str | None:
     """What an unquoted scalar means in YAML 1.2's core schema."""
-    if written in _NULL:
-        return None
-    if written in _BOOLEANS:
-        return _BOOLEANS[written]
+    if written in _CONSTANTS:
+        return _CONSTANTS[written]
     if len(written) > 64 or written[0] not in "+-.0123456789":  # no number is as long as that
         return written
     if _INTEGER.fullmatch(written):

@@ -7,8 +7,8 @@ than linear time. Tested by tests/unit/test_expression.py.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from typing import Literal as Choice
+from typing import NamedTuple
 
 from stream.cel.tree import Scalar
 from stream.cel.values import INT_MAX, INT_MIN, UINT_MAX, UInt
@@ -17,8 +17,7 @@ from stream.errors import ExpressionError
 Kind = Choice["word", "quoted", "value", "string", "number", "operator", "end"]
 
 
-@dataclass(frozen=True, slots=True)
-class Token:
+class Token(NamedTuple):  # a tuple, as there are many: made in a quarter of a frozen dataclass's time
     """`text` as it stands in the source; `value` that of a literal (of a number: see `number`)."""
 
     kind: Kind
@@ -43,30 +42,36 @@ _VALUES: dict[str, Scalar] = {"true": True, "false": False, "null": None}
 def tokens(source: str) -> list[Token]:
     """All of a text; the last token is the `end`. Raises ExpressionError with the offset of what is none."""
     found: list[Token] = []
-    position = 0
-    while position < len(source):
-        match = _TOKEN.match(source, position)
+    position, length, match_at = 0, len(source), _TOKEN.match
+    while position < length:
+        match = match_at(source, position)
         if match is None:
             raise unexpected(source, position)
-        start, position = position, match.end()
-        if match["quote"]:
+        start, position, kind = position, match.end(), match.lastgroup
+        if kind == "operator":
+            found.append(Token("operator", match[0], start, position))
+        elif kind == "word":
+            text = match[0]
+            word: Kind = "value" if text in _VALUES else "word"
+            found.append(Token(word, text, start, position, _VALUES.get(text)))
+        elif kind == "quote":
             value, position = _string(source, match)
             found.append(Token("string", source[start:position], start, position, value))
-        elif match["word"]:
-            kind: Kind = "value" if match["word"] in _VALUES else "word"
-            found.append(Token(kind, match["word"], start, position, _VALUES.get(match["word"])))
-        elif match["number"]:
-            if source[position : position + 1] == "." and source[position + 1 : position + 2] in ("", " "):
-                raise ExpressionError("a number that ends in a dot", offset=start)
-            if re.match(r"[A-Za-z0-9_]", source[position : position + 1]):
-                raise unexpected(source, position)
-            found.append(Token("number", match["number"], start, position))
-        elif match["quoted"]:
+        elif kind == "number":
+            _check_end_of_number(source, start, position)
+            found.append(Token("number", match[0], start, position))
+        elif kind == "quoted":
             found.append(Token("quoted", match["quoted"], start, position))
-        elif match["operator"]:
-            found.append(Token("operator", match["operator"], start, position))
-    found.append(Token("end", "", len(source.rstrip()), len(source)))
+    found.append(Token("end", "", len(source.rstrip()), length))
     return found
+
+
+def _check_end_of_number(source: str, start: int, end: int) -> None:
+    after = source[end : end + 1]
+    if after == "." and source[end + 1 : end + 2] in ("", " "):
+        raise ExpressionError("a number that ends in a dot", offset=start)
+    if after == "_" or (after.isascii() and after.isalnum()):
+        raise unexpected(source, end)
 
 
 _HINTS = {
@@ -90,6 +95,8 @@ def unexpected(source: str, position: int) -> ExpressionError:
 def number(token: Token, *, negative: bool = False) -> int | float:
     """The value of a number: int, `UInt` or float. Raises ExpressionError if it is out of range."""
     digits, offset = token.text.lower(), token.start
+    if len(digits) < 18 and digits.isdecimal():  # most of them
+        return -int(digits) if negative else int(digits)
     hexadecimal = digits.startswith("0x")
     if digits.endswith("u"):
         unsigned = int(digits[:-1], 16 if hexadecimal else 10)
@@ -141,8 +148,10 @@ def _string(source: str, match: re.Match[str]) -> tuple[str | bytes, int]:
     end = body.end() + len(quote)
     if "b" in prefix:
         return _bytes(body[0], body.start(), raw), end
-    text = body[0] if raw else _ESCAPE.sub(lambda each: _character(each, body.start()), body[0])
-    if re.search("[\ud800-\udfff]", text):
+    text = body[0]
+    if not raw and "\\" in text:
+        text = _ESCAPE.sub(lambda each: _character(each, body.start()), text)
+    if not text.isascii() and re.search("[\ud800-\udfff]", text):
         raise ExpressionError("half a character (a lone surrogate)", offset=match.start())
     return text, end
 

@@ -11,18 +11,25 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
-from dataclasses import field as attribute
+from typing import Any, Final
 
 from stream.cel.values import UInt
 
 Scalar = None | bool | int | float | str | bytes
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+# Made by the hundred thousand when rules are read, hence no dataclasses: frozen ones take three times as long
+# to make, and have no place to keep their hash. `Final` freezes them for the type checker.
+
+
 class Literal:
-    value: Scalar
-    offset: int = attribute(default=0, compare=False)
+    __slots__ = ("_hash", "offset", "value")
+    __match_args__ = ("value", "offset")
+
+    def __init__(self, value: Scalar, offset: int = 0) -> None:
+        self.value: Final = value
+        self.offset: Final = offset
+        self._hash: int | None = None
 
     def __eq__(self, other: object) -> bool:
         # To Python 1 == True == 1.0, and 0.0 == -0.0; to CEL they are different literals.
@@ -31,37 +38,102 @@ class Literal:
         return type(self.value) is type(other.value) and repr(self.value) == repr(other.value)
 
     def __hash__(self) -> int:
-        return hash((type(self.value), repr(self.value)))
+        if self._hash is None:
+            self._hash = hash((type(self.value), repr(self.value)))
+        return self._hash
+
+    def __repr__(self) -> str:
+        return f"Literal({self.value!r})"
+
+    def __reduce__(self) -> tuple[Any, ...]:  # without the hash, which another process has otherwise
+        return Literal, (self.value, self.offset)
 
 
-@dataclass(frozen=True, slots=True)
 class Ident:
     """A variable (`event`, `traits`, …), the variable of a macro, or the name of a type (`int`)."""
 
-    name: str
-    offset: int = attribute(default=0, compare=False)
+    __slots__ = ("name", "offset")
+    __match_args__ = ("name", "offset")
+
+    def __init__(self, name: str, offset: int = 0) -> None:
+        self.name: Final = name
+        self.offset: Final = offset
+
+    def __eq__(self, other: object) -> bool:
+        return self.name == other.name if isinstance(other, Ident) else NotImplemented
+
+    def __hash__(self) -> int:
+        return hash(self.name)
+
+    def __repr__(self) -> str:
+        return f"Ident({self.name!r})"
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Ident, (self.name, self.offset)
 
 
-@dataclass(frozen=True, slots=True)
 class Select:
     """`operand.field`; `offset` is that of the field's name."""
 
-    operand: Node
-    field: str
-    offset: int = attribute(default=0, compare=False)
+    __slots__ = ("_hash", "field", "offset", "operand")
+    __match_args__ = ("operand", "field", "offset")
+
+    def __init__(self, operand: Node, field: str, offset: int = 0) -> None:
+        self.operand: Final = operand
+        self.field: Final = field
+        self.offset: Final = offset
+        self._hash: int | None = None
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Select):
+            return NotImplemented
+        return self is other or (self.field == other.field and self.operand == other.operand)
+
+    def __hash__(self) -> int:
+        if self._hash is None:
+            self._hash = hash((self.operand, self.field))
+        return self._hash
+
+    def __repr__(self) -> str:
+        return f"Select({self.operand!r}, {self.field!r})"
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Select, (self.operand, self.field, self.offset)
 
 
-@dataclass(frozen=True, slots=True)
 class Call:
     """An operator, a function or a macro applied to its arguments, e.g. `Call("_>=_", (price, fifty))`.
 
     `member`: written `x.f(y)`; x is then the first of `args`.
     """
 
-    function: str
-    args: tuple[Node, ...]
-    offset: int = attribute(default=0, compare=False)
-    member: bool = False
+    __slots__ = ("_hash", "args", "function", "member", "offset")
+    __match_args__ = ("function", "args", "offset", "member")
+
+    def __init__(self, function: str, args: tuple[Node, ...], offset: int = 0, member: bool = False) -> None:
+        self.function: Final = function
+        self.args: Final = args
+        self.offset: Final = offset
+        self.member: Final = member
+        self._hash: int | None = None
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Call):
+            return NotImplemented
+        return self is other or (
+            self.function == other.function and self.member == other.member and self.args == other.args
+        )
+
+    def __hash__(self) -> int:
+        if self._hash is None:
+            self._hash = hash((self.function, self.args, self.member))
+        return self._hash
+
+    def __repr__(self) -> str:
+        return f"Call({self.function!r}, {self.args!r})"
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Call, (self.function, self.args, self.offset, self.member)
 
 
 Node = Literal | Ident | Select | Call

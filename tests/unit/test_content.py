@@ -8,7 +8,7 @@ from collections import defaultdict
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from stream.content import MAX_TEMPLATE_BYTES, Reference, Template, compile_template, findings
@@ -135,6 +135,23 @@ def test_bombs_are_refused_quickly(source: str) -> None:
     assert time.perf_counter() - started < 2
 
 
+TAGS = [
+    "{% for x in event.a %}{{ x }}{{ forloop.index }}",
+    "{% endfor %}",
+    "{% assign y = x | default: event.b %}",
+    "{% capture z %}{{ y }}",
+    "{% endcapture %}",
+    "{{ x }}{{ y }}{{ z[event.c].d }}",
+    "{% if x == event.e %}",
+    "{% else %}{{ y | append: z }}",
+    "{% endif %}",
+    "{% case z %}{% when event.g, y %}",
+    "{% endcase %}",
+    "{% tablerow t in event.rows cols: event.n %}{{ t }}{{ tablerowloop.col }}{% endtablerow %}",
+    "{% increment n %}{{ n }}",
+    "{% cycle event.h, x %}",
+    "{% unless x %}{{ event.k }}{% endunless %}{% echo event.l %}{% liquid assign m = event.o %}{{ m }}",
+]
 pieces = st.sampled_from(
     [
         "{{ ",
@@ -165,3 +182,39 @@ def test_no_text_does_anything_but_render_or_be_refused(source: str) -> None:
     except ContentError as error:
         text = error.message
     assert isinstance(text, str)
+
+
+@given(st.lists(pieces | st.sampled_from(TAGS), max_size=25).map("".join))
+@settings(max_examples=500, deadline=None)
+def test_what_a_template_reads_is_what_the_library_says(source: str) -> None:
+    try:
+        template = Template(source)
+    except ContentError:
+        assume(False)
+    if template._liquid is None:
+        assert not template.references
+        return
+    said = template._liquid.analyze(include_partials=False)
+    expected = {
+        (
+            tuple(each if isinstance(each, str | int) else None for each in variable.segments),
+            variable.span.index,
+        )
+        for same in said.globals.values()
+        for variable in same
+    }
+    assert {(each.path, each.offset) for each in template.references} == expected
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "{{ a | nofilter }}",
+        "{{ a | upcase | nofilter: b }}",
+        "{% assign x = a | nofilter %}",
+        "{% for x in a %}{% if x %}{{ x | nofilter }}{% endif %}{% endfor %}",
+    ],
+)
+def test_an_unknown_filter_is_found_wherever_it_stands(source: str) -> None:
+    (found,) = findings(source)
+    assert (found.message, found.offset) == ("unknown filter `nofilter`", source.index("nofilter"))

@@ -188,6 +188,9 @@ def test_what_is_not_supported_is_refused_by_name(source: str, offset: int, what
         ("[1 2]", 3, "unexpected `2`"),
         ("{1}", 2, "unexpected `}`"),
         ("f(1,)", 4, "unexpected `)`"),
+        ("a || all(size(b) == 3)", 5, "`all` stands behind a list or a map"),
+        ("map(a, x, x)", 0, "`map` stands behind a list or a map"),
+        ("a.b.has(c)", 4, "`has` stands in front"),
         ("-18446744073709551616u", 1, "an unsigned integer of more than 64 bits"),
         (r"b'\u0041'", 2, r"`\u0041` is no escape sequence"),
     ],
@@ -352,6 +355,12 @@ def test_an_error_says_line_and_column_where_there_are_lines() -> None:
         Expression("true &&\n  nobody.at == 1").evaluate({})
     assert caught.value.message == "unknown variable `nobody` (line 2, column 3)"
     assert caught.value.offset == 10
+
+
+def test_a_macro_without_its_list_is_refused_and_breaks_nothing() -> None:
+    """Found by fuzzing: its evaluation ended in a ValueError, and `a.b.has(c)` meant `has(a.b)`."""
+    for source in ("all(1)", "exists()", "filter(a, x)", "a.has()", "a.b.has(a.c)"):
+        failure(source)
 
 
 def test_a_function_that_nobody_knows_is_an_error_when_it_is_evaluated() -> None:

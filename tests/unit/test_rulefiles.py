@@ -174,7 +174,9 @@ def test_a_place_within_a_text_is_found_however_it_is_written(
         ("a: \x01", "1:4: error: not YAML: a character that is not allowed"),
         ("#" * (MAX_BYTES + 1), "error: more than 1,000,000 bytes"),
         ("rules: " + "[" * MAX_DEPTH + "]" * MAX_DEPTH, f"error: nested more than {MAX_DEPTH} levels deep"),
-        ("rules: [" + "a," * 20_000 + "]", "error: more than 20,000 values in one file"),
+        ("rules: [" + "[a, b, c]," * 5_000 + "]", "error: more than 20,000 values in one file"),
+        ("rules: [" + "a," * 5_001 + "]", "1:10009: error: more than 5,000 items in one list"),
+        ("".join(f"k{n}: 1\n" for n in range(5_001)), "5001:1: error: more than 5,000 keys in one mapping"),
         ("traits: {a: &a {}}\nrules: [" + "*a," * (MAX_ALIASES + 1) + "]", "error: more than 10 aliases"),
     ],
 )
