@@ -208,7 +208,8 @@ class Metrics:
         if result.decisions:
             judged = Tally((each.rule, each.outcome, each.reason or "") for each in result.decisions)
             for (rule, outcome, reason), count in judged.items():
-                self._matches.labels(rule).inc(count)
+                if outcome != "deferred":  # it is judged again, and counted then
+                    self._matches.labels(rule).inc(count)
                 self._decisions.labels(rule, outcome, reason).inc(count)
         self._batch_seconds.observe((seconds,))
         self._batch_events.observe((sum(result.events.values()),))
