@@ -172,13 +172,21 @@ def variables_of(node: Node) -> Iterator[str]:
 
 def names_of(node: Node, namespace: str) -> Iterator[str]:
     """The names that a condition selects from a namespace: `segments.NAME`."""
-    if isinstance(node, Select):
-        if node.operand == Ident(namespace):
-            yield node.field
-        yield from names_of(node.operand, namespace)
-    elif isinstance(node, Call):
-        for arg in node.args:
-            yield from names_of(arg, namespace)
+    return (name for root, name in selections_of(node) if root == namespace)
+
+
+def selections_of(node: Node) -> Iterator[tuple[str, str]]:
+    """(variable, field) of what a condition selects from a variable."""
+    rest = [node]
+    while rest:
+        each = rest.pop()
+        if isinstance(each, Select):
+            if isinstance(each.operand, Ident):
+                yield each.operand.name, each.field
+            else:
+                rest.append(each.operand)
+        elif isinstance(each, Call):
+            rest += each.args
 
 
 class _Checker:

@@ -200,39 +200,46 @@ class Rule:
 
     def _fields_of(self, step: int) -> tuple[str, ...] | None:
         """What is read of a step's event: by its name, and of the last one also as `event`."""
-        roots = {self.steps[step].name}
-        conditions = [self.condition, *(each.compares for each in self.steps[step + 1 :])]
-        conditions.append(self.unless.compares if self.unless else None)
+        name, last = self.steps[step].name, step == len(self.steps) - 1
+        roots = {each for each in (name, "event" if last else None) if each is not None}
         fields: set[str | None] = set()
-        for node in conditions:
-            fields.update(_fields_of_event(node, roots) if node is not None else ())
-        if step == len(self.steps) - 1:
-            roots.add("event")
-            fields.update(_fields_of_event(self.condition, {"event"}) if self.condition is not None else ())
-            for channel in self.channels:
-                if channel.address and channel.address[0] == "event":
-                    fields.add(channel.address[1] if len(channel.address) > 1 else None)
+        if self.condition is not None and roots:
+            fields.update(_fields_of_event(self.condition, roots))
+        if name is not None:
+            compared = [each.compares for each in self.steps[step + 1 :]]
+            for node in (*compared, self.unless.compares if self.unless else None):
+                fields.update(_fields_of_event(node, {name}) if node is not None else ())
+        for channel in self.channels if last else ():
+            if channel.address and channel.address[0] == "event":
+                fields.add(channel.address[1] if len(channel.address) > 1 else None)
         contents = [self.content, *(each.content for each in self.variants)]
         for template in (each for content in contents for each in content.values()):
             for reference in template.references:
                 if reference.path[0] in roots:
-                    name = reference.path[1] if len(reference.path) > 1 else None
-                    fields.add(name if isinstance(name, str) else None)
+                    field_name = reference.path[1] if len(reference.path) > 1 else None
+                    fields.add(field_name if isinstance(field_name, str) else None)
         return None if None in fields else tuple(sorted(each for each in fields if each is not None))
 
 
-def _fields_of_event(node: Node, roots: Collection[str | None]) -> Iterator[str | None]:
+def _fields_of_event(node: Node, roots: Collection[str]) -> Iterator[str | None]:
     """The top-level fields that a condition reads of `roots`; None where it takes all of one."""
-    match node:
-        case Select(Ident(root), name) | Call("_[_]", (Ident(root), Literal(str(name)))) if root in roots:
-            yield name
-        case Ident(root):
-            yield from (None,) if root in roots else ()
-        case Select(operand):
-            yield from _fields_of_event(operand, roots)
-        case Call(_, args):
-            for arg in args:
-                yield from _fields_of_event(arg, roots)
+    rest = [node]
+    while rest:
+        each = rest.pop()
+        if isinstance(each, Ident):
+            if each.name in roots:
+                yield None
+        elif isinstance(each, Select):
+            if isinstance(each.operand, Ident) and each.operand.name in roots:
+                yield each.field
+            else:
+                rest.append(each.operand)
+        elif isinstance(each, Call):
+            operand, key = each.args if each.function == "_[_]" else (None, None)
+            if isinstance(operand, Ident) and operand.name in roots and isinstance(key, Literal):
+                yield key.value if isinstance(key.value, str) else None
+            else:
+                rest += each.args
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from stream.codes import Code
 from stream.compiler.reading import Findings, Reader
 from stream.conditions import Traits, TraitShape
 from stream.errors import Location
-from stream.expression import Node
+from stream.expression import Node, unparse
 from stream.rulefiles import Entry, Mapped, RuleFiles, Scalar, Written
 
 
@@ -19,6 +19,7 @@ class Context:
     def __init__(self, files: RuleFiles, findings: Findings) -> None:
         self.files, self.findings = files, findings
         self.predicates: dict[Node, int] = {}
+        self.texts: list[str] = []  # of the predicates, by number
         self.traits: Traits = {name: _shape(entry) for name, entry in files.traits.items()}
         self.segments = tuple(files.segments)
 
@@ -39,7 +40,12 @@ class Context:
 
     def predicate(self, node: Node | None) -> int | None:
         """The number of a condition that sees the event only."""
-        return None if node is None else self.predicates.setdefault(node, len(self.predicates))
+        if node is None:
+            return None
+        number = self.predicates.setdefault(node, len(self.predicates))
+        if number == len(self.texts):
+            self.texts.append(unparse(node))
+        return number
 
     def error(self, code: Code, entry: Entry, message: str, hint: str | None = None) -> None:
         self.findings.add(code, entry.location, message, hint)

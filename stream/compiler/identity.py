@@ -15,7 +15,7 @@ from typing import Any
 
 from stream.content import Template
 from stream.expression import Node, unparse
-from stream.program import Channel, Policy, Rule, RuleSet, Segment, Source, Step, Trait, Unless
+from stream.program import Channel, FieldPath, Policy, Rule, RuleSet, Segment, Source, Step, Trait, Unless
 
 
 def rule_set(
@@ -27,25 +27,22 @@ def rule_set(
     rules: Sequence[Rule],
     predicates: Iterable[Node],
 ) -> RuleSet:
-    """The definitions with their ids, rules in the order in which they are judged."""
-    texts = [unparse(each) for each in predicates]
-    known = tuple(replace(each, stable_id=_hash(_trait_form(each, texts))) for each in traits)
-    found = [replace(each, stable_id=_hash(_identity(each, texts))) for each in rules]
+    """The definitions with their revision, rules in the order in which they are judged."""
     form = {
         "sources": [asdict(each) for each in sources],
-        "traits": [each.stable_id for each in known],
+        "traits": [each.stable_id for each in traits],
         "segments": {each.name: unparse(each.condition) for each in segments},
         "channels": [asdict(each) for each in channels],
         "policy": {**asdict(replace(policy, suppress=None)), "suppress": _condition(policy.suppress)},
-        "rules": [_rule_form(each) for each in found],
+        "rules": [_rule_form(each) for each in rules],
     }
     return RuleSet(
         revision=_hash(form),
         sources=tuple(sources),
-        traits=known,
+        traits=tuple(traits),
         channels=tuple(channels),
         predicates=tuple(predicates),
-        rules=tuple(sorted(found, key=lambda rule: (-rule.priority, rule.name))),
+        rules=tuple(sorted(rules, key=lambda rule: (-rule.priority, rule.name))),
         segments=tuple(segments),
         policy=policy,
     )
@@ -60,7 +57,8 @@ def _condition(node: Node | None) -> str | None:
     return None if node is None else unparse(node)
 
 
-def _trait_form(trait: Trait, predicates: list[str]) -> dict[str, Any]:
+def trait_id(trait: Trait, predicates: Sequence[str]) -> str:
+    """`predicates`: the texts of the predicates, by number."""
     form = {
         "trait": trait.name,
         "function": trait.function,
@@ -70,21 +68,30 @@ def _trait_form(trait: Trait, predicates: list[str]) -> dict[str, Any]:
         "per": trait.per,
         "over": trait.over,
     }
-    return {**form, "k": trait.k} if trait.function == "top" else form
+    return _hash({**form, "k": trait.k} if trait.function == "top" else form)
 
 
-def _identity(rule: Rule, predicates: list[str]) -> dict[str, Any]:
-    return {
-        "rule": rule.name,
-        "steps": [[each.name, each.within, *_event_form(each, predicates)] for each in rule.steps],
-        "unless": rule.unless and [rule.unless.within, *_event_form(rule.unless, predicates)],
-        "wait": rule.wait,
-        "again": rule.again,
-        "key": rule.key,
+def rule_id(
+    name: str,
+    steps: Sequence[Step],
+    unless: Unless | None,
+    wait: int,
+    again: str | None,
+    key: FieldPath | None,
+    predicates: Sequence[str],
+) -> str:
+    form = {
+        "rule": name,
+        "steps": [[each.name, each.within, *_event_form(each, predicates)] for each in steps],
+        "unless": unless and [unless.within, *_event_form(unless, predicates)],
+        "wait": wait,
+        "again": again,
+        "key": key,
     }
+    return _hash(form)
 
 
-def _event_form(step: Step | Unless, predicates: list[str]) -> list[Any]:
+def _event_form(step: Step | Unless, predicates: Sequence[str]) -> list[Any]:
     where = predicates[step.where] if step.where is not None else _condition(step.compares)
     return [step.on, where]
 

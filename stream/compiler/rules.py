@@ -8,6 +8,7 @@ from typing import Literal, cast
 from stream import keys
 from stream.codes import Code
 from stream.compiler.context import Context
+from stream.compiler.identity import rule_id
 from stream.compiler.messages import read_send
 from stream.compiler.reading import VARIABLE, Reader
 from stream.conditions import RESERVED, event_scope, rule_scope, variables_of
@@ -23,15 +24,17 @@ def read_rule(context: Context, entry: Entry, channels: Mapping[str, Channel]) -
     scope = rule_scope(context.traits, context.segments, names)
     read.need("send", "write `send: {channel: …}`")
     send = read_send(context, read, channels, scope)
+    unless, wait, key = _unless(context, read, names), read.duration("wait") or 0, _key(context, read)
+    again = cast(Again | None, read.name("again", keys.AGAIN, "value of `again`"))
     return Rule(
         name=entry.key,
-        stable_id="",
+        stable_id=rule_id(entry.key, steps, unless, wait, again, key, context.texts),
         steps=steps,
         channels=send.channels,
-        unless=_unless(context, read, names),
-        wait=read.duration("wait") or 0,
-        again=cast(Again | None, read.name("again", keys.AGAIN, "value of `again`")),
-        key=_key(context, read),
+        unless=unless,
+        wait=wait,
+        again=again,
+        key=key,
         condition=read.condition("if", scope),
         content=send.content,
         variants=send.variants,

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import cast
 
 from stream import keys
 from stream.codes import Code
 from stream.compiler.context import Context
+from stream.compiler.identity import trait_id
 from stream.conditions import customer_scope, event_scope, names_of
 from stream.expression import Literal
 from stream.program import Segment, Trait, TraitFunction
@@ -26,7 +28,7 @@ def read_trait(context: Context, entry: Entry) -> Trait:
     if function not in (None, "top"):
         why = f"a `{function}` has no `k`: it says how many values a `top` gives"
         read.forbid("k", why, "leave it out", Code.NOT_FOR_THIS_FUNCTION)
-    return Trait(
+    trait = Trait(
         name=entry.key,
         stable_id="",
         function=cast(TraitFunction, function),
@@ -37,6 +39,7 @@ def read_trait(context: Context, entry: Entry) -> Trait:
         over=read.duration("over"),
         k=read.integer("k", 1, keys.MAX_TOP) or 3,
     )
+    return replace(trait, stable_id=trait_id(trait, context.texts))
 
 
 def read_segments(context: Context) -> list[Segment]:

@@ -7,7 +7,7 @@ from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 
 from stream.codes import Code
 from stream.compiler.context import Context
-from stream.conditions import names_of
+from stream.conditions import selections_of
 from stream.content import Reference, Template
 from stream.expression import Node
 from stream.hints import did_you_mean
@@ -149,8 +149,9 @@ def _channels(context: Context, rules: RuleSet) -> None:
 def _unused(context: Context, rules: RuleSet) -> None:
     conditions = [*_conditions(rules.rules, rules.policy), *(each.condition for each in rules.segments)]
     references = [each.path for rule in rules.rules for each in _references(rule)]
+    selected = {each for node in conditions for each in selections_of(node)}
     for namespace, entries in (("traits", context.files.traits), ("segments", context.files.segments)):
-        named = {name for node in conditions for name in names_of(node, namespace)}
+        named = {name for root, name in selected if root == namespace}
         named |= {str(path[1]) for path in references if path[0] == namespace and len(path) > 1}
         whole = any(path == (namespace,) for path in references)
         for name, entry in entries.items():
