@@ -1,9 +1,9 @@
 """The two data sets as events, in the order of event time, the same every time, and before them profiles.
 
 The shop's page events become `clickstream`, CDNOW's purchases become `transactions`. They are two shops with
-different customers and stay so. Nothing is known of these customers besides: their attributes and consents,
-`profiles`, are made up from the customer's id. What was done to them is told in `data/README.md`: CDNOW's 18 months are
+different customers and stay so. What was done to them is told in `data/README.md`: CDNOW's 18 months are
 moved to end on the clickstream's last day, and its purchases, which have no time of day, are given one.
+Addresses and consents are in neither: `profiles` are made up, from the customer's id.
 """
 
 from __future__ import annotations

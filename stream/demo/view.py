@@ -190,7 +190,7 @@ class DemoView:
 
 
 def picture(model: DemoModel, width: int, height: int) -> RenderableType:
-    """The live picture, no taller than `height`: the first rules go before triggers, which take what is left."""
+    """The live picture, no taller than `height`: as many rules as fit, then triggers in what is left."""
     rules = max(1, min(len(_channels(model)), height - _FRAME_LINES - 3))
     room = max(2, height - rules - _FRAME_LINES - 1)
     # Two lines each read better; on a small screen one line each shows more.
@@ -246,7 +246,8 @@ def summary(model: DemoModel) -> RenderableType:
                 "Two public data sets, played on the clock of their events: page events of a shop that its "
                 "authors made up, and real purchases at CDNOW in 1997 and 1998, moved by "
                 f"{_count(SHIFT_DAYS)} days to end with them and spread over the day. "
-                "The two have no customer in common. Addresses, time zones and consents are made up. More: stream/demo/data/README.md",
+                "The two have no customer in common. Addresses, time zones and consents are made up. "
+                "More: stream/demo/data/README.md",
                 style="dim",
             ),
         ),
@@ -300,12 +301,12 @@ def _progress(model: DemoModel, width: int) -> RenderableType:
 
 
 def _rules_table(model: DemoModel, most: int | None = None) -> Table:
-    """What the rules did, the first `most` of them."""
+    """What the rules did: all of them in full, or the first `most` in a line each."""
     table = Table(box=None, padding=(0, 2, 0, 0), header_style="bold", pad_edge=False)
     table.add_column("Rule", no_wrap=True)
     table.add_column("Channel", no_wrap=True)
     table.add_column("Sent", justify="right", no_wrap=True)
-    table.add_column("Held back", no_wrap=True, overflow="ellipsis")
+    table.add_column("Held back", no_wrap=most is not None, overflow="ellipsis")
     for rule, channels in islice(_channels(model).items(), most):
         sent = sum(model.triggers[rule, channel] for channel in channels)
         reasons = Counter({reason: n for (name, reason), n in model.held_back.items() if name == rule})
