@@ -83,8 +83,8 @@ def profile(customer: bytes) -> dict[str, dict[str, Any]]:
     """
     drawn = iter(blake2b(customer, digest_size=32).digest())
 
-    def one_in(share: int) -> bool:
-        """True for about `share` per cent."""
+    def is_among(share: int) -> bool:
+        """Whether the customer is among about `share` per cent."""
         return next(drawn) * 100 < share * 256
 
     name, number = customer.decode(), next(drawn)
@@ -97,13 +97,13 @@ def profile(customer: bytes) -> dict[str, dict[str, Any]]:
         "preferred_channel": (20, _CHANNELS[number // 128]),
         "do_not_contact": (1, True),
     }
-    attributes = {key: value for key, (share, value) in wanted.items() if one_in(share)}
+    attributes = {key: value for key, (share, value) in wanted.items() if is_among(share)}
     consents = {
         purpose: {"granted": True, "at": _CONSENTED, "basis": basis}
-        if one_in(share)
+        if is_among(share)
         else {"granted": False, "at": _CONSENTED}
         for purpose, (share, basis) in _CONSENTS.items()
-        if one_in(95)
+        if is_among(95)
     }
     return {"attributes": attributes, "consents": consents}
 
