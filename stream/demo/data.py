@@ -1,8 +1,9 @@
-"""The two data sets as events, in the order of event time, the same every time.
+"""The two data sets as events, in the order of event time, the same every time, and before them profiles.
 
 The shop's page events become `clickstream`, CDNOW's purchases become `transactions`. They are two shops with
 different customers and stay so. What was done to them is told in `data/README.md`: CDNOW's 18 months are
 moved to end on the clickstream's last day, and its purchases, which have no time of day, are given one.
+Addresses and consents are in neither: `profiles` are made up, from the customer's id.
 """
 
 from __future__ import annotations
@@ -10,17 +11,19 @@ from __future__ import annotations
 import csv
 import gzip
 import io
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import UTC, date, datetime
 from functools import cache
+from hashlib import blake2b
 from importlib.resources import files
 from operator import attrgetter
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import orjson
 
 CLICKSTREAM = "clickstream"
 TRANSACTIONS = "transactions"
+PROFILES = "profiles"
 
 SHIFT_DAYS = (date(2024, 6, 29) - date(1998, 6, 30)).days
 """By how many days CDNOW's purchases are moved: their last day falls on the clickstream's last."""
@@ -31,6 +34,18 @@ _OPEN_SECONDS = 14 * 3_600
 # purchases of one customer and day do, land far apart, and no second is taken twice before all are.
 _STRIDE = 31_153
 _EPOCH = date(1970, 1, 1).toordinal()
+
+_PROFILED = datetime(2022, 12, 31, tzinfo=UTC)  # the day before the first purchase
+_CONSENTED = "2022-11-15T12:00:00Z"
+_TIMEZONES = ("Europe/London", "Europe/Athens", "Europe/Lisbon", "America/New_York")
+_CHANNELS = ("email", "push")
+# Of each consent: its share of the customers in per cent, and on what ground it was given.
+_CONSENTS = {
+    "marketing_email": (60, "double opt-in"),
+    "push": (50, "app setting"),
+    "marketing_post": (45, "order form"),
+    "marketing_phone": (20, "order form"),
+}
 
 
 class Event(NamedTuple):
@@ -43,8 +58,54 @@ class Event(NamedTuple):
 
 
 def events() -> Iterator[Event]:
-    """All events of both data sets, by time; at the same time clickstream first, then in file order."""
-    yield from sorted(clickstream() + transactions(), key=attrgetter("time_ms"))
+    """A profile of every customer, then all events of both data sets, by time.
+
+    At the same time clickstream comes first, then the order is that of the file.
+    """
+    history = sorted(clickstream() + transactions(), key=attrgetter("time_ms"))
+    yield from profiles(event.key for event in history)
+    yield from history
+
+
+def profiles(customers: Iterable[bytes]) -> list[Event]:
+    """A made-up profile of each customer: `customer_id`, `ts`, `attributes`, `consents`; see `profile`."""
+    ts, time_ms = _PROFILED.isoformat().replace("+00:00", "Z"), int(_PROFILED.timestamp()) * 1000
+    return [
+        Event(PROFILES, key, orjson.dumps({"customer_id": key.decode(), "ts": ts} | profile(key)), time_ms)
+        for key in dict.fromkeys(customers)
+    ]
+
+
+def profile(customer: bytes) -> dict[str, dict[str, Any]]:
+    """What the demo makes up of a customer, drawn from a hash of the id: the same every time.
+
+    Addresses are of names and numbers that are reserved for examples and reach nobody.
+    """
+    drawn = iter(blake2b(customer, digest_size=32).digest())
+
+    def is_among(share: int) -> bool:
+        """Whether the customer is among about `share` per cent."""
+        return next(drawn) * 100 < share * 256
+
+    name, number = customer.decode(), next(drawn)
+    wanted = {
+        "email": (95, f"{name}@mail.example"),
+        "push_token": (80, f"device-of-{name}"),
+        "postal_address": (85, f"{number + 1} Example Street, Exampletown"),
+        "phone": (90, f"+1 202 555 01{number % 100:02}"),
+        "timezone": (30, _TIMEZONES[number % len(_TIMEZONES)]),
+        "preferred_channel": (20, _CHANNELS[number // 128]),
+        "do_not_contact": (1, True),
+    }
+    attributes = {key: value for key, (share, value) in wanted.items() if is_among(share)}
+    consents = {
+        purpose: {"granted": True, "at": _CONSENTED, "basis": basis}
+        if is_among(share)
+        else {"granted": False, "at": _CONSENTED}
+        for purpose, (share, basis) in _CONSENTS.items()
+        if is_among(95)
+    }
+    return {"attributes": attributes, "consents": consents}
 
 
 def clickstream() -> list[Event]:

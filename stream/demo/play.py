@@ -1,7 +1,7 @@
-"""Puts the demo's events into Kafka: in batches, in the order of event time, keyed by customer.
+"""Puts the demo's profiles and events into Kafka: in batches, in the order of event time, keyed by customer.
 
-Records of one partition number are collected per topic and sent together as soon as one of the two batches is
-full, so that at every moment both topics have been played up to about the same event time. About: whoever
+Records of one partition number are collected per topic and sent together as soon as one of the batches is
+full, so that at every moment all topics have been played up to about the same event time. About: whoever
 reads meanwhile may see one a batch ahead of the other. Read after the end for results that never vary.
 """
 
@@ -16,10 +16,10 @@ from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
 from aiokafka.partitioner import murmur2
 
-from stream.demo.data import CLICKSTREAM, TRANSACTIONS, Event, events
+from stream.demo.data import CLICKSTREAM, PROFILES, TRANSACTIONS, Event, events
 from stream.errors import BrokerError
 
-TOPICS = (CLICKSTREAM, TRANSACTIONS)
+TOPICS = (PROFILES, CLICKSTREAM, TRANSACTIONS)
 
 _BATCH_BYTES = 128 * 1024
 _PACED_FLUSHES_PER_SECOND = 10
@@ -30,7 +30,7 @@ Progress = Callable[[int, int], None]
 async def play(bootstrap: str, partitions: int, progress: Progress, pace: float | None = None) -> int:
     """Produces all events to topics that exist already, and returns how many once all are acknowledged.
 
-    `bootstrap` is `host:port[,…]`, `partitions` the partition count of both topics. `progress` is called with
+    `bootstrap` is `host:port[,…]`, `partitions` the partition count of all topics. `progress` is called with
     (acknowledged, total) after every batch. `pace` is in events per second; None is as fast as it goes.
     Records carry the event's time as their timestamp, so topics whose retention is shorter than that is ago
     lose them: create them with `retention.ms=-1`.
@@ -50,7 +50,7 @@ async def play(bootstrap: str, partitions: int, progress: Progress, pace: float 
     except KafkaError as error:
         raise BrokerError(
             f"the demo's events could not be written to Kafka at {bootstrap}: {error}",
-            hint="is the broker running, and do the topics clickstream and transactions exist?",
+            hint=f"is the broker running, and do the topics {', '.join(TOPICS)} exist?",
         ) from error
     return len(history)
 
@@ -101,7 +101,7 @@ class _Player:
             await self._send(partition)
 
     async def _send(self, partition: int) -> None:
-        """Hands over what both topics have for a partition. Waits while an earlier batch is still queued."""
+        """Hands over what the topics have for a partition. Waits while an earlier batch is still queued."""
         for topic in TOPICS:
             batch = self._open.pop((topic, partition), None)
             if batch is None:

@@ -50,7 +50,9 @@ async def run(*, rules: Path, keep: bool, partitions: int) -> int:
     # Its warnings about topics that are just being made would tear the picture; what fails is raised.
     logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
     console = Console()
-    view = DemoView(console, rules={rule.name: rule.channels[0].name for rule in rule_set.rules})
+    view = DemoView(
+        console, rules={rule.name: [each.name for each in rule.channels] for rule in rule_set.rules}
+    )
     console.print("Starting Apache Kafka; the first time it is fetched, 45 MB", highlight=False)
     kafka = EmbeddedKafka(console=console)
     await asyncio.to_thread(kafka.start)
@@ -92,7 +94,7 @@ def _free_port(wanted: int) -> int:
 
 
 async def _load_data(settings: Settings, partitions: int, view: DemoView) -> int:
-    view.on_stage("Loading 18 months of purchases and six months of clicks into Kafka")
+    view.on_stage("Loading profiles, 18 months of purchases and six months of clicks into Kafka")
     async with admin_client(settings) as client:
         # The events are years old: with a retention Kafka would delete them.
         forever = {"retention.ms": "-1"}

@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import chain, islice
 from types import TracebackType
 from typing import Any
 
@@ -33,6 +34,7 @@ CHANNEL_STYLES = {
     "web": "green",
     "push": "magenta",
     "call_center": "yellow",
+    "phone": "yellow",
     "direct_mail": "blue",
 }
 
@@ -54,11 +56,12 @@ class DemoModel:
 
     `measured` events were applied in `seconds` of the machine's time, waiting for the first left out.
 
-    `rules` maps the rules that are known beforehand to their channel, so that a silent one is seen, too.
+    `rules` maps the rules that are known beforehand to their channels, so that a silent one is seen, too.
+    `held_back` counts by rule and reason, `put_off` by rule what quiet hours let wait.
     `newest` holds the newest trigger of each rule, the oldest first.
     """
 
-    rules: dict[str, str] = field(default_factory=dict)
+    rules: dict[str, tuple[str, ...]] = field(default_factory=dict)
     stage: str = ""
     played: int = 0
     events_done: int = 0
@@ -68,6 +71,7 @@ class DemoModel:
     measured: int = 0
     triggers: Counter[tuple[str, str]] = field(default_factory=Counter)
     held_back: Counter[tuple[str, str]] = field(default_factory=Counter)
+    put_off: Counter[str] = field(default_factory=Counter)
     newest: dict[str, Shown] = field(default_factory=dict)
 
     @property
@@ -83,17 +87,17 @@ class DemoModel:
 class DemoView:
     """The demo's screen, as a context manager. Feed it from one thread.
 
-    `rules` maps the names of the rules to their channels; `now` is a clock in seconds.
+    `rules` maps the names of the rules to the names of their channels; `now` is a clock in seconds.
     """
 
     def __init__(
         self,
         console: Console | None = None,
         *,
-        rules: Mapping[str, str] | None = None,
+        rules: Mapping[str, Sequence[str]] | None = None,
         now: Callable[[], float] = time.monotonic,
     ) -> None:
-        self.model = DemoModel(rules=dict(rules or {}))
+        self.model = DemoModel(rules={name: tuple(channels) for name, channels in (rules or {}).items()})
         self._console = console or Console()
         self._now = now
         self._live: Live | None = None
@@ -154,7 +158,9 @@ class DemoView:
 
     def on_decision(self, decision: Mapping[str, Any]) -> None:
         """Takes a decision record. What was sent is counted by its trigger."""
-        if decision["outcome"] != "sent":
+        if decision["outcome"] == "deferred":  # the decision proper is still to come
+            self.model.put_off[decision["rule"]] += 1
+        elif decision["outcome"] != "sent":
             self.model.held_back[decision["rule"], decision["reason"] or decision["outcome"]] += 1
         self._tick()
 
@@ -184,8 +190,8 @@ class DemoView:
 
 
 def picture(model: DemoModel, width: int, height: int) -> RenderableType:
-    """The live picture, no taller than `height` as long as the rules fit: triggers take what is left."""
-    rules = len(_channels(model))
+    """The live picture, no taller than `height`: as many rules as fit, then triggers in what is left."""
+    rules = max(1, min(len(_channels(model)), height - _FRAME_LINES - 3))
     room = max(2, height - rules - _FRAME_LINES - 1)
     # Two lines each read better; on a small screen one line each shows more.
     two_lines = room >= 2 * min(4, len(model.newest))
@@ -193,7 +199,7 @@ def picture(model: DemoModel, width: int, height: int) -> RenderableType:
     return Group(
         _progress(model, width),
         Text(),
-        _rules_table(model),
+        _rules_table(model, rules),
         _channel_line(model),
         Text(),
         Text("Newest triggers, one for each rule", style="bold"),
@@ -226,6 +232,8 @@ def summary(model: DemoModel) -> RenderableType:
     totals.add_row("Triggers", _count(model.sent), f"by {len({rule for rule, _ in model.triggers})} rules")
     for reason, count in _by_second(model.held_back).most_common():
         totals.add_row("Held back", _count(count), f"reason: {reason}")
+    if model.put_off:
+        totals.add_row("Put off", _count(model.put_off.total()), "to the end of quiet hours")
     return Padding(
         Group(
             Text("What came of it", style="bold"),
@@ -238,7 +246,8 @@ def summary(model: DemoModel) -> RenderableType:
                 "Two public data sets, played on the clock of their events: page events of a shop that its "
                 "authors made up, and real purchases at CDNOW in 1997 and 1998, moved by "
                 f"{_count(SHIFT_DAYS)} days to end with them and spread over the day. "
-                "The two have no customer in common. More: stream/demo/data/README.md",
+                "The two have no customer in common. Addresses, time zones and consents are made up. "
+                "More: stream/demo/data/README.md",
                 style="dim",
             ),
         ),
@@ -291,18 +300,19 @@ def _progress(model: DemoModel, width: int) -> RenderableType:
     return Group(Text(model.stage, style="dim", no_wrap=True, overflow="ellipsis"), grid)
 
 
-def _rules_table(model: DemoModel) -> Table:
+def _rules_table(model: DemoModel, most: int | None = None) -> Table:
+    """What the rules did: all of them in full, or the first `most` in a line each."""
     table = Table(box=None, padding=(0, 2, 0, 0), header_style="bold", pad_edge=False)
     table.add_column("Rule", no_wrap=True)
     table.add_column("Channel", no_wrap=True)
     table.add_column("Sent", justify="right", no_wrap=True)
-    table.add_column("Held back", no_wrap=True, overflow="ellipsis")
-    for rule, channel in _channels(model).items():
-        sent = model.triggers[rule, channel]
+    table.add_column("Held back", no_wrap=most is not None, overflow="ellipsis")
+    for rule, channels in islice(_channels(model).items(), most):
+        sent = sum(model.triggers[rule, channel] for channel in channels)
         reasons = Counter({reason: n for (name, reason), n in model.held_back.items() if name == rule})
         table.add_row(
             Text(rule, style="" if sent else "dim"),
-            Text(channel, style=CHANNEL_STYLES.get(channel, "")),
+            Text(", ").join(Text(each, style=CHANNEL_STYLES.get(each, "")) for each in channels),
             Text(_count(sent), style="" if sent else "dim"),
             Text(", ".join(f"{reason} {_count(n)}" for reason, n in reasons.most_common()), style="dim"),
         )
@@ -311,7 +321,7 @@ def _rules_table(model: DemoModel) -> Table:
 
 def _channel_line(model: DemoModel) -> Text:
     by_channel = _by_second(model.triggers)
-    channels = sorted(set(_channels(model).values()), key=lambda name: (-by_channel[name], name))
+    channels = sorted(set(chain(*_channels(model).values())), key=lambda name: (-by_channel[name], name))
     line = Text(" · ", style="dim").join(
         Text.assemble(
             (name, f"not dim {CHANNEL_STYLES.get(name, '')}"), (f" {_count(by_channel[name])}", "not dim")
@@ -338,9 +348,13 @@ def _trigger_lines(shown: Shown, width: int, two_lines: bool) -> list[Text]:
     return [head, content]
 
 
-def _channels(model: DemoModel) -> dict[str, str]:
-    """Every rule with its channel: those known beforehand, then others as they came up."""
-    return model.rules | dict(model.triggers.keys())
+def _channels(model: DemoModel) -> dict[str, tuple[str, ...]]:
+    """Every rule with its channels: those known beforehand, then others as they came up."""
+    found = dict(model.rules)
+    for rule, channel in model.triggers:
+        if channel not in found.get(rule, ()):
+            found[rule] = (*found.get(rule, ()), channel)
+    return found
 
 
 def _by_second(counts: Counter[tuple[str, str]]) -> Counter[str]:

@@ -58,7 +58,7 @@ def test_a_worker_killed_in_the_middle_gives_the_same_triggers(
 ) -> None:
     whole = run(kafka, "demo-whole", tmp_path, history, lambda worker: None)
     count = len(whole)
-    assert count > 10_000
+    assert count > 8_000
     killed_at: list[int] = []
 
     def kill(worker: Worker) -> None:
@@ -111,7 +111,7 @@ def test_the_demo_ends_by_itself_with_a_summary_and_leaves_nothing_behind() -> N
             text += line
             seen.update(family.children(recursive=True))
     assert demo.wait(timeout=60) == 0, text
-    assert "100,765" in text
+    assert "124,935" in text  # events and profiles
     assert "cart-left-behind" in text
     assert "Traceback" not in text
     assert seen, "Kafka and a worker were seen"

@@ -1,14 +1,18 @@
-"""The two data sets as events: what they hold, in which order, and that nothing was made up or lost."""
+"""The two data sets as events, what they hold and in which order; and the profiles that are made up."""
 
 from __future__ import annotations
 
+import re
 from collections import Counter
+from collections.abc import Callable
 from datetime import datetime
+from typing import Any
 
 import orjson
 import pytest
 
-from stream.demo.data import SHIFT_DAYS, Event, events
+from stream.cel.times import iana_zone
+from stream.demo.data import SHIFT_DAYS, Event, events, profile
 
 DAY_MS = 86_400_000
 
@@ -28,8 +32,69 @@ def orders(history: list[Event]) -> list[Event]:
     return [event for event in history if event.topic == "transactions"]
 
 
-def test_every_line_of_both_files_is_an_event(history: list[Event]) -> None:
-    assert Counter(event.topic for event in history) == {"clickstream": 31_106, "transactions": 69_659}
+@pytest.fixture(scope="module")
+def profiles(history: list[Event]) -> dict[str, dict[str, Any]]:
+    return {event.key.decode(): orjson.loads(event.value) for event in history if event.topic == "profiles"}
+
+
+def test_every_line_of_both_files_is_an_event_and_every_customer_has_a_profile(history: list[Event]) -> None:
+    of_topic = Counter(event.topic for event in history)
+    assert of_topic == {"profiles": 24_170, "clickstream": 31_106, "transactions": 69_659}
+    assert len({event.key for event in history}) == 24_170
+
+
+def test_profiles_come_before_all_events(history: list[Event]) -> None:
+    assert {event.topic for event in history[:24_170]} == {"profiles"}
+    assert history[24_169].time_ms < history[24_170].time_ms
+
+
+def test_profiles_are_the_same_every_time() -> None:
+    assert profile(b"user_0007") == {
+        "attributes": {
+            "email": "user_0007@mail.example",
+            "push_token": "device-of-user_0007",
+            "postal_address": "143 Example Street, Exampletown",
+            "phone": "+1 202 555 0142",
+            "preferred_channel": "push",
+        },
+        "consents": {
+            "marketing_email": {"granted": True, "at": "2022-11-15T12:00:00Z", "basis": "double opt-in"},
+            "push": {"granted": True, "at": "2022-11-15T12:00:00Z", "basis": "app setting"},
+            "marketing_post": {"granted": True, "at": "2022-11-15T12:00:00Z", "basis": "order form"},
+            "marketing_phone": {"granted": False, "at": "2022-11-15T12:00:00Z"},
+        },
+    }
+
+
+def test_shares_of_profiles_are_plausible(profiles: dict[str, dict[str, Any]]) -> None:
+    def share(has: Callable[[dict[str, Any]], object]) -> float:
+        return sum(1 for each in profiles.values() if has(each)) / len(profiles)
+
+    granted = {
+        purpose: share(lambda each, purpose=purpose: each["consents"].get(purpose, {}).get("granted"))
+        for purpose in ("marketing_email", "push", "marketing_post", "marketing_phone")
+    }
+    assert granted == pytest.approx(
+        {"marketing_email": 0.57, "push": 0.475, "marketing_post": 0.43, "marketing_phone": 0.19}, abs=0.01
+    )
+    has = {name: share(lambda each, name=name: name in each["attributes"]) for name in ("email", "timezone")}
+    assert has == pytest.approx({"email": 0.95, "timezone": 0.30}, abs=0.01)
+    assert 0.005 < share(lambda each: each["attributes"].get("do_not_contact")) < 0.02
+    assert share(lambda each: "marketing_email" not in each["consents"]) > 0.04  # never asked
+
+
+def test_addresses_are_examples(profiles: dict[str, dict[str, Any]]) -> None:
+    for each in profiles.values():
+        attributes = each["attributes"]
+        assert attributes.get("email", ".example").endswith(".example")
+        assert re.fullmatch(r"\+1 202 555 01\d\d", attributes.get("phone", "+1 202 555 0100"))
+        assert "Example Street" in attributes.get("postal_address", "Example Street")
+
+
+def test_time_zones_are_known(profiles: dict[str, dict[str, Any]]) -> None:
+    found = {each["attributes"]["timezone"] for each in profiles.values() if "timezone" in each["attributes"]}
+    assert len(found) == 4
+    assert all(iana_zone(each) for each in found)
 
 
 def test_events_are_in_the_order_of_their_time(history: list[Event]) -> None:
@@ -52,12 +117,12 @@ def test_key_time_and_id_agree_with_the_record(history: list[Event]) -> None:
         value = orjson.loads(event.value)
         assert event.key == value["customer_id"].encode()
         assert datetime.fromisoformat(value["ts"]).timestamp() * 1000 == event.time_ms
-        ids.add(value["event_id"])
+        ids.add((event.topic, value.get("event_id", value["customer_id"])))
     assert len(ids) == len(history)
 
 
 def test_events_are_those_of_the_files(history: list[Event]) -> None:
-    by_id = {value["event_id"]: value for value in (orjson.loads(event.value) for event in history)}
+    by_id = {value.get("event_id"): value for value in (orjson.loads(event.value) for event in history)}
     assert by_id["click-00001"] == {
         "event": "home",
         "customer_id": "user_0000",

@@ -1,4 +1,4 @@
-"""Playing: every event once, on the partition that Kafka's clients choose, in order, both topics in step."""
+"""Playing: every event once, on the partition that Kafka's clients choose, in order, all topics in step."""
 
 from __future__ import annotations
 
@@ -69,7 +69,12 @@ class FakeProducer:
 
 
 HISTORY = [
-    Event(("clickstream", "transactions")[n % 7 == 0], b"customer-%d" % (n % 5), b"%d" % n, n)
+    Event(
+        "profiles" if n < 20 else ("clickstream", "transactions")[n % 7 == 0],
+        b"customer-%d" % (n % 5),
+        b"%d" % n,
+        n,
+    )
     for n in range(100)
 ]
 
@@ -123,13 +128,13 @@ async def test_producer_is_idempotent_and_waits_for_all_replicas(producer: FakeP
     assert producer.stopped
 
 
-async def test_both_topics_of_a_partition_are_played_in_step(producer: FakeProducer) -> None:
+async def test_the_topics_of_a_partition_are_played_in_step(producer: FakeProducer) -> None:
     await playing.play("localhost:1", 1, lambda done, total: None)
     reached = dict.fromkeys(playing.TOPICS, -1)
     for number, (topic, _, batch) in enumerate(producer.sent):
         reached[topic] = batch.records[-1][0]
         if number + 1 < len(producer.sent) and producer.sent[number + 1][0] == "clickstream":
-            # A round is over: nothing older than what one topic has reached is still to come in the other.
+            # A round is over: nothing older than what one topic has reached is still to come in another.
             later = [record for _, _, each in producer.sent[number + 1 :] for record in each.records]
             assert min(time for time, _ in later) > max(reached.values())
 

@@ -10,7 +10,8 @@ from rich.console import Console, RenderableType
 
 from stream.demo.view import DemoView, next_steps, picture, status_line, summary
 
-RULES = {f"rule-number-{n}": ("email", "web", "push", "call_center", "direct_mail")[n % 5] for n in range(13)}
+CHANNELS = ("email", "web", "push", "call_center", "direct_mail")
+RULES = {f"rule-number-{n}": CHANNELS[n % 5 : n % 5 + 1] for n in range(13)}
 
 
 class FakeClock:
@@ -41,7 +42,7 @@ def text_of(renderable: RenderableType, width: int = 100) -> str:
     return console.export_text()
 
 
-def quiet_view(clock: FakeClock | None = None, rules: dict[str, str] | None = None) -> DemoView:
+def quiet_view(clock: FakeClock | None = None, rules: dict[str, tuple[str, ...]] | None = None) -> DemoView:
     return DemoView(Console(file=io.StringIO(), width=100), rules=rules, now=clock or FakeClock())
 
 
@@ -51,7 +52,7 @@ def busy_view() -> DemoView:
     view.model.stage = "Playing 18 months"
     view.on_played(100_765, 100_765)
     view.on_progress(45_678, 100_765, 31_234.5)
-    for rule, channel in RULES.items():
+    for rule, (channel,) in RULES.items():
         for _ in range(1_234):
             view.on_trigger(trigger(rule, channel))
         view.on_decision(decision(rule))
@@ -76,7 +77,7 @@ def test_triggers_are_counted_by_rule_and_by_channel() -> None:
 
 
 def test_what_was_held_back_stands_with_its_reason() -> None:
-    view = quiet_view(rules={"cart": "email"})
+    view = quiet_view(rules={"cart": ("email",)})
     for _ in range(4):
         view.on_decision(decision("cart"))
     view.on_decision(decision("cart", reason="content"))
@@ -87,8 +88,48 @@ def test_what_was_held_back_stands_with_its_reason() -> None:
     assert row_of(text, "Held back") == ["Held", "back", "4", "reason:", "limit"]
 
 
+def test_a_rule_of_several_channels_has_one_line_with_their_sum() -> None:
+    view = quiet_view(rules={"cart": ("push", "email")})
+    for channel, times in (("push", 3), ("email", 2)):
+        for _ in range(times):
+            view.on_trigger(trigger("cart", channel))
+    text = text_of(summary(view.model))
+    assert row_of(text, "cart") == ["cart", "push,", "email", "5"]
+    assert "push 3 · email 2" in text
+
+
+def test_what_quiet_hours_put_off_is_not_held_back() -> None:
+    view = quiet_view(rules={"cart": ("email",)})
+    view.on_decision(decision("cart", outcome="deferred", reason="quiet"))
+    view.on_decision(decision("cart", reason="quiet"))
+    text = text_of(summary(view.model))
+    assert row_of(text, "cart") == ["cart", "email", "0", "quiet", "1"]
+    assert row_of(text, "Put off") == ["Put", "off", "1", "to", "the", "end", "of", "quiet", "hours"]
+
+
+def test_rules_that_do_not_fit_the_screen_are_in_the_summary() -> None:
+    view = quiet_view(rules={f"rule-{n:02}": ("web",) for n in range(30)})
+    view.on_trigger(trigger("rule-00", "web"))
+    lines = text_of(picture(view.model, 80, 24), 80).rstrip("\n").splitlines()
+    assert len(lines) < 24
+    assert any(line.startswith("rule-00") for line in lines)
+    assert row_of(text_of(summary(view.model), 80), "rule-29")[-1] == "0"
+
+
+def test_every_reason_stands_in_the_summary_at_eighty_columns() -> None:
+    view = quiet_view(rules={"browsing-without-buying": ("direct_mail",)})
+    reasons = ("limit", "suppressed", "consent", "address", "quiet", "group", "cap", "holdout")
+    for reason in reasons:
+        view.on_decision(decision("browsing-without-buying", reason=reason))
+    text = text_of(summary(view.model), 80)
+    table = " ".join(text.partition("Rule ")[2].split())
+    assert all(f"{reason} 1" in table for reason in reasons)
+
+
 def test_a_rule_that_never_fired_is_shown_with_zero() -> None:
-    assert row_of(text_of(picture(quiet_view(rules={"silent": "push"}).model, 100, 40)), "silent")[-1] == "0"
+    assert (
+        row_of(text_of(picture(quiet_view(rules={"silent": ("push",)}).model, 100, 40)), "silent")[-1] == "0"
+    )
 
 
 @pytest.mark.parametrize("width", [80, 100, 120])
