@@ -17,6 +17,7 @@ from stream.errors import TopologyError
 from stream.settings import Settings
 
 TOPICS = (CLICKSTREAM, TRANSACTIONS)
+EMPTY_TOPICS = ("profiles",)  # which the example rules read, too: the workloads have no profiles
 BATCH_BYTES = 256 * 1024
 BATCHES_IN_FLIGHT = 32
 
@@ -37,8 +38,8 @@ class Loaded:
 
 
 async def create_topics(admin: AIOKafkaAdminClient, prefix: str, replication: int) -> None:
-    """Create the two source topics. Raises TopologyError where one is there with another partition count."""
-    topics = [prefix + topic for topic in TOPICS]
+    """Create the source topics. Raises TopologyError where one is there with another partition count."""
+    topics = [prefix + topic for topic in (*TOPICS, *EMPTY_TOPICS)]
     await topology.create_topics(
         admin, dict.fromkeys(topics, TOPIC_CONFIG), partitions=PARTITIONS, replication=replication
     )

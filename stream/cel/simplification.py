@@ -45,6 +45,8 @@ def _simpler(node: Node, *, judged: bool) -> Node:
     if isinstance(node, Literal | Ident):
         return node
     if isinstance(node, Select):
+        if _is_path(node):
+            return node
         operand = _simpler(node.operand, judged=False)
         return _folded(node if operand is node.operand else Select(operand, node.field, node.offset))
     if node.function in _CHAINS:
@@ -139,6 +141,8 @@ def _is_boolean(node: Node) -> bool:
 
 def _folded(node: Select | Call) -> Node:
     """The literal that a node without variables comes to; the node itself if that is none, or an error."""
+    if isinstance(node, Call) and node.function not in MACROS and any(map(_is_path, node.args)):
+        return node
     if not _is_closed(node, ()):
         return node
     try:
@@ -146,6 +150,13 @@ def _folded(node: Select | Call) -> Node:
     except ExpressionError:
         return node
     return Literal(value, node.offset) if _is_literal(value) else node
+
+
+def _is_path(node: Node) -> bool:
+    """Whether it is a variable or a field of one, as most operands are: there is nothing to simplify."""
+    while isinstance(node, Select):
+        node = node.operand
+    return isinstance(node, Ident)
 
 
 def _is_closed(node: Node, bound: tuple[str, ...]) -> bool:

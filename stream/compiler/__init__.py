@@ -103,6 +103,8 @@ def _no_collection() -> Iterator[None]:
     try:
         yield
     finally:
+        gc.freeze()  # and back: all of it counts as old, and is not looked through at once
+        gc.unfreeze()
         gc.enable()
 
 

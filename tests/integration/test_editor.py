@@ -189,7 +189,7 @@ def test_a_mistake_is_underlined(editor: Editor, tmp_path: Path) -> None:
     assert any("wehre" in each["message"] for each in editor.diagnostics[uri])
 
 
-@pytest.mark.parametrize("file", sorted(RULES.glob("*.yaml")), ids=lambda path: path.name)
+@pytest.mark.parametrize("file", sorted(RULES.rglob("*.yaml")), ids=lambda path: path.name)
 def test_the_example_files_have_no_red_lines(editor: Editor, file: Path) -> None:
     uri = editor.open(file, file.read_text())
     assert editor.diagnostics[uri] == []
