@@ -349,7 +349,10 @@ cdef class _Reader:
 
     cdef Py_ssize_t length(self) except -1:
         """A count or a length: what is counted takes at least a byte, so it is at most what is left."""
-        return self.bounded(self.end - self.at)
+        cdef uint64_t value = self.number()
+        if value > <uint64_t> (self.end - self.at):     # what is left after the number itself
+            raise corrupt("a length or a count goes beyond its end")
+        return <Py_ssize_t> value
 
     cdef double double(self) except? -1.0:
         cdef uint64_t bits = 0

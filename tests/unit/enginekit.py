@@ -19,6 +19,7 @@ SECOND, MINUTE, HOUR, DAY = 1000, 60_000, 3_600_000, 86_400_000
 WEB = Channel("web", "triggers.web", None, ("event", "contact", "address"))
 BARE = Channel("web", "triggers.web")
 CLICKS = Source("clicks", "shop.clicks", ("customer",), ("event",), None, ("ts",), ("id",))
+PROFILES = Source("profiles", "shop.profiles", ("customer",), time=("ts",), kind="profile")
 ORDERS = Source("orders", "shop.orders", ("customer",), None, "purchase", ("ts",), None)
 
 
@@ -116,11 +117,12 @@ class World:
         self,
         records: Mapping[str, Sequence[Rec]] | None = None,
         *,
-        ended: Sequence[str] = ("clicks", "orders"),
+        ended: Sequence[str] | None = None,
         limit: int = 5000,
     ) -> Result:
-        """One call of the engine."""
-        batch = Batch(3, records or {}, frozenset(ended))
+        """One call of the engine; `ended` None: all sources have."""
+        names = [source.name for source in self.rules.sources] if ended is None else ended
+        batch = Batch(3, records or {}, frozenset(names))
         self.result = process(batch, self.rules, self.state, self.clock, limit=limit)
         self.decisions += self.result.decisions
         return self.result

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import struct
+from typing import Any
 
+import orjson
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
@@ -13,15 +15,34 @@ from stream._codec import decode, decode_reached, encode, encode_reached
 from stream._state import ABSENT, Layout
 from stream.engine import PartitionState
 from stream.errors import StateError
-from tests.unit.enginekit import DAY, HOUR, MINUTE, T0, Rec, Rules, World, rec
+from stream.program import Channel, Limit, Policy, Quiet, Step
+from tests.unit.enginekit import (
+    BARE,
+    CLICKS,
+    DAY,
+    HOUR,
+    MINUTE,
+    ORDERS,
+    PROFILES,
+    T0,
+    Rec,
+    Rules,
+    World,
+    rec,
+)
 
 SLICE = HOUR // 60
+NIGHTLY = Channel("nightly", "triggers.nightly", cap=Limit(2, DAY), quiet=Quiet(0, 20 * 60))
+
+
+NEVER = Step(("never",), within=HOUR)
+FUNCTIONS = ("mean", "min", "max", "first", "distinct", "top")
 
 
 def everything() -> Rules:
     """A rule set that makes every kind of part."""
-    return (
-        Rules()
+    rules = (
+        Rules(CLICKS, ORDERS, PROFILES)
         .trait("views", "count", "view", over=HOUR)
         .trait("total", "count", "view")
         .trait("by_sku", "count", "view", per="sku", over=HOUR)
@@ -29,10 +50,30 @@ def everything() -> Rules:
         .trait("spend_at", "sum", "purchase", field="amount", per="store")
         .trait("page", "last", "view", field="page", over=HOUR)
         .trait("page_of", "last", "view", field="page", per="sku")
+        .trait("rhythm", "gap", "view", over=DAY)
+        .trait("rhythm_of", "gap", "view", per="sku")
         .rule("left", "cart", unless=("purchase", 30 * MINUTE))
-        .rule("wished", "wish", unless=("purchase", DAY))
+        .rule("wished", "wish", unless=("purchase", DAY), key=("id",), stale_after=MINUTE)
         .rule("seen", "view", limit=(3, DAY))
+        .rule(
+            "paired", "", steps=(Step(("wish",), name="wish"), Step(("view",)), Step(("never",), within=HOUR))
+        )
+        .rule("open", "", steps=(Step(("cart",)), Step(("never",))))
+        .rule("night", "wish", channels=(NIGHTLY,), group="g")
+        .rule("timed", "cart", wait=MINUTE, group="g")
     )
+    for name in FUNCTIONS:
+        rules.trait(name, name, "view", field="n", over=DAY).trait(
+            f"{name}_of", name, "view", field="n", per="sku"
+        )
+    rules.channels = (BARE, NIGHTLY)
+    rules.policy = Policy(timezone="UTC", cap=Limit(5, DAY))
+    return rules
+
+
+def profile(offset: int, at: int, **parts: Any) -> Rec:
+    data = {"customer": "c1", "ts": T0 + at, **parts}
+    return Rec(offset, T0 + at, orjson.dumps(data))
 
 
 def a_full_world() -> World:
@@ -40,12 +81,23 @@ def a_full_world() -> World:
     skus = ["a", "ü", 7, 2**63 + 5, True, False, -3]
     pages = ["/home", "", None, 1.5, -(2**40), 2**64 - 1, True, False]
     records = [
-        rec(n, n * 7 * MINUTE, "view", sku=skus[n % len(skus)], page=pages[n % len(pages)]) for n in range(30)
+        rec(n, n * 7 * MINUTE, "view", sku=skus[n % len(skus)], page=pages[n % len(pages)], n=n % 4)
+        for n in range(30)
     ]
-    carts = [rec(30, 205 * MINUTE, "cart"), rec(31, 206 * MINUTE, "wish", id=12)]
+    more = [
+        rec(30, 205 * MINUTE, "cart"),
+        rec(31, 206 * MINUTE, "wish", id=12),
+        rec(32, 207 * MINUTE, "view"),
+    ]
+    late = rec(33, 100 * MINUTE, "wish", id=True)
     orders = [rec(n, n * 50 * MINUTE, amount=n * 1.1, store=f"s{n}") for n in range(4)]
-    world.play({"clicks": [*records, *carts], "orders": orders})
-    assert world.state.timers == 2
+    said = {"mail": {"granted": True, "at": T0, "basis": "form"}, "post": {"granted": False, "at": T0 + 1}}
+    profiles = [profile(0, 0, attributes={"tier": "gold", "tags": ["a", None]}, consents=said)]
+    world.play({"clicks": [*records, *more, late], "orders": orders, "profiles": profiles})
+    world.clicks(rec(34, 208 * MINUTE, "other"))
+    outcomes = {(each.rule, each.outcome) for each in world.decisions}
+    assert {("night", "deferred"), ("timed", "sent")} <= outcomes
+    assert world.state.timers == 6  # left, wished twice, paired, night twice
     return world
 
 
@@ -149,7 +201,11 @@ def test_the_byte_form_is_read_back_as_it_was() -> None:
     changed = world.state.take_changed()
     for key, value in changed[:-1]:
         assert encode(decode(layout, key.decode(), value)) == value
-    assert decode_reached(changed[-1][1]) == {"clicks": T0 + 206 * MINUTE, "orders": T0 + 150 * MINUTE}
+    assert decode_reached(changed[-1][1]) == {
+        "clicks": T0 + 208 * MINUTE,
+        "orders": T0 + 150 * MINUTE,
+        "profiles": T0,
+    }
 
 
 def test_a_restored_state_goes_on_as_the_original() -> None:
@@ -193,7 +249,7 @@ def test_the_size_is_that_of_the_records() -> None:
 @pytest.mark.parametrize("key", [b"\xff", b"x" * 257])
 def test_a_key_that_is_no_customer_is_an_error(key: bytes) -> None:
     with pytest.raises(StateError):
-        World(everything().build()).state.load(key, b"\x01\x00\x00\x00\x00")
+        World(everything().build()).state.load(key, b"\x02\x00\x00\x00\x00\x00\x00\x00\x00")
 
 
 @pytest.mark.parametrize(
@@ -201,7 +257,7 @@ def test_a_key_that_is_no_customer_is_an_error(key: bytes) -> None:
 )
 def test_a_version_from_the_future_is_an_error_with_a_hint(read) -> None:  # type: ignore[no-untyped-def]
     with pytest.raises(StateError, match="version") as caught:
-        read(b"\x02\x00\x00\x00\x00")
+        read(b"\x03\x00\x00\x00\x00")
     assert caught.value.hint
 
 
@@ -234,7 +290,15 @@ def test_a_part_that_is_longer_than_what_it_holds_is_an_error() -> None:
     layout = Layout(Rules().trait("total", "count", "view").build())
 
     def state(body: bytes) -> bytes:
-        return b"\x01\x00\x01" + b"\x0btrait-total" + bytes([len(body)]) + body + b"\x00\x00"
+        return (
+            b"\x02\x00"
+            + b"\x00\x00\x00\x00"
+            + b"\x01"
+            + b"\x0btrait-total"
+            + bytes([len(body)])
+            + body
+            + b"\x00\x00"
+        )
 
     assert encode(decode(layout, "c1", state(b"\x01\x00\x05"))) == state(b"\x01\x00\x05")
     with pytest.raises(StateError, match="longer"):
@@ -300,15 +364,49 @@ def test_parts_of_unchanged_definitions_are_kept_and_others_start_anew() -> None
     assert world.clicks(rec(5, HOUR, customer="c2")).decisions[0].rule == "left"
 
 
-def test_a_record_of_a_definition_that_is_gone_is_read_without_it() -> None:
-    world = a_full_world()
-    other = World(Rules().trait("views", "count", "view", over=HOUR).build())
-    for key, value in world.state.take_changed():
-        other.state.load(key, value)
-    other.state.ready()
-    assert other.state.timers == 0
-    at = T0 + 203 * MINUTE
-    assert other.state.trait("c1", "views", at) == world.state.trait("c1", "views", at) > 0
+def test_what_older_rules_do_not_know_is_written_back_and_known_again_later() -> None:
+    """In a rolling update a worker of the old rules takes over what one of the new rules has written."""
+    new = a_full_world()
+    older = World(Rules(CLICKS).trait("views", "count", "view", over=HOUR).build("old"))
+    taken = new.state.take_changed()
+    for key, value in taken:
+        older.state.load(key, value)
+    older.state.ready()
+    assert older.state.timers == 0
+    at = T0 + 209 * MINUTE
+    assert older.state.trait("c1", "views", at) == new.state.trait("c1", "views", at) > 0
+    older.clicks(rec(35, 209 * MINUTE))  # and it changes what it knows
+    third = World(new.rules)
+    for key, value in older.state.take_changed():
+        third.state.load(key, value)
+    third.state.ready()
+    older.rules = new.rules  # or it is told of the new rules itself
+    older.play()
+    for world in (third, older):
+        assert world.state.timers == 6
+        assert world.state.trait("c1", "views", at) == new.state.trait("c1", "views", at) + 1
+        for name in (*FUNCTIONS, "rhythm", "spend"):
+            assert world.state.trait("c1", name, at) == new.state.trait("c1", name, at)
+        assert world.state.trait("c1", "page_of", at, "a") == new.state.trait("c1", "page_of", at, "a")
+
+
+def test_a_rules_sends_survive_a_change_of_its_steps_but_its_open_instances_do_not() -> None:
+    first = Rules().rule("r", "view", limit=(1, DAY)).rule("left", "cart", wait=HOUR, id="one")
+    second = Rules().rule("r", "view", limit=(1, DAY), id="other", where="event.x == 1")
+    second.rule("left", "cart", wait=HOUR, id="two")
+    world = World(first.build())
+    world.clicks(rec(0, 0), rec(1, 1, "cart"))
+    world.rules = second.build("2")
+    world.clicks(rec(2, 2, x=1))
+    assert world.fired() == [("r", "sent", 0), ("r", "limit", 2)]
+    assert world.state.timers == 0
+
+
+def test_a_length_beyond_the_end_is_refused_before_it_is_read() -> None:
+    """The number itself was counted as what is left, and as many bytes after the end were read."""
+    for form in (b"\x02\x00\x01", b"\x02\x01\x02a", b"\x02\x00\x00\x00\x00\x00\x01\x02a"):
+        with pytest.raises(StateError, match="goes beyond its end"):
+            decode(Layout(Rules().build()), "c1", form)
 
 
 @pytest.mark.parametrize("seen_in_between", [True, False])

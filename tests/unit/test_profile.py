@@ -1,0 +1,110 @@
+"""Profile updates: what is taken over, what is refused whole, and the bounds."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import orjson
+import pytest
+
+from stream.program import Channel
+from tests.unit.enginekit import CLICKS, MINUTE, PROFILES, T0, Rec, Rules, World, rec
+
+MAIL = Channel("mail", "triggers.mail", "marketing", ("customer", "email"))
+
+
+def a_world() -> World:
+    rules = Rules(CLICKS, PROFILES).rule("hello", "view", channels=(MAIL,))
+    rules.channels = (MAIL,)
+    return World(rules.build())
+
+
+def updates(*parts: dict[str, Any]) -> dict[str, list[Rec]]:
+    records = [{"customer": "c1", "ts": T0 + n, **each} for n, each in enumerate(parts)]
+    return {"profiles": [Rec(n, T0 + n, orjson.dumps(each)) for n, each in enumerate(records)]}
+
+
+def consent(at: int, granted: bool = True, **more: Any) -> dict[str, Any]:
+    return {"consents": {"marketing": {"granted": granted, "at": T0 + at, **more}}}
+
+
+def reason_after(*parts: dict[str, Any]) -> str | None:
+    """Why a message a minute later is not sent; None if it is."""
+    world = a_world()
+    result = world.play(updates(*parts))
+    assert not result.dead_letters
+    world.clicks(rec(0, MINUTE))
+    return world.decisions[-1].reason
+
+
+EMAIL = {"attributes": {"email": "a@b.example"}}
+
+
+@pytest.mark.parametrize(
+    ("parts", "reason"),
+    [
+        ([EMAIL, consent(0)], None),
+        ([consent(0), EMAIL], None),
+        ([{**EMAIL, **consent(0)}], None),
+        ([{**EMAIL, **consent(0)}, {"attributes": {"name": "Ada"}}], None),  # attributes merge
+        ([{**EMAIL, **consent(0)}, {"attributes": {"email": None}}], "address"),  # null removes
+        ([{**EMAIL, **consent(0)}, {"attributes": None, "consents": None}], None),
+        ([{**EMAIL, **consent(0)}, {}], None),
+        ([EMAIL], "consent"),
+        ([{**EMAIL, **consent(0, granted=False)}], "consent"),
+        ([{**EMAIL, **consent(5)}, consent(4, granted=False)], None),  # older than what is held
+        ([{**EMAIL, **consent(5)}, consent(5, granted=False)], "consent"),  # as old: the newer record counts
+        ([{**EMAIL, **consent(2 * MINUTE)}], "consent"),  # given after the message would go
+    ],
+)
+def test_what_is_known_after_some_updates(parts: list[dict[str, Any]], reason: str | None) -> None:
+    assert reason_after(*parts) == reason
+
+
+@pytest.mark.parametrize(
+    "bad",
+    [
+        {"attributes": []},
+        {"attributes": "x"},
+        {"attributes": {"n" * 129: 1}},
+        {"attributes": {str(n): n for n in range(201)}},
+        {"attributes": {"text": "x" * 16_384}},
+        {"consents": []},
+        {"consents": {"marketing": True}},
+        {"consents": {"marketing": {"granted": True}}},
+        {"consents": {"marketing": {"granted": "yes", "at": T0}}},
+        {"consents": {"marketing": {"granted": True, "at": "soon"}}},
+        {"consents": {"marketing": {"granted": True, "at": T0, "basis": 1}}},
+        {"consents": {"marketing": {"granted": True, "at": T0, "basis": "x" * 1025}}},
+        {"consents": {"p" * 129: {"granted": True, "at": T0}}},
+        {"consents": {str(n): {"granted": True, "at": T0} for n in range(101)}},
+    ],
+    ids=lambda bad: str(bad)[:60],
+)
+def test_what_cannot_be_taken_is_put_aside_whole(bad: dict[str, Any]) -> None:
+    world = a_world()
+    result = world.play(updates({**EMAIL, **consent(0)}, {"attributes": {"email": None}, **bad}))
+    assert [letter.reason for letter in result.dead_letters] == ["profile"]
+    assert result.positions == {"profiles": 2}
+    world.clicks(rec(0, MINUTE))
+    assert world.decisions[-1].reason is None
+
+
+def test_a_profile_outlives_a_restart() -> None:
+    world = a_world()
+    world.play(updates({**EMAIL, **consent(0, basis="form")}))
+    other = World(world.rules)
+    for key, value in world.state.take_changed():
+        other.state.load(key, value)
+    other.state.ready()
+    (trigger,) = other.clicks(rec(0, MINUTE)).triggers
+    assert trigger.address == "a@b.example"
+    assert trigger.consent is not None
+    assert (trigger.consent.granted_at, trigger.consent.basis) == (T0, "form")
+
+
+def test_bounds_hold_over_several_updates() -> None:
+    world = a_world()
+    many = [{"attributes": {f"{n}-{m}": m for m in range(100)}} for n in range(3)]
+    result = world.play(updates(*many))
+    assert [letter.record.offset for letter in result.dead_letters] == [2]
