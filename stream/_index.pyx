@@ -6,14 +6,14 @@
     event.member && event.price > 50                    under ("member",): true
     event.price > 50                                    no atom: always tried
 
-An atom is a conjunct that says which literals the value at a path may be. Each condition stands under one of its
-atoms: that whose path has most distinct values over all conditions, since it leaves fewest to be tried.
+An atom is a conjunct that says which literals the value at a path may be. Each condition stands under one
+of its atoms: that whose path has most distinct values over all conditions, as it leaves fewest to be tried.
 
-Sound: what `find` leaves out cannot hold. A conjunction is true only if every conjunct is, and an atom is true only
-if the path leads to a value equal to one of its literals. Equality is CEL's: numbers by value whatever their type,
-texts with texts, a boolean is no number; hence a dict for each kind. Numbers beyond 2**53 and bytes are no atoms.
-The reverse does not hold: what is found must still be judged. A condition that would have ended in an error does
-not hold either; left out, it is not counted among the errors.
+Sound: what `find` leaves out cannot hold. A conjunction is true only if every conjunct is, and an atom only if
+the path leads to a value equal to one of its literals. Equality is CEL's: numbers by value whatever their type,
+texts with texts, a boolean is no number; hence a dict for each kind. Numbers beyond 2**53 and bytes make no
+atoms. The reverse does not hold: what is found must still be judged. A condition that would have ended in an
+error does not hold either; left out, it is not counted among the errors.
 
 Cost: about a field look-up for each path, and the hits; sorting only where hits of several places meet.
 Tested by tests/unit/test_index.py, on all events of a small world, and the reference model.
@@ -108,7 +108,7 @@ def choose(conditions):
             values.setdefault(path, set()).update(map(_kinded, literals))
             users[path] = users.get(path, 0) + 1
     return [
-        min(each, key=lambda atom: (-len(values[atom[0]]), -users[atom[0]], len(atom[1]), atom[0]), default=None)
+        min(each, key=lambda at: (-len(values[at[0]]), -users[at[0]], len(at[1]), at[0]), default=None)
         for each in found
     ]
 

@@ -13,12 +13,42 @@ from stream.expression import parse
 from tests.unit.enginekit import Rules, World, rec
 
 MISSING = object()
-VALUES = (MISSING, None, True, False, 0, 1, 1.0, 1.5, 2**53, 2**63, float(2**63), "1", "", "true", [1], {"b": 1})
+VALUES = (
+    MISSING,
+    None,
+    True,
+    False,
+    0,
+    1,
+    1.0,
+    1.5,
+    2**53,
+    2**63,
+    float(2**63),
+    "1",
+    "",
+    "true",
+    [1],
+    {"b": 1},
+)
 CONDITIONS = (
-    *("event.a == 1", "event.a == 1.0", "1u == event.a", "event.a == '1'", "event.a == true", "event.a == null"),
+    *(
+        "event.a == 1",
+        "event.a == 1.0",
+        "1u == event.a",
+        "event.a == '1'",
+        "event.a == true",
+        "event.a == null",
+    ),
     *("event.a in [1, '1', true]", "event.a in []", "event.a", "!event.a", "event.a == 9223372036854775807"),
     *("event.a != 1", "event.a > 0", "event.a == 1 && event.c == 'x'", "event.a == 1 || event.c == 'x'"),
-    *("event.a.b == 1", "event.c == 'x' && event.a > 0", "event.a == event.c", "1 in [event.a]", "event.a == b'1'"),
+    *(
+        "event.a.b == 1",
+        "event.c == 'x' && event.a > 0",
+        "event.a == event.c",
+        "1 in [event.a]",
+        "event.a == b'1'",
+    ),
 )
 
 
