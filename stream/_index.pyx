@@ -6,8 +6,8 @@
     event.member && event.price > 50                    under ("member",): true
     event.price > 50                                    no atom: always tried
 
-An atom is a conjunct that says which literals the value at a path may be. Each condition stands under one
-of its atoms: that whose path has most distinct values over all conditions, as it leaves fewest to be tried.
+An atom is a conjunct that says which literals the value at a path may be. Each condition stands under
+one of its atoms: that whose path has most distinct values over all conditions, as it leaves fewest to try.
 
 Sound: what `find` leaves out cannot hold. A conjunction is true only if every conjunct is, and an atom only if
 the path leads to a value equal to one of its literals. Equality is CEL's: numbers by value whatever their type,
