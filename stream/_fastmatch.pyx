@@ -19,7 +19,8 @@ Once. A record is left out if the customer has had it or a later one of the same
 fits the `on` and `where` of a trait, of a step or of an `unless` records its offset, even where it changed
 nothing: read again later, it would close an instance that another source opened since. What fits nothing
 is not recorded: it does nothing however often it is read, because whether it fits depends on the event
-alone. (A condition that names earlier steps' events counts as fitting.)
+alone. (A condition that names earlier steps' events counts as fitting.) What the index of a plan leaves out
+(`_index`) did not fit.
 
 Watermark. `Lane.reached` is the largest event time applied; with the head's time, it is what a source has
 reached. It is kept in the changelog under the empty key, because what has been fired by it must have been
@@ -464,12 +465,13 @@ cdef class PartitionState:
         cdef Instance instance
         cdef Frame frame = self.frame
         cdef list completed = None
-        cdef Py_ssize_t done = 0
+        cdef Py_ssize_t done = 0, position
         if self.program.predicates:
             memset(self.verdicts, UNKNOWN, len(self.program.predicates))
         frame.event, frame.name, frame.customer = lane.event, lane.event_name, customer
         frame.time = frame.at = lane.time
-        for update in plan.updates:
+        for position in plan.updates_of.find(lane.event):
+            update = plan.updates[position]
             if (update.where < 0 or self.holds(update.where, lane)) and self.count_event(update, lane):
                 fits = True
         frame.begin()
@@ -479,7 +481,8 @@ cdef class PartitionState:
             if frame.customer is not None and frame.customer.instances:
                 completed = self.move_on(plan, lane)
             fits = fits or self.is_awaited(plan, lane)
-        for candidate in plan.candidates:
+        for position in plan.candidates_of.find(lane.event):
+            candidate = plan.candidates[position]
             while completed is not None and done < len(completed):
                 instance = completed[done]
                 if instance.rank > candidate.rank:
@@ -591,16 +594,11 @@ cdef class PartitionState:
 
     cdef bint is_awaited(self, Plan plan, Lane lane) except -1:
         """Whether the event fits any later step or `unless`, open or not."""
-        cdef Candidate candidate
-        cdef Step step
-        for candidate in plan.later.values():
-            for step in candidate.steps[1:]:
-                if lane.event_name in step.names and (step.where < 0 or self.holds(step.where, lane)):
-                    return True
-            step = candidate.unless
-            if step is not None and lane.event_name in step.names and (
-                step.where < 0 or self.holds(step.where, lane)
-            ):
+        cdef int where
+        cdef Py_ssize_t position
+        for position in plan.awaited_of.find(lane.event):
+            where = plan.awaited[position]
+            if where < 0 or self.holds(where, lane):
                 return True
         return False
 

@@ -3,6 +3,7 @@
 from libc.stdint cimport int64_t
 
 from stream._frame cimport Node
+from stream._index cimport Index
 from stream._state cimport Layout
 
 cdef enum Again:
@@ -41,6 +42,10 @@ cdef class Plan:
     cdef list updates
     cdef list candidates            # whose first step it can be, by rank
     cdef dict later                 # rank: Candidate, one of whose later steps, or whose `unless`, it can be
+    cdef list awaited               # numbers of predicates of those; -1: any event of the name is awaited
+    cdef Index updates_of, candidates_of, awaited_of    # by the event: positions in the lists
+
+    cdef int make_index(self, predicates) except -1
 
 cdef class Program:
     cdef readonly object rules

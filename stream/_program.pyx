@@ -13,6 +13,7 @@ Tested by tests/unit/test_engine.py.
 cimport cython
 
 from stream._condition cimport Names
+from stream._index cimport Index
 from stream._state cimport Layout
 
 from stream._condition import compile_condition
@@ -47,7 +48,22 @@ cdef class Candidate:
 @cython.auto_pickle(False)
 cdef class Plan:
     def __cinit__(self):
-        self.updates, self.candidates, self.later = [], [], {}
+        self.updates, self.candidates, self.later, self.awaited = [], [], {}, []
+
+    cdef int make_index(self, predicates) except -1:
+        """Everything is in the lists: makes what finds those that an event may fit."""
+        cdef Update update
+        cdef Candidate candidate
+        self.awaited = list(dict.fromkeys(self.awaited))
+        wheres = (
+            [update.where for update in self.updates],
+            [(<Step> candidate.steps[0]).where for candidate in self.candidates],
+            self.awaited,
+        )
+        self.updates_of, self.candidates_of, self.awaited_of = [
+            Index([None if where < 0 else predicates[where] for where in each]) for each in wheres
+        ]
+        return 0
 
 
 @cython.final
@@ -92,6 +108,9 @@ cdef class Program:
             self.add_rule(by_id[id], rank)
             if rank % SLICE == 0:
                 yield
+        for plan in self.plans.values():
+            (<Plan> plan).make_index(rules.predicates)
+            yield
 
     def names_of(self, tuple steps not None):
         """What the conditions of rules with steps of these names may name; None: a step without a name."""
@@ -153,6 +172,7 @@ cdef class Program:
         for step in [*candidate.steps[1:], *([candidate.unless] if candidate.unless is not None else [])]:
             for name in step.names:
                 self.plan(name).later[rank] = candidate
+                self.plan(name).awaited.append(step.where)
         return 0
 
 

@@ -1,0 +1,111 @@
+"""What an event costs the engine alone (no Kafka), by rule set: decoding, traits, rules, state.
+
+    python -m loadtest.micro.engine [--events 100000] [--rounds 5]
+
+Microseconds of the processor's time for one event of the generated `wide` workload, played to one partition:
+minimum, median, maximum of the rounds. The rule sets take turns within a round, so their ratios hold on a
+machine that is shared. `equal-N`: N rules on one event name, each with a value of `sku` of its own, which no
+event has.
+"""
+
+from __future__ import annotations
+
+import argparse
+import tempfile
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from statistics import median
+from typing import NamedTuple
+
+from loadtest.rulesets import SOURCES, ref_rules
+from loadtest.workloads import wide
+from stream.clock import Clock
+from stream.compiler import load_rules
+from stream.engine import PartitionState, process
+from stream.program import RuleSet
+from stream.structs import Batch, Record
+
+PARTITION = 0
+PER_BATCH = 500
+FAR = 1 << 42  # a wall clock past every event, ms
+
+
+class Read(NamedTuple):
+    """A record as the engine takes it."""
+
+    offset: int
+    timestamp: int
+    value: bytes | None
+    key: bytes | None
+    headers: Sequence[tuple[str, bytes]] = ()
+
+
+def _equal(count: int) -> dict[str, str]:
+    rules = [
+        f"  sku-{i:04d}:\n    on: product_view\n    where: \"event.sku == 'none{i}'\"\n"
+        f"    send: {{channel: interest, content: {{text: x}}}}\n"
+        for i in range(count)
+    ]
+    files = {f"{at}.yaml": "rules:\n" + "".join(rules[at : at + 500]) for at in range(0, count, 500)}
+    return {"sources.yaml": SOURCES, **files}
+
+
+SETS = {
+    **{f"ref{size}": ref_rules(size) for size in (300, 500, 2000)},
+    **{f"equal-{count}": _equal(count) for count in (20, 2000)},
+}
+
+
+def _compile(files: dict[str, str]) -> RuleSet:
+    with tempfile.TemporaryDirectory() as directory:
+        for name, text in files.items():
+            (Path(directory) / name).write_text(text, encoding="utf-8")
+        return load_rules(Path(directory))
+
+
+def _batches(events: int) -> list[Batch]:
+    batches: list[Batch] = []
+    records: dict[str, list[Record]] = {}
+    offsets: dict[str, int] = {}
+    for number, (topic, _, key, value, time_ms) in enumerate(wide(events=events), 1):
+        offset = offsets[topic] = offsets.get(topic, -1) + 1
+        records.setdefault(topic, []).append(Read(offset, time_ms, value, key))
+        if number % PER_BATCH == 0 or number == events:
+            batches.append(Batch(PARTITION, records, frozenset(("clickstream", "transactions"))))
+            records = {}
+    return batches
+
+
+def _round(rules: RuleSet, batches: list[Batch]) -> tuple[int, int]:
+    """(ns of the processor's time, decisions) of a fresh partition."""
+    state, clock, decisions = PartitionState(rules), Clock(wall=lambda: FAR, by_event_time=True), 0
+    start = time.thread_time_ns()
+    for batch in batches:
+        result = process(batch, rules, state, clock, limit=PER_BATCH * 10)
+        decisions += len(result.decisions)
+    return time.thread_time_ns() - start, decisions
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--events", type=int, default=100_000)
+    parser.add_argument("--rounds", type=int, default=5)
+    given = parser.parse_args()
+    batches = _batches(given.events)
+    rules = {name: _compile(files) for name, files in SETS.items()}
+    taken: dict[str, list[float]] = {name: [] for name in rules}
+    decided = dict.fromkeys(rules, 0)
+    for _ in range(given.rounds):
+        for name, each in rules.items():
+            spent, decided[name] = _round(each, batches)
+            taken[name].append(spent / 1000 / given.events)
+    print(f"{'':12}{'us per event: min':>20}{'median':>8}{'max':>8}{'decisions':>11}")
+    for name, times in taken.items():
+        print(f"{name:12}{min(times):20.2f}{median(times):8.2f}{max(times):8.2f}{decided[name]:11}")
+    for more, fewer in (("ref2000", "ref500"), ("equal-2000", "equal-20")):
+        print(f"{more} / {fewer}: {median(taken[more]) / median(taken[fewer]):.2f} x")
+
+
+if __name__ == "__main__":
+    main()
