@@ -13,7 +13,7 @@ cdef class Customers:
     cdef list changed, heap
     cdef list foreign                               # customers with parts that the rules do not know
     cdef Py_ssize_t stale
-    cdef int64_t sequence, due                      # `due`: no timer is due before it
+    cdef int64_t sequence, entries, due                    # `due`: no timer is due before it
     cdef bint loaded                                # records were loaded, the timers are to be made anew
 
     cdef int move(self, Customer customer) except -1
@@ -21,6 +21,7 @@ cdef class Customers:
     cdef Customer find(self, str id)
     cdef Customer ensure(self, str id)
     cdef int touch(self, Customer customer) except -1
+    cdef int number(self, Instance instance) except -1
     cdef tuple timer(self, Customer customer, Instance instance)
     cdef int open(self, Customer customer, Instance instance) except -1
     cdef int close(self, Customer customer, Instance instance) except -1

@@ -1,8 +1,8 @@
 # cython: autotestdict=False
 """The customers of a partition, and their timers.
 
-Timers are a heap of (deadline, rule slot, customer id, sequence, instance, customer). The slots of rules
-are in the order of priority and name, so equal deadlines fire in the order that the contract says. An
+Timers are a heap of (deadline, rule slot, customer id, opening, entry, instance, customer). The slots of
+rules are in the order of priority and name, so equal deadlines fire in the order that the contract says. An
 instance that was closed or replaced stays in the heap, marked, until it comes up or such ones make up
 half of the heap. The timers are not stored: they are made anew from the customers' instances. An instance
 without a deadline has no timer.
@@ -91,6 +91,7 @@ cdef class Customers:
         for customer in self.table.values():
             self.move(customer)
             for instance in customer.instances:
+                self.number(instance)
                 if instance.deadline != NEVER:
                     self.heap.append(self.timer(customer, instance))
         heapify(self.heap)
@@ -120,13 +121,13 @@ cdef class Customers:
             self.rebuild_timers()
         ranks = self.slots_from("rule", self.layout.rules, layout, self.generation)
         kept = []
-        for deadline, _, id, sequence, instance, customer in self.heap:
+        for deadline, _, id, opened, entry, instance, customer in self.heap:
             if not instance.open:
                 continue
             instance.rank = ranks[instance.rank]
             instance.open = instance.rank >= 0
             if instance.open:
-                kept.append((deadline, instance.rank, id, sequence, instance, customer))
+                kept.append((deadline, instance.rank, id, opened, entry, instance, customer))
         heapify(kept)
         self.heap = kept
         self.stale = 0
@@ -198,6 +199,7 @@ cdef class Customers:
         cdef list before = list(customer.instances)
         know(customer)
         for instance in customer.instances[len(before):]:
+            self.number(instance)
             if instance.deadline != NEVER:
                 heappush(self.heap, self.timer(customer, instance))
         self.due = self.heap[0][0] if self.heap else NEVER
@@ -226,14 +228,27 @@ cdef class Customers:
             self.changed.append(customer)
         return 0
 
-    cdef tuple timer(self, Customer customer, Instance instance):
+    cdef int number(self, Instance instance) except -1:
+        """Says that the instance was opened after those before."""
         self.sequence += 1
-        return instance.deadline, instance.rank, customer.id, self.sequence, instance, customer
+        instance.sequence = self.sequence
+        return 0
+
+    cdef tuple timer(self, Customer customer, Instance instance):
+        self.entries += 1       # a step can keep deadline and opening: then one of two entries is closed
+        return (
+            instance.deadline, instance.rank, customer.id, instance.sequence, self.entries, instance, customer
+        )
 
     cdef int open(self, Customer customer, Instance instance) except -1:
-        """Enters an instance, with its timer if it has a deadline."""
+        """Enters an instance, with its timer if it has a deadline; one that was open, in its old place."""
+        cdef Py_ssize_t at = len(customer.instances)
         instance.open = True
-        customer.instances.append(instance)
+        if instance.sequence == 0:
+            self.number(instance)
+        while at and (<Instance> customer.instances[at - 1]).sequence > instance.sequence:
+            at -= 1
+        customer.instances.insert(at, instance)
         return self.schedule(customer, instance)
 
     cdef int schedule(self, Customer customer, Instance instance) except -1:
@@ -250,7 +265,7 @@ cdef class Customers:
     cdef int replace(self, Customer customer, Instance instance, Instance by) except -1:
         """Puts an instance in the place of another, which is closed."""
         customer.instances[customer.instances.index(instance)] = by
-        by.open = True
+        by.open, by.sequence = True, instance.sequence
         self.shut(instance)
         return self.schedule(customer, by)
 
@@ -260,7 +275,7 @@ cdef class Customers:
             return 0
         self.stale += 1
         if self.stale > 1000 and self.stale > len(self.heap) // 2:
-            self.heap = [each for each in self.heap if (<Instance> each[4]).open]
+            self.heap = [each for each in self.heap if (<Instance> each[5]).open]
             heapify(self.heap)
             self.stale = 0
         return 0
@@ -272,7 +287,7 @@ cdef class Customers:
         self.settle()
         if self.due >= before:
             return None
-        _, _, _, _, instance, customer = heappop(self.heap)
+        _, _, _, _, _, instance, customer = heappop(self.heap)
         self.move(customer)
         instance.open = False
         customer.instances.remove(instance)
@@ -287,7 +302,7 @@ cdef class Customers:
 
     cdef int settle(self) except -1:
         """Drops closed instances from the top of the heap."""
-        while self.heap and not (<Instance> self.heap[0][4]).open:
+        while self.heap and not (<Instance> self.heap[0][5]).open:
             heappop(self.heap)
             self.stale -= 1
         self.due = self.heap[0][0] if self.heap else NEVER

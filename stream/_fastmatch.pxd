@@ -28,6 +28,7 @@ cdef class PartitionState:
     cdef dict lane_by_name
     cdef Frame frame, timer_frame
     cdef signed char *verdicts      # of the predicates, for one event
+    cdef int64_t floor              # how far the watermark was, on the clock of the events; -1: nowhere
     cdef bytes reached_taken        # the record of how far the sources are, as last given out or loaded
     # during a call:
     cdef object result, decide

@@ -10,10 +10,10 @@ An atom is a conjunct that says which literals the value at a path may be. Each 
 one of its atoms: that whose path has most distinct values over all conditions, as it leaves fewest to try.
 
 Sound: what `find` leaves out cannot hold. A conjunction is true only if every conjunct is, and an atom only
-if the path leads to a value equal to one of its literals. Equality is CEL's: numbers by value whatever their
-type, texts with texts, a boolean is no number; hence a dict for each kind. Numbers beyond 2**53 and bytes make
-no atoms. The reverse does not hold: what is found must still be judged. A condition that would have ended in an
-error does not hold either; left out, it is not counted among the errors.
+if the path leads to a value equal to one of its literals. Equality is CEL's: numbers by value whatever
+their type, texts with texts, a boolean is no number; hence a dict for each kind. Numbers beyond 2**53 and
+bytes make no atoms. The reverse does not hold: what is found must still be judged. A condition that would
+have ended in an error does not hold either; left out, it is not counted among the errors.
 
 Cost: about a field look-up for each path, and the hits; sorting only where hits of several places meet.
 Tested by tests/unit/test_index.py, on all events of a small world, and the reference model.

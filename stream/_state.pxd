@@ -97,6 +97,7 @@ cdef class Instance:
     cdef bint late                                  # the last step's event was too old when it came
     cdef int64_t since                              # first judged at, if quiet hours put it off; else -1
     cdef int64_t deadline
+    cdef int64_t sequence                           # in the order of opening; 0: it has not been open
     cdef int64_t time, appended_at                  # of the last step's event, as what follows
     cdef str source, name, id
     cdef list events                                # JSON of each step's event, what is needed of it

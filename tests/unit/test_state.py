@@ -205,6 +205,7 @@ def test_the_byte_form_is_read_back_as_it_was() -> None:
         "clicks": T0 + 208 * MINUTE,
         "orders": T0 + 150 * MINUTE,
         "profiles": T0,
+        "": T0 + 208 * MINUTE,
     }
 
 
