@@ -671,7 +671,7 @@ def encode_reached(dict reached not None):
 
 
 def decode_reached(bytes value not None):
-    """{source's name: largest event time applied, "": watermark}. StateError if corrupt or of another version."""
+    """{source's name: largest event time applied, "": the watermark}. StateError if it cannot be read."""
     cdef _Reader reader = reader_of(value)
     reached = {reader.text(): reader.bounded(MAX_TIME) for _ in range(reader.length())}
     if reader.at != reader.end:

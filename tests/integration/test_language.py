@@ -74,10 +74,8 @@ def caught_up(shop: Shop, worker: Worker) -> None:
 def decided(worker: Worker, outcome: str) -> int:
     """How many decisions the worker has counted. (The topic of all of them is every other test's, too.)"""
     _, text = worker.get("/metrics")
-    counted = re.findall(
-        rf'^stream_decisions_total{{[^}}]*outcome="{outcome}"[^}}]*}} (\S+)$', text, re.MULTILINE
-    )
-    return int(sum(map(float, counted)))
+    lines = [line for line in text.splitlines() if line.startswith("stream_decisions_total{")]
+    return int(sum(float(line.rpartition(" ")[2]) for line in lines if f'outcome="{outcome}"' in line))
 
 
 def held_out() -> set[str]:
