@@ -228,7 +228,7 @@ def test_what_was_reached_is_the_last_record_and_says_so_once() -> None:
     assert [key for key, _ in world.state.take_changed()] == [b"c1", b"c2", b""]
     assert world.state.take_changed() == []
     world.clicks(rec(2, HOUR, "nothing"))
-    assert world.state.take_changed() == [(b"", encode_reached({"clicks": T0 + HOUR}))]
+    assert world.state.take_changed() == [(b"", encode_reached({"clicks": T0 + HOUR, "": T0 + HOUR}))]
     world.state.load(b"", None)
     assert world.play().watermark is None
 
