@@ -10,7 +10,7 @@ from Cython.Build import cythonize
 from setuptools import Extension, setup
 
 EXTENSIONS = (
-    *("_state", "_codec", "_customers", "_frame", "_index", "_operators", "_condition"),
+    *("_value", "_state", "_codec", "_customers", "_frame", "_index", "_operators", "_condition"),
     *("_times", "_profile", "_decode", "_program", "_fastmatch"),
 )
 DEBUG = os.environ.get("STREAM_DEBUG") == "1"

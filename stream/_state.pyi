@@ -2,11 +2,8 @@
 
 from typing import Any, Final, Self, final
 
+from stream._value import ABSENT as ABSENT
 from stream.program import RuleSet
-
-class _Absent: ...
-
-ABSENT: Final[_Absent]
 
 @final
 class Layout:

@@ -42,6 +42,7 @@ from libc.string cimport memmove
 
 from bisect import insort
 
+from stream._value import ABSENT
 from stream.errors import LaneError
 
 cdef extern from "Python.h":
@@ -50,16 +51,6 @@ cdef extern from "Python.h":
 cdef int64_t NEVER = 0x7FFFFFFFFFFFFFFF
 cdef tuple TRUE_KEY = (True,)       # as keys of a dict True and 1 would be one
 cdef tuple FALSE_KEY = (False,)
-
-
-class _Absent:
-    """The value of what is not there, told apart from JSON's null."""
-
-    def __repr__(self):
-        return "ABSENT"
-
-
-ABSENT = _Absent()
 cdef object absent = ABSENT
 
 
