@@ -4,7 +4,7 @@ from libc.stdint cimport int64_t, uint32_t, uint64_t
 
 cdef enum Kind:
     MISSING = 0         # nothing is there
-    NULL = 1
+    NIL = 1             # null
     FALSE = 2
     TRUE = 3
     INTEGER = 4

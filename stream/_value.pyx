@@ -1,7 +1,7 @@
 # cython: autotestdict=False
 """One value of JSON, 16 bytes, borrowed: whoever made it owns the bytes of its text.
 
-So a record's fields, a literal of a rule and a key in a customer's state are compared without a Python object.
+So a record's fields, literals of rules and keys in a customer's state are compared without a Python object.
 An integer is INTEGER if 64 bits with a sign hold it, else UNSIGNED; what JSON writes beyond that is a DOUBLE,
 as in orjson. A map or a list is NESTED and nothing more.
 Tested by tests/unit/test_value.py.
@@ -13,7 +13,6 @@ from libc.string cimport memcmp
 
 cdef extern from "Python.h":
     const char *PyUnicode_AsUTF8AndSize(object text, Py_ssize_t *size) except NULL
-
 
 
 class _Absent:
@@ -39,7 +38,7 @@ cdef object object_of(const ValueC *value):
         return True
     if value.kind == FALSE:
         return False
-    if value.kind == NULL:
+    if value.kind == NIL:
         return None
     return value.of.unsigned if value.kind == UNSIGNED else absent
 
@@ -63,7 +62,7 @@ cdef int value_of(object value, ValueC *into) except -1:
     elif type(value) is float:
         into.kind, into.of.number = DOUBLE, <double> value
     elif value is None:
-        into.kind = NULL
+        into.kind = NIL
     else:
         into.kind = MISSING if value is absent else NESTED
     return 0
