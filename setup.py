@@ -10,8 +10,8 @@ from Cython.Build import cythonize
 from setuptools import Extension, setup
 
 EXTENSIONS = (
-    *("_value", "_state", "_codec", "_customers", "_frame", "_index", "_operators", "_condition"),
-    *("_times", "_profile", "_decode", "_program", "_fastmatch"),
+    *("_value", "_event", "_times", "_state", "_codec", "_customers", "_profile"),
+    *("_frame", "_fields", "_operators", "_condition", "_index", "_decode", "_program", "_fastmatch"),
 )
 DEBUG = os.environ.get("STREAM_DEBUG") == "1"
 
@@ -29,9 +29,18 @@ macros = [("CYTHON_TRACE_NOGIL", "1")] if DEBUG else [("CYTHON_WITHOUT_ASSERTION
 flags = ["-O0", "-g", "-UNDEBUG"] if DEBUG else ["-O3", "-g0"]
 
 
+# yyjson's two files are compiled into the one extension that reads JSON; of its parts only the reader.
+YYJSON = "stream/_vendor/yyjson"
+READER = [("YYJSON_DISABLE_WRITER", "1"), ("YYJSON_DISABLE_UTILS", "1"), ("YYJSON_DISABLE_NON_STANDARD", "1")]
+
+
 def extension(name: str) -> Extension:
-    source = name.replace(".", "/") + ".pyx"
-    return Extension(name, [source], define_macros=macros, extra_compile_args=flags)
+    sources = [name.replace(".", "/") + ".pyx"]
+    if name == "stream._event":
+        sources.append(f"{YYJSON}/yyjson.c")
+    return Extension(
+        name, sources, include_dirs=[YYJSON], define_macros=macros + READER, extra_compile_args=flags
+    )
 
 
 setup(

@@ -1,5 +1,6 @@
 """What a condition is compiled with; the essay is in `_condition.pyx`."""
 
+from stream._event cimport Fields
 from stream._frame cimport Frame, Node, is_number, reach     # noqa: F401  # for who uses conditions
 
 cdef class Names:
@@ -7,6 +8,7 @@ cdef class Names:
 
     One for each set of names: all rules without captured steps share one.
     """
+    cdef Fields fields              # where the paths of the event's fields get their slots
     cdef readonly dict traits       # name: (slot, function as a number, has `per`)
     cdef readonly dict segments     # name: slot in `Frame.segments`
     cdef readonly dict steps        # name: index in `Frame.captured`

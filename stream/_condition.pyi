@@ -3,6 +3,7 @@
 from typing import Self, final
 
 from stream import expression
+from stream._event import Fields
 from stream._frame import Node
 
 @final
@@ -14,6 +15,7 @@ class Names:
         segments: dict[str, int] | None = None,
         steps: dict[str, int] | None = None,
         customer: bool = False,
+        fields: Fields | None = None,
     ) -> Self: ...
     @property
     def traits(self) -> dict[str, tuple[int, int, bool]]: ...

@@ -2,11 +2,16 @@
 
 from libc.stdint cimport int64_t
 
+from stream._event cimport Event
+from stream._program cimport Plan, Program
+
 cdef class Lane:
     cdef object source
-    cdef str name, constant
-    cdef tuple event_path, customer_path, time_path, id_path
+    cdef str name
+    cdef Program program
+    cdef Plan constant              # what an event can touch where all have one name; may be None
     cdef int slot
+    cdef int customer_field, event_field, time_field, id_field      # slots of the record; -1: not mapped
     cdef bint ended, of_profiles
     cdef list waiting               # sequences of records that come after `records`
     cdef object records
@@ -15,9 +20,10 @@ cdef class Lane:
     cdef int64_t applied, position, future
 
     cdef bint ready                 # the head, decoded:
-    cdef dict event
+    cdef Event event
     cdef object record
-    cdef str event_name, customer
+    cdef Plan plan                  # what an event of its name can touch; None: nothing
+    cdef str customer
     cdef int64_t time, offset, appended_at
     cdef bint from_future
     cdef object profile             # what a profile update says; None: the head is an event
@@ -25,6 +31,7 @@ cdef class Lane:
     cdef int feed(self, object records) except -1
     cdef bint advance(self, object result, int64_t wall) except -1
     cdef str refusal(self, object record, int64_t wall)
+    cdef str customer_of(self)
     cdef str event_id(self, int partition)
     cdef object dead_letter(self, str reason)       # of the head
     cdef int consume(self) except -1

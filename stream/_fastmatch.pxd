@@ -12,7 +12,6 @@ from stream._state cimport Customer, Instance
 cdef class Match:
     cdef readonly object rule
     cdef readonly str customer_id, source, event_name, event_id
-    cdef readonly dict event
     cdef readonly int64_t event_time, appended_at, at
     cdef readonly bint timed
     cdef Instance cause
@@ -27,7 +26,9 @@ cdef class PartitionState:
     cdef list lanes
     cdef dict lane_by_name
     cdef Frame frame, timer_frame
-    cdef signed char *verdicts      # of the predicates, for one event
+    cdef int64_t *verdicts          # by the program: for the `epoch`th event, what a condition came to
+    cdef int64_t epoch
+    cdef int *hits                  # what an index has found
     cdef int64_t floor              # how far the watermark was, on the clock of the events; -1: nowhere
     cdef bytes reached_taken        # the record of how far the sources are, as last given out or loaded
     # during a call:
@@ -47,6 +48,7 @@ cdef class PartitionState:
     cdef int match(self, Lane lane, Plan plan, Customer customer) except -1
     cdef bint holds(self, int predicate, Lane lane) except -1
     cdef bint count_event(self, Update update, Lane lane) except -1
+    cdef object key_in(self, int slot, Lane lane)
 
     cdef list move_on(self, Plan plan, Lane lane)
     cdef bint fits(self, Step step, Candidate candidate, Instance instance, Lane lane) except -1

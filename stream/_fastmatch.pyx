@@ -33,16 +33,13 @@ Longer than 450 lines, because the loop is one class.
 """
 
 cimport cython
-from cpython.dict cimport PyDict_GetItemWithError
 from cpython.mem cimport PyMem_Free, PyMem_Realloc
-from cpython.object cimport PyObject
 from libc.stdint cimport int64_t
-from libc.string cimport memset
 
 from stream._condition cimport nothing
 from stream._customers cimport Customers
 from stream._decode cimport Lane
-from stream._frame cimport Frame, Node, is_number, reach
+from stream._frame cimport Frame, Node
 from stream._profile cimport Profile
 from stream._program cimport KEEP, RESTART, Candidate, Plan, Step, Update, program_of
 from stream._state cimport (
@@ -59,6 +56,7 @@ from stream._state cimport (
     key_of,
     scalar_of,
 )
+from stream._value cimport ValueC, as_double, object_of
 
 import orjson
 
@@ -72,10 +70,6 @@ cdef object dumps = orjson.dumps
 cdef int64_t NEVER = 0x7FFFFFFFFFFFFFFF
 cdef bytes NOTHING_REACHED = encode_reached({})
 cdef dict NO_ONE = {}       # attributes or consents of who has none; never written to
-
-cdef enum:
-    UNKNOWN = 2     # a predicate that was not judged yet; else 1 or 0
-
 
 # --- matches -----------------------------------------------------------------------------------
 
@@ -102,6 +96,11 @@ cdef class Match:
     to their events. `timed`: a timer fired it. `since`: when quiet hours first put it off, else `at`. Times
     are milliseconds since the epoch. It is good until `decide` returns.
     """
+
+    @property
+    def event(self):
+        """As a dict; not to be written to."""
+        return self.frame.whole()
 
     @property
     def deferred(self):
@@ -237,6 +236,7 @@ cdef class PartitionState:
 
     def __dealloc__(self):
         PyMem_Free(self.verdicts)
+        PyMem_Free(self.hits)
 
     # - what it holds
 
@@ -314,7 +314,8 @@ cdef class PartitionState:
             lane.records = ()
             lane.at = lane.count = 0
             lane.ready = False
-            lane.event = lane.record = None
+            lane.record = None
+            lane.event.forget()
 
     def adopt(self, rules):
         """Goes over to another rule set: what belongs to unchanged stable ids is kept, the rest dropped."""
@@ -326,10 +327,12 @@ cdef class PartitionState:
     cdef int link(self) except -1:
         """Makes the lanes of the present sources; what is at hand of sources that stay is decoded anew."""
         cdef Lane lane, old
-        cdef signed char *verdicts
+        cdef int64_t *verdicts
+        cdef int *hits
+        cdef int at
         lanes = []
         for slot, source in enumerate(self.rules.sources):
-            lane = Lane(source, slot)
+            lane = Lane(source, slot, self.program)
             old = self.lane_by_name.get(source.name)
             if old is not None:
                 lane.reached = old.reached
@@ -341,10 +344,16 @@ cdef class PartitionState:
         # Equal event times go in the order of the sources' names.
         self.lanes = sorted(lanes, key=lambda each: (<Lane> each).name)
         self.lane_by_name = {(<Lane> lane).name: lane for lane in self.lanes}
-        verdicts = <signed char *> PyMem_Realloc(self.verdicts, max(len(self.program.predicates), 1))
+        verdicts = <int64_t *> PyMem_Realloc(self.verdicts, max(self.program.verdicts, 1) * sizeof(int64_t))
         if verdicts is NULL:
             raise MemoryError
         self.verdicts = verdicts
+        for at in range(self.program.verdicts):
+            verdicts[at] = -1
+        hits = <int *> PyMem_Realloc(self.hits, max(self.program.widest, 1) * sizeof(int))
+        if hits is NULL:
+            raise MemoryError
+        self.hits = hits
         self.frame.adopt(self.program.segment_nodes)
         self.timer_frame.adopt(self.program.segment_nodes)
         return 0
@@ -391,8 +400,9 @@ cdef class PartitionState:
         result.watermark = reached if reached >= 0 else None
         result.next_deadline = self.table.next_deadline
         self.result = self.decide = None
-        self.frame.event = self.frame.customer = self.frame.captured = None
-        self.timer_frame.event = self.timer_frame.customer = self.timer_frame.captured = None
+        for frame in (self.frame, self.timer_frame):
+            (<Frame> frame).see(None, None)
+            (<Frame> frame).customer = (<Frame> frame).captured = None
 
     cdef Lane next_lane(self):
         """The source whose head comes next; None if there is none, or a source must be waited for."""
@@ -432,13 +442,8 @@ cdef class PartitionState:
     cdef int apply(self, Lane lane) except -1:
         """Applies the head of a source; timers that the watermark has passed have been fired."""
         cdef Customer customer
-        cdef Plan plan = None
-        cdef PyObject *found
-        if lane.profile is None:
-            found = PyDict_GetItemWithError(self.program.plans, lane.event_name)
-            if found is not NULL:
-                plan = <Plan> found
-        # Else nothing can come of it.
+        cdef Plan plan = lane.plan
+        # Without a plan nothing can come of an event.
         if plan is not None or lane.profile is not None or self.table.due != NEVER:
             customer = self.table.find(lane.customer)
             if customer is not None:
@@ -472,13 +477,14 @@ cdef class PartitionState:
         cdef Instance instance
         cdef Frame frame = self.frame
         cdef list completed = None
-        cdef Py_ssize_t done = 0, position
-        if self.program.predicates:
-            memset(self.verdicts, UNKNOWN, len(self.program.predicates))
-        frame.event, frame.name, frame.customer = lane.event, lane.event_name, customer
+        cdef Py_ssize_t done = 0
+        cdef int at
+        self.epoch += 1
+        frame.see(lane.event, None)
+        frame.name, frame.customer = plan.name, customer
         frame.time = frame.at = lane.time
-        for position in plan.updates_of.find(lane.event):
-            update = plan.updates[position]
+        for at in range(plan.updates_of.find(lane.event.values, self.hits)):
+            update = plan.updates[self.hits[at]]
             if (update.where < 0 or self.holds(update.where, lane)) and self.count_event(update, lane):
                 fits = True
         frame.begin()
@@ -488,8 +494,8 @@ cdef class PartitionState:
             if frame.customer is not None and frame.customer.instances:
                 completed = self.move_on(plan, lane)
             fits = fits or self.is_awaited(plan, lane)
-        for position in plan.candidates_of.find(lane.event):
-            candidate = plan.candidates[position]
+        for at in range(plan.candidates_of.find(lane.event.values, self.hits)):
+            candidate = plan.candidates[self.hits[at]]
             while completed is not None and done < len(completed):
                 instance = completed[done]
                 if instance.rank > candidate.rank:
@@ -511,47 +517,46 @@ cdef class PartitionState:
 
     cdef bint holds(self, int predicate, Lane lane) except -1:
         """Whether the event fits a predicate: judged at most once an event."""
-        cdef int held = self.verdicts[predicate]
-        if held == UNKNOWN:
+        cdef int held
+        if self.verdicts[predicate] >> 2 != self.epoch:
             held = (<Node> self.program.predicates[predicate]).test(self.frame)
             if held < 0:
                 self.complain(lane.name, "condition")
                 held = 0
-            self.verdicts[predicate] = held
-        return held
+            self.verdicts[predicate] = self.epoch << 2 | held
+        return self.verdicts[predicate] & 1
 
     cdef bint count_event(self, Update update, Lane lane) except -1:
         """Updates a trait; False if the event lacks what the trait counts."""
         cdef object key = None, value = None
         cdef double amount = 1.0
         cdef int function = update.function
-        cdef PyObject *found
-        if update.per is not None:
-            found = reach(lane.event, update.per)
-            key = ABSENT if found is NULL else key_of(<object> found)
-            if key is ABSENT:
+        cdef ValueC *found
+        if update.per >= 0:
+            key = self.key_in(update.per, lane)
+            if key is ERROR:
                 return False
         if function != COUNT and function != GAP:
-            found = reach(lane.event, update.field)
-            if found is NULL:
-                return False
-            value = <object> found
+            found = &lane.event.values[update.field]
             if function == FIRST or function == LAST:
-                if not is_scalar(value):
+                value = object_of(found)
+                if value is ERROR or not is_scalar(value):
                     return False
             elif function == DISTINCT or function == TOP:
-                value = key_of(value)
-                if value is ABSENT:
+                value = self.key_in(update.field, lane)
+                if value is ERROR:
                     return False
-            elif not is_number(value):
+            elif not as_double(found, &amount):
                 return False
-            else:
-                amount = value
         if self.frame.customer is None:
             self.frame.customer = self.table.ensure(lane.customer)
         if self.frame.customer.update(update.slot, key, lane.time, amount, value):
             self.complain(lane.name, "evicted")
         return True
+
+    cdef object key_in(self, int slot, Lane lane):
+        """What a field of the event says as a key; ABSENT if it is none."""
+        return key_of(object_of(&lane.event.values[slot]))
 
     # - instances
 
@@ -585,7 +590,7 @@ cdef class PartitionState:
     cdef bint fits(self, Step step, Candidate candidate, Instance instance, Lane lane) except -1:
         """Whether the event is the one that an instance waits for."""
         cdef int held
-        if lane.event_name not in step.names or (
+        if lane.plan.name not in step.names or (
             step.within >= 0 and lane.time - instance.time > step.within
         ):
             return False
@@ -602,9 +607,9 @@ cdef class PartitionState:
     cdef bint is_awaited(self, Plan plan, Lane lane) except -1:
         """Whether the event fits any later step or `unless`, open or not."""
         cdef int where
-        cdef Py_ssize_t position
-        for position in plan.awaited_of.find(lane.event):
-            where = plan.awaited[position]
+        cdef int at
+        for at in range(plan.awaited_of.find(lane.event.values, self.hits)):
+            where = plan.awaited[self.hits[at]]
             if where < 0 or self.holds(where, lane):
                 return True
         return False
@@ -622,7 +627,7 @@ cdef class PartitionState:
         cdef Instance instance = Instance.__new__(Instance)
         instance.rank, instance.step, instance.since, instance.key = candidate.rank, 1, -1, ERROR
         instance.time, instance.appended_at, instance.deadline = lane.time, lane.appended_at, NEVER
-        instance.source, instance.name = lane.name, lane.event_name
+        instance.source, instance.name = lane.name, lane.plan.name
         instance.id = lane.event_id(self.partition)
         instance.late = candidate.stale_after >= 0 and self.now(lane) - lane.time > candidate.stale_after
         return instance
@@ -643,7 +648,8 @@ cdef class PartitionState:
             if not step.fields:
                 return b"{}"
             try:
-                return dumps({name: lane.event[name] for name in step.fields if name in lane.event})
+                event = lane.event.whole()
+                return dumps({name: event[name] for name in step.fields if name in event})
             except orjson.JSONEncodeError:
                 pass    # nested deeper than orjson writes, though it reads it: kept as it came
         return bytes(lane.record.value)
@@ -652,12 +658,10 @@ cdef class PartitionState:
         """The first step held: opens an instance, or has the rule judged at once."""
         cdef Instance instance, other
         cdef object key = ERROR
-        cdef PyObject *found
         cdef Customer customer
         cdef int same = 0
-        if candidate.key is not None:
-            found = reach(lane.event, candidate.key)
-            key = ERROR if found is NULL else key_of(<object> found)
+        if candidate.key >= 0:
+            key = self.key_in(candidate.key, lane)
             if key is ERROR:
                 return 0
         if self.frame.customer is None:
@@ -665,7 +669,7 @@ cdef class PartitionState:
         customer = self.frame.customer
         if len(candidate.steps) == 1 and not candidate.timed:
             if candidate.captures:
-                self.frame.captured = [lane.event]
+                self.frame.captured = [lane.event.whole()]
             if self.is_met(candidate, self.frame, lane.name):
                 instance = self.instance_of(candidate, lane)
                 instance.key = key
@@ -706,7 +710,7 @@ cdef class PartitionState:
         instance.events = cause.events
         if instance.events is None:     # judged at once: its event was not kept
             step = candidate.steps[0]
-            event = match.frame.event
+            event = match.frame.whole()
             if step.fields is not None:
                 event = {name: event[name] for name in step.fields if name in event}
             try:
@@ -730,11 +734,18 @@ cdef class PartitionState:
     cdef bint is_met(self, Candidate candidate, Frame frame, str source) except -1:
         """Whether the rule's `if` holds."""
         cdef int held = 1
-        if candidate.condition is not None:
+        cdef bint kept = candidate.verdict >= 0 and frame is self.frame
+        if candidate.condition is None:
+            return True
+        if kept and self.verdicts[candidate.verdict] >> 2 == self.epoch:
+            held = <int> (self.verdicts[candidate.verdict] & 3) - 1
+        else:
             held = candidate.condition.test(frame)
-            if held < 0:
-                self.complain(source, "condition")
+            if kept:
+                self.verdicts[candidate.verdict] = self.epoch << 2 | (held + 1)
             self.count_segment_errors(frame, source)
+        if held < 0:
+            self.complain(source, "condition")
         return held == 1
 
     cdef int count_segment_errors(self, Frame frame, str source) except -1:
@@ -756,7 +767,7 @@ cdef class PartitionState:
         """Has a match decided."""
         cdef Match match = Match.__new__(Match)
         match.rule, match.customer_id, match.source = candidate.rule, frame.customer.id, cause.source
-        match.event, match.event_name, match.event_id = frame.event, cause.name, cause.id
+        match.event_name, match.event_id = cause.name, cause.id
         match.event_time, match.appended_at = cause.time, cause.appended_at
         match.at, match.timed = frame.at, timed
         match.cause, match.customer, match.frame, match.state = cause, frame.customer, frame, self
@@ -797,7 +808,8 @@ cdef class PartitionState:
         self.table.touch(customer)
         if instance.step < len(candidate.steps):
             return 0
-        frame.event, frame.name = loads(instance.events[instance.step - 1]), instance.name
+        frame.see(None, loads(instance.events[instance.step - 1]))
+        frame.name = instance.name
         frame.customer, frame.time, frame.at = customer, instance.time, instance.deadline
         if candidate.captures:
             frame.captured = [loads(event) for event in instance.events]

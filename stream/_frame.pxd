@@ -4,11 +4,15 @@ from cpython.dict cimport PyDict_GetItemWithError
 from cpython.object cimport PyObject
 from libc.stdint cimport int64_t
 
+from stream._event cimport Event, Fields
 from stream._state cimport Customer
+from stream._value cimport ValueC
 
 cdef class Frame:
     """What a condition sees. `begin` comes before each judgement whose fields differ from the one before."""
-    cdef dict event
+    cdef Event record               # the event; None: `event` is
+    cdef ValueC *fields             # those of `record`, by slot; NULL without one
+    cdef dict event                 # the event, if there is no `record`
     cdef str name
     cdef Customer customer          # None: it has no state yet
     cdef int64_t time               # `event_time`, ms
@@ -19,12 +23,16 @@ cdef class Frame:
     cdef bint judged                # whether a verdict is known
     cdef readonly int segment_errors    # segments that ended in an error; whoever reads it sets it back
 
+    cdef int see(self, Event record, dict event) except -1  # one of the two
+    cdef dict whole(self)                                   # the event
     cdef int adopt(self, list segments) except -1           # the segments of a program
     cdef int begin(self) except -1                          # forgets the verdicts on segments
     cdef int judge(self, int slot) except -1                # whether a segment holds: 1 or 0
     cdef dict attributes(self)                              # `customer`
 
 cdef class Node:
+    cdef Fields fields              # whose slots it uses; None: none
+
     cdef object value(self, Frame frame)                    # ERROR (that is ABSENT), or a value of CEL
     cdef int test(self, Frame frame) except -2              # 1 true, 0 false, -1 an error or no boolean
 

@@ -17,7 +17,7 @@ class Frame:
 class Node:
     def evaluate(
         self,
-        event: dict[str, Any],
+        event: dict[str, Any] | bytes,
         name: str = "",
         customer: Customer | None = None,
         at: int = 0,

@@ -13,6 +13,7 @@ cimport cython
 from libc.stdint cimport int64_t
 from libc.string cimport memset
 
+from stream._event cimport Event
 from stream._state cimport Customer
 
 from stream._state import ABSENT
@@ -31,6 +32,14 @@ cdef enum:
 cdef class Frame:
     def __cinit__(self, segments=()):
         self.adopt(list(segments))
+
+    cdef int see(self, Event record, dict event) except -1:
+        self.record, self.event = record, event
+        self.fields = NULL if record is None else record.values
+        return 0
+
+    cdef dict whole(self):
+        return self.event if self.record is None else self.record.whole()
 
     cdef int adopt(self, list segments) except -1:
         self.segments = segments
@@ -78,13 +87,22 @@ cdef class Node:
     ):
         """The value for an event, ABSENT if it ends in an error. For tests and tools.
 
-        `at` is `now`, and `event_time` too without `time`. `attributes` become those of `customer`.
+        The event is a dict, or the bytes of a record, of which the fields are read as the loop does. `at` is `now`, and `event_time` too without `time`. `attributes` become those of `customer`.
         A `frame` that is given is begun anew, and keeps its own segments.
         """
+        cdef Event record
         if frame is None:
             frame = Frame(segments)
         frame.begin()
-        frame.event, frame.name, frame.customer, frame.at = event, name, customer, at
+        frame.name, frame.customer, frame.at = name, customer, at
+        if type(event) is dict:
+            frame.see(None, event)
+        else:
+            self.fields.build()
+            record = Event(self.fields)
+            if not record.read(event):
+                raise ValueError("no JSON object")
+            frame.see(record, None)
         frame.time = at if time is None else time
         frame.captured = captured
         if attributes is not None:

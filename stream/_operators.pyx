@@ -104,9 +104,7 @@ cdef object sized(object number):
 
 @cython.final
 @cython.auto_pickle(False)
-cdef class _Constant(Node):
-    cdef object constant
-
+cdef class Constant(Node):
     def __init__(self, constant):
         self.constant = constant
 
@@ -506,7 +504,7 @@ cdef class _Matches(Node):
 
 def constant(value):
     """The node of a literal, or of a type's name."""
-    return _Constant(value)
+    return Constant(value)
 
 
 def has(Node operand not None, str field):
@@ -520,10 +518,10 @@ def operation(str function not None, list args not None):
     `&&` and `||` take any number. A function of constants alone is its value, unless that is an error.
     """
     cdef Node node = _operation(function, args)
-    if node is None or not all([type(arg) is _Constant for arg in args]):
+    if node is None or not all([type(arg) is Constant for arg in args]):
         return node
     value = node.value(None)
-    return node if value is ERROR else _Constant(value)
+    return node if value is ERROR else Constant(value)
 
 
 cdef Node _operation(str function, list args):
@@ -556,16 +554,16 @@ cdef dict KINDS = {
 
 
 cdef Node _membership(Node item, Node items):
-    if type(items) is _Constant and type((<_Constant> items).constant) is list:
-        literals = (<_Constant> items).constant
+    if type(items) is Constant and type((<Constant> items).constant) is list:
+        literals = (<Constant> items).constant
         if all([each is None or type(each) in (bool, int, float, str) for each in literals]):
             return _InLiterals(item, literals)
     return _In(item, items)
 
 
 cdef Node _match(Node text, Node pattern):
-    if type(pattern) is _Constant and type((<_Constant> pattern).constant) is str:
-        source = (<_Constant> pattern).constant
+    if type(pattern) is Constant and type((<Constant> pattern).constant) is str:
+        source = (<Constant> pattern).constant
         try:
             if len(source) <= 1000:
                 return _Matches(text, read_pattern(source).search)

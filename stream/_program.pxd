@@ -2,9 +2,11 @@
 
 from libc.stdint cimport int64_t
 
+from stream._event cimport Fields
 from stream._frame cimport Node
-from stream._index cimport Index
+from stream._index cimport Index, Lookup
 from stream._state cimport Layout
+from stream._value cimport ValueC
 
 cdef enum Again:
     UNSAID = 0      # begins anew unless it has gone beyond its first step
@@ -14,7 +16,7 @@ cdef enum Again:
 cdef class Update:
     """A trait, as an event updates it."""
     cdef int slot, function, where
-    cdef tuple field, per
+    cdef int field, per             # slots of the record; -1: it has none
 
 cdef class Step:
     """A step, or an `unless`, as an event meets it."""
@@ -33,33 +35,43 @@ cdef class Candidate:
     cdef bint timed                 # it fires by a timer, not at once
     cdef int64_t stale_after        # -1: never too old
     cdef object rule
-    cdef tuple key                  # None: one instance a customer
+    cdef int key                    # a slot of the record; -1: one instance a customer
     cdef bint captures              # a step has a name
     cdef Node condition
+    cdef int verdict                # where the loop keeps what `condition` came to for an event; -1: nowhere
 
 cdef class Plan:
     """What an event name can touch."""
+    cdef str name
     cdef list updates
     cdef list candidates            # whose first step it can be, by rank
     cdef dict later                 # rank: Candidate, one of whose later steps, or whose `unless`, it can be
     cdef list awaited               # numbers of predicates of those; -1: any event of the name is awaited
     cdef Index updates_of, candidates_of, awaited_of    # by the event: positions in the lists
 
-    cdef int make_index(self, predicates) except -1
+    cdef int make_index(self, predicates, Fields fields) except -1
 
 cdef class Program:
     cdef readonly object rules
     cdef readonly Layout layout
+    cdef Fields fields              # what is read of a record
     cdef dict plans                 # event name: Plan
+    cdef list planned               # its values
+    cdef Lookup plans_by_name       # positions in `planned`
+    cdef int verdicts               # how many the loop keeps of an event: of predicates, then of conditions
+    cdef int widest                 # the size of the largest index
     cdef dict traits                # name: (slot, function, has `per`)
     cdef dict segments              # name: slot
     cdef list predicates, candidates, segment_nodes
     cdef dict counters              # name: slot
     cdef Node suppress              # None: nothing is suppressed
     cdef dict names                 # names of steps: Names
+    cdef dict conditions            # of rules without captured steps, by node: where its verdict is kept
 
     cdef Plan plan(self, str name)
+    cdef Plan plan_of(self, const ValueC *name)     # None: nothing comes of events of this name
     cdef Step step(self, each, tuple fields, names)
+    cdef int slot_of(self, path) except -2          # of a field path; -1 of None
     cdef int add_trait(self, trait) except -1
     cdef int add_rule(self, rule, int rank) except -1
 

@@ -13,10 +13,13 @@ Tested by tests/unit/test_engine.py.
 cimport cython
 
 from stream._condition cimport Names
-from stream._index cimport Index
+from stream._event cimport Fields
+from stream._index cimport Index, Lookup
 from stream._state cimport Layout
+from stream._value cimport ValueC
 
 from stream._condition import compile_condition
+from stream.atoms import OneOf
 
 cdef enum:
     REMEMBERED = 3      # rule sets
@@ -47,10 +50,11 @@ cdef class Candidate:
 @cython.final
 @cython.auto_pickle(False)
 cdef class Plan:
-    def __cinit__(self):
+    def __cinit__(self, str name):
+        self.name = name
         self.updates, self.candidates, self.later, self.awaited = [], [], {}, []
 
-    cdef int make_index(self, predicates) except -1:
+    cdef int make_index(self, predicates, Fields fields) except -1:
         """Everything is in the lists: makes what finds those that an event may fit."""
         cdef Update update
         cdef Candidate candidate
@@ -61,7 +65,7 @@ cdef class Plan:
             self.awaited,
         )
         self.updates_of, self.candidates_of, self.awaited_of = [
-            Index([None if where < 0 else predicates[where] for where in each]) for each in wheres
+            Index([None if where < 0 else predicates[where] for where in each], fields) for each in wheres
         ]
         return 0
 
@@ -74,13 +78,15 @@ cdef class Program:
     def __cinit__(self, rules):
         self.rules = rules
         self.layout = Layout(rules)
-        self.plans, self.names = {}, {}
+        self.fields = Fields()
+        self.plans, self.names, self.conditions = {}, {}, {}
         self.candidates = []
 
     def make(self):
         """Compiles everything; yields now and then, so that others can do something in between."""
         cdef int slot
         cdef Names names
+        cdef Plan plan
         rules = self.rules
         slots = {id: slot for slot, id in enumerate(self.layout.traits)}
         self.traits = {}
@@ -89,8 +95,9 @@ cdef class Program:
             self.traits[each.name] = slot, self.layout.trait[slot].function, each.per is not None
         self.segments = {each.name: slot for slot, each in enumerate(rules.segments)}
         self.counters = self.layout.counter_slots
-        names = Names()
+        names = Names(fields=self.fields)
         self.predicates = []
+        self.verdicts = len(rules.predicates)
         for at, tree in enumerate(rules.predicates):
             self.predicates.append(compile_condition(tree, names))
             if at % SLICE == 0:
@@ -108,29 +115,44 @@ cdef class Program:
             self.add_rule(by_id[id], rank)
             if rank % SLICE == 0:
                 yield
-        for plan in self.plans.values():
-            (<Plan> plan).make_index(rules.predicates)
+        self.planned = list(self.plans.values())
+        for plan in self.planned:
+            plan.make_index(rules.predicates, self.fields)
+            self.widest = max(self.widest, max(plan.updates_of.size, plan.candidates_of.size))
+            self.widest = max(self.widest, plan.awaited_of.size)
             yield
+        self.plans_by_name = Lookup(-1, [(at, OneOf((), (name,))) for at, name in enumerate(self.plans)])
+        for source in rules.sources:
+            for path in (source.customer, source.event, source.time, source.id):
+                self.slot_of(path)
+        self.fields.build()
 
     def names_of(self, tuple steps not None):
         """What the conditions of rules with steps of these names may name; None: a step without a name."""
         if steps not in self.names:
             indices = {name: index for index, name in enumerate(steps) if name is not None}
             self.names[steps] = Names(
-                traits=self.traits, segments=self.segments, steps=indices, customer=True
+                traits=self.traits, segments=self.segments, steps=indices, customer=True, fields=self.fields
             )
         return self.names[steps]
 
     cdef Plan plan(self, str name):
         if name not in self.plans:
-            self.plans[name] = Plan()
+            self.plans[name] = Plan(name)
         return self.plans[name]
+
+    cdef Plan plan_of(self, const ValueC *name):
+        cdef int position = 0
+        return self.planned[position] if self.plans_by_name.find(name, &position) else None
+
+    cdef int slot_of(self, path) except -2:
+        return -1 if path is None else self.fields.slot(path)
 
     cdef int add_trait(self, trait) except -1:
         cdef Update update = Update()
         update.slot, update.function, _ = self.traits[trait.name]
         update.where = -1 if trait.where is None else trait.where
-        update.field, update.per = trait.field, trait.per
+        update.field, update.per = self.slot_of(trait.field), self.slot_of(trait.per)
         for name in dict.fromkeys(trait.of):
             self.plan(name).updates.append(update)
         return 0
@@ -151,7 +173,8 @@ cdef class Program:
         cdef Step step
         candidate.captures = called.count(None) < len(called)
         names = self.names_of(called if candidate.captures else ())
-        candidate.rank, candidate.rule, candidate.key, candidate.timed = rank, rule, rule.key, rule.timed
+        candidate.rank, candidate.rule, candidate.timed = rank, rule, rule.timed
+        candidate.key = self.slot_of(rule.key)
         candidate.steps = [
             self.step(each, fields, names)
             for each, fields in zip(rule.steps, rule.event_fields, strict=True)
@@ -164,8 +187,14 @@ cdef class Program:
         candidate.again = {None: UNSAID, "restart": RESTART, "keep": KEEP}[rule.again]
         stale_after = self.rules.policy.stale_after if rule.stale_after is None else rule.stale_after
         candidate.stale_after = -1 if stale_after is None else stale_after
+        candidate.verdict = -1
         if rule.condition is not None:
             candidate.condition = compile_condition(rule.condition, names)
+            if not candidate.captures:      # equal conditions are one node, judged once an event
+                if candidate.condition not in self.conditions:
+                    self.conditions[candidate.condition] = self.verdicts
+                    self.verdicts += 1
+                candidate.verdict = self.conditions[candidate.condition]
         self.candidates.append(candidate)
         for name in dict.fromkeys(rule.steps[0].on):
             self.plan(name).candidates.append(candidate)

@@ -1,6 +1,6 @@
 """Types of the compiled `_state`; the essay is in `_state.pyx`."""
 
-from typing import Any, Final, Self, final
+from typing import Any, Self, final
 
 from stream._value import ABSENT as ABSENT
 from stream.program import RuleSet

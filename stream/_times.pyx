@@ -9,6 +9,7 @@ from libc.math cimport floor
 from libc.stdint cimport int64_t
 
 from stream._frame cimport is_number
+from stream._value cimport INTEGER, ValueC, object_of
 
 from datetime import datetime, timedelta, timezone
 
@@ -88,6 +89,13 @@ cdef int64_t milliseconds(object value) except -2:
             value *= 1000
         time = value if type(value) is int else <int64_t> floor(<double> value + 0.5)
     return time if 0 <= time <= latest_time() else -1
+
+
+cdef int64_t milliseconds_of(const ValueC *value) except -2:
+    """`milliseconds` of a value of JSON."""
+    if value.kind == INTEGER and 100_000_000_000 <= value.of.integer <= latest_time():
+        return value.of.integer
+    return milliseconds(object_of(value))
 
 
 def parse_time(value):

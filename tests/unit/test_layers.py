@@ -20,11 +20,11 @@ LAYERS: dict[str, set[str]] = {
     "words": {"__init__", "codes", "errors", "structs", "hints", "clock", "settings", "metrics", "logs"},
     "rules": {
         *("rulefiles", "durations", "cel", "expression", "conditions", "testcases"),
-        *("compiler", "program", "content", "keys", "schema"),
+        *("compiler", "program", "atoms", "content", "keys", "schema"),
     },
     "engine": {
-        *("_state", "_codec", "_customers", "_frame", "_index", "_operators", "_condition"),
-        *("_times", "_profile", "_decode", "_program", "_fastmatch"),
+        *("_value", "_yyjson", "_vendor", "_event", "_times", "_state", "_codec", "_customers", "_profile"),
+        *("_frame", "_fields", "_operators", "_condition", "_index", "_decode", "_program", "_fastmatch"),
         *("engine", "guards", "arms", "quiet", "records"),
     },
     "runtime": {
