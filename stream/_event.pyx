@@ -1,18 +1,19 @@
 # cython: autotestdict=False
 """One record of JSON at a time: only the fields that a rule set reads, and no Python object for any.
 
-`Fields` gives each field path that anyone reads (conditions, traits, the sources' mappings, the index) a slot, and
-keeps the paths as a trie of small hash tables. `Event.read` has yyjson read and check the bytes (into memory that is
-used again for the next record), walks the object once and puts what the trie knows into `values`:
+`Fields` gives each field path that anyone reads (conditions, traits, the sources' mappings, the index) a
+slot, and keeps the paths as a trie of small hash tables. `Event.read` has yyjson read and check the bytes
+(into memory that is used again for the next record), walks the object once and puts what the trie knows
+into `values`:
 
     {"event": "view", "properties": {"sku": "p1", "color": "red"}, "price": 9.5}
        │                 │              │            └ skipped        │
        slot 0 TEXT       a table below  slot 1 TEXT                   slot 2 DOUBLE
 
-A path that leads nowhere is MISSING. Of a key that stands twice the last one counts, as with orjson. The event
-as a dict is made by orjson only when somebody asks for all of it or for a map or list inside of it: content,
-a captured event, a rare function. Both readers take the same bytes for JSON: UTF-8, at most 1,024 levels,
-numbers that a double holds. (orjson is built on yyjson; the tests compare them.)
+A path that leads nowhere is MISSING. Of a key that stands twice the last one counts, as with orjson. The
+event as a dict is made by orjson only when somebody asks for all of it or for a map or list inside of it:
+content, a captured event, a rare function. Both readers take the same bytes for JSON: UTF-8, at most 1,024
+levels, numbers that a double holds. (orjson is built on yyjson; the tests compare them.)
 
 Cost: 0.3 µs for 200 bytes with ten fields; orjson alone takes 1.1.
 Tested by tests/unit/test_event.py.
@@ -87,7 +88,8 @@ cdef inline uint32_t hash_of(const char *name, uint32_t size) noexcept:
 @cython.final
 @cython.auto_pickle(False)
 cdef class Fields:
-    """Field paths and their slots. Paths are added while a rule set is compiled, then `build` makes the tables."""
+    """Field paths and their slots. Paths are added while a rule set is compiled, then `build` makes the
+    tables."""
 
     def __cinit__(self):
         self.slots, self.names = {}, []

@@ -71,6 +71,7 @@ cdef int64_t NEVER = 0x7FFFFFFFFFFFFFFF
 cdef bytes NOTHING_REACHED = encode_reached({})
 cdef dict NO_ONE = {}       # attributes or consents of who has none; never written to
 
+
 # --- matches -----------------------------------------------------------------------------------
 
 class _Keyed(dict):

@@ -1,9 +1,11 @@
 # cython: autotestdict=False
-"""The nodes of the event's fields, and of their comparison with literals: what nearly all conditions are made of.
+"""The nodes of the event's fields, and of their comparison with literals: what nearly all conditions are
+made of.
 
-A comparison reads the slot that the record's reader filled (`_event`), without a Python object. It knows the plain
-cases: a text with a text, numbers that a double holds, one kind with another. All else it leaves to the
-general node of the same comparison, `slow`; so does a frame without a record's fields (a timer's kept event).
+A comparison reads the slot that the record's reader filled (`_event`), without a Python object. It knows
+the plain cases: a text with a text, numbers that a double holds, one kind with another. All else it leaves
+to the general node of the same comparison, `slow`; so does a frame without a record's fields (a timer's
+kept event).
 
 Cost: 5 ns for a comparison, 40 ns where a Python object must be made.
 Tested by tests/unit/test_condition_nodes.py, both ways against `expression.evaluate`.

@@ -87,7 +87,8 @@ cdef class Node:
     ):
         """The value for an event, ABSENT if it ends in an error. For tests and tools.
 
-        The event is a dict, or the bytes of a record, of which the fields are read as the loop does. `at` is `now`, and `event_time` too without `time`. `attributes` become those of `customer`.
+        The event is a dict, or the bytes of a record, of which the fields are read as the loop does. `at` is
+        `now`, and `event_time` too without `time`. `attributes` become those of `customer`.
         A `frame` that is given is begun anew, and keeps its own segments.
         """
         cdef Event record

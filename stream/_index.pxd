@@ -33,7 +33,7 @@ cdef class Lookup:
     cdef BoundC *upper          # descending: the value must not be above
     cdef int n_positions, n_numbers, n_lower, n_upper
     cdef GroupC null, false, true
-    cdef GroupC missing, truths, bounds     # that end in an error: without a value, or with one of another type
+    cdef GroupC missing, truths, bounds     # end in an error: without a value, or with one of another type
 
     cdef GroupC group(self, positions)
     cdef int add_texts(self, dict texts) except -1

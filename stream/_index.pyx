@@ -11,8 +11,9 @@ and why what is left out cannot hold, nor end in an error. What is found must st
                      upper     90 → 7, 10 → 8                       the value must not be above: a prefix
     always           10 11
 
-Equality is CEL's: numbers by value whatever their type, texts with texts, a boolean is no number. As atoms' numbers
-go up to 2**53, comparing as doubles finds all that are equal or in order, and at most some that are not.
+Equality is CEL's: numbers by value whatever their type, texts with texts, a boolean is no number. As atoms'
+numbers go up to 2**53, comparing as doubles finds all that are equal or in order, and at most some that are
+not.
 
 Cost: 10 to 20 ns for each path, and the hits; sorting only where hits of several places meet.
 Tested by tests/unit/test_index.py, on all events of a small world, and the reference model.

@@ -14,8 +14,8 @@ cdef extern from "yyjson.h" nogil:
     ctypedef struct yyjson_obj_iter:
         pass
 
-    uint8_t YYJSON_TYPE_NULL, YYJSON_TYPE_BOOL, YYJSON_TYPE_NUM, YYJSON_TYPE_STR, YYJSON_TYPE_ARR, YYJSON_TYPE_OBJ
-    uint8_t YYJSON_SUBTYPE_UINT, YYJSON_SUBTYPE_SINT, YYJSON_SUBTYPE_REAL, YYJSON_SUBTYPE_TRUE
+    uint8_t YYJSON_TYPE_NULL, YYJSON_TYPE_BOOL, YYJSON_TYPE_NUM, YYJSON_TYPE_STR, YYJSON_TYPE_OBJ
+    uint8_t YYJSON_SUBTYPE_SINT, YYJSON_SUBTYPE_REAL, YYJSON_SUBTYPE_TRUE
 
     bint yyjson_alc_pool_init(yyjson_alc *alc, void *buf, size_t size)
     size_t yyjson_read_max_memory_usage(size_t len, uint64_t flg)
