@@ -6,7 +6,8 @@ from stream._customers cimport Customers
 from stream._decode cimport Lane
 from stream._frame cimport Frame
 from stream._program cimport Candidate, Plan, Program, Step, Update
-from stream._state cimport Customer, Instance
+from stream._instances cimport Instance
+from stream._state cimport Customer
 
 
 cdef class Match:
