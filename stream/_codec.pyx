@@ -35,7 +35,7 @@ from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 from libc.string cimport memcmp, memcpy
 
 from stream._instances cimport HeadC, next_head
-from stream._packed cimport MAX_SCALAR, Buffer, unzigzag
+from stream._packed cimport MAX_SCALAR, VARINT, Buffer, reserve, unzigzag, write
 from stream._state cimport (
     MAX_INSTANCES,
     Consent,
@@ -71,12 +71,22 @@ cdef enum:
     ID = 6              # bytes of an id
     MAX_STEPS = 10
     MAX_PURPOSES = 100
-    FEW_KEYS = 24       # are compared one by one
+    FEW_KEYS = 24       # are compared where their sums are equal
+    MOST_KEPT = 1 << 20     # bytes of room that are kept for the next customer
     NO_HINT = 1 << 16   # no slot is beyond it
+
+cdef enum Part:
+    SOURCE = 0
+    TRAIT = 1
+    RULE = 2
+    COUNTER = 3
+
+cdef Buffer written = Buffer()      # by `encode`, one at a time
 
 cdef int64_t MAX_TIME = 253402300799999     # 9999-12-31T23:59:59.999Z
 cdef int64_t MAX_DEADLINE = 1 << 62
 cdef int64_t NEVER = 0x7FFFFFFFFFFFFFFF
+cdef list NO_FOREIGN = [[], [], [], []]
 cdef uint64_t MAX_COUNT = 1 << 53           # amounts are doubles: whole numbers are exact up to here
 
 
@@ -84,19 +94,22 @@ cdef uint64_t MAX_COUNT = 1 << 53           # amounts are doubles: whole numbers
 
 def encode(Customer customer not None):
     """The byte form of a customer."""
-    cdef Buffer out = Buffer()
-    cdef dict foreign = {}
+    cdef Buffer out = written
+    cdef list foreign = NO_FOREIGN
     if customer.foreign is not None:
+        foreign = [[], [], [], []]
         for kind, id, part in customer.foreign:
-            foreign.setdefault(kind, []).append((id, part))
-    out.grow(customer.end + 256)
+            foreign[<int> kind].append((id, part))
+    if out.room > MOST_KEPT:
+        out = Buffer()
+    out.size = 0
     out.put(VERSION)
     out.put(customer.base + 1)
-    put_applied(out, customer, foreign.get("source", ()))
+    put_applied(out, customer, foreign[SOURCE])
     put_profile(out, customer)
-    put_traits(out, customer, foreign.get("trait", ()))
-    put_instances(out, customer, foreign.get("rule", ()))
-    put_sends(out, customer, foreign.get("counter", ()))
+    put_traits(out, customer, foreign[TRAIT])
+    put_instances(out, customer, foreign[RULE])
+    put_sends(out, customer, foreign[COUNTER])
     return (<const char *> out.data)[:out.size]
 
 
@@ -104,11 +117,22 @@ cdef int put_id(Buffer out, uint64_t id) except -1:
     return out.put_raw(&id, ID)
 
 
+cdef inline int put_part(Buffer out, uint64_t id, const void *data, Py_ssize_t size) except -1:
+    """Writes an id, a length and bytes."""
+    cdef uint8_t *at
+    reserve(out, ID + VARINT + size)
+    at = out.data + out.size
+    memcpy(at, &id, ID)
+    at += ID
+    at += write(at, size)
+    memcpy(at, data, size)
+    out.size = at + size - out.data
+    return 0
+
+
 cdef int put_foreign(Buffer out, others) except -1:
     for id, part in others:
-        put_id(out, id)
-        out.put(len(<bytes> part))
-        out.put_raw(<const char *> <bytes> part, len(<bytes> part))
+        put_part(out, id, <const char *> <bytes> part, len(<bytes> part))
     return 0
 
 
@@ -164,9 +188,7 @@ cdef int put_traits(Buffer out, Customer customer, others) except -1:
     at = begin
     while at != end:
         next_part(&at, &slot, &size)
-        put_id(out, customer.layout.trait_ids.ids[slot])
-        out.put(size)
-        out.put_raw(at, size)
+        put_part(out, customer.layout.trait_ids.ids[slot], at, size)
         at += size
     return put_foreign(out, others)
 
@@ -212,9 +234,7 @@ cdef int put_sends(Buffer out, Customer customer, others) except -1:
     at = begin
     while at != end:
         next_send(&at, &send)
-        put_id(out, customer.layout.counter_ids.ids[send.slot])
-        out.put(send.end - send.times)
-        out.put_raw(send.times, send.end - send.times)
+        put_part(out, customer.layout.counter_ids.ids[send.slot], send.times, send.end - send.times)
     return put_foreign(out, others)
 
 
@@ -230,7 +250,17 @@ cdef class _Reader:
     cdef int last               # slot of the part before, of its kind; -1: there was none
     cdef dict waiting           # instances by rank
 
-    cdef uint64_t number(self) except? 0:
+    cdef inline uint64_t number(self) except? 0:
+        """A varint; StateError if it is cut off, longer than it has to be, or of more than 64 bits."""
+        cdef uint8_t first
+        if self.at < self.end:
+            first = self.at[0]
+            if first < 0x80:
+                self.at += 1
+                return first
+        return self.long_number()
+
+    cdef uint64_t long_number(self) except? 0:
         cdef uint64_t value = 0
         cdef int shift = 0
         cdef uint8_t byte
@@ -371,10 +401,20 @@ cdef class _Reader:
     cdef int entries(self, const TraitC *trait, int64_t base, int most, bint nested) except -1:
         cdef const uint8_t *begin = self.at
         cdef const uint8_t *around
+        cdef const uint8_t *entry
+        cdef const uint8_t *key
+        cdef uint64_t seen = 0, bit
+        cdef bint twice = False
         cdef int count = 0
         while self.at != self.end:
+            entry = self.at
             around = self.within()
+            key = self.at
             self.scalar(True)
+            if count < FEW_KEYS:
+                bit = <uint64_t> 1 << sum_of(key, self.at)
+                twice = twice or (seen & bit and stands_in(begin, entry, key, self.at - key))
+                seen |= bit
             if nested:
                 self.window(trait, COUNT, base)
             else:
@@ -382,7 +422,7 @@ cdef class _Reader:
             self.leave(around)
             count += 1
         self.some(count, most)
-        if has_twice(begin, self.end, count):
+        if twice or (count > FEW_KEYS and have_twice(begin, self.end, count)):
             raise corrupt("a part is there twice")
         return 0
 
@@ -428,6 +468,7 @@ cdef class _Reader:
     cdef int tail(self, int64_t base) except -1:
         """What follows an instance's source, up to the end."""
         cdef int64_t flags = self.bounded(MAX_STEPS << 4 | 15), time
+        cdef int left = <int> (flags >> 4)
         cdef bytes event
         if flags & 8:
             self.signed(base, MAX_DEADLINE)
@@ -439,8 +480,9 @@ cdef class _Reader:
         self.signed(time, NEVER)
         self.utf8(self.length())
         self.utf8(self.length())
-        self.some(<int> (flags >> 4), MAX_STEPS)
-        for _ in range(flags >> 4):
+        self.some(left, MAX_STEPS)
+        while left:
+            left -= 1
             event = self.raw()
             if event:
                 self.json_object(event)
@@ -461,31 +503,36 @@ cdef class _Reader:
         return count
 
 
-cdef bint has_twice(const uint8_t *at, const uint8_t *end, int count) except -1:
-    """Whether two entries have one key: keys are equal if their bytes are."""
-    cdef EntryC entry, other
-    cdef const uint8_t *before
-    cdef set seen
-    cdef const uint8_t *begin = at
-    if count > FEW_KEYS:
-        seen = set()
-        while at != end:
-            next_entry(at, &entry)
-            seen.add((<const char *> entry.key)[:entry.cell - entry.key])
-            at = entry.end
-        return len(seen) != count
+@cython.overflowcheck(False)
+cdef int sum_of(const uint8_t *at, const uint8_t *end) noexcept:
+    """A number below 64 that is the same for the same bytes."""
+    cdef uint32_t total = 0
+    while at != end:
+        total = 31 * total + at[0]
+        at += 1
+    return (total ^ total >> 6) & 63
+
+
+cdef bint stands_in(const uint8_t *at, const uint8_t *end, const uint8_t *key, Py_ssize_t size) noexcept:
+    """Whether an entry has a key; keys are equal if their bytes are."""
+    cdef EntryC entry
     while at != end:
         next_entry(at, &entry)
-        before = begin
-        while before != at:
-            next_entry(before, &other)
-            if other.cell - other.key == entry.cell - entry.key and (
-                memcmp(other.key, entry.key, entry.cell - entry.key) == 0
-            ):
-                return True
-            before = other.end
+        if entry.cell - entry.key == size and memcmp(entry.key, key, size) == 0:
+            return True
         at = entry.end
     return False
+
+
+cdef bint have_twice(const uint8_t *at, const uint8_t *end, int count) except -1:
+    """Whether two of many entries have one key."""
+    cdef EntryC entry
+    cdef set seen = set()
+    while at != end:
+        next_entry(at, &entry)
+        seen.add((<const char *> entry.key)[:entry.cell - entry.key])
+        at = entry.end
+    return len(seen) != count
 
 
 cdef object corrupt(str why):
@@ -520,9 +567,9 @@ def decode(Layout layout not None, str id not None, bytes value not None, int ge
     customer.base = reader.bounded(MAX_DEADLINE) - 1
     read_applied(customer, reader)
     read_profile(customer, reader)
-    read_parts(customer, reader, "trait", layout.trait_ids)
-    read_parts(customer, reader, "rule", layout.rule_ids)
-    read_parts(customer, reader, "counter", layout.counter_ids)
+    read_parts(customer, reader, TRAIT, layout.trait_ids)
+    read_parts(customer, reader, RULE, layout.rule_ids)
+    read_parts(customer, reader, COUNTER, layout.counter_ids)
     if reader.at != reader.end:
         raise corrupt("something follows its end")
     customer.resize(customer.end)
@@ -536,14 +583,11 @@ def know(Customer customer not None):
     cdef dict waiting = {}
     cdef _Reader reader
     cdef int slot
-    ids = {
-        "source": layout.source_ids, "trait": layout.trait_ids,
-        "rule": layout.rule_ids, "counter": layout.counter_ids,
-    }
+    ids = (layout.source_ids, layout.trait_ids, layout.rule_ids, layout.counter_ids)
     customer.foreign = None
     for kind, id, part in foreign:
-        slot = (<Ids> ids[kind]).slot(id)
-        if slot >= 0 and kind == "source":
+        slot = (<Ids> ids[<int> kind]).slot(id)
+        if slot >= 0 and kind == SOURCE:
             customer.applied[slot] = part
         elif slot >= 0:
             reader = reader_of(part)
@@ -552,7 +596,7 @@ def know(Customer customer not None):
             read_part(customer, kind, slot, reader)
 
 
-cdef int keep(Customer customer, str kind, uint64_t id, part) except -1:
+cdef int keep(Customer customer, int kind, uint64_t id, part) except -1:
     if customer.foreign is None:
         customer.foreign = []
     customer.foreign.append((kind, id, part))
@@ -563,23 +607,27 @@ cdef int read_applied(Customer customer, _Reader reader) except -1:
     cdef int slot
     cdef uint64_t id
     cdef int64_t offset
-    for _ in range(reader.length()):
+    cdef Py_ssize_t left = reader.length()
+    while left:
+        left -= 1
         id = reader.id()
         offset = reader.bounded(NEVER)
         slot = customer.layout.source_ids.slot(id)
         if slot >= 0:
             customer.applied[slot] = offset
         else:
-            keep(customer, "source", id, offset)
+            keep(customer, SOURCE, id, offset)
     return 0
 
 
-cdef int read_parts(Customer customer, _Reader reader, str kind, Ids ids) except -1:
+cdef int read_parts(Customer customer, _Reader reader, int kind, Ids ids) except -1:
     cdef const uint8_t *around
     cdef uint64_t id
     cdef int slot
+    cdef Py_ssize_t left = reader.length()
     reader.last = -1
-    for _ in range(reader.length()):
+    while left:
+        left -= 1
         id = reader.id()
         slot = ids.slot(id)
         if slot < 0:
@@ -591,15 +639,15 @@ cdef int read_parts(Customer customer, _Reader reader, str kind, Ids ids) except
     return 0
 
 
-cdef int read_part(Customer customer, str kind, int slot, _Reader reader) except -1:
+cdef int read_part(Customer customer, int kind, int slot, _Reader reader) except -1:
     """Reads a part that goes up to the reader's end."""
     cdef const uint8_t *begin = reader.at
     cdef bint twice = False, last = slot > reader.last
     cdef int count
-    if kind == "trait":
+    if kind == TRAIT:
         reader.body(&customer.layout.trait[slot])
         twice = customer.put_trait(slot, begin, reader.at - begin, last)
-    elif kind == "rule":
+    elif kind == RULE:
         read_instance(customer, slot, reader)
     else:
         count = reader.sends(customer.base)

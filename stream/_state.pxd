@@ -75,6 +75,7 @@ cdef class Customer:
     cdef int splice(
         self, int section, Py_ssize_t at, Py_ssize_t gone, const void *come, Py_ssize_t size
     ) except -1
+    cdef uint8_t *extend(self, Py_ssize_t most) except NULL
     cdef int begin(self, int64_t time) except -1
 
     cdef bint seek(self, int slot, PartC *into) noexcept

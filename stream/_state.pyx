@@ -21,8 +21,8 @@ Python objects, None for most customers:
                                  come only after a restart
     foreign                      parts that the rules at hand do not know
 
-`splice` is the only one that moves bytes of a block and says where its sections are. Pointers into a block
-are good until then.
+`splice` is the only one that moves bytes of a block and says where its sections are; `extend` gives room at the
+end. Pointers into a block are good until then.
 
 Rule changes. A customer moves to a new layout when it is next looked up (`_customers`), and keeps a part
 only if its id was in every layout since the customer's own: a definition that went and came back starts
@@ -38,7 +38,7 @@ from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 from libc.string cimport memcpy, memmove
 
 from stream._instances cimport HeadC, Instance, next_head, put_head, put_instance, unpack
-from stream._packed cimport Buffer, take, take_scalar, take_signed
+from stream._packed cimport VARINT, Buffer, take, take_scalar, take_signed, write
 from stream._value cimport ValueC, object_of, value_of
 from stream._windows cimport (
     EntryC,
@@ -291,6 +291,12 @@ cdef class Customer:
             self.resize(end)
         return 0
 
+    cdef uint8_t *extend(self, Py_ssize_t most) except NULL:
+        """Where at most so many bytes may be written after the last ones; whoever does so moves `end`."""
+        if self.end + most > self.room:
+            self.resize(self.end + most)
+        return <uint8_t *> self.applied + self.end
+
     cdef int begin(self, int64_t time) except -1:
         """Says of the first time among instances and sends that it is the base."""
         if self.base < 0:
@@ -456,10 +462,18 @@ cdef class Customer:
         `last`: those that there are have lower slots.
         """
         cdef SendC send
-        send.at = send.end = <const uint8_t *> self.applied + self.end
-        if not last and self.seek_send(counter, &send):
-            return True
-        self.put_send(&send, counter, times, size, several)
+        cdef uint8_t *at
+        if not last:
+            if self.seek_send(counter, &send):
+                return True
+            self.put_send(&send, counter, times, size, several)
+            return False
+        at = self.extend(2 * VARINT + size)
+        at += write(at, <uint64_t> counter << 1 | several)
+        if several:
+            at += write(at, size)
+        memcpy(at, times, size)
+        self.end = <uint32_t> (at + size - <uint8_t *> self.applied)
         return False
 
     cdef int put_send(
