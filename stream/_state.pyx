@@ -33,7 +33,7 @@ Tested by tests/unit/test_state.py, and with the engine by the reference model.
 """
 
 cimport cython
-from cpython.mem cimport PyMem_Free, PyMem_Malloc, PyMem_Realloc
+from cpython.mem cimport PyMem_Free, PyMem_Malloc, PyMem_RawFree, PyMem_RawRealloc
 from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 from libc.string cimport memcpy, memmove
 
@@ -209,7 +209,7 @@ cdef class Customer:
             self.applied[slot] = -1
 
     def __dealloc__(self):
-        PyMem_Free(self.applied)
+        PyMem_RawFree(self.applied)
 
     @property
     def block_bytes(self):
@@ -257,7 +257,7 @@ cdef class Customer:
         cdef int64_t *block
         if size > MAX_BLOCK:
             raise LaneError("the state of a customer is larger than 1 GiB")
-        block = <int64_t *> PyMem_Realloc(self.applied, room)
+        block = <int64_t *> PyMem_RawRealloc(self.applied, room)
         if block is NULL:
             raise MemoryError
         self.applied = block
