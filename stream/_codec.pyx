@@ -96,9 +96,9 @@ def encode(Customer customer not None):
     """The byte form of a customer."""
     cdef Buffer out = written
     cdef list foreign = NO_FOREIGN
-    if customer.foreign is not None:
+    if customer.rare.foreign is not None:
         foreign = [[], [], [], []]
-        for kind, id, part in customer.foreign:
+        for kind, id, part in customer.rare.foreign:
             foreign[<int> kind].append((id, part))
     if out.room > MOST_KEPT:
         out = Buffer()
@@ -153,22 +153,22 @@ cdef int put_applied(Buffer out, Customer customer, others) except -1:
 
 
 cdef int put_profile(Buffer out, Customer customer) except -1:
-    cdef bytes attributes = b"" if customer.attributes is None else orjson.dumps(customer.attributes)
+    cdef bytes attributes = b"" if customer.rare.attributes is None else orjson.dumps(customer.rare.attributes)
     cdef Consent consent
     out.put(len(attributes))
     out.put_raw(<const char *> attributes, len(attributes))
-    out.put(len(customer.consents) if customer.consents is not None else 0)
-    for purpose in sorted(customer.consents) if customer.consents is not None else ():
-        consent = customer.consents[purpose]
+    out.put(len(customer.rare.consents) if customer.rare.consents is not None else 0)
+    for purpose in sorted(customer.rare.consents) if customer.rare.consents is not None else ():
+        consent = customer.rare.consents[purpose]
         out.put_text(purpose)
         out.put(consent.granted)
         out.put(consent.at)
         out.put(consent.basis is not None)
         if consent.basis is not None:
             out.put_text(consent.basis)
-    out.put(customer.taken_at + 1)
-    out.put(len(customer.taken) if customer.taken is not None else 0)
-    for group, rule in sorted(customer.taken.items()) if customer.taken is not None else ():
+    out.put(customer.rare.taken_at + 1)
+    out.put(len(customer.rare.taken) if customer.rare.taken is not None else 0)
+    for group, rule in sorted(customer.rare.taken.items()) if customer.rare.taken is not None else ():
         out.put_text(group)
         out.put_text(rule)
     return 0
@@ -579,12 +579,12 @@ def decode(Layout layout not None, str id not None, bytes value not None, int ge
 def know(Customer customer not None):
     """Reads what the customer's layout knows of the parts that were kept as they are, and drops the rest."""
     cdef Layout layout = customer.layout
-    cdef list foreign = customer.foreign
+    cdef list foreign = customer.rare.foreign
     cdef dict waiting = {}
     cdef _Reader reader
     cdef int slot
     ids = (layout.source_ids, layout.trait_ids, layout.rule_ids, layout.counter_ids)
-    customer.foreign = None
+    customer.own().foreign = None
     for kind, id, part in foreign:
         slot = (<Ids> ids[<int> kind]).slot(id)
         if slot >= 0 and kind == SOURCE:
@@ -597,9 +597,9 @@ def know(Customer customer not None):
 
 
 cdef int keep(Customer customer, int kind, uint64_t id, part) except -1:
-    if customer.foreign is None:
-        customer.foreign = []
-    customer.foreign.append((kind, id, part))
+    if customer.rare.foreign is None:
+        customer.own().foreign = []
+    customer.rare.foreign.append((kind, id, part))
     return 0
 
 
@@ -675,23 +675,25 @@ cdef int read_profile(Customer customer, _Reader reader) except -1:
     cdef bint granted, has_basis
     cdef int64_t at
     if attributes:
-        customer.attributes = reader.json_object(attributes)
+        customer.own().attributes = reader.json_object(attributes)
     for _ in range(reader.bounded(MAX_PURPOSES)):
         purpose = reader.text()
         granted, at, has_basis = reader.bounded(1), reader.bounded(MAX_TIME), reader.bounded(1)
-        if customer.consents is None:
-            customer.consents = {}
-        if purpose in customer.consents:
+        if customer.rare.consents is None:
+            customer.own().consents = {}
+        if purpose in customer.rare.consents:
             raise corrupt("a part is there twice")
-        customer.consents[purpose] = Consent(granted, at, reader.text() if has_basis else None)
-    customer.taken_at = reader.bounded(MAX_DEADLINE) - 1
+        customer.rare.consents[purpose] = Consent(granted, at, reader.text() if has_basis else None)
+    at = reader.bounded(MAX_DEADLINE) - 1
+    if at >= 0:
+        customer.own().taken_at = at
     for _ in range(reader.length()):
-        if customer.taken is None:
-            customer.taken = {}
+        if customer.rare.taken is None:
+            customer.own().taken = {}
         group = reader.text()
-        if group in customer.taken:
+        if group in customer.rare.taken:
             raise corrupt("a part is there twice")
-        customer.taken[group] = reader.text()
+        customer.rare.taken[group] = reader.text()
     return 0
 
 

@@ -97,7 +97,7 @@ cdef class Customers:
         if customer is not None:
             self.state_bytes += customer.size
             self.table[id] = customer
-            if customer.foreign is not None:
+            if customer.rare.foreign is not None:
                 self.foreign.append(customer)
 
     def rebuild_timers(self):
@@ -207,7 +207,7 @@ cdef class Customers:
         customer.instances_at, customer.sends_at = moved.instances_at, moved.sends_at
         customer.end, customer.room, customer.opened = moved.end, moved.room, moved.opened
         customer.layout, customer.generation = self.layout, self.generation
-        if customer.foreign is not None:
+        if customer.rare.foreign is not None:
             self.get_to_know(customer)
         return 0
 

@@ -121,11 +121,11 @@ cdef class Match:
 
     @property
     def attributes(self):
-        return self.customer.attributes if self.customer.attributes is not None else NO_ONE
+        return self.customer.rare.attributes if self.customer.rare.attributes is not None else NO_ONE
 
     @property
     def consents(self):
-        return self.customer.consents if self.customer.consents is not None else NO_ONE
+        return self.customer.rare.consents if self.customer.rare.consents is not None else NO_ONE
 
     @property
     def suppressed(self):
@@ -141,7 +141,7 @@ cdef class Match:
         """Whether another rule has taken the group; a rule does not stand in its own way."""
         cdef dict taken = self.state.groups
         if self.timed:
-            taken = self.customer.taken if self.customer.taken_at == self.at else None
+            taken = self.customer.rare.taken if self.customer.rare.taken_at == self.at else None
         return taken is not None and taken.get(self.rule.group, self.rule.name) != self.rule.name
 
     @property
@@ -160,10 +160,10 @@ cdef class Match:
         if not self.timed:
             self.state.groups[self.rule.group] = self.rule.name
             return
-        if self.customer.taken is None or self.customer.taken_at != self.at:
-            self.customer.taken = {}
-            self.customer.taken_at = self.at
-        self.customer.taken[self.rule.group] = self.rule.name
+        if self.customer.rare.taken is None or self.customer.rare.taken_at != self.at:
+            self.customer.own().taken = {}
+            self.customer.rare.taken_at = self.at
+        self.customer.rare.taken[self.rule.group] = self.rule.name
 
     def sent(self, str counter not None):
         """When the counter was last used: ascending times, as many as its limit looks at."""

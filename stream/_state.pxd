@@ -53,6 +53,13 @@ cdef class Consent:
     cdef readonly int64_t at
     cdef readonly str basis
 
+cdef class Rare:
+    cdef dict attributes                            # of the profile; None: there is none
+    cdef dict consents                              # purpose: Consent; None while empty
+    cdef int64_t taken_at                           # when a timer last took a group; -1: never
+    cdef dict taken                                 # group: the rule whose timer took it then; None: none
+    cdef list foreign                               # (kind, short id, bytes) of parts that no rule knows
+
 cdef class Customer:
     cdef readonly str id
     cdef Layout layout
@@ -65,12 +72,9 @@ cdef class Customer:
     cdef int timer_rank                             # than its first one; NEVER: none
     cdef bint changed
     cdef uint32_t size                              # of the byte form last written or read
-    cdef readonly dict attributes                   # of the profile; None: there is none
-    cdef readonly dict consents                     # purpose: Consent; None while empty
-    cdef int64_t taken_at                           # when a timer last took a group; -1: never
-    cdef dict taken                                 # group: the rule whose timer took it then; None: none
-    cdef list foreign                               # (kind, short id, bytes) of parts that no rule knows
+    cdef Rare rare                                  # NOTHING_RARE for most; `own` before it is written to
 
+    cdef Rare own(self)
     cdef int resize(self, Py_ssize_t size) except -1
     cdef int splice(
         self, int section, Py_ssize_t at, Py_ssize_t gone, const void *come, Py_ssize_t size

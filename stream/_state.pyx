@@ -13,8 +13,8 @@ partitions. A `Customer` owns a block, which grows and shrinks with what is in i
                                  base. The newest times at which it was sent; a counter is a rule's limit, a
                                  channel's cap or the policy's, as many times as that looks at
 
-The base is the first time that was entered among instances and sends; it never changes. What is rare are
-Python objects, None for most customers:
+The base is the first time that was entered among instances and sends; it never changes. What is `Rare` are
+Python objects, and one for all customers that have nothing of it:
 
     attributes, consents         of the profile: they belong to no definition
     taken                        the groups that timers of the last moment took: others of that moment may
@@ -193,6 +193,19 @@ cdef class Consent:
 @cython.no_gc
 @cython.final
 @cython.auto_pickle(False)
+cdef class Rare:
+    """What most customers have nothing of."""
+
+    def __cinit__(self):
+        self.taken_at = -1
+
+
+cdef Rare NOTHING_RARE = Rare()     # of all those; never written to
+
+
+@cython.no_gc
+@cython.final
+@cython.auto_pickle(False)
 cdef class Customer:
     """One customer's parts, by the slots of `layout`."""
 
@@ -201,7 +214,8 @@ cdef class Customer:
         self.id = id
         self.layout = layout
         self.generation = generation
-        self.taken_at = self.base = -1
+        self.rare = NOTHING_RARE
+        self.base = -1
         self.timer = NEVER
         self.end = self.instances_at = self.sends_at = layout.n_sources * 8
         self.resize(self.end)
@@ -210,6 +224,20 @@ cdef class Customer:
 
     def __dealloc__(self):
         PyMem_RawFree(self.applied)
+
+    cdef Rare own(self):
+        """What is rare, to be written to."""
+        if self.rare is NOTHING_RARE:
+            self.rare = Rare()
+        return self.rare
+
+    @property
+    def attributes(self):
+        return self.rare.attributes
+
+    @property
+    def consents(self):
+        return self.rare.consents
 
     @property
     def block_bytes(self):
