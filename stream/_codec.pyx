@@ -72,8 +72,8 @@ cdef enum:
     MAX_STEPS = 10
     MAX_PURPOSES = 100
     FEW_KEYS = 24       # are compared where their sums are equal
-    MOST_KEPT = 1 << 20     # bytes of room that are kept for the next customer
-    NO_HINT = 1 << 16   # no slot is beyond it
+    MOST_KEPT = 1048576 # bytes of room that are kept for the next customer
+    NO_HINT = 65536     # no slot is beyond it
 
 cdef enum Part:
     SOURCE = 0
@@ -175,7 +175,7 @@ cdef int put_profile(Buffer out, Customer customer) except -1:
 
 
 cdef int put_traits(Buffer out, Customer customer, others) except -1:
-    cdef const uint8_t *begin = <const uint8_t *> customer.applied + customer.layout.n_sources * 8
+    cdef const uint8_t *begin = <const uint8_t *> customer.applied + customer.traits_at
     cdef const uint8_t *end = <const uint8_t *> customer.applied + customer.instances_at
     cdef const uint8_t *at = begin
     cdef int count = 0, slot

@@ -2,6 +2,7 @@
 
 from libc.stdint cimport int64_t
 
+from stream._byid cimport ById
 from stream._instances cimport Instance
 from stream._state cimport Customer, Layout
 from stream._timers cimport Timers
@@ -10,7 +11,8 @@ cdef class Customers:
     cdef readonly Layout layout
     cdef readonly int64_t state_bytes
     cdef int generation                             # how often other rules have been adopted
-    cdef dict table, moves
+    cdef ById table
+    cdef dict moves
     cdef dict since                                 # (kind, id): the generation since which it has been there
     cdef list changed
     cdef list foreign                               # customers with parts that the rules do not know

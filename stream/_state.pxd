@@ -61,10 +61,9 @@ cdef class Rare:
     cdef list foreign                               # (kind, short id, bytes) of parts that no rule knows
 
 cdef class Customer:
-    cdef readonly str id
     cdef Layout layout
     cdef int64_t *applied                           # the block: first offsets by source slot, -1: none
-    cdef uint32_t instances_at, sends_at, end, room     # where the sections are, and the size of the block
+    cdef uint32_t traits_at, instances_at, sends_at, end, room     # where the sections are, the block's size
     cdef uint32_t opened                            # sequence of the instance opened last
     cdef int generation                             # of the layout, in its partition
     cdef int64_t base                               # of times of instances and sends; -1: there is none
@@ -75,6 +74,7 @@ cdef class Customer:
     cdef Rare rare                                  # NOTHING_RARE for most; `own` before it is written to
 
     cdef Rare own(self)
+    cdef const char *id_bytes(self, Py_ssize_t *size) noexcept
     cdef int resize(self, Py_ssize_t size) except -1
     cdef int splice(
         self, int section, Py_ssize_t at, Py_ssize_t gone, const void *come, Py_ssize_t size

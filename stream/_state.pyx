@@ -5,6 +5,7 @@ A `Layout` is made from a rule set and gives each source, trait, rule and counte
 partitions. A `Customer` owns a block, which grows and shrinks with what is in it:
 
     applied     offset*          by source, 8 bytes each: what has been applied, so that it is applied once
+    id          UTF-8
     traits      (slot size base body)*      by slot; 2 and 4 bytes, then as `_windows` says
     instances   entry*           in the order of their opening, as `_instances` says: begun sequences, what
                                  waits for its `unless`, what quiet hours put off
@@ -34,6 +35,7 @@ Tested by tests/unit/test_state.py, and with the engine by the reference model.
 
 cimport cython
 from cpython.mem cimport PyMem_Free, PyMem_Malloc, PyMem_RawFree, PyMem_RawRealloc
+from cpython.unicode cimport PyUnicode_DecodeUTF8
 from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 from libc.string cimport memcpy, memmove
 
@@ -59,12 +61,15 @@ from hashlib import blake2b
 from stream._value import ABSENT
 from stream.errors import LaneError
 
+cdef extern from "Python.h":
+    const char *PyUnicode_AsUTF8AndSize(object text, Py_ssize_t *size) except NULL
+
 cdef int64_t NEVER = 0x7FFFFFFFFFFFFFFF
 cdef Buffer scratch = Buffer()
 
 cdef enum:
     HEADER = 6              # bytes before a trait's base
-    MAX_BLOCK = 1 << 30     # bytes
+    MAX_BLOCK = 1073741824  # bytes, 1 GiB
 
 
 # --- definitions -------------------------------------------------------------------------------
@@ -211,19 +216,33 @@ cdef class Customer:
 
     def __cinit__(self, str id not None, Layout layout not None, int generation=0):
         cdef int slot
-        self.id = id
+        cdef Py_ssize_t size = 0
+        cdef const char *text = PyUnicode_AsUTF8AndSize(id, &size)
         self.layout = layout
         self.generation = generation
         self.rare = NOTHING_RARE
         self.base = -1
         self.timer = NEVER
-        self.end = self.instances_at = self.sends_at = layout.n_sources * 8
-        self.resize(self.end)
+        self.resize(layout.n_sources * 8 + size)
+        memcpy(self.applied + layout.n_sources, text, size)
+        self.traits_at = <uint32_t> (layout.n_sources * 8 + size)
+        self.end = self.instances_at = self.sends_at = self.traits_at
         for slot in range(layout.n_sources):
             self.applied[slot] = -1
 
     def __dealloc__(self):
         PyMem_RawFree(self.applied)
+
+    @property
+    def id(self):
+        cdef Py_ssize_t size = 0
+        cdef const char *text = self.id_bytes(&size)
+        return PyUnicode_DecodeUTF8(text, size, NULL)
+
+    cdef const char *id_bytes(self, Py_ssize_t *size) noexcept:
+        """The id in UTF-8; good until the block changes."""
+        size[0] = self.traits_at - self.layout.n_sources * 8
+        return <const char *> (self.applied + self.layout.n_sources)
 
     cdef Rare own(self):
         """What is rare, to be written to."""
@@ -300,7 +319,7 @@ cdef class Customer:
         cdef Py_ssize_t begin = self.sends_at, finish = self.end
         cdef uint8_t *block
         if section == TRAITS:
-            begin, finish = self.layout.n_sources * 8, self.instances_at
+            begin, finish = self.traits_at, self.instances_at
         elif section == INSTANCES:
             begin, finish = self.instances_at, self.sends_at
         if at < begin or gone < 0 or size < 0 or at + gone > finish:
@@ -335,7 +354,7 @@ cdef class Customer:
 
     cdef bint seek(self, int slot, PartC *into) noexcept:
         """Finds a trait's part; False where it has none, and `at` is where it would be."""
-        cdef const uint8_t *at = <const uint8_t *> self.applied + self.layout.n_sources * 8
+        cdef const uint8_t *at = <const uint8_t *> self.applied + self.traits_at
         cdef const uint8_t *end = <const uint8_t *> self.applied + self.instances_at
         cdef int there
         cdef uint32_t size

@@ -9,8 +9,8 @@ Tested by tests/unit/test_state.py.
 
 cimport cython
 from cpython.mem cimport PyMem_Free, PyMem_Realloc
-from cpython.unicode cimport PyUnicode_Compare
 from libc.stdint cimport int64_t
+from libc.string cimport memcmp
 
 from stream._state cimport Customer
 
@@ -20,7 +20,16 @@ cdef bint before(const TimerC *one, const TimerC *other) noexcept:
         return one.deadline < other.deadline
     if one.rank != other.rank:
         return one.rank < other.rank
-    return PyUnicode_Compare((<Customer> one.customer).id, (<Customer> other.customer).id) < 0
+    return is_before(<Customer> one.customer, <Customer> other.customer)
+
+
+cdef bint is_before(Customer one, Customer other) noexcept:
+    """By id, in the order of code points, which is that of the bytes of UTF-8."""
+    cdef Py_ssize_t size = 0, other_size = 0
+    cdef const char *id = one.id_bytes(&size)
+    cdef const char *other_id = other.id_bytes(&other_size)
+    cdef int order = memcmp(id, other_id, min(size, other_size))
+    return order < 0 or (order == 0 and size < other_size)
 
 
 @cython.no_gc
