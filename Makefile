@@ -45,7 +45,8 @@ integration: setup
 debug: setup
 	STREAM_DEBUG=1 $(BIN)/python setup.py --quiet build --build-base build/debug --build-lib build/debug/lib
 	STREAM_DEBUG=1 STREAM_HISTORIES=200 $(BIN)/pytest -q --import-mode=append -o pythonpath="build/debug/lib ." \
-		tests/unit/test_debug_build.py tests/unit/test_engine.py tests/unit/test_state.py tests/unit/test_fastmatch.py tests/unit/test_condition_nodes.py \
+		tests/unit/test_debug_build.py tests/unit/test_engine.py tests/unit/test_state.py tests/unit/test_codec.py tests/unit/test_packed_state.py \
+		tests/unit/test_byid.py tests/unit/test_fastmatch.py tests/unit/test_condition_nodes.py \
 		tests/reference
 
 # Fuzz what reads rule files, conditions and templates, FUZZ_SECONDS each; every run has another seed, printed.

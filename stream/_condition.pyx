@@ -29,7 +29,8 @@ from stream._event cimport Fields
 from stream._fields cimport Field, compared, field_of, has_field
 from stream._frame cimport Frame, Node, reach
 from stream._operators cimport Constant
-from stream._state cimport COUNT, DISTINCT, SUM, key_of
+from stream._value cimport ValueC, value_of
+from stream._windows cimport COUNT, DISTINCT, SUM
 
 from stream._operators import constant, has, operation
 from stream._state import ABSENT
@@ -175,21 +176,21 @@ cdef class _TraitOfKey(_Trait):
 cdef object trait(Frame frame, int slot, int function):
     if frame.customer is None:
         return nothing(function)
-    return frame.customer.value(slot, None, frame.at)
+    return frame.customer.value(slot, NULL, frame.at)
 
 
 cdef object trait_of_key(Frame frame, int slot, int function, object key):
+    cdef ValueC of
     if type(key) is float:
         key = int(key) if key == floor(key) and -1e18 < key < 1e18 else FRACTION
-    elif type(key) is str or type(key) is int or type(key) is bool:
-        key = key_of(key)
-    elif key is not ERROR and isinstance(key, int):     # an unsigned one
-        key = key_of(int(key))
-    else:
-        return ERROR
+    elif type(key) is not str and type(key) is not int and type(key) is not bool:
+        if key is ERROR or not isinstance(key, int):
+            return ERROR
+        key = int(key)      # an unsigned one
     if frame.customer is None:
         return nothing(function)
-    return frame.customer.value(slot, key, frame.at)
+    value_of(key, &of)
+    return frame.customer.value(slot, &of, frame.at)
 
 
 cdef object nothing(int function):

@@ -2,33 +2,38 @@
 
 from libc.stdint cimport int64_t
 
-from stream._state cimport Customer, Instance, Layout
+from stream._byid cimport ById
+from stream._instances cimport Instance
+from stream._state cimport Customer, Layout
+from stream._timers cimport Timers
 
 cdef class Customers:
     cdef readonly Layout layout
     cdef readonly int64_t state_bytes
     cdef int generation                             # how often other rules have been adopted
-    cdef dict table, moves
+    cdef ById table
+    cdef dict moves
     cdef dict since                                 # (kind, id): the generation since which it has been there
-    cdef list changed, heap
+    cdef list changed
     cdef list foreign                               # customers with parts that the rules do not know
-    cdef Py_ssize_t stale
-    cdef int64_t sequence, entries, due                    # `due`: no timer is due before it
+    cdef Timers heap
+    cdef int64_t due                                # no timer is due before it
+    cdef Py_ssize_t waiting                         # instances with a deadline
     cdef bint loaded                                # records were loaded, the timers are to be made anew
 
+    cdef int enter(self, Customer customer, list ranks) except -1
+    cdef list slots_from(self, str kind, tuple ids, Layout layout, int generation)
+    cdef tuple moves_of(self, Customer customer)
     cdef int move(self, Customer customer) except -1
-    cdef int settle(self) except -1
+    cdef int get_to_know(self, Customer customer) except -1
     cdef Customer find(self, str id)
     cdef Customer ensure(self, str id)
     cdef int touch(self, Customer customer) except -1
-    cdef int number(self, Instance instance) except -1
-    cdef tuple timer(self, Customer customer, Instance instance)
     cdef int open(self, Customer customer, Instance instance) except -1
+    cdef int schedule(self, Customer customer, int64_t deadline, int rank) except -1
     cdef int close(self, Customer customer, Instance instance) except -1
     cdef int replace(self, Customer customer, Instance instance, Instance by) except -1
-    cdef int schedule(self, Customer customer, Instance instance) except -1
-    cdef int shut(self, Instance instance) except -1
-    cdef list slots_from(self, str kind, tuple ids, Layout layout, int generation)
-    cdef int get_to_know(self, Customer customer) except -1
     cdef tuple pop_due(self, int64_t before)
+    cdef Instance pop_own(self, Customer customer, int64_t before)
     cdef bint is_due(self, int64_t before) except -1
+    cdef int settle(self) except -1

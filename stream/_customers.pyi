@@ -2,7 +2,7 @@
 
 from typing import Self, final
 
-from stream._state import Layout
+from stream._state import Customer, Layout
 
 @final
 class Customers:
@@ -16,6 +16,7 @@ class Customers:
     def timers(self) -> int: ...
     @property
     def next_deadline(self) -> int | None: ...
+    def get(self, id: str) -> Customer | None: ...  # noqa: A002  # the name that the extension has
     def load(self, key: bytes, value: bytes | None) -> None: ...
     def rebuild_timers(self) -> None: ...
     def take_changed(self) -> list[tuple[bytes, bytes]]: ...

@@ -6,7 +6,8 @@ from stream._customers cimport Customers
 from stream._decode cimport Lane
 from stream._frame cimport Frame
 from stream._program cimport Candidate, Plan, Program, Step, Update
-from stream._state cimport Customer, Instance
+from stream._instances cimport Instance
+from stream._state cimport Customer
 
 
 cdef class Match:
@@ -48,7 +49,6 @@ cdef class PartitionState:
     cdef int match(self, Lane lane, Plan plan, Customer customer) except -1
     cdef bint holds(self, int predicate, Lane lane) except -1
     cdef bint count_event(self, Update update, Lane lane) except -1
-    cdef object key_in(self, int slot, Lane lane)
 
     cdef list move_on(self, Plan plan, Lane lane)
     cdef bint fits(self, Step step, Candidate candidate, Instance instance, Lane lane) except -1

@@ -40,6 +40,8 @@ from stream._condition cimport nothing
 from stream._customers cimport Customers
 from stream._decode cimport Lane
 from stream._frame cimport Frame, Node
+from stream._instances cimport Instance
+from stream._packed cimport is_kept, is_key
 from stream._profile cimport Profile
 from stream._program cimport KEEP, RESTART, Candidate, Plan, Step, Update, program_of
 from stream._state cimport (
@@ -51,18 +53,14 @@ from stream._state cimport (
     MAX_INSTANCES,
     TOP,
     Customer,
-    Instance,
-    is_scalar,
-    key_of,
-    scalar_of,
 )
-from stream._value cimport ValueC, as_double, object_of
+from stream._value cimport ValueC, as_double, object_of, value_of
 
 import orjson
 
 import stream.arms
 from stream._codec import decode_reached, encode_reached
-from stream._state import ABSENT
+from stream._value import ABSENT
 
 cdef object ERROR = ABSENT
 cdef object loads = orjson.loads
@@ -118,15 +116,15 @@ cdef class Match:
     @property
     def key(self):
         """The value of the rule's `key`; ABSENT without one."""
-        return ERROR if self.cause.key is ERROR else scalar_of(self.cause.key)
+        return self.cause.key
 
     @property
     def attributes(self):
-        return self.customer.attributes if self.customer.attributes is not None else NO_ONE
+        return self.customer.rare.attributes if self.customer.rare.attributes is not None else NO_ONE
 
     @property
     def consents(self):
-        return self.customer.consents if self.customer.consents is not None else NO_ONE
+        return self.customer.rare.consents if self.customer.rare.consents is not None else NO_ONE
 
     @property
     def suppressed(self):
@@ -142,7 +140,7 @@ cdef class Match:
         """Whether another rule has taken the group; a rule does not stand in its own way."""
         cdef dict taken = self.state.groups
         if self.timed:
-            taken = self.customer.taken if self.customer.taken_at == self.at else None
+            taken = self.customer.rare.taken if self.customer.rare.taken_at == self.at else None
         return taken is not None and taken.get(self.rule.group, self.rule.name) != self.rule.name
 
     @property
@@ -161,16 +159,15 @@ cdef class Match:
         if not self.timed:
             self.state.groups[self.rule.group] = self.rule.name
             return
-        if self.customer.taken is None or self.customer.taken_at != self.at:
-            self.customer.taken = {}
-            self.customer.taken_at = self.at
-        self.customer.taken[self.rule.group] = self.rule.name
+        if self.customer.rare.taken is None or self.customer.rare.taken_at != self.at:
+            self.customer.own().taken = {}
+            self.customer.rare.taken_at = self.at
+        self.customer.rare.taken[self.rule.group] = self.rule.name
 
     def sent(self, str counter not None):
         """When the counter was last used: ascending times, as many as its limit looks at."""
-        cdef dict sends = self.customer.sends
         slot = self.state.program.counters.get(counter)
-        return sends.get(slot, ()) if sends is not None and slot is not None else ()
+        return self.customer.sends(slot) if slot is not None else []
 
     def enter(self, str counter not None, Py_ssize_t keep):
         """Uses a counter once, of which the newest `keep` times decide."""
@@ -188,10 +185,8 @@ cdef class Match:
         """A trait's value as of `at`, a mapping if it has `per`. KeyError if unknown or without value."""
         slot, function, per = self.state.program.traits[name]
         if per:
-            keys = self.customer.traits[<int> slot] or ()
-            values = {scalar_of(key): self.customer.value(slot, key, self.at) for key in keys}
-            return _Keyed({key: value for key, value in values.items() if value is not ERROR}, function)
-        value = self.customer.value(slot, None, self.at)
+            return _Keyed(self.customer.values(slot, self.at), function)
+        value = self.customer.value(slot, NULL, self.at)
         if value is ERROR:
             raise KeyError(name)
         return value
@@ -264,9 +259,11 @@ cdef class PartitionState:
         """A trait's value as of `at` (at `key`, with `per`); ABSENT if it has none. For tests and tools."""
         slot, function, per = self.program.traits[name]
         cdef Customer customer = self.table.find(customer_id)
+        cdef ValueC of
         if customer is None:
             return nothing(function)
-        return customer.value(slot, key_of(key) if per else None, at)
+        value_of(key, &of)
+        return customer.value(slot, &of if per else NULL, at)
 
     # - to and from the changelog
 
@@ -451,7 +448,7 @@ cdef class PartitionState:
                 if lane.offset <= customer.applied[lane.slot]:
                     self.result.repeats += 1
                     return 0
-                if customer.instances:
+                if customer.timer < lane.time:
                     self.fire_own(customer, lane.time)
             if lane.profile is not None:
                 self.merge_profile(lane, customer)
@@ -492,7 +489,7 @@ cdef class PartitionState:
         if self.groups:
             self.groups.clear()
         if plan.later:
-            if frame.customer is not None and frame.customer.instances:
+            if frame.customer is not None and frame.customer.waits():
                 completed = self.move_on(plan, lane)
             fits = fits or self.is_awaited(plan, lane)
         for at in range(plan.candidates_of.find(lane.event.values, self.hits)):
@@ -529,35 +526,29 @@ cdef class PartitionState:
 
     cdef bint count_event(self, Update update, Lane lane) except -1:
         """Updates a trait; False if the event lacks what the trait counts."""
-        cdef object key = None, value = None
+        cdef ValueC *key = NULL
+        cdef ValueC *value = NULL
         cdef double amount = 1.0
         cdef int function = update.function
-        cdef ValueC *found
         if update.per >= 0:
-            key = self.key_in(update.per, lane)
-            if key is ERROR:
+            key = &lane.event.values[update.per]
+            if not is_key(key):
                 return False
         if function != COUNT and function != GAP:
-            found = &lane.event.values[update.field]
+            value = &lane.event.values[update.field]
             if function == FIRST or function == LAST:
-                value = object_of(found)
-                if value is ERROR or not is_scalar(value):
+                if not is_kept(value):
                     return False
             elif function == DISTINCT or function == TOP:
-                value = self.key_in(update.field, lane)
-                if value is ERROR:
+                if not is_key(value):
                     return False
-            elif not as_double(found, &amount):
+            elif not as_double(value, &amount):
                 return False
         if self.frame.customer is None:
             self.frame.customer = self.table.ensure(lane.customer)
         if self.frame.customer.update(update.slot, key, lane.time, amount, value):
             self.complain(lane.name, "evicted")
         return True
-
-    cdef object key_in(self, int slot, Lane lane):
-        """What a field of the event says as a key; ABSENT if it is none."""
-        return key_of(object_of(&lane.event.values[slot]))
 
     # - instances
 
@@ -568,9 +559,7 @@ cdef class PartitionState:
         cdef Instance instance, further
         cdef Step step
         cdef list completed = None
-        for instance in list(customer.instances):
-            if instance.since >= 0 or instance.rank not in plan.later:
-                continue
+        for instance in customer.waiting(plan.later):
             candidate = plan.later[instance.rank]
             if instance.step < len(candidate.steps):
                 step = candidate.steps[instance.step]
@@ -662,8 +651,8 @@ cdef class PartitionState:
         cdef Customer customer
         cdef int same = 0
         if candidate.key >= 0:
-            key = self.key_in(candidate.key, lane)
-            if key is ERROR:
+            key = object_of(&lane.event.values[candidate.key])
+            if not is_key(&lane.event.values[candidate.key]):
                 return 0
         if self.frame.customer is None:
             self.frame.customer = self.table.ensure(lane.customer)
@@ -677,10 +666,8 @@ cdef class PartitionState:
                 self.judge(candidate, self.frame, instance, False)
             return 0
         oldest = None
-        for other in list(customer.instances):
-            if other.rank != candidate.rank or other.since >= 0:
-                continue
-            if other.key is key or other.key == key:
+        for other in customer.waiting_of(candidate.rank, False):
+            if other.key is key or (type(other.key) is type(key) and other.key == key):
                 if candidate.again == KEEP or (other.step > 1 and candidate.again != RESTART):
                     return 0
                 self.table.close(customer, other)
@@ -720,10 +707,9 @@ cdef class PartitionState:
                 instance.events = [b"{}"]
                 self.complain(cause.source, "too_deep")
         oldest = None
-        for other in match.customer.instances:
-            if other.rank == instance.rank and other.since >= 0:
-                same += 1
-                oldest = other if oldest is None else oldest
+        for other in match.customer.waiting_of(instance.rank, True):
+            same += 1
+            oldest = other if oldest is None else oldest
         if same == MAX_INSTANCES:
             self.table.close(match.customer, oldest)
             self.complain(cause.source, "instances")
@@ -787,20 +773,11 @@ cdef class PartitionState:
 
     cdef int fire_own(self, Customer customer, int64_t before) except -1:
         """Fires the customer's own timers with a deadline before `before`, in order."""
-        cdef Instance instance, first
-        while True:
-            first = None
-            for instance in customer.instances:
-                if instance.deadline < before and (
-                    first is None
-                    or instance.deadline < first.deadline
-                    or (instance.deadline == first.deadline and instance.rank < first.rank)
-                ):
-                    first = instance
-            if first is None:
-                return 0
-            self.table.close(customer, first)
+        cdef Instance first = self.table.pop_own(customer, before)
+        while first is not None:
             self.fire(customer, first)
+            first = self.table.pop_own(customer, before)
+        return 0
 
     cdef int fire(self, Customer customer, Instance instance) except -1:
         """Judges an instance, which has been closed, as of its deadline; an unfinished sequence just ends."""

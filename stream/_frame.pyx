@@ -64,9 +64,9 @@ cdef class Frame:
         return self.verdicts[slot] == TRUE
 
     cdef dict attributes(self):
-        if self.customer is None or self.customer.attributes is None:
+        if self.customer is None or self.customer.rare.attributes is None:
             return NO_ATTRIBUTES
-        return self.customer.attributes
+        return self.customer.rare.attributes
 
 
 @cython.auto_pickle(False)
@@ -107,5 +107,5 @@ cdef class Node:
         frame.time = at if time is None else time
         frame.captured = captured
         if attributes is not None:
-            customer.attributes = attributes
+            customer.own().attributes = attributes
         return self.value(frame)

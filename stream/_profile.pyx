@@ -33,7 +33,7 @@ cdef class Profile:
 
     cdef bint merge_into(self, Customer customer) except -1:
         """Takes it over; False, and nothing has changed, if the profile would become too large."""
-        cdef dict attributes = customer.attributes, consents = customer.consents
+        cdef dict attributes = customer.rare.attributes, consents = customer.rare.consents
         cdef Consent consent
         if self.attributes:
             attributes = {**(attributes or {}), **self.attributes}
@@ -51,7 +51,7 @@ cdef class Profile:
                     consents[purpose] = consent
             if len(consents) > MAX_PURPOSES:
                 return False
-        customer.attributes, customer.consents = attributes or None, consents or None
+        customer.own().attributes, customer.rare.consents = attributes or None, consents or None
         return True
 
 

@@ -1,130 +1,118 @@
 """What a customer's state is made of; the essay is in `_state.pyx`."""
 
-from libc.stdint cimport int64_t
+from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
+
+from stream._instances cimport HeadC, Instance
+from stream._value cimport ValueC
+from stream._windows cimport COUNT, DISTINCT, FIRST, GAP, LAST, MAX, MAX_KEYS, MAX_NESTED, MEAN, MIN, SLICES
+from stream._windows cimport SUM, TOP, TraitC
 
 cdef enum:
-    SLICES = 60         # a window of length W is kept in slices of W/60
-    KEPT = 120          # slices kept behind the newest one, so that a late event finds its window
-    MAX_KEYS = 1000     # values of `per`, of `distinct` and `top`, times of a `gap`, a customer and trait
-    MAX_NESTED = 100    # the same, where a `distinct`, `top` or `gap` has `per`
-    MAX_SCALAR = 1024   # bytes of a string that a trait keeps
     MAX_INSTANCES = 16  # open ones of a rule; and as many messages of it that wait for the end of quiet hours
 
-cdef enum Function:
-    COUNT = 1
-    SUM = 2
-    LAST = 3
-    MEAN = 4
-    MIN = 5
-    MAX = 6
-    FIRST = 7
-    DISTINCT = 8
-    TOP = 9
-    GAP = 10
+cdef enum Section:
+    TRAITS
+    INSTANCES
+    SENDS
 
 
 # --- the definitions that parts of a state belong to ------------------------------------------
 
-cdef struct TraitC:
-    int function
-    bint per
-    int k               # of `top`
-    int keys            # most values of `per`
-    int values          # most values of `distinct` and `top`, times of `gap`
-    int64_t width       # milliseconds of a slice; 0: one slice for all time
+cdef class Ids:
+    cdef uint64_t *ids                              # by slot
+    cdef int *table                                 # slots, open addressing; -1: free
+    cdef int mask
+
+    cdef int slot(self, uint64_t id) noexcept
 
 cdef class Layout:
     cdef readonly tuple sources, traits, rules, counters    # by slot: names and stable ids
     cdef dict source_slots, trait_slots, rule_slots, counter_slots
+    cdef Ids source_ids, trait_ids, rule_ids, counter_ids
     cdef int n_sources, n_traits
     cdef TraitC *trait
 
 
-# --- windows ----------------------------------------------------------------------------------
-
-cdef struct SliceC:
-    int64_t index       # event time // width
-    double amount
-
-cdef class Window:
-    cdef SliceC *slices                             # ascending; no empty ones
-    cdef int n, room
-
-    cdef int add(self, int function, int64_t index, double amount) except -1
-    cdef int insert(self, int at, int64_t index, double amount) except -1
-    cdef double total(self, int64_t first, int64_t last) noexcept
-    cdef object extreme(self, int function, int64_t first, int64_t last)
-
-cdef class Mean:
-    cdef Window sums, counts                        # of the same slices
-
-cdef class Marked:
-    cdef list entries                               # (index, time, value), ascending by index
-
-    cdef int put(self, int function, int64_t index, int64_t time, object value) except -1
-    cdef object value(self, int function, int64_t first, int64_t last)
-
-cdef class Values:
-    cdef dict windows                               # value: Window; least recently updated first
-
-    cdef int put(self, TraitC *trait, int64_t index, object value) except -1
-    cdef object distinct(self, int64_t first, int64_t last)
-    cdef object top(self, int k, int64_t first, int64_t last)
-
-cdef class Times:
-    cdef int64_t *times                             # ascending
-    cdef int n, room
-
-    cdef int put(self, TraitC *trait, int64_t time) except -1
-    cdef int insert(self, int at, int64_t time) except -1
-    cdef object value(self, int64_t width, int64_t first, int64_t last, int64_t at)
-
-cdef object new_cell(int function)
-
-
 # --- a customer -------------------------------------------------------------------------------
+
+cdef struct PartC:                                  # of a trait
+    const uint8_t *at
+    const uint8_t *body
+    const uint8_t *end
+    int64_t base
+
+cdef struct SendC:
+    const uint8_t *at
+    const uint8_t *times
+    const uint8_t *end
+    int slot
+    bint several
 
 cdef class Consent:
     cdef readonly bint granted
     cdef readonly int64_t at
     cdef readonly str basis
 
-cdef class Instance:
-    cdef int rank                                   # the rule's slot
-    cdef int step                                   # how many steps are done: 1 or more
-    cdef object key                                 # the value of the rule's `key`; ABSENT without one
-    cdef bint open                                  # False: closed, replaced or fired; timers skip it
-    cdef bint late                                  # the last step's event was too old when it came
-    cdef int64_t since                              # first judged at, if quiet hours put it off; else -1
-    cdef int64_t deadline
-    cdef int64_t sequence                           # in the order of opening; 0: it has not been open
-    cdef int64_t time, appended_at                  # of the last step's event, as what follows
-    cdef str source, name, id
-    cdef list events                                # JSON of each step's event, what is needed of it
-
-cdef class Customer:
-    cdef readonly str id
-    cdef Layout layout
-    cdef int generation                             # of the layout, in its partition
-    cdef int64_t *applied                           # by source slot; -1: nothing yet
-    cdef list traits                                # by trait slot: a cell | {key: cell} | None
-    cdef list instances                             # open ones, in the order of their opening
-    cdef dict sends                                 # counter slot: ascending times; None while empty
-    cdef readonly dict attributes                   # of the profile; None: there is none
-    cdef readonly dict consents                     # purpose: Consent; None while empty
+cdef class Rare:
+    cdef dict attributes                            # of the profile; None: there is none
+    cdef dict consents                              # purpose: Consent; None while empty
     cdef int64_t taken_at                           # when a timer last took a group; -1: never
     cdef dict taken                                 # group: the rule whose timer took it then; None: none
-    cdef list foreign                               # (kind, id, bytes) of parts that no rule at hand knows
-    cdef bint changed
-    cdef Py_ssize_t size                            # of the byte form last written or read
+    cdef list foreign                               # (kind, short id, bytes) of parts that no rule knows
 
-    cdef int update(self, int slot, object key, int64_t time, double amount, object value) except -1
-    cdef object value(self, int slot, object key, int64_t at)
+cdef class Customer:
+    cdef Layout layout
+    cdef int64_t *applied                           # the block: first offsets by source slot, -1: none
+    cdef uint32_t traits_at, instances_at, sends_at, end, room     # where the sections are, the block's size
+    cdef uint32_t opened                            # sequence of the instance opened last
+    cdef int generation                             # of the layout, in its partition
+    cdef int64_t base                               # of times of instances and sends; -1: there is none
+    cdef int64_t timer                              # with `timer_rank` its place among the timers: not later
+    cdef int timer_rank                             # than its first one; NEVER: none
+    cdef bint changed
+    cdef uint32_t size                              # of the byte form last written or read
+    cdef Rare rare                                  # NOTHING_RARE for most; `own` before it is written to
+
+    cdef Rare own(self)
+    cdef const char *id_bytes(self, Py_ssize_t *size) noexcept
+    cdef int resize(self, Py_ssize_t size) except -1
+    cdef int splice(
+        self, int section, Py_ssize_t at, Py_ssize_t gone, const void *come, Py_ssize_t size
+    ) except -1
+    cdef uint8_t *extend(self, Py_ssize_t most) except NULL
+    cdef int begin(self, int64_t time) except -1
+
+    cdef bint seek(self, int slot, PartC *into) noexcept
+    cdef bint put_trait(self, int slot, const uint8_t *body, Py_ssize_t size, bint last) except -1
+    cdef int update(
+        self, int slot, const ValueC *key, int64_t time, double amount, const ValueC *value
+    ) except -1
+    cdef bint cell(self, int slot, const ValueC *key, PartC *into) noexcept
+    cdef object value(self, int slot, const ValueC *key, int64_t at)
+    cdef bint number(self, int slot, const ValueC *key, int64_t at, ValueC *into) except -1
+    cdef dict values(self, int slot, int64_t at)
+
+    cdef bint seek_send(self, int counter, SendC *into) noexcept
+    cdef list sends(self, int counter)
+    cdef bint put_new_send(
+        self, int counter, const uint8_t *times, Py_ssize_t size, bint several, bint last
+    ) except -1
+    cdef int put_send(
+        self, const SendC *gone, int counter, const uint8_t *times, Py_ssize_t size, bint several
+    ) except -1
     cdef int sent(self, int counter, int64_t at, Py_ssize_t keep) except -1
 
+    cdef bint waits(self) noexcept
+    cdef list waiting(self, dict ranks)
+    cdef list waiting_of(self, int rank, bint put_off)
+    cdef bint first_timer(self, HeadC *first) noexcept
+    cdef Instance at_head(self, const HeadC *head)
+    cdef int insert(self, Instance instance) except -1
+    cdef int put_waiting(self, const uint8_t *at, Py_ssize_t gone, Instance instance) except -1
+    cdef int append_waiting(self, int rank, str source, const uint8_t *tail, Py_ssize_t size) except -1
+    cdef int locate(self, Instance instance, HeadC *head) except -1
+    cdef int remove(self, Instance instance) except -1
+    cdef int replace(self, Instance instance, Instance by) except -1
 
-# --- scalars ----------------------------------------------------------------------------------
-
-cdef object key_of(object value)
-cdef object scalar_of(object key)
-cdef bint is_scalar(object value) except -1
+cdef int next_part(const uint8_t **at, int *slot, uint32_t *size) noexcept
+cdef int next_send(const uint8_t **at, SendC *into) noexcept

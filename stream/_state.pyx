@@ -1,46 +1,62 @@
 # cython: autotestdict=False
-"""What is remembered of each customer: parts by slot, and the windows of traits.
+"""What is remembered of each customer: parts by slot, in one block of memory.
 
 A `Layout` is made from a rule set and gives each source, trait, rule and counter a slot; it is shared by all
-partitions. A `Customer` keeps by slot:
+partitions. A `Customer` owns a block, which grows and shrinks with what is in it:
 
-    applied     [offset, …]      by source: what of it has been applied, so that it is applied once
-    traits      [cell, …]        by trait: a cell, or with `per` {value: cell}
-    instances   [Instance, …]    begun sequences, what waits for its `unless`, what quiet hours put off
-    sends       {counter: [time]}   the newest times at which it was sent; a counter is a rule's limit, a
+    applied     offset*          by source, 8 bytes each: what has been applied, so that it is applied once
+    id          UTF-8
+    traits      (slot size base body)*      by slot; 2 and 4 bytes, then as `_windows` says
+    instances   entry*           in the order of their opening, as `_instances` says: begun sequences, what
+                                 waits for its `unless`, what quiet hours put off
+    sends       (head [size] time*)*        by counter: head = slot << 1 | whether several times follow, in
+                                 so many bytes; ascending, the first as its difference from the customer's
+                                 base. The newest times at which it was sent; a counter is a rule's limit, a
                                  channel's cap or the policy's, as many times as that looks at
+
+The base is the first time that was entered among instances and sends; it never changes. What is `Rare` are
+Python objects, and one for all customers that have nothing of it:
+
     attributes, consents         of the profile: they belong to no definition
     taken                        the groups that timers of the last moment took: others of that moment may
                                  come only after a restart
+    foreign                      parts that the rules at hand do not know
 
-    cells   Window (count, sum, min, max)   Mean (two windows)   Marked (first, last: a value a slice)
-            Values (distinct, top: a window a value)   Times (gap: the times themselves)
-
-Windows. A slice's index is `event time // width`, width = ceil(W / 60) ms; the value at time t is that of
-the slices t // width - 60 … t // width. Slices are sparse and ascending. When an event opens a slice, the
-other slices that are more than 120 behind the newest one are dropped. So what is judged up to one whole
-window behind the newest event of the trait is exact; a later straggler is counted and sees itself, but
-not all that was around it, and is gone with the next slice. This depends on the customer's own events
-only: it is the same live, restored and in a test. Sums are added up in the order of the slices. Of a
-`per` map, and of the values of `distinct` and `top`, the least recently updated one goes first: when there
-are too many (`update` says so), or when nothing of it is in reach any more. A `gap` keeps the newest times.
+`splice` is the only one that moves bytes of a block and says where its sections are; `extend` gives room at the
+end. Pointers into a block are good until then.
 
 Rule changes. A customer moves to a new layout when it is next looked up (`_customers`), and keeps a part
 only if its id was in every layout since the customer's own: a definition that went and came back starts
 anew, whether or not the customer was seen in between.
 
-Cost: an update of a window about 50 ns. Customers and windows are kept out of the garbage collector: they
-cannot form cycles.
+Cost: see `loadtest.micro.state`. Customers are kept out of the garbage collector: they cannot form cycles.
 Tested by tests/unit/test_state.py, and with the engine by the reference model.
-Longer than 450 lines: the cells share their slices, and `Customer.update` and `value` choose among them.
 """
 
 cimport cython
-from cpython.mem cimport PyMem_Free, PyMem_Malloc, PyMem_Realloc
-from libc.math cimport sqrt
-from libc.string cimport memmove
+from cpython.mem cimport PyMem_Free, PyMem_Malloc, PyMem_RawFree, PyMem_RawRealloc
+from cpython.unicode cimport PyUnicode_DecodeUTF8
+from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
+from libc.string cimport memcpy, memmove
+
+from stream._instances cimport HeadC, Instance, next_head, put_head, put_instance, unpack
+from stream._packed cimport VARINT, Buffer, take, take_scalar, take_signed, write
+from stream._value cimport ValueC, object_of, value_of
+from stream._windows cimport (
+    EntryC,
+    EventC,
+    base_of,
+    find,
+    index_of,
+    next_entry,
+    nothing_of,
+    put_body,
+    read_number,
+    read_value,
+)
 
 from bisect import insort
+from hashlib import blake2b
 
 from stream._value import ABSENT
 from stream.errors import LaneError
@@ -49,38 +65,11 @@ cdef extern from "Python.h":
     const char *PyUnicode_AsUTF8AndSize(object text, Py_ssize_t *size) except NULL
 
 cdef int64_t NEVER = 0x7FFFFFFFFFFFFFFF
-cdef tuple TRUE_KEY = (True,)       # as keys of a dict True and 1 would be one
-cdef tuple FALSE_KEY = (False,)
-cdef object absent = ABSENT
+cdef Buffer scratch = Buffer()
 
-
-# --- scalars -----------------------------------------------------------------------------------
-
-cdef bint is_scalar(object value) except -1:
-    """Whether `last` can keep it: null, a boolean, a number or a string of at most 1 KiB."""
-    cdef Py_ssize_t size = 0
-    if value is None or type(value) is bool or type(value) is float:
-        return True
-    if type(value) is int:
-        return -0x8000000000000000 <= value <= 0xFFFFFFFFFFFFFFFF
-    if type(value) is str:
-        PyUnicode_AsUTF8AndSize(value, &size)
-        return size <= MAX_SCALAR
-    return False
-
-
-cdef object key_of(object value):
-    """The dict key for a value of `per`; ABSENT for what is no key of a CEL map."""
-    if type(value) is bool:
-        return TRUE_KEY if value else FALSE_KEY
-    if (type(value) is str or type(value) is int) and is_scalar(value):
-        return value
-    return absent
-
-
-cdef object scalar_of(object key):
-    """The value that a dict key stands for."""
-    return key[0] if type(key) is tuple else key
+cdef enum:
+    HEADER = 6              # bytes before a trait's base
+    MAX_BLOCK = 1073741824  # bytes, 1 GiB
 
 
 # --- definitions -------------------------------------------------------------------------------
@@ -89,6 +78,59 @@ cdef dict FUNCTIONS = {
     "count": COUNT, "sum": SUM, "last": LAST, "mean": MEAN, "min": MIN, "max": MAX, "first": FIRST,
     "distinct": DISTINCT, "top": TOP, "gap": GAP,
 }
+
+
+@cython.no_gc
+@cython.final
+@cython.auto_pickle(False)
+cdef class Ids:
+    """Slots by short id, and back. A short id is 6 bytes of BLAKE2b of a name or stable id, as a number.
+
+    LaneError if two names have one, or if there are more than 65,535 names.
+    """
+
+    def __cinit__(self, tuple names not None):
+        cdef int slot, at, size = 2
+        cdef uint64_t id
+        if len(names) >= 1 << 16:
+            raise LaneError("a rule set has more than 65,535 definitions of one kind")
+        while size < 2 * len(names):
+            size *= 2
+        self.mask = size - 1
+        self.ids = <uint64_t *> PyMem_Malloc(max(len(names), 1) * sizeof(uint64_t))
+        self.table = <int *> PyMem_Malloc(size * sizeof(int))
+        if self.ids is NULL or self.table is NULL:
+            raise MemoryError
+        for at in range(size):
+            self.table[at] = -1
+        for slot, name in enumerate(names):
+            id = self.ids[slot] = short_id(name)
+            at = <int> (id & <uint64_t> self.mask)
+            while self.table[at] >= 0:
+                if self.ids[self.table[at]] == id:
+                    other = names[self.table[at]]
+                    raise LaneError(
+                        f"{name!r} and {other!r} cannot be told apart in stored states",
+                        hint="rename one of them, or change its definition",
+                    )
+                at = (at + 1) & self.mask
+            self.table[at] = slot
+
+    def __dealloc__(self):
+        PyMem_Free(self.ids)
+        PyMem_Free(self.table)
+
+    cdef int slot(self, uint64_t id) noexcept:
+        """The slot of a short id; -1 where there is none."""
+        cdef int at = <int> (id & <uint64_t> self.mask)
+        while self.table[at] >= 0 and self.ids[self.table[at]] != id:
+            at = (at + 1) & self.mask
+        return self.table[at]
+
+
+def short_id(str name not None):
+    """The number under which a name or stable id is stored."""
+    return int.from_bytes(blake2b(name.encode(), digest_size=6).digest(), "little")
 
 
 @cython.final
@@ -115,6 +157,8 @@ cdef class Layout:
         self.counter_slots = {name: slot for slot, name in enumerate(self.counters)}
         if len(self.rule_slots) != len(self.rules) or len(self.source_slots) != len(self.sources):
             raise LaneError("two rules of one stable id, or two sources of one name, in a compiled rule set")
+        self.source_ids, self.trait_ids = Ids(self.sources), Ids(self.traits)
+        self.rule_ids, self.counter_ids = Ids(self.rules), Ids(self.counters)
         self.n_sources = len(self.sources)
         self.n_traits = len(self.traits)
         self.trait = <TraitC *> PyMem_Malloc(max(self.n_traits, 1) * sizeof(TraitC))
@@ -139,262 +183,6 @@ cdef class Layout:
         }
 
 
-# --- windows -----------------------------------------------------------------------------------
-
-@cython.no_gc
-@cython.final
-@cython.auto_pickle(False)
-cdef class Window:
-    """Amounts by slice: what `count` and `sum` add up, and `min` and `max` choose from."""
-
-    def __dealloc__(self):
-        PyMem_Free(self.slices)
-
-    cdef int add(self, int function, int64_t index, double amount) except -1:
-        cdef int at = self.n, gone = 0
-        cdef int64_t newest
-        cdef SliceC *slice
-        while at and self.slices[at - 1].index > index:
-            at -= 1
-        if at and self.slices[at - 1].index == index:
-            slice = &self.slices[at - 1]
-            if function == MIN:
-                slice.amount = min(slice.amount, amount)
-            elif function == MAX:
-                slice.amount = max(slice.amount, amount)
-            else:
-                slice.amount += amount
-            return 0
-        newest = index if at == self.n else self.slices[self.n - 1].index
-        while gone < self.n and self.slices[gone].index < newest - KEPT:
-            gone += 1
-        if gone:
-            memmove(self.slices, self.slices + gone, (self.n - gone) * sizeof(SliceC))
-            self.n -= gone
-            at = max(at - gone, 0)
-        return self.insert(at, index, amount)
-
-    cdef int insert(self, int at, int64_t index, double amount) except -1:
-        cdef int room = max(2 * self.room, 1)
-        cdef SliceC *grown
-        if self.n == self.room:
-            grown = <SliceC *> PyMem_Realloc(self.slices, room * sizeof(SliceC))
-            if grown is NULL:
-                raise MemoryError
-            self.slices = grown
-            self.room = room
-        memmove(self.slices + at + 1, self.slices + at, (self.n - at) * sizeof(SliceC))
-        self.slices[at].index = index
-        self.slices[at].amount = amount
-        self.n += 1
-        return 0
-
-    cdef double total(self, int64_t first, int64_t last) noexcept:
-        cdef double total = 0.0
-        cdef int at = self.n
-        while at and self.slices[at - 1].index >= first:
-            at -= 1
-        while at < self.n and self.slices[at].index <= last:
-            total += self.slices[at].amount
-            at += 1
-        return total
-
-    cdef object extreme(self, int function, int64_t first, int64_t last):
-        cdef double found = 0.0
-        cdef bint some = False
-        cdef int at
-        for at in range(self.n):
-            if first <= self.slices[at].index <= last:
-                if not some or (self.slices[at].amount < found) == (function == MIN):
-                    found = self.slices[at].amount
-                some = True
-        return found if some else absent
-
-
-@cython.no_gc
-@cython.final
-@cython.auto_pickle(False)
-cdef class Mean:
-    """Sums and counts by slice."""
-
-    def __cinit__(self):
-        self.sums, self.counts = Window.__new__(Window), Window.__new__(Window)
-
-
-@cython.no_gc
-@cython.final
-@cython.auto_pickle(False)
-cdef class Marked:
-    """A value by slice: the earliest one for `first`, the latest for `last`.
-
-    Of equal times `first` keeps the one applied first, `last` the one applied later.
-    """
-
-    def __cinit__(self):
-        self.entries = []
-
-    cdef int put(self, int function, int64_t index, int64_t time, object value) except -1:
-        cdef list entries = self.entries
-        cdef Py_ssize_t at = len(entries), gone = 0
-        cdef int64_t newest, there
-        while at and <int64_t> entries[at - 1][0] > index:
-            at -= 1
-        if at and <int64_t> entries[at - 1][0] == index:
-            there = entries[at - 1][1]
-            if time < there if function == FIRST else time >= there:
-                entries[at - 1] = (index, time, value)
-            return 0
-        newest = index if at == len(entries) else entries[len(entries) - 1][0]
-        while gone < len(entries) and <int64_t> entries[gone][0] < newest - KEPT:
-            gone += 1
-        del entries[:gone]
-        entries.insert(max(at - gone, 0), (index, time, value))
-        return 0
-
-    cdef object value(self, int function, int64_t first, int64_t last):
-        for index, _, value in self.entries if function == FIRST else reversed(self.entries):
-            if first <= index <= last:
-                return value
-        return absent
-
-
-@cython.no_gc
-@cython.final
-@cython.auto_pickle(False)
-cdef class Values:
-    """How often each value occurred, by slice, for `distinct` and `top`."""
-
-    def __cinit__(self):
-        self.windows = {}
-
-    cdef int put(self, TraitC *trait, int64_t index, object value) except -1:
-        """Counts a value; 1 if another had to make room."""
-        cdef Window window = self.windows.pop(value, None)      # and put back at the end
-        if window is None:
-            window = Window.__new__(Window)
-        window.add(COUNT, index, 1.0)
-        self.windows[value] = window
-        return make_room(self.windows, trait, trait.values, index)
-
-    cdef object distinct(self, int64_t first, int64_t last):
-        cdef Window window
-        cdef int64_t count = 0
-        for window in self.windows.values():
-            if window.total(first, last) > 0:
-                count += 1
-        return count
-
-    cdef object top(self, int k, int64_t first, int64_t last):
-        """The most frequent values; of equal counts booleans, numbers, strings, each ascending."""
-        cdef Window window
-        cdef double total
-        found = []
-        for key, window in self.windows.items():
-            total = window.total(first, last)
-            if total > 0:
-                value = scalar_of(key)
-                kind = 2 if type(value) is str else 0 if type(value) is bool else 1
-                found.append((-total, kind, value))
-        found.sort()
-        return [value for _, _, value in found[:k]] if found else absent
-
-
-@cython.no_gc
-@cython.final
-@cython.auto_pickle(False)
-cdef class Times:
-    """When something occurred, for `gap`."""
-
-    def __dealloc__(self):
-        PyMem_Free(self.times)
-
-    cdef int put(self, TraitC *trait, int64_t time) except -1:
-        """Enters a time; 1 if the oldest had to make room."""
-        cdef int at = self.n, gone = 0, crowded
-        cdef int64_t newest
-        while at and self.times[at - 1] > time:
-            at -= 1
-        self.insert(at, time)
-        if trait.width:
-            newest = self.times[self.n - 1] // trait.width
-            while self.times[gone] // trait.width < newest - KEPT:
-                gone += 1
-        crowded = self.n - gone > trait.values
-        gone += crowded
-        if gone:
-            self.n -= gone
-            memmove(self.times, self.times + gone, self.n * sizeof(int64_t))
-        return crowded
-
-    cdef int insert(self, int at, int64_t time) except -1:
-        cdef int room = max(2 * self.room, 2)
-        cdef int64_t *grown
-        if self.n == self.room:
-            grown = <int64_t *> PyMem_Realloc(self.times, room * sizeof(int64_t))
-            if grown is NULL:
-                raise MemoryError
-            self.times = grown
-            self.room = room
-        memmove(self.times + at + 1, self.times + at, (self.n - at) * sizeof(int64_t))
-        self.times[at] = time
-        self.n += 1
-        return 0
-
-    cdef object value(self, int64_t width, int64_t first, int64_t last, int64_t at):
-        """{mean, deviation, since} in seconds, those that there are; ABSENT of nothing."""
-        cdef int begin = 0, end = self.n, each
-        cdef double mean, apart, squares = 0.0
-        if width:
-            while begin < end and self.times[begin] // width < first:
-                begin += 1
-            while end > begin and self.times[end - 1] // width > last:
-                end -= 1
-        if begin == end:
-            return absent
-        found = {"since": (at - self.times[end - 1]) / 1000.0}
-        if end - begin > 1:
-            mean = <double> (self.times[end - 1] - self.times[begin]) / (end - begin - 1)
-            for each in range(begin + 1, end):
-                apart = <double> (self.times[each] - self.times[each - 1]) - mean
-                squares += apart * apart
-            found["mean"] = mean / 1000.0
-            found["deviation"] = sqrt(squares / (end - begin - 1)) / 1000.0
-        return found
-
-
-cdef object new_cell(int function):
-    if function == FIRST or function == LAST:
-        return Marked.__new__(Marked)
-    if function == DISTINCT or function == TOP:
-        return Values.__new__(Values)
-    if function == MEAN:
-        return Mean.__new__(Mean)
-    return Times.__new__(Times) if function == GAP else Window.__new__(Window)
-
-
-cdef int64_t newest_of(object cell, TraitC *trait) except -1:
-    """The index of a cell's newest slice."""
-    if type(cell) is Window:
-        return (<Window> cell).slices[(<Window> cell).n - 1].index
-    if type(cell) is Mean:
-        return newest_of((<Mean> cell).counts, trait)
-    if type(cell) is Times:
-        return (<Times> cell).times[(<Times> cell).n - 1] // trait.width
-    if type(cell) is Values:
-        return max([newest_of(window, trait) for window in (<Values> cell).windows.values()])
-    entries = (<Marked> cell).entries
-    return entries[len(entries) - 1][0]
-
-
-cdef int make_room(dict cells, TraitC *trait, int most, int64_t index) except -1:
-    """Drops the least recently updated one of too many (then 1), or if nothing of it is in reach."""
-    cdef bint crowded = len(cells) > most
-    first = next(iter(cells))
-    if crowded or (trait.width and newest_of(cells[first], trait) < index - KEPT):
-        del cells[first]
-    return crowded
-
-
 # --- a customer --------------------------------------------------------------------------------
 
 @cython.no_gc
@@ -410,11 +198,14 @@ cdef class Consent:
 @cython.no_gc
 @cython.final
 @cython.auto_pickle(False)
-cdef class Instance:
-    """A rule that has begun: waits for a step until `deadline`, or fires then unless it is closed.
+cdef class Rare:
+    """What most customers have nothing of."""
 
-    Immutable but for `open` and `rank`: one that advances is replaced by another.
-    """
+    def __cinit__(self):
+        self.taken_at = -1
+
+
+cdef Rare NOTHING_RARE = Rare()     # of all those; never written to
 
 
 @cython.no_gc
@@ -425,91 +216,471 @@ cdef class Customer:
 
     def __cinit__(self, str id not None, Layout layout not None, int generation=0):
         cdef int slot
-        self.id = id
+        cdef Py_ssize_t size = 0
+        cdef const char *text = PyUnicode_AsUTF8AndSize(id, &size)
         self.layout = layout
         self.generation = generation
-        self.taken_at = -1
-        self.traits = [None] * layout.n_traits
-        self.instances = []
-        self.applied = <int64_t *> PyMem_Malloc(max(layout.n_sources, 1) * sizeof(int64_t))
-        if self.applied is NULL:
-            raise MemoryError
+        self.rare = NOTHING_RARE
+        self.base = -1
+        self.timer = NEVER
+        self.resize(layout.n_sources * 8 + size)
+        memcpy(self.applied + layout.n_sources, text, size)
+        self.traits_at = <uint32_t> (layout.n_sources * 8 + size)
+        self.end = self.instances_at = self.sends_at = self.traits_at
         for slot in range(layout.n_sources):
             self.applied[slot] = -1
 
     def __dealloc__(self):
-        PyMem_Free(self.applied)
+        PyMem_RawFree(self.applied)
 
-    cdef int update(self, int slot, object key, int64_t time, double amount, object value) except -1:
+    @property
+    def id(self):
+        cdef Py_ssize_t size = 0
+        cdef const char *text = self.id_bytes(&size)
+        return PyUnicode_DecodeUTF8(text, size, NULL)
+
+    cdef const char *id_bytes(self, Py_ssize_t *size) noexcept:
+        """The id in UTF-8; good until the block changes."""
+        size[0] = self.traits_at - self.layout.n_sources * 8
+        return <const char *> (self.applied + self.layout.n_sources)
+
+    cdef Rare own(self):
+        """What is rare, to be written to."""
+        if self.rare is NOTHING_RARE:
+            self.rare = Rare()
+        return self.rare
+
+    @property
+    def attributes(self):
+        return self.rare.attributes
+
+    @property
+    def consents(self):
+        return self.rare.consents
+
+    @property
+    def block_bytes(self):
+        """Bytes of memory that its block takes."""
+        return self.room
+
+    # - for tests and measurements; the loop takes and gives values that are no Python objects
+
+    def observe(self, int slot, int64_t time, double amount=1.0, value=None, key=None):
+        """Counts an event for a trait; whether something had to make room for it."""
+        cdef ValueC value_c, key_c
+        value_of(value, &value_c)
+        value_of(key, &key_c)
+        return self.update(slot, &key_c, time, amount, &value_c) == 1
+
+    def read(self, int slot, int64_t at, key=None):
+        """A trait's value as of `at`; ABSENT where it has none."""
+        cdef ValueC key_c
+        value_of(key, &key_c)
+        return self.value(slot, &key_c, at)
+
+    def read_number(self, int slot, int64_t at, key=None):
+        """The same by way of `number`; ABSENT where that gives none."""
+        cdef ValueC key_c, found
+        value_of(key, &key_c)
+        return object_of(&found) if self.number(slot, &key_c, at, &found) else ABSENT
+
+    def read_all(self, int slot, int64_t at):
+        """The values of a trait with `per` by key."""
+        return self.values(slot, at)
+
+    def send(self, int counter, int64_t at, Py_ssize_t keep):
+        """Enters a send."""
+        self.sent(counter, at, keep)
+
+    def sent_at(self, int counter):
+        """When a counter was sent."""
+        return self.sends(counter)
+
+    # - the block
+
+    cdef int resize(self, Py_ssize_t size) except -1:
+        """Gives the block room for so many bytes, and a little more."""
+        cdef Py_ssize_t room = (max(size + (size >> 3 if size > 512 else 0), 16) + 15) & ~15
+        cdef int64_t *block
+        if size > MAX_BLOCK:
+            raise LaneError("the state of a customer is larger than 1 GiB")
+        block = <int64_t *> PyMem_RawRealloc(self.applied, room)
+        if block is NULL:
+            raise MemoryError
+        self.applied = block
+        self.room = <uint32_t> room
+        return 0
+
+    cdef int splice(
+        self, int section, Py_ssize_t at, Py_ssize_t gone, const void *come, Py_ssize_t size
+    ) except -1:
+        """Puts bytes in the place of others of a section; every change of a block goes through here."""
+        cdef Py_ssize_t end = self.end + size - gone
+        cdef Py_ssize_t begin = self.sends_at, finish = self.end
+        cdef uint8_t *block
+        if section == TRAITS:
+            begin, finish = self.traits_at, self.instances_at
+        elif section == INSTANCES:
+            begin, finish = self.instances_at, self.sends_at
+        if at < begin or gone < 0 or size < 0 or at + gone > finish:
+            raise LaneError("a customer's state was to be written outside of its place; this is a bug")
+        if end > self.room:
+            self.resize(end)
+        block = <uint8_t *> self.applied
+        memmove(block + at + size, block + at + gone, self.end - at - gone)
+        memcpy(block + at, come, size)
+        self.end = <uint32_t> end
+        if section == TRAITS:
+            self.instances_at = <uint32_t> (self.instances_at + size - gone)
+        if section != SENDS:
+            self.sends_at = <uint32_t> (self.sends_at + size - gone)
+        if gone > size and 2 * end < self.room and self.room > 64:
+            self.resize(end)
+        return 0
+
+    cdef uint8_t *extend(self, Py_ssize_t most) except NULL:
+        """Where at most so many bytes may be written after the last ones; whoever does so moves `end`."""
+        if self.end + most > self.room:
+            self.resize(self.end + most)
+        return <uint8_t *> self.applied + self.end
+
+    cdef int begin(self, int64_t time) except -1:
+        """Says of the first time among instances and sends that it is the base."""
+        if self.base < 0:
+            self.base = time
+        return 0
+
+    # - traits
+
+    cdef bint seek(self, int slot, PartC *into) noexcept:
+        """Finds a trait's part; False where it has none, and `at` is where it would be."""
+        cdef const uint8_t *at = <const uint8_t *> self.applied + self.traits_at
+        cdef const uint8_t *end = <const uint8_t *> self.applied + self.instances_at
+        cdef int there
+        cdef uint32_t size
+        while at != end:
+            into.at = into.body = at
+            next_part(&into.body, &there, &size)
+            at = into.body + size
+            if there == slot:
+                into.end = at
+                into.base = <int64_t> take(&into.body)
+                return True
+            if there > slot:
+                return False
+        into.at = at
+        return False
+
+    cdef bint put_trait(self, int slot, const uint8_t *body, Py_ssize_t size, bint last) except -1:
+        """Enters a trait's part, base and body; True, and nothing is done, if there is one.
+
+        `last`: those that there are have lower slots.
+        """
+        cdef PartC part
+        cdef Py_ssize_t at = self.instances_at
+        if not last:
+            if self.seek(slot, &part):
+                return True
+            at = part.at - <const uint8_t *> self.applied
+        scratch.size = 0
+        put_header(slot, size)
+        scratch.put_raw(body, size)
+        self.splice(TRAITS, at, 0, scratch.data, scratch.size)
+        return False
+
+    cdef int update(
+        self, int slot, const ValueC *key, int64_t time, double amount, const ValueC *value
+    ) except -1:
         """Counts an event for a trait; 1 if something had to make room for it.
 
-        `amount` is the number that the function takes (1 for a count), `value` what `first`, `last`,
-        `distinct` and `top` take; `key` is that of `per`.
+        `key` is that of `per`, else NULL; `amount` the number that the function takes, `value` what `first`,
+        `last`, `distinct` and `top` take.
         """
-        cdef TraitC *trait = &self.layout.trait[slot]
-        cdef int function = trait.function, crowded = 0
-        cdef int64_t index = time // trait.width if trait.width else 0
-        cdef object cell = self.traits[slot]
-        cdef dict cells = None
-        if trait.per:
-            if cell is None:
-                cell = self.traits[slot] = {}
-            cells = <dict> cell
-            cell = cells.pop(key, None)     # and put back at the end: the least recently updated comes first
-        if cell is None:
-            cell = new_cell(function)
-            if cells is None:
-                self.traits[slot] = cell
-        if type(cell) is Window:
-            (<Window> cell).add(function, index, amount)
-        elif type(cell) is Marked:
-            (<Marked> cell).put(function, index, time, value)
-        elif type(cell) is Mean:
-            (<Mean> cell).sums.add(SUM, index, amount)
-            (<Mean> cell).counts.add(COUNT, index, 1.0)
-        elif type(cell) is Values:
-            crowded = (<Values> cell).put(trait, index, value)
-        else:
-            crowded = (<Times> cell).put(trait, time)
-        if cells is not None:
-            cells[key] = cell
-            crowded |= make_room(cells, trait, trait.keys, index)
+        cdef const TraitC *trait = &self.layout.trait[slot]
+        cdef const uint8_t *block = <const uint8_t *> self.applied
+        cdef const uint8_t *since
+        cdef PartC part
+        cdef EventC event
+        cdef uint32_t size
+        cdef Py_ssize_t at, gone
+        cdef int crowded
+        event.time, event.index, event.amount, event.value = time, index_of(trait, time), amount, value
+        scratch.size = 0
+        if not self.seek(slot, &part):
+            at = part.at - block
+            put_header(slot, 0)
+            scratch.put(base_of(trait, time))
+            put_body(scratch, part.at, part.at, trait, base_of(trait, time), key, &event, &since)
+            size = <uint32_t> (scratch.size - HEADER)
+            memcpy(scratch.data + 2, &size, 4)
+            self.splice(TRAITS, at, 0, scratch.data, scratch.size)
+            return 0
+        crowded = put_body(scratch, part.body, part.end, trait, part.base, key, &event, &since)
+        at, gone = part.at - block, part.end - since
+        size = <uint32_t> (part.end - part.at - HEADER - gone + scratch.size)
+        self.splice(TRAITS, since - block, gone, scratch.data, scratch.size)
+        memcpy(<uint8_t *> self.applied + at + 2, &size, 4)
         return crowded
 
-    cdef object value(self, int slot, object key, int64_t at):
+    cdef bint cell(self, int slot, const ValueC *key, PartC *into) noexcept:
+        """Finds a trait's cell; False where it has none."""
+        cdef EntryC entry
+        if not self.seek(slot, into):
+            return False
+        if self.layout.trait[slot].per:
+            if find(into.body, into.end, key, &entry) >= 0:
+                return False
+            into.body, into.end = entry.cell, entry.end
+        return True
+
+    cdef object value(self, int slot, const ValueC *key, int64_t at):
         """A trait's value as of `at`; ABSENT where it has none."""
-        cdef TraitC *trait = &self.layout.trait[slot]
-        cdef int function = trait.function
-        cdef int64_t last = at // trait.width if trait.width else 0
-        cdef int64_t first = last - SLICES
-        cdef object cell = self.traits[slot]
-        cdef double count
-        if trait.per and cell is not None:
-            cell = (<dict> cell).get(key)
-        if cell is None:
-            return 0 if function == COUNT or function == DISTINCT else 0.0 if function == SUM else absent
-        if function == COUNT:
-            return <int64_t> (<Window> cell).total(first, last)
-        if function == SUM:
-            return (<Window> cell).total(first, last)
-        if function == MIN or function == MAX:
-            return (<Window> cell).extreme(function, first, last)
-        if function == MEAN:
-            count = (<Mean> cell).counts.total(first, last)
-            return (<Mean> cell).sums.total(first, last) / count if count > 0 else absent
-        if function == DISTINCT:
-            return (<Values> cell).distinct(first, last)
-        if function == TOP:
-            return (<Values> cell).top(trait.k, first, last)
-        if function == GAP:
-            return (<Times> cell).value(trait.width, first, last, at)
-        return (<Marked> cell).value(function, first, last)
+        cdef const TraitC *trait = &self.layout.trait[slot]
+        cdef PartC part
+        if not self.cell(slot, key, &part):
+            return nothing_of(trait.function)
+        return read_value(part.body, part.end, trait, part.base, at)
+
+    cdef bint number(self, int slot, const ValueC *key, int64_t at, ValueC *into) except -1:
+        """The same without a Python object: one number, or any scalar of `first` and `last`.
+
+        False where there is none, or several (`top`, `gap`). A text's bytes are good until the next change.
+        """
+        cdef const TraitC *trait = &self.layout.trait[slot]
+        cdef PartC part
+        part.body = part.end = NULL
+        if self.cell(slot, key, &part):
+            return read_number(part.body, part.end, trait, part.base, at, into)
+        if trait.function != COUNT and trait.function != DISTINCT and trait.function != SUM:
+            return False
+        return read_number(NULL, NULL, trait, 0, at, into)
+
+    cdef dict values(self, int slot, int64_t at):
+        """The values of a trait with `per` as of `at`, by key."""
+        cdef PartC part
+        cdef EntryC entry
+        cdef ValueC key
+        cdef dict found = {}
+        if self.seek(slot, &part):
+            while part.body != part.end:
+                next_entry(part.body, &entry)
+                take_scalar(&entry.key, &key)
+                value = read_value(entry.cell, entry.end, &self.layout.trait[slot], part.base, at)
+                if value is not ABSENT:
+                    found[object_of(&key)] = value
+                part.body = entry.end
+        return found
+
+    # - sends
+
+    cdef bint seek_send(self, int counter, SendC *into) noexcept:
+        """Finds when a counter was sent; False where it was not, and `at` is where it would be."""
+        cdef const uint8_t *at = <const uint8_t *> self.applied + self.sends_at
+        cdef const uint8_t *end = <const uint8_t *> self.applied + self.end
+        while at != end:
+            into.at = at
+            next_send(&at, into)
+            if into.slot == counter:
+                return True
+            if into.slot > counter:
+                into.end = into.at
+                return False
+        into.at = into.end = at
+        return False
+
+    cdef list sends(self, int counter):
+        """When a counter was sent: ascending times."""
+        cdef SendC send
+        cdef int64_t time = self.base
+        cdef list times = []
+        if self.seek_send(counter, &send):
+            time += take_signed(&send.times)
+            times.append(time)
+            while send.times != send.end:
+                time += <int64_t> take(&send.times)
+                times.append(time)
+        return times
+
+    cdef bint put_new_send(
+        self, int counter, const uint8_t *times, Py_ssize_t size, bint several, bint last
+    ) except -1:
+        """Enters a counter's times as they are stored; True, and nothing is done, if it has some.
+
+        `last`: those that there are have lower slots.
+        """
+        cdef SendC send
+        cdef uint8_t *at
+        if not last:
+            if self.seek_send(counter, &send):
+                return True
+            self.put_send(&send, counter, times, size, several)
+            return False
+        at = self.extend(2 * VARINT + size)
+        at += write(at, <uint64_t> counter << 1 | several)
+        if several:
+            at += write(at, size)
+        memcpy(at, times, size)
+        self.end = <uint32_t> (at + size - <uint8_t *> self.applied)
+        return False
+
+    cdef int put_send(
+        self, const SendC *gone, int counter, const uint8_t *times, Py_ssize_t size, bint several
+    ) except -1:
+        """Puts a counter's times in the place of others."""
+        scratch.size = 0
+        scratch.put(<uint64_t> counter << 1 | several)
+        if several:
+            scratch.put(size)
+        scratch.put_raw(times, size)
+        return self.splice(
+            SENDS, gone.at - <const uint8_t *> self.applied, gone.end - gone.at, scratch.data, scratch.size
+        )
 
     cdef int sent(self, int counter, int64_t at, Py_ssize_t keep) except -1:
         """Enters a send. The newest `keep` times decide a limit of `keep`, so no others are kept."""
-        if self.sends is None:
-            self.sends = {}
-        times = self.sends.setdefault(counter, [])
+        cdef Buffer out = Buffer()
+        cdef int64_t before
+        cdef SendC send
+        cdef list times = self.sends(counter)
         insort(times, at)
         del times[:max(len(times) - keep, 0)]
-        return 0
+        self.begin(at)
+        before = self.base
+        for time in times:
+            if out.size:
+                out.put(<int64_t> time - before)
+            else:
+                out.put_signed(<int64_t> time - before)
+            before = time
+        self.seek_send(counter, &send)
+        return self.put_send(&send, counter, out.data, out.size, len(times) > 1)
+
+    # - instances
+
+    cdef bint waits(self) noexcept:
+        """Whether there are instances."""
+        return self.sends_at > self.instances_at
+
+    cdef list waiting(self, dict ranks):
+        """The instances of some rules, without those that quiet hours put off."""
+        cdef HeadC head
+        cdef list found = []
+        cdef const uint8_t *at = <const uint8_t *> self.applied + self.instances_at
+        while at != <const uint8_t *> self.applied + self.sends_at:
+            next_head(&at, self.base, &head)
+            if head.since < 0 and (ranks is None or head.rank in ranks):
+                found.append(unpack(&head, self.base, self.layout.sources))
+        return found
+
+    cdef list waiting_of(self, int rank, bint put_off):
+        """The instances of a rule, those that quiet hours put off or the others."""
+        cdef HeadC head
+        cdef list found = []
+        cdef const uint8_t *at = <const uint8_t *> self.applied + self.instances_at
+        while at != <const uint8_t *> self.applied + self.sends_at:
+            next_head(&at, self.base, &head)
+            if head.rank == rank and (head.since >= 0) == put_off:
+                found.append(unpack(&head, self.base, self.layout.sources))
+        return found
+
+    cdef bint first_timer(self, HeadC *first) noexcept:
+        """The instance with the earliest deadline, of equal ones by rank; False if there is none."""
+        cdef HeadC head
+        cdef const uint8_t *at = <const uint8_t *> self.applied + self.instances_at
+        first.deadline = NEVER
+        while at != <const uint8_t *> self.applied + self.sends_at:
+            next_head(&at, self.base, &head)
+            if head.deadline < first.deadline or (
+                head.deadline == first.deadline and head.deadline != NEVER and head.rank < first.rank
+            ):
+                first[0] = head
+        return first.deadline != NEVER
+
+    cdef Instance at_head(self, const HeadC *head):
+        return unpack(head, self.base, self.layout.sources)
+
+    cdef int insert(self, Instance instance) except -1:
+        """Enters an instance; one that was open, in its old place."""
+        cdef HeadC head
+        cdef const uint8_t *at = <const uint8_t *> self.applied + self.instances_at
+        cdef const uint8_t *to = at
+        self.begin(instance.time)
+        if instance.sequence == 0:
+            self.opened += 1
+            instance.sequence = self.opened
+        while at != <const uint8_t *> self.applied + self.sends_at:
+            next_head(&at, self.base, &head)
+            if head.sequence < instance.sequence:
+                to = at
+        return self.put_waiting(to, 0, instance)
+
+    cdef int put_waiting(self, const uint8_t *at, Py_ssize_t gone, Instance instance) except -1:
+        cdef Py_ssize_t offset = at - <const uint8_t *> self.applied
+        scratch.size = 0
+        put_instance(scratch, instance, self.base, self.layout.source_slots)
+        return self.splice(INSTANCES, offset, gone, scratch.data, scratch.size)
+
+    cdef int append_waiting(self, int rank, str source, const uint8_t *tail, Py_ssize_t size) except -1:
+        """Enters an instance after the others, of which everything but rank and source is as it is stored."""
+        self.opened += 1
+        scratch.size = 0
+        put_head(scratch, rank, self.opened, source, self.layout.source_slots)
+        scratch.put_raw(tail, size)
+        scratch.put_length(0)
+        return self.splice(INSTANCES, self.sends_at, 0, scratch.data, scratch.size)
+
+    cdef int locate(self, Instance instance, HeadC *head) except -1:
+        """Finds an instance that is open."""
+        cdef const uint8_t *at = <const uint8_t *> self.applied + self.instances_at
+        while at != <const uint8_t *> self.applied + self.sends_at:
+            next_head(&at, self.base, head)
+            if head.sequence == instance.sequence:
+                return 0
+        raise LaneError("an instance was to be closed that is not open; this is a bug")
+
+    cdef int remove(self, Instance instance) except -1:
+        cdef HeadC head
+        self.locate(instance, &head)
+        return self.splice(
+            INSTANCES, head.at - <const uint8_t *> self.applied, head.end - head.at, NULL, 0
+        )
+
+    cdef int replace(self, Instance instance, Instance by) except -1:
+        """Puts an instance in the place of another."""
+        cdef HeadC head
+        self.locate(instance, &head)
+        by.sequence = instance.sequence
+        return self.put_waiting(head.at, head.end - head.at, by)
+
+
+cdef int put_header(int slot, Py_ssize_t size) except -1:
+    cdef uint16_t low = <uint16_t> slot
+    cdef uint32_t length = <uint32_t> size
+    scratch.put_raw(&low, 2)
+    return scratch.put_raw(&length, 4)
+
+
+cdef int next_part(const uint8_t **at, int *slot, uint32_t *size) noexcept:
+    """Reads what stands before a trait's base and body, and goes there."""
+    cdef uint16_t low
+    memcpy(&low, at[0], 2)
+    memcpy(size, at[0] + 2, 4)
+    slot[0] = low
+    at[0] += HEADER
+    return 0
+
+
+cdef int next_send(const uint8_t **at, SendC *into) noexcept:
+    """Reads a counter's head and goes past its times."""
+    cdef uint64_t head = take(at), size
+    into.slot = <int> (head >> 1)
+    into.several = head & 1
+    if into.several:
+        size = take(at)
+        into.times = at[0]
+        at[0] += size
+    else:
+        into.times = at[0]
+        take(at)
+    into.end = at[0]
+    return 0

@@ -57,7 +57,7 @@ SETS = {
 }
 
 
-def _compile(files: dict[str, str]) -> RuleSet:
+def compile_rules(files: dict[str, str]) -> RuleSet:
     with tempfile.TemporaryDirectory() as directory:
         for name, text in files.items():
             (Path(directory) / name).write_text(text, encoding="utf-8")
@@ -93,7 +93,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=5)
     given = parser.parse_args()
     batches = _batches(given.events)
-    rules = {name: _compile(files) for name, files in SETS.items()}
+    rules = {name: compile_rules(files) for name, files in SETS.items()}
     taken: dict[str, list[float]] = {name: [] for name in rules}
     decided = dict.fromkeys(rules, 0)
     for _ in range(given.rounds):

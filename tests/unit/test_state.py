@@ -1,104 +1,16 @@
-"""Customer states: windows at their borders, rule changes, and a reader of bytes that believes nothing."""
+"""Customer states: windows at their borders, and what a change of rules does to them."""
 
 from __future__ import annotations
 
-import contextlib
-import struct
-from typing import Any
-
-import orjson
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from stream._codec import decode, decode_reached, encode, encode_reached
-from stream._state import ABSENT, Layout
-from stream.engine import PartitionState
-from stream.errors import StateError
-from stream.program import Channel, Limit, Policy, Quiet, Step
-from tests.unit.enginekit import (
-    BARE,
-    CLICKS,
-    DAY,
-    HOUR,
-    MINUTE,
-    ORDERS,
-    PROFILES,
-    T0,
-    Rec,
-    Rules,
-    World,
-    rec,
-)
+from stream._value import ABSENT
+from tests.unit.enginekit import CLICKS, DAY, HOUR, MINUTE, T0, Rec, Rules, World, rec
+from tests.unit.fullstate import FUNCTIONS, a_full_world, everything
 
 SLICE = HOUR // 60
-NIGHTLY = Channel("nightly", "triggers.nightly", cap=Limit(2, DAY), quiet=Quiet(0, 20 * 60))
-
-
-NEVER = Step(("never",), within=HOUR)
-FUNCTIONS = ("mean", "min", "max", "first", "distinct", "top")
-
-
-def everything() -> Rules:
-    """A rule set that makes every kind of part."""
-    rules = (
-        Rules(CLICKS, ORDERS, PROFILES)
-        .trait("views", "count", "view", over=HOUR)
-        .trait("total", "count", "view")
-        .trait("by_sku", "count", "view", per="sku", over=HOUR)
-        .trait("spend", "sum", "purchase", field="amount", over=DAY)
-        .trait("spend_at", "sum", "purchase", field="amount", per="store")
-        .trait("page", "last", "view", field="page", over=HOUR)
-        .trait("page_of", "last", "view", field="page", per="sku")
-        .trait("rhythm", "gap", "view", over=DAY)
-        .trait("rhythm_of", "gap", "view", per="sku")
-        .rule("left", "cart", unless=("purchase", 30 * MINUTE))
-        .rule("wished", "wish", unless=("purchase", DAY), key=("id",), stale_after=MINUTE)
-        .rule("seen", "view", limit=(3, DAY))
-        .rule(
-            "paired", "", steps=(Step(("wish",), name="wish"), Step(("view",)), Step(("never",), within=HOUR))
-        )
-        .rule("open", "", steps=(Step(("cart",)), Step(("never",))))
-        .rule("night", "wish", channels=(NIGHTLY,), group="g")
-        .rule("timed", "cart", wait=MINUTE, group="g")
-    )
-    for name in FUNCTIONS:
-        rules.trait(name, name, "view", field="n", over=DAY).trait(
-            f"{name}_of", name, "view", field="n", per="sku"
-        )
-    rules.channels = (BARE, NIGHTLY)
-    rules.policy = Policy(timezone="UTC", cap=Limit(5, DAY))
-    return rules
-
-
-def profile(offset: int, at: int, **parts: Any) -> Rec:
-    data = {"customer": "c1", "ts": T0 + at, **parts}
-    return Rec(offset, T0 + at, orjson.dumps(data))
-
-
-def a_full_world() -> World:
-    world = World(everything().build())
-    skus = ["a", "ü", 7, 2**63 + 5, True, False, -3]
-    pages = ["/home", "", None, 1.5, -(2**40), 2**64 - 1, True, False]
-    records = [
-        rec(n, n * 7 * MINUTE, "view", sku=skus[n % len(skus)], page=pages[n % len(pages)], n=n % 4)
-        for n in range(30)
-    ]
-    more = [
-        rec(30, 205 * MINUTE, "cart"),
-        rec(31, 206 * MINUTE, "wish", id=12),
-        rec(32, 207 * MINUTE, "view"),
-    ]
-    late = rec(33, 100 * MINUTE, "wish", id=True)
-    orders = [rec(n, n * 50 * MINUTE, amount=n * 1.1, store=f"s{n}") for n in range(4)]
-    said = {"mail": {"granted": True, "at": T0, "basis": "form"}, "post": {"granted": False, "at": T0 + 1}}
-    profiles = [profile(0, 0, attributes={"tier": "gold", "tags": ["a", None]}, consents=said)]
-    world.play({"clicks": [*records, *more, late], "orders": orders, "profiles": profiles})
-    world.clicks(rec(34, 208 * MINUTE, "other"))
-    outcomes = {(each.rule, each.outcome) for each in world.decisions}
-    assert {("night", "deferred"), ("timed", "sent")} <= outcomes
-    assert world.state.timers == 6  # left, wished twice, paired, night twice
-    return world
 
 
 # ---- windows ----
@@ -192,160 +104,6 @@ def test_values_of_per_that_are_out_of_reach_are_forgotten() -> None:
     assert b"p400" not in value
 
 
-# ---- the byte form ----
-
-
-def test_the_byte_form_is_read_back_as_it_was() -> None:
-    world = a_full_world()
-    layout = Layout(world.rules)
-    changed = world.state.take_changed()
-    for key, value in changed[:-1]:
-        assert encode(decode(layout, key.decode(), value)) == value
-    assert decode_reached(changed[-1][1]) == {
-        "clicks": T0 + 208 * MINUTE,
-        "orders": T0 + 150 * MINUTE,
-        "profiles": T0,
-        "": T0 + 208 * MINUTE,
-    }
-
-
-def test_a_restored_state_goes_on_as_the_original() -> None:
-    world = a_full_world()
-    other = world.restored()
-    assert (other.state.customers, other.state.timers) == (world.state.customers, world.state.timers)
-    assert other.state.take_changed() == []
-    more = {
-        "clicks": [rec(n, n * 7 * MINUTE, sku="a", page=f"/{n}") for n in range(32, 60)],
-        "orders": [rec(4, 250 * MINUTE, amount=5, store="s1")],
-    }
-    assert world.play(more).decisions == other.play(more).decisions != []
-    assert world.state.take_changed() == other.state.take_changed()
-
-
-def test_what_was_reached_is_the_last_record_and_says_so_once() -> None:
-    world = World(everything().build())
-    world.clicks(rec(0, 0), rec(1, MINUTE, customer="c2"))
-    assert [key for key, _ in world.state.take_changed()] == [b"c1", b"c2", b""]
-    assert world.state.take_changed() == []
-    world.clicks(rec(2, HOUR, "nothing"))
-    assert world.state.take_changed() == [(b"", encode_reached({"clicks": T0 + HOUR, "": T0 + HOUR}))]
-    world.state.load(b"", None)
-    assert world.play().watermark is None
-
-
-def test_deleted_customers_are_gone() -> None:
-    world = a_full_world()
-    other = world.restored()
-    other.state.load(b"c1", None)
-    other.state.ready()
-    assert (other.state.customers, other.state.timers, other.state.state_bytes) == (0, 0, 0)
-
-
-def test_the_size_is_that_of_the_records() -> None:
-    world = a_full_world()
-    changed = world.state.take_changed()
-    assert world.state.state_bytes == sum(len(value) for key, value in changed if key)
-
-
-@pytest.mark.parametrize("key", [b"\xff", b"x" * 257])
-def test_a_key_that_is_no_customer_is_an_error(key: bytes) -> None:
-    with pytest.raises(StateError):
-        World(everything().build()).state.load(key, b"\x02\x00\x00\x00\x00\x00\x00\x00\x00")
-
-
-@pytest.mark.parametrize(
-    "read", [lambda value: PartitionState(everything().build()).load(b"c", value), decode_reached]
-)
-def test_a_version_from_the_future_is_an_error_with_a_hint(read) -> None:  # type: ignore[no-untyped-def]
-    with pytest.raises(StateError, match="version") as caught:
-        read(b"\x03\x00\x00\x00\x00")
-    assert caught.value.hint
-
-
-def refuse_or_take(layout: Layout, value: bytes) -> None:
-    """Reading gives a StateError, or a state that can be written and read again."""
-    try:
-        customer = decode(layout, "c1", value)
-    except StateError as error:
-        assert "c1" not in str(error)  # noqa: PT017  # either outcome is fine
-        return
-    again = encode(customer)
-    assert encode(decode(layout, "c1", again)) == again
-
-
-def the_full_value() -> tuple[Layout, bytes]:
-    world = a_full_world()
-    return Layout(world.rules), dict(world.state.take_changed())[b"c1"]
-
-
-def test_no_truncated_state_is_read() -> None:
-    layout, value = the_full_value()
-    for size in range(len(value)):
-        with pytest.raises(StateError):
-            decode(layout, "c1", value[:size])
-    with pytest.raises(StateError):
-        decode(layout, "c1", value + b"\x00")
-
-
-def test_a_part_that_is_longer_than_what_it_holds_is_an_error() -> None:
-    layout = Layout(Rules().trait("total", "count", "view").build())
-
-    def state(body: bytes) -> bytes:
-        return (
-            b"\x02\x00"
-            + b"\x00\x00\x00\x00"
-            + b"\x01"
-            + b"\x0btrait-total"
-            + bytes([len(body)])
-            + body
-            + b"\x00\x00"
-        )
-
-    assert encode(decode(layout, "c1", state(b"\x01\x00\x05"))) == state(b"\x01\x00\x05")
-    with pytest.raises(StateError, match="longer"):
-        decode(layout, "c1", state(b"\x01\x00\x05\x00"))
-
-
-def test_no_flipped_bit_does_harm() -> None:
-    layout, value = the_full_value()
-    for bit in range(8 * len(value)):
-        flipped = bytearray(value)
-        flipped[bit // 8] ^= 1 << bit % 8
-        refuse_or_take(layout, bytes(flipped))
-
-
-LAYOUT, VALUE = the_full_value()
-
-
-@settings(max_examples=500, deadline=None)
-@given(st.binary(max_size=200))
-@example(b"\xff" * 20)
-@example(b"\xff\xff\xff\xff\xff\xff\xff\xff\x7f")  # a count of 2^62
-def test_random_bytes_do_no_harm(noise: bytes) -> None:
-    refuse_or_take(LAYOUT, noise)
-    refuse_or_take(LAYOUT, b"\x01" + noise)
-    with contextlib.suppress(StateError):
-        decode_reached(b"\x01" + noise)
-
-
-@settings(max_examples=500, deadline=None)
-@given(st.lists(st.tuples(st.integers(0, len(VALUE) - 1), st.binary(max_size=6)), min_size=1, max_size=4))
-def test_spliced_bytes_do_no_harm(splices: list[tuple[int, bytes]]) -> None:
-    value = VALUE
-    for at, noise in splices:
-        value = value[:at] + noise + value[at + len(noise) :]
-    refuse_or_take(LAYOUT, value)
-
-
-def test_infinities_and_no_numbers_survive() -> None:
-    world = World(Rules().trait("spend", "sum", "purchase", field="amount").build())
-    world.play({"orders": [rec(0, 0, amount=1e308), rec(1, 1, amount=1e308)]})
-    (key, value), _ = world.state.take_changed()
-    assert struct.pack("<d", float("inf")) in value
-    world.state.load(key, value)
-    assert world.state.trait("c1", "spend", T0) == float("inf")
-
-
 # ---- a change of rules ----
 
 
@@ -401,13 +159,6 @@ def test_a_rules_sends_survive_a_change_of_its_steps_but_its_open_instances_do_n
     world.clicks(rec(2, 2, x=1))
     assert world.fired() == [("r", "sent", 0), ("r", "limit", 2)]
     assert world.state.timers == 0
-
-
-def test_a_length_beyond_the_end_is_refused_before_it_is_read() -> None:
-    """The number itself was counted as what is left, and as many bytes after the end were read."""
-    for form in (b"\x02\x00\x01", b"\x02\x01\x02a", b"\x02\x00\x00\x00\x00\x00\x01\x02a"):
-        with pytest.raises(StateError, match="goes beyond its end"):
-            decode(Layout(Rules().build()), "c1", form)
 
 
 @pytest.mark.parametrize("seen_in_between", [True, False])
