@@ -6,7 +6,7 @@ from typing import Any, Self, final
 from stream._state import Consent
 from stream.clock import Clock
 from stream.guards import Arms
-from stream.program import Rule, RuleSet
+from stream.program import Channel, Rule, RuleSet
 from stream.structs import Batch, Result
 
 @final
@@ -47,6 +47,7 @@ class Match:
     def attributes(self) -> Mapping[str, Any]: ...
     @property
     def consents(self) -> Mapping[str, Consent]: ...
+    def address(self, channel: Channel) -> Any: ...
     @property
     def suppressed(self) -> bool: ...
     @property

@@ -126,6 +126,16 @@ cdef class Match:
     def consents(self):
         return self.customer.rare.consents if self.customer.rare.consents is not None else NO_ONE
 
+    def address(self, channel not None):
+        """What the channel's address says, None if there is none."""
+        cdef tuple path = channel.address
+        value = self.attributes if path[0] == "customer" else self.frame.whole()
+        for name in path[1:]:
+            if type(value) is not dict or name not in value:
+                return None
+            value = value[name]
+        return value
+
     @property
     def suppressed(self):
         """Whether the policy's `suppress` holds, or ends in an error: then nobody knows, and it counts."""

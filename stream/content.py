@@ -93,6 +93,11 @@ class Template:
     def __reduce__(self) -> tuple[type[Template], tuple[str]]:
         return Template, (self.source,)
 
+    @property
+    def is_plain(self) -> bool:
+        """Whether it is text without any variable or tag, which is its own rendering."""
+        return self._liquid is None
+
     def render(self, bindings: Mapping[str, Any]) -> str:
         """The text for `event`, `event_name`, `traits` and `rule`.
 

@@ -10,7 +10,6 @@ Tested by tests/unit/test_engine.py, and against the reference model in tests/re
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import replace
 from hashlib import blake2b
 from typing import Any
 
@@ -24,7 +23,7 @@ from stream._state import ABSENT
 from stream.clock import Clock
 from stream.content import Template
 from stream.errors import ContentError
-from stream.program import Channel, FieldPath, RuleSet, Variant
+from stream.program import Channel, RuleSet, Variant
 from stream.records import iso_time
 from stream.structs import Batch, ConsentProof, Decision, EventRef, Result, Trigger
 
@@ -54,12 +53,15 @@ def trigger_id(stable_id: str, customer_id: str, source: str, event_id: str, key
 
     `key`: the JSON of the value of the rule's `key`, where it has one.
     """
-    digest = blake2b(digest_size=16)
-    for part in (stable_id, customer_id, source, event_id, *([] if key is None else [key])):
+    told = b""
+    for part in (
+        (stable_id, customer_id, source, event_id)
+        if key is None
+        else (stable_id, customer_id, source, event_id, key)
+    ):
         encoded = part.encode()
-        digest.update(b"%d:" % len(encoded))
-        digest.update(encoded)
-    return digest.hexdigest()
+        told += b"%d:%b" % (len(encoded), encoded)
+    return blake2b(told, digest_size=16).hexdigest()
 
 
 class _Names(Mapping[str, Any]):
@@ -81,7 +83,7 @@ class _Names(Mapping[str, Any]):
 def _decide(match: Match, result: Result) -> None:
     """Make a match a decision, and a trigger if nothing refuses it."""
     rule, policy = match.rule, match.rules.policy
-    verdict = guards.judge(_Candidate(match), policy, match.arms)
+    verdict = guards.judge(match, policy, match.arms)
     variant: Variant | None = None
     content: dict[str, str] = {}
     if verdict.outcome in ("sent", "holdout"):
@@ -90,7 +92,7 @@ def _decide(match: Match, result: Result) -> None:
         try:  # also for who is held out: what they would have got must be what the others get
             content = _render(match, variant.content if variant else rule.content)
         except ContentError:
-            verdict = replace(verdict, outcome="suppressed", reason="content")
+            verdict = verdict._replace(outcome="suppressed", reason="content")
     key = None if match.key is ABSENT else orjson.dumps(match.key).decode()
     decision = Decision(
         trigger_id=trigger_id(rule.stable_id, match.customer_id, match.source, match.event_id, key),
@@ -122,7 +124,7 @@ def _trigger(match: Match, decision: Decision, channel: Channel, content: Mappin
     return Trigger(
         decision=decision,
         topic=channel.topic,
-        address=None if channel.address is None else address_of(match, channel.address),
+        address=None if channel.address is None else match.address(channel),
         content=content,
         priority=match.rule.priority,
         appended_at=match.appended_at,
@@ -131,27 +133,9 @@ def _trigger(match: Match, decision: Decision, channel: Channel, content: Mappin
     )
 
 
-class _Candidate:
-    """A match as guards see it; what they do not ask for is not looked up."""
-
-    def __init__(self, match: Match) -> None:
-        self._match = match
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._match, name)
-
-    def address(self, channel: Channel) -> Any:
-        return None if channel.address is None else address_of(self._match, channel.address)
-
-
-def address_of(match: Match, path: FieldPath) -> Any:
-    """What an address says, None if there is none."""
-    return _look_up(match.attributes if path[0] == "customer" else match.event, path[1:])
-
-
 def _render(match: Match, content: Mapping[str, Template]) -> dict[str, str]:
-    if not content:
-        return {}
+    if all(template.is_plain for template in content.values()):
+        return {name: template.source for name, template in content.items()}
     bindings = {
         "event": match.event,
         "event_name": match.event_name,
@@ -164,12 +148,3 @@ def _render(match: Match, content: Mapping[str, Template]) -> dict[str, str]:
         **match.captured,
     }
     return {name: template.render(bindings) for name, template in content.items()}
-
-
-def _look_up(value: Any, path: FieldPath) -> Any:
-    """The value at a field path, None if there is none."""
-    for name in path:
-        if not isinstance(value, dict) or name not in value:
-            return None
-        value = value[name]
-    return value

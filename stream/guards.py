@@ -13,12 +13,11 @@ Tested by tests/unit/test_guards.py, and by the reference model.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from stream import quiet
 from stream.arms import POLICY
-from stream.program import Channel, Limit, Policy, Rule, Share, Variant
+from stream.program import Channel, Limit, Policy, Quiet, Rule, Share, Variant
 from stream.structs import Outcome
 
 MAX_DEFERRAL = 24 * 3_600_000  # ms; a message that could not go out by then never goes
@@ -74,8 +73,7 @@ class Candidate(Protocol):
     def address(self, channel: Channel) -> Any: ...
 
 
-@dataclass(frozen=True, slots=True)
-class Verdict:
+class Verdict(NamedTuple):
     """What becomes of a match. `until`: when one that is deferred is judged again."""
 
     outcome: Outcome
@@ -87,7 +85,7 @@ class Verdict:
 def judge(candidate: Candidate, policy: Policy, arms: Arms) -> Verdict:
     """Asks the guards in their order."""
     rule = candidate.rule
-    channels = _by_preference(candidate)
+    channels = rule.channels if len(rule.channels) == 1 else _by_preference(candidate)
     first = channels[0]
     if candidate.late and not candidate.deferred:
         return Verdict("suppressed", "stale", first)
@@ -95,23 +93,21 @@ def judge(candidate: Candidate, policy: Policy, arms: Arms) -> Verdict:
         return Verdict("suppressed", "limit", first)
     if candidate.suppressed:
         return Verdict("suppressed", "suppressed", first)
-    refusals = {channel.name: _refusal(candidate, channel, policy) for channel in channels}
-    open_to = [channel for channel in channels if refusals[channel.name] is None]
     # The cap comes after quiet and group: it decides between channels, and is the reason only at the end.
-    reachable = [channel for channel in channels if refusals[channel.name] in (None, "cap")]
-    if not reachable:
-        return Verdict("suppressed", refusals[first.name], first)
-    chosen = open_to[0] if open_to else reachable[0]
-    if verdict := _quiet(candidate, chosen, policy):
+    chosen, reason = _choose(candidate, channels, policy)
+    if reason not in (None, "cap"):
+        return Verdict("suppressed", reason, first)
+    if chosen.quiet is not None and (verdict := _quiet(candidate, chosen, chosen.quiet, policy)):
         return verdict
     if candidate.group_taken:
         return Verdict("suppressed", "group", chosen)
-    if not open_to:
+    if reason is not None:
         return Verdict("suppressed", "cap", chosen)
-    held_out = arms.is_held_out(candidate.customer_id, POLICY, policy.holdout) or arms.is_held_out(
-        candidate.customer_id, f"rule:{rule.name}", rule.holdout
-    )
-    return Verdict("holdout", "holdout", chosen) if held_out else Verdict("sent", None, chosen)
+    if policy.holdout or rule.holdout:
+        salts = ((POLICY, policy.holdout), (f"rule:{rule.name}", rule.holdout))
+        if any(arms.is_held_out(candidate.customer_id, salt, share) for salt, share in salts):
+            return Verdict("holdout", "holdout", chosen)
+    return Verdict("sent", None, chosen)
 
 
 def counters(rule: Rule, channel: Channel, policy: Policy) -> list[tuple[str, Limit]]:
@@ -143,23 +139,35 @@ def _by_preference(candidate: Candidate) -> list[Channel]:
     return sorted(candidate.rule.channels, key=lambda channel: channel.name != preferred)
 
 
+def _choose(candidate: Candidate, channels: Sequence[Channel], policy: Policy) -> tuple[Channel, str | None]:
+    """The first channel that nothing keeps closed; else the first one whose cap does; else the first one."""
+    closed = []
+    for channel in channels:
+        reason = _refusal(candidate, channel, policy)
+        if reason is None:
+            return channel, None
+        closed.append((channel, reason))
+    return next((each for each in closed if each[1] == "cap"), closed[0])
+
+
 def _refusal(candidate: Candidate, channel: Channel, policy: Policy) -> str | None:
-    if not has_consent(candidate, channel):
+    if channel.consent is not None and not has_consent(candidate, channel):
         return "consent"
     if channel.address is not None and candidate.address(channel) in (None, ""):
         return "address"
-    caps = counters(candidate.rule, channel, policy)[1 if candidate.rule.limit else 0 :]
-    return "cap" if any(_is_used_up(candidate, name, limit) for name, limit in caps) else None
-
-
-def _quiet(candidate: Candidate, channel: Channel, policy: Policy) -> Verdict | None:
-    """Put off to the end of the quiet hours; refused where they never end, or for too long."""
-    if channel.quiet is None:
+    if channel.cap is not None and _is_used_up(candidate, f"channel:{channel.name}", channel.cap):
+        return "cap"
+    if channel.consent is None or policy.cap is None:
         return None
+    return "cap" if _is_used_up(candidate, "policy", policy.cap) else None
+
+
+def _quiet(candidate: Candidate, channel: Channel, hours: Quiet, policy: Policy) -> Verdict | None:
+    """Put off to the end of the quiet hours; refused where they never end, or for too long."""
     where = quiet.zone_of(candidate.attributes, policy)
     until = None
     if where is not None:
-        until = quiet.ends_at(channel.quiet, where, candidate.at)
+        until = quiet.ends_at(hours, where, candidate.at)
         if until is None:
             return None
     if until is None or candidate.rule.quiet == "drop" or until > candidate.since + MAX_DEFERRAL:

@@ -1,10 +1,13 @@
-"""Frozen shapes that pass between the layers. Times are milliseconds since the epoch, UTC."""
+"""Frozen shapes that pass between the layers. Times are milliseconds since the epoch, UTC.
+
+What is made for every decision is a named tuple: those are made in a quarter of a frozen dataclass' time.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, NamedTuple, Protocol
 
 Outcome = Literal["sent", "suppressed", "deferred", "holdout"]
 
@@ -39,8 +42,7 @@ class Batch:
     ended: frozenset[str] = frozenset()
 
 
-@dataclass(frozen=True, slots=True)
-class EventRef:
+class EventRef(NamedTuple):
     """The event that caused something: name, id and time."""
 
     name: str
@@ -48,8 +50,7 @@ class EventRef:
     time: int
 
 
-@dataclass(frozen=True, slots=True)
-class Decision:
+class Decision(NamedTuple):
     """What became of a match. `trigger_id` is deterministic: same rule definition, customer and cause.
 
     `reason` is None when sent. `at` is the stream time of the judgement: the event's, or the deadline's.
@@ -68,8 +69,7 @@ class Decision:
     timed: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class ConsentProof:
+class ConsentProof(NamedTuple):
     """The consent that a message was sent on. `granted_at` in ms."""
 
     purpose: str
@@ -77,8 +77,7 @@ class ConsentProof:
     basis: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Trigger:
+class Trigger(NamedTuple):
     """A message for a channel, with the decision that let it through. `topic` is the channel's.
 
     `goal` is the rule's, a `program.Goal`.

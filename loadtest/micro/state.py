@@ -2,10 +2,10 @@
 
     python -m loadtest.micro.state [--events 3000000] [--customers 1000000] [--rounds 5]
 
-The generated `wide` workload is played to one partition with REF-500. Resident is the growth of the process by
-all of it (blocks, ids, table, timers); then the changelog's records are loaded under new ids until there are
-`--customers`. Times are of the processor: minimum, median, maximum of the rounds. Those of updates and reads
-have the cost of a call from Python in them; what a call costs that finds nothing stands beside them.
+The generated `wide` workload is played to one partition with REF-500. Resident is the growth of the process
+by all of it (blocks, ids, table, timers); then the changelog's records are loaded under new ids until there
+are `--customers`. Times are of the processor: minimum, median, maximum of the rounds. Those of updates and
+reads have the cost of a call from Python in them; what a call costs that finds nothing stands beside them.
 """
 
 from __future__ import annotations
@@ -139,7 +139,8 @@ def main() -> None:
     table.rebuild_timers()
     grown = _resident() - before
     print(
-        f"{f'{given.customers} customers':24}{grown / 2**20:8.0f} MiB, {grown / given.customers:.0f} bytes each"
+        f"{f'{given.customers} customers':24}{grown / 2**20:8.0f} MiB, {grown / given.customers:.0f} bytes
+        each"
     )
 
 

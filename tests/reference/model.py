@@ -364,21 +364,21 @@ class _Run:
         if reason == "quiet" and (end := self.guards.deferred_to(match, channel)) is not None:
             first = at if instance.first is None else instance.first
             self.deferred.append(replace(instance, deadline=end, first=first))
-            decision = replace(decision, outcome="deferred", reason=reason)
+            decision = decision._replace(outcome="deferred", reason=reason)
         elif reason not in (None, "holdout"):
-            decision = replace(decision, outcome="suppressed", reason=reason)
+            decision = decision._replace(outcome="suppressed", reason=reason)
         else:
             variant = self.guards.variant(match)
             outcome: Outcomes = "sent" if reason is None else "holdout"
-            decision = replace(
-                decision, outcome=outcome, reason=reason, variant=variant.name if variant else None
+            decision = decision._replace(
+                outcome=outcome, reason=reason, variant=variant.name if variant else None
             )
             try:
                 templates = variant.content if variant else rule.content
                 bindings = {**facts, "rule": rule.name}
                 content = {name: template.render(bindings) for name, template in templates.items()}
             except ContentError:
-                decision = replace(decision, outcome="suppressed", reason="content")
+                decision = decision._replace(outcome="suppressed", reason="content")
             else:
                 if reason is None:
                     self.outcome.triggers.append(self.message(decision, match, channel, content, event))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 from stream.clock import Clock
@@ -122,7 +122,7 @@ def restart(history: History, snapshot: Snapshot, positions: Mapping[str, int]) 
 
 
 def without_ids(decisions: Iterable[Decision]) -> list[Decision]:
-    return [replace(decision, trigger_id="") for decision in decisions]
+    return [decision._replace(trigger_id="") for decision in decisions]
 
 
 def assert_same(expected: Outcome, player: Player) -> None:
@@ -152,7 +152,7 @@ def parts_of(trigger: Trigger) -> dict[str, Any]:
     return {
         **{name: getattr(trigger, name) for name in TRIGGER},
         "goal": trigger.goal and goal_of(trigger.goal),
-        "consent": trigger.consent and asdict(trigger.consent),
+        "consent": trigger.consent and trigger.consent._asdict(),
     }
 
 

@@ -26,6 +26,7 @@ class Template:
     """Content that says what it was given; `fails` as a template with an undefined variable does."""
 
     references = (Reference(("event",), 0),)
+    is_plain = False
 
     def __init__(self, render: Callable[[Mapping[str, Any]], str]) -> None:
         self.render = render

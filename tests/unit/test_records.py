@@ -37,7 +37,7 @@ DECISION = Decision(
     at=AT,
     timed=True,
 )
-SUPPRESSED = dataclasses.replace(DECISION, outcome="suppressed", reason="limit", channel=None)
+SUPPRESSED = DECISION._replace(outcome="suppressed", reason="limit", channel=None)
 TRIGGER = Trigger(
     decision=DECISION,
     topic="triggers.email",
@@ -72,7 +72,7 @@ def _readable(value: bytes | None) -> str:
     ("name", "record"),
     [
         ("trigger", trigger_record(TRIGGER, "r1", AT + 3)),
-        ("trigger-bare", trigger_record(dataclasses.replace(TRIGGER, address=None, content={}), "r1", AT)),
+        ("trigger-bare", trigger_record(TRIGGER._replace(address=None, content={}), "r1", AT)),
         ("decision-sent", decision_record(DECISION, "r1")),
         ("decision-suppressed", decision_record(SUPPRESSED, "r1")),
         ("dead-letter", dead_letter_record(DeadLetter("clickstream", "json", StoredRecord()), "clicks", 3)),
@@ -142,7 +142,7 @@ def test_a_time_after_the_year_9999_is_no_time() -> None:
 @example("\x00\x7f\u2028\ufffe\U0010ffff")
 def test_any_customer_that_an_event_can_name_can_be_written(customer: str) -> None:
     assert orjson.loads(orjson.dumps(customer)) == customer
-    record = decision_record(dataclasses.replace(DECISION, customer_id=customer), "r1")
+    record = decision_record(DECISION._replace(customer_id=customer), "r1")
     assert record.key == customer.encode()
     assert dict(record.headers)["ce_subject"] == customer.encode()
     assert json.loads(record.value or b"")["customer_id"] == customer
@@ -156,7 +156,7 @@ def test_no_event_can_name_a_customer_that_utf_8_cannot_write(text: bytes) -> No
 
 def test_an_emoji_escaped_as_a_pair_in_a_rule_file_does_not_stop_the_worker() -> None:
     content = {"subject": "\ud83d\udc5f \ud800", "body": "ok"}
-    body = json.loads(trigger_record(dataclasses.replace(TRIGGER, content=content), "r1", AT).value or b"")
+    body = json.loads(trigger_record(TRIGGER._replace(content=content), "r1", AT).value or b"")
     assert body["content"] == {"subject": "👟 \ufffd", "body": "ok"}
     assert body["address"] == "zoe@brand.example"
 
@@ -164,7 +164,7 @@ def test_an_emoji_escaped_as_a_pair_in_a_rule_file_does_not_stop_the_worker() ->
 @pytest.mark.parametrize(("opening", "closing"), [("[", "]"), ('{"a":', "}")])
 def test_an_address_nested_without_end_does_not_stop_the_worker(opening: str, closing: str) -> None:
     address = orjson.loads(opening * 1000 + "1" + closing * 1000)
-    value = trigger_record(dataclasses.replace(TRIGGER, address=address), "r1", AT).value or b""
+    value = trigger_record(TRIGGER._replace(address=address), "r1", AT).value or b""
     written = json.loads(value)["address"]
     depth = 0
     while written is not None:
