@@ -10,7 +10,8 @@ from Cython.Build import cythonize
 from setuptools import Extension, setup
 
 EXTENSIONS = (
-    *("_value", "_packed", "_windows", "_instances", "_state", "_codec", "_timers", "_byid", "_customers"),
+    *("_value", "_packed", "_windows", "_layout", "_instances", "_state"),
+    *("_reader", "_codec", "_timers", "_byid", "_customers"),
     *("_frame", "_index", "_operators", "_condition"),
     *("_times", "_profile", "_decode", "_program", "_fastmatch"),
 )

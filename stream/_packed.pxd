@@ -42,6 +42,12 @@ cdef inline int reserve(Buffer out, Py_ssize_t more) except -1:
     return 0 if out.size + more <= out.room else out.grow(more)
 
 
+@cython.overflowcheck(False)     # which takes pointers for numbers
+cdef inline Py_ssize_t span(const uint8_t *since, const uint8_t *until) noexcept:
+    """How many bytes there are from one place to another."""
+    return until - since
+
+
 cdef inline int size_of(uint64_t number) noexcept:
     """Bytes of a varint."""
     cdef int size = 1

@@ -4,7 +4,7 @@ from libc.stdint cimport int64_t
 
 from stream._frame cimport Node
 from stream._index cimport Index
-from stream._state cimport Layout
+from stream._layout cimport Layout
 
 cdef enum Again:
     UNSAID = 0      # begins anew unless it has gone beyond its first step

@@ -14,7 +14,7 @@ cimport cython
 
 from stream._condition cimport Names
 from stream._index cimport Index
-from stream._state cimport Layout
+from stream._layout cimport Layout
 
 from stream._condition import compile_condition
 

@@ -2,8 +2,8 @@
 
     python -m loadtest.micro.state [--events 3000000] [--customers 1000000] [--rounds 5]
 
-The generated `wide` workload is played to one partition with REF-500. Resident is the growth of the process by
-all of it (blocks, ids, table, timers); then the changelog's records are loaded under new ids until there are
+The generated `wide` workload is played to one partition with REF-500. Resident is the growth of the process
+by all of it (blocks, table, timers); then the changelog's records are loaded under new ids until there are
 `--customers`. Times are of the processor: minimum, median, maximum of the rounds. Those of updates and reads
 have the cost of a call from Python in them; what a call costs that finds nothing stands beside them.
 """
@@ -23,7 +23,8 @@ from loadtest.rulesets import ref_rules
 from loadtest.workloads import START_MS, wide
 from stream._codec import decode, encode
 from stream._customers import Customers
-from stream._state import Customer, Layout
+from stream._layout import Layout
+from stream._state import Customer
 from stream.clock import Clock
 from stream.engine import PartitionState, process
 from stream.program import RuleSet
@@ -138,9 +139,9 @@ def main() -> None:
         table.load(f"{name}-{n}".encode(), value)
     table.rebuild_timers()
     grown = _resident() - before
-    print(
-        f"{f'{given.customers} customers':24}{grown / 2**20:8.0f} MiB, {grown / given.customers:.0f} bytes each"
-    )
+    each = round(grown / given.customers)
+    print(f"{f'{given.customers} customers':24}{grown / 2**20:8.0f} MiB, {each} bytes each")
+    del state  # not before: what it had would be taken for the new ones
 
 
 if __name__ == "__main__":

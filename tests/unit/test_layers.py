@@ -23,7 +23,7 @@ LAYERS: dict[str, set[str]] = {
         *("compiler", "program", "content", "keys", "schema"),
     },
     "engine": {
-        *("_value", "_packed", "_windows", "_instances", "_timers", "_byid"),
+        *("_value", "_packed", "_windows", "_layout", "_instances", "_timers", "_byid", "_reader"),
         *("_state", "_codec", "_customers", "_frame", "_index", "_operators", "_condition"),
         *("_times", "_profile", "_decode", "_program", "_fastmatch"),
         *("engine", "guards", "arms", "quiet", "records"),

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from stream._codec import decode, encode
 from stream._customers import Customers
-from stream._state import Customer, Layout
+from stream._layout import Layout
+from stream._state import Customer
 from stream._value import ABSENT
 from stream.program import Trait
 from tests.unit.enginekit import DAY, Rules
