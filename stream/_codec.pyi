@@ -1,6 +1,7 @@
 """Types of the compiled `_codec`; the essay is in `_codec.pyx`."""
 
-from stream._state import Customer, Layout
+from stream._layout import Layout
+from stream._state import Customer
 
 def encode(customer: Customer) -> bytes: ...
 def decode(

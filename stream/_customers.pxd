@@ -4,7 +4,8 @@ from libc.stdint cimport int64_t
 
 from stream._byid cimport ById
 from stream._instances cimport Instance
-from stream._state cimport Customer, Layout
+from stream._layout cimport Layout
+from stream._state cimport Customer
 from stream._timers cimport Timers
 
 cdef class Customers:

@@ -2,7 +2,8 @@
 
 from typing import Self, final
 
-from stream._state import Customer, Layout
+from stream._layout import Layout
+from stream._state import Customer
 
 @final
 class Customers:

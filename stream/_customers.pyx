@@ -27,7 +27,9 @@ cimport cython
 from libc.stdint cimport int64_t, uint8_t, uint32_t
 
 from stream._instances cimport HeadC, Instance, next_head, source_of
-from stream._state cimport Customer, Layout, SendC, next_part, next_send
+from stream._layout cimport Layout
+from stream._packed cimport span
+from stream._state cimport Customer, SendC, next_part, next_send
 from stream._timers cimport TimerC, Timers
 
 from stream._codec import decode, encode, know
@@ -358,10 +360,10 @@ cdef int copy_parts(Customer one, Customer to, tuple moves) except -1:
         next_head(&at, one.base, &head)
         if <int> slots[head.rank] >= 0:
             source = source_of(&head, one.layout.sources)
-            to.append_waiting(slots[head.rank], source, head.tail, head.end - head.tail)
+            to.append_waiting(slots[head.rank], source, head.tail, span(head.tail, head.end))
     slots = moves[COUNTERS]
     while at != <const uint8_t *> one.applied + one.end:
         next_send(&at, &send)
         if <int> slots[send.slot] >= 0:
-            to.put_new_send(slots[send.slot], send.times, send.end - send.times, send.several, False)
+            to.put_new_send(slots[send.slot], send.times, span(send.times, send.end), send.several, False)
     return 0

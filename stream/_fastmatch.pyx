@@ -44,17 +44,9 @@ from stream._instances cimport Instance
 from stream._packed cimport is_kept, is_key
 from stream._profile cimport Profile
 from stream._program cimport KEEP, RESTART, Candidate, Plan, Step, Update, program_of
-from stream._state cimport (
-    COUNT,
-    DISTINCT,
-    FIRST,
-    GAP,
-    LAST,
-    MAX_INSTANCES,
-    TOP,
-    Customer,
-)
+from stream._state cimport MAX_INSTANCES, Customer
 from stream._value cimport ValueC, as_double, object_of, value_of
+from stream._windows cimport COUNT, DISTINCT, FIRST, GAP, LAST, TOP
 
 import orjson
 

@@ -5,7 +5,7 @@ from libc.stdint cimport int64_t
 from stream._event cimport Fields
 from stream._frame cimport Node
 from stream._index cimport Index, Lookup
-from stream._state cimport Layout
+from stream._layout cimport Layout
 from stream._value cimport ValueC
 
 cdef enum Again:

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import final
 
-from stream._state import Layout
+from stream._layout import Layout
 from stream.program import RuleSet
 
 @final

@@ -15,7 +15,7 @@ cimport cython
 from stream._condition cimport Names
 from stream._event cimport Fields
 from stream._index cimport Index, Lookup
-from stream._state cimport Layout
+from stream._layout cimport Layout
 from stream._value cimport ValueC
 
 from stream._condition import compile_condition

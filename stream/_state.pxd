@@ -1,11 +1,10 @@
 """What a customer's state is made of; the essay is in `_state.pyx`."""
 
-from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
+from libc.stdint cimport int64_t, uint8_t, uint32_t
 
 from stream._instances cimport HeadC, Instance
+from stream._layout cimport Ids, Layout
 from stream._value cimport ValueC
-from stream._windows cimport COUNT, DISTINCT, FIRST, GAP, LAST, MAX, MAX_KEYS, MAX_NESTED, MEAN, MIN, SLICES
-from stream._windows cimport SUM, TOP, TraitC
 
 cdef enum:
     MAX_INSTANCES = 16  # open ones of a rule; and as many messages of it that wait for the end of quiet hours
@@ -14,23 +13,6 @@ cdef enum Section:
     TRAITS
     INSTANCES
     SENDS
-
-
-# --- the definitions that parts of a state belong to ------------------------------------------
-
-cdef class Ids:
-    cdef uint64_t *ids                              # by slot
-    cdef int *table                                 # slots, open addressing; -1: free
-    cdef int mask
-
-    cdef int slot(self, uint64_t id) noexcept
-
-cdef class Layout:
-    cdef readonly tuple sources, traits, rules, counters    # by slot: names and stable ids
-    cdef dict source_slots, trait_slots, rule_slots, counter_slots
-    cdef Ids source_ids, trait_ids, rule_ids, counter_ids
-    cdef int n_sources, n_traits
-    cdef TraitC *trait
 
 
 # --- a customer -------------------------------------------------------------------------------
@@ -63,7 +45,8 @@ cdef class Rare:
 cdef class Customer:
     cdef Layout layout
     cdef int64_t *applied                           # the block: first offsets by source slot, -1: none
-    cdef uint32_t traits_at, instances_at, sends_at, end, room     # where the sections are, the block's size
+    cdef uint32_t traits_at, instances_at, sends_at, end    # where the sections are
+    cdef uint32_t room                              # bytes that the block takes
     cdef uint32_t opened                            # sequence of the instance opened last
     cdef int generation                             # of the layout, in its partition
     cdef int64_t base                               # of times of instances and sends; -1: there is none
@@ -80,6 +63,7 @@ cdef class Customer:
         self, int section, Py_ssize_t at, Py_ssize_t gone, const void *come, Py_ssize_t size
     ) except -1
     cdef uint8_t *extend(self, Py_ssize_t most) except NULL
+    cdef Py_ssize_t offset(self, const uint8_t *at) noexcept
     cdef int begin(self, int64_t time) except -1
 
     cdef bint seek(self, int slot, PartC *into) noexcept

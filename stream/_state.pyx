@@ -1,8 +1,8 @@
 # cython: autotestdict=False
 """What is remembered of each customer: parts by slot, in one block of memory.
 
-A `Layout` is made from a rule set and gives each source, trait, rule and counter a slot; it is shared by all
-partitions. A `Customer` owns a block, which grows and shrinks with what is in it:
+A `Layout` (`_layout`) gives each source, trait, rule and counter of a rule set a slot. A `Customer` owns a
+block, which grows and shrinks with what is in it:
 
     applied     offset*          by source, 8 bytes each: what has been applied, so that it is applied once
     id          UTF-8
@@ -22,29 +22,34 @@ Python objects, and one for all customers that have nothing of it:
                                  come only after a restart
     foreign                      parts that the rules at hand do not know
 
-`splice` is the only one that moves bytes of a block and says where its sections are; `extend` gives room at the
-end. Pointers into a block are good until then.
+`splice` is the only one that moves bytes of a block and says where its sections are; `extend` gives room at
+the end. Pointers into a block are good until then.
 
 Rule changes. A customer moves to a new layout when it is next looked up (`_customers`), and keeps a part
 only if its id was in every layout since the customer's own: a definition that went and came back starts
 anew, whether or not the customer was seen in between.
 
 Cost: see `loadtest.micro.state`. Customers are kept out of the garbage collector: they cannot form cycles.
-Tested by tests/unit/test_state.py, and with the engine by the reference model.
+Tested by tests/unit/test_state.py, test_packed_state.py, and with the engine by the reference model.
+Longer than 450 lines: everything that changes a block is in one class.
 """
 
 cimport cython
-from cpython.mem cimport PyMem_Free, PyMem_Malloc, PyMem_RawFree, PyMem_RawRealloc
+from cpython.mem cimport PyMem_RawFree, PyMem_RawRealloc
 from cpython.unicode cimport PyUnicode_DecodeUTF8
 from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 from libc.string cimport memcpy, memmove
 
 from stream._instances cimport HeadC, Instance, next_head, put_head, put_instance, unpack
-from stream._packed cimport VARINT, Buffer, take, take_scalar, take_signed, write
+from stream._packed cimport VARINT, Buffer, span, take, take_scalar, take_signed, write
 from stream._value cimport ValueC, object_of, value_of
 from stream._windows cimport (
+    COUNT,
+    DISTINCT,
+    SUM,
     EntryC,
     EventC,
+    TraitC,
     base_of,
     find,
     index_of,
@@ -56,8 +61,6 @@ from stream._windows cimport (
 )
 
 from bisect import insort
-from hashlib import blake2b
-
 from stream._value import ABSENT
 from stream.errors import LaneError
 
@@ -70,117 +73,6 @@ cdef Buffer scratch = Buffer()
 cdef enum:
     HEADER = 6              # bytes before a trait's base
     MAX_BLOCK = 1073741824  # bytes, 1 GiB
-
-
-# --- definitions -------------------------------------------------------------------------------
-
-cdef dict FUNCTIONS = {
-    "count": COUNT, "sum": SUM, "last": LAST, "mean": MEAN, "min": MIN, "max": MAX, "first": FIRST,
-    "distinct": DISTINCT, "top": TOP, "gap": GAP,
-}
-
-
-@cython.no_gc
-@cython.final
-@cython.auto_pickle(False)
-cdef class Ids:
-    """Slots by short id, and back. A short id is 6 bytes of BLAKE2b of a name or stable id, as a number.
-
-    LaneError if two names have one, or if there are more than 65,535 names.
-    """
-
-    def __cinit__(self, tuple names not None):
-        cdef int slot, at, size = 2
-        cdef uint64_t id
-        if len(names) >= 1 << 16:
-            raise LaneError("a rule set has more than 65,535 definitions of one kind")
-        while size < 2 * len(names):
-            size *= 2
-        self.mask = size - 1
-        self.ids = <uint64_t *> PyMem_Malloc(max(len(names), 1) * sizeof(uint64_t))
-        self.table = <int *> PyMem_Malloc(size * sizeof(int))
-        if self.ids is NULL or self.table is NULL:
-            raise MemoryError
-        for at in range(size):
-            self.table[at] = -1
-        for slot, name in enumerate(names):
-            id = self.ids[slot] = short_id(name)
-            at = <int> (id & <uint64_t> self.mask)
-            while self.table[at] >= 0:
-                if self.ids[self.table[at]] == id:
-                    other = names[self.table[at]]
-                    raise LaneError(
-                        f"{name!r} and {other!r} cannot be told apart in stored states",
-                        hint="rename one of them, or change its definition",
-                    )
-                at = (at + 1) & self.mask
-            self.table[at] = slot
-
-    def __dealloc__(self):
-        PyMem_Free(self.ids)
-        PyMem_Free(self.table)
-
-    cdef int slot(self, uint64_t id) noexcept:
-        """The slot of a short id; -1 where there is none."""
-        cdef int at = <int> (id & <uint64_t> self.mask)
-        while self.table[at] >= 0 and self.ids[self.table[at]] != id:
-            at = (at + 1) & self.mask
-        return self.table[at]
-
-
-def short_id(str name not None):
-    """The number under which a name or stable id is stored."""
-    return int.from_bytes(blake2b(name.encode(), digest_size=6).digest(), "little")
-
-
-@cython.final
-@cython.auto_pickle(False)
-cdef class Layout:
-    """Slots for the sources, traits, rules and counters of a rule set, by names and stable ids. Immutable.
-
-    Traits of equal stable id share a slot. Rules are put in the order of priority (highest first) and name.
-    Counters are `rule:NAME`, `channel:NAME` and `policy`.
-    """
-
-    def __cinit__(self, rules):
-        definitions = {each.stable_id: each for each in rules.traits}
-        ordered = sorted(rules.rules, key=lambda each: (-each.priority, each.name))
-        self.sources = tuple([each.name for each in rules.sources])
-        self.traits = tuple(definitions)
-        self.rules = tuple([each.stable_id for each in ordered])
-        counters = [f"rule:{each.name}" for each in ordered if each.limit is not None]
-        counters += [f"channel:{each.name}" for each in rules.channels if each.cap is not None]
-        self.counters = (*counters, "policy") if rules.policy.cap is not None else tuple(counters)
-        self.source_slots = {name: slot for slot, name in enumerate(self.sources)}
-        self.trait_slots = {name: slot for slot, name in enumerate(self.traits)}
-        self.rule_slots = {name: slot for slot, name in enumerate(self.rules)}
-        self.counter_slots = {name: slot for slot, name in enumerate(self.counters)}
-        if len(self.rule_slots) != len(self.rules) or len(self.source_slots) != len(self.sources):
-            raise LaneError("two rules of one stable id, or two sources of one name, in a compiled rule set")
-        self.source_ids, self.trait_ids = Ids(self.sources), Ids(self.traits)
-        self.rule_ids, self.counter_ids = Ids(self.rules), Ids(self.counters)
-        self.n_sources = len(self.sources)
-        self.n_traits = len(self.traits)
-        self.trait = <TraitC *> PyMem_Malloc(max(self.n_traits, 1) * sizeof(TraitC))
-        if self.trait is NULL:
-            raise MemoryError
-        for slot, trait in enumerate(definitions.values()):
-            nested = trait.per is not None and trait.function in ("distinct", "top", "gap")
-            self.trait[slot].function = FUNCTIONS[trait.function]
-            self.trait[slot].per = trait.per is not None
-            self.trait[slot].k = trait.k
-            self.trait[slot].keys = self.trait[slot].values = MAX_NESTED if nested else MAX_KEYS
-            self.trait[slot].width = 0 if trait.over is None else (trait.over + SLICES - 1) // SLICES
-
-    def __dealloc__(self):
-        PyMem_Free(self.trait)
-
-    def slots(self):
-        """For each kind of part its slots by id."""
-        return {
-            "source": self.source_slots, "trait": self.trait_slots,
-            "rule": self.rule_slots, "counter": self.counter_slots,
-        }
 
 
 # --- a customer --------------------------------------------------------------------------------
@@ -344,6 +236,9 @@ cdef class Customer:
             self.resize(self.end + most)
         return <uint8_t *> self.applied + self.end
 
+    cdef Py_ssize_t offset(self, const uint8_t *at) noexcept:
+        return span(<const uint8_t *> self.applied, at)
+
     cdef int begin(self, int64_t time) except -1:
         """Says of the first time among instances and sends that it is the base."""
         if self.base < 0:
@@ -381,7 +276,7 @@ cdef class Customer:
         if not last:
             if self.seek(slot, &part):
                 return True
-            at = part.at - <const uint8_t *> self.applied
+            at = self.offset(part.at)
         scratch.size = 0
         put_header(slot, size)
         scratch.put_raw(body, size)
@@ -397,7 +292,6 @@ cdef class Customer:
         `last`, `distinct` and `top` take.
         """
         cdef const TraitC *trait = &self.layout.trait[slot]
-        cdef const uint8_t *block = <const uint8_t *> self.applied
         cdef const uint8_t *since
         cdef PartC part
         cdef EventC event
@@ -407,7 +301,7 @@ cdef class Customer:
         event.time, event.index, event.amount, event.value = time, index_of(trait, time), amount, value
         scratch.size = 0
         if not self.seek(slot, &part):
-            at = part.at - block
+            at = self.offset(part.at)
             put_header(slot, 0)
             scratch.put(base_of(trait, time))
             put_body(scratch, part.at, part.at, trait, base_of(trait, time), key, &event, &since)
@@ -416,9 +310,9 @@ cdef class Customer:
             self.splice(TRAITS, at, 0, scratch.data, scratch.size)
             return 0
         crowded = put_body(scratch, part.body, part.end, trait, part.base, key, &event, &since)
-        at, gone = part.at - block, part.end - since
-        size = <uint32_t> (part.end - part.at - HEADER - gone + scratch.size)
-        self.splice(TRAITS, since - block, gone, scratch.data, scratch.size)
+        at, gone = self.offset(part.at), span(since, part.end)
+        size = <uint32_t> (span(part.at, part.end) - HEADER - gone + scratch.size)
+        self.splice(TRAITS, self.offset(since), gone, scratch.data, scratch.size)
         memcpy(<uint8_t *> self.applied + at + 2, &size, 4)
         return crowded
 
@@ -520,7 +414,7 @@ cdef class Customer:
         if several:
             at += write(at, size)
         memcpy(at, times, size)
-        self.end = <uint32_t> (at + size - <uint8_t *> self.applied)
+        self.end = <uint32_t> (self.offset(at) + size)
         return False
 
     cdef int put_send(
@@ -533,7 +427,7 @@ cdef class Customer:
             scratch.put(size)
         scratch.put_raw(times, size)
         return self.splice(
-            SENDS, gone.at - <const uint8_t *> self.applied, gone.end - gone.at, scratch.data, scratch.size
+            SENDS, self.offset(gone.at), span(gone.at, gone.end), scratch.data, scratch.size
         )
 
     cdef int sent(self, int counter, int64_t at, Py_ssize_t keep) except -1:
@@ -615,7 +509,7 @@ cdef class Customer:
         return self.put_waiting(to, 0, instance)
 
     cdef int put_waiting(self, const uint8_t *at, Py_ssize_t gone, Instance instance) except -1:
-        cdef Py_ssize_t offset = at - <const uint8_t *> self.applied
+        cdef Py_ssize_t offset = self.offset(at)
         scratch.size = 0
         put_instance(scratch, instance, self.base, self.layout.source_slots)
         return self.splice(INSTANCES, offset, gone, scratch.data, scratch.size)
@@ -642,7 +536,7 @@ cdef class Customer:
         cdef HeadC head
         self.locate(instance, &head)
         return self.splice(
-            INSTANCES, head.at - <const uint8_t *> self.applied, head.end - head.at, NULL, 0
+            INSTANCES, self.offset(head.at), span(head.at, head.end), NULL, 0
         )
 
     cdef int replace(self, Instance instance, Instance by) except -1:
@@ -650,7 +544,7 @@ cdef class Customer:
         cdef HeadC head
         self.locate(instance, &head)
         by.sequence = instance.sequence
-        return self.put_waiting(head.at, head.end - head.at, by)
+        return self.put_waiting(head.at, span(head.at, head.end), by)
 
 
 cdef int put_header(int slot, Py_ssize_t size) except -1:

@@ -8,7 +8,8 @@ import pytest
 
 from stream._codec import encode
 from stream._customers import Customers
-from stream._state import Customer, Layout
+from stream._layout import Layout
+from stream._state import Customer
 from tests.unit.enginekit import Rules
 
 LAYOUT = Layout(Rules().trait("views", "count", "view").build())

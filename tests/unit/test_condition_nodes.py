@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from stream._condition import Names, compile_condition
 from stream._frame import Frame
-from stream._state import ABSENT, Customer, Layout
+from stream._layout import Layout
+from stream._state import ABSENT, Customer
 from stream.errors import ExpressionError
 from stream.expression import Call, Ident, Literal, Node, Select, Timestamp, UInt, evaluate, parse
 from stream.program import RuleSet

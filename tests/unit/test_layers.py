@@ -23,8 +23,8 @@ LAYERS: dict[str, set[str]] = {
         *("compiler", "program", "atoms", "content", "keys", "schema"),
     },
     "engine": {
-        *("_value", "_yyjson", "_vendor", "_event", "_times", "_packed", "_windows", "_instances"),
-        *("_state", "_codec", "_timers", "_byid", "_customers", "_profile"),
+        *("_value", "_yyjson", "_vendor", "_event", "_times", "_packed", "_windows", "_layout", "_instances"),
+        *("_state", "_reader", "_codec", "_timers", "_byid", "_customers", "_profile"),
         *("_frame", "_fields", "_operators", "_condition", "_index", "_decode", "_program", "_fastmatch"),
         *("engine", "guards", "arms", "quiet", "records"),
     },

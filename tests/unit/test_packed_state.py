@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from stream._codec import decode, encode
 from stream._customers import Customers
-from stream._state import Customer, Layout
+from stream._layout import Layout
+from stream._state import Customer
 from stream._value import ABSENT
 from stream.program import Trait
 from tests.unit.enginekit import DAY, Rules
@@ -21,6 +22,7 @@ from tests.unit.statemodel import ModelTrait
 FUNCTIONS = ("count", "sum", "last", "mean", "min", "max", "first", "distinct", "top", "gap")
 SLOTS = range(4 * len(FUNCTIONS))
 KEYS = [0, 1, True, False, "", "a", "ü" * 200, -(2**63), 2**63 + 1]
+PLAIN = ["", "a", "b", 7, -3]  # of which a dict of Python has each
 SCALARS = [*KEYS, None, 1.5, -0.0]
 COUNTERS = [f"rule:r{n}" for n in range(3)]
 ENDS = range(0, 400, 20)
@@ -95,7 +97,7 @@ class Both:
     def compare_trait(self, slot: int, name: str, times: Any) -> None:
         at_slot, model = self.layout.traits.index(NAMES[slot]), self.traits[name]
         for at in times:
-            for key in KEYS if model.per else [None]:
+            for key in [*KEYS, *PLAIN] if model.per else [None]:
                 expected = model.read(at, key)
                 assert same(self.customer.read(at_slot, at, key), expected)
                 single = ABSENT if type(expected) in (list, dict) else expected
@@ -134,8 +136,9 @@ def test_a_packed_customer_does_what_an_obvious_one_does(steps: list[Any], times
     both.compare(times)
 
 
+@pytest.mark.parametrize("keys", [KEYS, PLAIN], ids=["odd", "plain"])
 @pytest.mark.parametrize("slot", SLOTS, ids=NAMES)
-def test_one_trait_by_many_events(slot: int) -> None:
+def test_one_trait_by_many_events(slot: int, keys: list[Any]) -> None:
     """More events of one trait than hypothesis makes: windows that are full, keys that come and go."""
     draw = random.Random(slot)
     both = Both()
@@ -144,7 +147,7 @@ def test_one_trait_by_many_events(slot: int) -> None:
         now += draw.choice([0, 0, 1, 1, 2, 5, 70])
         late = draw.choice([0, 0, 0, 3, 50, 119, 120, 121, 200])
         both.observe(
-            slot, max(now - late, 0), draw.choice([0.1, 2.0]), draw.choice(SCALARS), draw.choice(KEYS)
+            slot, max(now - late, 0), draw.choice([0.1, 2.0]), draw.choice(SCALARS), draw.choice(keys)
         )
         if draw.random() < 0.1:
             both.store()
