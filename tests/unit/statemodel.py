@@ -134,7 +134,8 @@ class Times:
             mean = (times[-1] - times[0]) / (len(times) - 1)
             squares = 0.0
             for one, other in itertools.pairwise(times):
-                squares += (other - one - mean) ** 2
+                apart = other - one - mean
+                squares += apart * apart  # `** 2` may differ in the last bit
             found["mean"] = mean / 1000
             found["deviation"] = math.sqrt(squares / (len(times) - 1)) / 1000
         return found
