@@ -8,14 +8,14 @@ condition whose value is no boolean does not hold, and counts as an error.
 
     _frame      what a condition sees, and the base of all nodes
     _operators  the nodes of operators and functions
-    _fields     the nodes of the event's fields, and of their comparison with literals
+    _fields     the nodes of the event's fields
     _condition  the nodes of other names: attributes, captured events, traits, segments, times; the compiler
 
 What has no node (macros with a variable, maps written out, a trait by a computed name) is one node that asks
 `expression.evaluate`, with only those variables bound that it names; all around it stays nodes. Its bounds
 (steps, levels) hold for each such node by itself: beyond them it is an error like any other.
 
-Cost: a comparison of a field with a constant about 5 ns, other nodes 20 to 60; a condition by
+Cost: a comparison of a field with a constant about 10 ns, other nodes 20 to 60; a condition by
 `expression.evaluate` about 10 us. See loadtest/micro/conditions.py.
 Tested by tests/unit/test_condition_nodes.py, test_fastmatch.py and test_conditions.py against
 `expression.evaluate`.
@@ -26,11 +26,11 @@ from cpython.object cimport PyObject
 from libc.math cimport floor
 
 from stream._event cimport Fields
-from stream._fields cimport Field, compared, field_of, has_field
+from stream._fields cimport Field, field_of, has_field
 from stream._frame cimport Frame, Node, reach
-from stream._operators cimport Constant
-from stream._value cimport ValueC, value_of
-from stream._windows cimport COUNT, DISTINCT, SUM
+from stream._packed cimport is_key
+from stream._value cimport DOUBLE, INTEGER, MISSING, ValueC, value_of
+from stream._windows cimport COUNT, DISTINCT, GAP, SUM, TOP
 
 from stream._operators import constant, has, operation
 from stream._state import ABSENT
@@ -162,6 +162,9 @@ cdef class _Trait(Node):
     cdef object value(self, Frame frame):
         return trait(frame, self.slot, self.function)
 
+    cdef bint read(self, Frame frame, ValueC *into) except -1:
+        return read_trait(frame, self.slot, self.function, NULL, into)
+
 
 @cython.final
 @cython.auto_pickle(False)
@@ -171,6 +174,25 @@ cdef class _TraitOfKey(_Trait):
 
     cdef object value(self, Frame frame):
         return trait_of_key(frame, self.slot, self.function, self.key.value(frame))
+
+    cdef bint read(self, Frame frame, ValueC *into) except -1:
+        cdef ValueC key
+        if not self.key.read(frame, &key) or not is_key(&key):
+            return False
+        return read_trait(frame, self.slot, self.function, &key, into)
+
+
+cdef bint read_trait(Frame frame, int slot, int function, const ValueC *key, ValueC *into) except -1:
+    if function == TOP or function == GAP:
+        return False
+    into.kind = MISSING
+    if frame.customer is not None:
+        frame.customer.number(slot, key, frame.at, into)
+    elif function == COUNT or function == DISTINCT:
+        into.kind, into.of.integer = INTEGER, 0
+    elif function == SUM:
+        into.kind, into.of.number = DOUBLE, 0.0
+    return True
 
 
 cdef object trait(Frame frame, int slot, int function):
@@ -357,15 +379,7 @@ cdef Node _compile(tree, Names names):
     node = operation(tree.function, args)
     if node is None:
         raise ExpressionError(f"unknown function `{tree.function}`", offset=tree.offset)
-    return _with_literal(tree, args, node) or node
-
-
-cdef Node _with_literal(tree, list args, Node slow):
-    """The quicker node of a field compared with a literal; None if that is not what it is."""
-    for field, other, flipped in ((0, 1, False), (1, 0, True)):
-        if len(args) == 2 and type(args[field]) is Field and type(args[other]) is Constant:
-            return compared(tree.function, args[field], (<Constant> args[other]).constant, flipped, slow)
-    return None
+    return node
 
 
 cdef Node _plain(tree, Names names):

@@ -11,4 +11,3 @@ cdef class Field(Node):
 
 cdef Field field_of(Fields fields, tuple path)
 cdef Node has_field(Field field, Node slow)
-cdef Node compared(str function, Field field, object literal, bint flipped, Node slow)  # None: no such node

@@ -2,7 +2,8 @@
 """The frame of a judgement, and the base of a condition's nodes.
 
 A `Node` is immutable and knows no frame, so one is shared by all that use it. `Node.test` is what the loop
-calls: 1, 0, or -1 for an error; `Node.value` serves operands. A class has one of the two.
+calls: 1, 0, or -1 for an error; `Node.value` serves operands. A class has one of the two. `Node.read` is
+`value` without a Python object, for scalars that are at hand as such.
 
 Segments are judged when a condition asks for one, at most once between two calls of `Frame.begin`: that is a
 byte per segment. One that ends in an error does not hold, and is counted in `segment_errors`.
@@ -15,6 +16,7 @@ from libc.string cimport memset
 
 from stream._event cimport Event
 from stream._state cimport Customer
+from stream._value cimport ValueC
 
 from stream._state import ABSENT
 
@@ -71,7 +73,10 @@ cdef class Frame:
 
 @cython.auto_pickle(False)
 cdef class Node:
-    """One node of a condition. A class overrides `value`, or `test` if it is a boolean."""
+    """One node of a condition. A class overrides `value`, or `test` if it is a boolean; some `read`, too."""
+
+    cdef bint read(self, Frame frame, ValueC *into) except -1:
+        return False
 
     cdef object value(self, Frame frame):
         cdef int held = self.test(frame)

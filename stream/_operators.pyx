@@ -15,7 +15,22 @@ cimport cython
 from cpython.long cimport PyLong_AsLongLongAndOverflow
 from cpython.object cimport Py_EQ, Py_GE, Py_GT, Py_LE, Py_LT, PyObject_RichCompareBool
 
+from libc.stdint cimport int64_t
+from libc.string cimport memcmp
+
 from stream._frame cimport Frame, Node, is_number
+from stream._value cimport (
+    DOUBLE,
+    INTEGER,
+    MISSING,
+    NESTED,
+    TEXT,
+    UNSIGNED,
+    ValueC,
+    as_double,
+    is_same,
+    value_of,
+)
 
 import operator
 
@@ -37,8 +52,14 @@ cdef object INDEX = Call("_[_]", (Ident("operand"), Ident("key")))
 cdef dict RELATIONS = {Py_LT: operator.lt, Py_LE: operator.le, Py_GT: operator.gt, Py_GE: operator.ge}
 cdef dict ORDERS = {"_<_": Py_LT, "_<=_": Py_LE, "_>_": Py_GT, "_>=_": Py_GE}
 cdef dict CHAINS = {"_&&_": 0, "_||_": 1}
+cdef int64_t EXACT = 1 << 53        # up to here integers and doubles are the same numbers
 cdef str ARITHMETIC = "+-*/%"
 cdef tuple TEXT_TESTS = ("contains", "startsWith", "endsWith")
+
+
+cdef enum:
+    UNSETTLED = -2
+    FEW = 16            # texts that are compared one by one
 
 
 # --- values ------------------------------------------------------------------------------------
@@ -85,6 +106,47 @@ cdef int in_order(object left, object right, int relation) except -2:
     return any_in_order(left, right, RELATIONS[relation])
 
 
+cdef bint are_comparable(const ValueC *one, const ValueC *other, double *left, double *right) noexcept:
+    """Whether both are numbers that doubles hold exactly, or both doubles; and those."""
+    if one.kind == INTEGER and not -EXACT <= one.of.integer <= EXACT:
+        return False
+    if other.kind == INTEGER and not -EXACT <= other.of.integer <= EXACT:
+        return False
+    if one.kind == UNSIGNED or other.kind == UNSIGNED:
+        return False
+    return as_double(one, left) and as_double(other, right)
+
+
+cdef int plain_equal(const ValueC *one, const ValueC *other) noexcept:
+    """`equal` of two scalars that were read: 1, 0, -1 for an error; UNSETTLED: the objects must be compared."""
+    cdef double left = 0.0, right = 0.0
+    if one.kind == MISSING or other.kind == MISSING:
+        return -1
+    if are_comparable(one, other, &left, &right):
+        return left == right
+    if INTEGER <= one.kind <= DOUBLE and INTEGER <= other.kind <= DOUBLE:
+        return UNSETTLED
+    return is_same(one, other)
+
+
+cdef int plain_order(const ValueC *one, const ValueC *other, int relation) noexcept:
+    """`in_order` of two scalars that were read, likewise. UTF-8 orders as code points do."""
+    cdef double left = 0.0, right = 0.0
+    if one.kind == MISSING or other.kind == MISSING:
+        return -1
+    if one.kind == TEXT and other.kind == TEXT:
+        left = memcmp(one.of.text, other.of.text, min(one.size, other.size))
+        if left == 0:
+            left, right = one.size, other.size
+    elif not are_comparable(one, other, &left, &right):
+        return UNSETTLED
+    if relation == Py_LT:
+        return left < right
+    if relation == Py_LE:
+        return left <= right
+    return left > right if relation == Py_GT else left >= right
+
+
 cdef object applied(str function, list args):
     """A function's value as `cel.functions` has it; ERROR where that raises."""
     try:
@@ -107,9 +169,17 @@ cdef object sized(object number):
 cdef class Constant(Node):
     def __init__(self, constant):
         self.constant = constant
+        try:
+            value_of(constant, &self.plain)
+        except UnicodeEncodeError:      # half a surrogate pair
+            self.plain.kind = NESTED
 
     cdef object value(self, Frame frame):
         return self.constant
+
+    cdef bint read(self, Frame frame, ValueC *into) except -1:
+        into[0] = self.plain
+        return self.plain.kind != NESTED
 
 
 @cython.final
@@ -194,8 +264,14 @@ cdef class _Equal(Node):
         self.left, self.right, self.negated = left, right, negated
 
     cdef int test(self, Frame frame) except -2:
-        cdef object left = self.left.value(frame), right
+        cdef object left, right
+        cdef ValueC one, other
         cdef int held
+        if self.left.read(frame, &one) and self.right.read(frame, &other):
+            held = plain_equal(&one, &other)
+            if held != UNSETTLED:
+                return held if held < 0 else held != self.negated
+        left = self.left.value(frame)
         if left is ERROR:
             return -1
         right = self.right.value(frame)
@@ -215,6 +291,12 @@ cdef class _Order(Node):
         self.left, self.right, self.relation = left, right, relation
 
     cdef int test(self, Frame frame) except -2:
+        cdef ValueC one, other
+        cdef int held
+        if self.left.read(frame, &one) and self.right.read(frame, &other):
+            held = plain_order(&one, &other, self.relation)
+            if held != UNSETTLED:
+                return held
         return in_order(self.left.value(frame), self.right.value(frame), self.relation)
 
 
@@ -223,19 +305,29 @@ cdef class _Order(Node):
 cdef class _InLiterals(Node):
     """`operand in [literal, …]`, of any number of JSON's literals, found by hash."""
     cdef Node operand
+    cdef list few                       # Constants of the texts, if they are few enough to try
     cdef frozenset texts, numbers       # to Python 1 == 1.0, as to CEL
     cdef bint null, true, false
 
     def __init__(self, Node operand, list items):
         self.operand = operand
         self.texts = frozenset([each for each in items if type(each) is str])
+        self.few = [Constant(each) for each in self.texts] if len(self.texts) <= FEW else None
         self.numbers = frozenset([each for each in items if is_number(each)])
         self.null = any([each is None for each in items])
         self.true = any([each is True for each in items])
         self.false = any([each is False for each in items])
 
     cdef int test(self, Frame frame) except -2:
-        cdef object value = self.operand.value(frame)
+        cdef object value
+        cdef ValueC plain
+        cdef Constant each
+        if self.few is not None and self.operand.read(frame, &plain) and plain.kind == TEXT:
+            for each in self.few:
+                if is_same(&each.plain, &plain):
+                    return 1
+            return 0
+        value = self.operand.value(frame)
         if type(value) is str:
             return value in self.texts
         if is_number(value) or (isinstance(value, int) and type(value) is not bool):
