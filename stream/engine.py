@@ -21,9 +21,8 @@ from stream._fastmatch import Match, PartitionState
 from stream._program import preparing
 from stream._state import ABSENT
 from stream.clock import Clock
-from stream.content import Template
 from stream.errors import ContentError
-from stream.program import Channel, RuleSet, Variant
+from stream.program import Channel, Rule, RuleSet, Variant
 from stream.records import iso_time
 from stream.structs import Batch, ConsentProof, Decision, EventRef, Result, Trigger
 
@@ -53,14 +52,10 @@ def trigger_id(stable_id: str, customer_id: str, source: str, event_id: str, key
 
     `key`: the JSON of the value of the rule's `key`, where it has one.
     """
-    told = b""
-    for part in (
-        (stable_id, customer_id, source, event_id)
-        if key is None
-        else (stable_id, customer_id, source, event_id, key)
-    ):
-        encoded = part.encode()
-        told += b"%d:%b" % (len(encoded), encoded)
+    parts = [part.encode() for part in (stable_id, customer_id, source, event_id)]
+    if key is not None:
+        parts.append(key.encode())
+    told = b"".join([b"%d:%b" % (len(part), part) for part in parts])
     return blake2b(told, digest_size=16).hexdigest()
 
 
@@ -85,12 +80,12 @@ def _decide(match: Match, result: Result) -> None:
     rule, policy = match.rule, match.rules.policy
     verdict = guards.judge(match, policy, match.arms)
     variant: Variant | None = None
-    content: dict[str, str] = {}
+    content: Mapping[str, str] = {}
     if verdict.outcome in ("sent", "holdout"):
         if rule.variants:
             variant = match.arms.variant_of(match.customer_id, rule.name, rule.variants)
         try:  # also for who is held out: what they would have got must be what the others get
-            content = _render(match, variant.content if variant else rule.content)
+            content = _render(match, variant or rule)
         except ContentError:
             verdict = verdict._replace(outcome="suppressed", reason="content")
     key = None if match.key is ABSENT else orjson.dumps(match.key).decode()
@@ -133,9 +128,9 @@ def _trigger(match: Match, decision: Decision, channel: Channel, content: Mappin
     )
 
 
-def _render(match: Match, content: Mapping[str, Template]) -> dict[str, str]:
-    if all(template.is_plain for template in content.values()):
-        return {name: template.source for name, template in content.items()}
+def _render(match: Match, message: Rule | Variant) -> Mapping[str, str]:
+    if message.plain_content is not None:
+        return message.plain_content
     bindings = {
         "event": match.event,
         "event_name": match.event_name,
@@ -147,4 +142,4 @@ def _render(match: Match, content: Mapping[str, Template]) -> dict[str, str]:
         "rule": match.rule.name,
         **match.captured,
     }
-    return {name: template.render(bindings) for name, template in content.items()}
+    return {name: template.render(bindings) for name, template in message.content.items()}

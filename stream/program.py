@@ -154,6 +154,10 @@ class Variant:
     name: str
     share: Share
     content: Mapping[str, Template] = field(default_factory=dict)
+    plain_content: Mapping[str, str] | None = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "plain_content", _plain(self.content))
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,8 +193,11 @@ class Rule:
     # For each step, the top-level fields of its event that judging and sending the rule can read; None for
     # all of them. Stored, because a reload asks for it on the event path.
     event_fields: tuple[tuple[str, ...] | None, ...] = field(init=False, repr=False, compare=False)
+    # What `content` renders to where it has no variables; else None.
+    plain_content: Mapping[str, str] | None = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "plain_content", _plain(self.content))
         object.__setattr__(self, "event_fields", tuple(map(self._fields_of, range(len(self.steps)))))
 
     @property
@@ -219,6 +226,12 @@ class Rule:
                     field_name = reference.path[1] if len(reference.path) > 1 else None
                     fields.add(field_name if isinstance(field_name, str) else None)
         return None if None in fields else tuple(sorted(each for each in fields if each is not None))
+
+
+def _plain(content: Mapping[str, Template]) -> Mapping[str, str] | None:
+    if not all(template.is_plain for template in content.values()):
+        return None
+    return {name: template.source for name, template in content.items()}
 
 
 def _fields_of_event(node: Node, roots: Collection[str]) -> Iterator[str | None]:
