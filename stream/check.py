@@ -16,8 +16,10 @@ from rich.cells import cell_len
 from rich.console import Console
 from rich.text import Text
 
+from stream import indexpaths
 from stream.compiler import Checked, check_rules
 from stream.errors import Diagnostic, RuleFileError
+from stream.program import RuleSet
 
 _WORD = re.compile(r"[\w.-]+|.")
 _SHOWN = 100  # characters of a line
@@ -55,6 +57,15 @@ def report(checked: Checked, form: Format, out: Console, errors: Console) -> Non
         for each in checked.diagnostics:
             errors.print(as_text(each, context=errors.is_terminal), soft_wrap=True, highlight=False)
         _plain(out if checked.rules else errors, summary(checked))
+
+
+def report_index(rules: RuleSet, form: Format, out: Console) -> None:
+    """Write by which field of an event each rule is found: as a table, or as a JSON list of objects."""
+    found = indexpaths.paths(rules)
+    if form is Format.JSON:
+        _plain(out, json.dumps(indexpaths.as_objects(found), ensure_ascii=False, indent=2))
+    else:
+        indexpaths.show(found, out)
 
 
 def summary(checked: Checked) -> str:

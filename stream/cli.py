@@ -121,13 +121,20 @@ def check(
     schema: Annotated[
         bool, typer.Option("--schema", help="Print the JSON Schema of rule files, for editors, and end.")
     ] = False,
+    explain_index: Annotated[
+        bool,
+        typer.Option("--explain-index", help="Show by which field each rule is found, and which have none."),
+    ] = False,
 ) -> None:
     """Show every error and warning in the rule files, as file:line:col: error: … [CODE]."""
     if schema:
         typer.echo(schema_text(), nl=False)
         return
     checked = checks.check(directory)
-    checks.report(checked, form, Console(), Console(stderr=True))
+    if explain_index and checked.rules is not None:
+        checks.report_index(checked.rules, form, Console())
+    else:
+        checks.report(checked, form, Console(), Console(stderr=True))
     raise typer.Exit(1 if checks.failed(checked, strict=strict) else 0)
 
 

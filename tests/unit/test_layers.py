@@ -32,7 +32,17 @@ LAYERS: dict[str, set[str]] = {
         *("transport", "ledger", "table", "restore", "outbox", "lane", "compilation", "reload", "app"),
         *("broker", "health", "topology"),
     },
-    "hands": {"cli", "check", "replay", "eventfiles", "backtest", "ruletest", "demo", "__main__"},
+    "hands": {
+        "cli",
+        "check",
+        "indexpaths",
+        "replay",
+        "eventfiles",
+        "backtest",
+        "ruletest",
+        "demo",
+        "__main__",
+    },
 }
 PURE = ("words", "rules", "engine")
 IMPURE_PACKAGES = {"faust", "mode", "aiokafka", "asyncio", "uvloop"}
