@@ -12,7 +12,17 @@ from setuptools import Extension, setup
 EXTENSIONS = (
     *("_value", "_event", "_times", "_packed", "_windows", "_layout", "_instances", "_state"),
     *("_reader", "_codec", "_timers", "_byid", "_customers", "_profile"),
-    *("_frame", "_fields", "_operators", "_condition", "_index", "_decode", "_program", "_fastmatch"),
+    *(
+        "_frame",
+        "_fields",
+        "_operators",
+        "_condition",
+        "_index",
+        "_decode",
+        "_program",
+        "_explain",
+        "_fastmatch",
+    ),
 )
 DEBUG = os.environ.get("STREAM_DEBUG") == "1"
 

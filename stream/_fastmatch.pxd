@@ -4,6 +4,7 @@ from libc.stdint cimport int64_t
 
 from stream._customers cimport Customers
 from stream._decode cimport Lane
+from stream._explain cimport Explainer
 from stream._frame cimport Frame
 from stream._program cimport Candidate, Plan, Program, Step, Update
 from stream._instances cimport Instance
@@ -30,6 +31,7 @@ cdef class PartitionState:
     cdef int64_t *verdicts          # by the program: for the `epoch`th event, what a condition came to
     cdef int64_t epoch
     cdef int *hits                  # what an index has found
+    cdef Explainer explainer        # None: nobody asks why
     cdef int64_t floor              # how far the watermark was, on the clock of the events; -1: nowhere
     cdef bytes reached_taken        # the record of how far the sources are, as last given out or loaded
     # during a call:

@@ -7,7 +7,7 @@ from stream._state import Consent
 from stream.clock import Clock
 from stream.guards import Arms
 from stream.program import Channel, Rule, RuleSet
-from stream.structs import Batch, Result
+from stream.structs import Batch, Judgement, Result
 
 @final
 class Match:
@@ -86,6 +86,7 @@ class PartitionState:
     def take_changed(self) -> list[tuple[bytes, bytes]]: ...
     def forget_pending(self) -> None: ...
     def adopt(self, rules: RuleSet) -> None: ...
+    def explain(self, customer: str | None, tell: Callable[[Judgement], object] | None = None) -> None: ...
     def run(
         self,
         batch: Batch,

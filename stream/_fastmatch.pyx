@@ -39,6 +39,7 @@ from libc.stdint cimport int64_t
 from stream._condition cimport nothing
 from stream._customers cimport Customers
 from stream._decode cimport Lane
+from stream._explain cimport Explainer
 from stream._frame cimport Frame, Node
 from stream._instances cimport Instance
 from stream._packed cimport is_kept, is_key
@@ -321,6 +322,8 @@ cdef class PartitionState:
         """Goes over to another rule set: what belongs to unchanged stable ids is kept, the rest dropped."""
         self.program = program_of(rules)        # may raise: then nothing has changed
         self.rules = rules
+        if self.explainer is not None:
+            self.explain(self.explainer.customer, self.explainer.tell)
         self.table.adopt(self.program.layout)
         self.link()
 
@@ -357,6 +360,10 @@ cdef class PartitionState:
         self.frame.adopt(self.program.segment_nodes)
         self.timer_frame.adopt(self.program.segment_nodes)
         return 0
+
+    def explain(self, str customer, tell=None):
+        """From now on tells why rules fire or not for a customer, as `structs.Judgement`; None: no longer."""
+        self.explainer = None if customer is None else Explainer(customer, tell, self.program)
 
     # - one call
 
@@ -494,6 +501,8 @@ cdef class PartitionState:
             if frame.customer is not None and frame.customer.waits():
                 completed = self.move_on(plan, lane)
             fits = fits or self.is_awaited(plan, lane)
+        if self.explainer is not None and self.explainer.customer == lane.customer:
+            self.explainer.tell_wheres(plan, frame)
         for at in range(plan.candidates_of.find(lane.event.values, self.hits)):
             candidate = plan.candidates[self.hits[at]]
             while completed is not None and done < len(completed):
@@ -586,6 +595,9 @@ cdef class PartitionState:
             step.within >= 0 and lane.time - instance.time > step.within
         ):
             return False
+        if self.explainer is not None and self.explainer.customer == lane.customer:
+            self.frame.captured = [loads(event) for event in instance.events]
+            self.explainer.tell_step(candidate, instance.step, self.frame)
         if step.where >= 0 and not self.holds(step.where, lane):
             return False
         if step.compares is None:
@@ -724,6 +736,8 @@ cdef class PartitionState:
         """Whether the rule's `if` holds."""
         cdef int held = 1
         cdef bint kept = candidate.verdict >= 0 and frame is self.frame
+        if self.explainer is not None and self.explainer.customer == frame.customer.id:
+            self.explainer.tell_if(candidate, frame)
         if candidate.condition is None:
             return True
         if kept and self.verdicts[candidate.verdict] >> 2 == self.epoch:

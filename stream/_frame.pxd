@@ -35,8 +35,8 @@ cdef class Node:
 
     cdef object value(self, Frame frame)                    # ERROR (that is ABSENT), or a value of CEL
     cdef int test(self, Frame frame) except -2              # 1 true, 0 false, -1 an error or no boolean
-    # Whether it puts its value `into`, MISSING for an error; False: ask `value`. A text is good until the next
-    # change of the customer or the event.
+    # Whether it puts its value `into`, MISSING for an error; False: ask `value`. A text is good until the
+    # customer or the event changes.
     cdef bint read(self, Frame frame, ValueC *into) except -1
 
 cdef inline PyObject *reach(dict event, tuple path):

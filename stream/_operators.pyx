@@ -118,7 +118,7 @@ cdef bint are_comparable(const ValueC *one, const ValueC *other, double *left, d
 
 
 cdef int plain_equal(const ValueC *one, const ValueC *other) noexcept:
-    """`equal` of two scalars that were read: 1, 0, -1 for an error; UNSETTLED: the objects must be compared."""
+    """`equal` of two scalars that were read; UNSETTLED: the objects must be compared."""
     cdef double left = 0.0, right = 0.0
     if one.kind == MISSING or other.kind == MISSING:
         return -1

@@ -1,7 +1,7 @@
-"""What `stream check --explain-index` says: by which field of an event each rule is found, and which have none.
+"""What `stream check --explain-index` says: by which field of an event each rule is found, if any.
 
-The engine asks, for an event of a name, only those rules whose atom the event's fields fit (`atoms`, `_index`); a
-rule without an atom is judged at every event of its names, which is slow where there are many of them.
+The engine asks, for an event of a name, only those rules whose atom the event's fields fit (`atoms`,
+`_index`); a rule without an atom is judged at every event of its names, which is slow where there are many.
 Tested by tests/unit/test_indexpaths.py, against the engine's index.
 """
 
@@ -16,7 +16,7 @@ from rich.table import Table
 
 from stream.atoms import Atom, Bound, choose
 from stream.expression import unparse
-from stream.program import RuleSet
+from stream.program import RuleSet, Step, Unless
 
 Role = Literal["begins", "goes on", "counts"]
 SHOWN_VALUES = 3
@@ -28,9 +28,9 @@ HINT = (
 
 
 class Path(NamedTuple):
-    """How a rule, or a trait, which `counts`, is found at events of a name; `atom` None: it is always tried.
+    """How a rule, or a trait (`counts`), is found at events of a name; `atom` None: it is always tried.
 
-    A rule `begins` with its first step, and `goes on` with a later one or its `unless`. `where` is the condition.
+    A rule `begins` with its first step and `goes on` with a later one or its `unless`. `where`: its text.
     """
 
     event: str
@@ -58,7 +58,7 @@ def _watchers(rules: RuleSet) -> Iterator[tuple[str, Role, str, int | None]]:
         for event in dict.fromkeys(trait.of):
             yield event, "counts", trait.name, trait.where
     for rule in rules.rules:
-        awaited = [*rule.steps[1:], *([rule.unless] if rule.unless else [])]
+        awaited: list[Step | Unless] = [*rule.steps[1:], *([rule.unless] if rule.unless else [])]
         found: dict[tuple[str, Role, str, int | None], None] = {}  # each once, in order
         for event in rule.steps[0].on:
             found[event, "begins", rule.name, rule.steps[0].where] = None
@@ -69,7 +69,7 @@ def _watchers(rules: RuleSet) -> Iterator[tuple[str, Role, str, int | None]]:
 
 
 def in_words(path: Path) -> str:
-    """`event.store is one of "s1", "s2"`, `event.price is at least 50`, or that it is always tried, and why."""
+    """`event.store is one of "s1", "s2"`, `event.price is at least 50`; or why it is always tried."""
     atom = path.atom
     if atom is None:
         return f"{ALWAYS} (no `where`)" if path.where is None else f"{ALWAYS} (no field to find it by)"

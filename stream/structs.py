@@ -93,6 +93,28 @@ class Trigger(NamedTuple):
     consent: ConsentProof | None = None
 
 
+class Term(NamedTuple):
+    """One conjunct of a condition, as a person writes it, and what it came to."""
+
+    text: str
+    outcome: Literal["true", "false", "error"]
+
+
+class Judgement(NamedTuple):
+    """What a condition of a rule came to for a customer, when the engine is asked why.
+
+    `part`: `where` (of the first step), `step 2` and so on, `unless`, or `if`. `event`: the name of the event
+    that was at hand, or of the last step's where a timer fired. `at`: as of when it was judged, in ms.
+    """
+
+    rule: str
+    part: str
+    event: str
+    at: int
+    held: bool
+    terms: tuple[Term, ...]
+
+
 @dataclass(frozen=True, slots=True)
 class DeadLetter:
     """A record that is no event. It goes to the dead letters as it came.
