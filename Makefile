@@ -10,7 +10,7 @@ SOURCES := $(wildcard stream/*.pyx stream/*.pxd) setup.py pyproject.toml
 	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[broker,dev]'
 	touch $@
 
-.PHONY: setup demo test lint types unit integration debug fuzz bench clean
+.PHONY: setup demo test lint types unit integration debug asan fuzz bench clean
 
 # Set up only.
 setup: .venv/installed
@@ -41,13 +41,25 @@ unit: setup
 integration: setup
 	$(BIN)/pytest tests/integration
 
+ENGINE_TESTS := tests/reference $(addprefix tests/unit/test_,debug_build.py engine.py state.py codec.py packed_state.py \
+	byid.py event.py index.py explain.py fastmatch.py condition_nodes.py)
+
 # The engine's tests on a build with bounds checks, overflow checks and C assertions.
 debug: setup
 	STREAM_DEBUG=1 $(BIN)/python setup.py --quiet build --build-base build/debug --build-lib build/debug/lib
-	STREAM_DEBUG=1 STREAM_HISTORIES=200 $(BIN)/pytest -q --import-mode=append -o pythonpath="build/debug/lib ." \
-		tests/unit/test_debug_build.py tests/unit/test_engine.py tests/unit/test_state.py tests/unit/test_codec.py tests/unit/test_packed_state.py \
-		tests/unit/test_byid.py tests/unit/test_fastmatch.py tests/unit/test_condition_nodes.py \
-		tests/reference
+	STREAM_BUILD=debug STREAM_HISTORIES=200 $(BIN)/pytest -q --import-mode=append \
+		-o pythonpath="build/debug/lib ." $(ENGINE_TESTS)
+
+# The same on a build with AddressSanitizer and UndefinedBehaviorSanitizer. Every object has a block of its own
+# (PYTHONMALLOC), so that a step beyond one is seen. Leaks are not looked for: Python itself keeps memory to the end.
+ASAN := $(shell $(or $(CC),cc) -print-file-name=libasan.so)
+ASAN_HISTORIES ?= 200
+asan: setup
+	@test -e "$(ASAN)" || { echo "this needs gcc with its sanitizer libraries (libasan)"; exit 1; }
+	STREAM_SANITIZE=1 $(BIN)/python setup.py --quiet build --build-base build/asan --build-lib build/asan/lib
+	LD_PRELOAD="$(ASAN)" ASAN_OPTIONS=detect_leaks=0 UBSAN_OPTIONS=print_stacktrace=1 PYTHONMALLOC=malloc \
+		STREAM_BUILD=asan STREAM_HISTORIES=$(ASAN_HISTORIES) $(BIN)/pytest -q --import-mode=append \
+		-o pythonpath="build/asan/lib ." $(ENGINE_TESTS)
 
 # Fuzz what reads rule files, conditions and templates, FUZZ_SECONDS each; every run has another seed, printed.
 FUZZ_SECONDS ?= 600

@@ -1,7 +1,8 @@
 """Builds the extensions; everything else about the distribution is in pyproject.toml.
 
 A failed compile fails the install: there is no slow fallback. `STREAM_DEBUG=1` builds with bounds
-checks, overflow checks, line tracing (for coverage and profilers) and C assertions.
+checks, overflow checks, line tracing (for coverage and profilers) and C assertions. `STREAM_SANITIZE=1`
+builds with AddressSanitizer and UndefinedBehaviorSanitizer.
 """
 
 import os
@@ -25,6 +26,7 @@ EXTENSIONS = (
     ),
 )
 DEBUG = os.environ.get("STREAM_DEBUG") == "1"
+SANITIZE = os.environ.get("STREAM_SANITIZE") == "1"
 
 directives = {
     "language_level": 3,
@@ -38,6 +40,14 @@ directives = {
 }
 macros = [("CYTHON_TRACE_NOGIL", "1")] if DEBUG else [("CYTHON_WITHOUT_ASSERTIONS", "1")]
 flags = ["-O0", "-g", "-UNDEBUG"] if DEBUG else ["-O3", "-g0"]
+if SANITIZE:
+    flags = [
+        "-O1",
+        "-g",
+        "-fno-omit-frame-pointer",
+        "-fsanitize=address,undefined",
+        "-fno-sanitize-recover=all",
+    ]
 
 
 # yyjson's two files are compiled into the one extension that reads JSON; of its parts only the reader.
@@ -50,7 +60,12 @@ def extension(name: str) -> Extension:
     if name == "stream._event":
         sources.append(f"{YYJSON}/yyjson.c")
     return Extension(
-        name, sources, include_dirs=[YYJSON], define_macros=macros + READER, extra_compile_args=flags
+        name,
+        sources,
+        include_dirs=[YYJSON],
+        define_macros=macros + READER,
+        extra_compile_args=flags,
+        extra_link_args=flags if SANITIZE else [],
     )
 
 
@@ -58,6 +73,8 @@ setup(
     ext_modules=cythonize(
         [extension(f"stream.{name}") for name in EXTENSIONS],
         compiler_directives=directives,
+        # Its own C files: a release must never be made of those with tracing in them.
+        build_dir="build/debug/c" if DEBUG else None,
         force=DEBUG,
     )
 )

@@ -1,7 +1,7 @@
 """Why a rule fired or not; the essay is in `_explain.pyx`."""
 
 from stream._frame cimport Frame
-from stream._program cimport Candidate, Plan, Program
+from stream._program cimport Candidate, Plan, Program, Step
 
 cdef class Explainer:
     cdef str customer
@@ -15,3 +15,4 @@ cdef class Explainer:
     cdef int tell_if(self, Candidate candidate, Frame frame) except -1
     cdef int tell_terms(self, Candidate candidate, str part, list trees, Frame frame) except -1
     cdef list nodes(self, tree, tuple steps)
+    cdef object predicate(self, Step step)

@@ -53,7 +53,7 @@ cdef class Explainer:
     cdef int tell_if(self, Candidate candidate, Frame frame) except -1:
         return self.tell_terms(candidate, "if", [candidate.rule.condition], frame)
 
-    def predicate(self, Step step not None):
+    cdef object predicate(self, Step step):
         return None if step.where < 0 else self.program.rules.predicates[step.where]
 
     cdef int tell_terms(self, Candidate candidate, str part, list trees, Frame frame) except -1:
