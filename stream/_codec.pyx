@@ -106,7 +106,8 @@ cdef inline int put_part(Buffer out, uint64_t id, const void *data, Py_ssize_t s
     memcpy(at, &id, ID)
     at += ID
     at += write(at, size)
-    memcpy(at, data, size)
+    if size:
+        memcpy(at, data, size)
     out.size = span(out.data, at) + size
     return 0
 

@@ -67,7 +67,8 @@ cdef class Buffer:
 
     cdef int put_raw(self, const void *data, Py_ssize_t size) except -1:
         reserve(self, size)
-        memcpy(self.data + self.size, data, size)
+        if size:
+            memcpy(self.data + self.size, data, size)
         self.size += size
         return 0
 

@@ -220,7 +220,8 @@ cdef class Customer:
             self.resize(end)
         block = <uint8_t *> self.applied
         memmove(block + at + size, block + at + gone, self.end - at - gone)
-        memcpy(block + at, come, size)
+        if size:
+            memcpy(block + at, come, size)
         self.end = <uint32_t> end
         if section == TRAITS:
             self.instances_at = <uint32_t> (self.instances_at + size - gone)

@@ -64,7 +64,7 @@ def compile_rules(files: dict[str, str]) -> RuleSet:
         return load_rules(Path(directory))
 
 
-def _batches(events: int) -> list[Batch]:
+def batches_of(events: int) -> list[Batch]:
     batches: list[Batch] = []
     records: dict[str, list[Record]] = {}
     offsets: dict[str, int] = {}
@@ -77,7 +77,7 @@ def _batches(events: int) -> list[Batch]:
     return batches
 
 
-def _round(rules: RuleSet, batches: list[Batch]) -> tuple[int, int]:
+def play(rules: RuleSet, batches: list[Batch]) -> tuple[int, int]:
     """(ns of the processor's time, decisions) of a fresh partition."""
     state, clock, decisions = PartitionState(rules), Clock(wall=lambda: FAR, by_event_time=True), 0
     start = time.thread_time_ns()
@@ -92,13 +92,13 @@ def main() -> None:
     parser.add_argument("--events", type=int, default=100_000)
     parser.add_argument("--rounds", type=int, default=5)
     given = parser.parse_args()
-    batches = _batches(given.events)
+    batches = batches_of(given.events)
     rules = {name: compile_rules(files) for name, files in SETS.items()}
     taken: dict[str, list[float]] = {name: [] for name in rules}
     decided = dict.fromkeys(rules, 0)
     for _ in range(given.rounds):
         for name, each in rules.items():
-            spent, decided[name] = _round(each, batches)
+            spent, decided[name] = play(each, batches)
             taken[name].append(spent / 1000 / given.events)
     print(f"{'':12}{'us per event: min':>20}{'median':>8}{'max':>8}{'decisions':>11}")
     for name, times in taken.items():

@@ -3,11 +3,11 @@
     python -m loadtest.micro.memory [--reloads 1000] [--events 10000000]
 
 Reloads: a partition goes over from REF-300 to REF-500 and back, each time to a rule set of its own, of which
-a new program is made, with some events in between. (The two are compiled from their files once: what is asked
-about is the engine, and compiling a thousand times would take minutes.)
-Events: laps of the same 100,000 `wide` events of 5,000 customers, each lap ten days later than the one before,
-so that windows roll, timers fire and limits are free again. The state is steady after six laps, when the
-longest window is full.
+a new program is made, with some events in between. (The two are compiled from their files once: what is
+asked about is the engine, and compiling a thousand times would take minutes.)
+Events: laps of the same 100,000 `wide` events of 5,000 customers, each lap ten days later than the one
+before, so that windows roll, timers fire and limits are free again. The state is steady after six laps, when
+the longest window is full.
 
 Resident size is measured after a tenth of the reloads (100 of 1,000) and a tenth of the events, and at the
 end of each: the end must be within 5% of that. Exit code 1 if it is not. Linux only (`/proc`).
