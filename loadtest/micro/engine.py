@@ -13,13 +13,15 @@ from __future__ import annotations
 import argparse
 import tempfile
 import time
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice
 from pathlib import Path
 from statistics import median
 from typing import NamedTuple
 
 from loadtest.rulesets import SOURCES, ref_rules
-from loadtest.workloads import wide
+from loadtest.workloads import CLICKSTREAM, TRANSACTIONS, LoadEvent, wide
 from stream.clock import Clock
 from stream.compiler import load_rules
 from stream.engine import PartitionState, process
@@ -64,17 +66,16 @@ def compile_rules(files: dict[str, str]) -> RuleSet:
         return load_rules(Path(directory))
 
 
-def _batches(events: int) -> list[Batch]:
-    batches: list[Batch] = []
-    records: dict[str, list[Record]] = {}
-    offsets: dict[str, int] = {}
-    for number, (topic, _, key, value, time_ms) in enumerate(wide(events=events), 1):
-        offset = offsets[topic] = offsets.get(topic, -1) + 1
-        records.setdefault(topic, []).append(Read(offset, time_ms, value, key))
-        if number % PER_BATCH == 0 or number == events:
-            batches.append(Batch(PARTITION, records, frozenset(("clickstream", "transactions"))))
-            records = {}
-    return batches
+def batches(events: Iterable[LoadEvent]) -> Iterator[Batch]:
+    """Events as the records of one partition, by `PER_BATCH`; at a batch's end all that there is was read."""
+    offsets: Counter[str] = Counter()
+    coming = iter(events)
+    while some := list(islice(coming, PER_BATCH)):
+        records: dict[str, list[Record]] = {}
+        for topic, _, key, value, time_ms in some:
+            records.setdefault(topic, []).append(Read(offsets[topic], time_ms, value, key))
+            offsets[topic] += 1
+        yield Batch(PARTITION, records, frozenset((CLICKSTREAM, TRANSACTIONS)))
 
 
 def _round(rules: RuleSet, batches: list[Batch]) -> tuple[int, int]:
@@ -92,13 +93,13 @@ def main() -> None:
     parser.add_argument("--events", type=int, default=100_000)
     parser.add_argument("--rounds", type=int, default=5)
     given = parser.parse_args()
-    batches = _batches(given.events)
+    played = list(batches(wide(events=given.events)))
     rules = {name: compile_rules(files) for name, files in SETS.items()}
     taken: dict[str, list[float]] = {name: [] for name in rules}
     decided = dict.fromkeys(rules, 0)
     for _ in range(given.rounds):
         for name, each in rules.items():
-            spent, decided[name] = _round(each, batches)
+            spent, decided[name] = _round(each, played)
             taken[name].append(spent / 1000 / given.events)
     print(f"{'':12}{'us per event: min':>20}{'median':>8}{'max':>8}{'decisions':>11}")
     for name, times in taken.items():

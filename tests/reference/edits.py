@@ -37,7 +37,7 @@ class Editor:
         self.rules, self.policy, self.sources = list(last.rules), last.policy, last.sources
 
     def edit(self, dice: Dice) -> None:
-        match dice.number() % 14:
+        match dice.number() % 16:
             case 0 | 1:
                 self.drop_rule(dice)
             case 2 | 3:
@@ -48,13 +48,13 @@ class Editor:
                 self.change_rule(dice, name=f"r{self.unused_number()}")
             case 6 | 7:
                 self.change_what_waits(dice)
-            case 8 | 9 | 10:
+            case 8 | 9:
                 self.change_what_is_judged(dice)
-            case 11:
+            case 10 | 11 | 12 | 13:
                 self.change_trait(dice)
-            case 12:
+            case 14:
                 self.change_traits(dice)
-            case 13:
+            case 15:
                 self.change_what_all_share(dice)
 
     # - rules

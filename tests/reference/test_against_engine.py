@@ -18,9 +18,11 @@ from .histories import History, histories
 from .player import (
     Player,
     Portion,
+    Snapshot,
     assert_ids_stand_for_causes,
     assert_same,
     expected_of,
+    order_of,
     restart,
     without_ids,
 )
@@ -44,6 +46,13 @@ def portion(faces: bytes) -> Portion:
     dice = Dice(faces)
     take = [dice.pick((1, 0, 2, 3, 10, 60)) for _ in range(3)]
     return Portion(tuple(take), limit=dice.pick((1, 2, 3, 7, 5000)), drain=dice.chance(2))
+
+
+def first_positions(history: History, snapshot: Snapshot) -> dict[str, int]:
+    """Where each source stood when the rules changed last before a snapshot."""
+    changes = history.changes[: len(history.changes) - len(snapshot.changes)]
+    judged = order_of(history)[: changes[-1].after] if changes else []
+    return {source: offset + 1 for source, offset in judged}
 
 
 PORTIONS = strings(5, 0, 12).map(lambda each: [portion(faces) for faces in each])
@@ -98,7 +107,10 @@ def test_a_rebalance_that_drops_what_is_at_hand_changes_nothing(
 def test_after_a_crash_it_goes_on_as_if_there_had_been_none(
     history: History, before: list[Portion], lost: list[Portion], after: list[Portion], back: bytes
 ) -> None:
-    """Some calls, a commit, calls whose state is lost, a crash; a new owner reads on, or from earlier."""
+    """Some calls, a commit, calls whose state is lost, a crash; a new owner reads on, or from earlier.
+
+    Not from before a change of rules: what fitted none of them is not remembered, and new ones would judge it.
+    """
     note(f"portions {before}, commit, {lost}, crash, {after}; read again from {list(back)}/255 of the way")
     whole, first = played(history), Player(history)
     for each in before:
@@ -108,8 +120,9 @@ def test_after_a_crash_it_goes_on_as_if_there_had_been_none(
     snapshot = first.snapshot()
     for each in lost:
         first.call(each)
+    judged = first_positions(history, snapshot)
     positions = {
-        name: snapshot.positions.get(name, 0) * face // 255
+        name: max(snapshot.positions.get(name, 0) * face // 255, judged.get(name, 0))
         for name, face in zip(history.records, back, strict=True)
     }
     second = restart(history, snapshot, positions)
