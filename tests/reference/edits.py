@@ -11,10 +11,10 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
-from stream.expression import Node, parse, unparse
+from stream.expression import Node, unparse
 from stream.program import Channel, RuleSet, Segment, Step, Trait, Unless
 
-from .rulesets import NAMES, WAITS, Dice, Workshop, condition, event_atom
+from .rulesets import NAMES, WAITS, Dice, Workshop, condition, event_atom, parse
 
 
 def edited(former: Sequence[RuleSet], edits: Sequence[bytes], scale: int) -> RuleSet:
@@ -130,14 +130,23 @@ class Editor:
         """What leaves its instances open."""
         at = dice.number() % len(self.rules)
         rule = self.rules[at]
-        kept = {"name": rule.name, "steps": rule.steps, "unless": rule.unless}
-        kept |= {"wait": rule.wait, "again": rule.again, "key": rule.key}
-        other = self.workshop.rule(0, dice)  # its steps have names of their own
+        other = self.workshop.rule(0, dice)
         if {each.name for each in other.steps} <= {each.name for each in rule.steps}:
-            self.rules[at] = replace(other, **kept)
-            return
-        names = ("limit", "priority", "group", "holdout", "goal", "stale_after", "quiet", "channels")
-        self.rules[at] = replace(rule, **{name: getattr(other, name) for name in names})
+            condition, content, variants = other.condition, other.content, other.variants
+        else:  # it names steps that are not there
+            condition, content, variants = rule.condition, rule.content, rule.variants
+        self.rules[at] = replace(
+            other,
+            name=rule.name,
+            steps=rule.steps,
+            unless=rule.unless,
+            wait=rule.wait,
+            again=rule.again,
+            key=rule.key,
+            condition=condition,
+            content=content,
+            variants=variants,
+        )
 
     # - traits and the rest
 
@@ -176,8 +185,9 @@ class Editor:
         self.workshop.traits = traits
 
     def is_named(self, text: str) -> bool:
-        nodes = [each.condition for each in (*self.rules, *self.workshop.segments)]
-        return any(text in unparse(each) for each in (*nodes, self.policy.suppress) if each is not None)
+        nodes = [self.policy.suppress, *(each.condition for each in self.rules)]
+        nodes += [each.condition for each in self.workshop.segments]
+        return any(text in unparse(each) for each in nodes if each is not None)
 
     def change_what_all_share(self, dice: Dice) -> None:
         """A channel, a segment, the policy, or the order of sources."""

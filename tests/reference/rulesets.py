@@ -8,13 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cache, lru_cache
 from typing import TypeVar
 
 from hypothesis import strategies as st
 
+from stream import expression
 from stream.compiler.identity import rule_id, trait_id
 from stream.content import Template
-from stream.expression import Node, parse, unparse
+from stream.expression import Node, unparse
 from stream.program import (
     WHOLE,
     Channel,
@@ -36,6 +38,7 @@ from stream.program import (
 
 T = TypeVar("T")
 
+parse = lru_cache(5_000)(expression.parse)  # many worlds share their plain conditions
 NAMES = ("add", "buy", "view")
 DURATIONS = (30, 60, 61, 119, 600)
 WAITS = (1, 2, 5, 10, 30, 61)
@@ -62,6 +65,7 @@ class Dice:
         return (first,) if first == second or self.chance(2) else (first, second)
 
 
+@cache  # a strategy costs more to make than to draw from
 def strings(size: int, least: int, most: int) -> st.SearchStrategy[list[bytes]]:
     return st.lists(st.binary(min_size=size, max_size=size), min_size=least, max_size=most)
 
