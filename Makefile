@@ -33,7 +33,7 @@ lint: setup
 types: setup
 	$(BIN)/mypy
 
-# The tests that need no Kafka: seconds.
+# The tests that need no Kafka: minutes, most of them for generated histories (STREAM_HISTORIES).
 unit: setup
 	$(BIN)/pytest tests/unit tests/reference
 

@@ -59,19 +59,15 @@ def stage(rule_set: str, target: Path, prefix: str = "") -> Path:
     return directory
 
 
-def ref_rules(size: int = 300, *, keep: bool = False) -> dict[str, str]:
-    """REF-300, -500 or -2000 as rule files, by file name.
-
-    `keep` writes `again: keep` into family D, as the reference has it, for versions that know the key.
-    Without it a second cart of a category starts the half hour again.
-    """
+def ref_rules(size: int = 300) -> dict[str, str]:
+    """REF-300, -500 or -2000 as rule files, by file name."""
     interest, spender, checkout, cart = FAMILIES[size]
     return {
         "sources.yaml": SOURCES,
         "interest.yaml": _rules("interest", map(_interest, range(interest))),
         "spender.yaml": _rules("spender", map(_spender, range(spender))),
         "checkout.yaml": _rules("checkout", map(_checkout, range(checkout))),
-        "cart.yaml": _rules("cart", (_cart(i, keep) for i in range(cart))),
+        "cart.yaml": _rules("cart", map(_cart, range(cart))),
     }
 
 
@@ -110,11 +106,12 @@ def _checkout(i: int) -> str:
     )
 
 
-def _cart(i: int, keep: bool) -> str:
+def _cart(i: int) -> str:
     return (
         "    on: add_to_cart\n"
         f"    where: \"event.category == 'cat{i % CATEGORIES}'\"\n"
-        "    unless: {on: purchase, within: 30m}\n" + ("    again: keep\n" if keep else "")
+        "    unless: {on: purchase, within: 30m}\n"
+        "    again: keep\n"
     )
 
 

@@ -22,7 +22,8 @@ from dataclasses import dataclass, field
 from html import escape
 from pathlib import Path
 
-from loadtest.micro.engine import SETS, batches_of, compile_rules, play
+from loadtest.micro.engine import SETS, batches, compile_rules, play
+from loadtest.workloads import wide
 
 WIDTH, ROW, SMALLEST = 1200, 17, 0.0015  # of the picture; of the samples, what is too narrow to be drawn
 _CYTHON = re.compile(r"__pyx_(?:f|pw|pf|fuse_\d+)?_?\d*stream_(?P<rest>.+)")
@@ -43,7 +44,7 @@ class Box:
 
 
 def fold(script: Iterable[str]) -> Box:
-    """The tree of calls of what `perf script` printed: a line for each sample, then its frames, innermost first."""
+    """The tree of calls of what `perf script` printed: per sample a line, then frames, innermost first."""
     root = Box("all")
     stack: list[str] = []
     for line in (*script, ""):
@@ -155,11 +156,11 @@ def main() -> None:
     )  # the process that perf watches
     given = parser.parse_args()
     if given.play:
-        batches, rules = batches_of(given.events), compile_rules(SETS[given.rules])
+        played, rules = list(batches(wide(events=given.events))), compile_rules(SETS[given.rules])
         signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGUSR1})
         print("ready", flush=True)
         signal.sigwait({signal.SIGUSR1})
-        play(rules, batches)
+        play(rules, played)
         return
     tree = record(given.rules, given.events)
     given.out.write_text(draw(tree), encoding="utf-8")

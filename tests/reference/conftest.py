@@ -45,3 +45,18 @@ def judge(run: Run) -> Judge:
         return told(decisions)
 
     return judged
+
+
+def pytest_runtest_teardown(item: pytest.Item) -> None:
+    """Note which seed hypothesis took for a test, which it tells only of some failures."""
+    taken = getattr(getattr(item, "obj", None), "_hypothesis_internal_use_generated_seed", None)
+    if taken is not None:
+        item.user_properties.append(("hypothesis-seed", taken))
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    reports = [each for several in terminalreporter.stats.values() for each in several]
+    for report in reports:
+        for name, value in getattr(report, "user_properties", ()):
+            if name == "hypothesis-seed" and report.when == "teardown":
+                terminalreporter.write_line(f"{report.nodeid} --hypothesis-seed={value}")

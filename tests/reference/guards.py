@@ -23,6 +23,8 @@ Reading: a held-out customer was sent to as far as limit and caps are concerned,
 Reading: arms are int(blake2b(customer NUL salt, 8 bytes), big endian); held out where it is, mod 10,000,
 below the share; the variant is the one with the highest share / -ln((int + 0.5) / 2^64), its name in the
 salt.
+Reading: what was sent counts for the limits that were there then, under their names (a rule's, a channel's,
+the policy's). A limit remembers as many sends as it allows: one that is raised may know of fewer.
 Reading: a variant is chosen after all guards, so only what was sent, held out, or failed on its content, has
 one.
 """
@@ -48,6 +50,7 @@ REACHING = ("consent", "address")
 VARIANTS = "variants"  # no guard, but switched on and off like one
 ALL = frozenset((*ORDER, VARIANTS))
 DAY = 24 * 3_600_000
+Counter = tuple[str, str]  # what counts sends: ("rule", its name), ("channel", its name), ("policy", "")
 ZONES = available_timezones() - {"localtime"}  # which is a name for where the machine stands
 
 
@@ -69,16 +72,6 @@ class Match:
     cause: object
 
 
-@dataclass(frozen=True)
-class Send:
-    """Something that limits and caps count."""
-
-    rule: str
-    channel: Channel
-    customer: str
-    at: int
-
-
 class Guards:
     """The guards of one partition, and what they remember."""
 
@@ -86,7 +79,7 @@ class Guards:
         assert set(enabled) <= ALL
         self.rules = rules
         self.enabled = frozenset(enabled)
-        self.sends: list[Send] = []
+        self.sends: dict[tuple[str, Counter], list[int]] = {}  # when, ascending, by customer and counter
         self.takers: dict[tuple[object, str], str] = {}  # (cause, group): the rule that took it
         self.timed: dict[str, object] = {}  # customer: the deadline at which a timer last took a group
 
@@ -125,7 +118,32 @@ class Guards:
                 self.timed[match.customer] = match.cause
             self.takers[match.cause, match.rule.group] = match.rule.name
         if outcome in ("sent", "holdout"):
-            self.sends.append(Send(match.rule.name, channel, match.customer, match.at))
+            for counter, limit in self.limits(match.rule, channel).items():
+                times = sorted((*self.sends.get((match.customer, counter), ()), match.at))
+                self.sends[match.customer, counter] = times[-limit.count :]
+
+    def limits(self, rule: Rule, channel: Channel) -> dict[Counter, Limit]:
+        """What counts a message of a rule on a channel."""
+        limits = {("rule", rule.name): rule.limit, ("channel", channel.name): channel.cap}
+        if channel.consent is not None:
+            limits["policy", ""] = self.rules.policy.cap
+        return {counter: limit for counter, limit in limits.items() if limit is not None}
+
+    def exhausted(self, kinds: Collection[str], match: Match, channel: Channel) -> bool:
+        """Whether a limit has had so many; what went exactly the limit's duration ago is out."""
+        for counter, limit in self.limits(match.rule, channel).items():
+            times = self.sends.get((match.customer, counter), [])
+            if counter[0] in kinds and sum(at > match.at - limit.over for at in times) >= limit.count:
+                return True
+        return False
+
+    def change(self, rules: RuleSet, *, keeps_all: bool) -> None:
+        """Go over to other rules: what was counted stays, where it is still limited, or `keeps_all`."""
+        self.rules = rules
+        counters = {("rule", each.name) for each in rules.rules if each.limit is not None}
+        counters |= {("channel", each.name) for each in rules.channels if each.cap is not None}
+        counters |= {("policy", "")} if rules.policy.cap is not None else set()
+        self.sends = {key: times for key, times in self.sends.items() if keeps_all or key[1] in counters}
 
     # -- one method for each guard: whether it refuses
 
@@ -133,8 +151,7 @@ class Guards:
         return match.late  # it was never deferred, then
 
     def limit(self, match: Match, channel: Channel) -> bool:
-        mine = [send for send in self.sends if send.rule == match.rule.name]
-        return exhausted(match.rule.limit, mine, match)
+        return self.exhausted(("rule",), match, channel)
 
     def suppressed(self, match: Match, channel: Channel) -> bool:
         return match.suppressing
@@ -160,11 +177,7 @@ class Guards:
         return self.takers.get((match.cause, match.rule.group), match.rule.name) != match.rule.name
 
     def cap(self, match: Match, channel: Channel) -> bool:
-        on_channel = [send for send in self.sends if send.channel.name == channel.name]
-        if exhausted(channel.cap, on_channel, match):
-            return True
-        with_consent = [send for send in self.sends if send.channel.consent is not None]
-        return channel.consent is not None and exhausted(self.rules.policy.cap, with_consent, match)
+        return self.exhausted(("channel", "policy"), match, channel)
 
     def holdout(self, match: Match, channel: Channel) -> bool:
         universal = arm(match.customer, "policy") < self.rules.policy.holdout
@@ -196,14 +209,6 @@ class Guards:
             for each in match.rule.variants
         }
         return scores[max(scores)] if scores else None
-
-
-def exhausted(limit: Limit | None, sends: Collection[Send], match: Match) -> bool:
-    """Whether so many went to the customer; what went exactly the limit's duration ago is out."""
-    if limit is None:
-        return False
-    counted = [each for each in sends if each.customer == match.customer and each.at > match.at - limit.over]
-    return len(counted) >= limit.count
 
 
 def address_of(match: Match, channel: Channel) -> Any:

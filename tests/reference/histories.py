@@ -21,6 +21,8 @@ from stream.content import Template
 from stream.expression import Call, Ident, Literal, Select, unparse
 from stream.program import FieldPath, RuleSet, Source
 
+from .changes import Change
+from .edits import edited
 from .rulesets import NAMES, PURPOSES, Dice, rule_sets, strings
 
 START = 1_772_445_600_000  # 2026-03-02T10:00:00Z
@@ -77,22 +79,36 @@ class History:
     records: Mapping[str, Sequence[Rec]]
     wall: int = NEVER
     by_event_time: bool = True
+    changes: tuple[Change, ...] = ()
 
     def _repr_pretty_(self, printer: Any, cycle: bool) -> None:
         """How hypothesis prints a failing world: as a person reads it, times counted from the start."""
         lines = [
             f"partition {self.partition}, wall {self.wall - START:+}, by_event_time={self.by_event_time}"
         ]
-        for kind in ("sources", "channels", "traits", "segments", "rules"):
-            lines += [f"  {show(each)}" for each in getattr(self.rules, kind)]
-        lines += [f"  {show(self.rules.policy)}"]
-        lines += [f"  predicate {i}: {unparse(node)}" for i, node in enumerate(self.rules.predicates)]
+        lines += [f"  {line}" for line in definitions(self.rules)]
+        former = self.rules
+        for change in self.changes:
+            lines += [f"  after {change.after} events and updates, by a restart: {change.restart}"]
+            lines += [
+                f"    - {each}" for each in definitions(former) if each not in definitions(change.rules)
+            ]
+            lines += [
+                f"    + {each}" for each in definitions(change.rules) if each not in definitions(former)
+            ]
+            former = change.rules
         for name, records in self.records.items():
             lines += [
                 f"  {name}@{each.offset} stamped {each.timestamp - START:+}: {each.value!r:.300}"
                 for each in records
             ]
         printer.text("\n".join(lines).replace(str(START // 1000), "START/1000 "))
+
+
+def definitions(rules: RuleSet) -> list[str]:
+    kinds = (rules.sources, rules.channels, rules.traits, rules.segments, rules.rules, [rules.policy])
+    predicates = [f"predicate {number}: {unparse(node)}" for number, node in enumerate(rules.predicates)]
+    return [*(show(each) for kind in kinds for each in kind), *predicates]
 
 
 def show(value: Any) -> str:
@@ -119,15 +135,20 @@ def show(value: Any) -> str:
 
 
 @st.composite
-def histories(draw: st.DrawFn, *, live: bool = False) -> History:
+def histories(draw: st.DrawFn, *, live: bool = False, changes: Sequence[int] = (0, 0, 1, 2)) -> History:
     """A world; with `live` the wall clock rules, and some events are ahead of it.
+
+    `changes`: how often its rules may change.
 
     An event is late by one window at most where the rules have windows (what a late event sees of older
     slices is the engine's stated limit), else by anything.
     """
     scale = draw(st.sampled_from((1, 1000)))
-    rules = draw(rule_sets(scale=scale))
-    windows = [trait.over for trait in rules.traits if trait.over is not None]
+    sets = [draw(rule_sets(scale=scale))]
+    for _ in range(draw(st.sampled_from(changes))):
+        sets.append(edited(sets, draw(strings(104, 1, 4)), scale))
+    rules = sets[0]
+    windows = [trait.over for each in sets for trait in each.traits if trait.over is not None]
     latest = min(windows, default=LATENESS[-1] * scale)
     wall = START + draw(st.sampled_from((0, 100, 1_000))) * scale if live else NEVER
     by_name = {source.name: source for source in rules.sources}
@@ -149,7 +170,10 @@ def histories(draw: st.DrawFn, *, live: bool = False) -> History:
         queue = records[source.name]
         offset = (queue[-1].offset + 1 if queue else 0) + dice.chance(16)
         queue.append(_record(source, dice, time, stamped, number, offset))
-    return History(rules, draw(st.integers(0, 1)), records, wall, not live)
+    count = sum(map(len, records.values()))
+    points = sorted(draw(st.integers(0, count)) for _ in sets[1:])
+    changed = tuple(Change(after, each) for after, each in zip(points, sets[1:], strict=True))
+    return History(rules, draw(st.integers(0, 1)), records, wall, not live, changed)
 
 
 def _introduction(offset: int, customer: Any) -> Rec:

@@ -59,8 +59,8 @@ class Instance:
         return {step.name: event.data for step, event in steps if step.name is not None}
 
 
-def cause_of(instance: Instance) -> tuple[str, ...]:
-    """What a trigger's id is a hash of."""
+def cause_of(instance: Instance, definition: str) -> tuple[str, ...]:
+    """What a trigger's id is a hash of: the rule's definition, the customer and the cause."""
     event = instance.last
-    parts = (instance.rule.stable_id, instance.customer, event.source, event.id)
+    parts = (definition, instance.customer, event.source, event.id)
     return parts if instance.key is None else (*parts, json.dumps(instance.key[1]))

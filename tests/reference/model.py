@@ -8,11 +8,11 @@ runs for the forms it compiles; a third evaluator would only add its own mistake
 rendered by `Template`; how traits and times look in a text is left to the engine's own tests.
 
 It answers one question: all records of one partition, each source read to its end, in one go: which
-decisions, in which order? It knows no crash, no batches and no change of rules. The engine must say the
-same however its input is cut up.
+decisions, in which order? It knows no crash and no batches; rules may change between two events. The engine
+must say the same however its input is cut up.
 
-To be read from top to bottom beside the contract; `records`, `profiles`, `traits`, `instances` and `guards`
-are parts of it. Where the contract leaves something open, the reading taken is marked `Reading:`.
+To be read from top to bottom beside the contract; `records`, `profiles`, `traits`, `instances`, `guards` and
+`changes` are parts of it. Where the contract leaves something open, the reading taken is marked `Reading:`.
 
 Reading: two sources at the same time go in the order of their names.
 Reading: a profile update moves the time on and fires timers as an event does, then is merged, and nothing
@@ -35,7 +35,7 @@ news.
 from __future__ import annotations
 
 from collections import Counter, deque
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
@@ -49,6 +49,7 @@ from stream.structs import DeadLetter, Decision, EventRef, Record
 from stream.structs import Outcome as Outcomes
 
 from . import guards as policing
+from .changes import Change, Definitions, carried_over
 from .instances import Instance, cause_of
 from .profiles import Profile
 from .records import NOTHING, Event, ProfileUpdate, look_up, map_key, understand
@@ -97,6 +98,7 @@ class Model:
     """One partition. `wall` is the wall clock, which stands still, and is not read with `by_event_time`.
 
     `guards`: those that are on; without `consent`, `address` and `cap` a rule's first channel is taken.
+    `changes`: of the rules, ascending; all have the same sources.
     """
 
     rules: RuleSet
@@ -104,10 +106,15 @@ class Model:
     wall: int = 0
     by_event_time: bool = True
     guards: Collection[str] = policing.ALL
+    changes: Sequence[Change] = ()
 
     def run(self, records: Mapping[str, Sequence[Record]]) -> Outcome:
         """Apply all `records` (by source, in offset order), and fire what is due at the end."""
         return _Run(self).apply(records)
+
+    def order(self, records: Mapping[str, Sequence[Record]]) -> list[tuple[str, int]]:
+        """Source and offset of the records that are applied, in the order in which they are."""
+        return [(each.source, each.offset) for each in _Run(self).merged(records)]
 
 
 class _Run:
@@ -116,28 +123,39 @@ class _Run:
         self.partition = model.partition
         self.wall = None if model.by_event_time else model.wall
         self.guards = policing.Guards(model.rules, model.guards)
+        self.definitions = Definitions(model.rules)
+        self.changes = deque(model.changes)
         self.newest: int | None = None  # event time
         self.applied = 0
-        self.counted: dict[tuple[str, str], list[Event]] = {}  # by trait and customer, as they came
+        self.counted: dict[tuple[str, str], list[Event]] = {}  # by trait's definition and customer
         self.profiles: dict[str, Profile] = {}
         self.open: list[Instance] = []  # in the order in which they were opened
         self.deferred: list[Instance] = []
+        self.unknown: list[tuple[str, Instance]] = []  # of definitions that a restart did not find
         self.outcome = Outcome()
 
     # -- the order of things
 
     def apply(self, records: Mapping[str, Sequence[Record]]) -> Outcome:
-        queues: dict[str, deque[Event | ProfileUpdate]] = {}
-        for source in self.rules.sources:
-            queues[source.name] = deque(self.read(source, records.get(source.name, ())))
-        while any(queues.values()):
-            _, name = min((queue[0].time, name) for name, queue in queues.items() if queue)
-            self.step(queues[name].popleft())
+        for event in self.merged(records):
+            while self.changes and self.changes[0].after <= self.applied:
+                self.change(self.changes.popleft())
+            self.step(event)
+        while self.changes:
+            self.change(self.changes.popleft())
         self.outcome.watermark = self.newest if self.wall is None else self.wall
         self.fire(self.outcome.watermark)
         waiting = [each.deadline for each in self.open + self.deferred if each.deadline is not None]
         self.outcome.next_deadline = min(waiting, default=None)
         return self.outcome
+
+    def merged(self, records: Mapping[str, Sequence[Record]]) -> Iterator[Event | ProfileUpdate]:
+        queues: dict[str, deque[Event | ProfileUpdate]] = {}
+        for source in self.rules.sources:
+            queues[source.name] = deque(self.read(source, records.get(source.name, ())))
+        while any(queues.values()):
+            _, name = min((queue[0].time, name) for name, queue in queues.items() if queue)
+            yield queues[name].popleft()
 
     def read(self, source: Source, records: Iterable[Record]) -> Iterable[Event | ProfileUpdate]:
         for record in records:
@@ -147,6 +165,22 @@ class _Run:
                 self.outcome.dead_letters.append(DeadLetter(source.name, understood, record))
             else:
                 yield understood
+
+    def change(self, change: Change) -> None:
+        """Go over to other rules."""
+        waiting = [(self.definitions.rules[each.rule.name], each) for each in self.open + self.deferred]
+        waiting += self.unknown
+        self.rules, self.definitions = change.rules, Definitions(change.rules)
+        rules = {self.definitions.rules[each.name]: each for each in self.rules.rules}
+        known = [carried_over(each, rules[words]) for words, each in waiting if words in rules]
+        self.open = [each for each in known if each.first is None]
+        self.deferred = [each for each in known if each.first is not None]
+        self.unknown = [(words, each) for words, each in waiting if change.restart and words not in rules]
+        traits = self.definitions.traits.values()
+        self.counted = {
+            key: events for key, events in self.counted.items() if change.restart or key[0] in traits
+        }
+        self.guards.change(self.rules, keeps_all=change.restart)
 
     def step(self, event: Event | ProfileUpdate) -> None:
         """One event: what is due, then traits, then waiting instances, then rules."""
@@ -299,9 +333,7 @@ class _Run:
             "customer": self.profile(instance.customer).attributes,
             "traits": Traits(
                 {
-                    trait.name: partial(
-                        value_of, trait, self.counted.get((trait.name, instance.customer), []), at
-                    )
+                    trait.name: partial(value_of, trait, self.counted_by(trait.name, instance.customer), at)
                     for trait in self.rules.traits
                 }
             ),
@@ -322,7 +354,10 @@ class _Run:
     def count(self, event: Event) -> None:
         for trait in self.rules.traits:
             if self.fits(Step(trait.of, trait.where), event, {}) and is_of_use(trait, event):
-                self.counted.setdefault((trait.name, event.customer), []).append(event)
+                self.counted_by(trait.name, event.customer).append(event)
+
+    def counted_by(self, trait: str, customer: str) -> list[Event]:
+        return self.counted.setdefault((self.definitions.traits[trait], customer), [])
 
     # -- judging
 
@@ -350,7 +385,7 @@ class _Run:
         )
         channel, reason = self.guards.verdict(match)
         decision = Decision(
-            trigger_id=repr(cause_of(instance)),
+            trigger_id=repr(cause_of(instance, self.definitions.rules[rule.name])),
             rule=rule.name,
             customer_id=instance.customer,
             outcome="sent",

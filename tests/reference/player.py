@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from stream.clock import Clock
 from stream.engine import PartitionState, process
+from stream.program import RuleSet
 from stream.structs import Batch, DeadLetter, Decision, Result, Trigger
 
+from .changes import Change
 from .guards import ALL
 from .histories import History, Rec
 from .model import Model, Outcome, goal_of
@@ -30,11 +32,16 @@ class Portion:
 
 @dataclass
 class Snapshot:
-    """What is durable at a moment: customers' states, where to read on, and how much had been decided."""
+    """What is durable at a moment: customers' states, where to read on, and how much had been decided.
+
+    `rules`, `changes`: those in force, and those to come.
+    """
 
     states: dict[bytes, bytes]
     positions: dict[str, int]
     decided: int
+    rules: RuleSet
+    changes: list[Change]
 
 
 @dataclass
@@ -53,7 +60,9 @@ class Player:
     states: dict[bytes, bytes] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        self.state = PartitionState(self.history.rules)
+        self.rules, self.changes = self.history.rules, list(self.history.changes)
+        self.order = order_of(self.history) if self.changes else []
+        self.state = PartitionState(self.rules)
         wall = self.history.wall
         self.clock = Clock(wall=lambda: wall, by_event_time=self.history.by_event_time)
         self.waiting = {name: list(records) for name, records in self.history.records.items()}
@@ -64,6 +73,13 @@ class Player:
             self.call(portion)
         self.call(Portion(tuple(map(len, self.waiting.values())), 5000, drain=True))
 
+    def play_until_change(self, portions: Iterable[Portion]) -> None:
+        """Hand in the records by portions, then all that is left, and stop where the rules change next."""
+        coming = iter(portions)
+        everything = Portion(tuple(map(len, self.waiting.values())), 5000, drain=False)
+        while not self.changes_now:
+            self.call(replace(next(coming, everything), drain=False))
+
     def call(self, portion: Portion) -> None:
         records: dict[str, Sequence[Rec]] = {}
         for name, count in zip(self.waiting, portion.take, strict=True):
@@ -71,15 +87,30 @@ class Player:
                 records[name], self.waiting[name] = self.waiting[name][:count], self.waiting[name][count:]
         self._process(records, portion.limit)
         calls = 0
-        while portion.drain and self.result.more:
+        while portion.drain and (self.result.more or self.changes_now):
             self._process({}, portion.limit)
             calls += 1
             assert calls < ENDLESS, "there is always more, and it is never done"
 
+    @property
+    def changes_now(self) -> bool:
+        return bool(self.changes) and not self.before_change
+
+    @property
+    def before_change(self) -> int:
+        """How many records are applied before the rules change next."""
+        before = self.order[: self.changes[0].after]
+        return sum(offset >= self.positions.get(source, 0) for source, offset in before)
+
     def _process(self, records: Mapping[str, Sequence[Rec]], limit: int) -> None:
+        """One call, which goes no further than to the next change of the rules."""
+        while self.changes_now:
+            self.rules = self.changes.pop(0).rules
+            self.state.adopt(self.rules)
         ended = frozenset(name for name, waiting in self.waiting.items() if not waiting)
         batch = Batch(self.history.partition, records, ended)
-        result = process(batch, self.history.rules, self.state, self.clock, limit=limit)
+        limit = min(limit, self.before_change) if self.changes else limit
+        result = process(batch, self.rules, self.state, self.clock, limit=limit)
         self.decisions += result.decisions
         self.triggers += result.triggers
         self.dead_letters += result.dead_letters
@@ -95,10 +126,13 @@ class Player:
         return self.states
 
     def snapshot(self) -> Snapshot:
-        return Snapshot(dict(self.durable()), dict(self.positions), len(self.decisions))
+        return Snapshot(
+            dict(self.durable()), dict(self.positions), len(self.decisions), self.rules, list(self.changes)
+        )
 
     def read_from(self, positions: Mapping[str, int]) -> None:
         """Forget what is at hand and read on from these positions."""
+        self.positions = dict(positions)
         self.waiting = {
             name: [record for record in records if record.offset >= positions.get(name, 0)]
             for name, records in self.history.records.items()
@@ -107,13 +141,25 @@ class Player:
 
 def expected_of(history: History, guards: Collection[str] = ALL) -> Outcome:
     """What the reference model makes of a history."""
-    model = Model(history.rules, history.partition, history.wall, history.by_event_time, guards)
-    return model.run(history.records)
+    return model_of(history, guards).run(history.records)
+
+
+def order_of(history: History) -> list[tuple[str, int]]:
+    """Source and offset of the records that count, in their merged order."""
+    return model_of(history).order(history.records)
+
+
+def model_of(history: History, guards: Collection[str] = ALL) -> Model:
+    return Model(
+        history.rules, history.partition, history.wall, history.by_event_time, guards, history.changes
+    )
 
 
 def restart(history: History, snapshot: Snapshot, positions: Mapping[str, int]) -> Player:
     """A new owner of the partition, with what was durable."""
     player = Player(history, states=dict(snapshot.states))
+    player.rules, player.changes = snapshot.rules, list(snapshot.changes)
+    player.state = PartitionState(player.rules)
     for key, value in snapshot.states.items():
         player.state.load(key, value)
     player.state.ready()

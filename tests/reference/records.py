@@ -36,7 +36,10 @@ NOTHING = _Nothing()
 
 @dataclass(frozen=True)
 class Event:
-    """`time` is what counts; `stamped` is the record's own timestamp."""
+    """`time` is what counts; `stamped` is the record's own timestamp.
+
+    `whole`: nothing of `data` has been forgotten.
+    """
 
     source: str
     id: str
@@ -45,7 +48,9 @@ class Event:
     time: int
     stamped: int
     data: dict[str, Any]
+    offset: int
     from_the_future: bool = False
+    whole: bool = True
 
 
 @dataclass(frozen=True)
@@ -66,6 +71,10 @@ class ProfileUpdate:
     consents: dict[str, Consent]
     record: Record
     from_the_future: bool = False
+
+    @property
+    def offset(self) -> int:
+        return self.record.offset
 
 
 def understand(
@@ -104,7 +113,17 @@ def understand(
     event_id = as_name(look_up(data, source.id)) if source.id is not None else None
     if event_id is None:
         event_id = f"{source.topic}/{partition}/{record.offset}"
-    return Event(source.name, event_id, name, customer, time, record.timestamp, data, from_the_future)
+    return Event(
+        source.name,
+        event_id,
+        name,
+        customer,
+        time,
+        record.timestamp,
+        data,
+        record.offset,
+        from_the_future,
+    )
 
 
 def understood(written: Any) -> dict[str, Consent] | None:

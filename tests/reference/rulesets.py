@@ -7,13 +7,16 @@ and the same few numbers are used for windows, waits and the time between events
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import cache, lru_cache
 from typing import TypeVar
 
 from hypothesis import strategies as st
 
+from stream import expression
+from stream.compiler.identity import rule_id, trait_id
 from stream.content import Template
-from stream.expression import Node, parse, unparse
+from stream.expression import Node, unparse
 from stream.program import (
     WHOLE,
     Channel,
@@ -35,6 +38,7 @@ from stream.program import (
 
 T = TypeVar("T")
 
+parse = lru_cache(5_000)(expression.parse)  # many worlds share their plain conditions
 NAMES = ("add", "buy", "view")
 DURATIONS = (30, 60, 61, 119, 600)
 WAITS = (1, 2, 5, 10, 30, 61)
@@ -61,6 +65,7 @@ class Dice:
         return (first,) if first == second or self.chance(2) else (first, second)
 
 
+@cache  # a strategy costs more to make than to draw from
 def strings(size: int, least: int, most: int) -> st.SearchStrategy[list[bytes]]:
     return st.lists(st.binary(min_size=size, max_size=size), min_size=least, max_size=most)
 
@@ -252,6 +257,28 @@ class Workshop:
     segments: tuple[Segment, ...] = ()
     traits: tuple[Trait, ...] = ()
 
+    def rule_set(self, rules: Sequence[Rule], policy: Policy, sources: tuple[Source, ...]) -> RuleSet:
+        """The definitions with the stable ids that the compiler gives them."""
+        texts = [unparse(each) for each in self.predicates]
+        traits = tuple(replace(each, stable_id=trait_id(each, texts)) for each in self.traits)
+        rules = [
+            replace(
+                each,
+                stable_id=rule_id(each.name, each.steps, each.unless, each.wait, each.again, each.key, texts),
+            )
+            for each in rules
+        ]
+        return RuleSet(
+            revision="0" * 16,
+            sources=sources,
+            traits=traits,
+            channels=self.channels,
+            predicates=tuple(self.predicates),
+            rules=tuple(sorted(rules, key=lambda rule: (-rule.priority, rule.name))),
+            segments=self.segments,
+            policy=policy,
+        )
+
     def where(self, dice: Dice) -> int | None:
         if not dice.chance(4):
             return None
@@ -272,7 +299,7 @@ class Workshop:
         function, path = dice.pick(FUNCTIONS)
         return Trait(
             name=f"t{number}",
-            stable_id=f"{number:016x}",
+            stable_id="",
             function=function,
             of=dice.some(NAMES),
             field=path,
@@ -358,7 +385,7 @@ class Workshop:
         channels = (dice.pick(self.channels), dice.pick(self.channels), dice.pick(self.channels))
         return Rule(
             name=f"r{number}",
-            stable_id=f"{number + 256:016x}",
+            stable_id="",
             steps=steps,
             channels=tuple(dict.fromkeys(channels[: dice.pick((1, 1, 2, 3))])),
             unless=self.unless(dice, names) if dice.chance(2) else None,
@@ -402,16 +429,7 @@ def rule_sets(draw: st.DrawFn, *, scale: int) -> RuleSet:
     policy = workshop.policy(Dice(faces[24:]))
     least = draw(st.sampled_from((1, 3)))
     rules = [workshop.rule(n, Dice(faces)) for n, faces in enumerate(draw(strings(96, least, 6)))]
-    return RuleSet(
-        revision="0" * 16,
-        sources=sources(Dice(draw(st.binary(min_size=5, max_size=5)))),
-        traits=workshop.traits,
-        channels=workshop.channels,
-        predicates=tuple(workshop.predicates),
-        rules=tuple(sorted(rules, key=lambda rule: (-rule.priority, rule.name))),
-        segments=workshop.segments,
-        policy=policy,
-    )
+    return workshop.rule_set(rules, policy, sources(Dice(draw(st.binary(min_size=5, max_size=5)))))
 
 
 def sources(dice: Dice) -> tuple[Source, ...]:
