@@ -19,7 +19,7 @@ import json
 import sys
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
-
+from dataclasses import dataclass, field, replace
 from itertools import zip_longest
 from typing import Any
 
