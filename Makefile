@@ -10,7 +10,7 @@ SOURCES := $(wildcard stream/*.pyx stream/*.pxd) setup.py pyproject.toml
 	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[broker,dev]'
 	touch $@
 
-.PHONY: setup demo test lint types unit integration debug asan fuzz bench clean
+.PHONY: setup demo test lint types unit integration debug asan fuzz bench micro clean
 
 # Set up only.
 setup: .venv/installed
@@ -72,6 +72,10 @@ fuzz: setup
 bench: setup
 	$(BIN)/python -m loadtest.bench --workload wide --rules noop
 	$(BIN)/python -m loadtest.bench --workload wide --rules demo
+
+# The engine's parts under pyperf: minutes. Compare two files with `python -m pyperf compare_to`.
+micro: setup
+	$(BIN)/python -m loadtest.micro.suite --fast
 
 # Remove what was built or installed here.
 clean:

@@ -63,6 +63,10 @@ class Player:
         self._clock = Clock(wall=lambda: FAR * 1000, by_event_time=True)
         self._played = 0
 
+    @property
+    def customers(self) -> int:
+        return self._state.customers
+
     def reload(self) -> None:
         """Goes over to the other rule set, as one that was never seen before."""
         self._rules.reverse()
