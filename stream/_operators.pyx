@@ -13,7 +13,7 @@ Tested by tests/unit/test_condition_nodes.py against `expression.evaluate`.
 
 cimport cython
 from cpython.long cimport PyLong_AsLongLongAndOverflow
-from cpython.object cimport Py_EQ, Py_GE, Py_GT, Py_LE, Py_LT, PyObject_RichCompareBool
+from cpython.object cimport Py_EQ, Py_GE, Py_GT, Py_LE, Py_LT, PyObject, PyObject_RichCompareBool
 
 from libc.stdint cimport int64_t
 from libc.string cimport memcmp
@@ -33,6 +33,10 @@ from stream._value cimport (
 )
 
 import operator
+
+cdef extern from "Python.h":
+    PyObject *PyTuple_GET_ITEM(tuple items, Py_ssize_t at)
+    Py_ssize_t PyTuple_GET_SIZE(tuple items)
 
 from stream._state import ABSENT
 from stream.cel.functions import OVERLOADS as _OVERLOADS, apply
@@ -381,17 +385,18 @@ cdef class _Not(Node):
 @cython.auto_pickle(False)
 cdef class _Chain(Node):
     """`&&` (settled by false) or `||` (settled by true) of any number of terms; unsettled, an error wins."""
-    cdef list terms
+    cdef tuple terms
     cdef int settled
 
     def __init__(self, list terms, int settled):
-        self.terms, self.settled = terms, settled
+        self.terms, self.settled = tuple(terms), settled
 
     cdef int test(self, Frame frame) except -2:
         cdef int held, outcome = 1 - self.settled
-        cdef Node term
-        for term in self.terms:
-            held = term.test(frame)
+        cdef Py_ssize_t at
+        for at in range(PyTuple_GET_SIZE(self.terms)):
+            # The tuple owns the node: no reference is taken.
+            held = (<Node> PyTuple_GET_ITEM(self.terms, at)).test(frame)
             if held == self.settled:
                 return held
             if held < 0:

@@ -4,8 +4,8 @@
 
 Plays the generated `dense` workload to the engine alone, and to a small program with exact windows: the times
 of what happened, by customer and key, all looked at each time. Prints how often the rules of each family
-fired by either, over all seeds (one seed's figure for `interest` moves by half a per cent), and the difference
-in per cent, which is the price of windows in 60 slices. Then compares the decisions on the first
+fired by either, over all seeds (one seed's figure for `interest` moves by half a per cent), and the
+difference in per cent, which is the price of windows in 60 slices. Then compares the decisions on the first
 `--model-events`, one by one and in their order, with the reference model of tests/reference. The model knows
 about slices; it takes 4 ms an event, so all 400,000 are half an hour.
 
