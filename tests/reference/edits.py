@@ -131,10 +131,8 @@ class Editor:
         at = dice.number() % len(self.rules)
         rule = self.rules[at]
         other = self.workshop.rule(0, dice)
-        if {each.name for each in other.steps} <= {each.name for each in rule.steps}:
-            condition, content, variants = other.condition, other.content, other.variants
-        else:  # it names steps that are not there
-            condition, content, variants = rule.condition, rule.content, rule.variants
+        names = {each.name for each in rule.steps}
+        said = other if {each.name for each in other.steps} <= names else rule  # names only what is there
         self.rules[at] = replace(
             other,
             name=rule.name,
@@ -143,9 +141,9 @@ class Editor:
             wait=rule.wait,
             again=rule.again,
             key=rule.key,
-            condition=condition,
-            content=content,
-            variants=variants,
+            condition=said.condition,
+            content=said.content,
+            variants=said.variants,
         )
 
     # - traits and the rest
