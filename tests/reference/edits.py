@@ -19,7 +19,7 @@ from .rulesets import NAMES, WAITS, Dice, Workshop, condition, event_atom, parse
 
 def edited(former: Sequence[RuleSet], edits: Sequence[bytes], scale: int) -> RuleSet:
     """The newest of some rule sets after some edits, or the oldest once more."""
-    if len(former) > 1 and Dice(edits[0]).chance(4):
+    if len(former) > 1 and Dice(edits[0]).chance(3):
         return replace(former[0])
     editor = Editor(former, scale)
     for faces in edits:

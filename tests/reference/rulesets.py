@@ -59,10 +59,10 @@ class Dice:
     def chance(self, one_in: int) -> bool:
         return self.number() % one_in == one_in - 1
 
-    def some(self, pool: Sequence[T]) -> tuple[T, ...]:
-        """One or two of the pool."""
+    def some(self, pool: Sequence[str]) -> tuple[str, ...]:
+        """One or two of the pool, sorted, as the names of a list are when a rule file has been read."""
         first, second = self.pick(pool), self.pick(pool)
-        return (first,) if first == second or self.chance(2) else (first, second)
+        return (first,) if first == second or self.chance(2) else tuple(sorted((first, second)))
 
 
 @cache  # a strategy costs more to make than to draw from
