@@ -50,11 +50,11 @@ class Editor:
                 self.change_what_waits(dice)
             case 8 | 9:
                 self.change_what_is_judged(dice)
-            case 10 | 11 | 12 | 13:
+            case 10 | 11 | 12:
                 self.change_trait(dice)
-            case 14:
+            case 13:
                 self.change_traits(dice)
-            case 15:
+            case 14 | 15:
                 self.change_what_all_share(dice)
 
     # - rules
@@ -188,9 +188,9 @@ class Editor:
         return any(text in unparse(each) for each in nodes if each is not None)
 
     def change_what_all_share(self, dice: Dice) -> None:
-        """A channel, a segment, the policy, or the order of sources."""
+        """A channel, a segment, the policy, the order in which rules are judged, or that of sources."""
         workshop, at = self.workshop, dice.number()
-        match dice.number() % 4:
+        match dice.number() % 5:
             case 0:
                 name = workshop.channels[at % len(workshop.channels)].name
                 new = workshop.channel(name, dice)
@@ -204,6 +204,8 @@ class Editor:
                 workshop.segments = (new_segment, *workshop.segments[1:])
             case 2:
                 self.policy = workshop.policy(dice)
+            case 3:
+                self.rules = [replace(each, priority=number) for number, each in enumerate(self.rules)]
             case _:
                 self.sources = self.sources[1:] + self.sources[:1]
 

@@ -181,6 +181,7 @@ def assert_same(expected: Outcome, player: Player) -> None:
     assert bad_records(player.dead_letters) == bad_records(expected.dead_letters)
     assert player.result.watermark == expected.watermark
     assert player.result.next_deadline == expected.next_deadline
+    assert player.state.timers == expected.timers
     assert [trigger.decision for trigger in player.triggers] == [
         decision for decision in player.decisions if decision.outcome == "sent"
     ]
