@@ -19,7 +19,7 @@ from .rulesets import NAMES, WAITS, Dice, Workshop, condition, event_atom, parse
 
 def edited(former: Sequence[RuleSet], edits: Sequence[bytes], scale: int) -> RuleSet:
     """The newest of some rule sets after some edits, or the oldest once more."""
-    if len(former) > 1 and Dice(edits[0]).chance(4):
+    if len(former) > 1 and Dice(edits[0]).chance(3):
         return replace(former[0])
     editor = Editor(former, scale)
     for faces in edits:
@@ -50,11 +50,11 @@ class Editor:
                 self.change_what_waits(dice)
             case 8 | 9:
                 self.change_what_is_judged(dice)
-            case 10 | 11 | 12 | 13:
+            case 10 | 11 | 12:
                 self.change_trait(dice)
-            case 14:
+            case 13:
                 self.change_traits(dice)
-            case 15:
+            case 14 | 15:
                 self.change_what_all_share(dice)
 
     # - rules
@@ -131,10 +131,8 @@ class Editor:
         at = dice.number() % len(self.rules)
         rule = self.rules[at]
         other = self.workshop.rule(0, dice)
-        if {each.name for each in other.steps} <= {each.name for each in rule.steps}:
-            condition, content, variants = other.condition, other.content, other.variants
-        else:  # it names steps that are not there
-            condition, content, variants = rule.condition, rule.content, rule.variants
+        names = {each.name for each in rule.steps}
+        said = other if {each.name for each in other.steps} <= names else rule  # names only what is there
         self.rules[at] = replace(
             other,
             name=rule.name,
@@ -143,9 +141,9 @@ class Editor:
             wait=rule.wait,
             again=rule.again,
             key=rule.key,
-            condition=condition,
-            content=content,
-            variants=variants,
+            condition=said.condition,
+            content=said.content,
+            variants=said.variants,
         )
 
     # - traits and the rest
@@ -190,9 +188,9 @@ class Editor:
         return any(text in unparse(each) for each in nodes if each is not None)
 
     def change_what_all_share(self, dice: Dice) -> None:
-        """A channel, a segment, the policy, or the order of sources."""
+        """A channel, a segment, the policy, the order in which rules are judged, or that of sources."""
         workshop, at = self.workshop, dice.number()
-        match dice.number() % 4:
+        match dice.number() % 5:
             case 0:
                 name = workshop.channels[at % len(workshop.channels)].name
                 new = workshop.channel(name, dice)
@@ -206,6 +204,8 @@ class Editor:
                 workshop.segments = (new_segment, *workshop.segments[1:])
             case 2:
                 self.policy = workshop.policy(dice)
+            case 3:
+                self.rules = [replace(each, priority=number) for number, each in enumerate(self.rules)]
             case _:
                 self.sources = self.sources[1:] + self.sources[:1]
 

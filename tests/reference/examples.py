@@ -10,7 +10,9 @@ from stream.expression import parse
 from stream.program import Channel, Policy, Rule, RuleSet, Segment, Source, Step, Trait, Unless
 from stream.structs import Decision
 
+from .changes import Change
 from .histories import START, History, Rec
+from .rulesets import identified
 
 SECOND = 1_000
 MINUTE = 60 * SECOND
@@ -39,7 +41,7 @@ def rule(name: str, *steps: Step, **parts: Any) -> Rule:
     """A rule that sends to `web`; its `condition` is written as text."""
     condition = parts.pop("condition", None)
     parts = {"channels": (WEB,), **parts, "condition": condition and parse(condition)}
-    return Rule(name, f"{name:_>16}", steps, **parts)
+    return Rule(name, "", steps, **parts)
 
 
 def rule_set(
@@ -50,26 +52,28 @@ def rule_set(
     policy: Policy | None = None,
 ) -> RuleSet:
     """Rules over the three sources; `where` is predicate 0."""
-    return RuleSet(
-        revision="0" * 16,
-        sources=SOURCES,
-        traits=tuple(traits),
-        channels=tuple({channel.name: channel for each in rules for channel in each.channels}.values()),
-        predicates=(parse(where),) if where else (),
-        rules=tuple(sorted(rules, key=lambda rule: (-rule.priority, rule.name))),
-        segments=tuple(Segment(name, parse(text)) for name, text in (segments or {}).items()),
-        policy=policy or Policy(),
+    return identified(
+        RuleSet(
+            revision="0" * 16,
+            sources=SOURCES,
+            traits=tuple(traits),
+            channels=tuple({channel.name: channel for each in rules for channel in each.channels}.values()),
+            predicates=(parse(where),) if where else (),
+            rules=tuple(sorted(rules, key=lambda rule: (-rule.priority, rule.name))),
+            segments=tuple(Segment(name, parse(text)) for name, text in (segments or {}).items()),
+            policy=policy or Policy(),
+        )
     )
 
 
-def history(rules: RuleSet, happenings: Sequence[Happening]) -> History:
+def history(rules: RuleSet, happenings: Sequence[Happening], changes: Sequence[Change] = ()) -> History:
     """`profile` is an update, `purchase` an event of `transactions`, all else one of `clickstream`."""
     records: dict[str, list[Rec]] = {source.name: [] for source in SOURCES}
     for number, (at, name, fields) in enumerate(happenings):
         queue = records[SOURCE_OF.get(name, "clickstream")]
         data = {"event": name, "customer_id": "c1", "ts": START + at, "event_id": f"e{number}", **fields}
         queue.append(Rec(len(queue), START + at, None, json.dumps(data).encode()))
-    return History(rules, 0, records)
+    return History(rules, 0, records, changes=tuple(changes))
 
 
 def told(decisions: Sequence[Decision]) -> list[tuple[int, str, str]]:

@@ -91,6 +91,7 @@ class Outcome:
     possible_errors: Counter[str] = field(default_factory=Counter)
     watermark: int | None = None
     next_deadline: int | None = None
+    timers: int = 0
 
 
 @dataclass
@@ -147,6 +148,7 @@ class _Run:
         self.fire(self.outcome.watermark)
         waiting = [each.deadline for each in self.open + self.deferred if each.deadline is not None]
         self.outcome.next_deadline = min(waiting, default=None)
+        self.outcome.timers = len(waiting)
         return self.outcome
 
     def merged(self, records: Mapping[str, Sequence[Record]]) -> Iterator[Event | ProfileUpdate]:

@@ -102,11 +102,15 @@ class Player:
         before = self.order[: self.changes[0].after]
         return sum(offset >= self.positions.get(source, 0) for source, offset in before)
 
-    def _process(self, records: Mapping[str, Sequence[Rec]], limit: int) -> None:
-        """One call, which goes no further than to the next change of the rules."""
+    def change_if_due(self) -> None:
+        """Go over to other rules, if all is applied that comes before them."""
         while self.changes_now:
             self.rules = self.changes.pop(0).rules
             self.state.adopt(self.rules)
+
+    def _process(self, records: Mapping[str, Sequence[Rec]], limit: int) -> None:
+        """One call, which goes no further than to the next change of the rules."""
+        self.change_if_due()
         ended = frozenset(name for name, waiting in self.waiting.items() if not waiting)
         batch = Batch(self.history.partition, records, ended)
         limit = min(limit, self.before_change) if self.changes else limit
@@ -181,6 +185,7 @@ def assert_same(expected: Outcome, player: Player) -> None:
     assert bad_records(player.dead_letters) == bad_records(expected.dead_letters)
     assert player.result.watermark == expected.watermark
     assert player.result.next_deadline == expected.next_deadline
+    assert player.state.timers == expected.timers
     assert [trigger.decision for trigger in player.triggers] == [
         decision for decision in player.decisions if decision.outcome == "sent"
     ]

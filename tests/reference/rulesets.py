@@ -59,10 +59,10 @@ class Dice:
     def chance(self, one_in: int) -> bool:
         return self.number() % one_in == one_in - 1
 
-    def some(self, pool: Sequence[T]) -> tuple[T, ...]:
-        """One or two of the pool."""
+    def some(self, pool: Sequence[str]) -> tuple[str, ...]:
+        """One or two of the pool, sorted, as the names of a list are when a rule file has been read."""
         first, second = self.pick(pool), self.pick(pool)
-        return (first,) if first == second or self.chance(2) else (first, second)
+        return (first,) if first == second or self.chance(2) else tuple(sorted((first, second)))
 
 
 @cache  # a strategy costs more to make than to draw from
@@ -247,6 +247,20 @@ TEMPLATES = tuple(
 CAPTURED = tuple(Template(f"{{{{ s{number}.category | default: '-' }}}}") for number in range(4))
 
 
+def identified(rules: RuleSet) -> RuleSet:
+    """A rule set with the stable ids that the compiler would give its traits and rules."""
+    texts = [unparse(each) for each in rules.predicates]
+
+    def id_of(rule: Rule) -> str:
+        return rule_id(rule.name, rule.steps, rule.unless, rule.wait, rule.again, rule.key, texts)
+
+    return replace(
+        rules,
+        traits=tuple(replace(each, stable_id=trait_id(each, texts)) for each in rules.traits),
+        rules=tuple(replace(each, stable_id=id_of(each)) for each in rules.rules),
+    )
+
+
 @dataclass
 class Workshop:
     """What the definitions of one rule set share: the scale of its times and its distinct predicates."""
@@ -258,25 +272,17 @@ class Workshop:
     traits: tuple[Trait, ...] = ()
 
     def rule_set(self, rules: Sequence[Rule], policy: Policy, sources: tuple[Source, ...]) -> RuleSet:
-        """The definitions with the stable ids that the compiler gives them."""
-        texts = [unparse(each) for each in self.predicates]
-        traits = tuple(replace(each, stable_id=trait_id(each, texts)) for each in self.traits)
-        rules = [
-            replace(
-                each,
-                stable_id=rule_id(each.name, each.steps, each.unless, each.wait, each.again, each.key, texts),
+        return identified(
+            RuleSet(
+                revision="0" * 16,
+                sources=sources,
+                traits=self.traits,
+                channels=self.channels,
+                predicates=tuple(self.predicates),
+                rules=tuple(sorted(rules, key=lambda rule: (-rule.priority, rule.name))),
+                segments=self.segments,
+                policy=policy,
             )
-            for each in rules
-        ]
-        return RuleSet(
-            revision="0" * 16,
-            sources=sources,
-            traits=traits,
-            channels=self.channels,
-            predicates=tuple(self.predicates),
-            rules=tuple(sorted(rules, key=lambda rule: (-rule.priority, rule.name))),
-            segments=self.segments,
-            policy=policy,
         )
 
     def where(self, dice: Dice) -> int | None:

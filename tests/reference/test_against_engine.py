@@ -96,11 +96,11 @@ def test_a_rebalance_that_drops_what_is_at_hand_changes_nothing(
     player.read_from(player.positions)
     player.dead_letters.clear()
     player.play(after)
-    expected = expected_of(history)
-    assert [d.trigger_id for d in player.decisions] == [d.trigger_id for d in played(history).decisions]
-    assert len(player.decisions) == len(expected.decisions)
+    expected, whole = expected_of(history), played(history)
+    assert player.decisions == whole.decisions
+    assert without_ids(player.decisions) == without_ids(expected.decisions)
     assert +player.events == +expected.events
-    assert player.durable() == played(history).states
+    assert player.durable() == whole.states
 
 
 @worlds(30)
@@ -118,6 +118,7 @@ def test_after_a_crash_it_goes_on_as_if_there_had_been_none(
         first.call(each)
         if each.drain:
             first.durable()  # a commit in between, so that the last one has only what changed since
+    first.change_if_due()  # else the second one, reading again, would fire by the old rules what is due
     snapshot = first.snapshot()
     for each in lost:
         first.call(each)
@@ -136,7 +137,7 @@ def test_after_a_crash_it_goes_on_as_if_there_had_been_none(
 
 
 @worlds(15)
-@given(histories(changes=(1, 1, 2)), PORTIONS, PORTIONS, PORTIONS)
+@given(histories(changes=(1, 2, 2)), PORTIONS, PORTIONS, PORTIONS)
 def test_a_new_worker_may_come_with_new_rules(
     history: History, before: list[Portion], lost: list[Portion], after: list[Portion]
 ) -> None:
@@ -157,3 +158,4 @@ def test_a_new_worker_may_come_with_new_rules(
     assert_ids_stand_for_causes(expected.decisions, decisions)
     assert second.result.watermark == expected.watermark
     assert second.result.next_deadline == expected.next_deadline
+    assert second.state.timers == expected.timers
