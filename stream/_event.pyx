@@ -74,11 +74,12 @@ cdef object NotJson = orjson.JSONDecodeError
 
 cdef enum:
     MAX_DEPTH = 1024        # orjson's
-    POOLED = 1 << 14        # bytes of the largest record that is read into memory that is kept
+    POOLED = 16_384         # bytes of the largest record that is read into memory that is kept
 
 
 # --- which fields ------------------------------------------------------------------------------
 
+@cython.overflowcheck(False)    # a hash wraps around
 cdef inline uint32_t hash_of(const char *name, uint32_t size) noexcept:
     if size == 0:
         return 0

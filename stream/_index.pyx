@@ -36,6 +36,7 @@ cdef enum:
     FEW = 24        # hits that are sorted by insertion
 
 
+@cython.overflowcheck(False)    # a hash wraps around
 cdef uint32_t hash_of(const char *text, uint32_t size) noexcept:
     """FNV-1a."""
     cdef uint32_t hash = 2166136261, at

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
+import pytest
 from hypothesis import HealthCheck, Phase, given, note, settings
 from hypothesis import strategies as st
 
@@ -28,6 +29,9 @@ from .player import (
     without_ids,
 )
 from .rulesets import Dice, strings
+
+# Ten thousand worlds take two minutes; a busy machine may take several times that.
+pytestmark = pytest.mark.timeout(900)
 
 WORLDS = int(os.environ.get("STREAM_HISTORIES", "10000"))
 
