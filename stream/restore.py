@@ -25,7 +25,6 @@ from faust.types import TP
 from mode import Service
 
 from stream.clock import wall_ms
-from stream.engine import PartitionState
 from stream.errors import LaneError, StateError
 from stream.settings import Settings
 from stream.table import CustomerTable, StoredPartition
@@ -91,7 +90,7 @@ class ChangelogReader:
             for tp, records in fetched.items():
                 stored = self._table.stored[tp.partition]
                 try:
-                    load_all(stored.state, records)
+                    stored.load(records)
                 except StateError as error:
                     if tp in second_try:
                         raise
@@ -144,17 +143,6 @@ def _is_hole(consumer: Any, tp: TopicPartition, polled_at: int, end: int) -> boo
     answered_at = consumer.last_poll_timestamp(tp)
     highwater = consumer.highwater(tp)
     return answered_at is not None and answered_at >= polled_at and highwater is not None and highwater >= end
-
-
-def load_all(state: PartitionState, records: Iterable[Any]) -> None:
-    """Apply changelog records; a StateError names topic, partition and offset, never the customer."""
-    for record in records:
-        try:
-            state.load(record.key, record.value)
-        except StateError as error:
-            raise StateError(
-                f"{record.topic}/{record.partition} offset {record.offset}: {error.message}", hint=error.hint
-            ) from error
 
 
 class Restore(Service):

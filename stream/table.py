@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Iterable
 from typing import Any
 
 from faust.tables.manager import TableManager
@@ -17,6 +18,7 @@ from faust.tables.table import Table
 from faust.types import TP
 
 from stream.engine import PartitionState
+from stream.errors import StateError
 from stream.program import RuleSet
 
 NAME = "customers"
@@ -30,6 +32,17 @@ class StoredPartition:
     def __init__(self, rules: RuleSet) -> None:
         self.state = PartitionState(rules)
         self.position = 0
+
+    def load(self, records: Iterable[Any]) -> None:
+        """Apply changelog records; a StateError names topic, partition and offset, never the customer."""
+        for record in records:
+            try:
+                self.state.load(record.key, record.value)
+            except StateError as error:
+                raise StateError(
+                    f"{record.topic}/{record.partition} offset {record.offset}: {error.message}",
+                    hint=error.hint,
+                ) from error
 
 
 class CustomerTable(Table[str, Any]):
