@@ -52,6 +52,7 @@ from stream.errors import StateError
 
 cdef enum:
     VERSION = 3
+    REACHED_VERSION = 4     # of the record of the empty key; 3 had no marks
     ID = 6              # bytes of an id
     MAX_PURPOSES = 100
     MOST_KEPT = 1048576     # bytes of room that are kept for the next customer
@@ -226,11 +227,15 @@ cdef int put_sends(Buffer out, Customer customer, others) except -1:
 cdef Reader reader_of_record(bytes value):
     cdef Reader reader = reader_of(value)
     if reader.number() != VERSION:
-        raise StateError(
-            "a stored state has a version that this release does not know",
-            hint="it was written by another release: run that one",
-        )
+        raise unknown_version()
     return reader
+
+
+cdef object unknown_version():
+    return StateError(
+        "a stored state has a version that this release does not know",
+        hint="it was written by another release: run that one",
+    )
 
 
 def decode(Layout layout not None, str id not None, bytes value not None, int generation=0):
@@ -372,21 +377,27 @@ cdef int read_profile(Customer customer, Reader reader) except -1:
     return 0
 
 
-def encode_reached(dict reached not None):
-    """The byte form of how far each source has come: version, then count (name, time)*."""
+def encode_reached(dict reached not None, bytes marks not None=b""):
+    """The byte form of how far each source has come: version, count, (name, time)*, size, `marks`."""
     cdef Buffer out = Buffer()
-    out.put(VERSION)
+    out.put(REACHED_VERSION)
     out.put(len(reached))
     for name, time in sorted(reached.items()):
         out.put_text(name)
         out.put(time)
+    out.put(len(marks))
+    out.put_raw(<const uint8_t *> <const char *> marks, len(marks))
     return (<const char *> out.data)[:out.size]
 
 
 def decode_reached(bytes value not None):
-    """{source's name: largest event time applied, "": the watermark}. StateError if it cannot be read."""
-    cdef Reader reader = reader_of_record(value)
+    """({source's name: largest event time applied, "": the watermark}, marks). StateError if corrupt."""
+    cdef Reader reader = reader_of(value)
+    cdef uint64_t version = reader.number()
+    if version != VERSION and version != REACHED_VERSION:
+        raise unknown_version()
     reached = {reader.text(): reader.bounded(MAX_TIME) for _ in range(reader.length())}
+    marks = reader.raw() if version == REACHED_VERSION else b""
     if reader.at != reader.end:
         raise corrupt("something follows its end")
-    return reached
+    return reached, marks

@@ -17,6 +17,7 @@ cdef class Lane:
     cdef object records
     cdef Py_ssize_t at, count
     cdef int64_t reached            # the largest event time applied; -1: none
+    cdef int64_t base               # what the source's offsets are counted from: see PartitionState.rebase
     cdef int64_t applied, position, future
 
     cdef bint ready                 # the head, decoded:

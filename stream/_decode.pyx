@@ -120,7 +120,7 @@ cdef class Lane:
         self.from_future = self.time > wall + future_ms
         if self.from_future:
             self.time = min(self.appended_at, latest_time())
-        self.offset = record.offset
+        self.offset = self.base + <int64_t> record.offset
         self.record = record
         return None
 
@@ -151,7 +151,7 @@ cdef class Lane:
     cdef int consume(self) except -1:
         """The head has been applied."""
         self.ready = False
-        self.position = self.offset + 1
+        self.position = self.offset - self.base + 1
         if self.time > self.reached:
             self.reached = self.time
         self.event.forget()

@@ -130,6 +130,19 @@ cdef class Match:
         return value
 
     @property
+    def offset(self):
+        """Of the record that caused it, in its partition of the source; -1 where a timer did."""
+        cdef Lane lane
+        if self.timed:
+            return -1
+        lane = self.state.lane_by_name[self.source]
+        return lane.offset - lane.base
+
+    def told(self, str trigger_id not None):
+        """What was said of this match before a crash, of which the state knows nothing; None: nothing."""
+        return self.state.told.get((trigger_id, self.at)) if self.state.told else None
+
+    @property
     def suppressed(self):
         """Whether the policy's `suppress` holds, or ends in an error: then nobody knows, and it counts."""
         cdef Node suppress = self.state.program.suppress
@@ -231,6 +244,8 @@ cdef class PartitionState:
         self.floor = -1
         self.frame, self.timer_frame = Frame(), Frame()
         self.groups = {}
+        self.marks = b""
+        self.told = {}
         self.link()
 
     def __dealloc__(self):
@@ -280,11 +295,30 @@ cdef class PartitionState:
         if key:
             self.table.load(key, value)
             return
-        reached = decode_reached(value) if value is not None else {}
+        reached, self.marks = decode_reached(value) if value is not None else ({}, b"")
         for lane in self.lanes:
             lane.reached = reached.get(lane.name, -1)
         self.floor = reached.get("", -1)
         self.reached_taken = value
+
+    def rebase(self, str source not None, int64_t base):
+        """From now on counts a source's offsets from `base`, which is beyond all that were applied of it.
+
+        The topic was made anew: its offsets begin again, and must not be taken for those applied before.
+        """
+        (<Lane> self.lane_by_name[source]).base = base
+
+    def recall(self, str customer_id not None, str counter not None, list times not None, Py_ssize_t keep):
+        """Enters sends that a crash has kept from the state: of each time as many as `times` has of it.
+
+        So it may be called again with the same sends. Only the newest `keep` decide.
+        """
+        cdef Customer customer = self.table.ensure(customer_id)
+        cdef list known = customer.sends(self.program.counters[counter])
+        for at in sorted(set(times)):
+            for _ in range(times.count(at) - known.count(at)):
+                customer.sent(self.program.counters[counter], at, keep)
+        self.table.touch(customer)
 
     def ready(self):
         """Everything is loaded: makes the timers. (`process` does it, too, if it was not done.)"""
@@ -301,7 +335,7 @@ cdef class PartitionState:
         came = {lane.name: lane.reached for lane in self.lanes if lane.reached >= 0}
         if self.floor >= 0:
             came[""] = self.floor
-        reached = encode_reached(came)
+        reached = encode_reached(came, self.marks)
         if taken or reached != (self.reached_taken or NOTHING_REACHED):
             taken.append((b"", reached))
             self.reached_taken = reached
@@ -338,7 +372,7 @@ cdef class PartitionState:
             lane = Lane(source, slot, self.program)
             old = self.lane_by_name.get(source.name)
             if old is not None:
-                lane.reached = old.reached
+                lane.reached, lane.base = old.reached, old.base
                 rest = [old.record] if old.ready else []
                 lane.feed(rest + list(old.records[old.at:]))
                 for records in old.waiting:

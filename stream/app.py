@@ -31,6 +31,7 @@ from stream.reload import Directory, Reload
 from stream.restore import ChangelogReader, Restore
 from stream.settings import Settings
 from stream.table import CustomerTable, Tables
+from stream.takeover import Takeover
 from stream.topology import Topology, settle
 
 log = structlog.get_logger("stream.worker")
@@ -103,6 +104,7 @@ class StreamApp(faust.App):
             web_enabled=False,
             store="memory://",
             TableManager=Tables,
+            table_standby_replicas=settings.standby_replicas,
         )
         self.restore = Restore(self, beacon=self.beacon)
         self.table = CustomerTable(self, partitions=topology.partitions)
@@ -110,9 +112,11 @@ class StreamApp(faust.App):
         reader = ChangelogReader(settings, topology.changelog, self.table, metrics.set_recovery)
         self.lane = Lane(
             rules=rules,
+            app_id=settings.app_id,
             table=self.table,
             changelog=topology.changelog,
             reader=reader,
+            takeover=Takeover(settings),
             outbox=self.outbox,
             ledger=self.ledger,
             metrics=metrics,

@@ -78,19 +78,21 @@ class _Names(Mapping[str, Any]):
 def _decide(match: Match, result: Result) -> None:
     """Make a match a decision, and a trigger if nothing refuses it."""
     rule, policy = match.rule, match.rules.policy
-    verdict = guards.judge(match, policy, match.arms)
+    key = None if match.key is ABSENT else orjson.dumps(match.key).decode()
+    id_ = trigger_id(rule.stable_id, match.customer_id, match.source, match.event_id, key)
+    told = match.told(id_)
+    verdict = guards.judge(match, policy, match.arms) if told is None else guards.repeat(match, policy, told)
     variant: Variant | None = None
     content: Mapping[str, str] = {}
     if verdict.outcome in ("sent", "holdout"):
         if rule.variants:
             variant = match.arms.variant_of(match.customer_id, rule.name, rule.variants)
         try:  # also for who is held out: what they would have got must be what the others get
-            content = _render(match, variant or rule)
+            content = _render(match, variant or rule) if told is None else {}
         except ContentError:
             verdict = verdict._replace(outcome="suppressed", reason="content")
-    key = None if match.key is ABSENT else orjson.dumps(match.key).decode()
     decision = Decision(
-        trigger_id=trigger_id(rule.stable_id, match.customer_id, match.source, match.event_id, key),
+        trigger_id=id_,
         rule=rule.name,
         customer_id=match.customer_id,
         outcome=verdict.outcome,
@@ -100,6 +102,8 @@ def _decide(match: Match, result: Result) -> None:
         event=EventRef(match.event_name, match.event_id, match.event_time),
         at=match.at,
         timed=match.timed,
+        source=match.source,
+        offset=match.offset,
     )
     result.decisions.append(decision)
     if verdict.outcome == "suppressed":
@@ -108,6 +112,8 @@ def _decide(match: Match, result: Result) -> None:
     if verdict.until is not None:
         match.defer(verdict.until)
         return
+    if told is not None:
+        return  # it was sent, or held out, and its counters are entered
     for counter, limit in guards.counters(rule, verdict.channel, policy):
         match.enter(counter, limit.count)
     if verdict.outcome == "sent":

@@ -18,7 +18,7 @@ from typing import Any, NamedTuple, Protocol
 from stream import quiet
 from stream.arms import POLICY
 from stream.program import Channel, Limit, Policy, Quiet, Rule, Share, Variant
-from stream.structs import Outcome
+from stream.structs import Outcome, Told
 
 MAX_DEFERRAL = 24 * 3_600_000  # ms; a message that could not go out by then never goes
 
@@ -108,6 +108,16 @@ def judge(candidate: Candidate, policy: Policy, arms: Arms) -> Verdict:
         if any(arms.is_held_out(candidate.customer_id, salt, share) for salt, share in salts):
             return Verdict("holdout", "holdout", chosen)
     return Verdict("sent", None, chosen)
+
+
+def repeat(candidate: Candidate, policy: Policy, told: Told) -> Verdict:
+    """The verdict that was given before a crash, though its effects were lost: what was said stays said."""
+    channels = candidate.rule.channels
+    channel = next((each for each in channels if each.name == told.channel), channels[0])
+    if told.outcome != "deferred":
+        return Verdict(told.outcome, told.reason, channel)
+    again = None if channel.quiet is None else _quiet(candidate, channel, channel.quiet, policy)
+    return again or Verdict("suppressed", "quiet", channel)
 
 
 def counters(rule: Rule, channel: Channel, policy: Policy) -> list[tuple[str, Limit]]:

@@ -26,6 +26,7 @@ from collections.abc import Iterable, Sequence
 
 import structlog
 
+from stream import marks
 from stream.clock import Clock
 from stream.engine import preparing, process
 from stream.errors import LaneError
@@ -33,45 +34,18 @@ from stream.ledger import Ledger, TopicPartition
 from stream.metrics import Metrics, PartitionFigures
 from stream.outbox import Outbox
 from stream.program import RuleSet
-from stream.records import WireRecord, dead_letter_record, decision_record, trigger_record
+from stream.records import Origin, WireRecord, dead_letter_record, decision_record, trigger_record
 from stream.restore import ChangelogReader
 from stream.structs import Batch, Record, Result
 from stream.table import CustomerTable, StoredPartition
+from stream.takeover import Start, Takeover
+from stream.unit import Unit
 
 log = structlog.get_logger("stream.lane")
 
 EVENTS_PER_STEP = 2000  # how long the event loop is held at most: a few milliseconds
 TICK_S = 0.05  # how late a timer may be looked at
 MEASURE_S = 1.0
-
-
-class Unit:
-    """One partition number's work: its customers, what is at hand, and what is not yet acknowledged."""
-
-    __slots__ = (
-        "checkpointing",
-        "due",
-        "durable",
-        "given_up",
-        "number",
-        "positions",
-        "stored",
-        "torn",
-        "unacknowledged",
-        "watermark",
-    )
-
-    def __init__(self, number: int, stored: StoredPartition, due: float) -> None:
-        self.number = number
-        self.due = due  # when to checkpoint next, on the monotonic clock
-        self.stored = stored
-        self.positions: dict[str, int] = {}  # per source: next offset that is not applied
-        self.durable: dict[str, int] = {}
-        self.unacknowledged: set[asyncio.Future[int]] = set()
-        self.checkpointing = asyncio.Lock()
-        self.torn = False
-        self.given_up = False
-        self.watermark: int | None = None
 
 
 class Lane:
@@ -81,9 +55,11 @@ class Lane:
         self,
         *,
         rules: RuleSet,
+        app_id: str,
         table: CustomerTable,
         changelog: str,
         reader: ChangelogReader,
+        takeover: Takeover,
         outbox: Outbox,
         ledger: Ledger,
         metrics: Metrics,
@@ -92,15 +68,18 @@ class Lane:
     ) -> None:
         self.rules = rules
         self.is_open = False
+        self._app_id = app_id
         self._table = table
         self._changelog = changelog
         self._reader = reader
+        self._takeover = takeover
         self._outbox = outbox
         self._ledger = ledger
         self._metrics = metrics
         self._clock = clock
         self._interval = interval
         self._units: dict[int, Unit] = {}
+        self._starts: dict[int, Start] = {}
         self._ticked_at = time.monotonic()
         self._source_of = {source.topic: source.name for source in rules.sources}
         self._topic_of = {source.name: source.topic for source in rules.sources}
@@ -123,9 +102,8 @@ class Lane:
         started, rules = time.perf_counter(), self.rules
         batch = Batch(unit.number, records, self._ended(unit.number))
         result = process(batch, rules, unit.stored.state, self._clock, limit=EVENTS_PER_STEP)
-        unit.positions.update(result.positions)
         self._ship(unit, result, rules.revision)
-        unit.watermark = result.watermark
+        unit.advance(result, self._topic_of)
         if records or result.events or result.decisions:
             self._metrics.observe_batch(result, time.perf_counter() - started)
         return result.more
@@ -141,19 +119,17 @@ class Lane:
             return
         now = self._clock.wall()
         self._metrics.observe_sent(result.triggers, now)
+        origin = Origin(self._app_id, unit.number, revision, self._topic_of)
         wires = [
-            *(trigger_record(trigger, revision, now) for trigger in result.triggers),
-            *(decision_record(decision, revision) for decision in result.decisions),
-            *(
-                dead_letter_record(each, self._topic_of[each.source], unit.number)
-                for each in result.dead_letters
-            ),
+            *(trigger_record(trigger, origin, now) for trigger in result.triggers),
+            *(decision_record(decision, origin) for decision in result.decisions),
+            *(dead_letter_record(letter, origin) for letter in result.dead_letters),
         ]
         by_topic: dict[str, list[WireRecord]] = {}
-        for wire in wires:
+        for wire in unit.without_repeats(wires):
             by_topic.setdefault(wire.topic, []).append(wire)
         for topic, records in by_topic.items():
-            unit.unacknowledged.add(self._outbox.ship(topic, unit.number, records))
+            unit.await_shipped(topic, self._outbox.ship(topic, unit.number, records))
 
     # -- rules
 
@@ -188,19 +164,23 @@ class Lane:
     async def _checkpoint(self, unit: Unit) -> None:
         # The snapshot: from here to the first await nothing else is processed.
         positions, waiting = dict(unit.positions), unit.unacknowledged
-        changed = unit.stored.state.take_changed()
+        changed = unit.take_changed()
         unit.unacknowledged = set()
         if waiting:
             await asyncio.gather(*waiting)
         if changed:
-            records = [WireRecord(self._changelog, key, value, ()) for key, value in changed]
-            unit.stored.position = await self._outbox.ship(self._changelog, unit.number, records)
+            unit.stored.position = await self._log(unit.number, changed)
         if unit.given_up:
             return  # its customers are restored by now, perhaps from before what was just written
         for source, position in positions.items():
             if unit.durable.get(source) != position:
                 self._ledger.finish(TopicPartition(self._topic_of[source], unit.number), position)
                 unit.durable[source] = position
+
+    async def _log(self, number: int, changed: Iterable[tuple[bytes, bytes]]) -> int:
+        """Write to the changelog; returns the offset after it, once it is acknowledged."""
+        records = [WireRecord(self._changelog, key, value, ()) for key, value in changed]
+        return await self._outbox.ship(self._changelog, number, records)
 
     async def keep_checkpointing(self) -> None:
         """Checkpoint each unit once per interval, and sooner when much of it is in flight, for ever."""
@@ -246,23 +226,48 @@ class Lane:
 
     # -- rebalance
 
-    async def restore(self, numbers: Iterable[int]) -> int:
-        """Make the customers of these partitions complete; drop the others."""
+    async def restore(self, numbers: Iterable[int], standbys: Iterable[int] = ()) -> int:
+        """Make the customers of these partitions complete, and learn where to go on; drop those that are
+        neither wanted nor stood by for.
+        """
         wanted = set(numbers)
-        for number in set(self._table.stored) - wanted:
+        for number in set(self._table.stored) - wanted - set(standbys):
             self._table.drop(number)
             self._metrics.forget_partition(number)
         # What others have written meanwhile is read with the rules in force, or what is new in them is lost.
-        for number in wanted & set(self._table.stored):
+        for number in set(self._table.stored):
             state = self._table.stored[number].state
             if state.rules is not self.rules:
                 state.adopt(self.rules)
         started = time.monotonic()
-        records = await self._reader.catch_up(wanted, lambda: StoredPartition(self.rules))
+        records = await self._reader.catch_up(wanted, self._empty)
+        self._starts = await self._takeover.starts(
+            {number: marks.decode(self._table.stored[number].state.marks) for number in wanted}, self.rules
+        )
+        for number, start in self._starts.items():
+            if start.fresh:  # so that there is a tail to read from, whenever this worker dies
+                state = self._table.stored[number].state
+                state.marks = marks.encode(start.marks)
+                self._table.stored[number].position = await self._log(number, state.take_changed())
         log.info(
             "restored", partitions=len(wanted), records=records, seconds=round(time.monotonic() - started, 3)
         )
         return records
+
+    def _empty(self) -> StoredPartition:
+        return StoredPartition(self.rules)
+
+    async def follow(self, standbys: Iterable[int]) -> None:
+        """Keep what other workers write of these partitions at hand; ends only where there are none."""
+        await self._reader.follow(standbys, self._empty, self._metrics.set_standby)
+
+    def seeks(self, tps: Iterable[tuple[str, int]]) -> dict[tuple[str, int], int]:
+        """Where to read on, for the topic partitions of which the changelog knows."""
+        return {
+            tp: position
+            for tp in tps
+            if (position := self._starts[tp[1]].marks.positions.get(self._source_of[tp[0]])) is not None
+        }
 
     def open(self, numbers: Iterable[int]) -> None:
         """Begin work on these partitions, whose customers are complete."""
@@ -270,7 +275,9 @@ class Lane:
         opened = sorted(numbers)
         now, apart = time.monotonic(), self._interval / max(len(opened), 1)
         self._units = {
-            number: Unit(number, self._table.stored[number], now + apart * (turn + 1))
+            number: Unit(
+                number, self._table.stored[number], self._starts[number], self.rules, now + apart * (turn + 1)
+            )
             for turn, number in enumerate(opened)
         }
         self.is_open = True

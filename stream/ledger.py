@@ -61,6 +61,11 @@ class Ledger:
     def hand_out(self, tp: TopicPartition, records: int, next_offset: int) -> None:
         """A lot of `records`, ending before `next_offset`, is on its way to the lane."""
         account = self._accounts.setdefault(tp, _Account())
+        if next_offset <= account.handed_to:
+            raise LaneError(
+                f"{tp.topic}/{tp.partition}: offsets went back from {account.handed_to} to {next_offset}",
+                hint="was the topic deleted and made anew? Started again, the worker notices and goes on",
+            )
         account.lots.append((records, next_offset))
         account.in_flight += records
         account.handed_lots += 1

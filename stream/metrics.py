@@ -123,6 +123,7 @@ class Metrics:
         self.registry = CollectorRegistry()
         self._partitions: dict[int, PartitionFigures] = {}
         self._recovering: dict[int, int] = {}
+        self._following: dict[int, int] = {}
         self._timer_states = {"open"}
 
         self._events = self._counter("stream_events", "Events applied.", "source")
@@ -174,6 +175,9 @@ class Metrics:
         self._state_bytes = self._gauge("stream_state_bytes", "Estimated bytes of the customers' states.")
         self._recovery = self._gauge(
             "stream_recovery_remaining_records", "Changelog records still to be read before work begins."
+        )
+        self._standby = self._gauge(
+            "stream_standby_lag_records", "Changelog records that this worker's standby copies are behind."
         )
         self._revision = Info(
             "stream_rules_revision", "The rule set in force, by its revision.", registry=self.registry
@@ -238,10 +242,17 @@ class Metrics:
         self._recovering[partition] = remaining
         self._recovery.set(sum(self._recovering.values()))
 
+    def set_standby(self, partition: int, remaining: int) -> None:
+        """How far behind the copy of another worker's partition is."""
+        self._following[partition] = remaining
+        self._standby.set(sum(self._following.values()))
+
     def forget_partition(self, partition: int) -> None:
         """Another worker has it now: this one's figures of it would stand still for ever."""
         self._partitions.pop(partition, None)
         self._recovering.pop(partition, None)
+        self._following.pop(partition, None)
+        self._standby.set(sum(self._following.values()))
         self._recovery.set(sum(self._recovering.values()))
         self._watermark.remove_by_labels({"partition": str(partition)})
         self._lag.remove_by_labels({"partition": str(partition)})

@@ -27,6 +27,11 @@ DECISIONS = "decisions"
 DEAD_LETTERS = "dead-letters"
 MAX_DEPTH = 64
 
+# Extension attributes of CloudEvents, by which a new owner of a partition knows what was sent (`recall`).
+ID = "ce_id"
+APP = "ce_app"  # whose record it is
+CAUSE = "ce_cause"  # topic/partition/offset of the record that it answers; absent where a timer fired
+
 Headers = tuple[tuple[str, bytes], ...]
 
 _EPOCH = date(1970, 1, 1).toordinal()
@@ -45,13 +50,21 @@ class WireRecord(NamedTuple):  # made in a third of a frozen dataclass' time, on
     headers: Headers
 
 
-def trigger_record(trigger: Trigger, revision: str, sent_at: int) -> WireRecord:
-    """The message for a channel, handed to Kafka at `sent_at` (ms) under the rule set `revision`."""
+class Origin(NamedTuple):
+    """Where records come from: the app, its partition, and the rule set that judged."""
+
+    app_id: str
+    partition: int
+    revision: str
+    topics: Mapping[str, str]  # of the sources, by name
+
+
+def trigger_record(trigger: Trigger, origin: Origin, sent_at: int) -> WireRecord:
+    """The message for a channel, handed to Kafka at `sent_at` (ms)."""
     decision = trigger.decision
-    key = decision.customer_id.encode()
-    source = _source_of_triggers(decision.rule)
-    headers = _cloud_event(_TRIGGER, source, decision.trigger_id, key, iso_time(decision.at))
-    return WireRecord(trigger.topic, key, encode(trigger_body(trigger, revision, sent_at)), headers)
+    headers = _cloud_event(_TRIGGER, _source_of_triggers(decision.rule), decision, origin)
+    value = encode(trigger_body(trigger, origin.revision, sent_at))
+    return WireRecord(trigger.topic, decision.customer_id.encode(), value, headers)
 
 
 def trigger_body(trigger: Trigger, revision: str, sent_at: int | None) -> dict[str, Any]:
@@ -91,12 +104,11 @@ def _consent(consent: ConsentProof) -> dict[str, Any]:
     }
 
 
-def decision_record(decision: Decision, revision: str) -> WireRecord:
-    """What became of a match under the rule set `revision`, for the topic `decisions`."""
-    key = decision.customer_id.encode()
-    source = _source_of_decisions(decision.rule)
-    headers = _cloud_event(_DECISION, source, decision.trigger_id, key, iso_time(decision.at))
-    return WireRecord(DECISIONS, key, encode(decision_body(decision, revision)), headers)
+def decision_record(decision: Decision, origin: Origin) -> WireRecord:
+    """What became of a match, for the topic `decisions`."""
+    headers = _cloud_event(_DECISION, _source_of_decisions(decision.rule), decision, origin)
+    value = encode(decision_body(decision, origin.revision))
+    return WireRecord(DECISIONS, decision.customer_id.encode(), value, headers)
 
 
 def decision_body(decision: Decision, revision: str) -> dict[str, Any]:
@@ -115,8 +127,8 @@ def decision_body(decision: Decision, revision: str) -> dict[str, Any]:
     }
 
 
-def dead_letter_record(letter: DeadLetter, topic: str, partition: int) -> WireRecord:
-    """A record of `topic` that is no event: key, value and headers as they came, then headers of ours."""
+def dead_letter_record(letter: DeadLetter, origin: Origin) -> WireRecord:
+    """A record that is no event: key, value and headers as they came, then headers of ours."""
     return WireRecord(
         topic=DEAD_LETTERS,
         key=letter.record.key,
@@ -125,9 +137,13 @@ def dead_letter_record(letter: DeadLetter, topic: str, partition: int) -> WireRe
             *letter.record.headers,
             ("reason", letter.reason.encode()),
             ("source", letter.source.encode()),
-            ("topic", topic.encode()),  # a source may be called otherwise than its topic
-            ("partition", str(partition).encode()),
+            (
+                "topic",
+                origin.topics[letter.source].encode(),
+            ),  # a source may be called otherwise than its topic
+            ("partition", str(origin.partition).encode()),
             ("offset", str(letter.record.offset).encode()),
+            (APP, origin.app_id.encode()),
         ),
     )
 
@@ -151,16 +167,21 @@ def _event(event: EventRef) -> dict[str, str]:
     return {"name": event.name, "id": event.id, "time": iso_time(event.time)}
 
 
-def _cloud_event(kind: tuple[str, bytes], source: bytes, trigger_id: str, subject: bytes, at: str) -> Headers:
-    return (
+def _cloud_event(kind: tuple[str, bytes], source: bytes, decision: Decision, origin: Origin) -> Headers:
+    headers = (
         _VERSION,
-        ("ce_id", trigger_id.encode()),
+        (ID, decision.trigger_id.encode()),
         ("ce_source", source),
         kind,
-        ("ce_subject", subject),
-        ("ce_time", at.encode()),
+        ("ce_subject", decision.customer_id.encode()),
+        ("ce_time", iso_time(decision.at).encode()),
+        (APP, origin.app_id.encode()),
         _JSON,
     )
+    if decision.offset < 0:
+        return headers
+    topic = origin.topics[decision.source]
+    return (*headers, (CAUSE, f"{topic}/{origin.partition}/{decision.offset}".encode()))
 
 
 @lru_cache(maxsize=4096)

@@ -1,13 +1,13 @@
 """Restoring the customer table from its changelog: the project's own loop, in place of Faust's recovery.
 
 Faust's waits for the record before the high watermark, which a compacted topic may not have, and swallows
-errors of single records. Here: an explicit seek, records applied in bulk, finished when the *position*
-reaches the end offset that was asked for at the start, or when a whole poll says that nothing lies between
-the two (the tail of a compacted topic can be a hole). An error wipes the partition and starts over from the
-beginning, once; a second one ends the worker, because a state with a hole is worse than none.
+errors of single records. Here (`ranges`): an explicit seek, records applied in bulk, finished when the
+*position* reaches the end offset that was asked for at the start. An error wipes the partition and starts
+over from the beginning, once; a second one ends the worker, because a state with a hole is worse than none. A
+Kafka that is away is waited for.
 
-A partition that this worker kept through a rebalance is only brought up to the end: nothing to read, unless
-someone else owned it in between.
+A partition that this worker kept through a rebalance, or followed as a standby, is only brought up to the
+end. A standby is the same loop, again and again.
 
 Tested by tests/integration/test_restore.py.
 """
@@ -16,23 +16,27 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterable
+import time
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from typing import Any
 
 import structlog
-from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka import TopicPartition
+from aiokafka.errors import KafkaError, OffsetOutOfRangeError
 from faust.types import TP
 from mode import Service
 
-from stream.clock import wall_ms
-from stream.errors import LaneError, StateError
+from stream import ranges
+from stream.errors import StateError
 from stream.settings import Settings
 from stream.table import CustomerTable, StoredPartition
 
 log = structlog.get_logger("stream.restore")
 
-FETCH_BYTES = 4 * 1024 * 1024
-POLL_MS = 500
+RETRY_S = 1.0
+FOLLOW_S = 0.5  # pause of a standby between two looks at the changelogs
+TOLD_EVERY_S = 2.0
+BAR = 20
 
 Progress = Callable[[int, int], None]  # (partition number, records still to be read)
 
@@ -51,103 +55,123 @@ class ChangelogReader:
 
         Raises StateError when a record cannot be read on the second try either.
         """
-        wanted = [TopicPartition(self._topic, number) for number in sorted(numbers)]
-        if not wanted:
-            return 0
-        consumer = AIOKafkaConsumer(
-            bootstrap_servers=self._settings.broker,
-            client_id=f"{self._settings.app_id}-restore",
-            enable_auto_commit=False,
-            auto_offset_reset="earliest",
-            max_partition_fetch_bytes=FETCH_BYTES,
-            **self._settings.kafka_security(),
-        )
-        await consumer.start()
-        try:
-            consumer.assign(wanted)
-            return await self._read(consumer, wanted, make)
-        finally:
-            await _close(consumer)
+        numbers = sorted(numbers)
+        read = await self._keep_reading(numbers, make, "restore", self._progress, None)
+        for number in numbers:
+            self._table.stored[number].state.ready()
+        return read
+
+    async def follow(
+        self, numbers: Iterable[int], make: Callable[[], StoredPartition], progress: Progress
+    ) -> None:
+        """Keep these partitions near the end of their changelogs, for ever."""
+        await self._keep_reading(sorted(numbers), make, "standby", progress, FOLLOW_S)
+
+    async def _keep_reading(
+        self,
+        numbers: Sequence[int],
+        make: Callable[[], StoredPartition],
+        purpose: str,
+        progress: Progress,
+        pause: float | None,
+    ) -> int:
+        """Read up to the end, and again and again if there is a `pause` between; the records read."""
+        wanted = [TopicPartition(self._topic, number) for number in numbers]
+        read, failed = 0, set[TopicPartition]()
+        while wanted:
+            try:
+                async with ranges.reader(self._settings, purpose) as consumer:
+                    while True:
+                        async for count in self._read(consumer, wanted, make, failed, progress):
+                            read += count
+                        if pause is None:
+                            return read
+                        await asyncio.sleep(pause)
+            except OffsetOutOfRangeError as error:
+                # Cleaned up below us between two requests: what we hold can no longer be completed.
+                for tp in error.args[0]:
+                    log.warning("restore_begins_anew", partition=tp.partition, reason="the changelog was cut")
+                    self._table.stored[tp.partition] = make()
+            except KafkaError as error:
+                log.warning("restore_waits_for_kafka", error=type(error).__name__)
+                await asyncio.sleep(RETRY_S)
+        return read
 
     async def _read(
-        self, consumer: Any, wanted: list[TopicPartition], make: Callable[[], StoredPartition]
-    ) -> int:
+        self,
+        consumer: Any,
+        wanted: list[TopicPartition],
+        make: Callable[[], StoredPartition],
+        failed: set[TopicPartition],
+        progress: Progress,
+    ) -> AsyncIterator[int]:
+        """Yield the number of records that were applied; `failed`: what has been begun anew already."""
         beginnings = await consumer.beginning_offsets(wanted)
         ends = await consumer.end_offsets(wanted)
+        spans = {}
         for tp in wanted:
             stored = self._table.stored.setdefault(tp.partition, make())
             if not beginnings[tp] <= stored.position <= ends[tp]:
-                # Trimmed below us, or recreated: what we hold can no longer be completed.
+                if stored.position:
+                    log.warning(
+                        "restore_begins_anew",
+                        partition=tp.partition,
+                        reason="the changelog was cut, or made anew",
+                    )
                 self._table.stored[tp.partition] = stored = make()
                 stored.position = beginnings[tp]
-            consumer.seek(tp, stored.position)
-        unfinished = {tp for tp in wanted if self._table.stored[tp.partition].position < ends[tp]}
-        second_try: set[TopicPartition] = set()
-        records_read = 0
-        while unfinished:
-            polled_at = wall_ms()
-            fetched = await consumer.getmany(*unfinished, timeout_ms=POLL_MS)
-            for tp, records in fetched.items():
-                stored = self._table.stored[tp.partition]
-                try:
-                    stored.load(records)
-                except StateError as error:
-                    if tp in second_try:
-                        raise
-                    second_try.add(tp)
-                    log.warning(
-                        "restore_failed",
-                        partition=tp.partition,
-                        error=error.message,
-                        next="from the beginning",
-                    )
-                    self._table.stored[tp.partition] = make()
-                    consumer.seek(tp, beginnings[tp])
-                    continue
-                records_read += len(records)
-                await asyncio.sleep(0)  # heartbeats and health go on during a long restore
-            for tp in list(unfinished):
-                position = await consumer.position(tp)
-                if not fetched and _is_hole(consumer, tp, polled_at, ends[tp]):
-                    position = ends[tp]
-                self._table.stored[tp.partition].position = position
-                self._progress(tp.partition, max(ends[tp] - position, 0))
-                if position >= ends[tp]:
-                    unfinished.discard(tp)
-        for tp in wanted:
-            self._table.stored[tp.partition].state.ready()
-        return records_read
+            spans[tp] = (stored.position, ends[tp])
+        bar = _Bar(sum(end - start for start, end in spans.values()))
+        async for tp, records, position in ranges.read(consumer, spans):
+            stored = self._table.stored[tp.partition]
+            try:
+                stored.load(records)
+            except StateError as error:
+                if tp in failed:
+                    raise
+                failed.add(tp)
+                log.warning(
+                    "restore_begins_anew", partition=tp.partition, reason=error.message, next="once more"
+                )
+                self._table.stored[tp.partition] = stored = make()
+                stored.position = beginnings[tp]
+                consumer.seek(tp, beginnings[tp])
+                continue
+            stored.position = position
+            progress(tp.partition, max(ends[tp] - position, 0))
+            bar.tell(sum(ends[each] - self._table.stored[each.partition].position for each in wanted))
+            await asyncio.sleep(0)  # heartbeats and health go on during a long restore
+            yield len(records)
 
 
-async def _close(consumer: Any) -> None:
-    """Stop a consumer whose `stop` may let the cancellation of its own fetches out, as aiokafka 0.14's does.
+class _Bar:
+    """Progress of a restore in the log: nothing for a short one."""
 
-    Unguarded it reads like a cancellation of the caller: the restore would end without a word.
-    """
-    stopping = asyncio.ensure_future(consumer.stop())
-    await asyncio.wait([stopping])
-    if stopping.cancelled():
-        for fetch in list(consumer._fetcher._pending_tasks):
-            fetch.cancel()
-        await consumer._client.close()
-    else:
-        stopping.result()
+    def __init__(self, records: int) -> None:
+        self._records = records
+        self._begun = self._told = time.monotonic()
 
-
-def _is_hole(consumer: Any, tp: TopicPartition, polled_at: int, end: int) -> bool:
-    """Whether the broker has answered since `polled_at` that it has nothing for us, though its end is beyond
-    `end`.
-
-    Only true of a poll that gave nothing for any partition: a full response leaves partitions out.
-    """
-    answered_at = consumer.last_poll_timestamp(tp)
-    highwater = consumer.highwater(tp)
-    return answered_at is not None and answered_at >= polled_at and highwater is not None and highwater >= end
+    def tell(self, remaining: int) -> None:
+        now = time.monotonic()
+        if now < self._told + TOLD_EVERY_S or self._records <= 0:
+            return
+        self._told = now
+        done = max(self._records - remaining, 0)
+        filled = BAR * done // self._records
+        per_second = done / (now - self._begun)
+        log.info(
+            "restoring",
+            progress=f"[{'#' * filled}{'.' * (BAR - filled)}] {100 * done // self._records}%",
+            remaining=max(remaining, 0),
+            per_second=round(per_second),
+            seconds_left=round(remaining / per_second) if per_second else None,
+        )
 
 
 class Restore(Service):
     """What Faust calls recovery: after each rebalance it makes the table complete, then lets the streams
-    flow.
+    flow. Meanwhile and afterwards it follows the changelogs of the partitions that are others' and for which
+    this worker stands by.
     """
 
     logger = logging.getLogger("faust.restore")  # mode's own lines are Faust's business
@@ -170,31 +194,46 @@ class Restore(Service):
 
     @Service.task
     async def _restore_when_asked(self) -> None:
+        """Work for one assignment after the other; a new one cuts short what is done for the old."""
+        await self._requested.wait()
         while not self.should_stop:
-            if await self.wait_for_stopped(self._requested.wait()):
-                return
             self._requested.clear()
-            generation = self._generation
-            self.in_recovery = self.app.in_recovery = True
+            work = asyncio.ensure_future(self._work())
+            asked = asyncio.ensure_future(self._requested.wait())
             try:
-                numbers = {tp.partition for tp in self.app.consumer.assignment()}
-                await self.app.lane.restore(numbers)
-            except asyncio.CancelledError:
-                if not self.should_stop:  # mode would end this task without a word, and the worker would idle
-                    self.app.fail(LaneError("the restore was cancelled from within"))
-                raise
+                await asyncio.wait([work, asked], return_when=asyncio.FIRST_COMPLETED)
+                if work.done():
+                    work.result()  # it never ends but by an error
+            except Exception as error:  # Faust would log it and go on idle
+                self.app.fail(error)
+                return
             finally:
-                self.in_recovery = self.app.in_recovery = False
-            if generation == self.app.consumer_generation_id and not self._requested.is_set():
-                await self._let_flow(numbers)
+                asked.cancel()
+                work.cancel()
+                await asyncio.wait([work])
+
+    async def _work(self) -> None:
+        app, generation = self.app, self._generation
+        numbers = {tp.partition for tp in app.consumer.assignment()}
+        standbys = {tp.partition for tp in app.assignor.assigned_standbys()} - numbers
+        self.in_recovery = app.in_recovery = True
+        try:
+            await app.lane.restore(numbers, standbys)
+        finally:
+            self.in_recovery = app.in_recovery = False
+        if generation == app.consumer_generation_id:
+            await self._let_flow(numbers)
+        await app.lane.follow(standbys)
+        await asyncio.Event().wait()  # nothing to follow: until the next assignment
 
     async def _let_flow(self, numbers: set[int]) -> None:
-        """Seek to the committed offsets and start fetching: the end of a rebalance, in Faust's own steps."""
+        """Seek to where the work goes on and start fetching: the end of a rebalance, in Faust's own steps."""
         app, consumer = self.app, self.app.consumer
         assignment = consumer.assignment()
         if assignment:
             consumer.resume_partitions(assignment)
             await consumer.perform_seek()
+            await consumer.seek_wait(app.lane.seeks(assignment))
         app.lane.open(numbers)
         self.completed.set()
         app.flow_control.resume()

@@ -108,6 +108,12 @@ class Settings(BaseSettings):
         allow_inf_nan=False,
         description="seconds without a sign of life after which a worker's partitions go to others",
     )
+    standby_replicas: int = Field(
+        0,
+        ge=0,
+        le=10,
+        description="how many other workers keep a copy of each partition's customers, to take over at once",
+    )
     max_in_flight: int = Field(
         10_000, ge=1, description="records of one topic's partition that may be in work at a time"
     )

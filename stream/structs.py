@@ -54,7 +54,8 @@ class Decision(NamedTuple):
     """What became of a match. `trigger_id` is deterministic: same rule definition, customer and cause.
 
     `reason` is None when sent. `at` is the stream time of the judgement: the event's, or the deadline's.
-    `timed` says that a timer fired it (such matches stay out of the latency histogram).
+    `timed` says that a timer fired it (such matches stay out of the latency histogram). `source` and `offset`
+    are of the record that caused it; the offset is -1 where a timer fired.
     """
 
     trigger_id: str
@@ -67,6 +68,16 @@ class Decision(NamedTuple):
     event: EventRef
     at: int
     timed: bool = False
+    source: str = ""
+    offset: int = -1
+
+
+class Told(NamedTuple):
+    """What was said of a match before a crash, and is in Kafka though not in the state. It stays said."""
+
+    outcome: Outcome
+    reason: str | None
+    channel: str
 
 
 class ConsentProof(NamedTuple):

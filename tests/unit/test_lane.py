@@ -19,10 +19,12 @@ from stream.compiler import load_rules
 from stream.errors import LaneError
 from stream.lane import Lane
 from stream.ledger import Ledger, Reach, TopicPartition
+from stream.marks import Marks
 from stream.metrics import Metrics
 from stream.program import RuleSet
 from stream.records import WireRecord
 from stream.table import StoredPartition
+from stream.takeover import Start
 
 START = 1_767_225_600_000
 CLICKS = TopicPartition("clicks", 0)
@@ -81,9 +83,15 @@ class Shop:
         rules = self.rules(RULES)
         self.outbox, self.table, self.ledger = Outbox(), Table(), Ledger(1000)
         self.table.stored[0] = StoredPartition(rules)
-        parts: dict[str, Any] = {"outbox": self.outbox, "table": self.table, "reader": None}
+        parts: dict[str, Any] = {
+            "outbox": self.outbox,
+            "table": self.table,
+            "reader": None,
+            "takeover": None,
+        }
         self.lane = Lane(
             rules=rules,
+            app_id="shop",
             changelog="changelog",
             ledger=self.ledger,
             metrics=Metrics(),
@@ -91,6 +99,7 @@ class Shop:
             interval=0.1,
             **parts,
         )
+        self.lane._starts = {0: Start(Marks(), None, fresh=True)}
         self.lane.open([0])
         self.unit = self.lane._units[0]
         self.offset = 0
@@ -184,7 +193,7 @@ async def test_checkpoints_of_one_partition_take_turns_and_the_loop_goes_on(shop
     """Waiting for one that had just ended span for ever, and the worker never gave its partitions up."""
     await shop.view("c1")
     several = [asyncio.create_task(shop.lane.checkpoint(shop.unit)) for _ in range(3)]
-    for topic in ("web", "decisions", "changelog"):
+    for topic in ("web", "decisions", "changelog", "changelog"):
         await settle()
         shop.outbox.acknowledge(topic)
     await asyncio.wait_for(asyncio.gather(*several), 10)
@@ -264,7 +273,7 @@ async def test_a_partition_that_was_kept_while_the_rules_changed_is_restored_und
     shop: Shop,
 ) -> None:
     """What another worker had written for a new rule was dropped: read under rules that did not know it."""
-    shop.unit.stored.state.take_changed()
+    shop.unit.take_changed()
     assert await shop.lane.close(1)
     new = shop.rules(MORE_RULES)
     await shop.lane.switch(new)
@@ -276,7 +285,11 @@ async def test_a_partition_that_was_kept_while_the_rules_changed_is_restored_und
             read_under.append(make().state.rules)
             return 0
 
-    shop.lane._reader = Reader()  # type: ignore[assignment]
+    class Takeover:
+        async def starts(self, marks: object, rules: RuleSet) -> dict[int, Start]:
+            return {}
+
+    shop.lane._reader, shop.lane._takeover = Reader(), Takeover()  # type: ignore[assignment]
     await shop.lane.restore([0])
     assert read_under == [new, new]
     assert all(each is new for each in read_under)

@@ -30,7 +30,7 @@ LAYERS: dict[str, set[str]] = {
     },
     "runtime": {
         *("transport", "ledger", "table", "restore", "outbox", "lane", "compilation", "reload", "app"),
-        *("broker", "health", "topology"),
+        *("broker", "health", "topology", "ranges", "topicids", "marks", "recall", "takeover", "unit"),
     },
     "hands": {
         "cli",

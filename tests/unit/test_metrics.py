@@ -34,6 +34,7 @@ CONTRACT = {
     "stream_rules_reload_failures_total": set(),
     "stream_dead_letters_total": {"source", "reason"},
     "stream_repeats_total": set(),
+    "stream_standby_lag_records": set(),
 }
 
 

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from stream.records import (
     MAX_DEPTH,
+    Origin,
     WireRecord,
     dead_letter_record,
     decision_record,
@@ -37,7 +38,9 @@ DECISION = Decision(
     at=AT,
     timed=True,
 )
-SUPPRESSED = DECISION._replace(outcome="suppressed", reason="limit", channel=None)
+SUPPRESSED = DECISION._replace(
+    outcome="suppressed", reason="limit", channel=None, timed=False, source="clickstream", offset=17
+)
 TRIGGER = Trigger(
     decision=DECISION,
     topic="triggers.email",
@@ -46,6 +49,9 @@ TRIGGER = Trigger(
     priority=50,
     appended_at=AT - 1_800_000,
 )
+
+
+ORIGIN = Origin("app", 3, "r1", {"clickstream": "clicks"})
 
 
 @dataclasses.dataclass
@@ -71,11 +77,11 @@ def _readable(value: bytes | None) -> str:
 @pytest.mark.parametrize(
     ("name", "record"),
     [
-        ("trigger", trigger_record(TRIGGER, "r1", AT + 3)),
-        ("trigger-bare", trigger_record(TRIGGER._replace(address=None, content={}), "r1", AT)),
-        ("decision-sent", decision_record(DECISION, "r1")),
-        ("decision-suppressed", decision_record(SUPPRESSED, "r1")),
-        ("dead-letter", dead_letter_record(DeadLetter("clickstream", "json", StoredRecord()), "clicks", 3)),
+        ("trigger", trigger_record(TRIGGER, ORIGIN, AT + 3)),
+        ("trigger-bare", trigger_record(TRIGGER._replace(address=None, content={}), ORIGIN, AT)),
+        ("decision-sent", decision_record(DECISION, ORIGIN)),
+        ("decision-suppressed", decision_record(SUPPRESSED, ORIGIN)),
+        ("dead-letter", dead_letter_record(DeadLetter("clickstream", "json", StoredRecord()), ORIGIN)),
     ],
 )
 def test_the_wire_form_is_as_written_down(name: str, record: WireRecord) -> None:
@@ -84,7 +90,7 @@ def test_the_wire_form_is_as_written_down(name: str, record: WireRecord) -> None
 
 
 def test_a_triggers_keys_are_the_contracts_in_its_order() -> None:
-    body = json.loads(trigger_record(TRIGGER, "r1", AT).value or b"")
+    body = json.loads(trigger_record(TRIGGER, ORIGIN, AT).value or b"")
     assert list(body) == [
         *("trigger_id", "rule", "revision", "customer_id", "channel", "address", "variant", "content"),
         *("event", "at", "sent_at", "priority", "goal", "consent"),
@@ -93,7 +99,7 @@ def test_a_triggers_keys_are_the_contracts_in_its_order() -> None:
 
 
 def test_a_decisions_keys_are_the_contracts_in_its_order() -> None:
-    body = json.loads(decision_record(DECISION, "r1").value or b"")
+    body = json.loads(decision_record(DECISION, ORIGIN).value or b"")
     assert list(body) == [
         *("trigger_id", "rule", "revision", "customer_id", "outcome", "reason", "channel", "variant"),
         *("event", "at"),
@@ -101,8 +107,8 @@ def test_a_decisions_keys_are_the_contracts_in_its_order() -> None:
 
 
 def test_a_trigger_and_its_decision_are_two_events() -> None:
-    sent = dict(trigger_record(TRIGGER, "r1", AT).headers)
-    judged = dict(decision_record(DECISION, "r1").headers)
+    sent = dict(trigger_record(TRIGGER, ORIGIN, AT).headers)
+    judged = dict(decision_record(DECISION, ORIGIN).headers)
     assert sent["ce_id"] == judged["ce_id"]
     assert sent["ce_source"] != judged["ce_source"]
 
@@ -112,7 +118,7 @@ def test_a_trigger_and_its_decision_are_two_events() -> None:
 def test_a_dead_letter_is_as_it_came(key: bytes | None, value: bytes | None) -> None:
     headers = (("traceparent", b"00-1"), ("reason", b"theirs"))
     letter = DeadLetter("clickstream", "json", StoredRecord(key=key, value=value, headers=headers))
-    record = dead_letter_record(letter, "clickstream", 0)
+    record = dead_letter_record(letter, ORIGIN)
     assert (record.key, record.value) == (key, value)
     assert record.headers[:2] == headers
     assert dict(record.headers)["reason"] == b"json", "ours come last, and count"
@@ -142,7 +148,7 @@ def test_a_time_after_the_year_9999_is_no_time() -> None:
 @example("\x00\x7f\u2028\ufffe\U0010ffff")
 def test_any_customer_that_an_event_can_name_can_be_written(customer: str) -> None:
     assert orjson.loads(orjson.dumps(customer)) == customer
-    record = decision_record(DECISION._replace(customer_id=customer), "r1")
+    record = decision_record(DECISION._replace(customer_id=customer), ORIGIN)
     assert record.key == customer.encode()
     assert dict(record.headers)["ce_subject"] == customer.encode()
     assert json.loads(record.value or b"")["customer_id"] == customer
@@ -156,7 +162,7 @@ def test_no_event_can_name_a_customer_that_utf_8_cannot_write(text: bytes) -> No
 
 def test_an_emoji_escaped_as_a_pair_in_a_rule_file_does_not_stop_the_worker() -> None:
     content = {"subject": "\ud83d\udc5f \ud800", "body": "ok"}
-    body = json.loads(trigger_record(TRIGGER._replace(content=content), "r1", AT).value or b"")
+    body = json.loads(trigger_record(TRIGGER._replace(content=content), ORIGIN, AT).value or b"")
     assert body["content"] == {"subject": "👟 \ufffd", "body": "ok"}
     assert body["address"] == "zoe@brand.example"
 
@@ -164,7 +170,7 @@ def test_an_emoji_escaped_as_a_pair_in_a_rule_file_does_not_stop_the_worker() ->
 @pytest.mark.parametrize(("opening", "closing"), [("[", "]"), ('{"a":', "}")])
 def test_an_address_nested_without_end_does_not_stop_the_worker(opening: str, closing: str) -> None:
     address = orjson.loads(opening * 1000 + "1" + closing * 1000)
-    value = trigger_record(TRIGGER._replace(address=address), "r1", AT).value or b""
+    value = trigger_record(TRIGGER._replace(address=address), ORIGIN, AT).value or b""
     written = json.loads(value)["address"]
     depth = 0
     while written is not None:

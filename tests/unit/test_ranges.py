@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
-from stream.restore import _close
+from stream.ranges import close
 
 
 class _Client:
@@ -40,7 +40,7 @@ async def test_a_fetch_under_way_when_the_restore_ends_does_not_leave_the_worker
     consumer: Any = _Consumer()
     consumer._fetcher._pending_tasks = {asyncio.create_task(consumer.fetch()) for _ in range(3)}
     await asyncio.sleep(0)
-    await _close(consumer)  # raised CancelledError, which ended the restore task silently
+    await close(consumer)  # raised CancelledError, which ended the restore task silently
     assert consumer._client.closed
     await asyncio.sleep(0)
     assert all(task.cancelled() for task in consumer._fetcher._pending_tasks)

@@ -1,0 +1,98 @@
+"""Reading parts of topics from one offset to another, without a consumer group.
+
+Kafka clients have no such call: the end of a range may be a hole (compaction, a transaction's marker), so it
+is reached by the *position*, not by a record; and where a fetch at the tail answers nothing, only the high
+watermark of that answer says that nothing is there.
+Tested by tests/integration/test_restore.py.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from typing import Any
+
+from aiokafka import AIOKafkaConsumer, TopicPartition
+
+from stream.clock import wall_ms
+from stream.settings import Settings
+
+FETCH_BYTES = 4 * 1024 * 1024
+POLL_MS = 500
+REQUEST_TIMEOUT_MS = 10_000
+
+
+@asynccontextmanager
+async def reader(settings: Settings, purpose: str) -> AsyncIterator[Any]:
+    """A consumer without a group. An offset that is out of range is an error, never a jump elsewhere."""
+    consumer = AIOKafkaConsumer(
+        bootstrap_servers=settings.broker,
+        client_id=f"{settings.app_id}-{purpose}",
+        enable_auto_commit=False,
+        auto_offset_reset="none",
+        max_partition_fetch_bytes=FETCH_BYTES,
+        request_timeout_ms=REQUEST_TIMEOUT_MS,
+        **settings.kafka_security(),
+    )
+    try:
+        await consumer.start()
+        yield consumer
+    finally:
+        await close(consumer)
+
+
+async def read(
+    consumer: Any, ranges: Mapping[TopicPartition, tuple[int, int]]
+) -> AsyncIterator[tuple[TopicPartition, Sequence[Any], int]]:
+    """Yield (topic partition, records, position after them) until each has come to the end of its range.
+
+    Assigns them to the consumer. Who iterates may seek a partition elsewhere, to begin it anew. Records from
+    beyond the end may come along. What comes last has no records, and a position at or beyond the end.
+    """
+    consumer.assign(list(ranges))
+    for tp, (start, _) in ranges.items():
+        consumer.seek(tp, start)
+    unfinished = set(ranges)
+    while unfinished:
+        polled_at = wall_ms()
+        done = [tp for tp in unfinished if await consumer.position(tp) >= ranges[tp][1]]
+        for tp in done:
+            unfinished.discard(tp)
+            yield tp, (), max(await consumer.position(tp), ranges[tp][1])
+        if not unfinished:
+            return
+        fetched = await consumer.getmany(*unfinished, timeout_ms=POLL_MS)
+        for tp, records in fetched.items():
+            yield tp, records, records[-1].offset + 1
+        if fetched:
+            continue
+        for tp in list(unfinished):
+            if _is_hole(consumer, tp, polled_at, ranges[tp][1]):
+                consumer.seek(tp, ranges[tp][1])
+
+
+def _is_hole(consumer: Any, tp: TopicPartition, polled_at: int, end: int) -> bool:
+    """Whether the broker has answered since `polled_at` that it has nothing for us, though its end is beyond
+    `end`.
+
+    Only true of a poll that gave nothing for any partition: a full response leaves partitions out.
+    """
+    answered_at = consumer.last_poll_timestamp(tp)
+    highwater = consumer.highwater(tp)
+    return answered_at is not None and answered_at >= polled_at and highwater is not None and highwater >= end
+
+
+async def close(consumer: Any) -> None:
+    """Stop a consumer whose `stop` may let the cancellation of its own fetches out, as aiokafka 0.14's does.
+
+    Unguarded it reads like a cancellation of the caller: the restore would end without a word.
+    """
+    stopping = asyncio.ensure_future(consumer.stop())
+    await asyncio.wait([stopping])
+    if stopping.cancelled():
+        for fetch in list(consumer._fetcher._pending_tasks):
+            fetch.cancel()
+        await consumer._client.close()
+    else:
+        stopping.result()

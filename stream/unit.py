@@ -1,0 +1,90 @@
+"""A unit of work: one partition number's customers, how far its sources are, and what is not acknowledged.
+
+Tested by tests/unit/test_lane.py.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping, Sequence
+
+from stream import marks
+from stream.marks import Making, Marks
+from stream.program import RuleSet
+from stream.records import WireRecord
+from stream.structs import Result
+from stream.table import StoredPartition
+from stream.takeover import Start
+
+
+class Unit:
+    """One partition number's work. `due`: when to checkpoint next, on the monotonic clock."""
+
+    __slots__ = (
+        "checkpointing",
+        "due",
+        "durable",
+        "given_up",
+        "makings",
+        "number",
+        "positions",
+        "recall",
+        "stored",
+        "tails",
+        "torn",
+        "unacknowledged",
+        "watermark",
+    )
+
+    def __init__(
+        self, number: int, stored: StoredPartition, start: Start, rules: RuleSet, due: float
+    ) -> None:
+        self.number = number
+        self.due = due
+        self.stored = stored
+        self.positions: dict[str, int] = dict(start.marks.positions)  # per source: next offset, not applied
+        self.durable: dict[str, int] = {}
+        self.makings: Mapping[str, Making] = start.marks.makings
+        self.tails: dict[str, int] = dict(start.marks.tails)  # per topic: what follows may be unknown later
+        self.recall = start.recall
+        self.unacknowledged: set[asyncio.Future[int]] = set()
+        self.checkpointing = asyncio.Lock()
+        self.torn = False
+        self.given_up = False
+        self.watermark: int | None = None
+        for source, making in self.makings.items():
+            stored.state.rebase(source, making.base)
+        stored.state.told = {}
+        if self.recall is not None:
+            self.recall.enter(stored.state, rules)
+
+    def advance(self, result: Result, topics: Mapping[str, str]) -> None:
+        """Take over how far the engine came. `topics`: of the sources."""
+        self.positions.update(result.positions)
+        self.watermark = result.watermark
+        if self.recall is not None and self.recall.is_over(
+            {topics[source]: position for source, position in self.positions.items()}, self.watermark
+        ):
+            self.recall = None
+            self.stored.state.told = {}
+
+    def await_shipped(self, topic: str, acknowledged: asyncio.Future[int]) -> None:
+        """Note a parcel on its way to `topic`. Once it has come, the tail of the topic begins after it: all
+        in it was decided before any later checkpoint begins.
+        """
+        self.unacknowledged.add(acknowledged)
+        if self.recall is None:
+            acknowledged.add_done_callback(lambda parcel: self._note_tail(topic, parcel))
+
+    def _note_tail(self, topic: str, parcel: asyncio.Future[int]) -> None:
+        if not parcel.cancelled() and parcel.exception() is None:
+            self.tails[topic] = max(self.tails.get(topic, 0), parcel.result())
+
+    def without_repeats(self, records: Sequence[WireRecord]) -> Sequence[WireRecord]:
+        """The records without those that a former owner had written."""
+        return records if self.recall is None else self.recall.without_repeats(records)
+
+    def take_changed(self) -> list[tuple[bytes, bytes]]:
+        """What the changelog is to be told: customers that changed, and after them the marks."""
+        self.stored.state.marks = marks.encode(Marks(self.positions, self.makings, self.tails))
+        return self.stored.state.take_changed()
