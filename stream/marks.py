@@ -43,7 +43,8 @@ class Marks:
 
 
 def encode(marks: Marks) -> bytes:
-    return orjson.dumps([VERSION, marks.positions, marks.makings, marks.tails], option=orjson.OPT_SORT_KEYS)
+    makings = {source: list(making) for source, making in marks.makings.items()}
+    return orjson.dumps([VERSION, marks.positions, makings, marks.tails], option=orjson.OPT_SORT_KEYS)
 
 
 def decode(data: bytes) -> Marks | None:

@@ -29,6 +29,7 @@ class Rec:
     timestamp: int
     value: bytes | None
     key: bytes | None = b"k"
+    headers: Sequence[tuple[str, bytes]] = ()
 
 
 def rec(offset: int, at: int, event: str = "view", customer: Any = "c1", **fields: Any) -> Rec:
