@@ -22,9 +22,10 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import structlog
+from faust.types import TP
 
 from stream import marks
 from stream.clock import Clock
@@ -261,13 +262,14 @@ class Lane:
         """Keep what other workers write of these partitions at hand; ends only where there are none."""
         await self._reader.follow(standbys, self._empty, self._metrics.set_standby)
 
-    def seeks(self, tps: Iterable[tuple[str, int]]) -> dict[tuple[str, int], int]:
-        """Where to read on, for the topic partitions of which the changelog knows."""
-        return {
-            tp: position
-            for tp in tps
-            if (position := self._starts[tp[1]].marks.positions.get(self._source_of[tp[0]])) is not None
-        }
+    def seeks(self, tps: Iterable[TP], committed: Mapping[TP, int | None]) -> dict[TP, int]:
+        """Where to read on: where the changelog says, else where the group does, else at the beginning."""
+        found = {}
+        for tp in tps:
+            start, source = self._starts[tp.partition], self._source_of[tp.topic]
+            position = start.marks.positions.get(source)
+            found[tp] = (committed.get(tp) or start.begins[source]) if position is None else position
+        return found
 
     def open(self, numbers: Iterable[int]) -> None:
         """Begin work on these partitions, whose customers are complete."""

@@ -233,7 +233,7 @@ class Restore(Service):
         if assignment:
             consumer.resume_partitions(assignment)
             await consumer.perform_seek()
-            await consumer.seek_wait(app.lane.seeks(assignment))
+            await consumer.seek_wait(app.lane.seeks(assignment, consumer._committed_offset))
         app.lane.open(numbers)
         self.completed.set()
         app.flow_control.resume()

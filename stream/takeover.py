@@ -39,11 +39,12 @@ RETRY_S = 1.0
 class Start:
     """Where the work on a partition goes on. `marks.positions` lacks a source that was never applied.
 
-    `recall` is None where nothing was written that the customers do not know of. `fresh`: there were no
-    marks.
+    `begins`: by source, the first offset that its topic has. `recall` is None where nothing was written that
+    the customers do not know of. `fresh`: there were no marks.
     """
 
     marks: Marks
+    begins: Mapping[str, int]
     recall: Recall | None
     fresh: bool
 
@@ -90,7 +91,15 @@ async def _starts(
             },
         )
     recalls = await _recall(consumer, found, ends, app_id)
-    return {number: Start(found[number], recalls.get(number), marks[number] is None) for number in marks}
+    return {
+        number: Start(
+            found[number],
+            {source: begins[TopicPartition(topic, number)] for source, topic in sources.items()},
+            recalls.get(number),
+            fresh=marks[number] is None,
+        )
+        for number in marks
+    }
 
 
 def _sources(

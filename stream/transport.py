@@ -20,7 +20,7 @@ Tested by tests/integration/test_lane.py on real Kafka.
 from __future__ import annotations
 
 import logging
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Mapping
 from typing import Any, cast
 
 from faust.transport.drivers import aiokafka as driver
@@ -100,13 +100,12 @@ class Consumer(driver.Consumer):
 
     async def getmany(self, timeout: float) -> AsyncIterator[tuple[TP, ConsumerMessage]]:
         """Yield one message per topic partition that has new records; its offset is the last record's."""
-        fetch, active = cast(Any, await self._wait_next_records(timeout))
         generation = self.app.consumer_generation_id
+        fetch, active = cast(Any, await self._wait_next_records(timeout))
         if fetch is None or self.should_stop:
             return
-        if not self.flow_active:
-            # As Faust does: what was fetched while the flow stood still is read again.
-            await self.perform_seek()
+        if not self.flow_active or self.app.consumer_generation_id != generation:
+            await self._seek_back(fetch)
             return
         lots = [
             (tp, records) for tp, records in fetch.items() if records and (active is None or tp in active)
@@ -119,6 +118,17 @@ class Consumer(driver.Consumer):
             if not self.flow_active or self.app.consumer_generation_id != generation:
                 return  # a rebalance has begun: the ledger forgets, the records are read again
             yield tp, self._lot_message(tp, records)
+
+    async def _seek_back(self, fetch: Mapping[TP, list[Any]]) -> None:
+        """What was fetched across a rebalance is not handed out but read again, wherever it still is ours.
+
+        The consumer's position is beyond it: left there, it would be skipped. (Faust seeks to the committed
+        offsets, and does nothing where there are none.)
+        """
+        if ours := self.assignment():
+            await self.seek_wait(
+                {tp: records[0].offset for tp, records in fetch.items() if records and tp in ours}
+            )
 
     def _lot_message(self, tp: TP, records: list[Any]) -> ConsumerMessage:
         last = records[-1]

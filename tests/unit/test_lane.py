@@ -99,7 +99,7 @@ class Shop:
             interval=0.1,
             **parts,
         )
-        self.lane._starts = {0: Start(Marks(), None, fresh=True)}
+        self.lane._starts = {0: Start(Marks(), {}, None, fresh=True)}
         self.lane.open([0])
         self.unit = self.lane._units[0]
         self.offset = 0
