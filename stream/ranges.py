@@ -42,6 +42,15 @@ async def reader(settings: Settings, purpose: str) -> AsyncIterator[Any]:
         await close(consumer)
 
 
+async def span(
+    consumer: Any, tps: Sequence[TopicPartition]
+) -> tuple[dict[TopicPartition, int], dict[TopicPartition, int]]:
+    """The beginning and end offsets of topic partitions, as of now."""
+    # Or each topic's metadata would be waited for by itself, a tenth of a second each.
+    await consumer._client.set_topics({tp.topic for tp in tps})
+    return await consumer.beginning_offsets(tps), await consumer.end_offsets(tps)
+
+
 async def read(
     consumer: Any, ranges: Mapping[TopicPartition, tuple[int, int]]
 ) -> AsyncIterator[tuple[TopicPartition, Sequence[Any], int]]:

@@ -106,8 +106,7 @@ class ChangelogReader:
         progress: Progress,
     ) -> AsyncIterator[int]:
         """Yield the number of records that were applied; `failed`: what has been begun anew already."""
-        beginnings = await consumer.beginning_offsets(wanted)
-        ends = await consumer.end_offsets(wanted)
+        beginnings, ends = await ranges.span(consumer, wanted)
         spans = {}
         for tp in wanted:
             stored = self._table.stored.setdefault(tp.partition, make())

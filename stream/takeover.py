@@ -24,7 +24,7 @@ from aiokafka.errors import KafkaError
 
 from stream.marks import Making, Marks
 from stream.program import RuleSet
-from stream.ranges import read, reader
+from stream.ranges import read, reader, span
 from stream.recall import Recall
 from stream.records import DEAD_LETTERS, DECISIONS
 from stream.settings import Settings
@@ -75,8 +75,7 @@ async def _starts(
     ids = await topic_ids(consumer._client, sorted(set(sources.values())))
     inputs = [TopicPartition(topic, number) for number in marks for topic in set(sources.values())]
     written = [TopicPartition(topic, number) for number in marks for topic in outputs]
-    begins = await consumer.beginning_offsets([*inputs, *written])
-    ends = await consumer.end_offsets([*inputs, *written])
+    begins, ends = await span(consumer, [*inputs, *written])
     found = {}
     for number, known in marks.items():
         found[number] = Marks(
