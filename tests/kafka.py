@@ -18,6 +18,7 @@ from typing import Any, TypeVar
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.errors import KafkaError, for_code
+from aiokafka.protocol.admin import DeleteGroupsRequest
 from aiokafka.structs import ConsumerRecord
 
 POLL_SECONDS = 0.02
@@ -62,6 +63,16 @@ def end_offsets(bootstrap: str, topics: Sequence[str]) -> dict[TopicPartition, i
 def committed(bootstrap: str, group: str, topics: Sequence[str]) -> dict[TopicPartition, int]:
     """What the group has committed on these topics; partitions without a commit are left out."""
     return _run(_committed(bootstrap, group, topics))
+
+
+def delete_topics(bootstrap: str, topics: Sequence[str]) -> None:
+    """Delete topics and wait until they are gone."""
+    _run(_delete_topics(bootstrap, topics))
+
+
+def delete_offsets(bootstrap: str, group: str) -> None:
+    """Delete a group, which must have no members, with all that it has committed."""
+    _run(_delete_group(bootstrap, group))
 
 
 def eventually(condition: Callable[[], T], timeout: float = 20, message: str = "the condition holds") -> T:
@@ -174,6 +185,28 @@ async def _create_topics(
             )
 
         await eventually_async(complete, 20, f"{', '.join(partitions)} have leaders")
+
+
+async def _delete_topics(bootstrap: str, topics: Sequence[str]) -> None:
+    async with _admin(bootstrap) as admin:
+        await admin.delete_topics(list(topics))
+
+        async def gone() -> bool:
+            described = await admin.describe_topics(list(topics))
+            return all(each["error_code"] == UNKNOWN_TOPIC for each in described)
+
+        await eventually_async(gone, 20, f"{', '.join(topics)} are gone")
+
+
+async def _delete_group(bootstrap: str, group: str) -> None:
+    async with _admin(bootstrap) as admin:
+
+        async def deleted() -> bool:
+            coordinator = await admin.find_coordinator(group)
+            answer = await admin._send_request(DeleteGroupsRequest([group]), coordinator)
+            return not answer.results[0][1]
+
+        await eventually_async(deleted, 30, f"the group {group} is deleted")
 
 
 async def _produce(bootstrap: str, topic: str, records: list[Produced]) -> None:
