@@ -262,6 +262,12 @@ class Lane:
         """Keep what other workers write of these partitions at hand; ends only where there are none."""
         await self._reader.follow(standbys, self._empty, self._metrics.set_standby)
 
+    def missing(self, assignment: Iterable[TP]) -> set[str]:
+        """The sources' topics that an assignment lacks, though it has the same partitions of others."""
+        assigned = set(assignment)
+        numbers = {tp.partition for tp in assigned}
+        return {topic for topic in self._source_of for n in numbers if TP(topic, n) not in assigned}
+
     def seeks(self, tps: Iterable[TP], committed: Mapping[TP, int | None]) -> dict[TP, int]:
         """Where to read on: where the changelog says, else where the group does, else at the beginning."""
         found = {}

@@ -34,6 +34,7 @@ from stream.table import CustomerTable, StoredPartition
 log = structlog.get_logger("stream.restore")
 
 RETRY_S = 1.0
+REJOIN_S = 2.0
 FOLLOW_S = 0.5  # pause of a standby between two looks at the changelogs
 TOLD_EVERY_S = 2.0
 BAR = 20
@@ -213,7 +214,12 @@ class Restore(Service):
 
     async def _work(self) -> None:
         app, generation = self.app, self._generation
-        numbers = {tp.partition for tp in app.consumer.assignment()}
+        assignment = app.consumer.assignment()
+        numbers = {tp.partition for tp in assignment}
+        while missing := app.lane.missing(assignment):
+            log.warning("waits_for_topics", missing=sorted(missing), hint="were they deleted?")
+            await app.consumer.rejoin_with(missing)
+            await asyncio.sleep(REJOIN_S)  # a new assignment ends this
         standbys = {tp.partition for tp in app.assignor.assigned_standbys()} - numbers
         self.in_recovery = app.in_recovery = True
         try:

@@ -72,6 +72,15 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
                 consumer.pause(tp)
         return fetch
 
+    async def rejoin_with(self, topics: set[str]) -> None:
+        """See `Consumer.rejoin_with`. A static member that comes back is given its old assignment, too."""
+        await self.call_thread(self._rejoin_with, self._ensure_consumer(), topics)
+
+    async def _rejoin_with(self, consumer: Any, topics: set[str]) -> None:
+        await consumer._client.force_metadata_update()
+        if all(consumer._client.cluster.partitions_for_topic(topic) for topic in topics):
+            consumer._coordinator.request_rejoin()
+
 
 def _reach(consumer: Any) -> Iterator[tuple[TopicPartition, Reach]]:
     subscription = consumer._subscription.subscription
@@ -129,6 +138,10 @@ class Consumer(driver.Consumer):
             await self.seek_wait(
                 {tp: records[0].offset for tp, records in fetch.items() if records and tp in ours}
             )
+
+    async def rejoin_with(self, topics: set[str]) -> None:
+        """Join the group anew if these topics exist by now: the assignment was made without them."""
+        await self._thread.rejoin_with(topics)
 
     def _lot_message(self, tp: TP, records: list[Any]) -> ConsumerMessage:
         last = records[-1]
