@@ -54,6 +54,7 @@ import orjson
 import stream.arms
 from stream._codec import decode_reached, encode_reached
 from stream._value import ABSENT
+from stream.errors import StateError
 
 cdef object ERROR = ABSENT
 cdef object loads = orjson.loads
@@ -300,6 +301,14 @@ cdef class PartitionState:
             lane.reached = reached.get(lane.name, -1)
         self.floor = reached.get("", -1)
         self.reached_taken = value
+
+    def load_all(self, records not None):
+        """Takes records of the changelog, see `load`; the StateError of a bad one says its offset."""
+        for record in records:
+            try:
+                self.load(record.key, record.value)
+            except StateError as error:
+                raise StateError(f"offset {record.offset}: {error.message}", hint=error.hint) from error
 
     def rebase(self, str source not None, int64_t base):
         """From now on counts a source's offsets from `base`, which is beyond all that were applied of it.

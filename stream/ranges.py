@@ -16,6 +16,7 @@ from typing import Any
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from stream.clock import wall_ms
+from stream.rawrecords import give_raw_records
 from stream.settings import Settings
 
 FETCH_BYTES = 4 * 1024 * 1024
@@ -25,7 +26,7 @@ REQUEST_TIMEOUT_MS = 10_000
 
 @asynccontextmanager
 async def reader(settings: Settings, purpose: str) -> AsyncIterator[Any]:
-    """A consumer without a group. An offset that is out of range is an error, never a jump elsewhere."""
+    """A consumer of raw records without a group. An offset out of range is an error, never a jump."""
     consumer = AIOKafkaConsumer(
         bootstrap_servers=settings.broker,
         client_id=f"{settings.app_id}-{purpose}",
@@ -37,6 +38,7 @@ async def reader(settings: Settings, purpose: str) -> AsyncIterator[Any]:
     )
     try:
         await consumer.start()
+        give_raw_records(consumer)
         yield consumer
     finally:
         await close(consumer)

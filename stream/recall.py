@@ -24,7 +24,7 @@ from stream.engine import PartitionState
 from stream.errors import StateError
 from stream.program import RuleSet
 from stream.records import APP, CAUSE, DEAD_LETTERS, DECISIONS, WireRecord
-from stream.structs import Outcome, Told
+from stream.structs import Outcome, Record, Told
 
 Key = tuple[str, ...]  # what makes a record of a topic the same as one that was written before
 
@@ -40,20 +40,19 @@ class Recall:
     causes: dict[str, int] = field(default_factory=dict)  # source's topic: offset of the last cause
     latest: int = -1  # the latest time at which a timer had fired
 
-    def read(self, record: Any) -> None:
-        """Take in a record of a tail; StateError if it says that it is ours and cannot be read."""
+    def read(self, topic: str, record: Record) -> None:
+        """Take in a record of a topic's tail; StateError if it says that it is ours and cannot be read."""
         headers = dict(record.headers)
         if headers.get(APP) != self.app_id.encode():
             return
         try:
-            self.written.add(_key(record.topic, headers, record.value))
+            self.written.add(_key(topic, headers, record.value))
             self._note_cause(headers)
-            if record.topic != DEAD_LETTERS:
-                self._take(record.topic, headers, orjson.loads(record.value))
+            if topic != DEAD_LETTERS:
+                self._take(topic, headers, orjson.loads(record.value or b""))
         except (KeyError, ValueError, TypeError) as error:
             raise StateError(
-                f"{record.topic}/{record.partition} offset {record.offset}: no record of this app, though "
-                "its headers say so"
+                f"{topic} offset {record.offset}: no record of this app, though its headers say so"
             ) from error
 
     def _note_cause(self, headers: Mapping[str, bytes]) -> None:

@@ -128,7 +128,7 @@ class ChangelogReader:
                 stored.load(records)
             except StateError as error:
                 if tp in failed:
-                    raise
+                    raise StateError(f"{tp.topic}/{tp.partition} {error.message}", hint=error.hint) from error
                 failed.add(tp)
                 log.warning(
                     "restore_begins_anew", partition=tp.partition, reason=error.message, next="once more"

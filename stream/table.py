@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Iterable
+from collections.abc import Sequence
 from typing import Any
 
 from faust.tables.manager import TableManager
@@ -18,8 +18,8 @@ from faust.tables.table import Table
 from faust.types import TP
 
 from stream.engine import PartitionState
-from stream.errors import StateError
 from stream.program import RuleSet
+from stream.structs import Record
 
 NAME = "customers"
 
@@ -33,16 +33,9 @@ class StoredPartition:
         self.state = PartitionState(rules)
         self.position = 0
 
-    def load(self, records: Iterable[Any]) -> None:
-        """Apply changelog records; a StateError names topic, partition and offset, never the customer."""
-        for record in records:
-            try:
-                self.state.load(record.key, record.value)
-            except StateError as error:
-                raise StateError(
-                    f"{record.topic}/{record.partition} offset {record.offset}: {error.message}",
-                    hint=error.hint,
-                ) from error
+    def load(self, records: Sequence[Record]) -> None:
+        """Apply changelog records; a StateError names the offset, never the customer."""
+        self.state.load_all(records)
 
 
 class CustomerTable(Table[str, Any]):

@@ -154,7 +154,7 @@ async def _recall(
     count = 0
     async for tp, records, _ in read(consumer, ranges):
         for record in records:
-            recalls.setdefault(tp.partition, Recall(app_id)).read(record)
+            recalls.setdefault(tp.partition, Recall(app_id)).read(tp.topic, record)
         count += len(records)
     recalls = {number: recall for number, recall in recalls.items() if recall.written}
     if count:

@@ -11,6 +11,7 @@ Assignment, rebalance, agents and topics stay Faust's. What is replaced, and why
     _getmany       partitions with enough in flight are paused: that is the back-pressure. What is fetched
                    already is still taken, because aiokafka fetches nothing else from a broker while records
                    of one of its partitions lie about.
+    on_start       has the client give raw records (see `rawrecords`).
     _fetch_records runs in the consumer's thread and returns, with the records, how far partitions were read
                    at that very moment; asked later, records on their way between the threads would be missed.
 
@@ -28,6 +29,7 @@ from faust.types import TP, ConsumerMessage
 from mode import Service
 
 from stream.ledger import Ledger, Reach, TopicPartition
+from stream.rawrecords import give_raw_records
 
 # While a partition is paused, the others are waited for no longer than this: it is looked at again soon.
 PAUSED_TIMEOUT_S = 0.02
@@ -53,6 +55,11 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
         consumer = super()._create_worker_consumer(transport)
         consumer._fetch_max_wait_ms = FETCH_MAX_WAIT_MS
         return consumer
+
+    async def on_start(self) -> None:
+        """Start the client, in the thread."""
+        await super().on_start()
+        give_raw_records(self._ensure_consumer())
 
     async def _fetch_records(
         self,

@@ -31,6 +31,7 @@ LAYERS: dict[str, set[str]] = {
     "runtime": {
         *("transport", "ledger", "table", "restore", "outbox", "lane", "compilation", "reload", "app"),
         *("broker", "health", "topology", "ranges", "topicids", "marks", "recall", "takeover", "unit"),
+        "rawrecords",
     },
     "hands": {
         "cli",

@@ -22,12 +22,11 @@ from tests.unit.enginekit import DAY, MINUTE, T0, Rules, rec
 class Written:
     """A record as it is read back from its topic."""
 
-    topic: str
     key: bytes | None
     value: bytes | None
     headers: Sequence[tuple[str, bytes]]
-    partition: int = 0
     offset: int = 0
+    timestamp: int = 0
 
 
 def rules_of(limit: int = 1) -> RuleSet:
@@ -50,7 +49,7 @@ def play(rules: RuleSet, state: PartitionState, *records: Any) -> tuple[Result, 
 def recall_of(wires: Sequence[WireRecord], app_id: str = "app") -> Recall:
     recall = Recall(app_id)
     for wire in wires:
-        recall.read(Written(*wire))
+        recall.read(wire.topic, Written(*wire[1:]))
     return recall
 
 
@@ -143,6 +142,6 @@ def test_it_is_over_when_the_causes_are_applied_and_not_before() -> None:
 
 
 def test_what_says_that_it_is_ours_and_is_not_stops_the_worker_without_naming_anyone() -> None:
-    with pytest.raises(StateError, match="triggers/3 offset 9") as caught:
-        Recall("app").read(Written("triggers", b"secret@example.com", b"{}", [("ce_app", b"app")], 3, 9))
+    with pytest.raises(StateError, match="triggers offset 9") as caught:
+        Recall("app").read("triggers", Written(b"secret@example.com", b"{}", [("ce_app", b"app")], 9))
     assert "secret" not in str(caught.value)

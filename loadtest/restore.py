@@ -1,0 +1,114 @@
+"""Restoring a worker with an empty disk: customers a second from the changelog, until it is ready.
+
+    python -m loadtest.restore [--customers 1000000] [--rounds 3]
+
+The changelog is filled with the states of the `wide` workload under REF-500, under new ids until there are
+`--customers`; then a real worker is started on it, `--rounds` times, each with an id of the group of its own
+and a Kafka of this command. Seconds are the worker's own (`restored` in its log); it is probed meanwhile.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from statistics import median
+
+from aiokafka import AIOKafkaProducer
+
+from loadtest.load import create_topics
+from loadtest.micro.state import _play
+from loadtest.rulesets import stage
+from loadtest.worker import Worker
+from loadtest.workloads import PARTITIONS, partition_of
+from stream.broker import EmbeddedKafka
+from stream.compiler import load_rules
+from stream.settings import Settings, load
+from stream.topology import admin_client, changelog_topic, settle
+
+APP = "restored"
+BATCH_BYTES = 256 * 1024
+
+
+def _values(rules: Path, events: int, customers: int) -> Iterator[tuple[bytes, bytes]]:
+    """(key, byte form) of so many customers."""
+    state = _play(load_rules(rules), events)
+    known = [(key, value) for key, value in state.take_changed() if key]
+    for number in range(customers):
+        key, value = known[number % len(known)]
+        yield b"%b-%d" % (key, number), value
+
+
+async def _fill(settings: Settings, rules: Path, events: int, customers: int) -> int:
+    async with admin_client(settings) as admin:
+        await create_topics(admin, "", 1)
+    await settle(settings, load_rules(rules))
+    producer = AIOKafkaProducer(bootstrap_servers=settings.broker, max_batch_size=BATCH_BYTES)
+    await producer.start()
+    size, topic = 0, changelog_topic(APP)
+    batches = {number: producer.create_batch() for number in range(PARTITIONS)}
+    for key, value in _values(rules, events, customers):
+        number = partition_of(key)
+        size += len(value)
+        if batches[number].append(key=key, value=value, timestamp=None) is None:
+            await producer.send_batch(batches[number], topic, partition=number)
+            batches[number] = producer.create_batch()
+            batches[number].append(key=key, value=value, timestamp=None)
+    for number, batch in batches.items():
+        await producer.send_batch(batch, topic, partition=number)
+    await producer.stop()
+    return size
+
+
+async def _measure(settings: Settings, directory: Path, rules: Path, number: int) -> tuple[float, int, int]:
+    """(seconds of the restore, customers, peak memory) of one worker."""
+    folder = directory / str(number)
+    folder.mkdir()
+    with Worker(
+        folder, rules, APP, {"STREAM_BROKER": settings.broker, "STREAM_LOG_FORMAT": "json"}
+    ) as worker:
+        began = time.monotonic()
+        probes = 0
+        while not await worker.ready():
+            worker.check()
+            probes += 1
+            await asyncio.sleep(0.1)
+        log = (folder / f"{APP}.log").read_text(encoding="utf-8").splitlines()
+        restored = next(json.loads(line) for line in log if '"restored"' in line)
+        print(f"ready after {time.monotonic() - began:.1f} s, {probes} probes answered meanwhile")
+        await asyncio.sleep(1.5)  # the gauges are set once a second
+        customers = (await worker.reading()).customers
+        return restored["seconds"], customers, worker.peak_memory()
+
+
+async def run(customers: int, rounds: int, events: int) -> None:
+    with EmbeddedKafka() as kafka, tempfile.TemporaryDirectory() as temporary:
+        directory = Path(temporary)
+        rules = stage("ref500", directory)
+        settings = load({"STREAM_BROKER": kafka.bootstrap, "STREAM_APP_ID": APP}, env_file=None)
+        size = await _fill(settings, rules, events, customers)
+        print(f"{customers:,} customers in the changelog, {size / customers:.0f} bytes each")
+        taken = []
+        for number in range(rounds):
+            seconds, found, memory = await _measure(settings, directory, rules, number)
+            assert found == customers, f"{found} customers came back of {customers}"
+            taken.append(customers / seconds)
+            print(f"{customers / seconds:,.0f} customers/s, peak memory {memory / 2**20:,.0f} MiB")
+        print(f"customers/s: {min(taken):,.0f} / {median(taken):,.0f} / {max(taken):,.0f}")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--customers", type=int, default=1_000_000)
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--events", type=int, default=1_000_000)
+    given = parser.parse_args()
+    asyncio.run(run(given.customers, given.rounds, given.events))
+
+
+if __name__ == "__main__":
+    main()
