@@ -16,7 +16,7 @@ from contextlib import asynccontextmanager
 from typing import Any, TypeVar
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
-from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from aiokafka.admin import AIOKafkaAdminClient, NewTopic, RecordsToDelete
 from aiokafka.errors import KafkaError, for_code
 from aiokafka.protocol.admin import DeleteGroupsRequest
 from aiokafka.structs import ConsumerRecord
@@ -68,6 +68,11 @@ def committed(bootstrap: str, group: str, topics: Sequence[str]) -> dict[TopicPa
 def delete_topics(bootstrap: str, topics: Sequence[str]) -> None:
     """Delete topics and wait until they are gone."""
     _run(_delete_topics(bootstrap, topics))
+
+
+def delete_records(bootstrap: str, before: Mapping[TopicPartition, int]) -> None:
+    """Delete the records before these offsets, as retention does."""
+    _run(_delete_records(bootstrap, before))
 
 
 def delete_offsets(bootstrap: str, group: str) -> None:
@@ -196,6 +201,11 @@ async def _delete_topics(bootstrap: str, topics: Sequence[str]) -> None:
             return all(each["error_code"] == UNKNOWN_TOPIC for each in described)
 
         await eventually_async(gone, 20, f"{', '.join(topics)} are gone")
+
+
+async def _delete_records(bootstrap: str, before: Mapping[TopicPartition, int]) -> None:
+    async with _admin(bootstrap) as admin:
+        await admin.delete_records({tp: RecordsToDelete(offset) for tp, offset in before.items()})
 
 
 async def _delete_group(bootstrap: str, group: str) -> None:
