@@ -23,6 +23,7 @@ from stream.compiler import check_rules
 from stream.errors import RuleFileError
 from stream.health import Health, HealthServer
 from stream.lane import Lane
+from stream.lease import Lease
 from stream.ledger import Ledger
 from stream.metrics import Metrics
 from stream.outbox import Outbox
@@ -84,6 +85,7 @@ class StreamApp(faust.App):
 
     def __init__(self, settings: Settings, rules: RuleSet, topology: Topology, metrics: Metrics) -> None:
         self.ledger = Ledger(settings.max_in_flight)
+        self.lease = Lease(settings.session_timeout)
         super().__init__(
             settings.app_id,
             broker=[f"lane://{address}" for address in settings.broker.split(",")],
@@ -108,7 +110,7 @@ class StreamApp(faust.App):
         )
         self.restore = Restore(self, beacon=self.beacon)
         self.table = CustomerTable(self, partitions=topology.partitions)
-        self.outbox = Outbox(settings, self.fail)
+        self.outbox = Outbox(settings, self.lease, self.fail)
         reader = ChangelogReader(settings, topology.changelog, self.table, metrics.set_recovery)
         self.lane = Lane(
             rules=rules,
@@ -121,6 +123,7 @@ class StreamApp(faust.App):
             ledger=self.ledger,
             metrics=metrics,
             clock=Clock(wall_ms, by_event_time=settings.clock == "event"),
+            lease=self.lease,
             interval=settings.commit_interval,
         )
         self.tables.add(self.table)

@@ -31,6 +31,7 @@ from stream import marks
 from stream.clock import Clock
 from stream.engine import preparing, process
 from stream.errors import LaneError
+from stream.lease import Lease
 from stream.ledger import Ledger, TopicPartition
 from stream.metrics import Metrics, PartitionFigures
 from stream.outbox import Outbox
@@ -65,6 +66,7 @@ class Lane:
         ledger: Ledger,
         metrics: Metrics,
         clock: Clock,
+        lease: Lease,
         interval: float,
     ) -> None:
         self.rules = rules
@@ -78,6 +80,7 @@ class Lane:
         self._ledger = ledger
         self._metrics = metrics
         self._clock = clock
+        self._lease = lease
         self._interval = interval
         self._units: dict[int, Unit] = {}
         self._starts: dict[int, Start] = {}
@@ -93,10 +96,13 @@ class Lane:
         if unit is None:
             return  # taken from us while the lot was on its way; its new owner reads it
         self._ledger.take(TopicPartition(topic, number))
+        await self._lease.wait()
+        if self._units.get(number) is not unit:
+            return
         more = self._step(unit, {self._source_of[topic]: records})
         while more:
             await asyncio.sleep(0)
-            more = self._units.get(number) is unit and self._step(unit, {})
+            more = self._lease.held and self._units.get(number) is unit and self._step(unit, {})
 
     def _step(self, unit: Unit, records: dict[str, Sequence[Record]]) -> bool:
         """One call of the engine and shipping of what it decided; whether there is more at hand."""
@@ -188,7 +194,7 @@ class Lane:
         async with asyncio.TaskGroup() as checkpoints:
             while True:
                 now = time.monotonic()
-                for unit in self._units.values():
+                for unit in self._units.values() if self._lease.held else ():
                     if not unit.checkpointing.locked() and (now >= unit.due or self._is_pressed(unit)):
                         unit.due = now + self._interval
                         checkpoints.create_task(self.checkpoint(unit))
@@ -203,7 +209,7 @@ class Lane:
             await asyncio.sleep(TICK_S)
             self._ticked_at = time.monotonic()
             for unit in list(self._units.values()):
-                while self._units.get(unit.number) is unit and self._step(unit, {}):
+                while self._lease.held and self._units.get(unit.number) is unit and self._step(unit, {}):
                     await asyncio.sleep(0)
                 await asyncio.sleep(0)  # a step can take long: the state may have other rules to adopt
 
@@ -301,9 +307,11 @@ class Lane:
         self.is_open = False
         for unit in units:
             unit.stored.state.forget_pending()
-        checkpoints = [asyncio.ensure_future(self.checkpoint(unit)) for unit in units]
-        if not checkpoints:
+        if not units:
             return True
+        if not self._lease.held:  # others may own them by now: nothing may be written for them
+            deadline = 0
+        checkpoints = [asyncio.ensure_future(self.checkpoint(unit)) for unit in units]
         done, late = await asyncio.wait(checkpoints, timeout=deadline)
         for unit, task in zip(units, checkpoints, strict=True):
             if task in late or task.exception() is not None:
@@ -312,4 +320,5 @@ class Lane:
                 self._table.drop(unit.number)
         if late:
             log.warning("not_durable_in_time", partitions=len(late), deadline=deadline)
+            await self._outbox.abandon()
         return not late and all(task.exception() is None for task in done)

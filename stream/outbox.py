@@ -16,18 +16,22 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
+from itertools import chain
 from typing import Any
 
 from aiokafka import AIOKafkaProducer
-from aiokafka.errors import KafkaConnectionError
+from aiokafka.errors import KafkaConnectionError, NodeNotReadyError
+from aiokafka.protocol.produce import ProduceRequest
 
 from stream.clock import wall_ms
 from stream.errors import BrokerError, LaneError
+from stream.lease import Lease
 from stream.ledger import TopicPartition
 from stream.records import WireRecord
 from stream.settings import Settings
 
 BATCH_BYTES = 256 * 1024
+CUT_S = 5.0
 REQUEST_BYTES = 20 * 1024 * 1024  # a dead letter may be as large as the broker allows
 
 
@@ -44,8 +48,9 @@ class _Parcel:
 class Outbox:
     """Ships records. One per worker; use it from the event loop it was started in."""
 
-    def __init__(self, settings: Settings, on_error: Callable[[BaseException], None]) -> None:
+    def __init__(self, settings: Settings, lease: Lease, on_error: Callable[[BaseException], None]) -> None:
         self._settings = settings
+        self._lease = lease
         self._on_error = on_error
         self._producer: AIOKafkaProducer | None = None
         self._waiting: dict[TopicPartition, _Parcel] = {}
@@ -70,6 +75,7 @@ class Outbox:
             raise BrokerError(
                 f"no Kafka answers at {self._settings.broker}", hint="see STREAM_BROKER"
             ) from error
+        _send_under(self._lease, producer.client)
         self._producer = producer
 
     async def stop(self) -> None:
@@ -77,6 +83,21 @@ class Outbox:
         await asyncio.gather(*self._carriers.values(), return_exceptions=True)
         if self._producer is not None:
             await self._producer.stop()
+
+    async def abandon(self) -> None:
+        """Forget all that was shipped and is not acknowledged: the partitions are lost, and so is the right
+        to write what they say. A new connection is made; nothing that waits on the old one goes out.
+        """
+        old, self._producer = self._producer, None
+        for carrier in self._carriers.values():
+            carrier.cancel()
+        await asyncio.gather(*self._carriers.values(), return_exceptions=True)
+        for parcel in self._waiting.values():
+            parcel.acknowledged.cancel()
+        self._waiting.clear()
+        if old is not None:
+            await _cut(old)
+            await self.start()
 
     def ship(self, topic: str, partition: int, records: Sequence[WireRecord]) -> asyncio.Future[int]:
         """Send `records` in order; the future gives the offset after the parcel that they travel in.
@@ -98,6 +119,9 @@ class Outbox:
             while (parcel := self._waiting.pop(tp, None)) is not None:
                 try:
                     parcel.acknowledged.set_result(await self._send(tp, parcel.records))
+                except asyncio.CancelledError:
+                    parcel.acknowledged.cancel()
+                    raise
                 except Exception as error:  # whatever it is, who waits and the worker are told
                     parcel.acknowledged.set_exception(error)
                     parcel.acknowledged.exception()  # retrieved: the worker is told below, waiting or not
@@ -110,6 +134,7 @@ class Outbox:
         producer = self._producer
         if producer is None:
             raise LaneError("the outbox is used before its start")
+        await self._lease.wait()
         under_way: list[Any] = []
         sent = 0
         while sent < len(records):
@@ -120,6 +145,30 @@ class Outbox:
         for builder, future in under_way:
             end = (await future).offset + builder.record_count()
         return end
+
+
+def _send_under(lease: Lease, client: Any) -> None:
+    """Let no batch leave without the lease: batches wait in the client, too, and it tries again by itself."""
+    send = client.send
+
+    async def send_if_held(node_id: int, request: Any, **more: Any) -> Any:
+        if isinstance(request, ProduceRequest) and not lease.held:
+            raise NodeNotReadyError("the lease of this worker's partitions has run out")
+        return await send(node_id, request, **more)
+
+    client.send = send_if_held
+
+
+async def _cut(producer: AIOKafkaProducer) -> None:
+    """End a producer without sending what waits in it; its own `stop` sends all, for as long as it takes."""
+    producer._closed = True
+    sender = producer._sender.sender_task
+    await producer.client.close()
+    accumulator = producer._message_accumulator
+    for batch in [*accumulator._pending_batches, *chain.from_iterable(accumulator._batches.values())]:
+        batch.future.cancel()
+    sender.cancel()
+    await asyncio.wait([sender], timeout=CUT_S)
 
 
 def _fill(builder: Any, records: Sequence[WireRecord], start: int) -> int:

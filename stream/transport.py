@@ -24,13 +24,16 @@ import logging
 from collections.abc import AsyncIterator, Iterator, Mapping
 from typing import Any, cast
 
+from aiokafka.protocol.group import HeartbeatRequest, SyncGroupRequest
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP, ConsumerMessage
 from mode import Service
 
+from stream.lease import Lease
 from stream.ledger import Ledger, Reach, TopicPartition
 from stream.rawrecords import give_raw_records
 
+RENEWING = (HeartbeatRequest, SyncGroupRequest)
 # While a partition is paused, the others are waited for no longer than this: it is looked at again soon.
 PAUSED_TIMEOUT_S = 0.02
 # aiokafka has one fetch per broker under way: a long one, of topics at their end, holds up the others.
@@ -60,6 +63,7 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
         """Start the client, in the thread."""
         await super().on_start()
         give_raw_records(self._ensure_consumer())
+        _renew_with(self._ensure_consumer()._coordinator, cast(Any, self.app).lease)
 
     async def _fetch_records(
         self,
@@ -87,6 +91,20 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
         await consumer._client.force_metadata_update()
         if all(consumer._client.cluster.partitions_for_topic(topic) for topic in topics):
             consumer._coordinator.request_rejoin()
+
+
+def _renew_with(coordinator: Any, lease: Lease) -> None:
+    """Have a group's client renew the lease with each answer that counts for the coordinator."""
+    send = coordinator._send_req
+
+    async def send_and_renew(request: Any) -> Any:
+        asked_at = lease.now()
+        answer = await send(request)
+        if isinstance(request, RENEWING) and answer.error_code == 0:
+            lease.renew(asked_at)
+        return answer
+
+    coordinator._send_req = send_and_renew
 
 
 def _reach(consumer: Any) -> Iterator[tuple[TopicPartition, Reach]]:

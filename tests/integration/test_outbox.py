@@ -2,13 +2,23 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 from aiokafka.errors import KafkaError
 
+from stream.lease import Lease
 from stream.outbox import Outbox
 from stream.records import WireRecord
 from stream.settings import load
 from tests.kafka import consume_all, create_topics
+
+
+def held() -> Lease:
+    """A lease that is held."""
+    lease = Lease(600)
+    lease.renew(lease.now())
+    return lease
 
 
 def record(topic: str, number: int, size: int = 10) -> WireRecord:
@@ -21,7 +31,7 @@ async def test_records_arrive_in_the_order_of_the_calls_whatever_their_number(
     topic = f"{prefix}-out"
     create_topics(kafka, {topic: 2})
     errors: list[BaseException] = []
-    outbox = Outbox(load({}, {"broker": kafka}, env_file=None), errors.append)
+    outbox = Outbox(load({}, {"broker": kafka}, env_file=None), held(), errors.append)
     await outbox.start()
     futures = []
     number = 0
@@ -43,7 +53,7 @@ async def test_records_arrive_in_the_order_of_the_calls_whatever_their_number(
 async def test_what_waits_when_the_worker_stops_is_still_sent(kafka: str, prefix: str) -> None:
     topic = f"{prefix}-out"
     create_topics(kafka, {topic: 1})
-    outbox = Outbox(load({}, {"broker": kafka}, env_file=None), lambda error: None)
+    outbox = Outbox(load({}, {"broker": kafka}, env_file=None), held(), lambda error: None)
     await outbox.start()
     outbox.ship(topic, 0, [record(topic, n) for n in range(3)])
     await outbox.stop()
@@ -54,9 +64,41 @@ async def test_a_record_that_kafka_refuses_is_told_and_not_swallowed(kafka: str,
     topic = f"{prefix}-small"
     create_topics(kafka, {topic: 1}, {"max.message.bytes": "1000"})
     errors: list[BaseException] = []
-    outbox = Outbox(load({}, {"broker": kafka}, env_file=None), errors.append)
+    outbox = Outbox(load({}, {"broker": kafka}, env_file=None), held(), errors.append)
     await outbox.start()
     with pytest.raises(KafkaError):
         await outbox.ship(topic, 0, [record(topic, 0, 5000)])
     assert len(errors) == 1
     await outbox.stop()
+
+
+async def test_nothing_leaves_without_the_lease_and_what_was_abandoned_never_does(
+    kafka: str, prefix: str
+) -> None:
+    """A process that was stopped for a minute woke up and sent what it had ready, beside the new owner's."""
+    topic = f"{prefix}-out"
+    create_topics(kafka, {topic: 1})
+    now = [0.0]
+    lease = Lease(10, lambda: now[0])
+    lease.renew(0)
+    errors: list[BaseException] = []
+    outbox = Outbox(load({}, {"broker": kafka}, env_file=None), lease, errors.append)
+    await outbox.start()
+    await outbox.ship(topic, 0, [record(topic, 0)])
+    producer = outbox._producer
+    assert producer is not None
+    ready = outbox.ship(topic, 0, [record(topic, 1)])
+    while not producer._message_accumulator._batches:  # it waits in the client itself by now
+        await asyncio.sleep(0)
+    now[0] = 60
+    later = outbox.ship(topic, 0, [record(topic, 2)])
+    await asyncio.sleep(0.3)
+    assert not ready.done()
+    await outbox.abandon()
+    assert ready.cancelled()
+    assert later.cancelled()
+    lease.renew(60)
+    await outbox.ship(topic, 0, [record(topic, 3)])
+    await outbox.stop()
+    assert [each.value.split(b":")[0] for each in consume_all(kafka, [topic])] == [b"0", b"3"]
+    assert not errors

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 from collections import Counter
 
 import pytest
@@ -128,3 +129,24 @@ def test_a_standby_takes_over_without_reading_the_changelog_again(shop: Shop) ->
         assert [each["partitions"] for each in restored] == [PARTITIONS]
         assert restored[0]["records"] < 20, "a standby had them all"
     assert {each["content"]["spend"] for each in shop.triggers()} == {"1.0"}  # type: ignore[index]
+
+
+def test_a_worker_that_was_stopped_and_wakes_up_sends_nothing_for_what_it_has_lost(shop: Shop) -> None:
+    settings = {"session_timeout": "6", "commit_interval": "1"}
+    with shop.worker("a", **settings) as zombie, shop.worker("b", **settings) as heir:
+        zombie.until_ready()
+        heir.until_ready()
+        for turn in range(20):  # so that it is stopped in the midst of work
+            produce(shop.bootstrap, shop.clicks, views(shop, 8, 50, START + 50 * turn * MINUTE))
+        zombie.signal(signal.SIGSTOP)
+        eventually(lambda: len(shop.triggers()) >= 8 * 1000, 60, "the other has done it all")
+        zombie.signal(signal.SIGCONT)
+        produce(shop.bootstrap, shop.clicks, views(shop, 8, 50, START + 1000 * MINUTE))
+        zombie.until_ready()
+        heir.until_ready()
+        zombie.until_caught_up(shop.sources)
+        assert zombie.stop() == 0
+        assert heir.stop() == 0
+    assert set(Counter(each["trigger_id"] for each in shop.triggers()).values()) == {1}
+    for customer in range(8):
+        assert shop.views_of(customer) == [str(n) for n in range(1, 1051)]

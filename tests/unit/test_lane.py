@@ -18,6 +18,7 @@ from stream.clock import Clock
 from stream.compiler import load_rules
 from stream.errors import LaneError
 from stream.lane import Lane
+from stream.lease import Lease
 from stream.ledger import Ledger, Reach, TopicPartition
 from stream.marks import Marks
 from stream.metrics import Metrics
@@ -52,6 +53,10 @@ class Outbox:
 
     def __init__(self) -> None:
         self.parcels: list[tuple[str, list[WireRecord], asyncio.Future[int]]] = []
+        self.abandoned = False
+
+    async def abandon(self) -> None:
+        self.abandoned = True
 
     def ship(self, topic: str, partition: int, records: Sequence[WireRecord]) -> asyncio.Future[int]:
         acknowledged: asyncio.Future[int] = asyncio.get_running_loop().create_future()
@@ -83,6 +88,8 @@ class Shop:
         rules = self.rules(RULES)
         self.outbox, self.table, self.ledger = Outbox(), Table(), Ledger(1000)
         self.table.stored[0] = StoredPartition(rules)
+        self.lease = Lease(60)
+        self.lease.renew(self.lease.now())
         parts: dict[str, Any] = {
             "outbox": self.outbox,
             "table": self.table,
@@ -96,6 +103,7 @@ class Shop:
             ledger=self.ledger,
             metrics=Metrics(),
             clock=Clock(by_event_time=True),
+            lease=self.lease,
             interval=0.1,
             **parts,
         )
@@ -293,3 +301,18 @@ async def test_a_partition_that_was_kept_while_the_rules_changed_is_restored_und
     await shop.lane.restore([0])
     assert read_under == [new, new]
     assert all(each is new for each in read_under)
+
+
+async def test_without_the_lease_nothing_is_applied_or_written(shop: Shop) -> None:
+    """Others may own the partitions by now: a stopped process does not know."""
+    await shop.view("c1")
+    shop.lane._lease = Lease(60)
+    waiting = asyncio.create_task(shop.view("c1"))
+    await settle()
+    assert len(shop.shipped("web")) == 1
+    assert not await shop.lane.close(60), "it does not wait either"
+    assert shop.outbox.abandoned
+    assert 0 not in shop.table.stored
+    shop.lane._lease.renew(shop.lane._lease.now())
+    await asyncio.wait_for(waiting, 5)
+    assert len(shop.shipped("web")) == 1, "it is read again by whoever owns it now"

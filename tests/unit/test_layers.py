@@ -32,6 +32,7 @@ LAYERS: dict[str, set[str]] = {
         *("transport", "ledger", "table", "restore", "outbox", "lane", "compilation", "reload", "app"),
         *("broker", "health", "topology", "ranges", "topicids", "marks", "recall", "takeover", "unit"),
         "rawrecords",
+        "lease",
     },
     "hands": {
         "cli",
