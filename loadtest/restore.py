@@ -3,8 +3,8 @@
     python -m loadtest.restore [--customers 1000000] [--rounds 3]
 
 The changelog is filled with the states of the `wide` workload under REF-500, under new ids until there are
-`--customers`; then a real worker is started on it, `--rounds` times, each with an id of the group of its own
-and a Kafka of this command. Seconds are the worker's own (`restored` in its log); it is probed meanwhile.
+`--customers`; then a real worker is started on it, and killed when it is ready, `--rounds` times. Seconds are
+the worker's own (`restored` in its log); it is probed meanwhile.
 """
 
 from __future__ import annotations
@@ -69,7 +69,10 @@ async def _measure(settings: Settings, directory: Path, rules: Path, number: int
     folder = directory / str(number)
     folder.mkdir()
     with Worker(
-        folder, rules, APP, {"STREAM_BROKER": settings.broker, "STREAM_LOG_FORMAT": "json"}
+        folder,
+        rules,
+        APP,
+        {"STREAM_BROKER": settings.broker, "STREAM_LOG_FORMAT": "json", "STREAM_INSTANCE_ID": "a"},
     ) as worker:
         began = time.monotonic()
         probes = 0
