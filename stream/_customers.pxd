@@ -20,6 +20,11 @@ cdef class Customers:
     cdef Timers heap
     cdef int64_t due                                # no timer is due before it
     cdef Py_ssize_t waiting                         # instances with a deadline
+    cdef readonly Py_ssize_t hollow                 # customers of which only the timers' place is here
+    cdef readonly Py_ssize_t fetched                # customers read from the store
+    cdef object store                               # where customers are that are not here; None: all are
+    cdef Py_ssize_t hand                            # where `evict` goes on
+    cdef list dues
     cdef bint loaded                                # records were loaded, the timers are to be made anew
 
     cdef int enter(self, Customer customer, list ranks) except -1
@@ -28,6 +33,12 @@ cdef class Customers:
     cdef int move(self, Customer customer) except -1
     cdef int get_to_know(self, Customer customer) except -1
     cdef Customer find(self, str id)
+    cdef Customer fetch(self, str id)
+    cdef int hollow_out(self, Customer customer) except -1
+    cdef int fill(self, Customer customer) except -1
+    cdef Customer read(self, str id)
+    cdef int enter_fetched(self, Customer customer) except -1
+    cdef int note_due(self, bytes key, Customer customer, bint listed) except -1
     cdef Customer ensure(self, str id)
     cdef int touch(self, Customer customer) except -1
     cdef int open(self, Customer customer, Instance instance) except -1

@@ -19,24 +19,44 @@ that a customer that comes along later keeps just those parts that were never go
 
 A changed customer is encoded when it is taken, not when it changes: ten changes are one record.
 
+With a store. Customers are read when they are needed, and leave again by `evict`, which may be called when the
+store has all that was taken: what is left out can be read back exactly. Of a customer with timers the id and
+its place stay (it is `hollow`): an entry that comes too early, if anything. `dues` tells the store of
+these, so that opening one needs no look at the others:
+
+    due         deadline count      8 and 4 bytes, of the first timer and of all; -1: the customer has parts
+                                    that the rules do not know, with timers maybe, and is not left out
+
+Customers are evicted by the second chance: who was used since the hand last came by stays. A definition
+that went and came back finds its parts again in customers that were in the store meanwhile, as after a restart.
+
 Cost: a look-up is one of `_byid`; opening or closing an instance under 0.5 us.
 Tested by tests/unit/test_state.py and tests/unit/test_engine.py.
 """
 
 cimport cython
 from libc.stdint cimport int64_t, uint8_t, uint32_t
+from libc.string cimport memcpy
 
 from stream._instances cimport HeadC, Instance, next_head, source_of
 from stream._layout cimport Layout
 from stream._packed cimport span
-from stream._state cimport Customer, SendC, next_part, next_send
+from stream._state cimport HOLLOW, Customer, SendC, next_part, next_send
 from stream._timers cimport TimerC, Timers
 
 from stream._codec import decode, encode, know
-from stream.errors import StateError
+from stream.errors import StateError, StoreError
 
 cdef int64_t NEVER = 0x7FFFFFFFFFFFFFFF
 cdef int MAX_CUSTOMER_ID = 256
+cdef int LEAVING = -2
+
+cdef struct DueC:
+    int64_t deadline
+    uint32_t count
+
+cdef enum:
+    DUE = 12            # bytes of it
 
 cdef enum:     # places of the kinds in what `moves_of` gives
     SOURCES = 0
@@ -57,6 +77,7 @@ cdef class Customers:
         self.moves = {}
         self.foreign = []
         self.changed = []
+        self.dues = []
         self.heap = Timers()
         self.due = NEVER
 
@@ -81,24 +102,126 @@ cdef class Customers:
     def load(self, bytes key not None, bytes value):
         """Takes one changelog record; a value of None deletes. StateError if either is corrupt."""
         cdef Customer customer, old
-        try:
-            id = key.decode()
-        except UnicodeDecodeError:
-            raise StateError("a key of the changelog is not UTF-8") from None
-        if not 1 <= len(id) <= MAX_CUSTOMER_ID:
-            raise StateError("a key of the changelog is no customer id")
+        cdef bint listed
+        id = id_of(key)
         customer = decode(self.layout, id, value, self.generation) if value is not None else None
         self.heap.clear()
         self.due = NEVER
         self.loaded = True
         old = self.table.remove(id)
+        listed = old is not None and old.listed
         if old is not None:
             self.state_bytes -= old.size
+            self.hollow -= old.generation == HOLLOW
+        if self.store is not None:
+            self.note_due(key, customer, listed)
+            if customer is not None and not customer.listed:
+                return      # it is read when it is needed
         if customer is not None:
             self.state_bytes += customer.size
             self.table.put(customer)
             if customer.rare.foreign is not None:
                 self.foreign.append(customer)
+            elif self.store is not None:
+                self.hollow_out(customer)
+
+    def stand_in(self, bytes key not None, bytes due not None):
+        """Takes what the store knows of a customer's timers. StateError if that is corrupt."""
+        cdef Customer customer
+        cdef DueC what
+        cdef const char *at = due
+        if len(due) != DUE:
+            raise StateError("the store's note of a customer's timers is corrupt")
+        memcpy(&what.deadline, at, 8)
+        memcpy(&what.count, at + 8, 4)
+        customer = Customer(id_of(key), self.layout, HOLLOW)
+        customer.listed = True
+        self.table.put(customer)
+        self.hollow += 1
+        self.loaded = True
+        if what.deadline < 0:
+            self.fill(customer)
+        else:
+            customer.timer, customer.opened = what.deadline, what.count
+
+    def read_from(self, store):
+        """From now on customers that are not here are in `store`: `get(key)`, `distrust()`."""
+        self.store = store
+
+    def take_dues(self):
+        """(key, due) for the store of each customer taken or loaded since the last call; None: no more."""
+        dues, self.dues = self.dues, []
+        return dues
+
+    cdef int note_due(self, bytes key, Customer customer, bint listed) except -1:
+        """Notes what the store is to know of a customer's timers. `listed`: it knows something so far."""
+        cdef DueC what
+        cdef char note[DUE]
+        cdef HeadC head
+        if customer is not None and (customer.rare.foreign is not None or customer.first_timer(&head)):
+            what.deadline = -1 if customer.rare.foreign is not None else head.deadline
+            what.count = count_timers(customer)
+            memcpy(note, &what.deadline, 8)
+            memcpy(note + 8, &what.count, 4)
+            customer.listed = True
+            self.dues.append((key, note[:DUE]))
+        elif listed:
+            if customer is not None:
+                customer.listed = False
+            self.dues.append((key, None))
+        return 0
+
+    cdef int hollow_out(self, Customer customer) except -1:
+        cdef HeadC head
+        if customer.timer == NEVER and customer.first_timer(&head):
+            customer.timer, customer.timer_rank = head.deadline, 0
+        self.state_bytes -= customer.size
+        customer.size = 0
+        customer.hollow(count_timers(customer))
+        self.hollow += 1
+        return 0
+
+    def evict(self, Py_ssize_t keep):
+        """Leaves to the store what was not used of late, until `keep` customers are whole; how many left.
+
+        To be called when the store has all that was taken, and before anything else is taken.
+        """
+        cdef Customer customer
+        cdef Timers heap = self.heap
+        cdef Py_ssize_t at, left = 0, kept = 0, surplus = self.table.n - self.hollow - keep
+        if surplus <= 0 or self.loaded:
+            return 0
+        leaving = []
+        for _ in range(2 * self.table.room):
+            if surplus == len(leaving):
+                break
+            self.hand = (self.hand + 1) & (self.table.room - 1)
+            customer = self.table.at(self.hand)
+            if customer is None or customer.generation < 0 or customer.changed:
+                continue
+            if customer.used or customer.rare.foreign is not None:
+                customer.used = False
+            elif not customer.listed:
+                customer.generation = LEAVING
+                leaving.append(customer)
+            elif customer.timer == NEVER:
+                self.touch(customer)    # the rules have dropped its timers; the store must know that
+            else:
+                self.hollow_out(customer)
+                surplus -= 1
+                left += 1
+        if leaving:
+            for at in range(heap.n):
+                customer = <Customer> heap.heap[at].customer
+                if customer.generation != LEAVING and is_place(&heap.heap[at]):
+                    heap.heap[kept] = heap.heap[at]
+                    kept += 1
+            heap.n = kept
+            heap.order()
+            for customer in leaving:
+                self.state_bytes -= customer.size
+                self.table.remove(customer.id)
+        return left + len(leaving)
 
     def rebuild_timers(self):
         """Makes the timers anew from the customers, after `load`."""
@@ -107,7 +230,7 @@ cdef class Customers:
         self.loaded = False
         for at in range(self.table.room):
             customer = self.table.at(at)
-            if customer is not None:
+            if customer is not None and customer.generation != HOLLOW:
                 self.move(customer)
         self.heap.clear()
         self.waiting = 0
@@ -123,6 +246,10 @@ cdef class Customers:
         cdef HeadC head
         cdef const uint8_t *at = <const uint8_t *> customer.applied + customer.instances_at
         cdef int rank
+        if customer.generation == HOLLOW:
+            self.waiting += customer.opened
+            customer.timer_rank = 0
+            return self.heap.put(customer.timer, 0, customer)
         customer.timer = NEVER
         while at != <const uint8_t *> customer.applied + customer.sends_at:
             next_head(&at, customer.base, &head)
@@ -148,7 +275,10 @@ cdef class Customers:
             customer.changed = False
             self.state_bytes += len(value) - customer.size
             customer.size = len(value)
-            taken.append((customer.id.encode(), value))
+            key = customer.id.encode()
+            taken.append((key, value))
+            if self.store is not None:
+                self.note_due(key, customer, customer.listed)
         self.changed = []
         return taken
 
@@ -171,10 +301,14 @@ cdef class Customers:
         for at in range(heap.n):
             customer = <Customer> heap.heap[at].customer
             if is_place(&heap.heap[at]):
+                with_timers.append((customer, customer.timer))
                 customer.timer = NEVER          # so that it is taken once
-                with_timers.append(customer)
-        for customer in with_timers:
-            self.enter(customer, self.moves_of(customer)[RULES])
+        for customer, deadline in with_timers:
+            if customer.generation == HOLLOW:
+                customer.timer = deadline
+                self.enter(customer, None)
+            else:
+                self.enter(customer, self.moves_of(customer)[RULES])
         self.heap.order()
         self.due = self.heap.heap[0].deadline if self.heap.n else NEVER
         strangers, self.foreign = self.foreign, []
@@ -205,15 +339,13 @@ cdef class Customers:
         cdef Customer moved
         if customer.generation == self.generation:
             return 0
+        if customer.generation == HOLLOW:
+            return self.fill(customer)
         moved = Customer(customer.id, self.layout)
         moved.base = customer.base
         copy_parts(customer, moved, self.moves_of(customer))
-        customer.applied, moved.applied = moved.applied, customer.applied
-        customer.traits_at, customer.instances_at, customer.sends_at = (
-            moved.traits_at, moved.instances_at, moved.sends_at
-        )
-        customer.end, customer.room, customer.opened = moved.end, moved.room, moved.opened
-        customer.layout, customer.generation = self.layout, self.generation
+        moved.generation = self.generation
+        customer.take_over(moved)
         if customer.rare.foreign is not None:
             self.get_to_know(customer)
         return 0
@@ -234,9 +366,66 @@ cdef class Customers:
     cdef Customer find(self, str id):
         """The customer, or None."""
         cdef Customer customer = self.table.find(id)
-        if customer is not None:
-            self.move(customer)
+        if customer is None:
+            return self.fetch(id)
+        self.move(customer)
+        customer.used = True
         return customer
+
+    cdef Customer fetch(self, str id):
+        """A customer that is not here, from the store; None if there is none."""
+        cdef Customer customer
+        if self.store is None:
+            return None
+        customer = self.read(id)
+        if customer is not None:
+            self.table.put(customer)
+            self.enter_fetched(customer)
+        return customer
+
+    cdef int fill(self, Customer customer) except -1:
+        """Reads from the store what a hollow customer lacks."""
+        cdef Customer whole = self.read(customer.id)
+        if whole is None:
+            raise self.distrusted("lacks a customer that has timers")
+        self.hollow -= 1
+        self.waiting -= customer.opened
+        customer.base, customer.size, customer.rare = whole.base, whole.size, whole.rare
+        customer.take_over(whole)
+        return self.enter_fetched(customer)
+
+    cdef Customer read(self, str id):
+        """A customer as the store has it; None if it has none."""
+        value = self.store.get(id.encode())
+        self.fetched += 1
+        if value is None:
+            return None
+        try:
+            return decode(self.layout, id, value, self.generation)
+        except StateError as error:
+            raise self.distrusted(error.message) from error
+
+    def distrusted(self, str reason):
+        """The error of a store that is found to be wrong; it is not opened again."""
+        self.store.distrust()
+        return StoreError(f"the store is corrupt: {reason}", hint="it is made anew at the next start")
+
+    cdef int enter_fetched(self, Customer customer) except -1:
+        """Enters what was read: its size, its timers if they come before its place."""
+        cdef HeadC head
+        cdef bint waits = customer.first_timer(&head)
+        customer.used = True
+        self.state_bytes += customer.size
+        self.waiting += count_timers(customer)
+        if waits and comes_before(head.deadline, head.rank, customer):
+            customer.timer, customer.timer_rank = head.deadline, head.rank
+            self.heap.push(head.deadline, head.rank, customer)
+            self.due = min(self.due, head.deadline)
+        if customer.rare.foreign is not None:
+            self.foreign.append(customer)
+        if (waits or customer.rare.foreign is not None) and not customer.listed:
+            self.touch(customer)        # other rules wrote it: the store must learn of its timers
+        return 0
 
     cdef Customer ensure(self, str id):
         cdef Customer customer = self.find(id)
@@ -324,6 +513,28 @@ cdef class Customers:
                 break
         self.due = self.heap.heap[0].deadline if self.heap.n else NEVER
         return 0
+
+
+cdef str id_of(bytes key):
+    """The customer id of a record's key. StateError if it is none."""
+    try:
+        id = key.decode()
+    except UnicodeDecodeError:
+        raise StateError("a key of the changelog is not UTF-8") from None
+    if not 1 <= len(id) <= MAX_CUSTOMER_ID:
+        raise StateError("a key of the changelog is no customer id")
+    return id
+
+
+cdef uint32_t count_timers(Customer customer) noexcept:
+    """Instances that have a deadline."""
+    cdef HeadC head
+    cdef uint32_t count = 0
+    cdef const uint8_t *at = <const uint8_t *> customer.applied + customer.instances_at
+    while at != <const uint8_t *> customer.applied + customer.sends_at:
+        next_head(&at, customer.base, &head)
+        count += head.deadline != NEVER
+    return count
 
 
 cdef bint comes_before(int64_t deadline, int rank, Customer customer) noexcept:

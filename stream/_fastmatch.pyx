@@ -350,6 +350,32 @@ cdef class PartitionState:
             self.reached_taken = reached
         return taken
 
+    def keep_in(self, store):
+        """From now on not all customers are here, see `_customers`; `store` has `get(key)` and `distrust()`."""
+        self.table.read_from(store)
+
+    def stand_in(self, bytes key not None, bytes due not None):
+        """Takes what `take_dues` gave for a customer that is only in the store."""
+        self.table.stand_in(key, due)
+
+    def take_dues(self):
+        """(key, due) of the customers taken or loaded since the last call, for the store; due None: none."""
+        return self.table.take_dues()
+
+    def evict(self, Py_ssize_t keep):
+        """Leaves customers to the store until `keep` are here; it must have all that was taken."""
+        return self.table.evict(keep)
+
+    @property
+    def live(self):
+        """Customers that are in memory: with a store, not all."""
+        return len(self.table) - self.table.hollow
+
+    @property
+    def fetched(self):
+        """How often the store was asked for a customer."""
+        return self.table.fetched
+
     def forget_pending(self):
         """Drops what is at hand but not applied: it will be read again."""
         cdef Lane lane

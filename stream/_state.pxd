@@ -7,6 +7,7 @@ from stream._layout cimport Ids, Layout
 from stream._value cimport ValueC
 
 cdef enum:
+    HOLLOW = -1         # the generation of a customer that is in the store but for its id and its timers' place
     MAX_INSTANCES = 16  # open ones of a rule; and as many messages of it that wait for the end of quiet hours
 
 cdef enum Section:
@@ -47,18 +48,22 @@ cdef class Customer:
     cdef int64_t *applied                           # the block: first offsets by source slot, -1: none
     cdef uint32_t traits_at, instances_at, sends_at, end    # where the sections are
     cdef uint32_t room                              # bytes that the block takes
-    cdef uint32_t opened                            # sequence of the instance opened last
-    cdef int generation                             # of the layout, in its partition
+    cdef uint32_t opened                            # sequence of the instance opened last; hollow: how many wait
+    cdef int generation                             # of the layout, in its partition; or HOLLOW
     cdef int64_t base                               # of times of instances and sends; -1: there is none
     cdef int64_t timer                              # with `timer_rank` its place among the timers: not later
     cdef int timer_rank                             # than its first one; NEVER: none
-    cdef bint changed
+    cdef uint8_t changed
+    cdef uint8_t used                               # since the cache last looked; for `evict`
+    cdef uint8_t listed                             # the store knows of its timers
     cdef uint32_t size                              # of the byte form last written or read
     cdef Rare rare                                  # NOTHING_RARE for most; `own` before it is written to
 
     cdef Rare own(self)
     cdef const char *id_bytes(self, Py_ssize_t *size) noexcept
     cdef int resize(self, Py_ssize_t size) except -1
+    cdef int take_over(self, Customer other) except -1
+    cdef int hollow(self, uint32_t waiting) except -1
     cdef int splice(
         self, int section, Py_ssize_t at, Py_ssize_t gone, const void *come, Py_ssize_t size
     ) except -1

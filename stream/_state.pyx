@@ -203,6 +203,22 @@ cdef class Customer:
         self.room = <uint32_t> room
         return 0
 
+    cdef int take_over(self, Customer other) except -1:
+        """Gets what another one has, block and layout; the other is left with the old block."""
+        self.applied, other.applied = other.applied, self.applied
+        self.traits_at, self.instances_at, self.sends_at = other.traits_at, other.instances_at, other.sends_at
+        self.end, self.room, self.opened = other.end, other.room, other.opened
+        self.layout, self.generation = other.layout, other.generation
+        return 0
+
+    cdef int hollow(self, uint32_t waiting) except -1:
+        """Leaves of the customer its id and its place among the timers, and how many there are."""
+        self.end = self.instances_at = self.sends_at = self.traits_at
+        self.resize(self.end)
+        self.rare, self.base = NOTHING_RARE, -1
+        self.generation, self.opened = HOLLOW, waiting
+        return 0
+
     cdef int splice(
         self, int section, Py_ssize_t at, Py_ssize_t gone, const void *come, Py_ssize_t size
     ) except -1:

@@ -31,6 +31,8 @@ from stream.program import RuleSet
 from stream.reload import Directory, Reload
 from stream.restore import ChangelogReader, Restore
 from stream.settings import Settings
+from stream.store import Stores
+from stream.stored import StoredPartitions
 from stream.table import CustomerTable, Tables
 from stream.takeover import Takeover
 from stream.topology import Topology, settle
@@ -109,13 +111,15 @@ class StreamApp(faust.App):
             table_standby_replicas=settings.standby_replicas,
         )
         self.restore = Restore(self, beacon=self.beacon)
+        stores = Stores(settings) if settings.store == "rocksdb" else None
+        self.stored = StoredPartitions(stores)
         self.table = CustomerTable(self, partitions=topology.partitions)
         self.outbox = Outbox(settings, self.lease, self.fail)
-        reader = ChangelogReader(settings, topology.changelog, self.table, metrics.set_recovery)
+        reader = ChangelogReader(settings, topology.changelog, self.stored, metrics.set_recovery)
         self.lane = Lane(
             rules=rules,
             app_id=settings.app_id,
-            table=self.table,
+            table=self.stored,
             changelog=topology.changelog,
             reader=reader,
             takeover=Takeover(settings),
@@ -224,6 +228,7 @@ async def run(settings: Settings) -> int:
     finally:
         server.stop()
         await app.outbox.stop()
+        app.stored.close()
 
 
 async def _first(*coroutines: Any) -> None:

@@ -111,6 +111,12 @@ class StateError(StreamError):
     """A stored customer state cannot be read: corrupt, or written by a version this one does not know."""
 
 
+class StoreError(StreamError):
+    """The disk cannot be read or written, or belongs to somebody else. The worker stops, nothing is lost."""
+
+    exit_code = 70
+
+
 class TopologyError(StreamError):
     """The topics in Kafka do not fit together: missing, or with unequal partition counts."""
 

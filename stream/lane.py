@@ -38,8 +38,8 @@ from stream.outbox import Outbox
 from stream.program import RuleSet
 from stream.records import Origin, WireRecord, dead_letter_record, decision_record, trigger_record
 from stream.restore import ChangelogReader
+from stream.stored import StoredPartitions
 from stream.structs import Batch, Record, Result
-from stream.table import CustomerTable, StoredPartition
 from stream.takeover import Start, Takeover
 from stream.unit import Unit
 
@@ -58,7 +58,7 @@ class Lane:
         *,
         rules: RuleSet,
         app_id: str,
-        table: CustomerTable,
+        table: StoredPartitions,
         changelog: str,
         reader: ChangelogReader,
         takeover: Takeover,
@@ -176,9 +176,11 @@ class Lane:
         if waiting:
             await asyncio.gather(*waiting)
         if changed:
-            unit.stored.position = await self._log(unit.number, changed)
+            logged = await self._log(unit.number, changed)
         if unit.given_up:
             return  # its customers are restored by now, perhaps from before what was just written
+        if changed:
+            unit.stored.commit(changed, logged, self._table.keep)
         for source, position in positions.items():
             if unit.durable.get(source) != position:
                 self._ledger.finish(TopicPartition(self._topic_of[source], unit.number), position)
@@ -221,8 +223,15 @@ class Lane:
             await asyncio.sleep(MEASURE_S)
 
     def _measure(self, unit: Unit) -> None:
-        state = unit.stored.state
-        figures = PartitionFigures(state.customers, state.state_bytes, {"open": state.timers}, unit.watermark)
+        stored = unit.stored
+        figures = PartitionFigures(
+            stored.customers,
+            stored.state_bytes,
+            {"open": stored.state.timers},
+            unit.watermark,
+            stored.state.live,
+            stored.state.fetched,
+        )
         self._metrics.set_partition(unit.number, figures)
         for topic in self._source_of:
             self._metrics.set_lag(topic, unit.number, self._ledger.lag(TopicPartition(topic, unit.number)))
@@ -247,26 +256,24 @@ class Lane:
             if state.rules is not self.rules:
                 state.adopt(self.rules)
         started = time.monotonic()
-        records = await self._reader.catch_up(wanted, self._empty)
+        records = await self._reader.catch_up(wanted, self.rules)
         self._starts = await self._takeover.starts(
             {number: marks.decode(self._table.stored[number].state.marks) for number in wanted}, self.rules
         )
         for number, start in self._starts.items():
             if start.fresh:  # so that there is a tail to read from, whenever this worker dies
-                state = self._table.stored[number].state
-                state.marks = marks.encode(start.marks)
-                self._table.stored[number].position = await self._log(number, state.take_changed())
+                stored = self._table.stored[number]
+                stored.state.marks = marks.encode(start.marks)
+                changed = stored.take_changed()
+                stored.commit(changed, await self._log(number, changed), self._table.keep)
         log.info(
             "restored", partitions=len(wanted), records=records, seconds=round(time.monotonic() - started, 3)
         )
         return records
 
-    def _empty(self) -> StoredPartition:
-        return StoredPartition(self.rules)
-
     async def follow(self, standbys: Iterable[int]) -> None:
         """Keep what other workers write of these partitions at hand; ends only where there are none."""
-        await self._reader.follow(standbys, self._empty, self._metrics.set_standby)
+        await self._reader.follow(standbys, self.rules, self._metrics.set_standby)
 
     def missing(self, assignment: Iterable[TP]) -> set[str]:
         """The sources' topics that an assignment lacks, though it has the same partitions of others."""

@@ -112,6 +112,8 @@ class PartitionFigures:
     state_bytes: int
     timers: Mapping[str, int]
     watermark: int | None  # milliseconds since the epoch
+    live: int = 0  # customers in memory
+    fetched: int = 0  # customers read from the store so far
 
 
 class Metrics:
@@ -172,6 +174,10 @@ class Metrics:
         )
         self._timers = self._gauge("stream_timers", "Timers that wait, by state.", "state")
         self._customers = self._gauge("stream_customers", "Customers with a state on this worker.")
+        self._live = self._gauge(
+            "stream_live_customers", "Customers in memory: all, or with a store on disk those in use."
+        )
+        self._store_reads = self._counter("stream_store_reads", "Customers looked for in the store on disk.")
         self._state_bytes = self._gauge("stream_state_bytes", "Estimated bytes of the customers' states.")
         self._recovery = self._gauge(
             "stream_recovery_remaining_records", "Changelog records still to be read before work begins."
@@ -232,6 +238,8 @@ class Metrics:
 
     def set_partition(self, partition: int, figures: PartitionFigures) -> None:
         """What the partition holds now; the worker's figures are the sums over its partitions."""
+        before = self._partitions.get(partition)
+        self._store_reads.inc(max(figures.fetched - (before.fetched if before is not None else 0), 0))
         self._partitions[partition] = figures
         if figures.watermark is not None:
             self._watermark.labels(str(partition)).set(figures.watermark / 1000)
@@ -271,6 +279,7 @@ class Metrics:
     def _sum_up(self) -> None:
         held = self._partitions.values()
         self._customers.set(sum(each.customers for each in held))
+        self._live.set(sum(each.live for each in held))
         self._state_bytes.set(sum(each.state_bytes for each in held))
         self._timer_states.update(*(each.timers for each in held))
         for state in self._timer_states:

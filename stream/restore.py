@@ -28,8 +28,10 @@ from mode import Service
 
 from stream import ranges
 from stream.errors import StateError
+from stream.program import RuleSet
 from stream.settings import Settings
-from stream.table import CustomerTable, StoredPartition
+from stream.stored import StoredPartitions
+from stream.topicids import topic_ids
 
 log = structlog.get_logger("stream.restore")
 
@@ -45,33 +47,31 @@ Progress = Callable[[int, int], None]  # (partition number, records still to be 
 class ChangelogReader:
     """Reads changelog partitions without a consumer group and applies them to the table."""
 
-    def __init__(self, settings: Settings, topic: str, table: CustomerTable, progress: Progress) -> None:
+    def __init__(self, settings: Settings, topic: str, table: StoredPartitions, progress: Progress) -> None:
         self._settings = settings
         self._topic = topic
         self._table = table
         self._progress = progress
 
-    async def catch_up(self, numbers: Iterable[int], make: Callable[[], StoredPartition]) -> int:
+    async def catch_up(self, numbers: Iterable[int], rules: RuleSet) -> int:
         """Bring these partitions up to the end of their changelogs; returns the number of records read.
 
         Raises StateError when a record cannot be read on the second try either.
         """
         numbers = sorted(numbers)
-        read = await self._keep_reading(numbers, make, "restore", self._progress, None)
+        read = await self._keep_reading(numbers, rules, "restore", self._progress, None)
         for number in numbers:
             self._table.stored[number].state.ready()
         return read
 
-    async def follow(
-        self, numbers: Iterable[int], make: Callable[[], StoredPartition], progress: Progress
-    ) -> None:
+    async def follow(self, numbers: Iterable[int], rules: RuleSet, progress: Progress) -> None:
         """Keep these partitions near the end of their changelogs, for ever."""
-        await self._keep_reading(sorted(numbers), make, "standby", progress, FOLLOW_S)
+        await self._keep_reading(sorted(numbers), rules, "standby", progress, FOLLOW_S)
 
     async def _keep_reading(
         self,
         numbers: Sequence[int],
-        make: Callable[[], StoredPartition],
+        rules: RuleSet,
         purpose: str,
         progress: Progress,
         pause: float | None,
@@ -83,7 +83,7 @@ class ChangelogReader:
             try:
                 async with ranges.reader(self._settings, purpose) as consumer:
                     while True:
-                        async for count in self._read(consumer, wanted, make, failed, progress):
+                        async for count in self._read(consumer, wanted, rules, failed, progress):
                             read += count
                         if pause is None:
                             return read
@@ -92,7 +92,7 @@ class ChangelogReader:
                 # Cleaned up below us between two requests: what we hold can no longer be completed.
                 for tp in error.args[0]:
                     log.warning("restore_begins_anew", partition=tp.partition, reason="the changelog was cut")
-                    self._table.stored[tp.partition] = make()
+                    self._table.stored[tp.partition].begin_anew()
             except KafkaError as error:
                 log.warning("restore_waits_for_kafka", error=type(error).__name__)
                 await asyncio.sleep(RETRY_S)
@@ -102,15 +102,16 @@ class ChangelogReader:
         self,
         consumer: Any,
         wanted: list[TopicPartition],
-        make: Callable[[], StoredPartition],
+        rules: RuleSet,
         failed: set[TopicPartition],
         progress: Progress,
     ) -> AsyncIterator[int]:
         """Yield the number of records that were applied; `failed`: what has been begun anew already."""
         beginnings, ends = await ranges.span(consumer, wanted)
+        changelog_id = (await topic_ids(consumer._client, [self._topic])).get(self._topic, "")
         spans = {}
         for tp in wanted:
-            stored = self._table.stored.setdefault(tp.partition, make())
+            stored = self._table.ensure(tp.partition, changelog_id, rules)
             if not beginnings[tp] <= stored.position <= ends[tp]:
                 if stored.position:
                     log.warning(
@@ -118,7 +119,7 @@ class ChangelogReader:
                         partition=tp.partition,
                         reason="the changelog was cut, or made anew",
                     )
-                self._table.stored[tp.partition] = stored = make()
+                stored.begin_anew()
                 stored.position = beginnings[tp]
             spans[tp] = (stored.position, ends[tp])
         bar = _Bar(sum(end - start for start, end in spans.values()))
@@ -133,7 +134,7 @@ class ChangelogReader:
                 log.warning(
                     "restore_begins_anew", partition=tp.partition, reason=error.message, next="once more"
                 )
-                self._table.stored[tp.partition] = stored = make()
+                stored.begin_anew()
                 stored.position = beginnings[tp]
                 consumer.seek(tp, beginnings[tp])
                 continue

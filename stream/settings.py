@@ -54,12 +54,6 @@ def _brokers(value: Any) -> Any:
     return ",".join(entries)
 
 
-def _store(value: Any) -> Any:
-    if _lower(value) == "rocksdb":
-        raise ValueError("the store rocksdb comes later; this version has memory")
-    return _lower(value)
-
-
 def _mechanism(value: Any) -> Any:
     if _upper(value) in {"GSSAPI", "OAUTHBEARER"}:
         raise ValueError(f"{_upper(value)} is not supported; use SCRAM-SHA-512, SCRAM-SHA-256 or PLAIN")
@@ -85,11 +79,21 @@ class Settings(BaseSettings):
         description="Kafka's group.instance.id: static membership, such as the pod's name",
     )
     rules: Path = Field(Path("rules"), description="directory of the rule files")
-    store: Annotated[Literal["memory"], BeforeValidator(_store)] = Field(
-        "memory", description="where the customers' state is kept; Kafka has a copy in any case"
+    store: Annotated[Literal["memory", "rocksdb"], BeforeValidator(_lower)] = Field(
+        "memory",
+        description="where the customers' state is kept: memory, or rocksdb, on disk; Kafka has a copy",
     )
     data_dir: Path = Field(
-        Path("data"), description="directory for what a worker keeps on disk; nothing, with the memory store"
+        Path("data"),
+        description="directory for what a worker keeps on disk, each worker its own; nothing, with memory",
+    )
+    store_memory: int | None = Field(
+        None,
+        ge=1 << 20,
+        description="bytes of memory for RocksDB's cache and buffers; unset: a quarter of what there is",
+    )
+    store_customers: int = Field(
+        100_000, ge=100, description="with rocksdb: how many customers of a worker are in memory as well"
     )
     clock: Annotated[Literal["wall", "event"], BeforeValidator(_lower)] = Field(
         "wall", description="wall, or event for replays of old data: now is the largest event time seen"

@@ -12,8 +12,8 @@ from stream import marks
 from stream.marks import Making, Marks
 from stream.program import RuleSet
 from stream.records import WireRecord
+from stream.stored import StoredPartition
 from stream.structs import Result
-from stream.table import StoredPartition
 from stream.takeover import Start
 
 
@@ -87,4 +87,4 @@ class Unit:
     def take_changed(self) -> list[tuple[bytes, bytes]]:
         """What the changelog is to be told: customers that changed, and after them the marks."""
         self.stored.state.marks = marks.encode(Marks(self.positions, self.makings, self.tails))
-        return self.stored.state.take_changed()
+        return self.stored.take_changed()

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from types import SimpleNamespace
-from typing import Any
 
 import pytest
 from aiokafka import AIOKafkaProducer, TopicPartition
@@ -15,7 +13,7 @@ from stream.engine import PartitionState
 from stream.errors import StateError
 from stream.restore import ChangelogReader
 from stream.settings import Settings, load
-from stream.table import StoredPartition
+from stream.stored import StoredPartitions
 from tests.kafka import (
     consume_all,
     create_topics,
@@ -42,7 +40,7 @@ class Reading:
     """A reader of one changelog and what it has read."""
 
     def __init__(self, bootstrap: str, topic: str) -> None:
-        self.table: Any = SimpleNamespace(stored={})
+        self.table = StoredPartitions()
         self.remaining: list[int] = []
         settings = load({"STREAM_BROKER": bootstrap}, env_file=None)
         self.reader = ChangelogReader(
@@ -50,12 +48,12 @@ class Reading:
         )
 
     async def catch_up(self) -> int:
-        read = self.reader.catch_up([0], lambda: StoredPartition(RULES))
+        read = self.reader.catch_up([0], RULES)
         return await asyncio.wait_for(read, 30)
 
     @property
     def state(self) -> PartitionState:
-        return self.table.stored[0].state  # type: ignore[no-any-return]
+        return self.table.stored[0].state
 
     @property
     def position(self) -> int:

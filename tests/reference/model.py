@@ -397,6 +397,8 @@ class _Run:
             event=EventRef(event.name, event.id, event.time),
             at=at,
             timed=timed,
+            source=event.source,
+            offset=-1 if timed else event.offset,
         )
         if reason == "quiet" and (end := self.guards.deferred_to(match, channel)) is not None:
             first = at if instance.first is None else instance.first

@@ -24,7 +24,7 @@ from stream.marks import Marks
 from stream.metrics import Metrics
 from stream.program import RuleSet
 from stream.records import WireRecord
-from stream.table import StoredPartition
+from stream.stored import StoredPartition, StoredPartitions
 from stream.takeover import Start
 
 START = 1_767_225_600_000
@@ -72,27 +72,18 @@ class Outbox:
                 acknowledged.set_result(len(records))
 
 
-class Table:
-    def __init__(self) -> None:
-        self.stored: dict[int, StoredPartition] = {}
-
-    def drop(self, number: int) -> None:
-        self.stored.pop(number, None)
-
-
 class Shop:
     """A lane over one partition, with everything around it in the test's hands."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         rules = self.rules(RULES)
-        self.outbox, self.table, self.ledger = Outbox(), Table(), Ledger(1000)
+        self.outbox, self.table, self.ledger = Outbox(), StoredPartitions(), Ledger(1000)
         self.table.stored[0] = StoredPartition(rules)
         self.lease = Lease(60)
         self.lease.renew(self.lease.now())
         parts: dict[str, Any] = {
             "outbox": self.outbox,
-            "table": self.table,
             "reader": None,
             "takeover": None,
         }
@@ -100,6 +91,7 @@ class Shop:
             rules=rules,
             app_id="shop",
             changelog="changelog",
+            table=self.table,
             ledger=self.ledger,
             metrics=Metrics(),
             clock=Clock(by_event_time=True),

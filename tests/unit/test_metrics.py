@@ -35,6 +35,8 @@ CONTRACT = {
     "stream_dead_letters_total": {"source", "reason"},
     "stream_repeats_total": set(),
     "stream_standby_lag_records": set(),
+    "stream_live_customers": set(),
+    "stream_store_reads_total": set(),
 }
 
 

@@ -1,0 +1,242 @@
+"""The customers of a partition on disk: RocksDB, by way of rocksdict.
+
+    c<customer id>    the customer, in the same byte form as in the changelog; of the empty id, the marks
+    t<customer id>    what `_customers` wants to know of its timers, so that opening looks at no others
+    m                 whose store this is
+    o                 the changelog's offset up to which it is complete
+
+What one checkpoint says is one write batch, together with the offset. There is no write-ahead log: the
+changelog in Kafka is one. After a crash the store is as of some earlier checkpoint, whole, because all of it
+is one column family, whose buffers are written to disk in order; the rest comes from the changelog.
+
+A store that cannot be opened, is another's or turned out to be corrupt is wiped and made anew from the
+changelog, and the log says so. One that another process has open, or a disk that is full, is an error.
+
+All stores of a process share one budget of memory: a cache, to which the write buffers are charged.
+Tested by tests/unit/test_store.py and tests/integration/test_store.py.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+import orjson
+import structlog
+from rocksdict import (
+    BlockBasedOptions,
+    Cache,
+    DBCompressionType,
+    Options,
+    Rdict,
+    WriteBatch,
+    WriteBufferManager,
+    WriteOptions,
+)
+
+from stream.errors import StoreError
+from stream.settings import Settings
+
+log = structlog.get_logger("stream.store")
+
+FORMAT = 1
+CUSTOMER, TIMERS, OWNER, OFFSET = b"c", b"t", b"m", b"o"
+DISTRUSTED = "DISTRUSTED"  # a file that says so
+BLOOM_BITS = 10  # per key: one look in a hundred for an unknown customer reads from disk
+BUFFER_BYTES = 32 << 20  # of a partition, before it is written to disk
+OPEN_FILES = 256  # of a partition
+CGROUP_LIMITS = ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes")
+SHARE = 4  # of the memory there is, for the stores, if no setting says otherwise
+LEAST_MEMORY = 32 << 20
+# RocksDB has no codes at this distance, only texts.
+NOT_OURS_TO_WIPE = ("lock", "No space", "Permission", "Read-only", "Too many open files", "Input/output")
+
+
+def memory_limit() -> int:
+    """Bytes of memory that this process may use: the control group's limit, else the machine's memory."""
+    machine = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    for path in CGROUP_LIMITS:
+        try:
+            return min(int(Path(path).read_text(encoding="ascii")), machine)
+        except (OSError, ValueError):  # another kind of control group, or "max"
+            continue
+    return machine
+
+
+class Stores:
+    """Where a worker's stores are, and the memory that they share."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._folder = settings.data_dir / settings.app_id / "customers"
+        self._owner = {"format": FORMAT, "app_id": settings.app_id}
+        self.customers = settings.store_customers
+        memory = settings.store_memory or max(memory_limit() // SHARE, LEAST_MEMORY)
+        self._cache = Cache.new_hyper_clock_cache(memory, 0)
+        # Buffers beyond their half are written to disk early; they never stop a write.
+        self._buffers = WriteBufferManager.new_write_buffer_manager_with_cache(
+            memory // 2, allow_stall=False, cache=self._cache
+        )
+
+    def open(self, number: int, changelog_id: str) -> Store:
+        """The store of a partition: as it was left if it is of this changelog, else empty.
+
+        Raises StoreError if the disk does not let us, or another process has it open.
+        """
+        owner = orjson.dumps({**self._owner, "partition": number, "changelog": changelog_id})
+        return Store(self._folder / str(number), self._options(), owner)
+
+    def _options(self) -> Options:
+        tables = BlockBasedOptions()
+        tables.set_block_cache(self._cache)
+        tables.set_cache_index_and_filter_blocks(True)
+        tables.set_pin_l0_filter_and_index_blocks_in_cache(True)
+        tables.set_bloom_filter(BLOOM_BITS, False)
+        options = Options(raw_mode=True)
+        options.create_if_missing(True)
+        options.set_block_based_table_factory(tables)
+        options.set_write_buffer_manager(self._buffers)
+        options.set_write_buffer_size(BUFFER_BYTES)
+        options.set_compression_type(DBCompressionType.lz4())
+        options.set_max_open_files(OPEN_FILES)
+        options.set_keep_log_file_num(2)
+        return options
+
+
+class Store:
+    """One partition's customers on disk. One owner, one thread.
+
+    `position`: the changelog's offset up to which it is complete; 0: it is empty.
+    """
+
+    def __init__(self, folder: Path, options: Options, owner: bytes) -> None:
+        self._folder = folder
+        self._options = options
+        self._owner = owner
+        self._write_options = WriteOptions()
+        self._write_options.disable_wal = True  # type: ignore[method-assign,assignment]  # a property
+        self.position = 0
+        self._db: Any = None
+        self._open()
+
+    def get(self, key: bytes) -> bytes | None:
+        """A customer in its byte form; None if there is none."""
+        try:
+            found: bytes | None = self._opened().get(CUSTOMER + key)
+        except Exception as error:  # rocksdict raises nothing narrower
+            self.distrust()
+            raise self._error("read", error) from error
+        return found
+
+    def timers(self) -> Iterator[tuple[bytes, bytes]]:
+        """(customer id, note) of each customer with timers."""
+        entries = self._opened().iter()
+        entries.seek(TIMERS)
+        while entries.valid() and (key := entries.key())[:1] == TIMERS:
+            yield key[1:], entries.value()
+            entries.next()
+
+    def write(
+        self,
+        customers: Iterable[tuple[bytes, bytes | None]],
+        timers: Iterable[tuple[bytes, bytes | None]],
+        position: int,
+    ) -> None:
+        """Take over what the changelog has up to `position`, all of it or nothing; None deletes.
+
+        Raises StoreError if the disk is full, or fails.
+        """
+        batch = WriteBatch(raw_mode=True)
+        for prefix, entries in ((CUSTOMER, customers), (TIMERS, timers)):
+            for key, value in entries:
+                if value is None:
+                    batch.delete(prefix + key)
+                else:
+                    batch.put(prefix + key, value)
+        batch.put(OFFSET, position.to_bytes(8, "big"))
+        try:
+            self._opened().write(batch, self._write_options)
+        except Exception as error:  # as above
+            raise self._error("written", error) from error
+        self.position = position
+
+    @property
+    def customers(self) -> int:
+        """RocksDB's estimate: one that was written again may count twice until the files are merged."""
+        return int(self._opened().property_int_value("rocksdb.estimate-num-keys") or 0)
+
+    @property
+    def disk_bytes(self) -> int:
+        return int(self._opened().property_int_value("rocksdb.total-sst-files-size") or 0)
+
+    def distrust(self) -> None:
+        """Have it wiped when it is opened next: it is wrong, and whoever found out ends."""
+        (self._folder / DISTRUSTED).touch()
+
+    def wipe(self) -> None:
+        """Make it empty."""
+        if self._db is not None:
+            self._db.close()
+        self._remove()
+        self._open()
+
+    def close(self) -> None:
+        """Write everything to disk and let go of it. Raises StoreError if that fails."""
+        db, self._db = self._db, None
+        if db is not None:
+            try:
+                db.close()
+            except Exception as error:  # as above
+                raise self._error("closed", error) from error
+
+    def _opened(self) -> Any:
+        if self._db is None:
+            raise StoreError(f"{self._folder} is used after its end; this is a bug")
+        return self._db
+
+    def _open(self) -> None:
+        if reason := self._look():
+            log.warning("store_begins_anew", partition=int(self._folder.name), reason=reason)
+            self._remove()
+            if reason := self._look():
+                raise StoreError(f"{self._folder} cannot be made: {reason}", hint="is the disk all right?")
+
+    def _look(self) -> str | None:
+        """Open what is there; what is wrong with it, None if nothing is."""
+        if (self._folder / DISTRUSTED).exists():
+            return "it was found to be corrupt"
+        try:
+            self._folder.mkdir(parents=True, exist_ok=True)
+            db = Rdict(str(self._folder), self._options)
+            owner, offset = db.get(OWNER), db.get(OFFSET)
+            if owner is None and next(iter(db.keys()), None) is None:
+                batch = WriteBatch(raw_mode=True)
+                batch.put(OWNER, self._owner)
+                db.write(batch, self._write_options)
+                owner = self._owner
+        except Exception as error:  # as above
+            if any(text.lower() in str(error).lower() for text in NOT_OURS_TO_WIPE):
+                raise self._error("opened", error) from error
+            return str(error)
+        if owner != self._owner:
+            db.close()
+            return "it is of another app, changelog or format"
+        self._db = db
+        self.position = int.from_bytes(offset, "big") if offset else 0
+        return None
+
+    def _remove(self) -> None:
+        self._db = None
+        try:
+            if self._folder.exists():
+                shutil.rmtree(self._folder)
+        except OSError as error:
+            raise self._error("wiped", error) from error
+
+    def _error(self, what: str, error: Exception) -> StoreError:
+        return StoreError(
+            f"{self._folder} cannot be {what}: {error}",
+            hint="is the disk full, or the directory another worker's? See STREAM_DATA_DIR",
+        )
