@@ -16,6 +16,10 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, note, settings
 from hypothesis import strategies as st
 
+from stream.settings import load
+from stream.store import Stores
+from stream.stored import StoredPartition
+
 from .histories import History, histories
 from .player import (
     Player,
@@ -163,3 +167,44 @@ def test_a_new_worker_may_come_with_new_rules(
     assert second.result.watermark == expected.watermark
     assert second.result.next_deadline == expected.next_deadline
     assert second.state.timers == expected.timers
+
+
+@pytest.fixture(scope="session")
+def stores(tmp_path_factory: pytest.TempPathFactory) -> Stores:
+    folder = str(tmp_path_factory.mktemp("stores"))
+    memory = {"STREAM_STORE_MEMORY": str(8 << 20)}
+    return Stores(load({"STREAM_DATA_DIR": folder, "STREAM_STORE": "rocksdb", **memory}, env_file=None))
+
+
+@worlds(5)
+@given(ANY_WORLD, PORTIONS, strings(24, 1, 1))
+def test_a_store_on_disk_changes_nothing(
+    stores: Stores, history: History, portions: list[Portion], faces: list[bytes]
+) -> None:
+    """However few customers stay in memory, and however often it is opened again."""
+    history = replace(history, changes=())
+    in_memory = played(history)
+    player, dice, offset = Player(history), Dice(faces[0]), 0
+    stored = StoredPartition(player.rules, stores.open(0, "log"), "log")
+    stored.begin_anew()
+    try:
+        player.state = stored.state
+        for each in [*portions, None]:
+            if each is None:
+                player.play()
+            else:
+                player.call(each)
+            changed = stored.take_changed()
+            player.states.update(changed)
+            offset += len(changed)
+            stored.commit(changed, offset, keep=dice.pick((0, 1, 2)))
+            if dice.chance(2):
+                stored.close()
+                stored = StoredPartition(player.rules, stores.open(0, "log"), "log")
+                assert stored.position == offset or not offset
+                player.state = stored.state
+                player.read_from(dict(player.positions))
+    finally:
+        stored.close()
+    assert without_ids(player.decisions) == without_ids(in_memory.decisions)
+    assert player.states == in_memory.states
