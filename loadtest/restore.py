@@ -1,10 +1,11 @@
 """Restoring a worker with an empty disk: customers a second from the changelog, until it is ready.
 
-    python -m loadtest.restore [--customers 1000000] [--rounds 3]
+    python -m loadtest.restore [--customers 1000000] [--rounds 3] [--store rocksdb]
 
 The changelog is filled with the states of the `wide` workload under REF-500, under new ids until there are
 `--customers`; then a real worker is started on it, and killed when it is ready, `--rounds` times. Seconds are
-the worker's own (`restored` in its log); it is probed meanwhile.
+the worker's own (`restored` in its log); it is probed meanwhile. With a store on disk it is started once more
+each time, on the disk that the killed one left.
 """
 
 from __future__ import annotations
@@ -64,16 +65,10 @@ async def _fill(settings: Settings, rules: Path, events: int, customers: int) ->
     return size
 
 
-async def _measure(settings: Settings, directory: Path, rules: Path, number: int) -> tuple[float, int, int]:
-    """(seconds of the restore, customers, peak memory) of one worker."""
-    folder = directory / str(number)
-    folder.mkdir()
-    with Worker(
-        folder,
-        rules,
-        APP,
-        {"STREAM_BROKER": settings.broker, "STREAM_LOG_FORMAT": "json", "STREAM_INSTANCE_ID": "a"},
-    ) as worker:
+async def _measure(settings: Settings, folder: Path, rules: Path, store: str) -> tuple[float, int, int, int]:
+    """(seconds of the restore, records read, customers, peak memory) of one worker."""
+    told = {"STREAM_BROKER": settings.broker, "STREAM_LOG_FORMAT": "json", "STREAM_INSTANCE_ID": "a"}
+    with Worker(folder, rules, APP, {**told, "STREAM_STORE": store}) as worker:
         began = time.monotonic()
         probes = 0
         while not await worker.ready():
@@ -85,10 +80,10 @@ async def _measure(settings: Settings, directory: Path, rules: Path, number: int
         print(f"ready after {time.monotonic() - began:.1f} s, {probes} probes answered meanwhile")
         await asyncio.sleep(1.5)  # the gauges are set once a second
         customers = (await worker.reading()).customers
-        return restored["seconds"], customers, worker.peak_memory()
+        return restored["seconds"], restored["records"], customers, worker.peak_memory()
 
 
-async def run(customers: int, rounds: int, events: int) -> None:
+async def run(customers: int, rounds: int, events: int, store: str) -> None:
     with EmbeddedKafka() as kafka, tempfile.TemporaryDirectory() as temporary:
         directory = Path(temporary)
         rules = stage("ref500", directory)
@@ -97,10 +92,20 @@ async def run(customers: int, rounds: int, events: int) -> None:
         print(f"{customers:,} customers in the changelog, {size / customers:.0f} bytes each")
         taken = []
         for number in range(rounds):
-            seconds, found, memory = await _measure(settings, directory, rules, number)
-            assert found == customers, f"{found} customers came back of {customers}"
+            folder = directory / str(number)
+            folder.mkdir()
+            seconds, _, found, memory = await _measure(settings, folder, rules, store)
+            if store == "memory":
+                assert found == customers, f"{found} customers came back of {customers}"
             taken.append(customers / seconds)
             print(f"{customers / seconds:,.0f} customers/s, peak memory {memory / 2**20:,.0f} MiB")
+            if store != "memory":
+                seconds, records, _, memory = await _measure(settings, folder, rules, store)
+                disk = sum(file.stat().st_size for file in folder.rglob("*.sst"))
+                print(
+                    f"on its disk ({disk / 2**20:,.0f} MiB) in {seconds:.2f} s, {records:,} records read, "
+                    f"peak memory {memory / 2**20:,.0f} MiB"
+                )
         print(f"customers/s: {min(taken):,.0f} / {median(taken):,.0f} / {max(taken):,.0f}")
 
 
@@ -109,8 +114,9 @@ def main() -> None:
     parser.add_argument("--customers", type=int, default=1_000_000)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--events", type=int, default=1_000_000)
+    parser.add_argument("--store", choices=["memory", "rocksdb"], default="memory")
     given = parser.parse_args()
-    asyncio.run(run(given.customers, given.rounds, given.events))
+    asyncio.run(run(given.customers, given.rounds, given.events, given.store))
 
 
 if __name__ == "__main__":
