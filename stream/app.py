@@ -238,6 +238,13 @@ async def _first(*coroutines: Any) -> None:
         task.cancel()
 
 
+def _cause(failure: BaseException) -> BaseException:
+    """What a group of failures is about."""
+    while isinstance(failure, BaseExceptionGroup):
+        failure = failure.exceptions[0]
+    return failure
+
+
 async def _end(app: StreamApp) -> int:
     failure = app.failure or app.crash_reason
     if failure is None:
@@ -246,7 +253,8 @@ async def _end(app: StreamApp) -> int:
         if await app.lane.close(STOP_DEADLINE_S):
             await app.consumer.commit()
     else:
-        log.error("failed", error=type(failure).__name__, message=str(failure), exc_info=failure)
+        cause = _cause(failure)
+        log.error("failed", error=type(cause).__name__, reason=str(cause), exc_info=failure)
     await app.stop()
     log.info("stopped")
     return 0 if failure is None else EXIT_FAILED
