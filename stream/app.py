@@ -227,7 +227,7 @@ async def run(settings: Settings) -> int:
         return await _end(app)
     finally:
         server.stop()
-        await app.outbox.stop()
+        await app.outbox.stop(STOP_DEADLINE_S)
         app.stored.close()
 
 

@@ -48,6 +48,7 @@ log = structlog.get_logger("stream.lane")
 EVENTS_PER_STEP = 2000  # how long the event loop is held at most: a few milliseconds
 TICK_S = 0.05  # how late a timer may be looked at
 MEASURE_S = 1.0
+CLOGGED_RECORDS = 10_000  # of a partition, not acknowledged: no more timers fire for now
 
 
 class Lane:
@@ -211,9 +212,14 @@ class Lane:
             await asyncio.sleep(TICK_S)
             self._ticked_at = time.monotonic()
             for unit in list(self._units.values()):
-                while self._lease.held and self._units.get(unit.number) is unit and self._step(unit, {}):
+                while self._may_tick(unit) and self._step(unit, {}):
                     await asyncio.sleep(0)
                 await asyncio.sleep(0)  # a step can take long: the state may have other rules to adopt
+
+    def _may_tick(self, unit: Unit) -> bool:
+        """Whether the unit is still ours, and what leaves it still flows off."""
+        ours = self._lease.held and self._units.get(unit.number) is unit
+        return ours and self._outbox.load(unit.number) < CLOGGED_RECORDS
 
     async def keep_measuring(self) -> None:
         """Keep the gauges true, once a second."""

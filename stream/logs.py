@@ -8,13 +8,45 @@ from __future__ import annotations
 
 import logging
 import sys
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
 from typing import Literal, TextIO
 
 import structlog
 from structlog.types import Processor
 
+MOST_HEARD = 1000
 LIBRARIES = ("faust", "mode", "aiokafka", "kafka", "asyncio")
+
+
+REPEAT_S = 10.0  # a library that says the same again and again is heard so often
+
+
+class Repeats(logging.Filter):
+    """Of what a library says again and again (a broker that is away: thirty lines a second), lets through one
+    line every `REPEAT_S`, with how many were left out. `now` in seconds.
+    """
+
+    def __init__(self, libraries: Sequence[str], now: Callable[[], float] = time.monotonic) -> None:
+        super().__init__()
+        self._libraries = tuple(libraries)
+        self._now = now
+        self._heard: dict[tuple[str, object], tuple[float, int]] = {}
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        if not record.name.startswith(self._libraries):
+            return True
+        key, now = (record.name, record.msg), self._now()
+        since, left_out = self._heard.get(key, (-REPEAT_S, 0))
+        if now < since + REPEAT_S:
+            self._heard[key] = (since, left_out + 1)
+            return False
+        if len(self._heard) >= MOST_HEARD:
+            self._heard.clear()
+        self._heard[key] = (now, 0)
+        if left_out:
+            record.left_out = left_out
+        return True
 
 
 class _Handler(logging.StreamHandler[TextIO]):
@@ -53,6 +85,7 @@ def configure(
         cache_logger_on_first_use=False,
     )
     handler = _Handler(stream)
+    handler.addFilter(Repeats(libraries))
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=[*common, structlog.stdlib.ExtraAdder()],

@@ -5,34 +5,34 @@ A parcel collects what is shipped to one topic partition while the parcel before
 grow with the load by themselves and a lone record leaves at once. The order within a topic partition is that
 of the calls. Sending one by one costs 17–25 µs a record, a batch builder 2–3 µs.
 
-The producer is our own, not Faust's: idempotent, `acks=all`, bounded waiting. Back-pressure comes from the
-ledger: events are not fetched while too many wait here. A failed send is reported once through `on_error` and
-ends the worker: nothing of that batch is committed, so it is read again.
+The producer is our own, not Faust's (`producer`), and waits for Kafka for as long as it takes. Back-pressure
+comes from the ledger: events are not fetched while too many wait here; and from `load`, which keeps timers
+from firing on and on. What Kafka refuses is reported once through `on_error` and ends the worker: nothing of
+that batch is committed, so it is read again.
 
-Tested by tests/integration/test_outbox.py.
+Tested by tests/integration/test_outbox.py and test_outage.py.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
-from itertools import chain
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from aiokafka import AIOKafkaProducer
-from aiokafka.errors import KafkaConnectionError, NodeNotReadyError
-from aiokafka.protocol.produce import ProduceRequest
+import structlog
 
 from stream.clock import wall_ms
 from stream.errors import BrokerError, LaneError
 from stream.lease import Lease
 from stream.ledger import TopicPartition
+from stream.producer import Producer
 from stream.records import WireRecord
 from stream.settings import Settings
 
-BATCH_BYTES = 256 * 1024
-CUT_S = 5.0
-REQUEST_BYTES = 20 * 1024 * 1024  # a dead letter may be as large as the broker allows
+log = structlog.get_logger("stream.outbox")
+
+RETRY_S = 1.0
 
 
 class _Parcel:
@@ -52,41 +52,32 @@ class Outbox:
         self._settings = settings
         self._lease = lease
         self._on_error = on_error
-        self._producer: AIOKafkaProducer | None = None
+        self._producer: Producer | None = None
+        self._connecting = asyncio.Lock()
         self._waiting: dict[TopicPartition, _Parcel] = {}
         self._carriers: dict[TopicPartition, asyncio.Task[None]] = {}
+        self._load: Counter[int] = Counter()
+        self.acknowledged = 0  # parcels so far; for the watchdog
 
     async def start(self) -> None:
         """Connect; raises BrokerError where no Kafka answers."""
-        producer = AIOKafkaProducer(
-            bootstrap_servers=self._settings.broker,
-            client_id=self._settings.app_id,
-            enable_idempotence=True,
-            acks="all",
-            linger_ms=0,
-            max_batch_size=BATCH_BYTES,
-            max_request_size=REQUEST_BYTES,
-            **self._settings.kafka_security(),
-        )
-        try:
-            await producer.start()
-        except KafkaConnectionError as error:
-            await producer.stop()
-            raise BrokerError(
-                f"no Kafka answers at {self._settings.broker}", hint="see STREAM_BROKER"
-            ) from error
-        _send_under(self._lease, producer.client)
+        producer = Producer(self._settings, self._lease)
+        await producer.start()
         self._producer = producer
 
-    async def stop(self) -> None:
-        """Send what still waits, then disconnect."""
-        await asyncio.gather(*self._carriers.values(), return_exceptions=True)
-        if self._producer is not None:
+    async def stop(self, deadline: float) -> None:
+        """Send what still waits, within `deadline` seconds, then disconnect."""
+        if carriers := list(self._carriers.values()):
+            await asyncio.wait(carriers, timeout=deadline)
+        if self._carriers:
+            await self.abandon()
+        elif self._producer is not None:
             await self._producer.stop()
 
     async def abandon(self) -> None:
         """Forget all that was shipped and is not acknowledged: the partitions are lost, and so is the right
-        to write what they say. A new connection is made; nothing that waits on the old one goes out.
+        to write what they say. What is shipped from now on goes by a new producer: a batch left out would be
+        a gap in the old one's sequence numbers.
         """
         old, self._producer = self._producer, None
         for carrier in self._carriers.values():
@@ -95,9 +86,19 @@ class Outbox:
         for parcel in self._waiting.values():
             parcel.acknowledged.cancel()
         self._waiting.clear()
+        self._load.clear()
         if old is not None:
-            await _cut(old)
-            await self.start()
+            log.warning("abandoned", hint="what was on its way is written by the partitions' next owner")
+            await old.cut()
+
+    def load(self, partition: int) -> int:
+        """Records of this partition number, of all topics, that are shipped and not acknowledged."""
+        return self._load[partition]
+
+    @property
+    def tasks(self) -> Mapping[str, asyncio.Task[Any]]:
+        """What must not end while the outbox is used."""
+        return self._producer.tasks if self._producer is not None else {}
 
     def ship(self, topic: str, partition: int, records: Sequence[WireRecord]) -> asyncio.Future[int]:
         """Send `records` in order; the future gives the offset after the parcel that they travel in.
@@ -109,6 +110,7 @@ class Outbox:
         if parcel is None:
             parcel = self._waiting[tp] = _Parcel()
         parcel.records.extend(records)
+        self._load[partition] += len(records)
         if tp not in self._carriers:
             self._carriers[tp] = asyncio.get_running_loop().create_task(self._carry(tp))
         return parcel.acknowledged
@@ -118,7 +120,7 @@ class Outbox:
         try:
             while (parcel := self._waiting.pop(tp, None)) is not None:
                 try:
-                    parcel.acknowledged.set_result(await self._send(tp, parcel.records))
+                    end = await self._send(tp, parcel.records)
                 except asyncio.CancelledError:
                     parcel.acknowledged.cancel()
                     raise
@@ -127,48 +129,42 @@ class Outbox:
                     parcel.acknowledged.exception()  # retrieved: the worker is told below, waiting or not
                     self._on_error(error)
                     return
+                self._load[tp.partition] -= len(parcel.records)
+                self.acknowledged += 1
+                parcel.acknowledged.set_result(end)
         finally:
             del self._carriers[tp]
 
     async def _send(self, tp: TopicPartition, records: Sequence[WireRecord]) -> int:
-        producer = self._producer
-        if producer is None:
-            raise LaneError("the outbox is used before its start")
         await self._lease.wait()
+        producer = self._producer or await self._connect()
         under_way: list[Any] = []
         sent = 0
         while sent < len(records):
-            builder = producer.create_batch()
-            sent = _fill(builder, records, sent)
-            under_way.append((builder, await producer.send_batch(builder, tp.topic, partition=tp.partition)))
+            batch = producer.batch()
+            sent = _fill(batch, records, sent)
+            under_way.append((batch, await producer.send(batch, tp.topic, tp.partition)))
         end = 0
-        for builder, future in under_way:
-            end = (await future).offset + builder.record_count()
+        for batch, future in under_way:
+            # A batch whose future is cancelled, as that of who waits would be, upsets aiokafka's sender.
+            offset = (await asyncio.shield(future)).offset
+            if offset < 0:  # more than five batches ago, of which no more than one is ever under way
+                raise LaneError(f"{tp.topic}/{tp.partition}: Kafka no longer knows where it has a batch")
+            end = offset + batch.record_count()
         return end
 
-
-def _send_under(lease: Lease, client: Any) -> None:
-    """Let no batch leave without the lease: batches wait in the client, too, and it tries again by itself."""
-    send = client.send
-
-    async def send_if_held(node_id: int, request: Any, **more: Any) -> Any:
-        if isinstance(request, ProduceRequest) and not lease.held:
-            raise NodeNotReadyError("the lease of this worker's partitions has run out")
-        return await send(node_id, request, **more)
-
-    client.send = send_if_held
-
-
-async def _cut(producer: AIOKafkaProducer) -> None:
-    """End a producer without sending what waits in it; its own `stop` sends all, for as long as it takes."""
-    producer._closed = True
-    sender = producer._sender.sender_task
-    await producer.client.close()
-    accumulator = producer._message_accumulator
-    for batch in [*accumulator._pending_batches, *chain.from_iterable(accumulator._batches.values())]:
-        batch.future.cancel()
-    sender.cancel()
-    await asyncio.wait([sender], timeout=CUT_S)
+    async def _connect(self) -> Producer:
+        """A new producer, whenever Kafka answers."""
+        async with self._connecting:
+            while self._producer is None:
+                producer = Producer(self._settings, self._lease)
+                try:
+                    await producer.start()
+                    self._producer = producer
+                except BrokerError as error:
+                    log.warning("outbox_waits_for_kafka", error=error.message)
+                    await asyncio.sleep(RETRY_S)
+            return self._producer
 
 
 def _fill(builder: Any, records: Sequence[WireRecord], start: int) -> int:

@@ -20,6 +20,7 @@ Tested by tests/integration/test_lane.py on real Kafka.
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import AsyncIterator, Iterator, Mapping
 from typing import Any, cast
@@ -64,6 +65,16 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
         await super().on_start()
         give_raw_records(self._ensure_consumer())
         _renew_with(self._ensure_consumer()._coordinator, cast(Any, self.app).lease)
+
+    async def on_thread_stop(self) -> None:
+        """End the client. Its fetcher, cancelled while it waits after a failed fetch, hands its cancellation
+        on to us, and the worker would never end.
+        """
+        try:
+            await super().on_thread_stop()
+        except asyncio.CancelledError:
+            if (consumer := self._consumer) is not None:
+                await consumer._client.close()
 
     async def _fetch_records(
         self,

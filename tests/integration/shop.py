@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from collections import Counter
 from pathlib import Path
 
 from tests.kafka import consume_all
@@ -83,6 +84,20 @@ class Shop:
     def triggers(self) -> list[dict[str, object]]:
         """What lies on the channel's topic, in the order of its partitions."""
         return [json.loads(record.value) for record in consume_all(self.bootstrap, [self.web])]
+
+    def views(self) -> dict[str, list[str]]:
+        """What the triggers say of each customer's views."""
+        seen: dict[str, list[str]] = {}
+        for trigger in self.triggers():
+            if trigger["rule"] == "every-view":
+                seen.setdefault(trigger["customer_id"], []).append(trigger["content"]["views"])  # type: ignore[index, arg-type, call-overload]
+        return seen
+
+    def assert_seen_once(self, customers: int, turns: int) -> None:
+        """Every view of everybody was counted once, and told once, in order."""
+        assert set(Counter(each["trigger_id"] for each in self.triggers()).values()) == {1}
+        expected = [str(n) for n in range(1, turns + 1)]
+        assert self.views() == {f"c{customer}": expected for customer in range(customers)}
 
     def views_of(self, customer: int) -> list[str]:
         return [

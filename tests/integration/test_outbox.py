@@ -40,7 +40,7 @@ async def test_records_arrive_in_the_order_of_the_calls_whatever_their_number(
         number += size
     ends = [await future for future in futures]
     later = await outbox.ship(topic, 1, [record(topic, number)])
-    await outbox.stop()
+    await outbox.stop(20)
     arrived = consume_all(kafka, [topic])
     assert [int(each.value.split(b":")[0]) for each in arrived] == list(range(number + 1))
     assert {each.partition for each in arrived} == {1}
@@ -56,7 +56,7 @@ async def test_what_waits_when_the_worker_stops_is_still_sent(kafka: str, prefix
     outbox = Outbox(load({}, {"broker": kafka}, env_file=None), held(), lambda error: None)
     await outbox.start()
     outbox.ship(topic, 0, [record(topic, n) for n in range(3)])
-    await outbox.stop()
+    await outbox.stop(20)
     assert len(consume_all(kafka, [topic])) == 3
 
 
@@ -69,7 +69,7 @@ async def test_a_record_that_kafka_refuses_is_told_and_not_swallowed(kafka: str,
     with pytest.raises(KafkaError):
         await outbox.ship(topic, 0, [record(topic, 0, 5000)])
     assert len(errors) == 1
-    await outbox.stop()
+    await outbox.stop(20)
 
 
 async def test_nothing_leaves_without_the_lease_and_what_was_abandoned_never_does(
@@ -88,7 +88,7 @@ async def test_nothing_leaves_without_the_lease_and_what_was_abandoned_never_doe
     producer = outbox._producer
     assert producer is not None
     ready = outbox.ship(topic, 0, [record(topic, 1)])
-    while not producer._message_accumulator._batches:  # it waits in the client itself by now
+    while not producer._kafka._message_accumulator._batches:  # it waits in the client itself by now
         await asyncio.sleep(0)
     now[0] = 60
     later = outbox.ship(topic, 0, [record(topic, 2)])
@@ -99,6 +99,6 @@ async def test_nothing_leaves_without_the_lease_and_what_was_abandoned_never_doe
     assert later.cancelled()
     lease.renew(60)
     await outbox.ship(topic, 0, [record(topic, 3)])
-    await outbox.stop()
+    await outbox.stop(20)
     assert [each.value.split(b":")[0] for each in consume_all(kafka, [topic])] == [b"0", b"3"]
     assert not errors

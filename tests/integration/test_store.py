@@ -1,10 +1,9 @@
-"""A worker with its customers on disk: killed, corrupted, with a full disk; nothing is lost or counted twice."""
+"""A worker with its customers on disk: killed, corrupted, out of space; nothing is lost or counted twice."""
 
 from __future__ import annotations
 
 import json
 import resource
-from collections import Counter, defaultdict
 from pathlib import Path
 from typing import Any
 
@@ -33,15 +32,6 @@ def restored(worker: Worker) -> list[dict[str, Any]]:
     return [json.loads(line) for line in worker.log.splitlines() if '"restored"' in line]
 
 
-def check(shop: Shop, customers: int, turns: int) -> None:
-    """Every view of everybody was seen once, and counted once, in order."""
-    assert set(Counter(each["trigger_id"] for each in shop.triggers()).values()) == {1}
-    seen = defaultdict(list)
-    for each in shop.triggers():
-        seen[each["customer_id"]].append(each["content"]["views"])  # type: ignore[index]
-    assert seen == {f"c{customer}": [str(n) for n in range(1, turns + 1)] for customer in range(customers)}
-
-
 def test_killed_again_and_again_it_goes_on_from_its_disk(shop: Shop, on_disk: dict[str, str]) -> None:
     with shop.worker(**on_disk) as worker:
         for turn in range(4):
@@ -58,7 +48,7 @@ def test_killed_again_and_again_it_goes_on_from_its_disk(shop: Shop, on_disk: di
         assert restored(worker)[-1]["records"] == 0, "a worker that ended well has it all on its disk"
         assert figures["stream_live_customers"] <= 100
         assert figures["stream_customers"] >= CUSTOMERS
-    check(shop, CUSTOMERS, 20)
+    shop.assert_seen_once(CUSTOMERS, 20)
 
 
 def test_a_corrupt_disk_is_wiped_and_made_anew_from_kafka(shop: Shop, on_disk: dict[str, str]) -> None:
@@ -73,7 +63,7 @@ def test_a_corrupt_disk_is_wiped_and_made_anew_from_kafka(shop: Shop, on_disk: d
         assert restored(worker)[-1]["records"] >= CUSTOMERS
         produce(shop.bootstrap, shop.clicks, views(shop, CUSTOMERS, 5, START + 5 * MINUTE))
         eventually(lambda: len(shop.triggers()) >= 10 * CUSTOMERS, 60, "all triggers")
-    check(shop, CUSTOMERS, 10)
+    shop.assert_seen_once(CUSTOMERS, 10)
 
 
 def test_a_full_disk_ends_the_worker_with_a_clear_error_and_nothing_is_lost(
@@ -96,4 +86,4 @@ def test_a_full_disk_ends_the_worker_with_a_clear_error_and_nothing_is_lost(
         worker.start()
         eventually(lambda: len(shop.triggers()) >= turns * 6000, 90, "all triggers")
         worker.until_caught_up(shop.sources)
-    check(shop, 6000, turns)
+    shop.assert_seen_once(6000, turns)

@@ -280,9 +280,9 @@ async def test_a_partition_that_was_kept_while_the_rules_changed_is_restored_und
     read_under: list[RuleSet] = []
 
     class Reader:
-        async def catch_up(self, numbers: Sequence[int], make: Any) -> int:
+        async def catch_up(self, numbers: Sequence[int], rules: RuleSet) -> int:
             read_under.extend(shop.table.stored[number].state.rules for number in numbers)
-            read_under.append(make().state.rules)
+            read_under.append(rules)
             return 0
 
     class Takeover:

@@ -36,6 +36,7 @@ LAYERS: dict[str, set[str]] = {
             "stored",
             "table",
             "restore",
+            "producer",
             "outbox",
             "lane",
             "compilation",

@@ -169,3 +169,23 @@ def test_what_is_bound_to_the_context_is_in_the_line() -> None:
         structlog.stdlib.get_logger("stream").info("assigned")
         logging.getLogger("mode").error("broken")
     assert [each["partition"] for each in lines(stream)] == [3, 3]
+
+
+def test_what_a_library_says_again_and_again_is_said_now_and_then() -> None:
+    """Brokers that were away filled the disk with thirty lines a second."""
+    now = [0.0]
+    repeats = logs.Repeats(("aiokafka",), lambda: now[0])
+
+    def passes(name: str, message: str, number: int) -> bool:
+        record = logging.LogRecord(name, logging.ERROR, __file__, 1, message, (number,), None)
+        passed = repeats.filter(record)
+        left_out.append(getattr(record, "left_out", 0))
+        return passed
+
+    left_out: list[int] = []
+    assert [passes("aiokafka.client", "no node %d", n) for n in range(3)] == [True, False, False]
+    assert passes("aiokafka.client", "something else %d", 1)
+    assert all(passes("stream.lane", "ours %d", n) for n in range(3))
+    now[0] = logs.REPEAT_S
+    assert passes("aiokafka.client", "no node %d", 4)
+    assert left_out[-1] == 2

@@ -1,0 +1,49 @@
+"""Kafka goes away and comes back: the worker lives, goes on, and says nothing twice."""
+
+from __future__ import annotations
+
+import json
+import time
+from pathlib import Path
+
+from stream.broker import EmbeddedKafka
+from tests.integration.shop import MINUTE, PARTITIONS, START, Shop
+from tests.integration.test_takeover import views
+from tests.kafka import create_topics, eventually, produce
+
+AWAY_S = 15.0  # longer than a request is waited for
+
+
+def test_all_brokers_die_under_load_and_come_back(tmp_path: Path) -> None:
+    """A worker that is told to wait for Kafka must not need a restart, nor lose its place."""
+    with EmbeddedKafka() as kafka:
+        shop = Shop(kafka.bootstrap, "outage", tmp_path)
+        create_topics(kafka.bootstrap, dict.fromkeys([*shop.sources, shop.web], PARTITIONS))
+        with shop.worker(session_timeout="6") as worker:
+            for turn in range(10):
+                produce(shop.bootstrap, shop.clicks, views(shop, 40, 50, START + 50 * turn * MINUTE))
+            eventually(lambda: len(shop.triggers()) > 0, 60, "it works")
+            kafka.kill(0)
+            time.sleep(AWAY_S)  # the outage itself
+            assert worker.alive, worker.log
+            kafka.restart(0)
+            began = time.monotonic()
+            eventually(lambda: len(shop.triggers()) >= 40 * 500, 90, "all triggers")
+            print(f"all triggers {time.monotonic() - began:.1f} s after the brokers were back")
+            worker.until_caught_up(shop.sources)
+            assert worker.stop() == 0
+        starts = [line for line in worker.log.splitlines() if '"starting"' in line]
+        assert len(starts) == 1, "nobody restarted it"
+        shop.assert_seen_once(40, 500)
+
+
+def test_a_worker_that_is_stopped_while_kafka_is_away_ends(tmp_path: Path) -> None:
+    with EmbeddedKafka() as kafka:
+        shop = Shop(kafka.bootstrap, "outage", tmp_path)
+        create_topics(kafka.bootstrap, dict.fromkeys([*shop.sources, shop.web], PARTITIONS))
+        with shop.worker(session_timeout="6") as worker:
+            worker.until_ready()
+            produce(shop.bootstrap, shop.clicks, views(shop, 40, 50))
+            kafka.kill(0)
+            worker.stop()
+            assert json.loads(worker.log.splitlines()[-1])["message"] == "stopped"
