@@ -11,7 +11,7 @@ import gc
 import logging
 import signal
 from functools import partial
-from typing import Any
+from typing import Any, cast
 
 import faust
 import structlog
@@ -20,7 +20,8 @@ from faust.serializers.schemas import Schema
 
 from stream.clock import Clock, wall_ms
 from stream.compiler import check_rules
-from stream.errors import RuleFileError
+from stream.errors import EndedError, RuleFileError
+from stream.failures import watch_loop, watch_threads
 from stream.health import Health, HealthServer
 from stream.lane import Lane
 from stream.lease import Lease
@@ -36,11 +37,14 @@ from stream.stored import StoredPartitions
 from stream.table import CustomerTable, Tables
 from stream.takeover import Takeover
 from stream.topology import Topology, settle
+from stream.transport import Consumer
+from stream.watchdog import Signs, Watchdog
 
 log = structlog.get_logger("stream.worker")
 
 REVOKE_DEADLINE_S = 20.0  # to make in-flight work durable before partitions are given up
 STOP_DEADLINE_S = 20.0
+HEARD_MS = 10_000  # Kafka answers, if the last answer is not older
 LOOP_STALLED_S = 30.0  # the event loop has not ticked for so long: a restart would help
 WARNINGS_LOGGED = 50  # of the rule files, at the start
 EXIT_FAILED = 70
@@ -115,13 +119,13 @@ class StreamApp(faust.App):
         self.stored = StoredPartitions(stores)
         self.table = CustomerTable(self, partitions=topology.partitions)
         self.outbox = Outbox(settings, self.lease, self.fail)
-        reader = ChangelogReader(settings, topology.changelog, self.stored, metrics.set_recovery)
+        self.reader = ChangelogReader(settings, topology.changelog, self.stored, metrics.set_recovery)
         self.lane = Lane(
             rules=rules,
             app_id=settings.app_id,
             table=self.stored,
             changelog=topology.changelog,
-            reader=reader,
+            reader=self.reader,
             takeover=Takeover(settings),
             outbox=self.outbox,
             ledger=self.ledger,
@@ -147,6 +151,8 @@ class StreamApp(faust.App):
         try:
             async for event in stream.noack().events():
                 await self.lane.take(event.message.topic, event.message.partition, event.value)
+            if not self.should_stop:
+                self.fail(EndedError("the stream of records has ended, and must not"))
         except Exception as error:  # whatever it is, the worker must not go on
             self.fail(error)
 
@@ -160,6 +166,31 @@ class StreamApp(faust.App):
         if self.failure is None and not self.should_stop:
             self.failure = error
             self.add_future(self.crash(error))
+
+    def signs(self) -> Signs:
+        """What the watchdog looks at; called in its thread."""
+        if self.should_stop or self.crashed:
+            return Signs({"the stop": None})
+        consumer = cast("Consumer | None", self._consumer)
+        if consumer is None or consumer._thread is None or consumer._thread._consumer is None:
+            return Signs({})
+        thread = consumer._thread
+        places: dict[str, object] = {}
+        places["the consumer's thread"] = thread.beats
+        if self.lease.held:
+            if self.lane.is_open:
+                places |= self.lane.places(thread.heard(wall_ms() - HEARD_MS))
+                if self.ledger.committable():
+                    places["the commit of offsets"] = consumer.commits
+                if self.outbox.under_way:
+                    places["what is sent"] = self.outbox.acknowledged
+            else:
+                places["the restore"] = (self.reader.records, self.consumer_generation_id)
+        tasks = {**thread.tasks, **self.outbox.tasks}
+        ended = [
+            f"the task of the {name}" for name, task in tasks.items() if task is not None and task.done()
+        ]
+        return Signs(places, ended)
 
     def _create_directories(self) -> None:
         """None: Faust's stores are not used, and a worker must run on a read-only disk."""
@@ -214,6 +245,9 @@ async def run(settings: Settings) -> int:
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stop.set)
     loop.add_signal_handler(signal.SIGHUP, reload.ask)
+    watch_loop(loop, app.fail)
+    watch_threads(lambda error: loop.call_soon_threadsafe(app.fail, error))
+    watchdog = Watchdog(app.signs, settings.stuck_after, loop)
     server.start()
     # What lives long (customers, rules) is no garbage: with Python's own thresholds, looking through it again
     # and again took a fifth of the worker's time.
@@ -222,13 +256,19 @@ async def run(settings: Settings) -> int:
     try:
         log.info("starting", revision=rules.revision, rules=len(rules.rules), port=server.port)
         await app.outbox.start()
-        await app.start()
-        await _first(stop.wait(), app.wait_until_stopped())
+        watchdog.start()
+        await _first(stop.wait(), _live(app))
         return await _end(app)
     finally:
         server.stop()
         await app.outbox.stop(STOP_DEADLINE_S)
         app.stored.close()
+        watchdog.stop()
+
+
+async def _live(app: StreamApp) -> None:
+    await app.start()  # which takes as long as the first restore
+    await app.wait_until_stopped()
 
 
 async def _first(*coroutines: Any) -> None:

@@ -129,3 +129,15 @@ class LaneError(StreamError):
     """The batch lane broke one of its own rules. Always a bug of ours; the worker stops."""
 
     exit_code = 70
+
+
+class MembershipError(StreamError):
+    """The worker is no longer a member of its group, and must not come back: another one has its place."""
+
+    exit_code = 70
+
+
+class EndedError(StreamError):
+    """Something that must run for as long as the worker does has ended. Always a bug."""
+
+    exit_code = 70

@@ -22,7 +22,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 
 import structlog
 from faust.types import TP
@@ -241,6 +241,15 @@ class Lane:
         self._metrics.set_partition(unit.number, figures)
         for topic in self._source_of:
             self._metrics.set_lag(topic, unit.number, self._ledger.lag(TopicPartition(topic, unit.number)))
+
+    def places(self, heard: Container[TopicPartition]) -> dict[str, object]:
+        """For the watchdog: each partition with work, all of whose topics answer, and how far it is."""
+        found: dict[str, object] = {}
+        for number in list(self._units):
+            tps = [TopicPartition(topic, number) for topic in self._source_of]
+            if any(self._ledger.lag(tp) for tp in tps) and all(tp in heard for tp in tps):
+                found[f"partition {number}"] = tuple(self._ledger.place(tp) for tp in tps)
+        return found
 
     def stalled_for(self) -> float:
         """Seconds since the event loop last came by; asked from other threads."""

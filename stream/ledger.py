@@ -105,6 +105,11 @@ class Ledger:
         account.committed = account.durable
         return account.durable
 
+    def place(self, tp: TopicPartition) -> int:
+        """How far everything is durable; changes with progress."""
+        account = self._accounts.get(tp)
+        return account.durable if account else -1
+
     def full(self) -> set[TopicPartition]:
         """The partitions that have enough in flight: not to be fetched from for now."""
         return {tp for tp, account in self._accounts.items() if account.in_flight >= self._limit}

@@ -91,6 +91,11 @@ class Outbox:
             log.warning("abandoned", hint="what was on its way is written by the partitions' next owner")
             await old.cut()
 
+    @property
+    def under_way(self) -> bool:
+        """Whether something is shipped and not acknowledged."""
+        return bool(self._carriers)
+
     def load(self, partition: int) -> int:
         """Records of this partition number, of all topics, that are shipped and not acknowledged."""
         return self._load[partition]

@@ -52,6 +52,7 @@ class ChangelogReader:
         self._topic = topic
         self._table = table
         self._progress = progress
+        self.records = 0  # so far; for the watchdog
 
     async def catch_up(self, numbers: Iterable[int], rules: RuleSet) -> int:
         """Bring these partitions up to the end of their changelogs; returns the number of records read.
@@ -139,6 +140,7 @@ class ChangelogReader:
                 consumer.seek(tp, beginnings[tp])
                 continue
             stored.position = position
+            self.records += len(records)
             progress(tp.partition, max(ends[tp] - position, 0))
             bar.tell(sum(ends[each] - self._table.stored[each.partition].position for each in wanted))
             await asyncio.sleep(0)  # heartbeats and health go on during a long restore

@@ -112,6 +112,13 @@ class Settings(BaseSettings):
         allow_inf_nan=False,
         description="seconds without a sign of life after which a worker's partitions go to others",
     )
+    stuck_after: float = Field(
+        300.0,
+        ge=5,
+        le=86_400,
+        allow_inf_nan=False,
+        description="seconds without progress, though there is work and Kafka answers, after which it ends",
+    )
     standby_replicas: int = Field(
         0,
         ge=0,

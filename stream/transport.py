@@ -11,7 +11,10 @@ Assignment, rebalance, agents and topics stay Faust's. What is replaced, and why
     _getmany       partitions with enough in flight are paused: that is the back-pressure. What is fetched
                    already is still taken, because aiokafka fetches nothing else from a broker while records
                    of one of its partitions lie about.
-    on_start       has the client give raw records (see `rawrecords`).
+    on_start       has the client give raw records (see `rawrecords`) and mends its membership (`membership`).
+    _beat          aiokafka gives up a member that does not poll for `max_poll_interval`, and one without
+                   partitions, or one that restores for long, never polls. Whether the worker gets on is for
+                   the watchdog to say.
     _fetch_records runs in the consumer's thread and returns, with the records, how far partitions were read
                    at that very moment; asked later, records on their way between the threads would be missed.
 
@@ -25,20 +28,21 @@ import logging
 from collections.abc import AsyncIterator, Iterator, Mapping
 from typing import Any, cast
 
-from aiokafka.protocol.group import HeartbeatRequest, SyncGroupRequest
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP, ConsumerMessage
 from mode import Service
 
-from stream.lease import Lease
+from stream.failures import watch_loop
 from stream.ledger import Ledger, Reach, TopicPartition
+from stream.membership import REQUEST_S, Membership
 from stream.rawrecords import give_raw_records
 
-RENEWING = (HeartbeatRequest, SyncGroupRequest)
 # While a partition is paused, the others are waited for no longer than this: it is looked at again soon.
 PAUSED_TIMEOUT_S = 0.02
 # aiokafka has one fetch per broker under way: a long one, of topics at their end, holds up the others.
 FETCH_MAX_WAIT_MS = 100
+FETCH_MAX_BYTES = 4 << 20  # in all: it has to come within REQUEST_S, on a slow line, too
+BEAT_S = 0.5
 
 
 class Fetch(dict[TP, list[Any]]):
@@ -54,17 +58,54 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
 
     logger = logging.getLogger("faust.consumer")
     full: frozenset[TopicPartition] = frozenset()
+    beats = 0  # how often the thread came by; for the watchdog
 
     def _create_worker_consumer(self, transport: Any) -> Any:
         consumer = super()._create_worker_consumer(transport)
         consumer._fetch_max_wait_ms = FETCH_MAX_WAIT_MS
+        consumer._fetch_max_bytes = FETCH_MAX_BYTES
+        consumer._client._request_timeout_ms = int(REQUEST_S * 1000)
         return consumer
 
     async def on_start(self) -> None:
         """Start the client, in the thread."""
+        watch_loop(self.thread_loop, self._fail)
         await super().on_start()
         give_raw_records(self._ensure_consumer())
-        _renew_with(self._ensure_consumer()._coordinator, cast(Any, self.app).lease)
+        Membership(cast(Any, self.app).lease, self._fail).attach(self._ensure_consumer())
+
+    def _fail(self, error: BaseException) -> None:
+        self.parent_loop.call_soon_threadsafe(cast(Any, self.app).fail, error)
+
+    @Service.task
+    async def _beat(self) -> None:
+        subscription = self._ensure_consumer()._subscription
+        while not self.should_stop:
+            with subscription.fetch_context():
+                self.beats += 1
+            await asyncio.sleep(BEAT_S)
+
+    def heard(self, since: float) -> set[TopicPartition]:
+        """The partitions that wait for nothing of Kafka's: answered after `since` (wall clock, milliseconds),
+        or not to be fetched for now. For other threads.
+        """
+        subscription = self._ensure_consumer()._subscription.subscription
+        assignment = subscription.assignment if subscription else None
+        if assignment is None:
+            return set()
+        states = {TopicPartition(*tp): assignment.state_value(tp) for tp in assignment.tps}
+        return {tp for tp, state in states.items() if state.paused or (state.timestamp or 0) > since}
+
+    @property
+    def tasks(self) -> dict[str, asyncio.Task[Any]]:
+        """What must not end while the consumer is used."""
+        if (consumer := self._consumer) is None or consumer._coordinator is None:
+            return {}
+        return {
+            "group": consumer._coordinator._coordination_task,
+            "fetcher": consumer._fetcher._fetch_task,
+            "consumer's metadata": consumer._client._sync_task,
+        }
 
     async def on_thread_stop(self) -> None:
         """End the client. Its fetcher, cancelled while it waits after a failed fetch, hands its cancellation
@@ -104,20 +145,6 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
             consumer._coordinator.request_rejoin()
 
 
-def _renew_with(coordinator: Any, lease: Lease) -> None:
-    """Have a group's client renew the lease with each answer that counts for the coordinator."""
-    send = coordinator._send_req
-
-    async def send_and_renew(request: Any) -> Any:
-        asked_at = lease.now()
-        answer = await send(request)
-        if isinstance(request, RENEWING) and answer.error_code == 0:
-            lease.renew(asked_at)
-        return answer
-
-    coordinator._send_req = send_and_renew
-
-
 def _reach(consumer: Any) -> Iterator[tuple[TopicPartition, Reach]]:
     subscription = consumer._subscription.subscription
     assignment = subscription.assignment if subscription else None
@@ -137,6 +164,7 @@ class Consumer(driver.Consumer):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.ledger: Ledger = cast(Any, self.app).ledger
+        self.commits = 0  # for the watchdog
 
     _thread: ConsumerThread
 
@@ -211,6 +239,11 @@ class Consumer(driver.Consumer):
 
     def _new_offset(self, tp: TP) -> int | None:
         return self.ledger.take_committable(TopicPartition(*tp))
+
+    async def _commit(self, offsets: Mapping[TP, int]) -> bool:
+        done: bool = await super()._commit(offsets)
+        self.commits += 1
+        return done
 
     def ack(self, message: Any) -> bool:
         """Faust's acks have no meaning for lots: see `ledger`."""

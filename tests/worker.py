@@ -17,6 +17,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from tests.kafka import committed, end_offsets, eventually
 
+WORKER = (sys.executable, "-m", "stream", "worker")
 READY_S = 60
 CAUGHT_UP_S = 90
 
@@ -24,7 +25,16 @@ CAUGHT_UP_S = 90
 class Worker:
     """One `stream worker` process on a rules directory; its log is kept in `log_file`."""
 
-    def __init__(self, bootstrap: str, app_id: str, rules: Path, log_file: Path, **settings: str) -> None:
+    def __init__(
+        self,
+        bootstrap: str,
+        app_id: str,
+        rules: Path,
+        log_file: Path,
+        command: Sequence[str] = WORKER,
+        **settings: str,
+    ) -> None:
+        self._command = list(command)
         self.bootstrap = bootstrap
         self.app_id = app_id
         self.log_file = log_file
@@ -45,9 +55,7 @@ class Worker:
     def start(self) -> Worker:
         """Start the process; does not wait."""
         with self.log_file.open("ab") as log:
-            self.process = subprocess.Popen(
-                [sys.executable, "-m", "stream", "worker"], env=self._environment, stdout=log, stderr=log
-            )
+            self.process = subprocess.Popen(self._command, env=self._environment, stdout=log, stderr=log)
         return self
 
     def signal(self, number: int) -> None:

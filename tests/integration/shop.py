@@ -5,10 +5,11 @@ from __future__ import annotations
 import json
 import time
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 
 from tests.kafka import consume_all
-from tests.worker import Worker
+from tests.worker import WORKER, Worker
 
 PARTITIONS = 4
 START = 1_767_225_600_000  # 2026-01-01T00:00:00Z
@@ -53,12 +54,13 @@ class Shop:
         (self.rules / "shop.yaml").write_text(RULES.replace("PREFIX", prefix))
         self._ids = iter(range(1_000_000))
 
-    def worker(self, name: str = "a", **settings: str) -> Worker:
+    def worker(self, name: str = "a", command: Sequence[str] = WORKER, **settings: str) -> Worker:
         return Worker(
             self.bootstrap,
             self.prefix,
             self.rules,
             self.folder / f"{name}.log",
+            command,
             **{"clock": "event"} | settings,
         )
 

@@ -45,7 +45,7 @@ LAYERS: dict[str, set[str]] = {
         ),
         *("broker", "health", "topology", "ranges", "topicids", "marks", "recall", "takeover", "unit"),
         "rawrecords",
-        "lease",
+        *("lease", "membership", "failures", "watchdog"),
     },
     "hands": {
         "cli",

@@ -120,7 +120,7 @@ def test_all_problems_are_told_at_once() -> None:
     message = refused(
         {
             "STREAM_BROKER": "kafka",
-            "STREAM_STORE": "rocksdb",
+            "STREAM_STORE": "disk",
             "STREAM_COMMIT_INTERVAL": "nan",
             "STREAM_HTTP_PORT": "65536",
             "STREAM_SASL_USERNAME": "me",
@@ -132,7 +132,7 @@ def test_all_problems_are_told_at_once() -> None:
     assert message.endswith(f"hint: {PRECEDENCE}")
     for part in (
         "STREAM_BROKER: 'kafka': entry 1 should be host:port",
-        "STREAM_STORE: 'rocksdb': the store rocksdb comes later",
+        "STREAM_STORE: 'disk': should be 'memory' or 'rocksdb'",
         "STREAM_COMMIT_INTERVAL: 'nan': should be a finite number",
         "STREAM_HTTP_PORT: '65536': should be less than or equal to 65535",
         "STREAM_SASL_USERNAME: not used without SASL",

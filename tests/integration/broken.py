@@ -1,0 +1,96 @@
+"""A worker with a fault of our own making: `python -m tests.integration.broken KIND worker`.
+
+Kinds: see `KINDS`. Each is what a bug of ours, of Faust or of aiokafka would do.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+import threading
+import time
+from collections.abc import Callable
+from typing import Any
+
+from stream import cli
+from stream.lane import Lane
+from stream.restore import ChangelogReader
+from stream.transport import ConsumerThread
+
+FAULT_S = 1.0  # after the work began
+
+
+async def _for_ever(*args: Any, **kwargs: Any) -> None:
+    await asyncio.Event().wait()
+
+
+def _after_open(fault: Callable[[Lane], None]) -> Callable[[], None]:
+    """Have `fault` happen in the event loop, soon after the work began."""
+
+    def plant() -> None:
+        usual = Lane.open
+
+        def open_and_break(self: Lane, numbers: Any) -> None:
+            usual(self, numbers)
+            asyncio.get_running_loop().call_later(FAULT_S, fault, self)
+
+        Lane.open = open_and_break  # type: ignore[method-assign]
+
+    return plant
+
+
+def _raise(*args: object) -> None:
+    raise RuntimeError("planted")
+
+
+async def _raise_soon() -> None:
+    _raise()
+
+
+def _start_a_task(_: Lane) -> None:
+    asyncio.ensure_future(_raise_soon())  # noqa: RUF006 - that nobody keeps it is the fault
+
+
+def _hang_lane() -> None:
+    Lane.take = _for_ever  # type: ignore[method-assign, assignment]
+
+
+def _hang_restore() -> None:
+    ChangelogReader.catch_up = _for_ever  # type: ignore[method-assign, assignment]
+
+
+def _end_fetcher() -> None:
+    usual = ConsumerThread.on_start
+
+    async def start_and_break(self: ConsumerThread) -> None:
+        await usual(self)
+        asyncio.get_running_loop().call_later(FAULT_S, lambda: self.tasks["fetcher"].cancel())
+
+    ConsumerThread.on_start = start_and_break  # type: ignore[method-assign]
+
+
+def _hang_consumer_thread() -> None:
+    usual = ConsumerThread.on_start
+
+    async def start_and_break(self: ConsumerThread) -> None:
+        await usual(self)
+        asyncio.get_running_loop().call_later(FAULT_S, time.sleep, 600)
+
+    ConsumerThread.on_start = start_and_break  # type: ignore[method-assign]
+
+
+KINDS: dict[str, Callable[[], None]] = {
+    "lane-hangs": _hang_lane,
+    "restore-hangs": _hang_restore,
+    "loop-hangs": _after_open(lambda _: time.sleep(600)),
+    "consumer-thread-hangs": _hang_consumer_thread,
+    "fetcher-ends": _end_fetcher,
+    "task-fails": _after_open(_start_a_task),
+    "callback-fails": _after_open(_raise),
+    "thread-fails": _after_open(lambda _: threading.Thread(target=_raise).start()),
+}
+
+
+if __name__ == "__main__":
+    KINDS[sys.argv.pop(1)]()
+    cli.main()
