@@ -79,12 +79,24 @@ def _hang_consumer_thread() -> None:
     ConsumerThread.on_start = start_and_break  # type: ignore[method-assign]
 
 
+def _hurry_polls() -> None:
+    """Kafka's clients give up a member that has not polled for ten minutes; here, for two seconds."""
+    usual = ConsumerThread.on_start
+
+    async def start_and_break(self: ConsumerThread) -> None:
+        await usual(self)
+        self._ensure_consumer()._coordinator._max_poll_interval = 2.0
+
+    ConsumerThread.on_start = start_and_break  # type: ignore[method-assign]
+
+
 KINDS: dict[str, Callable[[], None]] = {
     "lane-hangs": _hang_lane,
     "restore-hangs": _hang_restore,
     "loop-hangs": _after_open(lambda _: time.sleep(600)),
     "consumer-thread-hangs": _hang_consumer_thread,
     "fetcher-ends": _end_fetcher,
+    "polls-hurry": _hurry_polls,
     "task-fails": _after_open(_start_a_task),
     "callback-fails": _after_open(_raise),
     "thread-fails": _after_open(lambda _: threading.Thread(target=_raise).start()),
