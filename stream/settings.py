@@ -25,7 +25,9 @@ PREFIX = "STREAM_"
 SECRETS = ("sasl_password", "ssl_password")
 
 # Read by the build and by the tests; no settings of a worker, and no mistakes either.
-NOT_OURS = frozenset({"STREAM_DEBUG", "STREAM_SANITIZE", "STREAM_BUILD", "STREAM_HISTORIES"})
+NOT_OURS = frozenset(
+    {"STREAM_DEBUG", "STREAM_SANITIZE", "STREAM_BUILD", "STREAM_HISTORIES", "STREAM_FAULTS", "STREAM_SEED"}
+)
 
 # What Kubernetes puts into every pod beside a Service named `stream` or `stream-…`.
 SERVICE_LINK = re.compile(r"STREAM_(\w+_)?(SERVICE_HOST|SERVICE_PORT(_\w+)?|PORT_\d+_(TCP|UDP|SCTP)(_\w+)?)")

@@ -8,6 +8,7 @@ Nothing here joins a group, so nothing here disturbs the groups under test.
 from __future__ import annotations
 
 import asyncio
+import socket
 import threading
 import time
 from collections import defaultdict
@@ -41,6 +42,13 @@ def create_topics(
     `replicas` -1: as many as the cluster gives by default. A topic that exists is an error.
     """
     _run(_create_topics(bootstrap, partitions, configs or {}, replicas))
+
+
+def free_port() -> int:
+    """A port of this machine that nobody listens on, as of now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
 
 
 def produce(bootstrap: str, topic: str, records: Iterable[Produced]) -> None:

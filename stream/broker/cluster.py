@@ -26,6 +26,7 @@ import sys
 import tempfile
 import threading
 import time
+from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -60,6 +61,8 @@ class EmbeddedKafka:
     `data_dir`: kept and used again (with the same number of brokers); None: a temporary folder.
     `console`: where the first start's fetch is told; None: nowhere. Kafka's own output goes to
     `node-N/kafka.log` in the data folder. `heap`: of each node, as Java writes it.
+    `second`: the first node listens at this port, too, and tells clients who come there to use the other one:
+    for what stands between them and Kafka.
     """
 
     def __init__(
@@ -70,6 +73,7 @@ class EmbeddedKafka:
         data_dir: Path | None = None,
         console: Console | None = None,
         heap: str = "512m",
+        second: tuple[int, int] | None = None,
     ) -> None:
         if not 1 <= brokers <= MAX_BROKERS:
             raise BrokerError(f"cannot start {brokers} brokers", hint=f"from 1 to {MAX_BROKERS} are possible")
@@ -80,6 +84,7 @@ class EmbeddedKafka:
         self._data_dir = data_dir
         self._console = console
         self._heap = heap
+        self._second = second
         self._nodes: list[Node] = []
         self._supervisor: _Supervisor | None = None
         self._runtime: Runtime | None = None
@@ -134,12 +139,14 @@ class EmbeddedKafka:
         if number in (signal.SIGKILL, signal.SIGTERM):
             wait(lambda: not supervisor.alive(index), STOP_SECONDS, f"node {index} does not end")
 
-    def restart(self, index: int) -> None:
-        """Start a node that was killed, at its old address, and wait until the cluster is whole and ready."""
+    def restart(self, *indexes: int) -> None:
+        """Start nodes that were killed, at their old addresses, and wait until the cluster is ready."""
         supervisor = self._running()
-        if supervisor.alive(index):
-            self.kill(index)
-        self._launch(self._nodes[index])
+        for index in indexes:
+            if supervisor.alive(index):
+                self.kill(index)
+        for index in indexes:
+            self._launch(self._nodes[index])
         self._wait_ready()
 
     def check(self) -> None:
@@ -166,6 +173,7 @@ class EmbeddedKafka:
         supervisor = self._supervisor = _Supervisor(self._data_dir)
         cluster_id = _cluster_id(supervisor.folder, self._brokers)
         self._nodes = _draw_nodes(supervisor.folder, self._port, self._brokers)
+        self._nodes[0] = replace(self._nodes[0], second=self._second)
         for node in self._nodes:
             write_settings(node, self._nodes)
             format_data(node, cluster_id, checkpoint)

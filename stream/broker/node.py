@@ -36,6 +36,7 @@ class Node:
     port: int
     controller_port: int
     folder: Path
+    second: tuple[int, int] | None = None  # another listener: its port, and the one that clients are told
 
     @property
     def log(self) -> Path:
@@ -116,12 +117,16 @@ def properties(node: Node, nodes: Sequence[Node]) -> dict[str, object]:
     """Kafka's settings of `node` in the cluster of `nodes`."""
     replicas = min(3, len(nodes))
     in_sync = 2 if replicas == 3 else 1
+    listeners = told = f"CLIENTS://127.0.0.1:{node.port}"
+    if node.second is not None:
+        listeners += f",SECOND://127.0.0.1:{node.second[0]}"
+        told += f",SECOND://127.0.0.1:{node.second[1]}"
     return {
         "process.roles": "broker,controller",
         "node.id": node.id,
-        "listeners": f"CLIENTS://127.0.0.1:{node.port},CONTROLLER://127.0.0.1:{node.controller_port}",
-        "advertised.listeners": f"CLIENTS://127.0.0.1:{node.port}",
-        "listener.security.protocol.map": "CLIENTS:PLAINTEXT,CONTROLLER:PLAINTEXT",
+        "listeners": f"{listeners},CONTROLLER://127.0.0.1:{node.controller_port}",
+        "advertised.listeners": told,
+        "listener.security.protocol.map": "CLIENTS:PLAINTEXT,SECOND:PLAINTEXT,CONTROLLER:PLAINTEXT",
         "inter.broker.listener.name": "CLIENTS",
         "controller.listener.names": "CONTROLLER",
         "controller.quorum.voters": ",".join(f"{each.id}@127.0.0.1:{each.controller_port}" for each in nodes),

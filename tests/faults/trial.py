@@ -1,0 +1,173 @@
+"""One trial: a shop of its own on a real Kafka, events coming while something goes wrong, and the verdict."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
+from pathlib import Path
+from types import TracebackType
+
+from aiokafka.errors import KafkaError
+
+from stream.compiler import load_rules
+from tests.faults.oracle import Verdict, expect, judge
+from tests.faults.workload import PARTITIONS, RULES, Customers, Produced
+from tests.kafka import committed, consume_all, create_topics, eventually, produce
+from tests.worker import WORKER, Worker
+
+CHUNK = 40
+EVERY_S = 0.1
+PATIENCE_S = 120
+
+
+class Trial:
+    """A context manager: the workers that still run end with it. `settings`: of all its workers."""
+
+    def __init__(
+        self,
+        bootstrap: str,
+        prefix: str,
+        folder: Path,
+        customers: Customers,
+        replication: int = 1,
+        **settings: str,
+    ) -> None:
+        self.bootstrap, self.prefix, self.folder, self.customers = bootstrap, prefix, folder, customers
+        self.clicks = f"{prefix}-clicks"
+        self.rules = folder / "rules"
+        self.rules.mkdir(parents=True)
+        self.write_rules(RULES)
+        topics = [self.clicks, f"{prefix}-web", f"{prefix}-push"]
+        create_topics(bootstrap, dict.fromkeys(topics, PARTITIONS), replicas=replication)
+        self._settings = {"clock": "event", "session_timeout": "6"} | settings
+        self._workers: list[Worker] = []
+        self.recovery: list[float] = []
+        self.expected_rules = load_rules(self.rules)
+        self._sampler = _Commits(bootstrap, prefix, self.clicks)
+
+    def __enter__(self) -> Trial:
+        self._sampler.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._sampler.stop()
+        for worker in self._workers:
+            if worker.alive:
+                worker.kill()
+
+    def write_rules(self, text: str) -> None:
+        (self.rules / "shop.yaml").write_text(text.replace("PREFIX", self.prefix))
+
+    def worker(self, name: str = "a", command: Sequence[str] = WORKER, **settings: str) -> Worker:
+        """A worker, not started. Each has a disk of its own."""
+        disk = {"data_dir": str(self.folder / f"{name}-data")}
+        worker = Worker(
+            self.bootstrap,
+            self.prefix,
+            self.rules,
+            self.folder / f"{name}.log",
+            command,
+            **(disk | self._settings | settings),
+        )
+        self._workers.append(worker)
+        return worker
+
+    def start(self, *workers: Worker) -> None:
+        """Start, and wait until they are ready."""
+        for worker in workers:
+            worker.start()
+        for worker in workers:
+            worker.until_ready()
+
+    def restart(self, worker: Worker) -> None:
+        """Start one that was killed, and measure how long it is until the next trigger."""
+        before, began = self.told(), time.monotonic()
+        worker.start()
+        self.produce(self.customers.events(CHUNK))
+        eventually(lambda: self.told() > before, PATIENCE_S, "a trigger after the restart")
+        self.recovery.append(time.monotonic() - began)
+
+    def told(self) -> int:
+        return len(consume_all(self.bootstrap, [f"{self.prefix}-web", f"{self.prefix}-push"]))
+
+    def produce(self, events: Iterable[Produced]) -> None:
+        """Into the source's topic, now."""
+        now = int(time.time() * 1000)
+        records = [(each.partition, each.key, each.value, now, ()) for each in events]
+        produce(self.bootstrap, self.clicks, records)
+
+    def load(self, seconds: float) -> _Load:
+        """Events in open loop for so long, beside what is done in the block."""
+        return _Load(self, seconds)
+
+    def verdict(self) -> Verdict:
+        """Let everything come to its end, and judge."""
+        self.produce(self.customers.last())
+        alive = [worker for worker in self._workers if worker.alive]
+        assert alive, "no worker is left: " + self._workers[-1].log[-2000:]
+        alive[0].until_caught_up([self.clicks])
+        for worker in alive:
+            assert worker.stop() == 0, worker.log[-2000:]
+        expected = expect(self.expected_rules, consume_all(self.bootstrap, [self.clicks]))
+        verdict = judge(self.bootstrap, self.prefix, expected)
+        verdict.recovery = self.recovery
+        verdict.commits_back = self._sampler.stop()
+        return verdict
+
+
+class _Load:
+    def __init__(self, trial: Trial, seconds: float) -> None:
+        self._trial, self._seconds = trial, seconds
+        self._thread = threading.Thread(target=self._run)
+        self._failed: BaseException | None = None
+
+    def __enter__(self) -> None:
+        self._thread.start()
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._thread.join()
+        if self._failed is not None and error is None:
+            raise self._failed
+
+    def _run(self) -> None:
+        end = time.monotonic() + self._seconds
+        try:
+            while time.monotonic() < end:
+                with suppress(KafkaError):  # it is away: these events never happened
+                    self._trial.produce(self._trial.customers.events(CHUNK))
+                time.sleep(EVERY_S)
+        except BaseException as error:
+            self._failed = error
+
+
+class _Commits(threading.Thread):
+    """Looks at the group's offsets all the time: they must never go back."""
+
+    def __init__(self, bootstrap: str, group: str, topic: str) -> None:
+        super().__init__(daemon=True)
+        self._look: Callable[[], dict[object, int]] = lambda: dict(committed(bootstrap, group, [topic]))
+        self._over = threading.Event()
+        self._back = 0
+
+    def run(self) -> None:
+        known: dict[object, int] = {}
+        while not self._over.wait(0.3):
+            try:
+                found = self._look()
+            except KafkaError:
+                continue
+            self._back += sum(offset < known.get(tp, 0) for tp, offset in found.items())
+            known |= found
+
+    def stop(self) -> int:
+        """How often one went back."""
+        self._over.set()
+        if self.is_alive():
+            self.join()
+        return self._back
