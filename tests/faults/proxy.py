@@ -28,6 +28,7 @@ class Proxy:
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
         self._writers: set[asyncio.StreamWriter] = set()
         self._dice = random.Random(port)
+        self._server: asyncio.Server | None = None
         self.delay = 0.0
         self.bytes_per_second = 0.0
         self._silent = False
@@ -35,17 +36,17 @@ class Proxy:
 
     def __enter__(self) -> Proxy:
         self._thread.start()
-        asyncio.run_coroutine_threadsafe(
-            asyncio.start_server(self._serve, "127.0.0.1", self._port), self._loop
-        ).result(10)
+        listen = asyncio.start_server(self._serve, "127.0.0.1", self._port)
+        self._server = asyncio.run_coroutine_threadsafe(listen, self._loop).result(10)
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self.cut()
+        asyncio.run_coroutine_threadsafe(self._end(), self._loop).result(10)
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
+        self._loop.close()
 
     def cut(self) -> None:
         """Close all connections and refuse new ones."""
@@ -62,6 +63,18 @@ class Proxy:
         self.delay = self.bytes_per_second = 0.0
         self._loop.call_soon_threadsafe(self._close_all)
 
+    async def _end(self) -> None:
+        if self._server is not None:
+            self._server.close()
+        others = asyncio.all_tasks() - {asyncio.current_task()}
+        for task in others:
+            task.cancel()
+        await asyncio.gather(*others, return_exceptions=True)
+        writers = set(self._writers)
+        for writer in writers:
+            writer.close()
+        await asyncio.gather(*(writer.wait_closed() for writer in writers), return_exceptions=True)
+
     def _close_all(self) -> None:
         for writer in self._writers:
             writer.close()
@@ -76,8 +89,10 @@ class Proxy:
             writer.close()
             return
         self._writers |= {writer, far_writer}
-        await asyncio.gather(self._forward(reader, far_writer), self._forward(far_reader, writer))
-        self._writers -= {writer, far_writer}
+        try:
+            await asyncio.gather(self._forward(reader, far_writer), self._forward(far_reader, writer))
+        finally:
+            self._writers -= {writer, far_writer}
 
     async def _forward(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:

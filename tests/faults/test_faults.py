@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from aiokafka import TopicPartition
 
 from stream.broker import EmbeddedKafka
 from tests.faults.conftest import Form
@@ -16,7 +17,7 @@ from tests.faults.oracle import Verdict
 from tests.faults.proxy import Proxy
 from tests.faults.trial import Trial
 from tests.faults.workload import BROKEN, HOUR, OTHER, Customers
-from tests.kafka import eventually, free_port, produce
+from tests.kafka import delete_records, end_offsets, eventually, free_port, produce
 
 Report = Callable[[Verdict], None]
 ON_DISK = {"store": "rocksdb", "store_customers": "100", "store_memory": str(4 << 20)}
@@ -152,7 +153,6 @@ def test_timers_are_due_while_nobody_is_there(
         trial.customers.pass_time(HOUR)
         trial.restart(worker)
         verdict = trial.verdict()
-        assert len(trial.workers[0].log) > 0
     report(verdict)
 
 
@@ -190,9 +190,8 @@ def test_a_state_of_a_later_version_is_refused_and_kept(
     with Trial(kafka, prefix, tmp_path, Customers(form.seed, 50)) as trial:
         worker = trial.worker()
         trial.start(worker)
-        trial.produce(trial.customers.events(500))
-        worker.until_caught_up([trial.clicks])
         assert worker.stop() == 0
+        trial.produce(trial.customers.events(500))
         changelog = f"{prefix}-customers-changelog"
         later = b"\x63 of a version that comes later"
         produce(kafka, changelog, [(0, b"c-later", later, int(time.time() * 1000), ())])
@@ -200,7 +199,8 @@ def test_a_state_of_a_later_version_is_refused_and_kept(
         eventually(lambda: not worker.alive, 60, "it ends")
         assert worker.wait() == 70
         assert "version" in worker.log
-        produce(kafka, changelog, [(0, b"c-later", None, int(time.time() * 1000), ())])
+        first = TopicPartition(changelog, 0)
+        delete_records(kafka, {first: end_offsets(kafka, [changelog])[first]})
         trial.start(worker)
         report(trial.verdict())
 

@@ -23,7 +23,7 @@ RULES = """
 sources:
   clicks: {topic: PREFIX-clicks, event: event, customer: customer, time: ts, id: id}
 traits:
-  views: {function: count, of: view, over: 1h}
+  views: {function: count, of: view, over: 4h}
   spend: {function: sum, of: purchase, field: amount}
 channels:
   web: {topic: PREFIX-web, consent: none}
