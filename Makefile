@@ -10,7 +10,7 @@ SOURCES := $(wildcard stream/*.pyx stream/*.pxd) setup.py pyproject.toml
 	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[broker,dev]'
 	touch $@
 
-.PHONY: setup demo test lint types unit integration debug asan fuzz bench micro clean
+.PHONY: setup demo test lint types unit integration faults debug asan fuzz bench micro clean
 
 # Set up only.
 setup: .venv/installed
@@ -40,6 +40,10 @@ unit: setup
 # The tests on a real Apache Kafka.
 integration: setup
 	$(BIN)/pytest tests/integration
+
+# Real workers broken on purpose, in the long form: half an hour and more. STREAM_SEED=7 for other worlds.
+faults: setup
+	STREAM_FAULTS=long $(BIN)/pytest tests/faults
 
 ENGINE_TESTS := tests/reference $(addprefix tests/unit/test_,debug_build.py engine.py state.py codec.py packed_state.py \
 	byid.py event.py index.py explain.py fastmatch.py condition_nodes.py)

@@ -9,6 +9,7 @@ Tested by tests/integration/test_restore.py.
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
@@ -21,7 +22,9 @@ from stream.settings import Settings
 
 FETCH_BYTES = 4 * 1024 * 1024
 POLL_MS = 500
+LEAST_FETCH_BYTES = 64 * 1024
 REQUEST_TIMEOUT_MS = 10_000
+TRUSTED = 10  # fetches that came, after which twice as much is asked for
 
 
 @asynccontextmanager
@@ -32,6 +35,7 @@ async def reader(settings: Settings, purpose: str) -> AsyncIterator[Any]:
         client_id=f"{settings.app_id}-{purpose}",
         enable_auto_commit=False,
         auto_offset_reset="none",
+        fetch_max_bytes=FETCH_BYTES,
         max_partition_fetch_bytes=FETCH_BYTES,
         request_timeout_ms=REQUEST_TIMEOUT_MS,
         **settings.kafka_security(),
@@ -65,6 +69,7 @@ async def read(
     for tp, (start, _) in ranges.items():
         consumer.seek(tp, start)
     unfinished = set(ranges)
+    silent_since, came = time.monotonic(), 0
     while unfinished:
         polled_at = wall_ms()
         done = [tp for tp in unfinished if await consumer.position(tp) >= ranges[tp][1]]
@@ -77,10 +82,23 @@ async def read(
         for tp, records in fetched.items():
             yield tp, records, records[-1].offset + 1
         if fetched:
+            silent_since, came = time.monotonic(), came + 1
+            if came % TRUSTED == 0:
+                _ask_for(consumer, 2)
             continue
+        if time.monotonic() > silent_since + REQUEST_TIMEOUT_MS / 1000:
+            silent_since, came = time.monotonic(), 0
+            _ask_for(consumer, 0.25)
         for tp in list(unfinished):
             if _is_hole(consumer, tp, polled_at, ranges[tp][1]):
                 consumer.seek(tp, ranges[tp][1])
+
+
+def _ask_for(consumer: Any, times: float) -> None:
+    """So many times as much as before, within bounds, in each answer."""
+    fetcher = consumer._fetcher
+    size = int(min(max(fetcher._fetch_max_bytes * times, LEAST_FETCH_BYTES), FETCH_BYTES))
+    fetcher._fetch_max_bytes = fetcher._max_partition_fetch_bytes = size
 
 
 def _is_hole(consumer: Any, tp: TopicPartition, polled_at: int, end: int) -> bool:

@@ -9,7 +9,6 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from aiokafka import TopicPartition
 
 from stream.broker import EmbeddedKafka
 from tests.faults.conftest import Form
@@ -17,7 +16,7 @@ from tests.faults.oracle import Verdict
 from tests.faults.proxy import Proxy
 from tests.faults.trial import Trial
 from tests.faults.workload import BROKEN, HOUR, OTHER, Customers
-from tests.kafka import delete_records, end_offsets, eventually, free_port, produce
+from tests.kafka import delete_topics, eventually, free_port, produce
 
 Report = Callable[[Verdict], None]
 ON_DISK = {"store": "rocksdb", "store_customers": "100", "store_memory": str(4 << 20)}
@@ -199,8 +198,7 @@ def test_a_state_of_a_later_version_is_refused_and_kept(
         eventually(lambda: not worker.alive, 60, "it ends")
         assert worker.wait() == 70
         assert "version" in worker.log
-        first = TopicPartition(changelog, 0)
-        delete_records(kafka, {first: end_offsets(kafka, [changelog])[first]})
+        delete_topics(kafka, [changelog])  # as nothing else is in it
         trial.start(worker)
         report(trial.verdict())
 
@@ -286,6 +284,7 @@ def test_a_restore_over_a_thin_line_comes_to_its_end(
     behind: tuple[EmbeddedKafka, Proxy, str], prefix: str, tmp_path: Path, form: Form, report: Report
 ) -> None:
     """Faust gives a step of its recovery 90 seconds, and begins anew for ever."""
+    patient(form)
     cluster, proxy, address = behind
     with Trial(cluster.bootstrap, prefix, tmp_path, Customers(form.seed, form.pick(5_000, 50_000))) as trial:
         worker = trial.worker()
@@ -296,6 +295,6 @@ def test_a_restore_over_a_thin_line_comes_to_its_end(
         proxy.bytes_per_second = 60_000
         thin = trial.worker("thin", broker=address)
         thin.start()
-        eventually(lambda: thin.get("/ready")[0] == 200, 600, "it is restored")
+        eventually(lambda: thin.get("/ready")[0] == 200, form.pick(100, 900), "it is restored")
         proxy.mend()
         report(trial.verdict())

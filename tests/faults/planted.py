@@ -1,0 +1,149 @@
+"""A worker with a bug planted: `python -m tests.faults.planted BUG worker`, as `python -m stream`.
+
+Each is a mistake that somebody could make, at the seam between the engine and Kafka. Those that lose
+something only in a crash end the process themselves, in the moment when it matters.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import sys
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+from stream import cli, lane, marks
+from stream.outbox import Outbox
+from stream.records import WireRecord
+from stream.stored import StoredPartition
+from stream.unit import Unit
+
+BASE = 1 << 40  # beyond all offsets
+
+
+def _none() -> None:
+    """A worker as it is, to see that the trial itself is not what goes wrong."""
+
+
+def _offset_plus_one() -> None:
+    """Says that one more was applied than was."""
+
+    def take_changed(self: Unit) -> list[tuple[bytes, bytes]]:
+        positions = {source: position + 1 for source, position in self.positions.items()}
+        self.stored.state.marks = marks.encode(marks.Marks(positions, self.makings, self.tails))
+        return self.stored.take_changed()
+
+    Unit.take_changed = take_changed  # type: ignore[method-assign]
+
+
+def _read_again() -> None:
+    """No mistake: everything is read again after a crash, as if the marks were lost."""
+
+    def take_changed(self: Unit) -> list[tuple[bytes, bytes]]:
+        self.stored.state.marks = marks.encode(marks.Marks({}, self.makings, self.tails))
+        return self.stored.take_changed()
+
+    Unit.take_changed = take_changed  # type: ignore[method-assign]
+
+
+def _applied_ignored() -> None:
+    """Applies again what a customer has had: no offset is one that it knows."""
+    usual = Unit.__init__
+
+    def init(self: Unit, number: int, stored: StoredPartition, *rest: Any) -> None:
+        usual(self, number, stored, *rest)
+        for source in self.makings:
+            stored.state.rebase(source, BASE)
+
+    Unit.__init__ = init  # type: ignore[method-assign]
+
+
+def _timer_dropped() -> None:
+    """Forgets every third timer."""
+    usual, fired = lane.process, [0]
+
+    def process(*args: Any, **kwargs: Any) -> Any:
+        result = usual(*args, **kwargs)
+        for decision in [each for each in result.decisions if each.timed]:
+            fired[0] += 1
+            if fired[0] % 3 == 0:
+                result.decisions.remove(decision)
+                result.triggers[:] = [each for each in result.triggers if each.decision is not decision]
+        return result
+
+    lane.process = process  # type: ignore[attr-defined]
+
+
+def _hold_back(acknowledge: bool) -> None:
+    """Keep everything but the changelog from being sent, and die when the changelog has customers in it."""
+    usual = Outbox.ship
+
+    def ship(self: Outbox, topic: str, partition: int, records: Sequence[WireRecord]) -> asyncio.Future[int]:
+        if not topic.endswith("-customers-changelog"):
+            held: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+            if acknowledge:
+                held.set_result(1)
+            return held
+        shipped = usual(self, topic, partition, records)
+        if any(record.key for record in records):
+            shipped.add_done_callback(lambda _: os.kill(os.getpid(), signal.SIGKILL))
+        return shipped
+
+    Outbox.ship = ship  # type: ignore[method-assign]
+
+
+def _ack_before_send() -> None:
+    """Takes for sent what only will be."""
+    _hold_back(acknowledge=True)
+
+
+def _changelog_before_triggers() -> None:
+    """Has the changelog not wait for what was decided."""
+    usual = Unit.take_changed
+
+    def take_changed(self: Unit) -> list[tuple[bytes, bytes]]:
+        changed = usual(self)
+        self.unacknowledged = set()
+        return changed
+
+    async def checkpoint(self: lane.Lane, unit: Unit) -> None:
+        unit.unacknowledged = set()
+        await usual_checkpoint(self, unit)
+
+    usual_checkpoint = lane.Lane._checkpoint
+    lane.Lane._checkpoint = checkpoint  # type: ignore[method-assign]
+    Unit.take_changed = take_changed  # type: ignore[method-assign]
+    _hold_back(acknowledge=False)
+
+
+def _newest_ignored() -> None:
+    """Restores the oldest record of a customer, not the newest; deletions have no effect."""
+    usual, known = StoredPartition.load, set[tuple[int, bytes | None]]()
+
+    def load(self: StoredPartition, records: Iterable[Any]) -> None:
+        kept = []
+        for each in records:
+            if each.key == b"" or (id(self), each.key) not in known:
+                known.add((id(self), each.key))
+                kept.append(each)
+        usual(self, kept)
+
+    StoredPartition.load = load  # type: ignore[method-assign, assignment]
+
+
+BUGS: dict[str, Callable[[], None]] = {
+    "none": _none,
+    "offset-plus-one": _offset_plus_one,
+    "read-again": _read_again,
+    "applied-ignored": _applied_ignored,
+    "timer-dropped": _timer_dropped,
+    "ack-before-send": _ack_before_send,
+    "changelog-before-triggers": _changelog_before_triggers,
+    "newest-ignored": _newest_ignored,
+}
+
+
+if __name__ == "__main__":
+    BUGS[sys.argv.pop(1)]()
+    cli.main()
