@@ -2,7 +2,8 @@
 
 Kafka clients have no such call: the end of a range may be a hole (compaction, a transaction's marker), so it
 is reached by the *position*, not by a record; and where a fetch at the tail answers nothing, only the high
-watermark of that answer says that nothing is there.
+watermark of that answer says that nothing is there. On a line so thin that an answer does not come within
+a request's time, less is asked for, or the same would be asked for in vain for ever.
 Tested by tests/integration/test_restore.py.
 """
 
