@@ -19,16 +19,16 @@ that a customer that comes along later keeps just those parts that were never go
 
 A changed customer is encoded when it is taken, not when it changes: ten changes are one record.
 
-With a store. Customers are read when they are needed, and leave again by `evict`, which may be called when the
-store has all that was taken: what is left out can be read back exactly. Of a customer with timers the id and
-its place stay (it is `hollow`): an entry that comes too early, if anything. `dues` tells the store of
+With a store. Customers are read when they are needed, and leave again by `evict`, which may be called when
+the store has all that was taken: what is left out can be read back exactly. Of a customer with timers the id
+and its place stay (it is `hollow`): an entry that comes too early, if anything. `dues` tells the store of
 these, so that opening one needs no look at the others:
 
     due         deadline count      8 and 4 bytes, of the first timer and of all; -1: the customer has parts
                                     that the rules do not know, with timers maybe, and is not left out
 
-Customers are evicted by the second chance: who was used since the hand last came by stays. A definition
-that went and came back finds its parts again in customers that were in the store meanwhile, as after a restart.
+Customers are evicted by the second chance: who was used since the hand last came by stays. A definition that
+went and came back finds its parts again in customers that were in the store meanwhile, as after a restart.
 
 Cost: a look-up is one of `_byid`; opening or closing an instance under 0.5 us.
 Tested by tests/unit/test_state.py and tests/unit/test_engine.py.

@@ -351,7 +351,7 @@ cdef class PartitionState:
         return taken
 
     def keep_in(self, store):
-        """From now on not all customers are here, see `_customers`; `store` has `get(key)` and `distrust()`."""
+        """From now on not all customers are here, see `_customers`; `store`: `get(key)`, `distrust()`."""
         self.table.read_from(store)
 
     def stand_in(self, bytes key not None, bytes due not None):

@@ -7,7 +7,7 @@ from stream._layout cimport Ids, Layout
 from stream._value cimport ValueC
 
 cdef enum:
-    HOLLOW = -1         # the generation of a customer that is in the store but for its id and its timers' place
+    HOLLOW = -1         # generation of a customer that is in the store but for id and timers' place
     MAX_INSTANCES = 16  # open ones of a rule; and as many messages of it that wait for the end of quiet hours
 
 cdef enum Section:
@@ -48,7 +48,7 @@ cdef class Customer:
     cdef int64_t *applied                           # the block: first offsets by source slot, -1: none
     cdef uint32_t traits_at, instances_at, sends_at, end    # where the sections are
     cdef uint32_t room                              # bytes that the block takes
-    cdef uint32_t opened                            # sequence of the instance opened last; hollow: how many wait
+    cdef uint32_t opened                            # sequence of the last instance; hollow: how many wait
     cdef int generation                             # of the layout, in its partition; or HOLLOW
     cdef int64_t base                               # of times of instances and sends; -1: there is none
     cdef int64_t timer                              # with `timer_rank` its place among the timers: not later
