@@ -112,3 +112,12 @@ def test_commits_only_grow_and_never_pass_what_is_durable(steps: list[tuple[int,
             assert committed <= offset == durable
             committed = offset
         assert ledger.in_flight(CLICKS) >= handed - durable
+
+
+def test_offsets_that_go_back_are_an_error() -> None:
+    """A topic was deleted and made anew below a running worker: its records were taken for applied ones."""
+    ledger = Ledger(limit=10)
+    ledger.hand_out(CLICKS, 2, 12)
+    with pytest.raises(LaneError, match="went back from 12 to 3") as caught:
+        ledger.hand_out(CLICKS, 3, 3)
+    assert "made anew" in (caught.value.hint or "")

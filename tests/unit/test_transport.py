@@ -6,6 +6,7 @@ import contextlib
 from types import SimpleNamespace
 from typing import Any
 
+import pytest
 from aiokafka import TopicPartition as KafkaTopicPartition
 
 from stream.ledger import Ledger, Reach, TopicPartition
@@ -94,3 +95,32 @@ async def test_while_a_partition_is_full_it_is_looked_at_again_soon() -> None:
     await consumer._getmany({CLICKS}, 1.0)
     assert asked == [1.0, PAUSED_TIMEOUT_S]
     assert consumer._thread.full == {TopicPartition("clicks", 0)}
+
+
+@pytest.mark.parametrize("begun", ["generation", "flow"])
+async def test_what_is_fetched_while_a_rebalance_begins_is_read_again(begun: str) -> None:
+    """Where the group had no offsets, the records were skipped: the client's position was beyond them."""
+
+    class Reading(Consumer):
+        should_stop = False  # type: ignore[assignment]  # a property there
+
+    sought: list[dict[Any, int]] = []
+    app = SimpleNamespace(consumer_generation_id=1)
+    consumer: Any = Reading.__new__(Reading)
+    consumer.app, consumer.ledger, consumer.flow_active = app, Ledger(limit=10), True
+
+    async def wait_next_records(*_: Any) -> tuple[dict[Any, list[Any]], None]:
+        if begun == "generation":
+            app.consumer_generation_id = 2
+        else:
+            consumer.flow_active = False
+        return {CLICKS: [SimpleNamespace(offset=4), SimpleNamespace(offset=5)], PURCHASES: []}, None
+
+    async def seek_wait(offsets: dict[Any, int]) -> None:
+        sought.append(offsets)
+
+    consumer._wait_next_records, consumer.seek_wait = wait_next_records, seek_wait
+    consumer.assignment = lambda: {CLICKS, PURCHASES}
+    assert [each async for each in consumer.getmany(1.0)] == []
+    assert sought == [{CLICKS: 4}]
+    assert consumer.ledger.in_flight(TopicPartition(*CLICKS)) == 0
