@@ -181,14 +181,16 @@ cdef class Customers:
         self.hollow += 1
         return 0
 
-    def evict(self, Py_ssize_t keep):
-        """Leaves to the store what was not used of late, until `keep` customers are whole; how many left.
+    def evict(self, Py_ssize_t keep, Py_ssize_t most):
+        """Leaves to the store what was not used of late, until `keep` customers are whole or `most` left; how
+        many did.
 
         To be called when the store has all that was taken, and before anything else is taken.
         """
         cdef Customer customer
         cdef Timers heap = self.heap
-        cdef Py_ssize_t at, left = 0, kept = 0, surplus = self.table.n - self.hollow - keep
+        cdef Py_ssize_t at, left = 0, kept = 0
+        cdef Py_ssize_t surplus = min(self.table.n - self.hollow - keep, most)
         if surplus <= 0 or self.loaded:
             return 0
         leaving = []

@@ -362,9 +362,9 @@ cdef class PartitionState:
         """(key, due) of the customers taken or loaded since the last call, for the store; due None: none."""
         return self.table.take_dues()
 
-    def evict(self, Py_ssize_t keep):
-        """Leaves customers to the store until `keep` are here; it must have all that was taken."""
-        return self.table.evict(keep)
+    def evict(self, Py_ssize_t keep, Py_ssize_t most):
+        """Leaves at most `most` customers to the store, until `keep` are here; it must have all taken ones."""
+        return self.table.evict(keep, most)
 
     @property
     def live(self):

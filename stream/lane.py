@@ -181,7 +181,8 @@ class Lane:
         if unit.given_up:
             return  # its customers are restored by now, perhaps from before what was just written
         if changed:
-            unit.stored.commit(changed, logged, self._table.keep)
+            for _ in unit.stored.committing(changed, logged, self._table.keep):
+                await asyncio.sleep(0)
         for source, position in positions.items():
             if unit.durable.get(source) != position:
                 self._ledger.finish(TopicPartition(self._topic_of[source], unit.number), position)

@@ -45,6 +45,7 @@ log = structlog.get_logger("stream.store")
 FORMAT = 1
 CUSTOMER, TIMERS, OWNER, OFFSET = b"c", b"t", b"m", b"o"
 DISTRUSTED = "DISTRUSTED"  # a file that says so
+SLICE = 5000  # entries between two pauses: a few milliseconds
 BLOOM_BITS = 10  # per key: one look in a hundred for an unknown customer reads from disk
 BUFFER_BYTES = 32 << 20  # of a partition, before it is written to disk
 OPEN_FILES = 256  # of a partition
@@ -148,13 +149,25 @@ class Store:
 
         Raises StoreError if the disk is full, or fails.
         """
+        for _ in self.writing(customers, timers, position):
+            pass
+
+    def writing(
+        self,
+        customers: Iterable[tuple[bytes, bytes | None]],
+        timers: Iterable[tuple[bytes, bytes | None]],
+        position: int,
+    ) -> Iterator[None]:
+        """The same with pauses, for who has other things to do; nothing is written before the end."""
         batch = WriteBatch(raw_mode=True)
         for prefix, entries in ((CUSTOMER, customers), (TIMERS, timers)):
-            for key, value in entries:
+            for number, (key, value) in enumerate(entries, start=1):
                 if value is None:
                     batch.delete(prefix + key)
                 else:
                     batch.put(prefix + key, value)
+                if number % SLICE == 0:
+                    yield
         batch.put(OFFSET, position.to_bytes(8, "big"))
         try:
             self._opened().write(batch, self._write_options)

@@ -8,14 +8,14 @@ are in use, and finds the others there; it says nothing that the changelog does 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import structlog
 
 from stream.engine import PartitionState
 from stream.errors import StateError
 from stream.program import RuleSet
-from stream.store import Store, Stores
+from stream.store import SLICE, Store, Stores
 from stream.structs import Record
 
 log = structlog.get_logger("stream.stored")
@@ -75,10 +75,16 @@ class StoredPartition:
 
     def commit(self, changed: Sequence[tuple[bytes, bytes]], position: int, keep: int) -> None:
         """The changelog has what was taken, up to `position`. `keep`: customers that stay in memory."""
+        for _ in self.committing(changed, position, keep):
+            pass
+
+    def committing(self, changed: Sequence[tuple[bytes, bytes]], position: int, keep: int) -> Iterator[None]:
+        """The same with pauses. In them the state may go on, but nothing else may be taken from it."""
         if self.store is not None:
-            self.store.write(changed, self.taken, position)
+            yield from self.store.writing(changed, self.taken, position)
             self.taken = []
-            self.state.evict(keep)
+            while self.state.evict(keep, SLICE) == SLICE:
+                yield
         self.position = position
 
     def close(self) -> None:
