@@ -363,7 +363,7 @@ cdef class PartitionState:
         return self.table.take_dues()
 
     def evict(self, Py_ssize_t keep, Py_ssize_t most):
-        """Leaves at most `most` customers to the store, until `keep` are here; it must have all taken ones."""
+        """Leaves at most `most` customers to the store, until `keep` are here; it must have all taken."""
         return self.table.evict(keep, most)
 
     @property
