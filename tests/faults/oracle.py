@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any
@@ -87,7 +87,7 @@ class Verdict:
     timers_doubled: int = 0
     commits_back: int = 0
     recovery: list[float] = field(default_factory=list)  # seconds from a start to the first trigger after it
-    pauses: list[float] = field(default_factory=list)  # seconds between two triggers, while events came
+    pauses: list[float] = field(default_factory=list)  # between two triggers of a partition under load
 
     @property
     def is_good(self) -> bool:
@@ -100,12 +100,13 @@ class Verdict:
 
     def __str__(self) -> str:
         recovery = " / ".join(f"{each:.1f}" for each in spread(self.recovery)) or "-"
-        pause = f"{sorted(self.pauses)[int(0.99 * len(self.pauses))]:.1f} s" if self.pauses else "-"
+        ranked = sorted(self.pauses)
+        pause = f"{ranked[int(0.99 * len(ranked))]:.1f} max {ranked[-1]:.1f}" if ranked else "-"
         return (
             f"lost {self.lost}  duplicated {self.duplicated} (raw)  invented {self.invented}  "
             f"state {self.state}  order {self.order}  "
             f"timers missed {self.timers_missed} early {self.timers_early} doubled {self.timers_doubled}  "
-            f"commits back {self.commits_back}  recovery {recovery} s  pause p99 {pause}  "
+            f"commits back {self.commits_back}  recovery {recovery} s  pause p99 {pause} s  "
             f"{'OK' if self.is_good else 'WRONG'}"
         )
 
@@ -116,8 +117,12 @@ def spread(values: Sequence[float]) -> tuple[float, ...]:
     return (ranked[0], ranked[len(ranked) // 2], ranked[-1]) if ranked else ()
 
 
-def judge(bootstrap: str, prefix: str, expected: Expected) -> Verdict:
-    """Hold what lies on the topics against what must lie there."""
+def judge(
+    bootstrap: str, prefix: str, expected: Expected, loaded: Sequence[tuple[float, float]] = ()
+) -> Verdict:
+    """Hold what lies on the topics against what must lie there. `loaded`: from when to when events came, in
+    milliseconds of the wall clock.
+    """
     verdict = Verdict()
     told = consume_all(bootstrap, [f"{prefix}-web", f"{prefix}-push"])
     _compare(
@@ -135,8 +140,7 @@ def judge(bootstrap: str, prefix: str, expected: Expected) -> Verdict:
     letters = [dict(each.headers) for each in ours if each.topic == "dead-letters"]
     found = Counter((int(each["partition"]), int(each["offset"])) for each in letters)
     _compare(verdict, expected.letters, found)
-    said_at = sorted(each.timestamp for each in told)
-    verdict.pauses = [(later - at) / 1000 for at, later in pairwise(said_at)]
+    verdict.pauses = list(_pauses(told, loaded))
     verdict.order = _disorder(expected, told)
     _judge_timers(verdict, expected, judged)
     newest: dict[bytes, bytes | None] = {}
@@ -146,6 +150,19 @@ def judge(bootstrap: str, prefix: str, expected: Expected) -> Verdict:
     everybody = newest.keys() | expected.states.keys()
     verdict.state = sum(newest.get(key) != expected.states.get(key) for key in everybody)
     return verdict
+
+
+def _pauses(
+    told: Iterable[ConsumerRecord[bytes, bytes]], loaded: Sequence[tuple[float, float]]
+) -> Iterator[float]:
+    """Seconds between two triggers of a partition, while events came."""
+    said_at: defaultdict[int, list[int]] = defaultdict(list)
+    for record in told:
+        said_at[record.partition].append(record.timestamp)
+    for times in said_at.values():
+        for at, later in pairwise(sorted(times)):
+            if any(begin <= at and later <= end for begin, end in loaded):
+                yield (later - at) / 1000
 
 
 def _compare(verdict: Verdict, expected: Counter[Any], found: Counter[Any]) -> None:

@@ -44,6 +44,7 @@ class Trial:
         self._settings = {"clock": "event", "session_timeout": "6"} | settings
         self._workers: list[Worker] = []
         self.recovery: list[float] = []
+        self.loaded: list[tuple[float, float]] = []
         self.expected_rules = load_rules(self.rules)
         self._sampler = _Commits(bootstrap, prefix, self.clicks)
 
@@ -113,7 +114,7 @@ class Trial:
         for worker in alive:
             assert worker.stop() == 0, worker.log[-2000:]
         expected = expect(self.expected_rules, consume_all(self.bootstrap, [self.clicks]))
-        verdict = judge(self.bootstrap, self.prefix, expected)
+        verdict = judge(self.bootstrap, self.prefix, expected, self.loaded)
         verdict.recovery = self.recovery
         verdict.commits_back = self._sampler.stop()
         return verdict
@@ -136,7 +137,7 @@ class _Load:
             raise self._failed
 
     def _run(self) -> None:
-        end = time.monotonic() + self._seconds
+        end, began = time.monotonic() + self._seconds, time.time()
         try:
             while time.monotonic() < end:
                 with suppress(KafkaError):  # it is away: these events never happened
@@ -144,6 +145,7 @@ class _Load:
                 time.sleep(EVERY_S)
         except BaseException as error:
             self._failed = error
+        self._trial.loaded.append((1000 * began, 1000 * time.time()))
 
 
 class _Commits(threading.Thread):
