@@ -46,7 +46,7 @@ class Trial:
         self.recovery: list[float] = []
         self.loaded: list[tuple[float, float]] = []
         self.expected_rules = load_rules(self.rules)
-        self._sampler = _Commits(bootstrap, prefix, self.clicks)
+        self._sampler = _Commits(bootstrap, prefix, self.clicks, 5.0 if replication > 1 else 0.2)
 
     def __enter__(self) -> Trial:
         self._sampler.start()
@@ -149,26 +149,34 @@ class _Load:
 
 
 class _Commits(threading.Thread):
-    """Looks at the group's offsets all the time: they must never go back."""
+    """Looks at the group's offsets all the time: they must never go back.
 
-    def __init__(self, bootstrap: str, group: str, topic: str) -> None:
+    `settles`: for so many seconds they may seem to. A coordinator that has just come up answers from what it
+    knows to be on all replicas, which is less than was acknowledged.
+    """
+
+    def __init__(self, bootstrap: str, group: str, topic: str, settles: float) -> None:
         super().__init__(daemon=True)
+        self._settles = settles
         self._look: Callable[[], dict[object, int]] = lambda: dict(committed(bootstrap, group, [topic]))
         self._over = threading.Event()
         self._back = 0
 
     def run(self) -> None:
         known: dict[object, int] = {}
-        suspected: set[object] = set()
+        suspected: dict[object, float] = {}
         while not self._over.wait(0.3):
             try:
                 found = self._look()
             except KafkaError:
                 continue
-            lower = {tp for tp, offset in found.items() if offset < known.get(tp, 0)}
-            # A coordinator that is still reading its log gives what it has read so far.
-            self._back += len(lower & suspected)
-            suspected = lower
+            now = time.monotonic()
+            lower = {tp: now for tp, offset in found.items() if offset < known.get(tp, 0)}
+            suspected = {tp: suspected.get(tp, now) for tp in lower}
+            for tp, since in list(suspected.items()):
+                if now > since + self._settles:
+                    self._back += 1
+                    del suspected[tp], known[tp]
             known = {tp: max(found.get(tp, 0), known.get(tp, 0)) for tp in found.keys() | known.keys()}
 
     def stop(self) -> int:
