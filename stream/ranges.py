@@ -76,6 +76,7 @@ async def read(
         done = [tp for tp in unfinished if await consumer.position(tp) >= ranges[tp][1]]
         for tp in done:
             unfinished.discard(tp)
+            consumer.pause(tp)  # what comes beyond the end would lie about, and aiokafka fetch nothing else
             yield tp, (), max(await consumer.position(tp), ranges[tp][1])
         if not unfinished:
             return
@@ -90,6 +91,8 @@ async def read(
         if time.monotonic() > silent_since + REQUEST_TIMEOUT_MS / 1000:
             silent_since, came = time.monotonic(), 0
             _ask_for(consumer, 0.25)
+        if any(tp in consumer._fetcher._records for tp in unfinished):
+            continue  # it came when the poll was over
         for tp in list(unfinished):
             if _is_hole(consumer, tp, polled_at, ranges[tp][1]):
                 consumer.seek(tp, ranges[tp][1])
@@ -106,7 +109,8 @@ def _is_hole(consumer: Any, tp: TopicPartition, polled_at: int, end: int) -> boo
     """Whether the broker has answered since `polled_at` that it has nothing for us, though its end is beyond
     `end`.
 
-    Only true of a poll that gave nothing for any partition: a full response leaves partitions out.
+    Only true of a poll that gave nothing for any partition, and when nothing has come since: a full response
+    leaves partitions out.
     """
     answered_at = consumer.last_poll_timestamp(tp)
     highwater = consumer.highwater(tp)

@@ -24,8 +24,9 @@ Reading: keys are what can be a key of a map: a string, a bool or an int.
 Reading: an instance that replaces another is the newest.
 Reading: late events advance and close as they come; a time before that of the step before fits any
 `within`.
-Reading: a match that was deferred is no open instance any more: no step replaces it, no `unless` closes it. Of
-one customer and rule 16 wait at most, as of open ones; a further one takes the place of the one opened first.
+Reading: a match that was deferred is no open instance any more: no step replaces it, no `unless` closes it.
+Of one customer and rule 16 wait at most, as of open ones; a further one takes the place of the one that was
+opened first.
 It is judged by the guards again, not by its `if`; what it then reads is as of that time.
 Reading: content is rendered when all guards have passed, also for who is held out: what they would have got
 must be what the others get. What fails on its content counts for no limit, cap or group.
