@@ -175,11 +175,14 @@ class StreamApp(faust.App):
         if consumer is None or consumer._thread is None or consumer._thread._consumer is None:
             return Signs({})
         thread = consumer._thread
-        places: dict[str, object] = {}
-        places["the consumer's thread"] = thread.beats
+        places: dict[str, object] = {"the consumer's thread": thread.beats}
         if self.lease.held:
             if self.lane.is_open:
-                places |= self.lane.places(thread.heard(wall_ms() - HEARD_MS))
+                at_hand, answered_at = thread.at_hand(), thread.answered_at()
+                answers = {tp for tp, at in answered_at.items() if at > wall_ms() - HEARD_MS}
+                places |= self.lane.places(at_hand, answers)
+                if fetched := [at for tp, at in answered_at.items() if tp not in at_hand]:
+                    places["what is fetched"] = max(fetched)
                 if self.ledger.committable():
                     places["the commit of offsets"] = consumer.commits
                 if self.outbox.under_way:

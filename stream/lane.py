@@ -243,12 +243,17 @@ class Lane:
         for topic in self._source_of:
             self._metrics.set_lag(topic, unit.number, self._ledger.lag(TopicPartition(topic, unit.number)))
 
-    def places(self, heard: Container[TopicPartition]) -> dict[str, object]:
-        """For the watchdog: each partition with work, all of whose topics answer, and how far it is."""
+    def places(
+        self, at_hand: Container[TopicPartition], answers: Container[TopicPartition]
+    ) -> dict[str, object]:
+        """For the watchdog: each partition with records in hand that waits for nothing of Kafka's, and how
+        far it is. `at_hand`: fetched and not taken; `answers`: what Kafka answers for.
+        """
         found: dict[str, object] = {}
         for number in list(self._units):
             tps = [TopicPartition(topic, number) for topic in self._source_of]
-            if any(self._ledger.lag(tp) for tp in tps) and all(tp in heard for tp in tps):
+            held = [tp in at_hand or self._ledger.in_flight(tp) > 0 for tp in tps]
+            if any(held) and all(has or tp in answers for has, tp in zip(held, tps, strict=True)):
                 found[f"partition {number}"] = tuple(self._ledger.place(tp) for tp in tps)
         return found
 

@@ -85,16 +85,20 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
                 self.beats += 1
             await asyncio.sleep(BEAT_S)
 
-    def heard(self, since: float) -> set[TopicPartition]:
-        """The partitions that wait for nothing of Kafka's: answered after `since` (wall clock, milliseconds),
-        or not to be fetched for now. For other threads.
+    def at_hand(self) -> set[TopicPartition]:
+        """The partitions of which fetched records wait to be taken; for other threads."""
+        return {TopicPartition(*tp) for tp in list(self._ensure_consumer()._fetcher._records)}
+
+    def answered_at(self) -> dict[TopicPartition, int]:
+        """When Kafka last answered a fetch, in ms of the wall clock, by partition that is not paused; for
+        other threads. Even where nothing is new it answers ten times a second.
         """
         subscription = self._ensure_consumer()._subscription.subscription
         assignment = subscription.assignment if subscription else None
         if assignment is None:
-            return set()
+            return {}
         states = {TopicPartition(*tp): assignment.state_value(tp) for tp in assignment.tps}
-        return {tp for tp, state in states.items() if state.paused or (state.timestamp or 0) > since}
+        return {tp: state.timestamp or 0 for tp, state in states.items() if not state.paused}
 
     @property
     def tasks(self) -> dict[str, asyncio.Task[Any]]:

@@ -5,7 +5,8 @@ moved for `patience` seconds is stuck: what and for how long is logged, with the
 tasks, and the process ends with 70. Whoever runs it starts it again, and nothing is lost by that.
 
     event loop, consumer thread    always have something to do: they tick
-    partition N                    records wait, and all its topics answer
+    partition N                    records are in hand, and those that it waits for could come
+    fetch                          always, too: Kafka answers even where nothing is new
     commit, send                   there is something to commit, or on its way
     restore                        partitions are assigned, and no work has begun
 

@@ -69,6 +69,17 @@ def _end_fetcher() -> None:
     ConsumerThread.on_start = start_and_break  # type: ignore[method-assign]
 
 
+def _hang_fetches() -> None:
+    usual = ConsumerThread.on_start
+
+    async def start_and_break(self: ConsumerThread) -> None:
+        await usual(self)
+        fetcher = self._ensure_consumer()._fetcher
+        asyncio.get_running_loop().call_later(FAULT_S, setattr, fetcher, "_proc_fetch_request", _for_ever)
+
+    ConsumerThread.on_start = start_and_break  # type: ignore[method-assign]
+
+
 def _hang_consumer_thread() -> None:
     usual = ConsumerThread.on_start
 
@@ -95,6 +106,7 @@ KINDS: dict[str, Callable[[], None]] = {
     "restore-hangs": _hang_restore,
     "loop-hangs": _after_open(lambda _: time.sleep(600)),
     "consumer-thread-hangs": _hang_consumer_thread,
+    "fetches-hang": _hang_fetches,
     "fetcher-ends": _end_fetcher,
     "polls-hurry": _hurry_polls,
     "task-fails": _after_open(_start_a_task),

@@ -19,6 +19,7 @@ from tests.kafka import eventually, produce
         ("restore-hangs", "the restore"),
         ("loop-hangs", "the event loop"),
         ("consumer-thread-hangs", "the consumer's thread"),
+        ("fetches-hang", "what is fetched"),
         ("fetcher-ends", "the task of the fetcher"),
     ],
 )

@@ -308,3 +308,32 @@ async def test_without_the_lease_nothing_is_applied_or_written(shop: Shop) -> No
     shop.lane._lease.renew(shop.lane._lease.now())
     await asyncio.wait_for(waiting, 5)
     assert len(shop.shipped("web")) == 1, "it is read again by whoever owns it now"
+
+
+async def test_a_partition_has_work_where_records_are_in_hand_and_not_where_a_topic_has_a_hole(
+    shop: Shop,
+) -> None:
+    """A topic whose tail was compacted away has records that never come: nobody is stuck for that."""
+    everything = {TopicPartition(source.topic, 0) for source in shop.lane.rules.sources}
+    assert shop.lane.places(set(), everything) == {}
+    shop.ledger.reached({CLICKS: Reach(5, 9)})
+    assert shop.lane.places(set(), everything) == {}
+    assert list(shop.lane.places({CLICKS}, everything)) == ["partition 0"]
+    await shop.view("c1")
+    before = shop.lane.places(set(), everything)
+    assert list(before) == ["partition 0"]
+    checkpoint = asyncio.create_task(shop.lane.checkpoint(shop.unit))
+    for topic in ("web", "decisions", "changelog"):
+        await settle()
+        shop.outbox.acknowledge(topic)
+    await checkpoint
+    assert shop.lane.places({CLICKS}, everything) != before, "that is progress"
+
+
+async def test_a_partition_that_waits_for_a_topic_whose_broker_is_away_is_not_stuck(shop: Shop) -> None:
+    await shop.view("c1")
+    orders = TopicPartition("orders", 0)
+    shop.lane._source_of["orders"] = "orders"
+    assert shop.lane.places(set(), set()) == {}
+    assert list(shop.lane.places(set(), {orders})) == ["partition 0"]
+    assert list(shop.lane.places({orders}, set())) == ["partition 0"]
