@@ -1,8 +1,8 @@
 """What must have come out, from the topics' records alone, and how far what came out is from it.
 
 The reference model (tests/reference) says what is decided, slowly and obviously; the engine, in one
-uninterrupted run on the same records, has to agree with it, and adds the ids of triggers and the customers'
-final states.
+uninterrupted run on the same records, has to agree with it (on a sample of customers, where there are too
+many for the model), and adds the ids of triggers and the customers' final states.
 """
 
 from __future__ import annotations
@@ -28,6 +28,7 @@ from tests.reference.model import Model
 
 NEVER = 253_402_300_799_999
 SOURCE = "clicks"
+RECORDS_OF_MODEL = 5_000  # in a partition
 Judged = tuple[str, str, str | None, str]  # id of the trigger, outcome, reason, time
 
 
@@ -55,10 +56,13 @@ def expect(rules: RuleSet, records: Iterable[ConsumerRecord[bytes, bytes]]) -> E
             Batch(partition, {SOURCE: its}, frozenset([SOURCE])), rules, state, clock, limit=1 << 30
         )
         assert not result.more
-        model = Model(rules, partition).run({SOURCE: its}).decisions
-        assert [each._replace(trigger_id="") for each in result.decisions] == [
-            each._replace(trigger_id="") for each in model
-        ], "the engine and the reference model differ: there is nothing to hold a worker against"
+        some = _sample(its)
+        model = Model(rules, partition).run({SOURCE: [each for each in its if each.key in some]}).decisions
+        assert [
+            each._replace(trigger_id="") for each in result.decisions if each.customer_id.encode() in some
+        ] == [each._replace(trigger_id="") for each in model], (
+            "the engine and the reference model differ: there is nothing to hold a worker against"
+        )
         triggers[partition] = [each for each in result.decisions if each.outcome == "sent"]
         decisions += result.decisions
         letters.update((partition, each.record.offset) for each in result.dead_letters)
@@ -71,6 +75,14 @@ def expect(rules: RuleSet, records: Iterable[ConsumerRecord[bytes, bytes]]) -> E
         letters,
         states,
     )
+
+
+def _sample(records: Sequence[Rec]) -> frozenset[bytes | None]:
+    """The customers whom the model is asked about: all, or so many that it takes seconds. Customers do not
+    know of each other, and the last event of a partition is there in any case.
+    """
+    keys = [each.key for each in records]
+    return frozenset(sorted(set(keys), key=str)[:: len(keys) // RECORDS_OF_MODEL + 1]) | {keys[-1]}
 
 
 @dataclass
