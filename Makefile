@@ -22,7 +22,7 @@ demo: setup
 # Everything that has to pass before a change lands: lints, types, the debug build, all tests. Those with Kafka wait
 # most of the time, those without work: side by side they take two thirds of the time.
 test: lint types debug
-	$(MAKE) --no-print-directory --jobs=2 --output-sync=line unit integration
+	$(MAKE) --no-print-directory --jobs=2 unit integration
 
 # Style of Python and Cython.
 lint: setup
