@@ -130,13 +130,15 @@ class Outbox:
                     parcel.acknowledged.cancel()
                     raise
                 except Exception as error:  # whatever it is, who waits and the worker are told
-                    parcel.acknowledged.set_exception(error)
-                    parcel.acknowledged.exception()  # retrieved: the worker is told below, waiting or not
+                    if not parcel.acknowledged.done():
+                        parcel.acknowledged.set_exception(error)
+                        parcel.acknowledged.exception()  # retrieved: the worker is told, waiting or not
                     self._on_error(error)
                     return
                 self._load[tp.partition] -= len(parcel.records)
                 self.acknowledged += 1
-                parcel.acknowledged.set_result(end)
+                if not parcel.acknowledged.done():  # who waited for it may have been cancelled, and it with him
+                    parcel.acknowledged.set_result(end)
         finally:
             del self._carriers[tp]
 
