@@ -85,6 +85,7 @@ class Lane:
         self._interval = interval
         self._units: dict[int, Unit] = {}
         self._starts: dict[int, Start] = {}
+        self._resumed: dict[TopicPartition, tuple[int | None, int | None]] = {}  # as marked, as committed
         self._ticked_at = time.monotonic()
         self._source_of = {source.topic: source.name for source in rules.sources}
         self._topic_of = {source.name: source.topic for source in rules.sources}
@@ -308,13 +309,18 @@ class Lane:
         for tp in tps:
             start, source = self._starts[tp.partition], self._source_of[tp.topic]
             position = start.marks.positions.get(source)
+            self._resumed[TopicPartition(*tp)] = (position, committed.get(tp))
             found[tp] = (committed.get(tp) or start.begins[source]) if position is None else position
         return found
 
     def open(self, numbers: Iterable[int]) -> None:
         """Begin work on these partitions, whose customers are complete."""
-        self._ledger.forget()
         opened = sorted(numbers)
+        self._ledger.forget()
+        for tp, (position, committed) in self._resumed.items():
+            if position is not None and tp.partition in opened:
+                self._ledger.resume(tp, position, committed)
+        self._resumed = {}
         now, apart = time.monotonic(), self._interval / max(len(opened), 1)
         self._units = {
             number: Unit(

@@ -58,6 +58,14 @@ class Ledger:
         self._accounts: dict[TopicPartition, _Account] = {}
         self._reach: dict[TopicPartition, Reach] = {}
 
+    def resume(self, tp: TopicPartition, position: int, committed: int | None) -> None:
+        """Everything before `position` was made durable by a former owner, who may have died before the group
+        was told: `committed` is what it knows. Without this it would show a lag until something new comes.
+        """
+        account = self._accounts.setdefault(tp, _Account())
+        account.handed_to = account.durable = position
+        account.committed = -1 if committed is None or committed > position else committed
+
     def hand_out(self, tp: TopicPartition, records: int, next_offset: int) -> None:
         """A lot of `records`, ending before `next_offset`, is on its way to the lane."""
         account = self._accounts.setdefault(tp, _Account())

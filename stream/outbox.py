@@ -137,7 +137,9 @@ class Outbox:
                     return
                 self._load[tp.partition] -= len(parcel.records)
                 self.acknowledged += 1
-                if not parcel.acknowledged.done():  # who waited for it may have been cancelled, and it with him
+                if (
+                    not parcel.acknowledged.done()
+                ):  # who waited for it may have been cancelled, and it with him
                     parcel.acknowledged.set_result(end)
         finally:
             del self._carriers[tp]

@@ -121,3 +121,21 @@ def test_offsets_that_go_back_are_an_error() -> None:
     with pytest.raises(LaneError, match="went back from 12 to 3") as caught:
         ledger.hand_out(CLICKS, 3, 3)
     assert "made anew" in (caught.value.hint or "")
+
+
+def test_what_a_former_owner_made_durable_and_did_not_commit_is_committed() -> None:
+    """It was killed between the two: the group showed a lag until something new came, perhaps for days."""
+    ledger = Ledger(limit=10)
+    ledger.resume(CLICKS, 7, 5)
+    assert ledger.take_committable(CLICKS) == 7
+    assert ledger.committable() == []
+    ledger.hand_out(CLICKS, 2, 9)
+    ledger.finish(CLICKS, 9)
+    assert ledger.take_committable(CLICKS) == 9
+
+
+@pytest.mark.parametrize(("committed", "told"), [(7, None), (None, 7), (12, 7)])
+def test_the_group_is_told_only_what_it_does_not_know(committed: int | None, told: int | None) -> None:
+    ledger = Ledger(limit=10)
+    ledger.resume(CLICKS, 7, committed)
+    assert ledger.take_committable(CLICKS) == told
