@@ -19,10 +19,9 @@ setup: .venv/installed
 demo: setup
 	$(BIN)/stream demo
 
-# Everything that has to pass before a change lands: lints, types, the debug build, all tests. Those with Kafka wait
-# most of the time, those without work: side by side they take two thirds of the time.
+# Everything that has to pass before a change lands: lints, types, the debug build, all tests.
 test: lint types debug
-	$(MAKE) --no-print-directory --jobs=2 unit integration
+	$(BIN)/pytest
 
 # Style of Python and Cython.
 lint: setup

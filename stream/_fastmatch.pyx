@@ -55,6 +55,7 @@ import stream.arms
 from stream._codec import decode_reached, encode_reached
 from stream._value import ABSENT
 from stream.errors import StateError
+from stream.structs import PUT_OFF
 
 cdef object ERROR = ABSENT
 cdef object loads = orjson.loads
@@ -141,7 +142,9 @@ cdef class Match:
 
     def told(self, str trigger_id not None):
         """What was said of this match before a crash, of which the state knows nothing; None: nothing."""
-        return self.state.told.get((trigger_id, self.at)) if self.state.told else None
+        if not self.state.told:
+            return None
+        return self.state.told.get((trigger_id, self.at)) or self.state.told.get((trigger_id, PUT_OFF))
 
     @property
     def suppressed(self):

@@ -24,7 +24,7 @@ from stream.engine import PartitionState
 from stream.errors import StateError
 from stream.program import RuleSet
 from stream.records import APP, CAUSE, DEAD_LETTERS, DECISIONS, WireRecord
-from stream.structs import Outcome, Record, Told
+from stream.structs import PUT_OFF, Outcome, Record, Told
 
 Key = tuple[str, ...]  # what makes a record of a topic the same as one that was written before
 
@@ -76,6 +76,9 @@ class Recall:
         if outcome in ("sent", "holdout"):
             self.sends.append((body["customer_id"], body["rule"], body["channel"], at))
         self.told[body["trigger_id"], at] = Told(outcome, body.get("reason"), body["channel"])
+        if topic != DECISIONS and CAUSE not in headers:
+            # Judged at an earlier time, it was put off: or its own send would be in the way of its limit.
+            self.told[body["trigger_id"], PUT_OFF] = Told("deferred", "quiet", body["channel"])
 
     def enter(self, state: PartitionState, rules: RuleSet) -> None:
         """Let the state know: what was said stays said, and counts. May be done again after another crash."""

@@ -72,6 +72,9 @@ class Decision(NamedTuple):
     offset: int = -1
 
 
+PUT_OFF = -1  # in place of a time: whenever that was, before the message went
+
+
 class Told(NamedTuple):
     """What was said of a match before a crash, and is in Kafka though not in the state. It stays said."""
 

@@ -11,7 +11,7 @@ import pytest
 from stream.clock import Clock
 from stream.engine import PartitionState, process
 from stream.errors import StateError
-from stream.program import RuleSet
+from stream.program import Channel, Policy, Quiet, RuleSet
 from stream.recall import Recall
 from stream.records import Origin, WireRecord, dead_letter_record, decision_record, trigger_record
 from stream.structs import Batch, Result
@@ -145,3 +145,21 @@ def test_what_says_that_it_is_ours_and_is_not_stops_the_worker_without_naming_an
     with pytest.raises(StateError, match="triggers offset 9") as caught:
         Recall("app").read("triggers", Written(b"secret@example.com", b"{}", [("ce_app", b"app")], 9))
     assert "secret" not in str(caught.value)
+
+
+def test_a_message_that_was_put_off_and_sent_is_not_in_its_own_way() -> None:
+    """Its trigger was written, the decision that put it off was not: judged anew, its limit refused it."""
+    quiet = Channel("web", "triggers.web", quiet=Quiet(9 * 60, 11 * 60))  # the world begins at 10:00
+    made = Rules().rule("hello", "view", channels=(quiet,), limit=(1, DAY), group="g", priority=1)
+    made.policy = Policy(timezone="UTC")
+    rules = made.rule("other", "view", group="g").build()
+    events = [rec(0, 0, "view"), rec(1, 90 * MINUTE, "none", customer="c2")]
+    first, wires = play(rules, PartitionState(rules), *events)
+    told = [(each.rule, each.reason or each.outcome) for each in first.decisions]
+    assert told == [("hello", "quiet"), ("other", "group"), ("hello", "sent")]
+    state, recall = PartitionState(rules), recall_of(wires[:1])
+    recall.enter(state, rules)
+    second, again = play(rules, state, *events)
+    assert second.decisions == first.decisions
+    assert second.triggers == [], "it is in Kafka"
+    assert len(recall.without_repeats(again)) == 3, "the decisions are not"
