@@ -52,15 +52,16 @@ from stream._windows cimport COUNT, DISTINCT, FIRST, GAP, LAST, TOP
 import orjson
 
 import stream.arms
+from stream import structs
 from stream._codec import decode_reached, encode_reached
 from stream._value import ABSENT
 from stream.errors import StateError
-from stream.structs import PUT_OFF
 
 cdef object ERROR = ABSENT
 cdef object loads = orjson.loads
 cdef object dumps = orjson.dumps
 cdef int64_t NEVER = 0x7FFFFFFFFFFFFFFF
+cdef object PUT_OFF = structs.PUT_OFF
 cdef bytes NOTHING_REACHED = encode_reached({})
 cdef dict NO_ONE = {}       # attributes or consents of who has none; never written to
 
