@@ -70,6 +70,7 @@ class Candidate(Protocol):
     def consents(self) -> Mapping[str, Consent]: ...
 
     def sent(self, counter: str) -> Sequence[int]: ...
+    def recalled(self, counter: str) -> Sequence[int]: ...
     def address(self, channel: Channel) -> Any: ...
 
 
@@ -136,6 +137,22 @@ def is_used_up(limit: Limit, sent: Sequence[int], at: int) -> bool:
     return len(sent) >= limit.count and sent[-limit.count] > at - limit.over
 
 
+def is_used_up_before(limit: Limit, sent: Sequence[int], recalled: Sequence[int], at: int) -> bool:
+    """The same after a crash, of which is known when else was sent (`recalled`, ascending), later ones too.
+
+    A later one stands in the way only where it would not have been sent, had this one been.
+    """
+    earlier = [*sent, *(each for each in recalled if each <= at)]
+    if is_used_up(limit, sorted(earlier), at):
+        return True
+    earlier.append(at)
+    for later in recalled[len(earlier) - len(sent) - 1 :]:
+        if is_used_up(limit, sorted(earlier), later):
+            return True
+        earlier.append(later)
+    return False
+
+
 def has_consent(candidate: Candidate, channel: Channel) -> bool:
     """Whether the channel needs none, or the customer had given it by then."""
     if channel.consent is None:
@@ -186,4 +203,7 @@ def _quiet(candidate: Candidate, channel: Channel, hours: Quiet, policy: Policy)
 
 
 def _is_used_up(candidate: Candidate, counter: str, limit: Limit) -> bool:
-    return is_used_up(limit, candidate.sent(counter), candidate.at)
+    sent, at = candidate.sent(counter), candidate.at
+    if recalled := candidate.recalled(counter):
+        return is_used_up_before(limit, sent, recalled, at)
+    return is_used_up(limit, sent, at)
