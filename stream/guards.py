@@ -7,16 +7,22 @@ A rule may name several channels. The one that is sent on is the first, in the o
 consent, an address and room under its cap; the customer's own preference (attribute `preferred_channel`) goes
 first if the rule names it. Where no channel is left, the reason is that of the first one. Whether it is quiet
 is asked of the chosen channel only. A held-out customer uses up limit and caps exactly as if sent to.
+
+Limits roll. One by the calendar counts from the beginning of the day, week or month in the zone where the
+customer is by what is known when the match is judged; where no zone is known it is used up. What was sent for
+a later time than the match's counts in any case: a late event finds no room that is taken.
 Tested by tests/unit/test_guards.py, and by the reference model.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from datetime import tzinfo
 from typing import Any, NamedTuple, Protocol
 
 from stream import quiet
 from stream.arms import POLICY
+from stream.periods import began_at, zone_of
 from stream.program import Channel, Limit, Policy, Quiet, Rule, Share, Variant
 from stream.structs import Outcome, Told
 
@@ -89,7 +95,7 @@ def judge(candidate: Candidate, policy: Policy, arms: Arms) -> Verdict:
     first = channels[0]
     if candidate.late and not candidate.deferred:
         return Verdict("suppressed", "stale", first)
-    if rule.limit is not None and _is_used_up(candidate, f"rule:{rule.name}", rule.limit):
+    if rule.limit is not None and _is_used_up(candidate, f"rule:{rule.name}", rule.limit, policy):
         return Verdict("suppressed", "limit", first)
     if candidate.suppressed:
         return Verdict("suppressed", "suppressed", first)
@@ -128,12 +134,17 @@ def counters(rule: Rule, channel: Channel, policy: Policy) -> list[tuple[str, Li
     return [(name, limit) for name, limit in used if limit is not None]
 
 
-def is_used_up(limit: Limit, sent: Sequence[int], at: int) -> bool:
+def is_used_up(limit: Limit, sent: Sequence[int], at: int, where: tzinfo | None) -> bool:
     """Whether `limit.count` sends lie after `at - limit.over`; what was sent exactly `over` ago is out.
 
+    By the calendar: whether so many lie in the period of `at` in the zone `where`, or after it.
     `sent` ascends and holds at least the newest `limit.count` times.
     """
-    return len(sent) >= limit.count and sent[-limit.count] > at - limit.over
+    if isinstance(limit.over, int):
+        return len(sent) >= limit.count and sent[-limit.count] > at - limit.over
+    if where is None:
+        return True
+    return len(sent) >= limit.count and sent[-limit.count] >= began_at(limit.over, where, at)
 
 
 def has_consent(candidate: Candidate, channel: Channel) -> bool:
@@ -165,16 +176,16 @@ def _refusal(candidate: Candidate, channel: Channel, policy: Policy) -> str | No
         return "consent"
     if channel.address is not None and candidate.address(channel) in (None, ""):
         return "address"
-    if channel.cap is not None and _is_used_up(candidate, f"channel:{channel.name}", channel.cap):
+    if channel.cap is not None and _is_used_up(candidate, f"channel:{channel.name}", channel.cap, policy):
         return "cap"
     if channel.consent is None or policy.cap is None:
         return None
-    return "cap" if _is_used_up(candidate, "policy", policy.cap) else None
+    return "cap" if _is_used_up(candidate, "policy", policy.cap, policy) else None
 
 
 def _quiet(candidate: Candidate, channel: Channel, hours: Quiet, policy: Policy) -> Verdict | None:
     """Put off to the end of the quiet hours; refused where they never end, or for too long."""
-    where = quiet.zone_of(candidate.attributes, policy)
+    where = zone_of(candidate.attributes, policy)
     until = None
     if where is not None:
         until = quiet.ends_at(hours, where, candidate.at)
@@ -185,5 +196,6 @@ def _quiet(candidate: Candidate, channel: Channel, hours: Quiet, policy: Policy)
     return Verdict("deferred", "quiet", channel, until)
 
 
-def _is_used_up(candidate: Candidate, counter: str, limit: Limit) -> bool:
-    return is_used_up(limit, candidate.sent(counter), candidate.at)
+def _is_used_up(candidate: Candidate, counter: str, limit: Limit, policy: Policy) -> bool:
+    where = None if isinstance(limit.over, int) else zone_of(candidate.attributes, policy)
+    return is_used_up(limit, candidate.sent(counter), candidate.at, where)

@@ -13,7 +13,7 @@ from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from stream.content import Template
-from stream.durations import format_duration
+from stream.durations import Period, format_duration, format_rate
 from stream.expression import Call, Ident, Literal, Node, Select, unparse
 
 TraitFunction = typing.Literal[
@@ -73,10 +73,13 @@ class Segment:
 
 @dataclass(frozen=True, slots=True)
 class Limit:
-    """At most `count` in any rolling window of `over` milliseconds."""
+    """At most `count` in any rolling window of `over` milliseconds, or in one calendar `over`.
+
+    A day, a week (from Monday) or a month of the calendar is the customer's, in their time zone.
+    """
 
     count: int
-    over: int
+    over: Period
 
 
 @dataclass(frozen=True, slots=True)
@@ -377,7 +380,7 @@ def _event(awaited: Step | Unless) -> str:
 
 
 def _rate(limit: Limit) -> str:
-    return f"{limit.count} per {format_duration(limit.over)}"
+    return format_rate(limit.count, limit.over)
 
 
 def _share(share: Share) -> str:

@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from stream.content import Template
+from stream.durations import Calendar
 from stream.expression import parse
 from stream.program import WHOLE, Channel, Limit, Policy, Quiet, Rule, Trait, Variant
 
@@ -511,6 +512,79 @@ def test_quiet_is_asked_before_the_cap() -> None:
     rules = rule_set(view("r", channels=channel), policy=Policy(timezone="UTC"))
     happenings: list[Happening] = [(0, "view", {}), (1, "view", {}), (HOUR, "view", {}), (3 * HOUR, "x", {})]
     assert reasons(rules, happenings) == ["sent", "cap", "quiet", "cap"]
+
+
+# -- by the calendar: the worlds start on Monday, 2 March 2026, at 10:00 UTC, 11:00 in Berlin
+
+
+def by_calendar(count: int, period: Calendar, zone: str | None = "Europe/Berlin") -> Any:
+    return rule_set(view("r", limit=Limit(count, period)), policy=Policy(timezone=zone))
+
+
+def sent_at(rules: Any, *views: int | Happening) -> list[int]:
+    """Which of the views are answered."""
+    happenings = [each if isinstance(each, tuple) else (each, "view", {}) for each in views]
+    return [at for at, _, reason in judged(rules, happenings) if reason == "sent"]
+
+
+MIDNIGHT = 13 * HOUR  # in Berlin
+
+
+def test_a_calendar_day_ends_at_midnight_where_the_customer_is() -> None:
+    daily = by_calendar(1, "day")
+    assert sent_at(daily, 0, MIDNIGHT - 1, MIDNIGHT, MIDNIGHT + 1) == [0, MIDNIGHT]
+    # Late in the evening and early in the morning are two days: the author has said so.
+    assert sent_at(daily, MIDNIGHT - 1, MIDNIGHT) == [MIDNIGHT - 1, MIDNIGHT]
+    rolling = rule_set(view("r", limit=Limit(1, DAY)))
+    assert sent_at(rolling, MIDNIGHT - 1, MIDNIGHT) == [MIDNIGHT - 1]
+    kolkata = at_home("Asia/Kolkata")  # midnight is 8 h 30 min away
+    assert sent_at(daily, kolkata, 0, 8 * HOUR, 9 * HOUR, MIDNIGHT) == [0, 9 * HOUR]
+
+
+def test_a_calendar_week_begins_on_monday_and_a_month_with_its_first_day() -> None:
+    monday = 6 * DAY + MIDNIGHT
+    assert sent_at(by_calendar(1, "week"), 0, MIDNIGHT, monday - 1, monday) == [0, monday]
+    april = milliseconds(2026, 3, 31, 22)
+    assert sent_at(by_calendar(1, "month"), 0, monday, april - 1, april) == [0, april]
+
+
+def test_so_many_a_calendar_day() -> None:
+    assert sent_at(by_calendar(3, "day"), 0, 1, 2, 3, MIDNIGHT - 1, MIDNIGHT) == [0, 1, 2, MIDNIGHT]
+
+
+def test_a_calendar_day_may_have_23_or_25_hours() -> None:
+    spring, autumn = milliseconds(2026, 3, 28, 23), milliseconds(2026, 10, 24, 22)
+    for begins, hours in ((spring, 23), (autumn, 25)):
+        ends = begins + hours * HOUR
+        assert sent_at(by_calendar(1, "day"), begins, ends - 1, ends) == [begins, ends]
+
+
+def test_a_customer_who_moves_is_counted_where_they_are_now() -> None:
+    """A new day begins in Berlin; in New York it is still the old day, in Kolkata the new one for hours."""
+    daily = by_calendar(1, "day")
+    west: Happening = (MIDNIGHT - 1, "profile", {"attributes": {"timezone": "America/New_York"}})
+    east: Happening = (MIDNIGHT + 2, "profile", {"attributes": {"timezone": "Asia/Kolkata"}})
+    assert sent_at(daily, 0, west, MIDNIGHT, MIDNIGHT + 1) == [0]
+    assert sent_at(daily, 0, west, MIDNIGHT, east, MIDNIGHT + 3) == [0, MIDNIGHT + 3]
+
+
+def test_without_any_zone_a_limit_by_the_calendar_is_used_up() -> None:
+    nowhere = by_calendar(1, "day", None)
+    assert reasons(nowhere, [(0, "view", {})]) == ["limit"]
+    assert reasons(nowhere, [at_home("Mars/Base"), (0, "view", {})]) == ["limit"]
+    assert reasons(nowhere, [at_home("UTC"), (1, "view", {})]) == ["sent"]
+    capped = replace(WEB, cap=Limit(1, "day"))
+    assert channel_of(rule_set(view("r", channels=(capped,))), [(0, "view", {})]) == [("web", "cap")]
+    either = rule_set(view("r", channels=(capped, Channel("app", "triggers.app"))))
+    assert channel_of(either, [(0, "view", {})]) == [("app", "sent")]
+    policy = Policy(cap=Limit(9, "month"))
+    everywhere = rule_set(view("r", channels=(EMAIL,)), policy=policy)
+    assert channel_of(everywhere, [MAIL, (1, "view", {})]) == [("email", "cap")]
+
+
+def test_a_late_event_finds_no_room_in_a_day_that_is_over() -> None:
+    """Of what was sent only the newest is known: whether the day before had room nobody can say."""
+    assert sent_at(by_calendar(1, "day"), MIDNIGHT, MIDNIGHT - 1) == [MIDNIGHT]
 
 
 # -- holdout and variants

@@ -93,9 +93,34 @@ def test_what_nothing_refuses_is_sent() -> None:
     ],
 )
 def test_limits_roll(count: int, sent: tuple[int, ...], at: int, refused: bool) -> None:
-    assert guards.is_used_up(Limit(count, DAY), sent, at) is refused
+    assert guards.is_used_up(Limit(count, DAY), sent, at, None) is refused
     limited = Match(rule(WEB, limit=Limit(count, DAY)), at=at, sends={"rule:r": sent})
     assert (judge(limited, UTC).reason == "limit") is refused
+
+
+MIDNIGHT = T0 + 14 * HOUR
+
+
+@pytest.mark.parametrize(
+    ("limit", "sent", "at", "refused"),
+    [
+        (Limit(1, "day"), (T0,), MIDNIGHT - 1, True),
+        (Limit(1, "day"), (T0,), MIDNIGHT, False),
+        (Limit(1, "day"), (MIDNIGHT,), MIDNIGHT, True),
+        (Limit(2, "day"), (T0,), T0 + 1, False),
+        (Limit(2, "day"), (T0, T0 + 1), MIDNIGHT - 1, True),
+        (Limit(2, "day"), (MIDNIGHT - 1, MIDNIGHT), MIDNIGHT + 1, False),
+        (Limit(1, "day"), (MIDNIGHT,), MIDNIGHT - 1, True),  # a late event: sent for a later day
+        (Limit(1, "week"), (T0,), MIDNIGHT, True),
+        (Limit(1, "month"), (T0 - 2 * DAY,), T0, False),  # 28 February, 2 March
+    ],
+)
+def test_limits_by_the_calendar(limit: Limit, sent: tuple[int, ...], at: int, refused: bool) -> None:
+    limited = Match(rule(WEB, limit=limit), at=at, sends={"rule:r": sent})
+    assert (judge(limited, UTC).reason == "limit") is refused
+    assert judge(limited, Policy()).reason == "limit", "no zone known: fail closed"
+    abroad = replace(limited, attributes={"timezone": "UTC"})
+    assert (judge(abroad, Policy(timezone="Asia/Tokyo")).reason == "limit") is refused
 
 
 @pytest.mark.parametrize(
