@@ -26,7 +26,9 @@ from stream.periods import began_at, zone_of
 from stream.program import Channel, Limit, Policy, Quiet, Rule, Share, Variant
 from stream.structs import Outcome, Told
 
-MAX_DEFERRAL = 24 * 3_600_000  # ms; a message that could not go out by then never goes
+MAX_DEFERRAL = (
+    24 * 3_600_000
+)  # ms; a message that could not go out by then never goes, if its rule says nothing
 
 
 class Consent(Protocol):
@@ -191,9 +193,16 @@ def _quiet(candidate: Candidate, channel: Channel, hours: Quiet, policy: Policy)
         until = quiet.ends_at(hours, where, candidate.at)
         if until is None:
             return None
-    if until is None or candidate.rule.quiet == "drop" or until > candidate.since + MAX_DEFERRAL:
+    if until is None or until > candidate.since + _patience(candidate.rule):
         return Verdict("suppressed", "quiet", channel)
     return Verdict("deferred", "quiet", channel, until)
+
+
+def _patience(rule: Rule) -> int:
+    """How long, in ms from its first judgement on, a message may wait for quiet hours to end."""
+    if isinstance(rule.quiet, int):
+        return rule.quiet
+    return 0 if rule.quiet == "drop" else MAX_DEFERRAL
 
 
 def _is_used_up(candidate: Candidate, counter: str, limit: Limit, policy: Policy) -> bool:

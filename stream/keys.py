@@ -328,7 +328,11 @@ RULE: Mapping[str, Key] = {
     "stale_after": Key(
         "Events that come later than this fire nothing; the policy's, if it is not said.", _duration("2m")
     ),
-    "quiet": Key("What becomes of it in quiet hours: `defer`, if it is not said, or `drop`.", _choice(QUIET)),
+    "quiet": Key(
+        "What becomes of it in quiet hours: `defer`, if it is not said: it waits for their end, for a day at "
+        "most; `drop`; or how long it may wait at most.",
+        {"anyOf": [_choice(QUIET), _duration("4h")], "examples": ["drop", "4h"]},
+    ),
 }
 
 TEST_CUSTOMER: Mapping[str, Key] = {

@@ -20,6 +20,8 @@ TraitFunction = typing.Literal[
     "count", "sum", "mean", "min", "max", "first", "last", "distinct", "top", "gap"
 ]
 Again = typing.Literal["restart", "keep"]
+# What becomes of a message in quiet hours; a number: it waits, but no longer than so many ms.
+WhenQuiet = typing.Literal["defer", "drop"] | int
 FieldPath = tuple[str, ...]  # ("properties", "order", "id")
 Share = int  # in hundredths of a per cent: 10% is 1,000
 WHOLE = 10_000  # the share of everybody
@@ -190,7 +192,7 @@ class Rule:
     holdout: Share = 0
     goal: Goal | None = None
     stale_after: int | None = None  # None: the policy's
-    quiet: typing.Literal["defer", "drop"] = "defer"
+    quiet: WhenQuiet = "defer"
     describe: str = ""
 
     # For each step, the top-level fields of its event that judging and sending the rule can read; None for
@@ -362,8 +364,8 @@ def _guard_lines(rule: Rule) -> Iterator[str]:
         yield f"stale after {format_duration(rule.stale_after)}"
     if rule.limit:
         yield f"limit {_rate(rule.limit)}"
-    if rule.quiet == "drop":
-        yield "quiet drop"
+    if rule.quiet != "defer":
+        yield f"quiet {format_duration(rule.quiet) if isinstance(rule.quiet, int) else rule.quiet}"
     if rule.group:
         yield f"group {rule.group}"
     if rule.holdout:

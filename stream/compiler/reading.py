@@ -211,6 +211,20 @@ class Reader:
             )
         return ms
 
+    def duration_or(self, key: str, words: Collection[str]) -> int | str | None:
+        """Milliseconds, or one of some words."""
+
+        def parse_either(text: str) -> int | str:
+            return text if text in words else parse_duration(text)
+
+        found = self._parsed(
+            Code.NO_DURATION, key, parse_either, f"{', '.join(words)} or a duration", _DURATION_HINT
+        )
+        if found == 0:
+            message = f"`{key}` must be longer than nothing"
+            self.findings.add(Code.NO_DURATION, self.entries[key].value.location, message)
+        return found
+
     def rate(self, key: str) -> Limit | None:
         rate = self._parsed(Code.NO_RATE, key, parse_rate, "a rate", _rate_hint(self.entries.get(key)))
         if rate and not (1 <= rate[0] <= keys.MAX_RATE and rate[1]):

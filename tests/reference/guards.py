@@ -14,8 +14,8 @@ Reading: a consent counts from its `at` on, compared with the time at which it i
 Reading: the zone is the customer's attribute `timezone` if it is a valid IANA name, else the policy's; with
 neither, the time is always quiet and has no end, so nothing can be deferred to it.
 Reading: the quiet time ends at its local wall time; of two instants with this time, or none, the later.
-Reading: a message is deferred as often as it meets quiet hours, but not past 24 h after it was first
-judged: then it is suppressed (`quiet`).
+Reading: a message is deferred as often as it meets quiet hours, but not past 24 h (or what the rule's `quiet`
+says) after it was first judged: then it is suppressed (`quiet`).
 Reading: a rule takes its group by being sent, deferred or held out, for one event, or, fired by timers, for
 one customer and deadline, until another deadline's timer takes one (a late event can open what is due before
 that). It does not stand in its own way: two instances of it may fire together.
@@ -210,7 +210,8 @@ class Guards:
             return None
         end = end_of(channel.quiet, local(match.at, zone), zone)
         first = match.at if match.first is None else match.first
-        return end if end - first <= DAY else None
+        longest = DAY if match.rule.quiet == "defer" else match.rule.quiet
+        return end if end - first <= longest else None
 
     def zone_of(self, match: Match) -> ZoneInfo | None:
         name = match.profile.attributes.get("timezone")

@@ -410,7 +410,7 @@ class Workshop:
             holdout=dice.pick((0, 0, 0, 5_000)),
             goal=Goal(("buy",), 3 * 86_400_000, ("amount",)) if dice.chance(4) else None,
             stale_after=self.stale(dice),
-            quiet="drop" if dice.chance(4) else "defer",
+            quiet=dice.pick(("defer", "defer", "drop", 60_000, 3_600_000)),
             content=content,
             variants=variants,
         )

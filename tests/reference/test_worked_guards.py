@@ -301,6 +301,21 @@ def test_quiet_drop_drops() -> None:
     assert [(each.outcome, each.reason) for each in decisions] == [("suppressed", "quiet")]
 
 
+def test_a_rule_may_say_how_long_its_message_waits() -> None:
+    rules = rule_set(
+        view("a", channels=NIGHT, quiet=9 * HOUR),
+        view("b", channels=NIGHT, quiet=9 * HOUR - 1),
+        policy=BERLIN,
+    )
+    happenings: list[Happening] = [(12 * HOUR, "view", {}), (2 * DAY, "x", {})]  # 23:00: nine hours
+    decisions = outcome_of(history(rules, happenings)).decisions
+    assert [(each.rule, each.outcome) for each in decisions] == [
+        ("a", "deferred"),
+        ("b", "suppressed"),
+        ("a", "sent"),
+    ]
+
+
 def milliseconds(*parts: int) -> int:
     return round(datetime(*parts, tzinfo=UTC).timestamp() * 1000) - START
 

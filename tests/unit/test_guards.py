@@ -217,6 +217,14 @@ def test_a_rule_may_drop_what_quiet_hours_stop() -> None:
     assert verdict(Match(rule(MAIL, quiet="drop"))) == held("quiet")
 
 
+def test_a_rule_may_say_how_long_it_waits() -> None:
+    assert judge(Match(rule(MAIL, quiet=HOUR)), UTC).outcome == "deferred"
+    assert verdict(Match(rule(MAIL, quiet=HOUR - 1))) == held("quiet")
+    again = Match(rule(MAIL, quiet=3 * HOUR), deferred=True, since=T0 - 2 * HOUR)
+    assert judge(again, UTC).outcome == "deferred"
+    assert verdict(replace(again, since=again.since - 1)) == held("quiet"), "from the first judgement on"
+
+
 def test_what_was_put_off_for_a_day_expires() -> None:
     waiting = Match(rule(MAIL), deferred=True, since=T0 + HOUR - MAX_DEFERRAL)
     assert judge(waiting, UTC).outcome == "deferred"

@@ -327,6 +327,7 @@ def test_a_needed_key_is_needed_by_both(tmp_path: Path, path: str) -> None:
         *[("rules.r.holdout", text) for text in ("0.5%", "99.99%", "0.125%", "10", "110%", "-1%", "5 %")],
         *[("channels.w.quiet", text) for text in ("00:00-24:00x", "21:00-24:00", "24:00-08:00", "9-8")],
         *[("traits.t.k", value) for value in (1, 10, 0, 11, "3")],
+        *[("rules.r.quiet", text) for text in ("defer", "4h", "1h30m", "0s", "4", "4x", "later", "4h ", -4)],
         *[("rules.r.key", text) for text in ("event.a.b", "event", "sku")],
         ("rules.r.steps", []),
         ("rules.r.steps", [{"on": "a"}] * 10),
