@@ -35,7 +35,7 @@ def validator(reference: str) -> jsonschema.Draft7Validator:
 
 
 def closed(schema: Any) -> Any:
-    """What is described as an object with fields has no others; for readers it is open: fields may be added."""
+    """An object whose fields are described has no others; for readers it is open, as fields may be added."""
     if isinstance(schema, list):
         return [closed(each) for each in schema]
     if not isinstance(schema, Mapping):
