@@ -31,14 +31,26 @@ def assert_described(message: str, record: WireRecord) -> None:
 
 @cache
 def validator(reference: str) -> jsonschema.Draft7Validator:
-    return jsonschema.Draft7Validator({**closed(document()), "$ref": reference})
+    return jsonschema.Draft7Validator(closed({"$ref": reference}))
 
 
 def closed(schema: Any) -> Any:
-    """An object whose fields are described has no others; for readers it is open, as fields may be added."""
+    """What is referred to is put in its place, and an object whose fields are described has no others.
+
+    For readers it is open, as fields may be added.
+    """
     if isinstance(schema, list):
         return [closed(each) for each in schema]
     if not isinstance(schema, Mapping):
         return schema
+    if "$ref" in schema:
+        return closed(referred(schema["$ref"]))
     inner = {key: closed(value) for key, value in schema.items()}
     return {"additionalProperties": False, **inner} if {"type", "properties"} <= set(inner) else inner
+
+
+def referred(reference: str) -> Any:
+    here = document()
+    for part in reference.removeprefix("#/").split("/"):
+        here = here[part]
+    return here
