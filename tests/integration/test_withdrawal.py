@@ -2,10 +2,10 @@
 
 After what? Between two topics of a partition the order is that of event times, among what has been read.
 Where all of it lies in the topics already, this is event time itself, and the oracle goes by it. Where events
-and withdrawals arrive while the worker works, either may be read first. The place that a withdrawal took shows
-in the customer's decisions, which lie in the order in which they were made: once one says `consent`, none may
-say `sent`. In both, what waits when the withdrawal comes, for half an hour or for the end of quiet hours, must
-not go.
+and withdrawals arrive while the worker works, either may be read first. The place that a withdrawal took
+shows in the customer's decisions, which lie in the order in which they were made: once one says `consent`,
+none may say `sent`. In both, what waits when the withdrawal comes, for half an hour or for the end of quiet
+hours, must not go.
 """
 
 from __future__ import annotations

@@ -647,6 +647,44 @@ def test_a_held_out_customer_uses_up_limit_caps_and_group() -> None:
     ]
 
 
+def test_the_universal_control_group_uses_up_limits_and_all_caps() -> None:
+    capped = replace(EMAIL, cap=Limit(2, DAY))
+    rules = rule_set(
+        view("r", channels=(capped,), limit=Limit(1, DAY)),
+        rule("s", step("buy"), channels=(capped,)),
+        rule("t", step("x"), channels=(Channel("sms", "triggers.sms", consent="mail"),)),
+        policy=Policy(holdout=114, cap=Limit(3, DAY)),
+    )
+    actions: list[Happening] = [
+        (at, name, {}) for at, name in enumerate(("view", "view", "buy", "buy", "x", "x"), 1)
+    ]
+    assert reasons(rules, [MAIL, *actions]) == ["holdout", "limit", "holdout", "cap", "holdout", "cap"]
+    everybody_is_sent = replace(rules, policy=replace(rules.policy, holdout=0))
+    assert reasons(everybody_is_sent, [MAIL, *actions]) == ["sent", "limit", "sent", "cap", "sent", "cap"]
+
+
+def test_the_decision_on_who_is_held_out_says_what_they_would_have_got() -> None:
+    variants = (Variant("a", 5_000, {"text": Template("a")}), Variant("b", 5_000, {"text": Template("b")}))
+    rules = rule_set(view("r", channels=(EMAIL, WEB), variants=variants, holdout=WHOLE))
+    views: list[Happening] = [(1, "view", {"customer_id": customer}) for customer in EVERYBODY]
+    outcome = outcome_of(history(rules, [MAIL, *views]))
+    open_to_all = rule_set(view("r", channels=(EMAIL, WEB), variants=variants))
+    told = outcome_of(history(open_to_all, [MAIL, *views]))
+    assert outcome.triggers == []
+    assert {each.outcome for each in outcome.decisions} == {"holdout"}
+    would_be = [(each.channel, each.variant) for each in outcome.decisions]
+    assert would_be == [(each.channel, each.variant) for each in told.decisions]
+    assert {channel for channel, _ in would_be} == {"email", "web"}
+    assert {variant for _, variant in would_be} == {"a", "b"}
+
+
+def test_who_would_have_got_what_cannot_be_rendered_is_not_held_out_of_it() -> None:
+    """Else the control group would be larger than what it is compared with."""
+    failing = {"text": Template("{{ event.missing }}")}
+    rules = rule_set(view("r", content=failing, holdout=WHOLE, limit=Limit(1, DAY)))
+    assert reasons(rules, [(0, "view", {}), (1, "view", {"missing": "x"})]) == ["content", "holdout"]
+
+
 def test_variants_are_for_shares_of_the_customers() -> None:
     # The highest of share / -ln u, as the vectors of test_arms.py have u.
     shares = (("x", 3_682), ("y", 1_701), ("z", 4_617))

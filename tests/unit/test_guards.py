@@ -200,6 +200,52 @@ def test_the_first_channel_that_can_be_used_is(
     assert verdict(replace(Match(rule(*channels)), **changed)) == expected
 
 
+PREFERS_WEB = {"email": "a@b.example", "postal": "x", "preferred_channel": "web"}
+PREFERS_POST = {**PREFERS_WEB, "preferred_channel": "post"}
+ALL_SAID = {"marketing": Said(), "marketing_post": Said()}
+
+
+@pytest.mark.parametrize(
+    ("match", "policy", "expected"),
+    [
+        # The customer's own preference goes first, whatever its place in the rule's list, if it can be had.
+        (Match(rule(CALM, POST, WEB), attributes=PREFERS_POST, consents=ALL_SAID), UTC, "post"),
+        (Match(rule(CALM, POST, WEB), attributes=PREFERS_POST), UTC, "mail"),  # no consent for it
+        (
+            Match(rule(CALM, POST), attributes={**PREFERS_POST, "postal": ""}, consents=ALL_SAID),
+            UTC,
+            "mail",  # not to be reached by it
+        ),
+        (
+            Match(
+                rule(CALM, replace(WEB, cap=Limit(1, DAY))),
+                attributes=PREFERS_WEB,
+                sends={"channel:web": (T0,)},
+            ),
+            UTC,
+            "mail",  # its cap is reached
+        ),
+        # Without one, the rule's order.
+        (Match(rule(POST, CALM, WEB), attributes=PREFERS_WEB | {"preferred_channel": None}), UTC, "mail"),
+        (Match(rule(WEB, CALM)), UTC, "web"),
+        # The policy's cap closes what needs consent, and no other channel.
+        (Match(rule(CALM, WEB), sends={"policy": (T0,)}), replace(UTC, cap=Limit(1, DAY)), "web"),
+        (Match(rule(CALM, WEB)), replace(UTC, cap=Limit(1, DAY)), "mail"),
+    ],
+)
+def test_the_channel_is_the_first_that_is_preferred_consented_reachable_and_not_capped(
+    match: Match, policy: Policy, expected: str
+) -> None:
+    assert verdict(match, policy) == ("sent", None, expected)
+
+
+def test_where_all_channels_are_capped_the_reason_is_the_cap_of_the_first_that_could_be_had() -> None:
+    capped = {"channel:mail": (T0,), "channel:web": (T0,), "channel:post": (T0,)}
+    post, web = replace(POST, cap=Limit(1, DAY)), replace(WEB, cap=Limit(1, DAY))
+    assert verdict(Match(rule(post, CALM, web), sends=capped)) == held("cap", "mail")
+    assert verdict(Match(rule(post, CALM, web), sends=capped, attributes=PREFERS_WEB)) == held("cap", "web")
+
+
 def test_quiet_hours_put_off_to_their_end() -> None:
     assert judge(Match(rule(MAIL)), UTC) == Verdict("deferred", "quiet", MAIL, T0 + HOUR)
 
