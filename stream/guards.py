@@ -22,7 +22,7 @@ from typing import Any, NamedTuple, Protocol
 
 from stream import quiet
 from stream.arms import POLICY
-from stream.periods import began_at, zone_of
+from stream.periods import END, began_at, zone_of
 from stream.program import Channel, Limit, Policy, Quiet, Rule, Share, Variant
 from stream.structs import Outcome, Told
 
@@ -187,7 +187,7 @@ def _refusal(candidate: Candidate, channel: Channel, policy: Policy) -> str | No
 
 def _quiet(candidate: Candidate, channel: Channel, hours: Quiet, policy: Policy) -> Verdict | None:
     """Put off to the end of the quiet hours; refused where they never end, or for too long."""
-    where = zone_of(candidate.attributes, policy)
+    where = _where(candidate, policy)
     until = None
     if where is not None:
         until = quiet.ends_at(hours, where, candidate.at)
@@ -205,6 +205,11 @@ def _patience(rule: Rule) -> int:
     return 0 if rule.quiet == "drop" else MAX_DEFERRAL
 
 
+def _where(candidate: Candidate, policy: Policy) -> tzinfo | None:
+    """The zone by whose clocks the customer is judged; None where it is not known, or its calendar is over."""
+    return zone_of(candidate.attributes, policy) if candidate.at < END else None
+
+
 def _is_used_up(candidate: Candidate, counter: str, limit: Limit, policy: Policy) -> bool:
-    where = None if isinstance(limit.over, int) else zone_of(candidate.attributes, policy)
+    where = None if isinstance(limit.over, int) else _where(candidate, policy)
     return is_used_up(limit, candidate.sent(counter), candidate.at, where)

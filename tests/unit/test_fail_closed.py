@@ -39,6 +39,7 @@ class Case:
         policy: str = "",
         attributes: dict[str, Any] = EMAIL,
         consents: dict[str, Any] | None = GIVEN,
+        at: int = T0 + SECOND,
     ) -> tuple[str, str | None]:
         text = RULES
         for name, added in (("CHANNEL", channel), ("RULE", rule), ("POLICY", policy)):
@@ -47,7 +48,7 @@ class Case:
         self.world = World(load_rules(self.folder))
         profile = {"attributes": attributes} | ({} if consents is None else {"consents": consents})
         profiles = [rec(0, 0, **profile)]
-        self.world.play({"clicks": [rec(0, SECOND, id="e1")], "profiles": profiles})
+        self.world.play({"clicks": [rec(0, at - T0, id="e1")], "profiles": profiles})
         (decision,) = self.world.decisions
         return decision.outcome, decision.reason
 
@@ -100,6 +101,21 @@ def test_without_a_time_zone_a_limit_by_the_calendar_is_used_up(case: Case, peri
     assert case.outcome(channel=f"cap: {rate}") == ("suppressed", "cap")
     assert case.outcome(policy=f"cap: {rate}") == ("suppressed", "cap")
     assert case.outcome(rule=f"limit: {rate}", policy=f"timezone: UTC, cap: {rate}") == ("sent", None)
+
+
+LAST_DAY = 253_402_214_400_000  # 9999-12-31T00:00:00Z, which some systems write for "never"
+
+
+@pytest.mark.parametrize("zone", ["UTC", "Pacific/Kiritimati", "Etc/GMT+12"])
+@pytest.mark.parametrize("at", [LAST_DAY, LAST_DAY + DAY - 1, LAST_DAY - 2 * DAY])
+def test_an_event_at_the_end_of_all_calendars_does_not_stop_a_backtest(
+    case: Case, zone: str, at: int
+) -> None:
+    """In some zones it is the year 10000 by then, which no calendar here knows."""
+    local = {"at": at, "attributes": EMAIL | {"timezone": zone}}
+    assert case.outcome(channel='quiet: "21:00-24:00"', **local) == ("suppressed", "quiet")
+    assert case.outcome(rule="limit: 1 per calendar day", **local) == ("suppressed", "limit")
+    assert case.outcome(rule="limit: 1 per 1d", **local) == ("sent", None)
 
 
 @pytest.mark.parametrize(
