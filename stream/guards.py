@@ -206,7 +206,7 @@ def _patience(rule: Rule) -> int:
 
 
 def _where(candidate: Candidate, policy: Policy) -> tzinfo | None:
-    """The zone by whose clocks the customer is judged; None where it is not known, or its calendar is over."""
+    """The zone by whose clocks the customer is judged; None where it is not known, or its calendar ends."""
     return zone_of(candidate.attributes, policy) if candidate.at < END else None
 
 

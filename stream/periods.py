@@ -15,7 +15,7 @@ from stream.program import Policy
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MILLISECOND = timedelta(milliseconds=1)
-END = 253_402_041_600_000  # 9999-12-29, in ms: from there on a day may end in a year that `datetime` does not know
+END = 253_402_041_600_000  # 9999-12-29, in ms: a later day may end in a year that `datetime` does not know
 
 
 def zone_of(attributes: Mapping[str, Any], policy: Policy) -> tzinfo | None:
