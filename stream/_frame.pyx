@@ -70,6 +70,11 @@ cdef class Frame:
             return NO_ATTRIBUTES
         return self.customer.rare.attributes
 
+    cdef dict contexts(self):
+        if self.customer is None or self.customer.rare.contexts is None:
+            return NO_ATTRIBUTES
+        return self.customer.rare.contexts
+
 
 @cython.auto_pickle(False)
 cdef class Node:
