@@ -396,14 +396,14 @@ cdef int read_instance(Customer customer, int rank, Reader reader) except -1:
 
 cdef bint read_context(Customer customer, int slot, Reader reader) except -1:
     """Reads what a source said last; True, and nothing is done, if there is something of it."""
-    cdef const char *begin = <const char *> reader.at
+    cdef const uint8_t *begin = reader.at
     cdef str name = customer.layout.contexts[slot]
+    reader.at = reader.end
     if customer.rare.contexts is None:
         customer.own().contexts = {}
     if name in customer.rare.contexts:
         return True
-    customer.rare.contexts[name] = reader.json_object(begin[:span(reader.at, reader.end)])
-    reader.at = reader.end
+    customer.rare.contexts[name] = reader.json_object((<const char *> begin)[:span(begin, reader.end)])
     return False
 
 

@@ -60,7 +60,13 @@ BAD_PROFILES: Sequence[tuple[str, Any]] = (
     ("consents", {"mail": {"granted": "yes", "at": START}}),
     ("consents", {"mail": {"granted": True, "at": "soon"}}),
     ("consents", {"mail": {"granted": True, "at": START, "basis": 3}}),
+    ("consents", {"mail": {"granted": True, "at": START, "expires": "never"}}),
+    ("consents", {"mail": {"granted": True, "at": START, "expires": True}}),
 )
+
+
+# From which source the next record comes.
+CARRIERS = ("clicks", "orders", "clicks", "clicks", "profiles", "orders", "clicks", "weather", "clicks")
 
 
 class Rec(NamedTuple):
@@ -152,21 +158,21 @@ def histories(draw: st.DrawFn, *, live: bool = False, changes: Sequence[int] = (
     latest = min(windows, default=LATENESS[-1] * scale)
     wall = START + draw(st.sampled_from((0, 100, 1_000))) * scale if live else NEVER
     by_name = {source.name: source for source in rules.sources}
-    records: dict[str, list[Rec]] = {"clicks": [], "orders": [], "profiles": []}
+    records: dict[str, list[Rec]] = {"clicks": [], "orders": [], "profiles": [], "weather": []}
     if draw(st.booleans()):
         records["profiles"] = [_introduction(n, who) for n, who in enumerate(dict.fromkeys(CUSTOMERS))]
     # Quiet hours are told by the minute: some worlds begin just before one ends.
     now = START + draw(st.sampled_from((0, 60_000 - 50)))
     pace = draw(st.sampled_from(PACES))
     least = draw(st.sampled_from((0, 20, 40)))
-    for number, faces in enumerate(draw(strings(16, least, 60))):
+    for number, faces in enumerate(draw(strings(24, least, 60))):
         dice = Dice(faces)
         now += dice.pick(pace) * scale
         time = now - min(dice.pick(LATENESS) * scale, latest)
         stamped = time
         if time > wall + FUTURE:  # replaced by when the record came, if the windows allow it
             time, stamped = (time, wall) if latest >= FUTURE else (wall + FUTURE, wall + FUTURE)
-        source = by_name[dice.pick(("clicks", "orders", "clicks", "clicks", "profiles", "orders", "clicks"))]
+        source = by_name[dice.pick(CARRIERS)]
         queue = records[source.name]
         offset = (queue[-1].offset + 1 if queue else 0) + dice.chance(16)
         queue.append(_record(source, dice, time, stamped, number, offset))
@@ -187,7 +193,13 @@ def _record(source: Source, dice: Dice, time: int, stamped: int, number: int, of
     """One record; now and then a bad one, or one written in another of the ways that are allowed."""
     odd, which = dice.number(), dice.number()
     data: dict[FieldPath, Any] = {source.customer: dice.pick(CUSTOMERS), ("ts",): time}
-    data |= _profile(dice, time) if source.kind == "profile" else _event(source, dice, number, which)
+    match source.kind:
+        case "profile":
+            data |= _profile(dice, time)
+        case "context":
+            data |= _weather(dice)
+        case "event":
+            data |= _event(source, dice, number, which)
     match odd:
         case 255:
             return Rec(offset, stamped, None, BAD_VALUES[which % len(BAD_VALUES)])
@@ -198,6 +210,8 @@ def _record(source: Source, dice: Dice, time: int, stamped: int, number: int, of
         case 253 if source.kind == "profile":
             name, value = BAD_PROFILES[which % len(BAD_PROFILES)]
             data[name,] = value
+        case 253 if source.kind == "context":
+            data["n" * 129,] = 1
         case 252:
             data["ts",] = BAD_TIMES[which % len(BAD_TIMES)]
         case _ if odd > 200:
@@ -230,9 +244,21 @@ def _profile(dice: Dice, time: int) -> dict[FieldPath, Any]:
         consents[purpose] = {"granted": not dice.chance(4), "at": _written(at, dice.pick((0, 4, 1)))}
         if dice.chance(3):
             consents[purpose]["basis"] = "double opt-in"
+        if dice.chance(2):
+            expires = at + dice.pick((1, 0, -1, 2, 5, 30, 61, 5_000, 61_000, 600_000))
+            consents[purpose]["expires"] = _written(expires, dice.pick((0, 1, 4)))
     parts = {("attributes",): attributes, ("consents",): consents}
     kept = dice.pick((("attributes", "consents"), ("attributes",), ("consents",), ()))
     return {path: part for path, part in parts.items() if path[0] in kept}
+
+
+def _weather(dice: Dice) -> dict[FieldPath, Any]:
+    """What somebody else knows: some of it, which replaces all that was known."""
+    return {
+        ("temperature",): dice.pick((30, 3, 20.5, "30", None, MISSING)),
+        ("rain",): dice.pick((True, False, MISSING)),
+        ("place", "city"): dice.pick(("Rome", "Oslo", MISSING)),
+    }
 
 
 def _written(time: int, how: int) -> Any:

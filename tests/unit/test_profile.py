@@ -8,7 +8,7 @@ import orjson
 import pytest
 
 from stream.program import Channel
-from tests.unit.enginekit import CLICKS, MINUTE, PROFILES, T0, Rec, Rules, World, rec
+from tests.unit.enginekit import CLICKS, DAY, MINUTE, PROFILES, T0, Rec, Rules, World, rec
 
 MAIL = Channel("mail", "triggers.mail", "marketing", ("customer", "email"))
 
@@ -55,6 +55,10 @@ EMAIL = {"attributes": {"email": "a@b.example"}}
         ([{**EMAIL, **consent(5)}, consent(4, granted=False)], None),  # older than what is held
         ([{**EMAIL, **consent(5)}, consent(5, granted=False)], "consent"),  # as old: the newer record counts
         ([{**EMAIL, **consent(2 * MINUTE)}], "consent"),  # given after the message would go
+        ([{**EMAIL, **consent(0, expires=T0 + MINUTE)}], "consent"),  # from that moment on it is none
+        ([{**EMAIL, **consent(0, expires=T0 + MINUTE + 1)}], None),
+        ([{**EMAIL, **consent(0, expires=None)}], None),
+        ([{**EMAIL, **consent(0, expires=T0)}, consent(1)], None),  # renewed
     ],
 )
 def test_what_is_known_after_some_updates(parts: list[dict[str, Any]], reason: str | None) -> None:
@@ -75,6 +79,11 @@ def test_what_is_known_after_some_updates(parts: list[dict[str, Any]], reason: s
         {"consents": {"marketing": {"granted": "yes", "at": T0}}},
         {"consents": {"marketing": {"granted": True, "at": "soon"}}},
         {"consents": {"marketing": {"granted": True, "at": T0, "basis": 1}}},
+        {"consents": {"marketing": {"granted": True, "at": T0, "expires": "2027"}}},
+        {"consents": {"marketing": {"granted": True, "at": T0, "expires": "never"}}},
+        {"consents": {"marketing": {"granted": True, "at": T0, "expires": -1}}},
+        {"consents": {"marketing": {"granted": True, "at": T0, "expires": False}}},
+        {"consents": {"marketing": {"granted": True, "at": T0, "expires": []}}},
         {"consents": {"marketing": {"granted": True, "at": T0, "basis": "x" * 1025}}},
         {"consents": {"p" * 129: {"granted": True, "at": T0}}},
         {"consents": {str(n): {"granted": True, "at": T0} for n in range(101)}},
@@ -92,7 +101,7 @@ def test_what_cannot_be_taken_is_put_aside_whole(bad: dict[str, Any]) -> None:
 
 def test_a_profile_outlives_a_restart() -> None:
     world = a_world()
-    world.play(updates({**EMAIL, **consent(0, basis="form")}))
+    world.play(updates({**EMAIL, **consent(0, basis="form", expires="2026-03-03T10:00:00Z")}))
     other = World(world.rules)
     for key, value in world.state.take_changed():
         other.state.load(key, value)
@@ -100,7 +109,9 @@ def test_a_profile_outlives_a_restart() -> None:
     (trigger,) = other.clicks(rec(0, MINUTE)).triggers
     assert trigger.address == "a@b.example"
     assert trigger.consent is not None
-    assert (trigger.consent.granted_at, trigger.consent.basis) == (T0, "form")
+    assert trigger.consent == ("marketing", T0, "form", T0 + DAY)
+    (held_back,) = other.clicks(rec(1, DAY)).decisions
+    assert held_back.reason == "consent"
 
 
 def test_bounds_hold_over_several_updates() -> None:
