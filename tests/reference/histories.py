@@ -175,7 +175,7 @@ def histories(draw: st.DrawFn, *, live: bool = False, changes: Sequence[int] = (
         source = by_name[dice.pick(CARRIERS)]
         queue = records[source.name]
         offset = (queue[-1].offset + 1 if queue else 0) + dice.chance(16)
-        queue.append(_record(source, dice, time, stamped, number, offset))
+        queue.append(_record(source, dice, time, stamped, number, offset, scale))
     count = sum(map(len, records.values()))
     points = sorted(draw(st.integers(0, count)) for _ in sets[1:])
     changed = tuple(Change(after, each) for after, each in zip(points, sets[1:], strict=True))
@@ -189,13 +189,13 @@ def _introduction(offset: int, customer: Any) -> Rec:
     return Rec(offset, START, None, json.dumps(data).encode())
 
 
-def _record(source: Source, dice: Dice, time: int, stamped: int, number: int, offset: int) -> Rec:
+def _record(source: Source, dice: Dice, time: int, stamped: int, number: int, offset: int, scale: int) -> Rec:
     """One record; now and then a bad one, or one written in another of the ways that are allowed."""
     odd, which = dice.number(), dice.number()
     data: dict[FieldPath, Any] = {source.customer: dice.pick(CUSTOMERS), ("ts",): time}
     match source.kind:
         case "profile":
-            data |= _profile(dice, time)
+            data |= _profile(dice, time, scale)
         case "context":
             data |= _weather(dice)
         case "event":
@@ -234,7 +234,7 @@ def _event(source: Source, dice: Dice, number: int, which: int) -> dict[FieldPat
     return event
 
 
-def _profile(dice: Dice, time: int) -> dict[FieldPath, Any]:
+def _profile(dice: Dice, time: int, scale: int) -> dict[FieldPath, Any]:
     """Some attributes and consents: given, withdrawn, or dated in the past or the future."""
     names = dice.some(tuple(ATTRIBUTES))
     attributes = {name: dice.pick(ATTRIBUTES[name]) for name in names}
@@ -245,7 +245,7 @@ def _profile(dice: Dice, time: int) -> dict[FieldPath, Any]:
         if dice.chance(3):
             consents[purpose]["basis"] = "double opt-in"
         if dice.chance(2):
-            expires = at + dice.pick((1, 0, -1, 2, 5, 30, 61, 5_000, 61_000, 600_000))
+            expires = time + dice.pick((1, 2, 3, 5, 10, 1, 2, 30, 61, 600, 0, -1)) * scale
             consents[purpose]["expires"] = _written(expires, dice.pick((0, 1, 4)))
     parts = {("attributes",): attributes, ("consents",): consents}
     kept = dice.pick((("attributes", "consents"), ("attributes",), ("consents",), ()))
