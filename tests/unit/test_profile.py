@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import random
+from operator import itemgetter
 from typing import Any
 
 import orjson
 import pytest
 
+from stream.clock import Clock
 from stream.program import Channel
-from tests.unit.enginekit import CLICKS, DAY, MINUTE, PROFILES, T0, Rec, Rules, World, rec
+from tests.unit.enginekit import CLICKS, DAY, HOUR, MINUTE, PROFILES, T0, Rec, Rules, World, rec
 
+POST = Channel("post", "triggers.post", "post")
 MAIL = Channel("mail", "triggers.mail", "marketing", ("customer", "email"))
 
 
@@ -112,6 +116,40 @@ def test_a_profile_outlives_a_restart() -> None:
     assert trigger.consent == ("marketing", T0, "form", T0 + DAY)
     (held_back,) = other.clicks(rec(1, DAY)).decisions
     assert held_back.reason == "consent"
+
+
+def test_of_a_thousand_who_withdraw_meanwhile_none_is_sent_to_afterwards() -> None:
+    """Withdrawals, events and timers in a race, in whatever portions they come."""
+    rules = Rules(CLICKS, PROFILES)
+    rules.rule("at_once", "view", channels=(POST,)).rule("later", "view", channels=(POST,), wait=MINUTE)
+    rules.channels = (POST,)
+    world, dice = World(rules.build()), random.Random(7)
+    seen = {f"c{n}": dice.randrange(3 * MINUTE) for n in range(1000)}
+    gone = {
+        who: max(at + dice.choice((-1, 0, 1, MINUTE - 1, MINUTE, MINUTE + 1)), 0) for who, at in seen.items()
+    }
+    clicks = [rec(n, at, customer=who) for n, (who, at) in enumerate(sorted(seen.items(), key=itemgetter(1)))]
+    given = [(-1, who, {"granted": True, "at": T0}) for who in seen]
+    taken = [(at, who, {"granted": False, "at": T0 + at}) for who, at in gone.items()]
+    said = sorted(given + taken, key=itemgetter(0))
+    profiles = [
+        Rec(n, T0 + at, orjson.dumps({"customer": who, "ts": T0 + at, "consents": {"post": consent}}))
+        for n, (at, who, consent) in enumerate(said)
+    ]
+    sent = []
+    while clicks or profiles:
+        portion = {"clicks": clicks[: dice.randrange(50)], "profiles": profiles[: dice.randrange(90)]}
+        del clicks[: len(portion["clicks"])], profiles[: len(portion["profiles"])]
+        ended = [name for name, rest in (("clicks", clicks), ("profiles", profiles)) if not rest]
+        sent += world.play(portion, ended=ended).triggers
+    world.clock = Clock(wall=lambda: T0 + HOUR)
+    sent += world.play().triggers
+    decisions = {(each.decision.rule, each.decision.customer_id) for each in sent}
+    # Of one moment, events of `clicks` come before those of `profiles`, and those before timers.
+    assert decisions == {("at_once", who) for who in seen if seen[who] <= gone[who]} | {
+        ("later", who) for who in seen if seen[who] + MINUTE < gone[who]
+    }
+    assert {each.reason for each in world.decisions} == {None, "consent"}
 
 
 def test_bounds_hold_over_several_updates() -> None:
