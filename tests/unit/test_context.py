@@ -66,6 +66,15 @@ def test_what_is_too_much_is_put_aside_whole(bad: dict[str, Any]) -> None:
     assert fired(world, 0, 3) == ["weather"]
 
 
+def test_what_is_nested_deeper_than_it_could_be_kept_is_put_aside() -> None:
+    """orjson reads what it cannot write: the worker would have died of it at the next checkpoint."""
+    world = World(rules(WEATHER))
+    deep = b'{"customer": "c1", "ts": %d, "x": %b}' % (T0, b"[" * 600 + b"]" * 600)
+    result = world.play({"weather": [Rec(0, T0, deep)]})
+    assert [letter.reason for letter in result.dead_letters] == ["context"]
+    world.state.take_changed()
+
+
 def test_as_much_as_there_may_be_is_taken() -> None:
     world = World(rules(WEATHER))
     world.play({"weather": [said(0, x=1, **{str(n): n for n in range(196)})]})

@@ -332,6 +332,34 @@ def test_it_is_no_address(tmp_path: Path) -> None:
 # ---- the parts ----
 
 
+def test_the_dump_says_what_is_sensitive_and_what_is_disclosed(tmp_path: Path) -> None:
+    content = "send: {channel: web, content: {t: '{{ context.weather.rain }}'}}"
+    checked = check(tmp_path, "on: cure", content, "sensitive: illness", "discloses: [weather]")
+    assert checked.rules is not None
+    lines = checked.rules.dump().splitlines()
+    assert "source weather: topic weather, context, customer c, time -, id -" in lines
+    assert (
+        "policy sensitive baby: names | nursery | context.panel.family | customer.due_date | "
+        "event.form.due_date, consent baby"
+    ) in lines
+    assert "policy sensitive illness: cure, consent health" in lines
+    assert "  sensitive illness (consent health)" in lines
+    assert "  discloses weather" in lines
+
+
+def test_rules_without_any_of_it_keep_their_revision(tmp_path: Path) -> None:
+    """It would have changed with the release, and with it every decision's `revision`, for no reason."""
+    (tmp_path / "a.yaml").write_text(
+        "sources: {clicks: {event: event, customer: c}}\n"
+        "channels: {web: {topic: web, consent: none}}\n"
+        "policy: {timezone: UTC}\n"
+        "rules: {r: {on: home, send: {channel: web}, limit: 1 per 1d}}\n"
+    )
+    checked = check_rules(tmp_path)
+    assert checked.rules is not None
+    assert checked.rules.revision == "6198648e3a44eef2"
+
+
 def test_a_subject_needs_something_to_be_about(tmp_path: Path) -> None:
     for body, code in (
         ("{}", "E103"),
