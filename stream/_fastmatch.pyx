@@ -7,6 +7,7 @@
     apply      1 timers that are due before the event       heap of the partition, `_customers`
                2 leave out what the customer has had        applied offset by source
                3 of a profile: attributes and consents      `_profile`, and nothing else
+                 of a context: the record as it came        the same
                4 traits of the event's name                 Plan.updates
                5 instances that wait for it                 Plan.later: closed, or one step further
                6 rules of the event's name, and those that 5 completed, by priority and name
@@ -121,6 +122,10 @@ cdef class Match:
     @property
     def consents(self):
         return self.customer.rare.consents if self.customer.rare.consents is not None else NO_ONE
+
+    @property
+    def contexts(self):
+        return self.customer.rare.contexts if self.customer.rare.contexts is not None else NO_ONE
 
     def address(self, channel not None):
         """What the channel's address says, None if there is none."""
@@ -539,8 +544,9 @@ cdef class PartitionState:
         """Applies the head of a source; timers that the watermark has passed have been fired."""
         cdef Customer customer
         cdef Plan plan = lane.plan
+        cdef bint is_event = lane.profile is None and lane.context is None
         # Without a plan nothing can come of an event.
-        if plan is not None or lane.profile is not None or self.table.due != NEVER:
+        if plan is not None or not is_event or self.table.due != NEVER:
             customer = self.table.find(lane.customer)
             if customer is not None:
                 if lane.offset <= customer.applied[lane.slot]:
@@ -550,6 +556,8 @@ cdef class PartitionState:
                     self.fire_own(customer, lane.time)
             if lane.profile is not None:
                 self.merge_profile(lane, customer)
+            elif lane.context is not None:
+                self.replace_context(lane, customer)
             elif plan is not None:
                 self.match(lane, plan, customer)
         lane.applied += 1
@@ -562,6 +570,16 @@ cdef class PartitionState:
             customer = self.table.ensure(lane.customer)
         if not (<Profile> lane.profile).merge_into(customer):
             self.result.dead_letters.append(lane.dead_letter("profile"))
+        customer.applied[lane.slot] = lane.offset
+        return self.table.touch(customer)
+
+    cdef int replace_context(self, Lane lane, Customer customer) except -1:
+        """Takes over what a source of `kind: context` says, in place of what it said before."""
+        if customer is None:
+            customer = self.table.ensure(lane.customer)
+        if customer.rare.contexts is None:
+            customer.own().contexts = {}
+        customer.rare.contexts[lane.name] = lane.context
         customer.applied[lane.slot] = lane.offset
         return self.table.touch(customer)
 

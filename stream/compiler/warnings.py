@@ -135,6 +135,11 @@ def _always_wins(one: Rule, other: Rule) -> bool:
 
 def _channels(context: Context, rules: RuleSet) -> None:
     profiles = any(each.kind == "profile" for each in rules.sources)
+    for rule in () if profiles else rules.rules:
+        for subject in rule.sensitive:
+            message = f"nobody can ever consent to `{subject.consent}`: no source has `kind: profile`"
+            hint = "define one; without it the rule never sends anything"
+            context.error(Code.NO_CONSENT_EVER, context.files.rules[rule.name], message, hint)
     for channel in rules.channels:
         entry = context.files.channels[channel.name]
         if channel.consent is not None and not profiles:
@@ -174,13 +179,18 @@ def _unused(context: Context, rules: RuleSet) -> None:
     conditions = [*_conditions(rules.rules, rules.policy), *(each.condition for each in rules.segments)]
     references = [each.path for rule in rules.rules for each in _references(rule)]
     selected = {each for node in conditions for each in selections_of(node)}
-    for namespace, entries in (("traits", context.files.traits), ("segments", context.files.segments)):
+    sources = {name: context.files.sources[name] for name in context.contexts}
+    for namespace, what, entries in (
+        ("traits", "trait", context.files.traits),
+        ("segments", "segment", context.files.segments),
+        ("context", "source", sources),
+    ):
         named = {name for root, name in selected if root == namespace}
         named |= {str(path[1]) for path in references if path[0] == namespace and len(path) > 1}
         whole = any(path == (namespace,) for path in references)
         for name, entry in entries.items():
             if name not in named and not whole:
-                message = f"{namespace.removesuffix('s')} `{name}` is never used"
+                message = f"{what} `{name}` is never used"
                 context.error(Code.NEVER_USED, entry, message, "leave it out: it costs memory")
 
 

@@ -99,7 +99,7 @@ def judged(history: History) -> list[Judged]:
 
     call(Portion(tuple(map(len, player.waiting.values())), 1, drain=False))
     while player.result.more or player.changes_now:
-        call(Portion((0, 0, 0), 1, drain=False))
+        call(Portion((0,) * len(player.waiting), 1, drain=False))
     return found
 
 

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from stream import arms, guards
 from stream.arms import is_held_out
 from stream.guards import MAX_DEFERRAL, Verdict
-from stream.program import WHOLE, Channel, Limit, Policy, Quiet, Rule, Step
+from stream.program import WHOLE, Channel, Limit, Policy, Quiet, Rule, Step, Subject
 from tests.unit.enginekit import DAY, HOUR, T0  # T0 is 10:00 UTC
 
 MAIL = Channel("mail", "triggers.mail", "marketing", ("customer", "email"), Limit(1, DAY), Quiet(540, 660))
@@ -28,6 +28,7 @@ class Said:
     granted: bool = True
     at: int = 0
     basis: str | None = None
+    expires: int | None = None
 
 
 @dataclass(frozen=True)
@@ -75,6 +76,37 @@ SENT = ("sent", None, "mail")
 
 def held(reason: str, channel: str = "mail") -> tuple[str, str, str]:
     return ("suppressed", reason, channel)
+
+
+BABY, ILL = Subject("baby", "baby_news"), Subject("illness", "illness")
+ABOUT_BABIES = {"marketing": Said(), "baby_news": Said()}
+
+
+@pytest.mark.parametrize(
+    ("match", "expected"),
+    [
+        (Match(rule(CALM, sensitive=(BABY,)), consents=ABOUT_BABIES), SENT),
+        (Match(rule(CALM, sensitive=(BABY,))), held("consent")),
+        (Match(rule(CALM, sensitive=(BABY,)), consents={"baby_news": Said()}), held("consent")),
+        (Match(rule(CALM, sensitive=(BABY, ILL)), consents=ABOUT_BABIES), held("consent")),
+        (
+            Match(rule(CALM, sensitive=(BABY,)), consents={**ABOUT_BABIES, "baby_news": Said(granted=False)}),
+            held("consent"),
+        ),
+        (
+            Match(rule(CALM, sensitive=(BABY,)), consents={**ABOUT_BABIES, "baby_news": Said(expires=T0)}),
+            held("consent"),
+        ),
+        # also on a channel that needs none, which all could be left for otherwise
+        (Match(rule(WEB, sensitive=(BABY,)), consents={}), held("consent", "web")),
+        (Match(rule(CALM, WEB, sensitive=(BABY,))), held("consent")),
+        (Match(rule(WEB, sensitive=(BABY,)), consents={"baby_news": Said()}), ("sent", None, "web")),
+    ],
+)
+def test_what_is_about_a_sensitive_subject_needs_consent_to_just_that(
+    match: Match, expected: tuple[str, str | None, str]
+) -> None:
+    assert verdict(match) == expected
 
 
 def test_what_nothing_refuses_is_sent() -> None:
@@ -168,6 +200,10 @@ def test_limits_by_the_calendar(limit: Limit, sent: tuple[int, ...], at: int, re
             held("consent"),
         ),
         (Match(rule(CALM), consents={"other": Said()}), held("consent")),
+        (Match(rule(CALM), consents={"marketing": Said(expires=T0 + 1)}), SENT),
+        # `expires` is the first moment at which it no longer holds
+        (Match(rule(CALM), consents={"marketing": Said(expires=T0)}), held("consent")),
+        (Match(rule(CALM), consents={"marketing": Said(expires=0)}), held("consent")),
         (Match(rule(CALM), attributes={}), held("address")),
         (Match(rule(CALM), attributes={"email": ""}), held("address")),
         (Match(rule(CALM), group_taken=True), held("group")),
