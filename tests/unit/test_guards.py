@@ -38,6 +38,7 @@ class Match:
     since: int = T0
     late: bool = False
     deferred: bool = False
+    may_wait: bool = True
     group_taken: bool = False
     suppressed: bool = False
     attributes: Mapping[str, Any] = field(default_factory=lambda: {"email": "a@b.example"})
@@ -269,6 +270,11 @@ def test_a_rule_may_say_how_long_it_waits() -> None:
     again = Match(rule(MAIL, quiet=3 * HOUR), deferred=True, since=T0 - 2 * HOUR)
     assert judge(again, UTC).outcome == "deferred"
     assert verdict(replace(again, since=again.since - 1)) == held("quiet"), "from the first judgement on"
+
+
+def test_where_too_many_wait_for_the_morning_one_more_is_refused() -> None:
+    assert verdict(Match(rule(MAIL), may_wait=False)) == held("quiet")
+    assert verdict(Match(rule(CALM), may_wait=False)) == SENT
 
 
 def test_what_was_put_off_for_a_day_expires() -> None:
