@@ -81,6 +81,7 @@ class Candidate(Protocol):
     def consents(self) -> Mapping[str, Consent]: ...
 
     def sent(self, counter: str) -> Sequence[int]: ...
+    def recalled(self, counter: str) -> Sequence[int]: ...
     def address(self, channel: Channel) -> Any: ...
 
 
@@ -152,6 +153,24 @@ def is_used_up(limit: Limit, sent: Sequence[int], at: int, where: tzinfo | None)
     return len(sent) >= limit.count and sent[-limit.count] >= began_at(limit.over, where, at)
 
 
+def is_used_up_before(
+    limit: Limit, sent: Sequence[int], recalled: Sequence[int], at: int, where: tzinfo | None
+) -> bool:
+    """The same after a crash, of which is known when else was sent (`recalled`, ascending), later ones too.
+
+    A later one stands in the way only where it would not have been sent, had this one been.
+    """
+    earlier = [*sent, *(each for each in recalled if each <= at)]
+    if is_used_up(limit, sorted(earlier), at, where):
+        return True
+    earlier.append(at)
+    for later in recalled[len(earlier) - len(sent) - 1 :]:
+        if is_used_up(limit, sorted(earlier), later, where):
+            return True
+        earlier.append(later)
+    return False
+
+
 def has_consent(candidate: Candidate, channel: Channel) -> bool:
     """Whether the channel needs none, or the customer had given it by then."""
     if channel.consent is None:
@@ -215,4 +234,7 @@ def _where(candidate: Candidate, policy: Policy) -> tzinfo | None:
 
 def _is_used_up(candidate: Candidate, counter: str, limit: Limit, policy: Policy) -> bool:
     where = None if isinstance(limit.over, int) else _where(candidate, policy)
-    return is_used_up(limit, candidate.sent(counter), candidate.at, where)
+    sent, at = candidate.sent(counter), candidate.at
+    if recalled := candidate.recalled(counter):
+        return is_used_up_before(limit, sent, recalled, at, where)
+    return is_used_up(limit, sent, at, where)

@@ -7,6 +7,8 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from stream import arms, guards
 from stream.arms import is_held_out
@@ -47,6 +49,9 @@ class Match:
 
     def sent(self, counter: str) -> Sequence[int]:
         return self.sends.get(counter, ())
+
+    def recalled(self, counter: str) -> Sequence[int]:
+        return ()
 
     def address(self, channel: Channel) -> Any:
         assert channel.address is not None
@@ -97,6 +102,33 @@ def test_limits_roll(count: int, sent: tuple[int, ...], at: int, refused: bool) 
     assert guards.is_used_up(Limit(count, DAY), sent, at, None) is refused
     limited = Match(rule(WEB, limit=Limit(count, DAY)), at=at, sends={"rule:r": sent})
     assert (judge(limited, UTC).reason == "limit") is refused
+
+
+TIMES = st.lists(st.integers(0, 60), max_size=12).map(sorted)
+
+
+@given(TIMES, st.integers(1, 3), st.integers(1, 20), st.data())
+def test_what_a_crash_lost_is_sent_and_no_window_overrun(
+    tried: list[int], count: int, over: int, data: st.DataObject
+) -> None:
+    """Some of what was sent did not reach its topic, the rest is recalled; then others are read first."""
+    limit, sent = Limit(count, over), list[int]()
+    for at in tried:
+        if not guards.is_used_up(limit, sent, at, None):
+            sent.append(at)
+    written = [at for at in sent if data.draw(st.booleans(), label=f"{at} was written")]
+    recalled, again = list(written), list[int]()
+    for at in sent:
+        if at in recalled:
+            recalled.remove(at)
+        else:
+            assert not guards.is_used_up_before(limit, again, recalled, at, None)
+        again.append(at)
+    known = list(written)
+    for at in data.draw(TIMES, label="read first"):
+        if not guards.is_used_up_before(limit, [], known, at, None):
+            known = sorted([*known, at])
+    assert all(sum(at - over < each <= at for each in known) <= count for at in known)
 
 
 MIDNIGHT = T0 + 14 * HOUR
