@@ -209,6 +209,11 @@ cdef class Match:
             if self.at in times:
                 times.remove(self.at)
 
+    @property
+    def may_wait(self):
+        """Whether there is room for one more message of the rule that waits for the end of quiet hours."""
+        return len(self.customer.waiting_of(self.cause.rank, True)) < MAX_INSTANCES
+
     def defer(self, int64_t until):
         """Puts it off: it is judged again as of `until`."""
         self.state.put_off(self, until)
@@ -808,9 +813,8 @@ cdef class PartitionState:
     cdef int put_off(self, Match match, int64_t until) except -1:
         """Keeps a match until quiet hours are over."""
         cdef Candidate candidate = self.program.candidates[match.cause.rank]
-        cdef Instance instance = Instance.__new__(Instance), other, cause = match.cause
+        cdef Instance instance = Instance.__new__(Instance), cause = match.cause
         cdef Step step
-        cdef int same = 0
         instance.rank, instance.step, instance.key = cause.rank, len(candidate.steps), cause.key
         instance.sequence = cause.sequence
         instance.late, instance.since, instance.deadline = cause.late, match.since, until
@@ -827,13 +831,6 @@ cdef class PartitionState:
             except orjson.JSONEncodeError:
                 instance.events = [b"{}"]
                 self.complain(cause.source, "too_deep")
-        oldest = None
-        for other in match.customer.waiting_of(instance.rank, True):
-            same += 1
-            oldest = other if oldest is None else oldest
-        if same == MAX_INSTANCES:
-            self.table.close(match.customer, oldest)
-            self.complain(cause.source, "instances")
         self.table.open(match.customer, instance)
         return 0
 

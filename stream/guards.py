@@ -62,6 +62,7 @@ class Candidate(Protocol):
 
     `late`: the event of its last step was too old when it came. `deferred`: it has been put off by quiet
     hours, and was first judged at `since`. `group_taken`: another rule of its group has taken this event.
+    `may_wait`: not too many messages of the rule wait for the end of quiet hours.
     """
 
     @property
@@ -76,6 +77,8 @@ class Candidate(Protocol):
     def late(self) -> bool: ...
     @property
     def deferred(self) -> bool: ...
+    @property
+    def may_wait(self) -> bool: ...
     @property
     def group_taken(self) -> bool: ...
     @property
@@ -222,14 +225,14 @@ def _refusal(candidate: Candidate, channel: Channel, policy: Policy) -> str | No
 
 
 def _quiet(candidate: Candidate, channel: Channel, hours: Quiet, policy: Policy) -> Verdict | None:
-    """Put off to the end of the quiet hours; refused where they never end, or for too long."""
+    """Put off to the end of the quiet hours; refused where that is never, or too late, or too many wait."""
     where = _where(candidate, policy)
     until = None
     if where is not None:
         until = quiet.ends_at(hours, where, candidate.at)
         if until is None:
             return None
-    if until is None or until > candidate.since + _patience(candidate.rule):
+    if until is None or until > candidate.since + _patience(candidate.rule) or not candidate.may_wait:
         return Verdict("suppressed", "quiet", channel)
     return Verdict("deferred", "quiet", channel, until)
 

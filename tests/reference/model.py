@@ -25,8 +25,8 @@ Reading: an instance that replaces another is the newest.
 Reading: late events advance and close as they come; a time before that of the step before fits any
 `within`.
 Reading: a match that was deferred is no open instance any more: no step replaces it, no `unless` closes it.
-Of one customer and rule 16 wait at most, as of open ones; a further one takes the place of the one that was
-opened first.
+Of one customer and rule 16 wait at most: a further one is suppressed (`quiet`), so that each match has its
+decision.
 It is judged by the guards again, not by its `if`; what it then reads is as of that time.
 Reading: content is rendered when all guards have passed, also for who is held out: what they would have got
 must be what the others get. What fails on its content counts for no limit, cap or group.
@@ -296,15 +296,10 @@ class _Run:
             self.open.remove(mine[0])
         self.open.append(new)
 
-    def put_off(self, instance: Instance) -> None:
-        mine = [
-            each
-            for each in self.deferred
-            if (each.customer, each.rule.name) == (instance.customer, instance.rule.name)
-        ]
-        if len(mine) == MAX_KEYS:
-            self.deferred.remove(min(mine, key=lambda each: each.opened))
-        self.deferred.append(instance)
+    def may_wait(self, instance: Instance) -> bool:
+        """Whether not too many of its rule and customer are deferred."""
+        mine = (instance.customer, instance.rule.name)
+        return sum((each.customer, each.rule.name) == mine for each in self.deferred) < MAX_KEYS
 
     def is_late(self, rule: Rule, event: Event) -> bool:
         stale_after = self.rules.policy.stale_after if rule.stale_after is None else rule.stale_after
@@ -414,9 +409,12 @@ class _Run:
             source=event.source,
             offset=-1 if timed else event.offset,
         )
-        if reason == "quiet" and (end := self.guards.deferred_to(match, channel)) is not None:
+        end = (
+            self.guards.deferred_to(match, channel) if reason == "quiet" and self.may_wait(instance) else None
+        )
+        if end is not None:
             first = at if instance.first is None else instance.first
-            self.put_off(replace(instance, deadline=end, first=first))
+            self.deferred.append(replace(instance, deadline=end, first=first))
             decision = decision._replace(outcome="deferred", reason=reason)
         elif reason not in (None, "holdout"):
             decision = decision._replace(outcome="suppressed", reason=reason)

@@ -31,7 +31,6 @@ from tests.asyncapi import assert_described
 
 from .guards import ZONES
 from .histories import START, History, Rec, histories
-from .model import MAX_KEYS
 from .player import Player, Portion, expected_of
 from .profiles import Profile
 from .records import ProfileUpdate, understand
@@ -191,18 +190,12 @@ def cause_of(decision: Decision) -> Cause:
 
 
 def assert_decisions_add_up_to_matches(history: History, all_judged: Sequence[Judged]) -> None:
-    """In a history in which nothing waits at the end.
-
-    What a match is is asked of the model, with all guards off. Of more than 16 messages of a rule that wait
-    for a customer the oldest makes room, and has no other decision.
-    """
+    """Where nothing waits at the end. What a match is is asked of the model, with all guards off."""
     decisions = [each.decision for each in all_judged]
     deferred = [each for each in decisions if each.outcome == "deferred"]
-    waiting = Counter((each.rule, each.customer_id) for each in deferred)
     matches = Counter(cause_of(each) for each in expected_of(history, frozenset()).decisions)
     final = Counter(cause_of(each) for each in decisions if each.outcome != "deferred")
-    if max(waiting.values(), default=0) <= MAX_KEYS:
-        assert final == matches
+    assert final == matches
     for (cause, _), times in Counter((cause_of(each), each.at) for each in deferred).items():
         assert times <= matches[cause], "put off once, and said so twice"
 

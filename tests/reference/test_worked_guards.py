@@ -856,11 +856,12 @@ def test_variants_are_for_shares_of_the_customers() -> None:
     assert [each.content["text"] for each in messages] == ["z!", "z!", "y!", "z!", "y!", "x!"]
 
 
-def test_of_a_rule_sixteen_messages_wait_and_the_oldest_makes_room() -> None:
-    """Seventeen matches of one night: the engine dropped the first, and the model kept them all."""
+def test_of_a_rule_sixteen_messages_wait_and_a_seventeenth_is_refused_with_a_reason() -> None:
+    """It once took the place of the first one, of which nobody heard again: no decision said so."""
     rules = rule_set(view("r", channels=NIGHT), policy=BERLIN)
     night: list[Happening] = [(11 * HOUR + number, "view", {}) for number in range(17)]
     decisions = outcome_of(history(rules, [*night, (2 * DAY, "x", {})])).decisions
-    assert [each.outcome for each in decisions[:17]] == ["deferred"] * 17
+    assert [each.outcome for each in decisions[:17]] == ["deferred"] * 16 + ["suppressed"]
+    assert decisions[16].reason == "quiet"
     went = [each.trigger_id for each in decisions[17:]]
-    assert went == [each.trigger_id for each in decisions[1:17]]
+    assert went == [each.trigger_id for each in decisions[:16]]
