@@ -77,6 +77,13 @@ RESTORE_SECONDS_BUCKETS = (0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600)
 
 DEAD_LETTER_REASONS = ("json", "customer", "event", "time", "size", "profile")
 EVENT_ERROR_REASONS = ("condition", "future_time")
+SUPPRESSED = ("stale", "limit", "suppressed", "consent", "address", "quiet", "group", "cap", "content")
+OUTCOMES = (
+    ("sent", ""),
+    *(("suppressed", reason) for reason in SUPPRESSED),
+    ("deferred", "quiet"),
+    ("holdout", "holdout"),
+)
 
 
 class Described(NamedTuple):
@@ -282,7 +289,8 @@ class Metrics:
         self._rules.declare(rules)
         for channel in channels:
             self._triggers.labels(channel)
-            self._channels.labels(channel, "sent", "")
+            for outcome, reason in OUTCOMES:
+                self._channels.labels(channel, outcome, reason)
 
     def retire(self, rules: Iterable[str]) -> None:
         """Rules other than these are gone: so are their series."""

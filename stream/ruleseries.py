@@ -32,6 +32,7 @@ class RuleSeries:
         self._limit = limit
         self._apart: dict[str, set[tuple[str, str]]] = {}  # by rule, what has a series of its own
         self._taken = 0  # of these, all rules together
+        self._folded: set[str] = set()  # rules that have something under OTHER
 
     def declare(self, rules: Iterable[str]) -> None:
         """Begin the series of these rules at 0, so that their first increase is seen as one."""
@@ -44,9 +45,16 @@ class RuleSeries:
     def retire(self, keep: Iterable[str]) -> None:
         """Drop the series of all other rules: they are gone, and so is what they took of the budget."""
         for rule in self._apart.keys() - set(keep):
-            self._taken -= len(self._apart.pop(rule))
-            self._matches.remove_by_labels({"rule": rule})
-            self._decisions.remove_by_labels({"rule": rule})
+            # One by one: `remove_by_labels` would look at every series for every rule.
+            self._matches.remove(rule)
+            self._decisions.remove(rule, "sent", "")
+            apart = self._apart.pop(rule)
+            for outcome, reason in apart:
+                self._decisions.remove(rule, outcome, reason)
+            if rule in self._folded:
+                self._folded.discard(rule)
+                self._decisions.remove(rule, OTHER, OTHER)
+            self._taken -= len(apart)
 
     def count(self, rule: str, outcome: str, reason: str, count: int) -> None:
         """A deferred match is judged again, and is counted as a match then."""
@@ -55,6 +63,7 @@ class RuleSeries:
             self._matches.labels(rule).inc(count)
         if outcome != "sent" and not self._is_apart(rule, (outcome, reason)):
             outcome = reason = OTHER
+            self._folded.add(rule)
         self._decisions.labels(rule, outcome, reason).inc(count)
 
     def _is_apart(self, rule: str, what: tuple[str, str]) -> bool:

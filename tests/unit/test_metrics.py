@@ -13,7 +13,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from stream.clock import Clock
 from stream.compiler import load_rules
 from stream.engine import PartitionState, process
-from stream.metrics import DEAD_LETTER_REASONS, Metrics, PartitionFigures
+from stream.metrics import DEAD_LETTER_REASONS, OUTCOMES, SUPPRESSED, Metrics, PartitionFigures
 from stream.structs import Batch, DeadLetter, Decision, EventRef, Outcome, Result, Trigger
 
 # The contract: name of the series and its labels.
@@ -123,7 +123,7 @@ def test_the_page_and_the_code_agree() -> None:
 
 
 def test_the_page_names_every_reason() -> None:
-    for reason in (*DEAD_LETTER_REASONS, "stale", "limit", "consent", "address", "quiet", "group", "cap"):
+    for reason in (*DEAD_LETTER_REASONS, *SUPPRESSED):
         assert f"`{reason}`" in DOCUMENTED
 
 
@@ -303,15 +303,6 @@ def test_series_of_a_rule_that_is_gone_are_gone() -> None:
     assert value(metrics, "stream_matches_total", rule="other") == 1
 
 
-REASONS = ("stale", "limit", "suppressed", "consent", "address", "quiet", "group", "cap", "content")
-OUTCOMES: list[tuple[Outcome, str | None]] = [
-    ("sent", None),
-    *(("suppressed", reason) for reason in REASONS),
-    ("deferred", "quiet"),
-    ("holdout", "holdout"),
-]
-
-
 def test_a_thousand_rules_of_which_each_has_seen_everything_stay_within_the_budget() -> None:
     """The worst that customers can do to a worker of 64 partitions and five topics."""
     metrics = Metrics()
@@ -324,7 +315,7 @@ def test_a_thousand_rules_of_which_each_has_seen_everything_stay_within_the_budg
             metrics.set_lag(source, partition, 1, 1.0)
     for turn in range(3):
         for rule in rules:
-            decisions = [decision(rule, outcome, reason) for outcome, reason in OUTCOMES]
+            decisions = [decision(rule, outcome, reason or None) for outcome, reason in OUTCOMES]
             metrics.observe_batch(Result(decisions=decisions), 0.001 * turn)
     found = samples(metrics)
     assert len(found) < 5000
