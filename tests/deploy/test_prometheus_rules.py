@@ -5,23 +5,15 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 import yaml
 
+from tests.deploy.observed import ROOT, RULE_FILES, rules
 from tests.prometheus import promtool
 
-ROOT = Path(__file__).parents[2]
-RULE_FILES = sorted((ROOT / "deploy/chart/files/prometheus").glob("*.yaml"))
 CASES = sorted((ROOT / "deploy/prometheus/tests").glob("*.yaml"))
 RUNBOOKS = ROOT / "docs/runbooks.md"
-
-
-def rules() -> Iterator[dict[str, Any]]:
-    for path in RULE_FILES:
-        for group in yaml.safe_load(path.read_text(encoding="utf-8"))["groups"]:
-            yield from group["rules"]
 
 
 ALERTS = [rule for rule in rules() if "alert" in rule]
