@@ -11,7 +11,6 @@ import json
 import os
 import re
 import shutil
-import socket
 import subprocess
 import urllib.error
 import urllib.parse
@@ -25,7 +24,7 @@ from typing import Any, NamedTuple
 import yaml
 
 from stream.broker.jars import cache_dir, locked
-from tests.kafka import eventually
+from tests.kafka import eventually, free_port
 
 LEAST = (2, 42)
 APT_S = 300
@@ -152,9 +151,7 @@ def running(
     }
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "prometheus.yml").write_text(yaml.safe_dump(config), encoding="utf-8")
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = free_port()
     command = [
         str(tools().prometheus),
         f"--config.file={folder / 'prometheus.yml'}",

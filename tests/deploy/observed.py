@@ -50,6 +50,6 @@ def expressions(document: Mapping[str, Any]) -> list[str]:
 
 
 def names(expression: str) -> set[str]:
-    """The metrics in PromQL: ours, the process' and what is recorded; what is in quotes or a range is none."""
+    """The metrics in PromQL: ours, the process' and what is recorded."""
     words = re.findall(r"[a-zA-Z_:][\w:]*", re.sub(r'"[^"]*"|\[[^\]]*\]', "", expression))
     return {word for word in words if re.match(r"stream_|process_|[a-z_]+:", word)}
