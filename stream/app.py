@@ -245,6 +245,7 @@ async def run(settings: Settings) -> int:
     if settings.store == "rocksdb":
         metrics.watch_disk(settings.data_dir)
     app = StreamApp(settings, rules, topology, metrics)
+    metrics.set_stalled(0, settings.stuck_after)
     metrics.set_ready(lambda: app.health().ready)
     reload = Reload(directory, app.lane, metrics, partial(settle, settings))
     app.task(reload.keep_reloading)

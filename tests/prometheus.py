@@ -135,18 +135,20 @@ class Prometheus:
 
 @contextmanager
 def running(
-    folder: Path, targets: Mapping[str, Sequence[int]], rules: Sequence[Path] = (), interval: str = "1s"
+    folder: Path, workers: Mapping[str, int], rules: Sequence[Path] = (), interval: str = "1s"
 ) -> Iterator[Prometheus]:
-    """A Prometheus that scrapes these ports of this machine, by job, and evaluates these rule files."""
+    """A Prometheus that scrapes these ports of this machine, by instance, and evaluates these rule files."""
     config = {
         "global": {"scrape_interval": interval, "scrape_timeout": interval, "evaluation_interval": interval},
         "rule_files": [str(each.resolve()) for each in rules],
         "scrape_configs": [
             {
-                "job_name": job,
-                "static_configs": [{"targets": [f"127.0.0.1:{port}" for port in ports]}],
+                "job_name": "stream",
+                "static_configs": [
+                    {"targets": [f"127.0.0.1:{port}"], "labels": {"instance": name}}
+                    for name, port in workers.items()
+                ],
             }
-            for job, ports in targets.items()
         ],
     }
     folder.mkdir(parents=True, exist_ok=True)

@@ -195,8 +195,12 @@ def _runs(points: Points, step: float) -> Iterable[Points]:
 
 
 def _ticks(top: float, unit: str) -> list[float]:
-    base = 1024.0 if unit == "bytes" else 10.0
     top = top or 1.0
+    if unit == "s" and top > 15:
+        times = (5, 10, 15, 30, 60, 120, 300, 600, 1200, 1800, 3600, 7200, 14_400, 28_800, 86_400)
+        step = next((float(each) for each in times if top / each <= 4), 86_400.0)
+        return [turn * step for turn in range(math.ceil(top / step) + 1)]
+    base = 1024.0 if unit == "bytes" else 10.0
     power = base ** math.floor(math.log(top, base))
     steps = (1, 2, 4, 8, 16, 32, 64, 128, 256) if unit == "bytes" else (0.1, 0.2, 0.25, 0.5, 1, 2, 2.5, 5)
     step = next((each * power for each in steps if top / (each * power) <= 4), steps[-1] * power)

@@ -1,8 +1,8 @@
 """What a dashboard is made of here, and how it becomes Grafana's JSON, by Grafana's own SDK.
 
 In a query `@` stands for the labels that the dashboard's variables choose workers by: it is written
-`stream_events_total{@}`. The JSON is of Grafana's classic form, which Grafana 9 and later read, and which its
-sidecar on Kubernetes provides from a ConfigMap.
+`stream_events_total{@}`. The JSON is of Grafana's classic form, which its sidecar on Kubernetes takes from a
+ConfigMap.
 """
 
 from __future__ import annotations

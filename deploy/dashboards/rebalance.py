@@ -38,7 +38,7 @@ DASHBOARD = Dashboard(
                     "Assignments in 15 minutes",
                     "At each of them all workers of the group pause.",
                     (Query("increase(stream_rebalances_total{@}[15m])", "{{instance}}"),),
-                    thresholds=((None, "green"), (5, "orange")),
+                    thresholds=((None, "green"), (10, "orange")),
                 ),
                 Panel(
                     "From assignment to first event",

@@ -60,7 +60,9 @@ DASHBOARD = Dashboard(
                         *(
                             Query(
                                 "sum by (rule) (increase(stream_decisions_total"
-                                f'{{{_RULE}, outcome="{outcome}"}}[$__range]))',
+                                f'{{{_RULE}, outcome="{outcome}"}}[$__range]))'
+                                # None yet is 0, not nothing.
+                                f" or 0 * sum by (rule) (stream_matches_total{{{_RULE}}})",
                                 title,
                             )
                             for outcome, title in (

@@ -28,11 +28,8 @@ DASHBOARD = Dashboard(
                 ),
                 Panel(
                     "Open files",
-                    "File descriptors in use, and how many there may be.",
-                    (
-                        Query("process_open_fds{@}", "{{instance}}"),
-                        Query("process_max_fds{@}", "{{instance}} limit"),
-                    ),
+                    "File descriptors in use.",
+                    (Query("process_open_fds{@}", "{{instance}}"),),
                 ),
             ),
         ),

@@ -23,7 +23,7 @@ from deploy.dashboards import drawing
 from deploy.dashboards.__main__ import FOLDER
 from stream.broker import EmbeddedKafka
 from tests.deploy.observed import ROOT, RULE_FILES, asked
-from tests.kafka import Produced, create_topics, produce
+from tests.kafka import Produced, create_topics, free_port, produce
 from tests.prometheus import Prometheus, running
 from tests.worker import Worker
 
@@ -41,7 +41,7 @@ traits:
   spend: {function: sum, of: purchase, field: amount, over: 90d}
 channels:
   email: {topic: triggers.email, consent: marketing_email, address: customer.email, cap: 2 per 1d}
-  push: {topic: triggers.push, consent: none, cap: 3 per 1h}
+  push: {topic: triggers.push, consent: none, cap: 3 per 1h, quiet: "QUIET"}
   web: {topic: triggers.web, consent: none}
 policy: {timezone: UTC, cap: 3 per 7d, holdout: 5%}
 rules:
@@ -91,12 +91,14 @@ def play(bootstrap: str, folder: Path) -> None:
     """Run the shop, then draw."""
     rules = folder / "rules"
     rules.mkdir()
-    (rules / "shop.yaml").write_text(RULES)
+    quiet = "-".join(time.strftime("%H:%M", time.gmtime(time.time() + each * SECONDS)) for each in (0.5, 0.7))
+    (rules / "shop.yaml").write_text(RULES.replace("QUIET", quiet))
     create_topics(bootstrap, dict.fromkeys(["clickstream", "transactions", "profiles"], PARTITIONS))
     produce(bootstrap, "profiles", profiles())
 
-    def worker(name: str) -> Worker:
-        return Worker(
+    ports = {name: free_port() for name in ("worker-0", "worker-1", "worker-2")}
+    first, other, third = (
+        Worker(
             bootstrap,
             "preview",
             rules,
@@ -108,17 +110,15 @@ def play(bootstrap: str, folder: Path) -> None:
             commit_interval="1",
             store_customers="4000",
             session_timeout="6",
+            http_port=str(port),
         )
-
-    workers = [worker(name).start() for name in ("a", "b")]
-    ports = [each.until_ready().port for each in workers]
-    third = worker("c")
-    third_port = 19_464
-    third._environment["STREAM_HTTP_PORT"] = str(third_port)
+        for name, port in ports.items()
+    )
+    for each in (first, other):
+        each.start().until_ready()
     chance, began = random.Random(7), time.time()
-    interval = f"{SCRAPE_S}s"
     try:
-        with running(folder / "prometheus", {"shop": [*ports, third_port]}, RULE_FILES, interval) as seen:
+        with running(folder / "prometheus", ports, RULE_FILES, f"{SCRAPE_S}s") as seen:
             while (second := time.time() - began) < SECONDS:
                 by_topic: dict[str, list[Produced]] = {}
                 for topic, record in moment(second, chance):
@@ -134,7 +134,7 @@ def play(bootstrap: str, folder: Path) -> None:
                 time.sleep(max(began + second + 1 - time.time(), 0))
             draw(seen, began + 20, time.time() - SCRAPE_S)
     finally:
-        for each in (*workers, third):
+        for each in (first, other, third):
             if each.alive:
                 each.stop()
 

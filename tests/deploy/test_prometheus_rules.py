@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 from tests.deploy.observed import ROOT, RULE_FILES, rules
-from tests.prometheus import promtool
+from tests.prometheus import NoPrometheusError, promtool, tools
 
 CASES = sorted((ROOT / "deploy/prometheus/tests").glob("*.yaml"))
 RUNBOOKS = ROOT / "docs/runbooks.md"
@@ -80,3 +80,13 @@ def test_the_files_are_free_of_a_charts_own_templates() -> None:
             assert re.match(r" (\$labels\.\w+|\$value( \| \w+)?|if \$labels\.\w+|else|end) $", template), (
                 template
             )
+
+
+def test_who_cannot_get_a_prometheus_is_told_what_to_do(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A test that needs one fails: skipped, nobody would see that alerts were never tried."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(NoPrometheusError, match="this is no Debian\nput `promtool` and `prometheus`"):
+        tools.__wrapped__()

@@ -4,13 +4,25 @@ from __future__ import annotations
 
 import json
 import math
+import time
 from itertools import count
 from pathlib import Path
 
 from prometheus_client.parser import text_string_to_metric_families
 
+from deploy.dashboards import drawing
 from deploy.dashboards.__main__ import FOLDER
-from tests.deploy.observed import ROOT, RULE_FILES, expressions, names, recorded, rule_expressions, rules
+from tests.deploy.observed import (
+    ROOT,
+    RULE_FILES,
+    asked,
+    expressions,
+    names,
+    panels,
+    recorded,
+    rule_expressions,
+    rules,
+)
 from tests.integration.shop import PARTITIONS, START, Shop
 from tests.kafka import create_topics, eventually, produce
 from tests.prometheus import Prometheus, running
@@ -46,7 +58,7 @@ def test_every_panel_has_data_and_every_rule_works(shop: Shop, tmp_path: Path) -
     turns = count()
     with shop.worker(store="rocksdb", data_dir=str(tmp_path / "data")) as worker:
         worker.until_ready()
-        with running(tmp_path / "prometheus", {"stream": [worker.port]}, RULE_FILES) as prometheus:
+        with running(tmp_path / "prometheus", {"a": worker.port}, RULE_FILES) as prometheus:
 
             def all_have_data() -> bool:
                 """Customers go on meanwhile: a rate is one only between two scrapes."""
@@ -67,6 +79,11 @@ def test_every_panel_has_data_and_every_rule_works(shop: Shop, tmp_path: Path) -
             judged = [rule for group in groups for rule in group["rules"]]
             assert len(judged) == len(list(rules()))
             assert [rule for rule in judged if rule["health"] == "err"] == []
+            end = time.time()
+            for name, document in DOCUMENTS.items():
+                page = drawing.page(document, prometheus, drawing.Span(end - 8, end, 1), asked)
+                assert "no data" not in page, name
+                assert page.count("<polyline") >= sum(each["type"] != "table" for each in panels(document))
         exposed = {
             sample.name
             for family in text_string_to_metric_families(worker.get("/metrics")[1])
