@@ -14,21 +14,17 @@ DASHBOARD = Dashboard(
             (
                 Panel(
                     "Customers",
-                    "With a state; with a store on disk an estimate.",
+                    "With a state; with a store on disk a rough estimate, mostly too high.",
                     (Query("sum by (instance) (stream_customers{@})", "{{instance}}"),),
                     stacked=True,
+                    width=12,
                 ),
                 Panel(
                     "In memory",
                     "Customers in memory: all, or with a store on disk those in use.",
                     (Query("sum by (instance) (stream_live_customers{@})", "{{instance}}"),),
                     stacked=True,
-                ),
-                Panel(
-                    "Bytes of a customer",
-                    "On average.",
-                    (Query("sum(stream_state_bytes{@}) / sum(stream_customers{@})", "all workers"),),
-                    "bytes",
+                    width=12,
                 ),
             ),
         ),

@@ -133,6 +133,7 @@ DASHBOARD = Dashboard(
                     ),
                     kind="table",
                     width=24,
+                    height=5,
                     key="instance",
                 ),
             ),
