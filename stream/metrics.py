@@ -15,6 +15,7 @@ import time
 from collections import Counter as Tally
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from operator import attrgetter
 from pathlib import Path
 from typing import NamedTuple
 
@@ -29,9 +30,9 @@ from prometheus_client import (
 )
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
 
-from stream.histogram import BatchHistogram
+from stream.collectors import BatchHistogram, CounterTable
 from stream.ruleseries import RuleSeries
-from stream.structs import Result, Trigger
+from stream.structs import Decision, Result, Trigger
 
 CONTENT_TYPE = CONTENT_TYPE_PLAIN_0_0_4
 
@@ -84,6 +85,9 @@ OUTCOMES = (
     ("deferred", "quiet"),
     ("holdout", "holdout"),
 )
+
+
+_JUDGED = attrgetter("rule", "outcome", "reason", "channel")
 
 
 class Described(NamedTuple):
@@ -147,8 +151,8 @@ class Metrics:
             "reason",
         )
         self._rules = RuleSeries(
-            self._counter("stream_matches", "Matches judged: a rule's conditions held.", "rule"),
-            self._counter(
+            self._table("stream_matches", "Matches judged: a rule's conditions held.", "rule"),
+            self._table(
                 "stream_decisions",
                 "What became of matches: sent, suppressed, deferred, holdout. The reason is empty when sent.",
                 "rule",
@@ -156,7 +160,7 @@ class Metrics:
                 "reason",
             ),
         )
-        self._channels = self._counter(
+        self._channels = self._table(
             "stream_channel_decisions",
             "The same decisions by the channel that was chosen, whatever the number of rules.",
             "channel",
@@ -290,7 +294,7 @@ class Metrics:
         for channel in channels:
             self._triggers.labels(channel)
             for outcome, reason in OUTCOMES:
-                self._channels.labels(channel, outcome, reason)
+                self._channels.counts.setdefault((channel, outcome, reason), 0)
 
     def retire(self, rules: Iterable[str]) -> None:
         """Rules other than these are gone: so are their series."""
@@ -322,14 +326,16 @@ class Metrics:
             for labels, count in Tally((each.source, each.reason) for each in result.dead_letters).items():
                 self._dead_letters.labels(*labels).inc(count)
         if result.decisions:
-            judged = Tally(
-                (each.rule, each.channel or "", each.outcome, each.reason or "") for each in result.decisions
-            )
-            for (rule, channel, outcome, reason), count in judged.items():
-                self._rules.count(rule, outcome, reason, count)
-                self._channels.labels(channel, outcome, reason).inc(count)
+            self._observe_decisions(result.decisions)
         self._batch_seconds.observe((seconds,))
         self._batch_events.observe((sum(result.events.values()),))
+
+    def _observe_decisions(self, decisions: Sequence[Decision]) -> None:
+        by_channel = self._channels.counts
+        for (rule, outcome, reason, channel), count in Tally(map(_JUDGED, decisions)).items():
+            self._rules.count(rule, outcome, reason or "", count)
+            series = channel or "", outcome, reason or ""
+            by_channel[series] = by_channel.get(series, 0) + count
 
     def observe_sent(self, triggers: Sequence[Trigger], sent_at: int) -> None:
         """Triggers handed to Kafka at `sent_at`, milliseconds of the wall clock."""
@@ -456,6 +462,12 @@ class Metrics:
     def _counter(self, name: str, documentation: str, *labels: str) -> Counter:
         self.described.append(Described(f"{name}_total", "counter", labels))
         return Counter(name, documentation, labels, registry=self.registry)
+
+    def _table(self, name: str, documentation: str, *labels: str) -> CounterTable:
+        self.described.append(Described(f"{name}_total", "counter", labels))
+        table = CounterTable(name, documentation, labels)
+        self.registry.register(table)
+        return table
 
     def _gauge(self, name: str, documentation: str, *labels: str) -> Gauge:
         self.described.append(Described(name, "gauge", labels))

@@ -16,7 +16,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from prometheus_client import Counter
+from stream.collectors import CounterTable
 
 LIMIT = 4000  # series in all, unless there are so many rules that three for each are more
 FOR_CERTAIN = 3
@@ -26,51 +26,48 @@ OTHER = "other"
 class RuleSeries:
     """Counts matches by rule, and decisions by rule, outcome and reason."""
 
-    def __init__(self, matches: Counter, decisions: Counter, limit: int = LIMIT) -> None:
-        self._matches = matches
-        self._decisions = decisions
+    def __init__(self, matches: CounterTable, decisions: CounterTable, limit: int = LIMIT) -> None:
+        self._matches = matches.counts
+        self._decisions = decisions.counts
         self._limit = limit
-        self._apart: dict[str, set[tuple[str, str]]] = {}  # by rule, what has a series of its own
-        self._taken = 0  # of these, all rules together
-        self._folded: set[str] = set()  # rules that have something under OTHER
+        self._rules: dict[str, set[tuple[str, str, str]]] = {}  # with what is told apart of their decisions
+        self._apart = 0  # series of that, all rules together
 
     def declare(self, rules: Iterable[str]) -> None:
         """Begin the series of these rules at 0, so that their first increase is seen as one."""
         for rule in rules:
-            if rule not in self._apart:
-                self._apart[rule] = set()
-                self._matches.labels(rule)
-                self._decisions.labels(rule, "sent", "")
+            if rule not in self._rules:
+                self._rules[rule] = set()
+                self._matches[(rule,)] = self._decisions[rule, "sent", ""] = 0
 
     def retire(self, keep: Iterable[str]) -> None:
         """Drop the series of all other rules: they are gone, and so is what they took of the budget."""
-        for rule in self._apart.keys() - set(keep):
-            # One by one: `remove_by_labels` would look at every series for every rule.
-            self._matches.remove(rule)
-            self._decisions.remove(rule, "sent", "")
-            apart = self._apart.pop(rule)
-            for outcome, reason in apart:
-                self._decisions.remove(rule, outcome, reason)
-            if rule in self._folded:
-                self._folded.discard(rule)
-                self._decisions.remove(rule, OTHER, OTHER)
-            self._taken -= len(apart)
+        for rule in self._rules.keys() - set(keep):
+            apart = self._rules.pop(rule)
+            self._apart -= len(apart)
+            del self._matches[(rule,)]
+            for series in ((rule, "sent", ""), (rule, OTHER, OTHER), *apart):
+                self._decisions.pop(series, None)
 
     def count(self, rule: str, outcome: str, reason: str, count: int) -> None:
         """A deferred match is judged again, and is counted as a match then."""
-        self.declare((rule,))
+        series = rule, outcome, reason
+        if series not in self._decisions:
+            series = self._begin(series)
+        self._decisions[series] += count
         if outcome != "deferred":
-            self._matches.labels(rule).inc(count)
-        if outcome != "sent" and not self._is_apart(rule, (outcome, reason)):
-            outcome = reason = OTHER
-            self._folded.add(rule)
-        self._decisions.labels(rule, outcome, reason).inc(count)
+            self._matches[(rule,)] += count
 
-    def _is_apart(self, rule: str, what: tuple[str, str]) -> bool:
-        apart = self._apart[rule]
-        if what not in apart:
-            if len(self._apart) * FOR_CERTAIN + self._taken >= self._limit:
-                return False
-            apart.add(what)
-            self._taken += 1
-        return True
+    def _begin(self, series: tuple[str, str, str]) -> tuple[str, str, str]:
+        """The series that counts it from now on: a new one, or what the rule has for the rest."""
+        rule = series[0]
+        self.declare((rule,))
+        if series in self._decisions:
+            return series
+        if len(self._rules) * FOR_CERTAIN + self._apart < self._limit:
+            self._rules[rule].add(series)
+            self._apart += 1
+        else:
+            series = rule, OTHER, OTHER
+        self._decisions.setdefault(series, 0)
+        return series

@@ -1,7 +1,9 @@
-"""A classic histogram that takes many values at once.
+"""What the metrics client library does too slowly: it takes one value at a time, and 2 µs for each.
 
-The client library's own takes one value at a time and 2 µs for each, which is felt at ten thousand triggers a
-second; this one takes 0.2 µs. Tested by tests/unit/test_metrics.py.
+    BatchHistogram    a classic histogram that takes many values under one lock, 0.2 µs for each
+    CounterTable      a counter with labels that is a dictionary, 0.1 µs for each series that moves
+
+At ten thousand triggers a second the difference is some hundredths of a core. Tested by tests/unit/test_metrics.py.
 """
 
 from __future__ import annotations
@@ -10,7 +12,7 @@ from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Sequence
 from threading import Lock
 
-from prometheus_client.core import HistogramMetricFamily
+from prometheus_client.core import CounterMetricFamily, HistogramMetricFamily
 from prometheus_client.registry import Collector
 
 
@@ -44,3 +46,24 @@ class BatchHistogram(Collector):
             cumulative += count
             buckets.append((bound, cumulative))
         yield HistogramMetricFamily(self._name, self._documentation, buckets=buckets, sum_value=total)
+
+
+class CounterTable(Collector):
+    """`counts`: by the values of the labels; whoever owns the table adds to it, from one thread, and takes
+    series away. A scrape may come from another: it looks at a copy, which is made in one step.
+    """
+
+    def __init__(self, name: str, documentation: str, labels: Sequence[str]) -> None:
+        self._name = name
+        self._documentation = documentation
+        self._labels = tuple(labels)
+        self.counts: dict[tuple[str, ...], int] = {}
+
+    def describe(self) -> Iterator[CounterMetricFamily]:
+        yield CounterMetricFamily(self._name, self._documentation, labels=self._labels)
+
+    def collect(self) -> Iterator[CounterMetricFamily]:
+        family = CounterMetricFamily(self._name, self._documentation, labels=self._labels)
+        for labels, count in list(self.counts.items()):
+            family.add_metric(labels, count)
+        yield family
