@@ -190,9 +190,19 @@ cdef class Match:
         slot = self.state.program.counters.get(counter)
         return self.customer.sends(slot) if slot is not None else []
 
-    def enter(self, str counter not None, Py_ssize_t keep):
-        """Uses a counter once, of which the newest `keep` times decide."""
+    def recalled(self, str counter not None):
+        """When it was used before a crash, as far as that was not judged again yet: ascending times."""
+        if not self.state.recalled:
+            return ()
+        return self.state.recalled.get((self.customer_id, counter), ())
+
+    def enter(self, str counter not None, Py_ssize_t keep, bint again=False):
+        """Uses a counter once, of which the newest `keep` times decide. `again`: it was recalled."""
         self.customer.sent(self.state.program.counters[counter], self.at, keep)
+        if again:
+            times = self.state.recalled.get((self.customer_id, counter), [])
+            if self.at in times:
+                times.remove(self.at)
 
     def defer(self, int64_t until):
         """Puts it off: it is judged again as of `until`."""
@@ -250,7 +260,7 @@ cdef class PartitionState:
         self.frame, self.timer_frame = Frame(), Frame()
         self.groups = {}
         self.marks = b""
-        self.told = {}
+        self.told, self.recalled = {}, {}
         self.link()
 
     def __dealloc__(self):
@@ -332,6 +342,12 @@ cdef class PartitionState:
             for _ in range(times.count(at) - known.count(at)):
                 customer.sent(self.program.counters[counter], at, keep)
         self.table.touch(customer)
+
+    def sends(self, str customer_id not None, str counter not None):
+        """When the customer's counter was last used: ascending times; a list of one's own."""
+        cdef Customer customer = self.table.find(customer_id)
+        slot = self.program.counters.get(counter)
+        return list(customer.sends(slot)) if customer is not None and slot is not None else []
 
     def ready(self):
         """Everything is loaded: makes the timers. (`process` does it, too, if it was not done.)"""

@@ -112,11 +112,9 @@ def _decide(match: Match, result: Result) -> None:
     if verdict.until is not None:
         match.defer(verdict.until)
         return
-    if told is not None:
-        return  # it was sent, or held out, and its counters are entered
     for counter, limit in guards.counters(rule, verdict.channel, policy):
-        match.enter(counter, limit.count)
-    if verdict.outcome == "sent":
+        match.enter(counter, limit.count, told is not None)
+    if verdict.outcome == "sent" and told is None:
         result.triggers.append(_trigger(match, decision, verdict.channel, content))
 
 

@@ -7,20 +7,28 @@ A rule may name several channels. The one that is sent on is the first, in the o
 consent, an address and room under its cap; the customer's own preference (attribute `preferred_channel`) goes
 first if the rule names it. Where no channel is left, the reason is that of the first one. Whether it is quiet
 is asked of the chosen channel only. A held-out customer uses up limit and caps exactly as if sent to.
+
+Limits roll. One by the calendar counts from the beginning of the day, week or month in the zone where the
+customer is by what is known when the match is judged; where no zone is known it is used up. What was sent for
+a later time than the match's counts in any case: a late event finds no room that is taken.
 Tested by tests/unit/test_guards.py, and by the reference model.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from datetime import tzinfo
 from typing import Any, NamedTuple, Protocol
 
 from stream import quiet
 from stream.arms import POLICY
+from stream.periods import END, began_at, zone_of
 from stream.program import Channel, Limit, Policy, Quiet, Rule, Share, Variant
 from stream.structs import Outcome, Told
 
-MAX_DEFERRAL = 24 * 3_600_000  # ms; a message that could not go out by then never goes
+MAX_DEFERRAL = (
+    24 * 3_600_000
+)  # ms; a message that could not go out by then never goes, if its rule says nothing
 
 
 class Consent(Protocol):
@@ -70,6 +78,7 @@ class Candidate(Protocol):
     def consents(self) -> Mapping[str, Consent]: ...
 
     def sent(self, counter: str) -> Sequence[int]: ...
+    def recalled(self, counter: str) -> Sequence[int]: ...
     def address(self, channel: Channel) -> Any: ...
 
 
@@ -89,7 +98,7 @@ def judge(candidate: Candidate, policy: Policy, arms: Arms) -> Verdict:
     first = channels[0]
     if candidate.late and not candidate.deferred:
         return Verdict("suppressed", "stale", first)
-    if rule.limit is not None and _is_used_up(candidate, f"rule:{rule.name}", rule.limit):
+    if rule.limit is not None and _is_used_up(candidate, f"rule:{rule.name}", rule.limit, policy):
         return Verdict("suppressed", "limit", first)
     if candidate.suppressed:
         return Verdict("suppressed", "suppressed", first)
@@ -128,12 +137,35 @@ def counters(rule: Rule, channel: Channel, policy: Policy) -> list[tuple[str, Li
     return [(name, limit) for name, limit in used if limit is not None]
 
 
-def is_used_up(limit: Limit, sent: Sequence[int], at: int) -> bool:
+def is_used_up(limit: Limit, sent: Sequence[int], at: int, where: tzinfo | None) -> bool:
     """Whether `limit.count` sends lie after `at - limit.over`; what was sent exactly `over` ago is out.
 
+    By the calendar: whether so many lie in the period of `at` in the zone `where`, or after it.
     `sent` ascends and holds at least the newest `limit.count` times.
     """
-    return len(sent) >= limit.count and sent[-limit.count] > at - limit.over
+    if isinstance(limit.over, int):
+        return len(sent) >= limit.count and sent[-limit.count] > at - limit.over
+    if where is None:
+        return True
+    return len(sent) >= limit.count and sent[-limit.count] >= began_at(limit.over, where, at)
+
+
+def is_used_up_before(
+    limit: Limit, sent: Sequence[int], recalled: Sequence[int], at: int, where: tzinfo | None
+) -> bool:
+    """The same after a crash, of which is known when else was sent (`recalled`, ascending), later ones too.
+
+    A later one stands in the way only where it would not have been sent, had this one been.
+    """
+    earlier = [*sent, *(each for each in recalled if each <= at)]
+    if is_used_up(limit, sorted(earlier), at, where):
+        return True
+    earlier.append(at)
+    for later in recalled[len(earlier) - len(sent) - 1 :]:
+        if is_used_up(limit, sorted(earlier), later, where):
+            return True
+        earlier.append(later)
+    return False
 
 
 def has_consent(candidate: Candidate, channel: Channel) -> bool:
@@ -165,25 +197,41 @@ def _refusal(candidate: Candidate, channel: Channel, policy: Policy) -> str | No
         return "consent"
     if channel.address is not None and candidate.address(channel) in (None, ""):
         return "address"
-    if channel.cap is not None and _is_used_up(candidate, f"channel:{channel.name}", channel.cap):
+    if channel.cap is not None and _is_used_up(candidate, f"channel:{channel.name}", channel.cap, policy):
         return "cap"
     if channel.consent is None or policy.cap is None:
         return None
-    return "cap" if _is_used_up(candidate, "policy", policy.cap) else None
+    return "cap" if _is_used_up(candidate, "policy", policy.cap, policy) else None
 
 
 def _quiet(candidate: Candidate, channel: Channel, hours: Quiet, policy: Policy) -> Verdict | None:
     """Put off to the end of the quiet hours; refused where they never end, or for too long."""
-    where = quiet.zone_of(candidate.attributes, policy)
+    where = _where(candidate, policy)
     until = None
     if where is not None:
         until = quiet.ends_at(hours, where, candidate.at)
         if until is None:
             return None
-    if until is None or candidate.rule.quiet == "drop" or until > candidate.since + MAX_DEFERRAL:
+    if until is None or until > candidate.since + _patience(candidate.rule):
         return Verdict("suppressed", "quiet", channel)
     return Verdict("deferred", "quiet", channel, until)
 
 
-def _is_used_up(candidate: Candidate, counter: str, limit: Limit) -> bool:
-    return is_used_up(limit, candidate.sent(counter), candidate.at)
+def _patience(rule: Rule) -> int:
+    """How long, in ms from its first judgement on, a message may wait for quiet hours to end."""
+    if isinstance(rule.quiet, int):
+        return rule.quiet
+    return 0 if rule.quiet == "drop" else MAX_DEFERRAL
+
+
+def _where(candidate: Candidate, policy: Policy) -> tzinfo | None:
+    """The zone by whose clocks the customer is judged; None where it is not known, or its calendar ends."""
+    return zone_of(candidate.attributes, policy) if candidate.at < END else None
+
+
+def _is_used_up(candidate: Candidate, counter: str, limit: Limit, policy: Policy) -> bool:
+    where = None if isinstance(limit.over, int) else _where(candidate, policy)
+    sent, at = candidate.sent(counter), candidate.at
+    if recalled := candidate.recalled(counter):
+        return is_used_up_before(limit, sent, recalled, at, where)
+    return is_used_up(limit, sent, at, where)

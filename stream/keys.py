@@ -12,13 +12,14 @@ from dataclasses import dataclass
 from typing import Any
 
 from stream.content import MAX_FIELDS
+from stream.durations import CALENDARS
 
 NAME = "[a-z][a-z0-9_-]{0,127}"
 VARIABLE = "(?!(?:true|false|null|in)$)[a-z][a-z0-9_]{0,127}"
 TOPIC = r"(?!\.{1,2}$)[A-Za-z0-9._-]{1,249}"
 PATH = r"[^\s.\[\]]+(?:\.[^\s.\[\]]+)*"
 DURATION = r"(?=[0-9])" + "".join(f"(?:[0-9]{{1,12}}{unit})?" for unit in "wdhms")
-RATE = f"[0-9]{{1,4}} +per +{DURATION}"
+RATE = f"[0-9]{{1,4}} +per +(?:{DURATION}|calendar +(?:{'|'.join(CALENDARS)}))"
 SHARE = r"(?:100(?:\.0{1,2})?|[0-9]{1,2}(?:\.[0-9]{1,2})?)%"
 _DAYTIME = "(?:[01][0-9]|2[0-3]):[0-5][0-9]"
 HOURS = f"{_DAYTIME}-(?:{_DAYTIME}|24:00)"
@@ -171,8 +172,9 @@ CHANNEL: Mapping[str, Key] = {
         _pattern(ADDRESS, "customer.email", "event.session"),
     ),
     "cap": Key(
-        "Not more often than this for one customer, whatever the rule, in any such stretch of time.",
-        _pattern(RATE, "1 per 1d"),
+        "Not more often than this for one customer, whatever the rule, in any such stretch of time; "
+        "`1 per calendar day`: from midnight to midnight where the customer is.",
+        _pattern(RATE, "1 per 1d", "1 per calendar day"),
     ),
     "quiet": Key(
         "Hours in which nothing is sent, in the customer's own time: it waits for their end.",
@@ -187,7 +189,7 @@ POLICY: Mapping[str, Key] = {
     ),
     "cap": Key(
         "Not more often than this for one customer, over all channels that need consent.",
-        _pattern(RATE, "3 per 7d"),
+        _pattern(RATE, "3 per 7d", "3 per calendar week"),
     ),
     "suppress": Key(
         "While this is true of a customer, nothing is sent.", _condition("traits.complaints > 0")
@@ -312,8 +314,9 @@ RULE: Mapping[str, Key] = {
     ),
     "send": Key("Where to send what.", mapping(SEND), needed=True),
     "limit": Key(
-        "Not more often than this for one customer, in any such stretch of time.",
-        _pattern(RATE, "1 per 7d", "3 per 30d"),
+        "Not more often than this for one customer, in any such stretch of time; "
+        "`1 per calendar day` (`week`, `month`): by the calendar where the customer is.",
+        _pattern(RATE, "1 per 7d", "3 per 30d", "3 per calendar month"),
     ),
     "priority": Key(
         "Higher goes first; 0 if it is not said.",
@@ -325,7 +328,11 @@ RULE: Mapping[str, Key] = {
     "stale_after": Key(
         "Events that come later than this fire nothing; the policy's, if it is not said.", _duration("2m")
     ),
-    "quiet": Key("What becomes of it in quiet hours: `defer`, if it is not said, or `drop`.", _choice(QUIET)),
+    "quiet": Key(
+        "What becomes of it in quiet hours: `defer`, if it is not said: it waits for their end, for a day at "
+        "most; `drop`; or how long it may wait at most.",
+        {"anyOf": [_choice(QUIET), _duration("4h")], "examples": ["drop", "4h"]},
+    ),
 }
 
 TEST_CUSTOMER: Mapping[str, Key] = {

@@ -13,13 +13,15 @@ from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from stream.content import Template
-from stream.durations import format_duration
+from stream.durations import Period, format_duration, format_rate
 from stream.expression import Call, Ident, Literal, Node, Select, unparse
 
 TraitFunction = typing.Literal[
     "count", "sum", "mean", "min", "max", "first", "last", "distinct", "top", "gap"
 ]
 Again = typing.Literal["restart", "keep"]
+# What becomes of a message in quiet hours; a number: it waits, but no longer than so many ms.
+WhenQuiet = typing.Literal["defer", "drop"] | int
 FieldPath = tuple[str, ...]  # ("properties", "order", "id")
 Share = int  # in hundredths of a per cent: 10% is 1,000
 WHOLE = 10_000  # the share of everybody
@@ -73,10 +75,13 @@ class Segment:
 
 @dataclass(frozen=True, slots=True)
 class Limit:
-    """At most `count` in any rolling window of `over` milliseconds."""
+    """At most `count` in any rolling window of `over` milliseconds, or in one calendar `over`.
+
+    A day, a week (from Monday) or a month of the calendar is the customer's, in their time zone.
+    """
 
     count: int
-    over: int
+    over: Period
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,7 +192,7 @@ class Rule:
     holdout: Share = 0
     goal: Goal | None = None
     stale_after: int | None = None  # None: the policy's
-    quiet: typing.Literal["defer", "drop"] = "defer"
+    quiet: WhenQuiet = "defer"
     describe: str = ""
 
     # For each step, the top-level fields of its event that judging and sending the rule can read; None for
@@ -359,8 +364,8 @@ def _guard_lines(rule: Rule) -> Iterator[str]:
         yield f"stale after {format_duration(rule.stale_after)}"
     if rule.limit:
         yield f"limit {_rate(rule.limit)}"
-    if rule.quiet == "drop":
-        yield "quiet drop"
+    if rule.quiet != "defer":
+        yield f"quiet {format_duration(rule.quiet) if isinstance(rule.quiet, int) else rule.quiet}"
     if rule.group:
         yield f"group {rule.group}"
     if rule.holdout:
@@ -377,7 +382,7 @@ def _event(awaited: Step | Unless) -> str:
 
 
 def _rate(limit: Limit) -> str:
-    return f"{limit.count} per {format_duration(limit.over)}"
+    return format_rate(limit.count, limit.over)
 
 
 def _share(share: Share) -> str:

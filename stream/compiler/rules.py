@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Literal, cast
+from typing import cast
 
 from stream import keys
 from stream.codes import Code
@@ -13,7 +13,7 @@ from stream.compiler.messages import read_send
 from stream.compiler.reading import VARIABLE, Reader
 from stream.conditions import RESERVED, event_scope, rule_scope, variables_of
 from stream.expression import Node
-from stream.program import WHOLE, Again, Channel, FieldPath, Goal, Rule, Step, Unless
+from stream.program import WHOLE, Again, Channel, FieldPath, Goal, Rule, Step, Unless, WhenQuiet
 from stream.rulefiles import Entry, Written
 
 
@@ -44,7 +44,7 @@ def read_rule(context: Context, entry: Entry, channels: Mapping[str, Channel]) -
         holdout=_holdout(context, read),
         goal=_goal(context, read),
         stale_after=read.duration("stale_after"),
-        quiet=cast(Literal["defer", "drop"], read.name("quiet", keys.QUIET, "value of `quiet`") or "defer"),
+        quiet=cast(WhenQuiet, read.duration_or("quiet", keys.QUIET) or "defer"),
         describe=read.text("describe") or "",
     )
 

@@ -11,7 +11,7 @@ from stream.conditions import selections_of
 from stream.content import Reference, Template
 from stream.expression import Node
 from stream.hints import did_you_mean
-from stream.program import Policy, Rule, RuleSet
+from stream.program import Limit, Policy, Rule, RuleSet
 from stream.rulefiles import Entry
 from stream.testcases import RuleTest
 
@@ -31,6 +31,7 @@ def warn(context: Context, rules: RuleSet, tests: Sequence[RuleTest]) -> None:
     _alike(context, rules.rules)
     _groups(context, rules.rules)
     _channels(context, rules)
+    _zones(context, rules)
     _unused(context, rules)
 
 
@@ -140,10 +141,33 @@ def _channels(context: Context, rules: RuleSet) -> None:
             message = f"nobody can ever consent to `{channel.consent}`: no source has `kind: profile`"
             hint = "define one; without it the channel never sends anything"
             context.error(Code.NO_CONSENT_EVER, entry, message, hint)
-        if channel.quiet is not None and rules.policy.timezone is None:
-            message = f"channel `{channel.name}` is quiet all day for customers without a time zone"
-            hint = "write e.g. `policy: {timezone: Europe/Berlin}`"
-            context.error(Code.NO_TIME_ZONE, entry, message, hint)
+
+
+def _zones(context: Context, rules: RuleSet) -> None:
+    """What fails closed for customers whose time zone nobody knows."""
+    if rules.policy.timezone is not None:
+        return
+
+    def complain(entry: Entry, what: str) -> None:
+        hint = "write e.g. `policy: {timezone: Europe/Berlin}`"
+        message = f"{what} for customers without a time zone"
+        context.error(Code.NO_TIME_ZONE, entry, message, hint)
+
+    for channel in rules.channels:
+        entry = context.files.channels[channel.name]
+        if channel.quiet is not None:
+            complain(entry, f"channel `{channel.name}` is quiet all day")
+        if _is_of_calendar(channel.cap):
+            complain(entry, f"the cap of channel `{channel.name}` is always reached")
+    if _is_of_calendar(rules.policy.cap):
+        complain(context.files.policy["cap"], "the cap of the policy is always reached")
+    for rule in rules.rules:
+        if _is_of_calendar(rule.limit):
+            complain(context.files.rules[rule.name], f"the limit of rule `{rule.name}` is always reached")
+
+
+def _is_of_calendar(limit: Limit | None) -> bool:
+    return limit is not None and isinstance(limit.over, str)
 
 
 def _unused(context: Context, rules: RuleSet) -> None:

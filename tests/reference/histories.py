@@ -48,7 +48,10 @@ ATTRIBUTES: Mapping[str, Sequence[Any]] = {
     "tier": ("gold", "silver", "gold", None, 3),
     "name": ("Ann", "Ann", "Éva", None, ["Ann"]),
     "age": (18, 17, 18.0, None, "18"),
-    "timezone": ("UTC", "Europe/Berlin", "UTC", "Asia/Kolkata", "America/New_York", "Mars/Base", None, 3),
+    "timezone": (
+        *("UTC", "Europe/Berlin", "UTC", "Asia/Kolkata", "Pacific/Honolulu", "Pacific/Chatham"),
+        *("America/New_York", "Mars/Base", None, 3),
+    ),
     "preferred_channel": ("email", "push", "web", "fax", None, 1),
 }
 BAD_PROFILES: Sequence[tuple[str, Any]] = (

@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from stream import expression
 from stream.compiler.identity import rule_id, trait_id
 from stream.content import Template
+from stream.durations import CALENDARS
 from stream.expression import Node, unparse
 from stream.program import (
     WHOLE,
@@ -222,8 +223,9 @@ FUNCTIONS: tuple[tuple[TraitFunction, FieldPath | None], ...] = (
     ("gap", None),
 )
 PURPOSES = ("mail", "phone")
-ZONES = (None, "UTC", "UTC", "Europe/Berlin", "Asia/Kolkata")
-# The worlds start at 10:00 UTC, 11:00 in Berlin, 15:30 in Kolkata.
+# The worlds start on a Monday at 10:00 UTC, 11:00 in Berlin, 15:30 in Kolkata. In Honolulu it is midnight, on
+# the Chatham Islands a quarter of an hour before.
+ZONES = (None, "UTC", "UTC", "Europe/Berlin", "Asia/Kolkata", "Pacific/Honolulu", "Pacific/Chatham")
 QUIET = (
     Quiet(601, 605),
     Quiet(605, 601),
@@ -299,7 +301,10 @@ class Workshop:
         return dice.pick(DURATIONS) * self.scale
 
     def limit(self, dice: Dice) -> Limit | None:
-        return Limit(dice.pick((1, 1, 2, 3)), self.over(dice)) if dice.chance(2) else None
+        if not dice.chance(2):
+            return None
+        count = dice.pick((1, 1, 2, 3))
+        return Limit(count, dice.pick(CALENDARS) if dice.chance(4) else self.over(dice))
 
     def trait(self, number: int, dice: Dice) -> Trait:
         function, path = dice.pick(FUNCTIONS)
@@ -405,7 +410,7 @@ class Workshop:
             holdout=dice.pick((0, 0, 0, 5_000)),
             goal=Goal(("buy",), 3 * 86_400_000, ("amount",)) if dice.chance(4) else None,
             stale_after=self.stale(dice),
-            quiet="drop" if dice.chance(4) else "defer",
+            quiet=dice.pick(("defer", "defer", "drop", 60_000, 3_600_000)),
             content=content,
             variants=variants,
         )

@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from stream.content import Template
+from stream.durations import Calendar
 from stream.expression import parse
 from stream.program import WHOLE, Channel, Limit, Policy, Quiet, Rule, Trait, Variant
 
@@ -300,6 +301,21 @@ def test_quiet_drop_drops() -> None:
     assert [(each.outcome, each.reason) for each in decisions] == [("suppressed", "quiet")]
 
 
+def test_a_rule_may_say_how_long_its_message_waits() -> None:
+    rules = rule_set(
+        view("a", channels=NIGHT, quiet=9 * HOUR),
+        view("b", channels=NIGHT, quiet=9 * HOUR - 1),
+        policy=BERLIN,
+    )
+    happenings: list[Happening] = [(12 * HOUR, "view", {}), (2 * DAY, "x", {})]  # 23:00: nine hours
+    decisions = outcome_of(history(rules, happenings)).decisions
+    assert [(each.rule, each.outcome) for each in decisions] == [
+        ("a", "deferred"),
+        ("b", "suppressed"),
+        ("a", "sent"),
+    ]
+
+
 def milliseconds(*parts: int) -> int:
     return round(datetime(*parts, tzinfo=UTC).timestamp() * 1000) - START
 
@@ -513,6 +529,79 @@ def test_quiet_is_asked_before_the_cap() -> None:
     assert reasons(rules, happenings) == ["sent", "cap", "quiet", "cap"]
 
 
+# -- by the calendar: the worlds start on Monday, 2 March 2026, at 10:00 UTC, 11:00 in Berlin
+
+
+def by_calendar(count: int, period: Calendar, zone: str | None = "Europe/Berlin") -> Any:
+    return rule_set(view("r", limit=Limit(count, period)), policy=Policy(timezone=zone))
+
+
+def sent_at(rules: Any, *views: int | Happening) -> list[int]:
+    """Which of the views are answered."""
+    happenings = [each if isinstance(each, tuple) else (each, "view", {}) for each in views]
+    return [at for at, _, reason in judged(rules, happenings) if reason == "sent"]
+
+
+MIDNIGHT = 13 * HOUR  # in Berlin
+
+
+def test_a_calendar_day_ends_at_midnight_where_the_customer_is() -> None:
+    daily = by_calendar(1, "day")
+    assert sent_at(daily, 0, MIDNIGHT - 1, MIDNIGHT, MIDNIGHT + 1) == [0, MIDNIGHT]
+    # Late in the evening and early in the morning are two days: the author has said so.
+    assert sent_at(daily, MIDNIGHT - 1, MIDNIGHT) == [MIDNIGHT - 1, MIDNIGHT]
+    rolling = rule_set(view("r", limit=Limit(1, DAY)))
+    assert sent_at(rolling, MIDNIGHT - 1, MIDNIGHT) == [MIDNIGHT - 1]
+    kolkata = at_home("Asia/Kolkata")  # midnight is 8 h 30 min away
+    assert sent_at(daily, kolkata, 0, 8 * HOUR, 9 * HOUR, MIDNIGHT) == [0, 9 * HOUR]
+
+
+def test_a_calendar_week_begins_on_monday_and_a_month_with_its_first_day() -> None:
+    monday = 6 * DAY + MIDNIGHT
+    assert sent_at(by_calendar(1, "week"), 0, MIDNIGHT, monday - 1, monday) == [0, monday]
+    april = milliseconds(2026, 3, 31, 22)
+    assert sent_at(by_calendar(1, "month"), 0, monday, april - 1, april) == [0, april]
+
+
+def test_so_many_a_calendar_day() -> None:
+    assert sent_at(by_calendar(3, "day"), 0, 1, 2, 3, MIDNIGHT - 1, MIDNIGHT) == [0, 1, 2, MIDNIGHT]
+
+
+def test_a_calendar_day_may_have_23_or_25_hours() -> None:
+    spring, autumn = milliseconds(2026, 3, 28, 23), milliseconds(2026, 10, 24, 22)
+    for begins, hours in ((spring, 23), (autumn, 25)):
+        ends = begins + hours * HOUR
+        assert sent_at(by_calendar(1, "day"), begins, ends - 1, ends) == [begins, ends]
+
+
+def test_a_customer_who_moves_is_counted_where_they_are_now() -> None:
+    """A new day begins in Berlin; in New York it is still the old day, in Kolkata the new one for hours."""
+    daily = by_calendar(1, "day")
+    west: Happening = (MIDNIGHT - 1, "profile", {"attributes": {"timezone": "America/New_York"}})
+    east: Happening = (MIDNIGHT + 2, "profile", {"attributes": {"timezone": "Asia/Kolkata"}})
+    assert sent_at(daily, 0, west, MIDNIGHT, MIDNIGHT + 1) == [0]
+    assert sent_at(daily, 0, west, MIDNIGHT, east, MIDNIGHT + 3) == [0, MIDNIGHT + 3]
+
+
+def test_without_any_zone_a_limit_by_the_calendar_is_used_up() -> None:
+    nowhere = by_calendar(1, "day", None)
+    assert reasons(nowhere, [(0, "view", {})]) == ["limit"]
+    assert reasons(nowhere, [at_home("Mars/Base"), (0, "view", {})]) == ["limit"]
+    assert reasons(nowhere, [at_home("UTC"), (1, "view", {})]) == ["sent"]
+    capped = replace(WEB, cap=Limit(1, "day"))
+    assert channel_of(rule_set(view("r", channels=(capped,))), [(0, "view", {})]) == [("web", "cap")]
+    either = rule_set(view("r", channels=(capped, Channel("app", "triggers.app"))))
+    assert channel_of(either, [(0, "view", {})]) == [("app", "sent")]
+    policy = Policy(cap=Limit(9, "month"))
+    everywhere = rule_set(view("r", channels=(EMAIL,)), policy=policy)
+    assert channel_of(everywhere, [MAIL, (1, "view", {})]) == [("email", "cap")]
+
+
+def test_a_late_event_finds_no_room_in_a_day_that_is_over() -> None:
+    """Of what was sent only the newest is known: whether the day before had room nobody can say."""
+    assert sent_at(by_calendar(1, "day"), MIDNIGHT, MIDNIGHT - 1) == [MIDNIGHT]
+
+
 # -- holdout and variants
 
 EVERYBODY = ("c1", "c2", "c3", "c4", "c5", "c6")
@@ -556,6 +645,44 @@ def test_a_held_out_customer_uses_up_limit_caps_and_group() -> None:
         (2, "r", "limit"),
         (2, "s", "sent"),
     ]
+
+
+def test_the_universal_control_group_uses_up_limits_and_all_caps() -> None:
+    capped = replace(EMAIL, cap=Limit(2, DAY))
+    rules = rule_set(
+        view("r", channels=(capped,), limit=Limit(1, DAY)),
+        rule("s", step("buy"), channels=(capped,)),
+        rule("t", step("x"), channels=(Channel("sms", "triggers.sms", consent="mail"),)),
+        policy=Policy(holdout=114, cap=Limit(3, DAY)),
+    )
+    actions: list[Happening] = [
+        (at, name, {}) for at, name in enumerate(("view", "view", "buy", "buy", "x", "x"), 1)
+    ]
+    assert reasons(rules, [MAIL, *actions]) == ["holdout", "limit", "holdout", "cap", "holdout", "cap"]
+    everybody_is_sent = replace(rules, policy=replace(rules.policy, holdout=0))
+    assert reasons(everybody_is_sent, [MAIL, *actions]) == ["sent", "limit", "sent", "cap", "sent", "cap"]
+
+
+def test_the_decision_on_who_is_held_out_says_what_they_would_have_got() -> None:
+    variants = (Variant("a", 5_000, {"text": Template("a")}), Variant("b", 5_000, {"text": Template("b")}))
+    rules = rule_set(view("r", channels=(EMAIL, WEB), variants=variants, holdout=WHOLE))
+    views: list[Happening] = [(1, "view", {"customer_id": customer}) for customer in EVERYBODY]
+    outcome = outcome_of(history(rules, [MAIL, *views]))
+    open_to_all = rule_set(view("r", channels=(EMAIL, WEB), variants=variants))
+    told = outcome_of(history(open_to_all, [MAIL, *views]))
+    assert outcome.triggers == []
+    assert {each.outcome for each in outcome.decisions} == {"holdout"}
+    would_be = [(each.channel, each.variant) for each in outcome.decisions]
+    assert would_be == [(each.channel, each.variant) for each in told.decisions]
+    assert {channel for channel, _ in would_be} == {"email", "web"}
+    assert {variant for _, variant in would_be} == {"a", "b"}
+
+
+def test_who_would_have_got_what_cannot_be_rendered_is_not_held_out_of_it() -> None:
+    """Else the control group would be larger than what it is compared with."""
+    failing = {"text": Template("{{ event.missing }}")}
+    rules = rule_set(view("r", content=failing, holdout=WHOLE, limit=Limit(1, DAY)))
+    assert reasons(rules, [(0, "view", {}), (1, "view", {"missing": "x"})]) == ["content", "holdout"]
 
 
 def test_variants_are_for_shares_of_the_customers() -> None:

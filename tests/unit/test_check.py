@@ -244,6 +244,17 @@ def test_quiet_hours_without_a_time_zone_are_warned_about(rules: Path) -> None:
     assert warned_of(rules, base + "policy: {timezone: UTC}\n") == []
 
 
+@pytest.mark.parametrize("period", ["calendar day", "calendar week", "calendar month"])
+def test_a_calendar_that_is_not_known_of_all_customers_is_warned_about(rules: Path, period: str) -> None:
+    base = BASE.replace("consent: none", f"consent: none, cap: 1 per {period}")
+    limited = BASE + (A_RULE % "priority: 1").replace("1 per 1d", f"1 per {period}")
+    assert "W509" in warned_of(rules, base)
+    assert "W509" in warned_of(rules, limited)
+    assert "W509" in warned_of(rules, BASE + f"policy: {{cap: 1 per {period}}}\n")
+    assert "W509" not in warned_of(rules, base + "policy: {timezone: UTC}\n")
+    assert "W509" not in warned_of(rules, base.replace(period, "7d"))
+
+
 def test_a_field_that_no_event_of_the_tests_has_is_warned_about(rules: Path) -> None:
     rule = A_RULE.replace("channel: web", "channel: web, content: {t: '{{ event.titel }}'}") % "priority: 1"
     event = "events: [{at: 0m, event: %s}], expect: []"

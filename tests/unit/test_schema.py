@@ -302,6 +302,19 @@ def test_a_needed_key_is_needed_by_both(tmp_path: Path, path: str) -> None:
             ("rules.r.limit", text)
             for text in ("1 per 7d", "0 per 7d", "1 per 0d", "7d", "1000 per 1h", "1 per")
         ],
+        *[
+            ("channels.w.cap", text)
+            for text in (
+                *("1 per calendar day", "2 per calendar  week", "3 per calendar month"),
+                *(
+                    "1 per calendar",
+                    "1 per day",
+                    "1 per calendar year",
+                    "1 per calendar 7d",
+                    "0 per calendar day",
+                ),
+            )
+        ],
         *[("rules.r.unless.within", text) for text in ("90s", "1h30m", "0s", "30m1h", "1.5h", "30", "m")],
         *[("rules.r.priority", value) for value in (1_000_000, 1_000_001, -1_000_001, 0.5, "high")],
         *[("sources.s.topic", text) for text in ("a.b-c_D", "a/b", "..", "a" * 250)],
@@ -314,6 +327,7 @@ def test_a_needed_key_is_needed_by_both(tmp_path: Path, path: str) -> None:
         *[("rules.r.holdout", text) for text in ("0.5%", "99.99%", "0.125%", "10", "110%", "-1%", "5 %")],
         *[("channels.w.quiet", text) for text in ("00:00-24:00x", "21:00-24:00", "24:00-08:00", "9-8")],
         *[("traits.t.k", value) for value in (1, 10, 0, 11, "3")],
+        *[("rules.r.quiet", text) for text in ("defer", "4h", "1h30m", "0s", "4", "4x", "later", "4h ", -4)],
         *[("rules.r.key", text) for text in ("event.a.b", "event", "sku")],
         ("rules.r.steps", []),
         ("rules.r.steps", [{"on": "a"}] * 10),
