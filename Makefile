@@ -10,7 +10,8 @@ SOURCES := $(wildcard stream/*.pyx stream/*.pxd) setup.py pyproject.toml
 	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[broker,dev]'
 	touch $@
 
-.PHONY: setup demo test lint types unit integration faults debug asan fuzz bench micro clean
+.PHONY: setup demo test lint types unit integration faults debug asan fuzz bench micro dashboards \
+	dashboards-preview clean
 
 # Set up only.
 setup: .venv/installed
@@ -80,6 +81,15 @@ bench: setup
 # The engine's parts under pyperf: minutes. Compare two files with `python -m pyperf compare_to`.
 micro: setup
 	$(BIN)/python -m loadtest.micro.suite --fast
+
+# Write the dashboards' JSON anew, after a change in deploy/dashboards.
+dashboards: setup
+	$(BIN)/python -m deploy.dashboards
+
+# Run a shop for six minutes (SECONDS) and draw the dashboards: pages in build/dashboards, with a Chromium pictures
+# in docs/images.
+dashboards-preview: dashboards
+	$(BIN)/python -m tests.deploy.preview
 
 # Remove what was built or installed here.
 clean:
