@@ -88,7 +88,7 @@ def _decide(match: Match, result: Result) -> None:
         if rule.variants:
             variant = match.arms.variant_of(match.customer_id, rule.name, rule.variants)
         try:  # also for who is held out: what they would have got must be what the others get
-            content = _render(match, variant or rule) if told is None else {}
+            content = _render(match, variant or rule, verdict.channel) if told is None else {}
         except ContentError:
             verdict = verdict._replace(outcome="suppressed", reason="content")
     decision = Decision(
@@ -134,9 +134,10 @@ def _trigger(match: Match, decision: Decision, channel: Channel, content: Mappin
     )
 
 
-def _render(match: Match, message: Rule | Variant) -> Mapping[str, str]:
+def _render(match: Match, message: Rule | Variant, channel: Channel) -> Mapping[str, str]:
     if message.plain_content is not None:
         return message.plain_content
+    region = match.rules.policy.region
     bindings = {
         "event": match.event,
         "event_name": match.event_name,
@@ -148,4 +149,7 @@ def _render(match: Match, message: Rule | Variant) -> Mapping[str, str]:
         "rule": match.rule.name,
         **match.captured,
     }
-    return {name: template.render(bindings) for name, template in message.content.items()}
+    return {
+        name: template.render(bindings, channel.format_of(name), region)
+        for name, template in message.content.items()
+    }

@@ -9,7 +9,6 @@ from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta, tzinfo
 from typing import Any
 
-from stream.cel.times import iana_zone
 from stream.program import Policy, Quiet
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -18,9 +17,7 @@ _MILLISECOND = timedelta(milliseconds=1)
 
 def zone_of(attributes: Mapping[str, Any], policy: Policy) -> tzinfo | None:
     """The customer's own time zone (attribute `timezone`), else the policy's; None if neither is known."""
-    own = attributes.get("timezone")
-    found = iana_zone(own) if isinstance(own, str) else None
-    return found or (iana_zone(policy.timezone) if policy.timezone is not None else None)
+    return policy.region.zone_of(attributes)
 
 
 def ends_at(quiet: Quiet, where: tzinfo, at: int) -> int | None:

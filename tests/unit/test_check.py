@@ -81,6 +81,7 @@ EXAMPLES: dict[Code, str | bytes | None] = {
     Code.NO_HOURS: "channels: {web: {topic: t, consent: none, quiet: evenings}}",
     Code.UNKNOWN_TIME_ZONE: "policy: {timezone: Europe/Berlim}",
     Code.WRONG_LIST: BASE + "rules: {a: {on: b, send: {channel: [web, web]}}}",
+    Code.UNKNOWN_LOCALE: "policy: {locale: de-XX}",
     Code.NO_TIME: BASE + A_TEST.format("events: [], expect: [], start: tomorrow"),
     Code.TOPIC_OF_TWO_SOURCES: "sources: {a: &a {topic: t, event: e, customer: c}, b: *a}",
     Code.CHANNEL_FEEDS_SOURCE: BASE.replace("triggers.web", "clicks"),
@@ -104,6 +105,8 @@ EXAMPLES: dict[Code, str | bytes | None] = {
     Code.TEMPLATE_NOT_SUPPORTED: BASE + A_CONTENT.format("t: '{{ today }}'"),
     Code.TEMPLATE_TRAIT: BASE + A_CONTENT.format("t: '{{ traits }}'"),
     Code.TOO_MUCH_CONTENT: BASE + A_CONTENT.format(", ".join(f"f{n}: x" for n in range(65))),
+    Code.WRONG_FORMAT: BASE.replace("consent: none", "consent: none, format: json")
+    + A_CONTENT.format("t: Hello"),
     Code.NO_LIMIT: WARNED,
     Code.SAME_RULE: BASE + "rules:\n  a: &a {on: b, send: {channel: web}, limit: 1 per 1d}\n  b: *a\n",
     Code.EVENT_OF_NO_SOURCE: BASE.replace("event: event", "event: {is: purchase}") + A_RULE % "priority: 1",

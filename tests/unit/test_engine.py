@@ -18,6 +18,8 @@ from stream.compiler import load_rules
 from stream.content import Reference
 from stream.engine import PartitionState, process, trigger_id
 from stream.errors import ContentError
+from stream.formats import Format
+from stream.locales import Region
 from stream.structs import Batch
 from tests.unit.enginekit import DAY, HOUR, MINUTE, T0, WEB, Rec, Rules, World, rec
 
@@ -29,7 +31,10 @@ class Template:
     is_plain = False
 
     def __init__(self, render: Callable[[Mapping[str, Any]], str]) -> None:
-        self.render = render
+        self._render = render
+
+    def render(self, bindings: Mapping[str, Any], form: Format, region: Region) -> str:
+        return self._render(bindings)
 
 
 def fails(_: Mapping[str, Any]) -> str:

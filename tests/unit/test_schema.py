@@ -73,7 +73,9 @@ VALUES: dict[str, Any] = {
     "channels.w.address": "customer.email",
     "channels.w.cap": "1 per 1d",
     "channels.w.quiet": "21:00-08:00",
+    "channels.w.format": "html",
     "policy.timezone": "Europe/Berlin",
+    "policy.locale": "de-AT",
     "policy.cap": "3 per 7d",
     "policy.suppress": "customer.vip",
     "policy.holdout": "5%",
@@ -314,6 +316,10 @@ def test_a_needed_key_is_needed_by_both(tmp_path: Path, path: str) -> None:
         *[("rules.r.holdout", text) for text in ("0.5%", "99.99%", "0.125%", "10", "110%", "-1%", "5 %")],
         *[("channels.w.quiet", text) for text in ("00:00-24:00x", "21:00-24:00", "24:00-08:00", "9-8")],
         *[("traits.t.k", value) for value in (1, 10, 0, 11, "3")],
+        *[
+            ("channels.w.format", value)
+            for value in ("json", "xml", {"a": "html"}, {"a": "xml"}, {}, ["html"])
+        ],
         *[("rules.r.key", text) for text in ("event.a.b", "event", "sku")],
         ("rules.r.steps", []),
         ("rules.r.steps", [{"on": "a"}] * 10),
