@@ -123,7 +123,7 @@ class Rendering(RenderContext):
         self, name: str, given: Callable[..., object], value: object, *more: object, **named: object
     ) -> object:
         size = sum(map(self.size, (value, *more, *named.values())))
-        self.charge(1 + (size * size if name == "uniq" else size))
+        self.charge(1 + (size * size // 16 if name == "uniq" else size))
         found = given(value, *more, **named)
         self.charge(self.size(found))
         return found
