@@ -52,27 +52,59 @@ def trigger_id(stable_id: str, customer_id: str, source: str, event_id: str, key
 
     `key`: the JSON of the value of the rule's `key`, where it has one.
     """
-    parts = [part.encode() for part in (stable_id, customer_id, source, event_id)]
+    rule, customer = stable_id.encode(), customer_id.encode()
+    origin, event = source.encode(), event_id.encode()
+    told = b"%d:%b%d:%b" % (len(rule), rule, len(customer), customer)
+    told += b"%d:%b%d:%b" % (len(origin), origin, len(event), event)
     if key is not None:
-        parts.append(key.encode())
-    told = b"".join([b"%d:%b" % (len(part), part) for part in parts])
+        last = key.encode()
+        told += b"%d:%b" % (len(last), last)
     return blake2b(told, digest_size=16).hexdigest()
 
 
 class _Names(Mapping[str, Any]):
     """Traits or segments as content sees them: read when they are asked for, as of the match's time."""
 
-    def __init__(self, names: tuple[str, ...], read: Callable[[str], Any]) -> None:
-        self._names, self._read = names, read
+    __slots__ = ("_listed", "_read")
+
+    def __init__(self, listed: Callable[[], tuple[str, ...]], read: Callable[[str], Any]) -> None:
+        self._listed, self._read = listed, read
 
     def __getitem__(self, name: str) -> Any:
         return self._read(name)
 
     def __iter__(self) -> Iterator[str]:
-        return iter(self._names)
+        return iter(self._listed())
 
     def __len__(self) -> int:
-        return len(self._names)
+        return len(self._listed())
+
+
+class _Facts(dict[str, Any]):
+    """What content may name, each made when it is first asked for."""
+
+    __slots__ = ("_match",)
+
+    def __init__(self, match: Match) -> None:
+        self._match = match
+
+    def __missing__(self, name: str) -> Any:
+        make = _FACTS.get(name)
+        # A step may have any name that is none of these.
+        fact = self[name] = self._match.captured[name] if make is None else make(self._match)
+        return fact
+
+
+_FACTS: Mapping[str, Callable[[Match], Any]] = {
+    "event": lambda match: match.event,
+    "event_name": lambda match: match.event_name,
+    "event_time": lambda match: iso_time(match.event_time),
+    "now": lambda match: iso_time(match.at),
+    "customer": lambda match: match.attributes,
+    "traits": lambda match: _Names(lambda: match.trait_names, match.trait),
+    "segments": lambda match: _Names(lambda: match.segment_names, match.segment),
+    "rule": lambda match: match.rule.name,
+}
 
 
 def _decide(match: Match, result: Result) -> None:
@@ -137,19 +169,10 @@ def _trigger(match: Match, decision: Decision, channel: Channel, content: Mappin
 def _render(match: Match, message: Rule | Variant, channel: Channel) -> Mapping[str, str]:
     if message.plain_content is not None:
         return message.plain_content
-    region = match.rules.policy.region
-    bindings = {
-        "event": match.event,
-        "event_name": match.event_name,
-        "event_time": iso_time(match.event_time),
-        "now": iso_time(match.at),
-        "customer": match.attributes,
-        "traits": _Names(match.trait_names, match.trait),
-        "segments": _Names(match.segment_names, match.segment),
-        "rule": match.rule.name,
-        **match.captured,
-    }
+    facts, region = _Facts(match), match.rules.policy.region
+    if channel.format == "text" and not channel.formats:
+        return {name: template.render(facts, "text", region) for name, template in message.content.items()}
     return {
-        name: template.render(bindings, channel.format_of(name), region)
+        name: template.render(facts, channel.format_of(name), region)
         for name, template in message.content.items()
     }

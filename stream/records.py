@@ -91,9 +91,12 @@ def trigger_body(trigger: Trigger, revision: str, sent_at: int | None) -> dict[s
 def _goal(goal: Goal) -> dict[str, Any]:
     return {
         "on": goal.on,
-        "within": format_duration(goal.within),
+        "within": _within(goal.within),
         "value": ".".join(goal.value) if goal.value else None,
     }
+
+
+_within = lru_cache(maxsize=1024)(format_duration)
 
 
 def _consent(consent: ConsentProof) -> dict[str, Any]:

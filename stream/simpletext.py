@@ -11,7 +11,7 @@ Tested by tests/unit/test_simpletext.py, against python-liquid.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 from liquid.ast import Node
 from liquid.builtin.content import ContentNode
@@ -29,7 +29,7 @@ _ODD = frozenset({"size", "first", "last"})
 _MOST_PARTS = 400
 _MOST_FILTERS = 3
 _ROOM = 4096  # characters of all values
-_SCALARS = (str, int, float, bool, type(None))
+_SCALARS = frozenset({int, float, bool, type(None)})
 
 
 class _Apply(NamedTuple):
@@ -39,7 +39,9 @@ class _Apply(NamedTuple):
 
 
 class _Value(NamedTuple):
-    """`{{ root.key.key | … }}`; a key may be another path. `fallback`: of `default`, the first filter."""
+    """`{{ root.key.key | … }}`; a key may be another path. `fallback`: of `default`, if that comes first; it
+    is not among `filters` then.
+    """
 
     root: str
     keys: tuple[Any, ...]
@@ -76,17 +78,18 @@ def _value(expression: Any) -> _Value | None:
     if path is None or len(expression.filters or ()) > _MOST_FILTERS:
         return None
     applied = []
-    for each in expression.filters or ():
+    fallback: Any = None
+    for number, each in enumerate(expression.filters or ()):
         arguments: list[Any] = [argument.value for argument in each.args if not hasattr(argument, "name")]
         known = all(isinstance(value, StringLiteral | IntegerLiteral | FloatLiteral) for value in arguments)
         if each.name not in _FILTERS or len(arguments) != len(each.args) or not known:
             return None
         function = filters.BY_NAME[each.name]
         values = tuple(value.value for value in arguments)
+        if each.name == "default" and number == 0:
+            fallback = values[0] if values else ""
+            continue
         applied.append(_Apply(function, values, hasattr(function, "with_context")))
-    fallback = None
-    if applied and applied[0].function is filters.BY_NAME["default"]:
-        fallback = applied[0].arguments[0] if applied[0].arguments else ""
     return _Value(*path, fallback, tuple(applied))
 
 
@@ -115,48 +118,44 @@ def render(simple: Simple, bindings: Mapping[str, Any], form: Format, place: Pla
     room = _ROOM
     try:
         for part in simple:
-            if isinstance(part, str):
+            if type(part) is str:
                 pieces.append(part)
                 continue
-            value = _scalar(bindings, part)
+            root, keys, fallback, applied = cast(_Value, part)
+            try:
+                value = bindings[root]
+                for key in keys:
+                    value = value[key if type(key) is str else _key(bindings, key)]
+            except (KeyError, TypeError):
+                if fallback is None:
+                    return None
+                value = fallback
+            if fallback is not None and (value is None or value is False or value == ""):
+                value = fallback
             if type(value) is str:
                 room -= len(value)
-            if part.filters:
-                value = _filtered(value, part.filters, place)
+            elif type(value) not in _SCALARS:
+                return None
+            if applied:
+                value = _filtered(value, applied, place)
             text = value if type(value) is str else _written(value)
             room -= len(text)
             pieces.append(escape_html(text) if form == "html" else text)
-            if room < 0:
-                return None
     except Exception:  # whatever it was: it fails there, too, and is told of there
+        return None
+    if room < 0:
         return None
     text = "".join(pieces)
     return text if len(text) * 4 <= MAX_OUTPUT else None
 
 
-def _scalar(bindings: Mapping[str, Any], part: _Value) -> Any:
-    try:
-        value = _read(bindings, part.root, part.keys)
-    except (KeyError, TypeError):
-        if part.fallback is None:
-            raise
-        value = part.fallback
-    if type(value) not in _SCALARS:
-        raise _OddError
-    return value
-
-
-def _read(bindings: Mapping[str, Any], root: str, keys: tuple[Any, ...]) -> Any:
-    value = bindings[root]
-    for key in keys:
-        value = value[key if type(key) is str else _key(bindings, key)]
-    return value
-
-
 def _key(bindings: Mapping[str, Any], path: tuple[str, tuple[Any, ...]]) -> str:
     """A key that the data have. One that is missing is not the same as a value that is."""
+    root, keys = path
     try:
-        key = _read(bindings, *path)
+        key = bindings[root]
+        for each in keys:
+            key = key[each if type(each) is str else _key(bindings, each)]
     except (KeyError, TypeError):
         raise _OddError from None
     if type(key) is not str or key in _ODD:
@@ -167,9 +166,12 @@ def _key(bindings: Mapping[str, Any], path: tuple[str, tuple[Any, ...]]) -> str:
 def _written(value: object) -> str:
     if value is None:
         return ""
-    if type(value) is int and value.bit_length() > MAX_BITS:
-        raise _OddError
-    return str(value).lower() if type(value) is bool else str(value)
+    if type(value) is int:
+        if value.bit_length() > MAX_BITS:
+            raise _OddError
+    elif type(value) is bool:
+        return "true" if value else "false"
+    return str(value)
 
 
 def _filtered(value: Any, applied: tuple[_Apply, ...], place: Place) -> Any:
