@@ -31,7 +31,7 @@ from stream.codes import Code
 from stream.errors import ContentError
 from stream.formats import Format
 from stream.locales import Region
-from stream.rendering import ENVIRONMENT, NO_CONTEXT, Place, bound, render
+from stream.rendering import ENVIRONMENT, NO_CONTEXT, bound, render
 
 MAX_TEMPLATE_BYTES = 16 * 1024
 MAX_FIELDS = 64
@@ -113,7 +113,7 @@ class Template:
         if read.liquid is None:
             return self.source
         if read.simple is not None and form != "json":
-            text = simpletext.render(read.simple, bindings, form, Place(bindings, region))
+            text = simpletext.render(read.simple, bindings, form, region)
             if text is not None:
                 return text
         try:

@@ -62,22 +62,37 @@ def trigger_id(stable_id: str, customer_id: str, source: str, event_id: str, key
     return blake2b(told, digest_size=16).hexdigest()
 
 
-class _Names(Mapping[str, Any]):
-    """Traits or segments as content sees them: read when they are asked for, as of the match's time."""
+class _Traits(Mapping[str, Any]):
+    """Traits as content sees them: read when they are asked for, as of the match's time."""
 
-    __slots__ = ("_listed", "_read")
+    __slots__ = ("_match",)
 
-    def __init__(self, listed: Callable[[], tuple[str, ...]], read: Callable[[str], Any]) -> None:
-        self._listed, self._read = listed, read
+    def __init__(self, match: Match) -> None:
+        self._match = match
 
     def __getitem__(self, name: str) -> Any:
-        return self._read(name)
+        return self._match.trait(name)
 
     def __iter__(self) -> Iterator[str]:
-        return iter(self._listed())
+        return iter(self._match.trait_names)
 
     def __len__(self) -> int:
-        return len(self._listed())
+        return len(self._match.trait_names)
+
+
+class _Segments(_Traits):
+    """Segments, in the same way."""
+
+    __slots__ = ()
+
+    def __getitem__(self, name: str) -> Any:
+        return self._match.segment(name)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._match.segment_names)
+
+    def __len__(self) -> int:
+        return len(self._match.segment_names)
 
 
 class _Facts(dict[str, Any]):
@@ -101,8 +116,8 @@ _FACTS: Mapping[str, Callable[[Match], Any]] = {
     "event_time": lambda match: iso_time(match.event_time),
     "now": lambda match: iso_time(match.at),
     "customer": lambda match: match.attributes,
-    "traits": lambda match: _Names(lambda: match.trait_names, match.trait),
-    "segments": lambda match: _Names(lambda: match.segment_names, match.segment),
+    "traits": _Traits,
+    "segments": _Segments,
     "rule": lambda match: match.rule.name,
 }
 

@@ -21,6 +21,7 @@ from liquid.builtin.output import OutputNode
 
 from stream import filters
 from stream.formats import Format, escape_html
+from stream.locales import Region
 from stream.rendering import MAX_BITS, MAX_OUTPUT, Place
 
 _FILTERS = ("capitalize", "default", "downcase", "round", "strip", "upcase", "date", "money")
@@ -112,7 +113,7 @@ class _OddError(Exception):
     """Something that is not as usual."""
 
 
-def render(simple: Simple, bindings: Mapping[str, Any], form: Format, place: Place) -> str | None:
+def render(simple: Simple, bindings: Mapping[str, Any], form: Format, region: Region) -> str | None:
     """The text, or None if python-liquid should look at it."""
     pieces: list[str] = []
     room = _ROOM
@@ -137,7 +138,7 @@ def render(simple: Simple, bindings: Mapping[str, Any], form: Format, place: Pla
             elif type(value) not in _SCALARS:
                 return None
             if applied:
-                value = _filtered(value, applied, place)
+                value = _filtered(value, applied, bindings, region)
             text = value if type(value) is str else _written(value)
             room -= len(text)
             pieces.append(escape_html(text) if form == "html" else text)
@@ -174,7 +175,10 @@ def _written(value: object) -> str:
     return str(value)
 
 
-def _filtered(value: Any, applied: tuple[_Apply, ...], place: Place) -> Any:
+def _filtered(value: Any, applied: tuple[_Apply, ...], bindings: Mapping[str, Any], region: Region) -> Any:
     for function, arguments, placed in applied:
-        value = function(value, *arguments, context=_Placed(place)) if placed else function(value, *arguments)
+        if placed:
+            value = function(value, *arguments, context=_Placed(Place(bindings, region)))
+        else:
+            value = function(value, *arguments)
     return value

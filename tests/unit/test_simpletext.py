@@ -14,7 +14,6 @@ from stream.content import Template
 from stream.errors import ContentError
 from stream.formats import Format
 from stream.locales import Region
-from stream.rendering import Place
 
 NAMES = ["event", "customer", "traits", "a", "b", "size", "first", "rule", "nothing"]
 SCALARS = (
@@ -91,7 +90,7 @@ def both(
     simple, liquid = template._read.simple, template._read.liquid
     if simple is None or liquid is None:
         return None, None
-    quick = simpletext.render(simple, bindings, form, Place(bindings, region))
+    quick = simpletext.render(simple, bindings, form, region)
     object.__setattr__(template, "_read", template._read._replace(simple=None))
     try:
         return quick, template.render(bindings, form, region)
