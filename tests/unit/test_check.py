@@ -247,6 +247,20 @@ def test_quiet_hours_without_a_time_zone_are_warned_about(rules: Path) -> None:
     assert warned_of(rules, base + "policy: {timezone: UTC}\n") == []
 
 
+def test_a_date_without_a_time_zone_is_warned_about(rules: Path) -> None:
+    rule = A_RULE.replace("channel: web", "channel: web, content: {t: '{{ now | date }}'}") % "priority: 1"
+    assert warned_of(rules, BASE + rule) == ["W509"]
+    assert warned_of(rules, BASE + rule + "policy: {timezone: UTC}\n") == []
+
+
+def test_a_format_for_a_field_that_no_rule_sends_is_warned_about(rules: Path) -> None:
+    """It was meant for another, which is sent as text: unescaped."""
+    base = BASE.replace("consent: none", "consent: none, format: {boddy: html}")
+    rule = A_RULE.replace("channel: web", "channel: web, content: {body: '{{ event.x }}'}") % "priority: 1"
+    assert warned_of(rules, base + rule) == ["W510"]
+    assert warned_of(rules, base.replace("boddy", "body") + rule) == []
+
+
 def test_a_field_that_no_event_of_the_tests_has_is_warned_about(rules: Path) -> None:
     rule = A_RULE.replace("channel: web", "channel: web, content: {t: '{{ event.titel }}'}") % "priority: 1"
     event = "events: [{at: 0m, event: %s}], expect: []"
