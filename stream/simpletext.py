@@ -30,7 +30,7 @@ _ODD = frozenset({"size", "first", "last"})
 _MOST_PARTS = 400
 _MOST_FILTERS = 3
 _ROOM = 4096  # characters of all values
-_SCALARS = frozenset({int, float, bool, type(None)})
+_SCALARS = frozenset({str, int, float, bool, type(None)})
 
 
 class _Apply(NamedTuple):
@@ -118,11 +118,11 @@ def render(simple: Simple, bindings: Mapping[str, Any], form: Format, region: Re
     pieces: list[str] = []
     room = _ROOM
     try:
-        for part in simple:
+        for part in cast(tuple[Any, ...], simple):
             if type(part) is str:
                 pieces.append(part)
                 continue
-            root, keys, fallback, applied = cast(_Value, part)
+            root, keys, fallback, applied = part
             try:
                 value = bindings[root]
                 for key in keys:
@@ -131,16 +131,11 @@ def render(simple: Simple, bindings: Mapping[str, Any], form: Format, region: Re
                 if fallback is None:
                     return None
                 value = fallback
-            if fallback is not None and (value is None or value is False or value == ""):
-                value = fallback
-            if type(value) is str:
-                room -= len(value)
-            elif type(value) not in _SCALARS:
-                return None
-            if applied:
-                value = _filtered(value, applied, bindings, region)
-            text = value if type(value) is str else _written(value)
-            room -= len(text)
+            if type(value) is str and value and not applied:  # nearly always
+                text, room = value, room - 2 * len(value)
+            else:
+                text, size = _shown(value, part, bindings, region)
+                room -= size
             pieces.append(escape_html(text) if form == "html" else text)
     except Exception:  # whatever it was: it fails there, too, and is told of there
         return None
@@ -148,6 +143,19 @@ def render(simple: Simple, bindings: Mapping[str, Any], form: Format, region: Re
         return None
     text = "".join(pieces)
     return text if len(text) * 4 <= MAX_OUTPUT else None
+
+
+def _shown(value: Any, part: _Value, bindings: Mapping[str, Any], region: Region) -> tuple[str, int]:
+    """What is written of a value, and how many characters were looked at."""
+    if part.fallback is not None and (value is None or value is False or value == ""):
+        value = part.fallback
+    size = len(value) if type(value) is str else 0
+    if type(value) not in _SCALARS:
+        raise _OddError
+    if part.filters:
+        value = _filtered(value, part.filters, bindings, region)
+    text = value if type(value) is str else _written(value)
+    return text, size + len(text)
 
 
 def _key(bindings: Mapping[str, Any], path: tuple[str, tuple[Any, ...]]) -> str:
