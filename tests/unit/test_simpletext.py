@@ -158,3 +158,9 @@ def test_a_key_that_is_missing_is_no_value_that_is_missing() -> None:
     """`default` is for values: a key that nobody knows must not give the default of all keys."""
     source = "{{ traits.views[event.kind] | default: 'none' }}"
     assert both(source, {"traits": {"views": {}}, "event": {}}, "text", Region()) == (None, None)
+
+
+def test_a_key_that_means_more_than_a_name_is_left_to_python_liquid() -> None:
+    """`size` of an object that has no such key is how many it has."""
+    source = "{{ event[event.kind] | default: 'x' }}"
+    assert both(source, {"event": {"kind": "size"}}, "text", Region()) == (None, "1")
