@@ -38,6 +38,7 @@ log = structlog.get_logger("stream.restore")
 RETRY_S = 1.0
 REJOIN_S = 2.0
 FOLLOW_S = 0.5  # pause of a standby between two looks at the changelogs
+SETTLE_S = 0.01
 TOLD_EVERY_S = 2.0
 BAR = 20
 
@@ -145,6 +146,9 @@ class ChangelogReader:
             bar.tell(sum(ends[each] - self._table.stored[each.partition].position for each in wanted))
             await asyncio.sleep(0)  # heartbeats and health go on during a long restore
             yield len(records)
+        for tp in wanted:
+            for _ in self._table.stored[tp.partition].settling():
+                await asyncio.sleep(SETTLE_S)
 
 
 class _Bar:

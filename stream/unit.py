@@ -54,7 +54,7 @@ class Unit:
         self.watermark: int | None = None
         for source, making in self.makings.items():
             stored.state.rebase(source, making.base)
-        stored.state.told = {}
+        stored.state.told, stored.state.recalled = {}, {}
         if self.recall is not None:
             self.recall.enter(stored.state, rules)
 
@@ -65,8 +65,8 @@ class Unit:
         if self.recall is not None and self.recall.is_over(
             {topics[source]: position for source, position in self.positions.items()}, self.watermark
         ):
+            self.recall.leave(self.stored.state, self.stored.state.rules)
             self.recall = None
-            self.stored.state.told = {}
 
     def await_shipped(self, topic: str, acknowledged: asyncio.Future[int]) -> None:
         """Note a parcel on its way to `topic`. Once it has come, the tail of the topic begins after it: all

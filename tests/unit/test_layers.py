@@ -27,7 +27,7 @@ LAYERS: dict[str, set[str]] = {
         *("_value", "_yyjson", "_vendor", "_event", "_times", "_packed", "_windows", "_layout", "_instances"),
         *("_state", "_reader", "_codec", "_timers", "_byid", "_customers", "_profile"),
         *("_frame", "_fields", "_operators", "_condition", "_index", "_decode", "_program", "_fastmatch"),
-        *("_explain", "engine", "guards", "arms", "quiet", "records"),
+        *("_explain", "engine", "guards", "arms", "quiet", "periods", "records"),
     },
     "runtime": {
         *(
