@@ -22,6 +22,7 @@ LAYERS: dict[str, set[str]] = {
     "rules": {
         *("rulefiles", "durations", "cel", "expression", "conditions", "testcases"),
         *("compiler", "program", "atoms", "content", "keys", "schema"),
+        *("filters", "formats", "locales", "rendering", "simpletext"),
     },
     "engine": {
         *("_value", "_yyjson", "_vendor", "_event", "_times", "_packed", "_windows", "_layout", "_instances"),
