@@ -107,7 +107,14 @@ def worker(
             f"{len(rules.sources)} sources of {topology.partitions} partitions at {settings.broker}"
         )
         return
-    raise typer.Exit(uvloop.run(app.run(settings)))
+    try:
+        code = uvloop.run(app.run(settings))
+    except StreamError:
+        raise
+    except Exception as error:  # Python would print its message, which may be about a customer
+        app.log_failure(error)
+        code = app.EXIT_FAILED
+    raise typer.Exit(code)
 
 
 @cli.command()

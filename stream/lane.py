@@ -171,6 +171,7 @@ class Lane:
             unit.torn = False
 
     async def _checkpoint(self, unit: Unit) -> None:
+        started = time.monotonic()
         # The snapshot: from here to the first await nothing else is processed.
         positions, waiting = dict(unit.positions), unit.unacknowledged
         changed = unit.take_changed()
@@ -188,6 +189,9 @@ class Lane:
             if unit.durable.get(source) != position:
                 self._ledger.finish(TopicPartition(self._topic_of[source], unit.number), position)
                 unit.durable[source] = position
+        if changed:
+            seconds = round(time.monotonic() - started, 3)
+            log.debug("checkpointed", partition=unit.number, customers=len(changed), seconds=seconds)
 
     async def _log(self, number: int, changed: Iterable[tuple[bytes, bytes]]) -> int:
         """Write to the changelog; returns the offset after it, once it is acknowledged."""

@@ -103,8 +103,13 @@ class Watchdog:
             seen = Signs({**signs.places, "the event loop": self._ticks}, signs.ended)
             verdict = self._watch.look(seen, time.monotonic())
             if verdict is not None:
+                threads, tasks = self._stacks()
                 log.error(
-                    "stuck", reason=verdict, hint="the stacks follow; the worker ends", **self._stacks()
+                    "stuck",
+                    reason=verdict,
+                    hint="the stacks follow; the worker ends",
+                    threads=threads,
+                    tasks=tasks,
                 )
                 sys.stderr.flush()
                 os._exit(EXIT_STUCK)
@@ -112,7 +117,7 @@ class Watchdog:
     def _tick(self) -> None:
         self._ticks += 1
 
-    def _stacks(self) -> dict[str, object]:
+    def _stacks(self) -> tuple[dict[str, list[str]], list[list[str]]]:
         """Where all threads and tasks are: files, lines and functions, no values."""
         names = {thread.ident: thread.name for thread in threading.enumerate()}
         threads = {
@@ -123,7 +128,7 @@ class Watchdog:
             _lines((frame, frame.f_lineno) for frame in task.get_stack())
             for task in asyncio.all_tasks(self._loop)
         ]
-        return {"threads": threads, "tasks": tasks}
+        return threads, tasks
 
 
 def _lines(frames: object) -> list[str]:

@@ -17,7 +17,10 @@ import stream
 
 # From low to high. A module that is not here is a module whose place nobody has thought about.
 LAYERS: dict[str, set[str]] = {
-    "words": {"__init__", "codes", "errors", "structs", "hints", "clock", "settings", "metrics", "logs"},
+    "words": {
+        *("__init__", "codes", "errors", "structs", "hints", "clock", "settings", "metrics", "logs"),
+        *("logfields", "loglimits", "tracebacks"),
+    },
     "rules": {
         *("rulefiles", "durations", "cel", "expression", "conditions", "testcases"),
         *("compiler", "program", "atoms", "content", "keys", "schema"),
@@ -45,7 +48,7 @@ LAYERS: dict[str, set[str]] = {
         ),
         *("broker", "health", "topology", "ranges", "topicids", "marks", "recall", "takeover", "unit"),
         "rawrecords",
-        *("lease", "membership", "failures", "watchdog"),
+        *("lease", "membership", "failures", "watchdog", "verbosity"),
     },
     "hands": {
         "cli",
