@@ -47,7 +47,7 @@ LAYERS: dict[str, set[str]] = {
             "app",
         ),
         *("broker", "health", "topology", "ranges", "topicids", "marks", "recall", "takeover", "unit"),
-        "rawrecords",
+        *("rawrecords", "clusterapi", "clusterfacts", "topicplan"),
         *("lease", "membership", "failures", "watchdog", "verbosity"),
     },
     "hands": {
@@ -59,6 +59,8 @@ LAYERS: dict[str, set[str]] = {
         "backtest",
         "ruletest",
         "demo",
+        "doctor",
+        *("topics", "topicformat"),
         "__main__",
     },
 }
