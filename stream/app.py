@@ -38,6 +38,7 @@ from stream.table import CustomerTable, Tables
 from stream.takeover import Takeover
 from stream.topology import Topology, settle
 from stream.tracebacks import text_of
+from stream.tracing import tracing
 from stream.transport import Consumer
 from stream.verbosity import Verbosity
 from stream.watchdog import Signs, Watchdog
@@ -121,6 +122,7 @@ class StreamApp(faust.App):
         self.stored = StoredPartitions(stores)
         self.table = CustomerTable(self, partitions=topology.partitions)
         self.outbox = Outbox(settings, self.lease, self.fail)
+        self.tracing = tracing(settings)
         self.reader = ChangelogReader(settings, topology.changelog, self.stored, metrics.set_recovery)
         self.lane = Lane(
             rules=rules,
@@ -135,6 +137,7 @@ class StreamApp(faust.App):
             clock=Clock(wall_ms, by_event_time=settings.clock == "event"),
             lease=self.lease,
             interval=settings.commit_interval,
+            tracing=self.tracing,
         )
         self.tables.add(self.table)
         self.on_partitions_revoked.connect(self._give_up_partitions)
@@ -270,6 +273,8 @@ async def run(settings: Settings) -> int:
         await app.outbox.stop(STOP_DEADLINE_S)
         app.stored.close()
         watchdog.stop()
+        if app.tracing is not None:
+            await asyncio.to_thread(app.tracing.stop)
 
 
 async def _live(app: StreamApp) -> None:

@@ -47,7 +47,7 @@ LAYERS: dict[str, set[str]] = {
             "app",
         ),
         *("broker", "health", "topology", "ranges", "topicids", "marks", "recall", "takeover", "unit"),
-        *("rawrecords", "clusterapi", "clusterfacts", "topicplan"),
+        *("rawrecords", "clusterapi", "clusterfacts", "topicplan", "tracing"),
         *("lease", "membership", "failures", "watchdog", "verbosity"),
     },
     "hands": {
