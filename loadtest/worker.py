@@ -42,7 +42,7 @@ class Worker:
     def __init__(self, directory: Path, rules: Path, app_id: str, settings: Mapping[str, str]) -> None:
         self.app_id = app_id
         self._log = directory / f"{app_id}.log"
-        self._port = _free_port()
+        self.port = _free_port()
         environment = os.environ | {
             "PYTHONPATH": os.pathsep.join(filter(None, (str(PROJECT), os.environ.get("PYTHONPATH")))),
             "TMPDIR": str(directory),  # what a killed worker leaves behind goes with the directory
@@ -50,7 +50,7 @@ class Worker:
             "STREAM_RULES": str(rules),
             "STREAM_CLOCK": "event",
             "STREAM_HTTP_HOST": "127.0.0.1",
-            "STREAM_HTTP_PORT": str(self._port),
+            "STREAM_HTTP_PORT": str(self.port),
             **settings,
         }
         with self._log.open("wb") as log:
@@ -132,7 +132,7 @@ class Worker:
         raise StreamError("this kernel does not tell a process's peak memory (VmHWM)")
 
     def _get(self, path: str) -> tuple[int, str] | None:
-        connection = http.client.HTTPConnection("127.0.0.1", self._port, timeout=HTTP_SECONDS)
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=HTTP_SECONDS)
         try:
             connection.request("GET", path)
             response = connection.getresponse()
