@@ -21,7 +21,7 @@ WITHHELD = "(message withheld)"
 def text_of(error: BaseException) -> str:
     """What of an exception's message may be shown; empty where it has none."""
     if isinstance(error, StreamError):
-        return error.message
+        return str(error)
     if isinstance(error, OSError) and error.strerror:
         return error.strerror
     return WITHHELD if error.args else ""

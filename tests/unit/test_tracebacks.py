@@ -93,7 +93,10 @@ def test_the_systems_reasons_are_said() -> None:
 
 def test_what_has_no_message_is_told_by_its_name() -> None:
     assert headline(asyncio.CancelledError()) == "asyncio.exceptions.CancelledError"
-    assert headline(StreamError("why", hint="what to do")) == "stream.errors.StreamError: why"
+    assert (
+        headline(StreamError("why", hint="what to do"))
+        == "stream.errors.StreamError: why\n  hint: what to do"
+    )
 
 
 def test_members_of_groups_are_all_there() -> None:
