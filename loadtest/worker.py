@@ -9,7 +9,7 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -21,6 +21,7 @@ from stream.errors import StreamError
 PROJECT = Path(__file__).resolve().parent.parent
 TICKS_PER_SECOND = os.sysconf("SC_CLK_TCK")
 STOP_SECONDS = 30
+COMMAND = (sys.executable, "-m", "stream", "worker")
 HTTP_SECONDS = 10
 LOG_LINES = 15
 
@@ -39,7 +40,14 @@ class Worker:
     `directory` takes the log and is its working directory, so that no `.env` file of somebody's is read.
     """
 
-    def __init__(self, directory: Path, rules: Path, app_id: str, settings: Mapping[str, str]) -> None:
+    def __init__(
+        self,
+        directory: Path,
+        rules: Path,
+        app_id: str,
+        settings: Mapping[str, str],
+        command: Sequence[str] = COMMAND,
+    ) -> None:
         self.app_id = app_id
         self._log = directory / f"{app_id}.log"
         self.port = _free_port()
@@ -55,7 +63,7 @@ class Worker:
         }
         with self._log.open("wb") as log:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "stream", "worker"],
+                command,
                 cwd=directory,
                 env=environment,
                 stdin=subprocess.DEVNULL,

@@ -26,6 +26,7 @@ from prometheus_client.core import HistogramMetricFamily
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
 from prometheus_client.registry import Collector
 
+from stream.decisiontally import DecisionTally
 from stream.structs import Result, Trigger
 
 CONTENT_TYPE = CONTENT_TYPE_PLAIN_0_0_4
@@ -127,6 +128,7 @@ class Metrics:
         self._recovering: dict[int, int] = {}
         self._following: dict[int, int] = {}
         self._timer_states = {"open"}
+        self._judged = DecisionTally()
 
         self._events = self._counter("stream_events", "Events applied.", "source")
         self._event_errors = self._counter(
@@ -216,22 +218,17 @@ class Metrics:
             for labels, count in Tally((each.source, each.reason) for each in result.dead_letters).items():
                 self._dead_letters.labels(*labels).inc(count)
         if result.decisions:
-            judged = Tally((each.rule, each.outcome, each.reason or "") for each in result.decisions)
-            for (rule, outcome, reason), count in judged.items():
-                if outcome != "deferred":  # it is judged again, and counted then
-                    self._matches.labels(rule).inc(count)
-                self._decisions.labels(rule, outcome, reason).inc(count)
+            self._judged.add(result.decisions)
         self._batch_seconds.observe((seconds,))
         self._batch_events.observe((sum(result.events.values()),))
 
     def observe_sent(self, triggers: Sequence[Trigger], sent_at: int) -> None:
         """Triggers handed to Kafka at `sent_at`, milliseconds of the wall clock."""
-        for channel, count in Tally(each.decision.channel or "" for each in triggers).items():
-            self._triggers.labels(channel).inc(count)
+        for channel, count in Tally([each.decision.channel for each in triggers]).items():
+            self._triggers.labels(channel or "").inc(count)
         # A record's timestamp may be ahead of our clock: another machine wrote it.
-        self._latency.observe(
-            max(sent_at - each.appended_at, 0) / 1000 for each in triggers if not each.decision.timed
-        )
+        waits = [sent_at - each.appended_at for each in triggers if not each.decision.timed]
+        self._latency.observe([wait / 1000 if wait > 0 else 0 for wait in waits])
 
     def set_lag(self, topic: str, partition: int, records: int) -> None:
         self._lag.labels(topic, str(partition)).set(records)
@@ -272,8 +269,15 @@ class Metrics:
     def count_reload_failure(self) -> None:
         self._reload_failures.inc()
 
+    def _count_judged(self) -> None:
+        for (rule, _, outcome, reason), count in self._judged.take().items():
+            if outcome != "deferred":  # it is judged again, and counted then
+                self._matches.labels(rule).inc(count)
+            self._decisions.labels(rule, outcome, reason or "").inc(count)
+
     def exposition(self) -> bytes:
-        """All of it in Prometheus' text format; of the type `CONTENT_TYPE`."""
+        """All of it in Prometheus' text format; of the type `CONTENT_TYPE`. In any thread."""
+        self._count_judged()
         return generate_latest(self.registry)
 
     def _sum_up(self) -> None:

@@ -19,7 +19,7 @@ import stream
 LAYERS: dict[str, set[str]] = {
     "words": {
         *("__init__", "codes", "errors", "structs", "hints", "clock", "settings", "metrics", "logs"),
-        *("logfields", "loglimits", "tracebacks"),
+        *("decisiontally", "logfields", "loglimits", "tracebacks"),
     },
     "rules": {
         *("rulefiles", "durations", "cel", "expression", "conditions", "testcases"),
