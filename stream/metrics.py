@@ -8,7 +8,7 @@ thread at any time; what is recorded comes from one thread.
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections import Counter as Tally
+from collections import Counter as Counts
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from threading import Lock
@@ -26,8 +26,8 @@ from prometheus_client.core import HistogramMetricFamily
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
 from prometheus_client.registry import Collector
 
-from stream.decisiontally import DecisionTally
 from stream.structs import Result, Trigger
+from stream.tallies import Later, Tally
 
 CONTENT_TYPE = CONTENT_TYPE_PLAIN_0_0_4
 
@@ -128,7 +128,9 @@ class Metrics:
         self._recovering: dict[int, int] = {}
         self._following: dict[int, int] = {}
         self._timer_states = {"open"}
-        self._judged = DecisionTally()
+        self._batches = Later(self._count_batches)
+        self._sent = Later(self._count_sent)
+        self._judged = Tally()
 
         self._events = self._counter("stream_events", "Events applied.", "source")
         self._event_errors = self._counter(
@@ -208,27 +210,41 @@ class Metrics:
 
     def observe_batch(self, result: Result, seconds: float) -> None:
         """One call of the engine and the seconds that it took."""
-        for source, count in result.events.items():
-            self._events.labels(source).inc(count)
-        for (source, reason), count in result.errors.items():
-            self._event_errors.labels(source, reason).inc(count)
-        if result.repeats:
-            self._repeats.inc(result.repeats)
+        self._batches.note((result, seconds))
         if result.dead_letters:
-            for labels, count in Tally((each.source, each.reason) for each in result.dead_letters).items():
-                self._dead_letters.labels(*labels).inc(count)
-        if result.decisions:
-            self._judged.add(result.decisions)
-        self._batch_seconds.observe((seconds,))
-        self._batch_events.observe((sum(result.events.values()),))
+            self._batches.settle()  # they can be large
 
     def observe_sent(self, triggers: Sequence[Trigger], sent_at: int) -> None:
         """Triggers handed to Kafka at `sent_at`, milliseconds of the wall clock."""
-        for channel, count in Tally([each.decision.channel for each in triggers]).items():
+        self._sent.note((triggers, sent_at))
+
+    def _count_batches(self, batches: Sequence[tuple[Result, float]]) -> None:
+        events: Counts[str] = Counts()
+        for result, _ in batches:
+            for source, count in result.events.items():
+                events[source] += count
+            for (source, reason), count in result.errors.items():
+                self._event_errors.labels(source, reason).inc(count)
+            if result.repeats:
+                self._repeats.inc(result.repeats)
+            for letter in result.dead_letters:
+                self._dead_letters.labels(letter.source, letter.reason).inc()
+            self._judged.add(result.decisions)
+        for source, count in events.items():
+            self._events.labels(source).inc(count)
+        self._batch_seconds.observe([seconds for _, seconds in batches])
+        self._batch_events.observe([sum(result.events.values()) for result, _ in batches])
+
+    def _count_sent(self, parcels: Sequence[tuple[Sequence[Trigger], int]]) -> None:
+        channels: Counts[str | None] = Counts()
+        waits: list[float] = []
+        for triggers, sent_at in parcels:
+            channels.update([each.decision.channel for each in triggers])
+            waits += [(sent_at - each.appended_at) / 1000 for each in triggers if not each.decision.timed]
+        for channel, count in channels.items():
             self._triggers.labels(channel or "").inc(count)
         # A record's timestamp may be ahead of our clock: another machine wrote it.
-        waits = [sent_at - each.appended_at for each in triggers if not each.decision.timed]
-        self._latency.observe([wait / 1000 if wait > 0 else 0 for wait in waits])
+        self._latency.observe([max(0, wait) for wait in waits])
 
     def set_lag(self, topic: str, partition: int, records: int) -> None:
         self._lag.labels(topic, str(partition)).set(records)
@@ -270,6 +286,7 @@ class Metrics:
         self._reload_failures.inc()
 
     def _count_judged(self) -> None:
+        """In any thread: counters may be increased by several."""
         for (rule, _, outcome, reason), count in self._judged.take().items():
             if outcome != "deferred":  # it is judged again, and counted then
                 self._matches.labels(rule).inc(count)
@@ -277,6 +294,8 @@ class Metrics:
 
     def exposition(self) -> bytes:
         """All of it in Prometheus' text format; of the type `CONTENT_TYPE`. In any thread."""
+        self._batches.settle()
+        self._sent.settle()
         self._count_judged()
         return generate_latest(self.registry)
 

@@ -19,7 +19,7 @@ import stream
 LAYERS: dict[str, set[str]] = {
     "words": {
         *("__init__", "codes", "errors", "structs", "hints", "clock", "settings", "metrics", "logs"),
-        *("decisiontally", "logfields", "loglimits", "tracebacks"),
+        *("tallies", "logfields", "loglimits", "tracebacks"),
     },
     "rules": {
         *("rulefiles", "durations", "cel", "expression", "conditions", "testcases"),
