@@ -1,18 +1,12 @@
 """What telemetry costs: `python -m loadtest.telemetry`.
 
-Two measures, each with telemetry on and off in the same run, taking turns:
-
-    steps     the lane's own steps without Kafka (engine, wire records, and the metrics of each), in one
-    process,
-              every other lot of 500 records with metrics: CPU time of the thread. Exact to tenths of a per
-              cent.
-    workers   real workers on a real Kafka, scraped as `loadtest.bench` does: `stream worker` and one that
-    says
-              nothing (`untold`): CPU-s per 100k events of the process. Has start-up in it, and the machine's
-              noise.
-
-To the first is added what does not come per lot: one `/metrics` and fifteen rounds of gauges in fifteen
-seconds.
+steps     the lane's steps without Kafka, in one process: engine, wire records, and then the metrics of
+          each, told apart by the thread's CPU time, lot after lot of 500 records
+turns     the same, every other lot without metrics, then exchanged: what lots with metrics take longer;
+          and the same with no metrics at all, which should be nothing: so far are the turns to be trusted
+always    one `/metrics` in fifteen seconds, and the gauges once a second
+workers   real workers on a real Kafka, taking turns: `stream worker`, and one that says nothing
+          (`untold`); CPU-s per 100k events, without start-up. Of that, what steps and scrapes take.
 """
 
 from __future__ import annotations
@@ -39,7 +33,7 @@ from stream.metrics import Metrics, PartitionFigures
 from stream.program import RuleSet
 from stream.records import Origin, decision_record, trigger_record
 from stream.settings import load
-from stream.structs import Batch, Result
+from stream.structs import Batch, Result, Trigger
 
 SILENT = (sys.executable, "-m", "loadtest.untold", "worker")
 SCRAPE_S = 15.0
@@ -55,7 +49,7 @@ def _step(batch: Batch, rules: RuleSet, state: PartitionState, clock: Clock, ori
 
 
 def steps(rules: RuleSet, lots: Sequence[Batch]) -> tuple[float, float, Metrics]:
-    """(CPU seconds per lot without metrics, share that metrics add) and the metrics."""
+    """(CPU seconds of an event without metrics, share that metrics add) and the metrics."""
     metrics = Metrics()
     sources = [source.name for source in rules.sources]
     metrics.declare(
@@ -76,20 +70,30 @@ def steps(rules: RuleSet, lots: Sequence[Batch]) -> tuple[float, float, Metrics]
             telling += time.thread_time() - done
             work += done - began
             more, batch = result.more, replace(batch, records={})
-    return work / len(lots), telling / work, metrics
+    events = sum(len(records) for lot in lots for records in lot.records.values())
+    return work / events, telling / work, metrics
 
 
-def alternating(rules: RuleSet, lots: Sequence[Batch]) -> float:
+class Untold(Metrics):
+    """Counts nothing."""
+
+    def observe_batch(self, result: Result, seconds: float) -> None:
+        pass
+
+    def observe_sent(self, triggers: Sequence[Trigger], sent_at: int) -> None:
+        pass
+
+
+def alternating(rules: RuleSet, lots: Sequence[Batch], metrics: type[Metrics] = Metrics) -> float:
     """What lots with metrics take longer than those without, as a share; they come in turns, and then once
     more with the turns exchanged, since odd lots are not even ones.
     """
-    (even_told, odd), (even, odd_told) = (_turns(rules, lots, told) for told in (0, 1))
+    (even_told, odd), (even, odd_told) = (_turns(rules, lots, told, metrics()) for told in (0, 1))
     return float((even_told / odd * odd_told / even) ** 0.5) - 1
 
 
-def _turns(rules: RuleSet, lots: Sequence[Batch], told: int) -> tuple[float, float]:
+def _turns(rules: RuleSet, lots: Sequence[Batch], told: int, metrics: Metrics) -> tuple[float, float]:
     """CPU seconds of even and odd lots; those whose number is `told` by turns have metrics."""
-    metrics = Metrics()
     state, clock = PartitionState(rules), Clock(wall=lambda: FAR, by_event_time=True)
     origin = Origin("app", 0, rules.revision, {source.name: source.topic for source in rules.sources})
     taken = [0.0, 0.0]  # even, odd
@@ -132,7 +136,8 @@ async def workers(events: int, rounds: int) -> dict[str, list[float]]:
             for name, command in (("on", COMMAND), ("off", SILENT)):
                 session.command = command
                 (done,) = await session.run("wide", 1, events, 1, [rules], reuse=True)
-                found[name].append(done.cpu_seconds_per_100k)
+                working = done.cpu_seconds - done.startup_cpu_seconds
+                found[name].append(working / done.events * 100_000)
     return found
 
 
@@ -144,19 +149,25 @@ def main() -> None:
     given = parser.parse_args()
     rules = compile_rules(dict(ref_rules(500)))
     lots = list(batches(wide(events=given.events)))
-    shares, turns = [], []
+    costs = []
     for _ in range(given.rounds):
         seconds, share, metrics = steps(rules, lots)
-        shares.append(share)
-        turns.append(alternating(rules, lots))
-        print(f"{seconds * 1000:.2f} ms a lot; metrics take {share:.2%} of it, by turns {turns[-1]:+.2%}")
+        costs.append(seconds * share)
+        turns, nothing = alternating(rules, lots), alternating(rules, lots, Untold)
+        print(
+            f"{seconds * 1e6:.2f} µs an event, metrics {seconds * share * 1e6:.3f} µs: {share:.2%}; "
+            f"by turns {turns:+.2%}, with none {nothing:+.2%}"
+        )
     always = standing(metrics)
-    print(f"scrapes and gauges: {always:.3%} of a core, whatever the load")
-    print(f"in all: {min(shares) + always:.2%} / {median(shares) + always:.2%} / {max(shares) + always:.2%}")
+    print(f"scrapes and gauges: {always:.2%} of a core, whatever the load")
     if given.workers:
-        for name, taken in asyncio.run(workers(given.events, given.workers)).items():
+        found = asyncio.run(workers(given.events, given.workers))
+        for name, taken in found.items():
             spread = f"{min(taken):.3f} / {median(taken):.3f} / {max(taken):.3f}"
             print(f"telemetry {name}: {spread} CPU-s per 100k events")
+        shares = [cost * 100_000 / median(found["on"]) + always for cost in costs]
+        spread = f"{min(shares):.2%} / {median(shares):.2%} / {max(shares):.2%}"
+        print(f"telemetry, scrapes and gauges, of a worker's time: {spread}")
 
 
 if __name__ == "__main__":
