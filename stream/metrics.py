@@ -11,6 +11,7 @@ from bisect import bisect_left
 from collections import Counter as Counts
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from threading import Lock
 
 from prometheus_client import (
@@ -229,7 +230,7 @@ class Metrics:
                 self._repeats.inc(result.repeats)
             for letter in result.dead_letters:
                 self._dead_letters.labels(letter.source, letter.reason).inc()
-            self._judged.add(result.decisions)
+        self._judged.add(chain.from_iterable([result.decisions for result, _ in batches]))
         for source, count in events.items():
             self._events.labels(source).inc(count)
         self._batch_seconds.observe([seconds for _, seconds in batches])

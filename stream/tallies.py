@@ -20,7 +20,7 @@ from typing import Generic, TypeVar
 from stream.structs import Decision
 
 T = TypeVar("T")
-AT_ONCE = 32
+AT_ONCE = 64
 
 Judged = tuple[str, str | None, str, str | None]  # rule, channel, outcome, reason
 judged = itemgetter(*(Decision._fields.index(name) for name in ("rule", "channel", "outcome", "reason")))

@@ -115,10 +115,6 @@ def _fail_over_a_record() -> None:
     lane.process = _over_a_record  # type: ignore[assignment]
 
 
-def _start_a_task_over_a_record(_: Lane) -> None:
-    asyncio.ensure_future(_over_a_record_soon())  # noqa: RUF006 - that nobody keeps it is the fault
-
-
 def _fail_at_the_start() -> None:
     app.settle = _over_a_record_soon  # type: ignore[assignment]
 
@@ -134,7 +130,6 @@ KINDS: dict[str, Callable[[], None]] = {
     "task-fails": _after_open(_start_a_task),
     "callback-fails": _after_open(_raise),
     "record-fails": _fail_over_a_record,
-    "task-fails-on-a-record": _after_open(_start_a_task_over_a_record),
     "thread-fails-on-a-record": _after_open(lambda _: threading.Thread(target=_over_a_record).start()),
     "start-fails": _fail_at_the_start,
     "thread-fails": _after_open(lambda _: threading.Thread(target=_raise).start()),

@@ -136,7 +136,7 @@ def test_a_worker_says_nothing_of_its_customers(crowd: Shop) -> None:
         assert hits(said(again)) == []
 
 
-@pytest.mark.parametrize("kind", ["record-fails", "task-fails-on-a-record", "thread-fails-on-a-record"])
+@pytest.mark.parametrize("kind", ["record-fails", "thread-fails-on-a-record"])
 def test_a_worker_that_dies_over_a_record_does_not_say_whose_it_was(crowd: Shop, kind: str) -> None:
     command: Sequence[str] = (sys.executable, "-m", "tests.integration.broken", kind, "worker")
     with crowd.worker(command=command) as worker:

@@ -101,15 +101,6 @@ def test_a_traced_click_leads_to_a_linked_span(shop: Shop, receiver: Receiver) -
     assert receiver.services == {shop.prefix}
 
 
-def test_off_by_default(shop: Shop, receiver: Receiver) -> None:
-    produce(shop.bootstrap, shop.clicks, [click(shop, 0, "01")])
-    with shop.worker() as worker:
-        worker.until_caught_up(shop.sources)
-        assert worker.stop() == 0
-    assert traceparents(shop)["c0"][1] is None
-    assert receiver.spans == []
-
-
 def test_a_receiver_that_is_away_holds_nothing_up(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", "http://127.0.0.1:1")
     produce(shop.bootstrap, shop.clicks, [click(shop, n, "01") for n in range(4)])
