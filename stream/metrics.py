@@ -69,6 +69,8 @@ BATCH_SECONDS_BUCKETS = (
 )
 BATCH_EVENTS_BUCKETS = (1, 2, 5, 10, 25, 50, 100, 250, 500, 1000, 2500, 5000, 10000)
 
+MANY = 100  # decisions of one batch that are not kept in memory to be counted with others
+
 
 class BatchHistogram(Collector):
     """A classic histogram that takes many values at once.
@@ -212,12 +214,14 @@ class Metrics:
     def observe_batch(self, result: Result, seconds: float) -> None:
         """One call of the engine and the seconds that it took."""
         self._batches.note((result, seconds))
-        if result.dead_letters:
+        if result.dead_letters or len(result.decisions) > MANY:
             self._batches.settle()  # they can be large
 
     def observe_sent(self, triggers: Sequence[Trigger], sent_at: int) -> None:
         """Triggers handed to Kafka at `sent_at`, milliseconds of the wall clock."""
         self._sent.note((triggers, sent_at))
+        if len(triggers) > MANY:
+            self._sent.settle()
 
     def _count_batches(self, batches: Sequence[tuple[Result, float]]) -> None:
         events: Counts[str] = Counts()
