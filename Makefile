@@ -10,7 +10,7 @@ SOURCES := $(wildcard stream/*.pyx stream/*.pxd) setup.py pyproject.toml
 	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[broker,dev]'
 	touch $@
 
-.PHONY: setup demo test lint types unit integration faults debug asan fuzz bench micro clean
+.PHONY: setup demo test lint types unit integration faults debug asan fuzz bench micro chart clean
 
 # Set up only.
 setup: .venv/installed
@@ -80,6 +80,11 @@ bench: setup
 # The engine's parts under pyperf: minutes. Compare two files with `python -m pyperf compare_to`.
 micro: setup
 	$(BIN)/python -m loadtest.micro.suite --fast
+
+# Image and chart: render the kustomize base anew, then lint, render, validate. Its first run fetches and builds tools.
+chart: setup
+	$(BIN)/python -m tests.deploy.kustomize
+	$(BIN)/pytest tests/deploy
 
 # Remove what was built or installed here.
 clean:

@@ -16,7 +16,7 @@ capabilities: {drop: [ALL]}
 
 {{/* The settings, as environment variables; secrets only by the names of their files. */}}
 {{- define "stream.env" -}}
-{{- $kafka := include "stream.kafka" . | fromYaml }}
+{{- $kafka := include "stream.kafka" . | fromYaml -}}
 - {name: STREAM_BROKER, value: {{ $kafka.bootstrap | quote }}}
 - {name: STREAM_APP_ID, value: {{ .Values.appId | quote }}}
 - {name: STREAM_RULES, value: {{ include "stream.rulesPath" . | quote }}}
@@ -51,7 +51,7 @@ capabilities: {drop: [ALL]}
 
 {{/* No mount has a subPath: Kubernetes would never update it, and rules are reloaded from here. */}}
 {{- define "stream.mounts" -}}
-{{- $kafka := include "stream.kafka" . | fromYaml }}
+{{- $kafka := include "stream.kafka" . | fromYaml -}}
 - {name: rules, mountPath: /rules, readOnly: true}
 - {name: tmp, mountPath: /tmp}
 - {name: data, mountPath: /var/lib/stream}
@@ -64,7 +64,7 @@ capabilities: {drop: [ALL]}
 {{- end }}
 
 {{- define "stream.volumes" -}}
-{{- $kafka := include "stream.kafka" . | fromYaml }}
+{{- $kafka := include "stream.kafka" . | fromYaml -}}
 - name: rules
 {{- if eq .Values.rules.source "git" }}
   emptyDir: {sizeLimit: 256Mi}
@@ -104,7 +104,7 @@ capabilities: {drop: [ALL]}
 {{/* git-sync, started before the worker and kept beside it (restartPolicy: Always): the worker begins when the
      first checkout is there. `watch` false: checked out once, for `helm test`. */}}
 {{- define "stream.gitSync" -}}
-{{- $git := .root.Values.rules.git }}
+{{- $git := .root.Values.rules.git -}}
 - name: git-sync
   image: {{ include "stream.image" (dict "image" $git.image "tag" $git.image.tag) }}
   args:
