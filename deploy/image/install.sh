@@ -10,7 +10,8 @@ python3 -m pip --python "$target/bin/python" install --quiet --no-index --find-l
 # CycloneDX, by a tool that has an environment of its own: nothing of it stays.
 tool=$(mktemp -d)
 trap 'rm -rf "$tool"' EXIT
-python3 -m venv "$tool"
-"$tool/bin/python" -m pip install --quiet --no-deps --require-hashes --requirement "$here/sbom-requirements.txt"
+python3 -m venv --without-pip "$tool"
+python3 -m pip --python "$tool/bin/python" install --quiet --no-compile --no-deps --require-hashes \
+    --requirement "$here/sbom-requirements.txt"
 "$tool/bin/cyclonedx-py" environment --output-reproducible --output-format JSON \
     --output-file "$target/sbom.cdx.json" "$target/bin/python"

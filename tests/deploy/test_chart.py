@@ -19,7 +19,7 @@ import pytest
 import yaml
 
 from stream.app import STOP_DEADLINE_S
-from stream.check import check_rules
+from stream.compiler import check_rules
 from stream.settings import load
 from stream.topology import outputs
 from tests.deploy import helm

@@ -1,7 +1,7 @@
 """The image, without a container engine: the Dockerfile only calls scripts, and the same scripts run here.
 
-What is compiled already is not compiled again: the copy of the sources that `build.sh` gets has this tree's C
-files and extensions where setuptools looks for its own, and it takes them if they are newer than the sources.
+What is compiled already is not compiled again, which would take two minutes: the copy of the sources that
+`build.sh` gets has this tree's C files and extensions where setuptools looks for its own.
 """
 
 from __future__ import annotations
@@ -14,8 +14,9 @@ import shutil
 import subprocess
 import sys
 import sysconfig
+import time
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from importlib.metadata import Distribution, distributions
 from pathlib import Path
@@ -25,13 +26,21 @@ import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-from tests.kafka import consume_all, create_topics, eventually, produce
+from tests.kafka import consume_all, create_topics, produce
 from tests.worker import Worker
 
 ROOT = Path(__file__).parents[2]
 SCRIPTS = ROOT / "deploy" / "image"
 DOCKERFILE = ROOT / "deploy" / "Dockerfile"
 USER = 10001
+# Root without its capabilities may write what permissions say and no more: as in the chart, as anybody else.
+WITHOUT_CAPABILITIES = ["setpriv", "--bounding-set=-all", "--inh-caps=-all"] if os.getuid() == 0 else []
+RULES = """
+sources: {shop: {topic: PREFIX-shop, event: event, customer: customer_id, id: event_id}}
+channels: {web: {topic: PREFIX-web, consent: none}}
+rules:
+  welcome: {on: login, send: {channel: web, content: {banner: Hello}}}
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,12 +63,14 @@ class Image:
         return {canonicalize_name(each.name): each for each in distributions(path=[str(packages)])}
 
 
-def script(name: str, *arguments: object, **variables: str) -> subprocess.CompletedProcess[str]:
+def script(
+    name: str, *arguments: object, within: Sequence[str] = (), **variables: str
+) -> subprocess.CompletedProcess[str]:
     """Run a step of the Dockerfile's."""
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     quiet = {"PIP_DISABLE_PIP_VERSION_CHECK": "1", "PIP_ROOT_USER_ACTION": "ignore"}
     env = os.environ | quiet | {"PATH": path} | variables
-    command = ["sh", str(SCRIPTS / name), *map(str, arguments)]
+    command = [*within, "sh", str(SCRIPTS / name), *map(str, arguments)]
     done = subprocess.run(command, capture_output=True, text=True, env=env, cwd="/", check=False)
     assert done.returncode == 0, f"{name}\n{done.stdout}{done.stderr}"
     return done
@@ -81,10 +92,12 @@ def copy_sources(target: Path) -> Path:
     version = f"{sys.version_info[0]}{sys.version_info[1]}"
     built = target / "build" / f"lib.{sysconfig.get_platform()}-cpython-{version}" / "stream"
     built.mkdir(parents=True)
+    # Newer than all that they are made of, to which Cython's own files belong, and those are fetched anew.
+    later = time.time() + 3600
     for path in (ROOT / "stream").glob("_*.c"):
-        shutil.copy2(path, target / "stream")
+        os.utime(shutil.copy(path, target / "stream"), (later, later))
     for path in (ROOT / "stream").glob("_*.so"):
-        shutil.copy2(path, built)
+        os.utime(shutil.copy(path, built), (later + 1, later + 1))
     return target
 
 
@@ -98,7 +111,16 @@ def image() -> Iterator[Image]:
         script("build.sh", copy_sources(folder / "source"), found.wheels)
         # From here on nothing may be compiled.
         script("install.sh", found.wheels, found.environment, CC="/bin/false", CXX="/bin/false")
+        open_for(found.environment, 0o555)
         yield found
+        open_for(found.environment, 0o755)
+
+
+def open_for(folder: Path, mode: int) -> None:
+    """All files and folders below `folder`: 0o555 is read only, as the image's file system is."""
+    for path in (folder, *folder.rglob("*")):
+        if not path.is_symlink():
+            path.chmod(mode)
 
 
 def pinned(name: str = "requirements.txt") -> dict[str, str]:
@@ -134,7 +156,7 @@ def test_nothing_is_inside_but_what_is_pinned(image: Image) -> None:
     versions = {name: each.version for name, each in image.installed.items()}
     assert versions.pop("stream-triggers")
     assert versions == pinned()
-    assert not list(image.environment.rglob("pip*"))
+    assert not [path for name in ("pip", "pip3", "ensurepip") for path in image.environment.rglob(name)]
 
 
 def test_the_bill_of_materials_has_it_all(image: Image) -> None:
@@ -149,17 +171,51 @@ def test_the_bill_of_materials_has_it_all(image: Image) -> None:
 
 def test_the_check_passes(image: Image) -> None:
     """Extensions, commands, rules; and nothing that its user may write."""
-    script("check.sh", image.environment)
+    script("check.sh", image.environment, within=WITHOUT_CAPABILITIES)
 
 
 def test_the_check_sees_a_lost_extension(image: Image, tmp_path: Path) -> None:
     (extension,) = image.environment.glob("lib/python3.11/site-packages/stream/_index.*.so")
+    extension.parent.chmod(0o755)
     kept = shutil.move(extension, tmp_path)
+    extension.parent.chmod(0o555)
     try:
         with pytest.raises(AssertionError, match="_index"):
-            script("check.sh", image.environment)
+            script("check.sh", image.environment, within=WITHOUT_CAPABILITIES)
     finally:
+        extension.parent.chmod(0o755)
         shutil.move(kept, extension)
+        extension.parent.chmod(0o555)
+
+
+def test_a_worker_needs_no_place_to_write_but_its_data(image: Image, kafka: str, prefix: str) -> None:
+    """As in the chart: no capabilities, no home, all read only but the data folder and /tmp; RocksDB."""
+    folder = image.folder / prefix
+    for name in ("rules", "data", "tmp", "closed"):
+        (folder / name).mkdir(parents=True)
+    (folder / "closed").chmod(0o555)
+    (folder / "rules" / "shop.yaml").write_text(RULES.replace("PREFIX", prefix))
+    create_topics(kafka, {f"{prefix}-shop": 2, f"{prefix}-web": 2})
+    event = {"event": "login", "customer_id": "c1", "event_id": "e1"}
+    produce(kafka, f"{prefix}-shop", [(0, b"c1", json.dumps(event).encode(), None, ())])
+    moved = f'cd {folder}/closed && HOME={folder}/closed TMPDIR={folder}/tmp exec "$@"'
+    program = [str(image.environment / "bin" / "stream"), "worker"]
+    worker = Worker(
+        kafka,
+        prefix,
+        folder / "rules",
+        image.folder / f"{prefix}.log",
+        ["sh", "-c", moved, "sh", *WITHOUT_CAPABILITIES, *program],
+        store="rocksdb",
+        data_dir=str(folder / "data"),
+        instance_id="stream-0",
+    )
+    with worker:
+        worker.until_ready().until_caught_up([f"{prefix}-shop"])
+        assert worker.stop() == 0, worker.log
+    (record,) = consume_all(kafka, [f"{prefix}-web"])
+    assert json.loads(record.value or b"")["rule"] == "welcome"
+    assert list((folder / "data").rglob("CURRENT")), "the store is where it should be"
 
 
 def base_image(folder: Path) -> Path:
@@ -179,7 +235,6 @@ def base_image(folder: Path) -> Path:
     return folder
 
 
-@pytest.mark.skipif(os.getuid() != 0, reason="gives a folder to another user, which only root may")
 def test_the_base_image_loses_installers_and_gets_a_user(tmp_path: Path) -> None:
     root = base_image(tmp_path)
     script("harden.sh", root)
@@ -230,7 +285,7 @@ def test_the_dockerfile_is_as_it_should_be() -> None:
     last = max(number for number, (word, _) in enumerate(found) if word == "FROM")
     final = found[last:]
     assert ("USER", f"{USER}:{USER}") in final
-    after = final[final.index(("USER", f"{USER}:{USER}")) :]
+    after = final[final.index(("USER", f"{USER}:{USER}")) + 1 :]
     assert not [word for word, _ in after if word in ("USER", "COPY")], "all that comes later is the user's"
     assert [rest for word, rest in final if word == "COPY"] == ["--from=installed /opt/stream /opt/stream"]
     assert ("EXPOSE", "9464") in final
