@@ -10,7 +10,8 @@ SOURCES := $(wildcard stream/*.pyx stream/*.pxd) setup.py pyproject.toml
 	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[broker,dev]'
 	touch $@
 
-.PHONY: setup demo test lint types unit integration faults debug asan fuzz bench micro chart clean
+.PHONY: setup demo test lint types unit integration faults debug asan fuzz bench micro dashboards \
+	dashboards-preview chart clean
 
 # Set up only.
 setup: .venv/installed
@@ -81,10 +82,14 @@ bench: setup
 micro: setup
 	$(BIN)/python -m loadtest.micro.suite --fast
 
-# Image and chart: render the kustomize base anew, then lint, render, validate. Its first run fetches and builds tools.
-chart: setup
-	$(BIN)/python -m tests.deploy.kustomize
-	$(BIN)/pytest tests/deploy
+# Write the dashboards' JSON anew, after a change in deploy/dashboards.
+dashboards: setup
+	$(BIN)/python -m deploy.dashboards
+
+# Run a shop for six minutes (SECONDS) and draw the dashboards: pages in build/dashboards, with a Chromium pictures
+# in docs/images.
+dashboards-preview: dashboards
+	$(BIN)/python -m tests.deploy.preview
 
 # Remove what was built or installed here.
 clean:

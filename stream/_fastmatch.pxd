@@ -35,6 +35,7 @@ cdef class PartitionState:
     cdef int64_t floor              # how far the watermark was, on the clock of the events; -1: nowhere
     cdef public bytes marks         # what the lane keeps with how far the sources are: kept and given out
     cdef public dict told           # (trigger id, at): what was said of it, see Match.told
+    cdef public dict recalled       # (customer, counter): times, see Match.recalled
     cdef bytes reached_taken        # the record of how far the sources are, as last given out or loaded
     # during a call:
     cdef object result, decide
@@ -50,6 +51,7 @@ cdef class PartitionState:
     cdef int64_t now(self, Lane lane) except -1
     cdef int apply(self, Lane lane) except -1
     cdef int merge_profile(self, Lane lane, Customer customer) except -1
+    cdef int replace_context(self, Lane lane, Customer customer) except -1
     cdef int match(self, Lane lane, Plan plan, Customer customer) except -1
     cdef bint holds(self, int predicate, Lane lane) except -1
     cdef bint count_event(self, Update update, Lane lane) except -1

@@ -12,7 +12,8 @@ tables", SPAA 2005, the logarithmic method): each variant scores `share / -ln u`
 the salt `variant:RULE:NAME`; the highest score has the customer. Where shares change, customers move only to
 variants whose share grew more than that of the one they had.
 
-Nothing else enters: no clock, no chance, no other rule. tests/unit/test_arms.py has vectors.
+Nothing else enters: no clock, no chance, no other rule. docs/experiments.md says it to those who work it out
+elsewhere, with vectors. Tested by tests/unit/test_arms.py and test_experiment_vectors.py.
 """
 
 from __future__ import annotations

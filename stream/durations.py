@@ -1,13 +1,21 @@
-"""Durations and rates as rule files write them: `90s`, `1h30m`, `7d`, `4w`; `1 per 7d`. In milliseconds."""
+"""Durations and rates as rule files write them: `90s`, `1h30m`, `7d`, `4w`; `1 per 7d`. In milliseconds.
+
+A rate may also count by the calendar: `3 per calendar day`.
+"""
 
 from __future__ import annotations
 
 import re
 from datetime import UTC, datetime, timedelta
+from typing import Literal, cast, get_args
 
 _UNITS = {"w": 604_800_000, "d": 86_400_000, "h": 3_600_000, "m": 60_000, "s": 1_000}
 _DURATION = re.compile(r"(?=[0-9])" + "".join(f"(?:([0-9]{{1,12}}){unit})?" for unit in _UNITS))
-_RATE = re.compile(r"([0-9]{1,9}) +per +(\S+)")
+Calendar = Literal["day", "week", "month"]
+CALENDARS: tuple[Calendar, ...] = get_args(Calendar)
+Period = int | Calendar  # of a rate: so many milliseconds, or a period of the calendar
+
+_RATE = re.compile(r"([0-9]{1,9}) +per +(?:calendar +)?(\S+)")
 
 MAX_MS = 36_500 * _UNITS["d"]  # a hundred years: sums of times stay far inside 64 bits
 
@@ -39,12 +47,25 @@ def parse_time(text: str) -> int:
     return ms
 
 
-def parse_rate(text: str) -> tuple[int, int]:
-    """`3 per 7d` as (count, milliseconds). Raises ValueError, with a text for users."""
+def parse_rate(text: str) -> tuple[int, Period]:
+    """`3 per 7d` as (count, milliseconds), `3 per calendar day` as (count, `day`).
+
+    Raises ValueError, with a text for users.
+    """
     match = _RATE.fullmatch(text)
     if match is None:
         raise ValueError("not a rate")
-    return int(match[1]), parse_duration(match[2])
+    count, period = int(match[1]), match[2]
+    if "calendar" not in text:
+        return count, parse_duration(period)
+    if period not in CALENDARS:
+        raise ValueError("not a rate")
+    return count, cast(Calendar, period)
+
+
+def format_rate(count: int, period: Period) -> str:
+    """A text that parses to the rate."""
+    return f"{count} per " + (f"calendar {period}" if isinstance(period, str) else format_duration(period))
 
 
 def format_duration(ms: int) -> str:

@@ -24,7 +24,7 @@ from stream.clock import Clock
 from stream.errors import ContentError
 from stream.program import Channel, Rule, RuleSet, Variant
 from stream.records import iso_time
-from stream.structs import Batch, ConsentProof, Decision, EventRef, Result, Trigger
+from stream.structs import Batch, ConsentProof, Decision, EventRef, Result, SubjectProof, Trigger
 
 __all__ = ["FUTURE_MS", "MAX_EVENT_BYTES", "PartitionState", "preparing", "process", "trigger_id"]
 
@@ -112,16 +112,13 @@ def _decide(match: Match, result: Result) -> None:
     if verdict.until is not None:
         match.defer(verdict.until)
         return
-    if told is not None:
-        return  # it was sent, or held out, and its counters are entered
     for counter, limit in guards.counters(rule, verdict.channel, policy):
-        match.enter(counter, limit.count)
-    if verdict.outcome == "sent":
+        match.enter(counter, limit.count, told is not None)
+    if verdict.outcome == "sent" and told is None:
         result.triggers.append(_trigger(match, decision, verdict.channel, content))
 
 
 def _trigger(match: Match, decision: Decision, channel: Channel, content: Mapping[str, Any]) -> Trigger:
-    said = None if channel.consent is None else match.consents[channel.consent]
     return Trigger(
         decision=decision,
         topic=channel.topic,
@@ -130,8 +127,15 @@ def _trigger(match: Match, decision: Decision, channel: Channel, content: Mappin
         priority=match.rule.priority,
         appended_at=match.appended_at,
         goal=match.rule.goal,
-        consent=None if said is None else ConsentProof(str(channel.consent), said.at, said.basis),
+        consent=None if channel.consent is None else _proof(match, channel.consent),
+        sensitive=tuple([SubjectProof(on.name, _proof(match, on.consent)) for on in match.rule.sensitive]),
     )
+
+
+def _proof(match: Match, purpose: str) -> ConsentProof:
+    """What the customer has said for a purpose that the guards have found consented to."""
+    said = match.consents[purpose]
+    return ConsentProof(purpose, said.at, said.basis, said.expires)
 
 
 def _render(match: Match, message: Rule | Variant) -> Mapping[str, str]:
@@ -143,6 +147,7 @@ def _render(match: Match, message: Rule | Variant) -> Mapping[str, str]:
         "event_time": iso_time(match.event_time),
         "now": iso_time(match.at),
         "customer": match.attributes,
+        "context": match.contexts,
         "traits": _Names(match.trait_names, match.trait),
         "segments": _Names(match.segment_names, match.segment),
         "rule": match.rule.name,

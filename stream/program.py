@@ -13,13 +13,15 @@ from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from stream.content import Template
-from stream.durations import format_duration
+from stream.durations import Period, format_duration, format_rate
 from stream.expression import Call, Ident, Literal, Node, Select, unparse
 
 TraitFunction = typing.Literal[
     "count", "sum", "mean", "min", "max", "first", "last", "distinct", "top", "gap"
 ]
 Again = typing.Literal["restart", "keep"]
+# What becomes of a message in quiet hours; a number: it waits, but no longer than so many ms.
+WhenQuiet = typing.Literal["defer", "drop"] | int
 FieldPath = tuple[str, ...]  # ("properties", "order", "id")
 Share = int  # in hundredths of a per cent: 10% is 1,000
 WHOLE = 10_000  # the share of everybody
@@ -27,7 +29,7 @@ WHOLE = 10_000  # the share of everybody
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """A topic that carries events, or profile updates (`kind`).
+    """A topic that carries events, profile updates, or what third parties know of a customer (`kind`).
 
     Of events, `event` is the field path of the name, or `constant` names every event.
     """
@@ -39,7 +41,7 @@ class Source:
     constant: str | None = None
     time: FieldPath | None = None
     id: FieldPath | None = None
-    kind: typing.Literal["event", "profile"] = "event"
+    kind: typing.Literal["event", "profile", "context"] = "event"
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,10 +75,13 @@ class Segment:
 
 @dataclass(frozen=True, slots=True)
 class Limit:
-    """At most `count` in any rolling window of `over` milliseconds."""
+    """At most `count` in any rolling window of `over` milliseconds, or in one calendar `over`.
+
+    A day, a week (from Monday) or a month of the calendar is the customer's, in their time zone.
+    """
 
     count: int
-    over: int
+    over: Period
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +108,20 @@ class Channel:
 
 
 @dataclass(frozen=True, slots=True)
+class Subject:
+    """What nobody is written to about who has not consented to just that: the purpose `consent`.
+
+    Whatever reads one of `events` (names) or `fields` (paths that begin with `event`, `customer` or
+    `context`) is about it.
+    """
+
+    name: str
+    consent: str
+    events: tuple[str, ...] = ()
+    fields: tuple[FieldPath, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Policy:
     """What holds for all rules. `cap` is over all channels that need consent."""
 
@@ -111,6 +130,7 @@ class Policy:
     suppress: Node | None = None
     holdout: Share = 0
     stale_after: int | None = None
+    sensitive: tuple[Subject, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,6 +188,8 @@ class Rule:
     there. `key`: the field of the first step's event by which instances are told apart.
     `stable_id` is a hash of what decides which instances are open (name, steps, unless, wait, again, key): a
     change of the text or of the limit keeps what is known.
+    `sensitive`: the subjects that it is about. `discloses`: the sources of `kind: context` of which its texts
+    may tell.
     """
 
     name: str
@@ -187,8 +209,10 @@ class Rule:
     holdout: Share = 0
     goal: Goal | None = None
     stale_after: int | None = None  # None: the policy's
-    quiet: typing.Literal["defer", "drop"] = "defer"
+    quiet: WhenQuiet = "defer"
     describe: str = ""
+    sensitive: tuple[Subject, ...] = ()
+    discloses: tuple[str, ...] = ()
 
     # For each step, the top-level fields of its event that judging and sending the rule can read; None for
     # all of them. Stored, because a reload asks for it on the event path.
@@ -287,7 +311,7 @@ class RuleSet:
 
 def _source_line(source: Source) -> str:
     event = f"is {source.constant}" if source.constant is not None else _path(source.event)
-    kind = "profile" if source.kind == "profile" else f"event {event}"
+    kind = f"event {event}" if source.kind == "event" else source.kind
     line = f"source {source.name}: topic {source.topic}, {kind}, customer {_path(source.customer)}"
     return line + f", time {_path(source.time)}, id {_path(source.id)}"
 
@@ -321,6 +345,9 @@ def _policy_lines(policy: Policy) -> Iterator[str]:
         yield f"policy holdout {_share(policy.holdout)}"
     if policy.stale_after is not None:
         yield f"policy stale after {format_duration(policy.stale_after)}"
+    for subject in policy.sensitive:
+        marked = [*subject.events, *map(_path, subject.fields)]
+        yield f"policy sensitive {subject.name}: {' | '.join(marked)}, consent {subject.consent}"
 
 
 def _rule_lines(rule: Rule) -> Iterator[str]:
@@ -359,8 +386,12 @@ def _guard_lines(rule: Rule) -> Iterator[str]:
         yield f"stale after {format_duration(rule.stale_after)}"
     if rule.limit:
         yield f"limit {_rate(rule.limit)}"
-    if rule.quiet == "drop":
-        yield "quiet drop"
+    if rule.quiet != "defer":
+        yield f"quiet {format_duration(rule.quiet) if isinstance(rule.quiet, int) else rule.quiet}"
+    if rule.sensitive:
+        yield f"sensitive {', '.join(f'{each.name} (consent {each.consent})' for each in rule.sensitive)}"
+    if rule.discloses:
+        yield f"discloses {', '.join(rule.discloses)}"
     if rule.group:
         yield f"group {rule.group}"
     if rule.holdout:
@@ -377,7 +408,7 @@ def _event(awaited: Step | Unless) -> str:
 
 
 def _rate(limit: Limit) -> str:
-    return f"{limit.count} per {format_duration(limit.over)}"
+    return format_rate(limit.count, limit.over)
 
 
 def _share(share: Share) -> str:

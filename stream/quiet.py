@@ -5,22 +5,10 @@ Tested by tests/unit/test_quiet.py.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from datetime import UTC, datetime, timedelta, tzinfo
-from typing import Any
+from datetime import datetime, timedelta, tzinfo
 
-from stream.cel.times import iana_zone
-from stream.program import Policy, Quiet
-
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_MILLISECOND = timedelta(milliseconds=1)
-
-
-def zone_of(attributes: Mapping[str, Any], policy: Policy) -> tzinfo | None:
-    """The customer's own time zone (attribute `timezone`), else the policy's; None if neither is known."""
-    own = attributes.get("timezone")
-    found = iana_zone(own) if isinstance(own, str) else None
-    return found or (iana_zone(policy.timezone) if policy.timezone is not None else None)
+from stream.periods import local_time, ms_of
+from stream.program import Quiet
 
 
 def ends_at(quiet: Quiet, where: tzinfo, at: int) -> int | None:
@@ -28,7 +16,7 @@ def ends_at(quiet: Quiet, where: tzinfo, at: int) -> int | None:
 
     Of an end that the clocks pass twice or leap over, the later moment counts.
     """
-    local = (_EPOCH + at * _MILLISECOND).astimezone(where)
+    local = local_time(at, where)
     minute = local.hour * 60 + local.minute
     before_midnight = quiet.start <= minute and (quiet.start > quiet.end or minute < quiet.end)
     after_midnight = quiet.start > quiet.end and minute < quiet.end
@@ -36,4 +24,4 @@ def ends_at(quiet: Quiet, where: tzinfo, at: int) -> int | None:
         return None
     day = local.date() + timedelta(days=1 if before_midnight and quiet.start > quiet.end else 0)
     end = datetime(day.year, day.month, day.day, tzinfo=where) + timedelta(minutes=quiet.end)
-    return max((end.replace(fold=fold).astimezone(UTC) - _EPOCH) // _MILLISECOND for fold in (0, 1))
+    return max(ms_of(end.replace(fold=fold)) for fold in (0, 1))

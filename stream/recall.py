@@ -81,17 +81,36 @@ class Recall:
             self.told[body["trigger_id"], PUT_OFF] = Told("deferred", "quiet", body["channel"])
 
     def enter(self, state: PartitionState, rules: RuleSet) -> None:
-        """Let the state know: what was said stays said, and counts. May be done again after another crash."""
+        """Let the state know: what was said stays said, and counts until it is said again."""
         state.told = self.told
         by_name = {rule.name: rule for rule in rules.rules}
         channels = {channel.name: channel for channel in rules.channels}
-        times: dict[tuple[str, str, int], list[int]] = defaultdict(list)
+        times: dict[tuple[str, str], list[int]] = defaultdict(list)
         for customer, rule, channel, at in self.sends:
             if rule in by_name and channel in channels:
-                for counter, limit in guards.counters(by_name[rule], channels[channel], rules.policy):
-                    times[customer, counter, limit.count].append(at)
-        for (customer, counter, keep), at_times in times.items():
-            state.recall(customer, counter, at_times, keep)
+                for counter, _ in guards.counters(by_name[rule], channels[channel], rules.policy):
+                    times[customer, counter].append(at)
+        for (customer, counter), recalled in times.items():
+            for at in state.sends(customer, counter):  # of an event that is applied: it is not said again
+                if at in recalled:
+                    recalled.remove(at)
+        state.recalled = {used: sorted(each) for used, each in times.items() if each}
+
+    def leave(self, state: PartitionState, rules: RuleSet) -> None:
+        """It is over: what was sent and, as other events came first, not said again, enters the limits.
+
+        Nothing counts twice if that is done once more after another crash.
+        """
+        limits = {
+            counter: limit
+            for rule in rules.rules
+            for channel in rule.channels
+            for counter, limit in guards.counters(rule, channel, rules.policy)
+        }
+        for (customer, counter), times in state.recalled.items():
+            if times and counter in limits:
+                state.recall(customer, counter, times, limits[counter].count)
+        state.told, state.recalled = {}, {}
 
     def without_repeats(self, records: Iterable[WireRecord]) -> list[WireRecord]:
         """The records without those that were written before."""

@@ -21,7 +21,7 @@ import orjson
 
 from stream.durations import format_duration
 from stream.program import Goal
-from stream.structs import ConsentProof, DeadLetter, Decision, EventRef, Trigger
+from stream.structs import ConsentProof, DeadLetter, Decision, EventRef, SubjectProof, Trigger
 
 DECISIONS = "decisions"
 DEAD_LETTERS = "dead-letters"
@@ -85,6 +85,7 @@ def trigger_body(trigger: Trigger, revision: str, sent_at: int | None) -> dict[s
         "priority": trigger.priority,
         "goal": trigger.goal and _goal(trigger.goal),
         "consent": trigger.consent and _consent(trigger.consent),
+        "sensitive": [_subject(each) for each in trigger.sensitive] or None,
     }
 
 
@@ -101,7 +102,12 @@ def _consent(consent: ConsentProof) -> dict[str, Any]:
         "purpose": consent.purpose,
         "granted_at": iso_time(consent.granted_at),
         "basis": consent.basis,
+        "expires_at": None if consent.expires_at is None else iso_time(consent.expires_at),
     }
+
+
+def _subject(proof: SubjectProof) -> dict[str, Any]:
+    return {"subject": proof.subject, **_consent(proof.consent)}
 
 
 def decision_record(decision: Decision, origin: Origin) -> WireRecord:

@@ -64,8 +64,14 @@ class StoredPartition:
         """Apply changelog records; a StateError names the offset, never the customer."""
         self.state.load_all(records)
         if self.store is not None and records:
+            self.store.fill()
             customers = [(record.key or b"", record.value) for record in records]
             self.store.write(customers, self.state.take_dues(), records[-1].offset + 1)
+
+    def settling(self) -> Iterator[None]:
+        """The changelog was read to its end: yields until the disk is ready for its use."""
+        if self.store is not None:
+            yield from self.store.settling()
 
     def take_changed(self) -> list[tuple[bytes, bytes]]:
         """What the changelog is to be told, see `PartitionState.take_changed`; `commit` has to follow."""
@@ -99,7 +105,7 @@ class StoredPartition:
 
     @property
     def state_bytes(self) -> int:
-        """Of their byte forms; with a store the size of its files."""
+        """Of their byte forms; with a store its size."""
         return self.state.state_bytes if self.store is None else self.store.disk_bytes
 
 

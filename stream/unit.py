@@ -26,6 +26,7 @@ class Unit:
         "durable",
         "given_up",
         "makings",
+        "next_deadline",
         "number",
         "positions",
         "recall",
@@ -52,21 +53,22 @@ class Unit:
         self.torn = False
         self.given_up = False
         self.watermark: int | None = None
+        self.next_deadline: int | None = None
         for source, making in self.makings.items():
             stored.state.rebase(source, making.base)
-        stored.state.told = {}
+        stored.state.told, stored.state.recalled = {}, {}
         if self.recall is not None:
             self.recall.enter(stored.state, rules)
 
     def advance(self, result: Result, topics: Mapping[str, str]) -> None:
         """Take over how far the engine came. `topics`: of the sources."""
         self.positions.update(result.positions)
-        self.watermark = result.watermark
+        self.watermark, self.next_deadline = result.watermark, result.next_deadline
         if self.recall is not None and self.recall.is_over(
             {topics[source]: position for source, position in self.positions.items()}, self.watermark
         ):
+            self.recall.leave(self.stored.state, self.stored.state.rules)
             self.recall = None
-            self.stored.state.told = {}
 
     def await_shipped(self, topic: str, acknowledged: asyncio.Future[int]) -> None:
         """Note a parcel on its way to `topic`. Once it has come, the tail of the topic begins after it: all

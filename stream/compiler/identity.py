@@ -33,7 +33,7 @@ def rule_set(
         "traits": [each.stable_id for each in traits],
         "segments": {each.name: unparse(each.condition) for each in segments},
         "channels": [asdict(each) for each in channels],
-        "policy": {**asdict(replace(policy, suppress=None)), "suppress": _condition(policy.suppress)},
+        "policy": _policy_form(policy),
         "rules": [_rule_form(each) for each in rules],
     }
     return RuleSet(
@@ -107,7 +107,20 @@ def _rule_form(rule: Rule) -> list[Any]:
         rule.limit and [rule.limit.count, rule.limit.over],
         [rule.priority, rule.group, rule.holdout, rule.stale_after, rule.quiet],
         rule.goal and [rule.goal.on, rule.goal.within, rule.goal.value],
+        *_privacy_form(rule),
     ]
+
+
+def _privacy_form(rule: Rule) -> list[Any]:
+    subjects = [each.name for each in rule.sensitive]
+    return [[subjects, rule.discloses]] if subjects or rule.discloses else []
+
+
+def _policy_form(policy: Policy) -> dict[str, Any]:
+    form = {**asdict(replace(policy, suppress=None)), "suppress": _condition(policy.suppress)}
+    if not policy.sensitive:
+        del form["sensitive"]
+    return form
 
 
 def _texts(content: Mapping[str, Template]) -> dict[str, str]:

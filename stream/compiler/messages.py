@@ -9,7 +9,14 @@ from stream import content, keys
 from stream.codes import Code
 from stream.compiler.context import Context
 from stream.compiler.reading import Reader
-from stream.conditions import GAP_FIELDS, Scope, unknown_segment, unknown_trait, unknown_variable
+from stream.conditions import (
+    GAP_FIELDS,
+    Scope,
+    unknown_context,
+    unknown_segment,
+    unknown_trait,
+    unknown_variable,
+)
 from stream.content import MAX_FIELDS, Reference, Template
 from stream.errors import ContentError, ExpressionError
 from stream.hints import did_you_mean
@@ -121,6 +128,9 @@ def _reference(reference: Reference, scope: Scope) -> ExpressionError | None:
     if root == "segments":
         known = scope.segments or ()
         return None if name in known else unknown_segment(name, known, at)
+    if root == "context":
+        sources = scope.contexts or ()
+        return None if name in sources else unknown_context(name, sources, at)
     return _trait(name, len(rest) - 1, rest[-1], scope, at)
 
 

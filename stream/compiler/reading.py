@@ -15,7 +15,7 @@ from stream import conditions, keys
 from stream.cel.times import iana_zone
 from stream.codes import Code
 from stream.conditions import Scope
-from stream.durations import parse_duration, parse_rate, parse_time
+from stream.durations import CALENDARS, parse_duration, parse_rate, parse_time
 from stream.errors import Diagnostic, ExpressionError, Location
 from stream.expression import Node, parse, simplify
 from stream.hints import did_you_mean
@@ -32,6 +32,7 @@ _SHARE = re.compile(keys.SHARE)
 _HOURS = re.compile(keys.HOURS)
 _DURATION_HINT = "write e.g. 90s, 30m, 1h30m, 7d or 4w"
 _LEADING_ZERO = re.compile(r"[-+]?0o?[0-9]+")
+_RATE_IN_WORDS = re.compile(r"([0-9]{1,4}) *(?:per|an?|/|every) *(calendar\b *)?([A-Za-z]{1,20})")
 _CLOCK = re.compile(r"([0-9]{1,3}):([0-9]{2})(?::([0-9]{2}))?")  # a number to base 60 in YAML 1.1
 
 
@@ -163,6 +164,25 @@ class Reader:
         )
         return tuple(text.split(".")) if text else None
 
+    def paths(self, key: str, form: str) -> tuple[FieldPath, ...]:
+        """The field paths of a list, sorted, each of which must have a form."""
+        found: set[str] = set()
+        for item in self.items(key, keys.MAX_MARKED):
+            scalar = self._text(Entry(key, item.location, item))
+            if scalar is None:
+                continue
+            if re.fullmatch(form, scalar.written) is None:
+                message, hint = f"`{key}` has what is no field", "write e.g. event.due_date or customer.size"
+                self.findings.add(Code.NO_FIELD_PATH, scalar.location, message, hint)
+            elif scalar.written in found:
+                message = f"the field `{scalar.written}` stands twice"
+                self.findings.add(Code.WRONG_LIST, scalar.location, message)
+            found.add(scalar.written)
+        if key in self.entries and isinstance(self.entries[key].value, Sequence) and not found:
+            at = self.entries[key].location
+            self.findings.add(Code.WRONG_LIST, at, f"`{key}` is empty", "leave it out")
+        return tuple(tuple(each.split(".")) for each in sorted(found))
+
     def share(self, key: str) -> Share | None:
         """`12.5%` in hundredths of a per cent."""
         text = self._parsed(Code.NO_SHARE, key, _checked(_SHARE), "a share", "write e.g. 10% or 0.5%")
@@ -210,8 +230,22 @@ class Reader:
             )
         return ms
 
+    def duration_or(self, key: str, words: Collection[str]) -> int | str | None:
+        """Milliseconds, or one of some words."""
+
+        def parse_either(text: str) -> int | str:
+            return text if text in words else parse_duration(text)
+
+        found = self._parsed(
+            Code.NO_DURATION, key, parse_either, f"{', '.join(words)} or a duration", _DURATION_HINT
+        )
+        if found == 0:
+            message = f"`{key}` must be longer than nothing"
+            self.findings.add(Code.NO_DURATION, self.entries[key].value.location, message)
+        return found
+
     def rate(self, key: str) -> Limit | None:
-        rate = self._parsed(Code.NO_RATE, key, parse_rate, "a rate", "write e.g. 1 per 7d")
+        rate = self._parsed(Code.NO_RATE, key, parse_rate, "a rate", _rate_hint(self.entries.get(key)))
         if rate and not (1 <= rate[0] <= keys.MAX_RATE and rate[1]):
             hint = f"from `1 per …` to `{keys.MAX_RATE} per …`, in more than no time"
             self.findings.add(
@@ -368,6 +402,23 @@ def _meant(key: str, keys: Collection[str]) -> str:
         merging = "merging is YAML 1.1: write the keys out, or give the whole value an anchor"
         return merging if key == "<<" else "a tool that takes YAML 1.1 made this of `on`: write `on`"
     return did_you_mean(key, keys) or f"there are: {', '.join(keys)}"
+
+
+def _rate_hint(entry: Entry | None) -> str:
+    """What to write in place of what is perhaps no rate."""
+    written = entry.value.written if entry is not None and isinstance(entry.value, Scalar) else ""
+    match = _RATE_IN_WORDS.fullmatch(written)
+    if match is None:
+        return "write e.g. 1 per 7d"
+    count, calendar, word = match.groups()
+    period = next((each for each in CALENDARS if word.lower().startswith(each)), None)
+    if period is None:
+        known = ", ".join(CALENDARS)
+        return f"of the calendar there are: {known}" if calendar else "write e.g. 1 per 7d"
+    if calendar:
+        return f"write {count} per calendar {period}"
+    days = {"day": "1d", "week": "7d", "month": "30d"}[period]
+    return f"write {count} per {days}, or {count} per calendar {period} to begin anew with each {period}"
 
 
 def _as_duration(clock: re.Match[str]) -> str:

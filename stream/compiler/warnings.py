@@ -11,7 +11,7 @@ from stream.conditions import selections_of
 from stream.content import Reference, Template
 from stream.expression import Node
 from stream.hints import did_you_mean
-from stream.program import Policy, Rule, RuleSet
+from stream.program import Limit, Policy, Rule, RuleSet
 from stream.rulefiles import Entry
 from stream.testcases import RuleTest
 
@@ -31,6 +31,7 @@ def warn(context: Context, rules: RuleSet, tests: Sequence[RuleTest]) -> None:
     _alike(context, rules.rules)
     _groups(context, rules.rules)
     _channels(context, rules)
+    _zones(context, rules)
     _unused(context, rules)
 
 
@@ -134,29 +135,62 @@ def _always_wins(one: Rule, other: Rule) -> bool:
 
 def _channels(context: Context, rules: RuleSet) -> None:
     profiles = any(each.kind == "profile" for each in rules.sources)
+    for rule in () if profiles else rules.rules:
+        for subject in rule.sensitive:
+            message = f"nobody can ever consent to `{subject.consent}`: no source has `kind: profile`"
+            hint = "define one; without it the rule never sends anything"
+            context.error(Code.NO_CONSENT_EVER, context.files.rules[rule.name], message, hint)
     for channel in rules.channels:
         entry = context.files.channels[channel.name]
         if channel.consent is not None and not profiles:
             message = f"nobody can ever consent to `{channel.consent}`: no source has `kind: profile`"
             hint = "define one; without it the channel never sends anything"
             context.error(Code.NO_CONSENT_EVER, entry, message, hint)
-        if channel.quiet is not None and rules.policy.timezone is None:
-            message = f"channel `{channel.name}` is quiet all day for customers without a time zone"
-            hint = "write e.g. `policy: {timezone: Europe/Berlin}`"
-            context.error(Code.NO_TIME_ZONE, entry, message, hint)
+
+
+def _zones(context: Context, rules: RuleSet) -> None:
+    """What fails closed for customers whose time zone nobody knows."""
+    if rules.policy.timezone is not None:
+        return
+
+    def complain(entry: Entry, what: str) -> None:
+        hint = "write e.g. `policy: {timezone: Europe/Berlin}`"
+        message = f"{what} for customers without a time zone"
+        context.error(Code.NO_TIME_ZONE, entry, message, hint)
+
+    for channel in rules.channels:
+        entry = context.files.channels[channel.name]
+        if channel.quiet is not None:
+            complain(entry, f"channel `{channel.name}` is quiet all day")
+        if _is_of_calendar(channel.cap):
+            complain(entry, f"the cap of channel `{channel.name}` is always reached")
+    if _is_of_calendar(rules.policy.cap):
+        complain(context.files.policy["cap"], "the cap of the policy is always reached")
+    for rule in rules.rules:
+        if _is_of_calendar(rule.limit):
+            complain(context.files.rules[rule.name], f"the limit of rule `{rule.name}` is always reached")
+
+
+def _is_of_calendar(limit: Limit | None) -> bool:
+    return limit is not None and isinstance(limit.over, str)
 
 
 def _unused(context: Context, rules: RuleSet) -> None:
     conditions = [*_conditions(rules.rules, rules.policy), *(each.condition for each in rules.segments)]
     references = [each.path for rule in rules.rules for each in _references(rule)]
     selected = {each for node in conditions for each in selections_of(node)}
-    for namespace, entries in (("traits", context.files.traits), ("segments", context.files.segments)):
+    sources = {name: context.files.sources[name] for name in context.contexts}
+    for namespace, what, entries in (
+        ("traits", "trait", context.files.traits),
+        ("segments", "segment", context.files.segments),
+        ("context", "source", sources),
+    ):
         named = {name for root, name in selected if root == namespace}
         named |= {str(path[1]) for path in references if path[0] == namespace and len(path) > 1}
         whole = any(path == (namespace,) for path in references)
         for name, entry in entries.items():
             if name not in named and not whole:
-                message = f"{namespace.removesuffix('s')} `{name}` is never used"
+                message = f"{what} `{name}` is never used"
                 context.error(Code.NEVER_USED, entry, message, "leave it out: it costs memory")
 
 

@@ -10,15 +10,18 @@ reached; if the caps of all such are reached, the first such; if there is none s
 Reading: `policy.cap` counts and holds the channels that need consent; a channel without is never held by
 it.
 Reading: an address that is absent, null or an empty text is none.
-Reading: a consent counts from its `at` on, compared with the time at which it is judged.
+Reading: a consent counts from its `at` on and before its `expires`, compared with the time of the judgement.
+Reading: a rule about sensitive subjects needs the consent of each, on whatever channel.
 Reading: the zone is the customer's attribute `timezone` if it is a valid IANA name, else the policy's; with
 neither, the time is always quiet and has no end, so nothing can be deferred to it.
 Reading: the quiet time ends at its local wall time; of two instants with this time, or none, the later.
-Reading: a message is deferred as often as it meets quiet hours, but not past 24 h after it was first
-judged: then it is suppressed (`quiet`).
+Reading: a message is deferred as often as it meets quiet hours, but not past 24 h (or what the rule's `quiet`
+says) after it was first judged: then it is suppressed (`quiet`).
 Reading: a rule takes its group by being sent, deferred or held out, for one event, or, fired by timers, for
 one customer and deadline, until another deadline's timer takes one (a late event can open what is due before
 that). It does not stand in its own way: two instances of it may fire together.
+Reading: a limit by the calendar counts what went on the same or a later day (week from Monday, month) of the
+zone in which the customer is now; without a zone it is used up.
 Reading: a held-out customer was sent to as far as limit and caps are concerned, on the channel chosen.
 Reading: arms are int(blake2b(customer NUL salt, 8 bytes), big endian); held out where it is, mod 10,000,
 below the share; the variant is the one with the highest share / -ln((int + 0.5) / 2^64), its name in the
@@ -31,7 +34,7 @@ one.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, time, timedelta
 from hashlib import blake2b
@@ -39,6 +42,7 @@ from math import log
 from typing import Any
 from zoneinfo import ZoneInfo, available_timezones
 
+from stream.durations import Calendar
 from stream.program import Channel, Limit, Quiet, Rule, RuleSet, Variant
 
 from .profiles import Profile
@@ -50,6 +54,11 @@ REACHING = ("consent", "address")
 VARIANTS = "variants"  # no guard, but switched on and off like one
 ALL = frozenset((*ORDER, VARIANTS))
 DAY = 24 * 3_600_000
+PERIODS: Mapping[Calendar, Callable[[datetime], tuple[int, ...]]] = {
+    "day": lambda now: (now.year, now.month, now.day),
+    "week": lambda now: now.isocalendar()[:2],
+    "month": lambda now: (now.year, now.month),
+}
 Counter = tuple[str, str]  # what counts sends: ("rule", its name), ("channel", its name), ("policy", "")
 ZONES = available_timezones() - {"localtime"}  # which is a name for where the machine stands
 
@@ -133,9 +142,19 @@ class Guards:
         """Whether a limit has had so many; what went exactly the limit's duration ago is out."""
         for counter, limit in self.limits(match.rule, channel).items():
             times = self.sends.get((match.customer, counter), [])
-            if counter[0] in kinds and sum(at > match.at - limit.over for at in times) >= limit.count:
+            if counter[0] in kinds and self.counted(limit, times, match) >= limit.count:
                 return True
         return False
+
+    def counted(self, limit: Limit, times: Sequence[int], match: Match) -> int:
+        """How many of the times count against a limit."""
+        if isinstance(limit.over, int):
+            return sum(at > match.at - limit.over for at in times)
+        zone = self.zone_of(match)
+        if zone is None:
+            return limit.count
+        period = PERIODS[limit.over]
+        return sum(period(local(at, zone)) >= period(local(match.at, zone)) for at in times)
 
     def change(self, rules: RuleSet, *, keeps_all: bool) -> None:
         """Go over to other rules: what was counted stays, where it is still limited, or `keeps_all`."""
@@ -157,10 +176,10 @@ class Guards:
         return match.suppressing
 
     def consent(self, match: Match, channel: Channel) -> bool:
-        if channel.consent is None:
-            return False
-        held = match.profile.consents.get(channel.consent)
-        return held is None or not held.granted or held.at > match.at
+        needed = {subject.consent for subject in match.rule.sensitive}
+        needed |= set() if channel.consent is None else {channel.consent}
+        held = {purpose for purpose, each in match.profile.consents.items() if each.holds(match.at)}
+        return not needed <= held
 
     def address(self, match: Match, channel: Channel) -> bool:
         return channel.address is not None and address_of(match, channel) in (None, "")
@@ -192,7 +211,8 @@ class Guards:
             return None
         end = end_of(channel.quiet, local(match.at, zone), zone)
         first = match.at if match.first is None else match.first
-        return end if end - first <= DAY else None
+        longest = DAY if match.rule.quiet == "defer" else match.rule.quiet
+        return end if end - first <= longest else None
 
     def zone_of(self, match: Match) -> ZoneInfo | None:
         name = match.profile.attributes.get("timezone")

@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from stream import expression
 from stream.compiler.identity import rule_id, trait_id
 from stream.content import Template
+from stream.durations import CALENDARS
 from stream.expression import Node, unparse
 from stream.program import (
     WHOLE,
@@ -30,6 +31,7 @@ from stream.program import (
     Segment,
     Source,
     Step,
+    Subject,
     Trait,
     TraitFunction,
     Unless,
@@ -123,6 +125,10 @@ CUSTOMER_TESTS = (
     "(has(customer.age) ? customer.age : 0) < 18",
     "customer.name.startsWith('A')",
     "customer.tier in ['gold', 'silver']",
+    "context.weather.temperature > 10",
+    "has(context.weather) && !has(context.weather.rain)",
+    "(has(context.weather.rain) ? context.weather.rain : false)",
+    "context.weather.place.city in ['Rome']",
 )
 
 
@@ -221,9 +227,12 @@ FUNCTIONS: tuple[tuple[TraitFunction, FieldPath | None], ...] = (
     ("top", ("category",)),
     ("gap", None),
 )
-PURPOSES = ("mail", "phone")
-ZONES = (None, "UTC", "UTC", "Europe/Berlin", "Asia/Kolkata")
-# The worlds start at 10:00 UTC, 11:00 in Berlin, 15:30 in Kolkata.
+# The worlds start on a Monday at 10:00 UTC, 11:00 in Berlin, 15:30 in Kolkata. In Honolulu it is midnight, on
+# the Chatham Islands a quarter of an hour before.
+ZONES = (None, "UTC", "UTC", "Europe/Berlin", "Asia/Kolkata", "Pacific/Honolulu", "Pacific/Chatham")
+PURPOSES = ("mail", "phone", "baby_news", "illness")
+SUBJECTS = (Subject("baby", "baby_news", events=("view",)), Subject("illness", "illness", events=("buy",)))
+SENSITIVE = ((), (), (), (), SUBJECTS[:1], SUBJECTS)
 QUIET = (
     Quiet(601, 605),
     Quiet(605, 601),
@@ -241,6 +250,8 @@ TEMPLATES = tuple(
             "{{ customer.name | default: 'you' }}",
             "{{ customer.name }}",
             "{{ event.props.k }}/{{ event_name }}",
+            "{{ context.weather.place.city | default: 'here' }}",
+            "{{ context.weather.temperature }}",
         ),
     )
 )
@@ -299,7 +310,10 @@ class Workshop:
         return dice.pick(DURATIONS) * self.scale
 
     def limit(self, dice: Dice) -> Limit | None:
-        return Limit(dice.pick((1, 1, 2, 3)), self.over(dice)) if dice.chance(2) else None
+        if not dice.chance(2):
+            return None
+        count = dice.pick((1, 1, 2, 3))
+        return Limit(count, dice.pick(CALENDARS) if dice.chance(4) else self.over(dice))
 
     def trait(self, number: int, dice: Dice) -> Trait:
         function, path = dice.pick(FUNCTIONS)
@@ -333,7 +347,7 @@ class Workshop:
         return Channel(
             name,
             f"triggers.{name}",
-            consent=dice.pick((None, None, None, *PURPOSES)),
+            consent=dice.pick((None, None, None, *PURPOSES[:3])),
             address=dice.pick((None, None, None, ("customer", "email"), ("event", "props", "k"))),
             cap=self.limit(dice),
             quiet=dice.pick(QUIET) if dice.chance(2) else None,
@@ -405,7 +419,8 @@ class Workshop:
             holdout=dice.pick((0, 0, 0, 5_000)),
             goal=Goal(("buy",), 3 * 86_400_000, ("amount",)) if dice.chance(4) else None,
             stale_after=self.stale(dice),
-            quiet="drop" if dice.chance(4) else "defer",
+            quiet=dice.pick(("defer", "defer", "drop", 60_000, 3_600_000)),
+            sensitive=dice.pick(SENSITIVE),
             content=content,
             variants=variants,
         )
@@ -439,7 +454,7 @@ def rule_sets(draw: st.DrawFn, *, scale: int) -> RuleSet:
 
 
 def sources(dice: Dice) -> tuple[Source, ...]:
-    """One with names in the events, possibly nested, one where every event is a purchase, one of profiles."""
+    """One with names in the events, possibly nested, one where every event is a purchase, and two of news."""
     nested = dice.chance(2)
     clicks = Source(
         name="clicks",
@@ -451,4 +466,5 @@ def sources(dice: Dice) -> tuple[Source, ...]:
     )
     orders = Source("orders", "orders", ("customer",), constant="buy", time=("ts",), id=("id",))
     profiles = Source("profiles", "profiles", ("customer",), time=("ts",), kind="profile")
-    return (orders, profiles, clicks) if dice.chance(2) else (clicks, orders, profiles)
+    weather = Source("weather", "weather", ("customer",), time=("ts",), kind="context")
+    return (weather, orders, profiles, clicks) if dice.chance(2) else (clicks, orders, profiles, weather)

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from collections import Counter
 from hashlib import blake2b
+from itertools import product
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from stream.arms import POLICY, is_held_out, number, variant_of
 from stream.program import WHOLE, Variant
@@ -33,6 +36,65 @@ def test_the_vectors(customer: str, salt: str, expected: int) -> None:
 def test_the_hash_is_what_is_documented() -> None:
     digest = blake2b(b"c1\x00rule:x", digest_size=8).digest()
     assert number("c1", "rule:x") == int.from_bytes(digest, "big")
+
+
+NAMES = st.text(st.characters(codec="utf-8"), min_size=1, max_size=20)
+TABLES = st.dictionaries(st.sampled_from("abcdef"), st.integers(1, WHOLE), min_size=2, max_size=6)
+SOME = CUSTOMERS[:60]
+
+
+def drawn(customers: list[str], rule: str, table: dict[str, int]) -> dict[str, str]:
+    return {each: variant_of(each, rule, variants(**table)).name for each in customers}
+
+
+@given(NAMES, NAMES, st.integers(0, WHOLE), st.integers(0, WHOLE))
+def test_whoever_is_held_out_stays_so_with_a_larger_share(
+    customer: str, salt: str, one: int, other: int
+) -> None:
+    small, large = sorted((one, other))
+    assert is_held_out(customer, salt, small) <= is_held_out(customer, salt, large)
+
+
+@given(NAMES, TABLES, st.data())
+def test_nobody_moves_who_need_not(rule: str, before: dict[str, int], data: st.DataObject) -> None:
+    """Whoever moves goes to a variant whose share grew by a larger factor."""
+    after = {name: data.draw(st.integers(1, WHOLE), name) for name in before}
+    old, new = drawn(SOME, rule, before), drawn(SOME, rule, after)
+    for customer in SOME:
+        had, got = old[customer], new[customer]
+        if had != got:
+            assert after[got] * before[had] > after[had] * before[got]
+
+
+@given(NAMES, TABLES, st.integers(1, WHOLE))
+def test_a_new_variant_takes_customers_and_moves_nobody_else(
+    rule: str, before: dict[str, int], share: int
+) -> None:
+    old, new = drawn(SOME, rule, before), drawn(SOME, rule, {**before, "new": share})
+    assert all(got in (old[customer], "new") for customer, got in new.items())
+
+
+@given(NAMES, TABLES, st.integers(2, 9))
+def test_as_many_times_the_share_for_all_moves_nobody(rule: str, before: dict[str, int], times: int) -> None:
+    scaled = {name: share * times for name, share in before.items()}
+    assert drawn(SOME, rule, before) == drawn(SOME, rule, scaled)
+
+
+def test_arms_of_different_experiments_have_nothing_to_do_with_each_other() -> None:
+    """Chi squared over who is held out of everything, of a rule, and who gets which variant of two rules."""
+    halves = variants(a=5_000, b=5_000)
+    cells = Counter(
+        (
+            is_held_out(each, POLICY, 5_000),
+            is_held_out(each, "rule:r", 5_000),
+            variant_of(each, "r", halves).name,
+            variant_of(each, "s", halves).name,
+        )
+        for each in CUSTOMERS
+    )
+    expected = len(CUSTOMERS) / 16
+    found = [cells[cell] for cell in product((True, False), (True, False), "ab", "ab")]
+    assert sum((count - expected) ** 2 / expected for count in found) < 37.7  # one in a thousand, of 15
 
 
 @pytest.mark.parametrize("share", [1, 500, 5_000, 9_999, WHOLE])

@@ -29,6 +29,7 @@ BASE = """\
 sources: {clicks: {event: event, customer: customer_id}}
 channels: {web: {topic: triggers.web, consent: none}}
 """
+BASE_WITH_WEATHER = BASE.replace("}}\n", "}, weather: {kind: context, customer: c}}\n", 1)
 FINE = BASE + "rules: {a: {on: purchase, send: {channel: web}, limit: 1 per 1d, goal: {on: b, within: 1d}}}\n"
 WARNED = BASE + "rules: {a: {on: purchase, goal: {on: b, within: 1d}, send: {channel: web}}}\n"
 BROKEN = BASE + "rules: {a: {onn: purchase, send: {channel: web}, limit: 1 per 1d}}\n"
@@ -93,12 +94,13 @@ EXAMPLES: dict[Code, str | bytes | None] = {
     Code.WRONG_KEY: BASE + A_RULE % "key: sku",
     Code.NO_CONDITION: BASE + A_RULE % "if: true",
     Code.CONDITION_SYNTAX: BASE + A_RULE % "if: event.x ==",
-    Code.CONDITION_NOT_SUPPORTED: BASE + A_RULE % "if: context.vip",
+    Code.CONDITION_NOT_SUPPORTED: BASE + A_RULE % "if: event.?vip",
     Code.UNKNOWN_VARIABLE: BASE + A_RULE % "if: evnt.x == 1",
     Code.UNKNOWN_TRAIT: BASE + A_RULE % "if: traits.nothing == 1",
     Code.CONDITION_TYPES: BASE + A_RULE % "if: event_name == 1",
     Code.UNKNOWN_SEGMENT: BASE + A_RULE % "if: segments.nothing",
     Code.SEGMENTS_IN_A_CIRCLE: "segments: {a: segments.b, b: '!segments.a'}",
+    Code.UNKNOWN_CONTEXT: BASE + A_RULE % "if: context.wether.rain",
     Code.NO_TEXT: BASE + A_CONTENT.format("t: 5"),
     Code.TEMPLATE_SYNTAX: BASE + A_CONTENT.format("t: '{{ x'"),
     Code.TEMPLATE_NOT_SUPPORTED: BASE + A_CONTENT.format("t: '{{ today }}'"),
@@ -116,6 +118,10 @@ EXAMPLES: dict[Code, str | bytes | None] = {
     + A_TEST.format("events: [{at: 0m, event: b, title: x}], expect: []"),
     Code.NO_TIME_ZONE: BASE.replace("consent: none", "consent: none, quiet: '21:00-08:00'"),
     Code.NEVER_USED: BASE + "traits: {t: {function: count, of: b}}",
+    Code.SENSITIVE_NOT_SAID: BASE + "policy: {sensitive: {x: {events: b}}}\n" + A_RULE % "priority: 1",
+    Code.DISCLOSURE_NOT_SAID: BASE_WITH_WEATHER + A_CONTENT.format("t: '{{ context.weather.rain }}'"),
+    Code.SENSITIVE_NOT_READ: BASE + "policy: {sensitive: {x: {events: d}}}\n" + A_RULE % "sensitive: x",
+    Code.NOTHING_DISCLOSED: BASE_WITH_WEATHER + A_RULE % "discloses: weather",
 }
 
 
@@ -242,6 +248,17 @@ def test_quiet_hours_without_a_time_zone_are_warned_about(rules: Path) -> None:
     base = BASE.replace("consent: none", "consent: none, quiet: '21:00-08:00'")
     assert warned_of(rules, base) == ["W509"]
     assert warned_of(rules, base + "policy: {timezone: UTC}\n") == []
+
+
+@pytest.mark.parametrize("period", ["calendar day", "calendar week", "calendar month"])
+def test_a_calendar_that_is_not_known_of_all_customers_is_warned_about(rules: Path, period: str) -> None:
+    base = BASE.replace("consent: none", f"consent: none, cap: 1 per {period}")
+    limited = BASE + (A_RULE % "priority: 1").replace("1 per 1d", f"1 per {period}")
+    assert "W509" in warned_of(rules, base)
+    assert "W509" in warned_of(rules, limited)
+    assert "W509" in warned_of(rules, BASE + f"policy: {{cap: 1 per {period}}}\n")
+    assert "W509" not in warned_of(rules, base + "policy: {timezone: UTC}\n")
+    assert "W509" not in warned_of(rules, base.replace(period, "7d"))
 
 
 def test_a_field_that_no_event_of_the_tests_has_is_warned_about(rules: Path) -> None:

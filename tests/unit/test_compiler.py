@@ -16,7 +16,7 @@ from stream import compilation, keys, rulefiles
 from stream.codes import Code
 from stream.compiler import check_rules, compile_rules, load_rules
 from stream.content import Template
-from stream.durations import MAX_MS, format_duration, parse_duration, parse_rate
+from stream.durations import MAX_MS, format_duration, format_rate, parse_duration, parse_rate
 from stream.errors import RuleFileError
 from stream.expression import parse
 from stream.program import Channel, Limit, Policy, Rule, RuleSet, Source, Step, Trait, TraitFunction, Unless
@@ -448,7 +448,18 @@ def test_what_is_no_duration(text: str) -> None:
 
 def test_rates() -> None:
     assert parse_rate("3 per 7d") == (3, 604_800_000)
-    for text in ("3 per", "per 7d", "3/7d", "three per 7d", "3 per 7"):
+    assert parse_rate("3 per calendar day") == (3, "day")
+    assert parse_rate("1 per  calendar  month") == (1, "month")
+    for count, period in ((3, 604_800_000), (1, "week")):
+        assert parse_rate(format_rate(count, period)) == (count, period)
+    no_calendars = (
+        "1 per calendar",
+        "1 per calendar year",
+        "1 per calendar 7d",
+        "1 per day",
+        "1 calendar day",
+    )
+    for text in ("3 per", "per 7d", "3/7d", "three per 7d", "3 per 7", *no_calendars):
         with pytest.raises(ValueError, match="not a"):
             parse_rate(text)
 

@@ -17,7 +17,8 @@ import stream
 
 # From low to high. A module that is not here is a module whose place nobody has thought about.
 LAYERS: dict[str, set[str]] = {
-    "words": {"__init__", "codes", "errors", "structs", "hints", "clock", "settings", "metrics", "logs"},
+    "words": {"__init__", "codes", "errors", "structs", "hints", "clock", "settings", "logs"}
+    | {"metrics", "collectors", "ruleseries"},
     "rules": {
         *("rulefiles", "durations", "cel", "expression", "conditions", "testcases"),
         *("compiler", "program", "atoms", "content", "keys", "schema"),
@@ -26,7 +27,7 @@ LAYERS: dict[str, set[str]] = {
         *("_value", "_yyjson", "_vendor", "_event", "_times", "_packed", "_windows", "_layout", "_instances"),
         *("_state", "_reader", "_codec", "_timers", "_byid", "_customers", "_profile"),
         *("_frame", "_fields", "_operators", "_condition", "_index", "_decode", "_program", "_fastmatch"),
-        *("_explain", "engine", "guards", "arms", "quiet", "records"),
+        *("_explain", "engine", "guards", "arms", "quiet", "periods", "records"),
     },
     "runtime": {
         *(

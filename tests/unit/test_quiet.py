@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import Any
 
 import pytest
 
 from stream import quiet
 from stream.cel.times import zone
-from stream.program import Policy, Quiet
+from stream.program import Quiet
 
 NIGHT = Quiet(21 * 60, 8 * 60)
 NOON = Quiet(12 * 60, 14 * 60)
@@ -56,24 +55,3 @@ def test_every_end_is_a_moment_that_is_not_quiet() -> None:
             for at in range(ms("2026-01-01T00:00:00"), ms("2027-01-01T00:00:00"), 7 * 3_600_000):
                 end = quiet.ends_at(hours, zone(place), at)
                 assert end is None or (end > at and quiet.ends_at(hours, zone(place), end) is None)
-
-
-@pytest.mark.parametrize(
-    ("attributes", "policy", "expected"),
-    [
-        ({"timezone": "Europe/Rome"}, "Europe/Berlin", "Europe/Rome"),
-        ({}, "Europe/Berlin", "Europe/Berlin"),
-        ({"timezone": "Europe/Atlantis"}, "Europe/Berlin", "Europe/Berlin"),
-        ({"timezone": "../../etc/passwd"}, None, None),
-        ({"timezone": "Europe"}, None, None),
-        ({"timezone": 1}, None, None),
-        ({"timezone": "\ud800"}, None, None),
-        ({"timezone": "x" * 1000}, None, None),
-        ({}, None, None),
-    ],
-)
-def test_the_zone_is_the_customers_else_the_policys(
-    attributes: dict[str, Any], policy: str | None, expected: str | None
-) -> None:
-    found = quiet.zone_of(attributes, Policy(timezone=policy))
-    assert (None if found is None else str(found)) == expected

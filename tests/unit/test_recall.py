@@ -89,6 +89,57 @@ def test_what_was_sent_counts_before_it_is_read_again() -> None:
     assert [each.reason for each in result.decisions] == ["limit"]
 
 
+def test_what_was_sent_later_does_not_keep_back_what_was_lost() -> None:
+    """Of two messages the first did not reach its topic; the second counted against the first one's limit."""
+    rules = rules_of()
+    events = [rec(0, 0, "view"), rec(1, 2 * DAY, "view")]
+    first, wires = play(rules, PartitionState(rules), *events)
+    assert [each.outcome for each in first.decisions] == ["sent", "sent"]
+    lost = wires[0]
+    state, recall = PartitionState(rules), recall_of([wires[1], wires[3]])
+    recall.enter(state, rules)
+    second, again = play(rules, state, *events)
+    assert second.decisions == first.decisions
+    assert recall.without_repeats(again) == [lost, wires[2]]
+
+
+def test_what_was_lost_stays_away_where_what_was_sent_later_leaves_no_room() -> None:
+    """Another topic's event came first this time; with it, there would be two in a day."""
+    rules = rules_of()
+    _, wires = play(rules, PartitionState(rules), rec(1, DAY - 1, "view"))
+    state, recall = PartitionState(rules), recall_of(wires)
+    recall.enter(state, rules)
+    result, _ = play(rules, state, rec(0, 0, "view"), rec(1, DAY - 1, "view"), rec(2, DAY + 1, "view"))
+    told = [(each.outcome, each.reason) for each in result.decisions]
+    assert told == [("suppressed", "limit"), ("sent", None), ("suppressed", "limit")]
+
+
+def test_what_is_not_said_again_counts_when_all_is_over() -> None:
+    rules = rules_of()
+    _, wires = play(rules, PartitionState(rules), rec(0, 0, "view"))
+    state, recall = PartitionState(rules), recall_of(wires)
+    for _ in range(2):
+        recall.enter(state, rules)
+        recall.leave(state, rules)
+    assert state.sends("c1", "rule:hello") == [T0]
+    assert (state.told, state.recalled) == ({}, {})
+
+
+def test_to_recall_again_what_is_applied_counts_nothing_twice() -> None:
+    rules = rules_of(limit=2)
+    view, later = rec(0, 0, "view"), rec(1, MINUTE, "view")
+    _, wires = play(rules, PartitionState(rules), view)
+    state = PartitionState(rules)
+    recall_of(wires).enter(state, rules)
+    play(rules, state, view)
+    restored = PartitionState(rules)
+    for key, value in state.take_changed():
+        restored.load(key, value)
+    recall_of(wires).enter(restored, rules)
+    result, _ = play(rules, restored, later)
+    assert [each.outcome for each in result.decisions] == ["sent"]
+
+
 def test_to_recall_again_after_a_second_crash_counts_nothing_twice() -> None:
     rules = rules_of(limit=2)
     _, wires = play(rules, PartitionState(rules), rec(0, 0, "view"))

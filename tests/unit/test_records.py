@@ -12,6 +12,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from stream.compiler import load_rules
+from stream.program import Goal
 from stream.records import (
     MAX_DEPTH,
     Origin,
@@ -21,7 +23,8 @@ from stream.records import (
     iso_time,
     trigger_record,
 )
-from stream.structs import DeadLetter, Decision, EventRef, Trigger
+from stream.structs import ConsentProof, DeadLetter, Decision, EventRef, SubjectProof, Trigger
+from tests.unit.enginekit import DAY, HOUR, T0, Rec, World, rec
 
 GOLDEN = Path(__file__).parent / "data" / "records"
 AT = 1_772_445_600_007  # 2026-03-02T10:00:00.007Z
@@ -74,28 +77,98 @@ def _readable(value: bytes | None) -> str:
     return (value or b"").decode(errors="backslashreplace")
 
 
-@pytest.mark.parametrize(
-    ("name", "record"),
-    [
-        ("trigger", trigger_record(TRIGGER, ORIGIN, AT + 3)),
-        ("trigger-bare", trigger_record(TRIGGER._replace(address=None, content={}), ORIGIN, AT)),
-        ("decision-sent", decision_record(DECISION, ORIGIN)),
-        ("decision-suppressed", decision_record(SUPPRESSED, ORIGIN)),
-        ("dead-letter", dead_letter_record(DeadLetter("clickstream", "json", StoredRecord()), ORIGIN)),
-    ],
+WHOLE = TRIGGER._replace(
+    decision=DECISION._replace(variant="named", timed=False, source="clickstream", offset=17),
+    address={"street": "Hauptstraße 1", "city": "Köln"},
+    goal=Goal(("purchase", "subscribe"), 3 * 86_400_000, ("order", "amount")),
+    consent=ConsentProof("marketing_post", AT - 86_400_000, "double opt-in", AT + 86_400_000),
+    sensitive=(SubjectProof("illness", ConsentProof("health", AT - 86_400_000, None)),),
 )
-def test_the_wire_form_is_as_written_down(name: str, record: WireRecord) -> None:
+FORWARDED = StoredRecord(value=None, headers=(("traceparent", b"00-1"), ("reason", b"theirs")))
+RECORDS: dict[str, WireRecord] = {
+    "trigger": trigger_record(TRIGGER, ORIGIN, AT + 3),
+    "trigger-bare": trigger_record(TRIGGER._replace(address=None, content={}), ORIGIN, AT),
+    "trigger-whole": trigger_record(WHOLE, ORIGIN, AT + 3),
+    "decision-sent": decision_record(DECISION, ORIGIN),
+    "decision-suppressed": decision_record(SUPPRESSED, ORIGIN),
+    "decision-deferred": decision_record(DECISION._replace(outcome="deferred", reason="quiet"), ORIGIN),
+    "decision-holdout": decision_record(WHOLE.decision._replace(outcome="holdout", reason="holdout"), ORIGIN),
+    "dead-letter": dead_letter_record(DeadLetter("clickstream", "json", StoredRecord()), ORIGIN),
+    "dead-letter-forwarded": dead_letter_record(DeadLetter("clickstream", "size", FORWARDED), ORIGIN),
+}
+
+
+@pytest.mark.parametrize("name", RECORDS)
+def test_the_wire_form_is_as_written_down(name: str) -> None:
     """A change here is a change of the contract: other programs read these records."""
-    assert golden(record) == (GOLDEN / f"{name}.txt").read_text(encoding="utf-8")
+    assert golden(RECORDS[name]) == (GOLDEN / f"{name}.txt").read_text(encoding="utf-8")
+
+
+def test_nothing_is_written_down_that_is_not_written() -> None:
+    assert {path.stem for path in GOLDEN.glob("*.txt")} == {*RECORDS, "shop"}
+
+
+def engine_records() -> list[WireRecord]:
+    """All that the engine says of a small day in `shop.yaml`: every outcome, and a dead letter."""
+    rules = load_rules(GOLDEN)
+    world = World(rules)
+    consent = {"granted": True, "at": T0 - DAY, "basis": "double opt-in"}
+    profile = {"attributes": {"email": "zoe@brand.example"}, "consents": {"marketing_email": consent}}
+    profiles = [rec(0, 0, customer="c1", **profile), rec(1, 0, customer="c2", **profile)]
+    events = [
+        rec(0, 1, "add_to_cart", sku="p1", id="e1"),
+        rec(1, 2, "view", id="e2"),
+        rec(2, 3, "view", customer="c2", id="e3"),
+        rec(3, 4, "view", customer="c3", id="e4"),
+        Rec(4, T0 + 9, b"{no json"),
+        rec(5, 11 * HOUR, "view", id="e5"),
+        rec(6, DAY, "x", id="e6"),
+    ]
+    result = world.play({"clicks": events, "profiles": profiles})
+    origin = Origin("app", 3, "r1", {each.name: each.topic for each in rules.sources})
+    return [
+        *(trigger_record(each, origin, T0 + 20) for each in result.triggers),
+        *(decision_record(each, origin) for each in result.decisions),
+        *(dead_letter_record(each, origin) for each in result.dead_letters),
+    ]
+
+
+def test_what_the_engine_says_is_as_written_down() -> None:
+    told = "\n".join(map(golden, engine_records()))
+    assert told == (GOLDEN / "shop.txt").read_text(encoding="utf-8")
+    for outcome in ("sent", "suppressed", "deferred", "holdout"):
+        assert f'"outcome":"{outcome}"' in told
 
 
 def test_a_triggers_keys_are_the_contracts_in_its_order() -> None:
     body = json.loads(trigger_record(TRIGGER, ORIGIN, AT).value or b"")
     assert list(body) == [
         *("trigger_id", "rule", "revision", "customer_id", "channel", "address", "variant", "content"),
-        *("event", "at", "sent_at", "priority", "goal", "consent"),
+        *("event", "at", "sent_at", "priority", "goal", "consent", "sensitive"),
     ]
     assert list(body["event"]) == ["name", "id", "time"]
+
+
+def test_a_trigger_carries_what_it_was_sent_on() -> None:
+    channel = ConsentProof("marketing_email", AT - 1, "double opt-in", AT + 1)
+    subject = SubjectProof("pregnancy", ConsentProof("pregnancy_advice", AT - 2))
+    trigger = TRIGGER._replace(consent=channel, sensitive=(subject,))
+    body = json.loads(trigger_record(trigger, ORIGIN, AT).value or b"")
+    assert body["consent"] == {
+        "purpose": "marketing_email",
+        "granted_at": "2026-03-02T10:00:00.006Z",
+        "basis": "double opt-in",
+        "expires_at": "2026-03-02T10:00:00.008Z",
+    }
+    assert body["sensitive"] == [
+        {
+            "subject": "pregnancy",
+            "purpose": "pregnancy_advice",
+            "granted_at": "2026-03-02T10:00:00.005Z",
+            "basis": None,
+            "expires_at": None,
+        }
+    ]
 
 
 def test_a_decisions_keys_are_the_contracts_in_its_order() -> None:

@@ -63,7 +63,25 @@ def test_what_was_written_is_there_when_it_is_opened_again(stores: Stores) -> No
     again.close()
 
 
-def test_a_killed_process_leaves_a_whole_checkpoint_behind(tmp_path: Path) -> None:
+def test_a_filled_store_is_an_ordinary_one_once_it_has_settled(stores: Stores) -> None:
+    store = stores.open(0, "log")
+    store.fill()
+    for turn in range(1, 4):
+        store.write([(b"ann", b"%d" % turn), (b"c%d" % turn, b"")], [(b"ann", b"note")], turn)
+        store.fill()  # it goes on
+    for _ in store.settling():
+        pass
+    assert store.get(b"ann") == b"3"
+    assert [store.get(b"c%d" % turn) for turn in (1, 2, 3)] == [b""] * 3
+    assert (list(store.timers()), store.position) == ([(b"ann", b"note")], 3)
+    store.close()
+    options = max((stores._folder / "0").glob("OPTIONS-*")).read_text()
+    assert "SkipListFactory" in options
+    assert "VectorRepFactory" not in options
+
+
+@pytest.mark.parametrize("begin", ["", "store.fill()"], ids=["in use", "filled"])
+def test_a_killed_process_leaves_a_whole_checkpoint_behind(begin: str, tmp_path: Path) -> None:
     """Buffers that were not on disk are lost; what is there is as of one checkpoint, offset and all."""
     code = f"""
         import os, signal
@@ -71,7 +89,8 @@ def test_a_killed_process_leaves_a_whole_checkpoint_behind(tmp_path: Path) -> No
         from tests.unit.test_store import settings
         from stream.store import Stores
         store = Stores(settings(Path({str(tmp_path)!r}))).open(0, "log")
-        for turn in range(40):  # 80 MB, in buffers of less
+        {begin}
+        for turn in range(1, 40):  # 80 MB, in buffers of less
             values = [(b"c%d" % n, b"%d" % turn + bytes(20_000)) for n in range(100)]
             store.write(values, [(b"t", b"%d" % turn)], turn)
         os.kill(os.getpid(), signal.SIGKILL)
@@ -227,3 +246,10 @@ def test_opening_a_store_reads_no_customer(stores: Stores) -> None:
 
 def test_a_store_of_nobody_needs_memory_that_there_is() -> None:
     assert 64 << 20 < memory_limit() < 1 << 50
+
+
+def test_a_store_that_has_not_filled_a_buffer_is_not_shown_as_empty(store: Store) -> None:
+    """For hours, and then all at once: its files are written when a buffer is full."""
+    before = store.disk_bytes
+    store.write([(b"c%d" % number, bytes(1000)) for number in range(1000)], [], 1)
+    assert store.disk_bytes > before + 1_000_000
