@@ -12,6 +12,14 @@ from tests.deploy.charts import VALUE_SETS, Chart, Manifest, read
 from tests.deploy.tools import Tools, prepare
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Whoever asks first waits for the tools, or for the image: minutes on a machine with much to do."""
+    for item in items:
+        asks = {"tools", "image"} & set(getattr(item, "fixturenames", ()))
+        if asks and Path(__file__).parent in item.path.parents:
+            item.add_marker(pytest.mark.timeout(900))
+
+
 @pytest.fixture(scope="session")
 def tools() -> Tools:
     """Helm and the others; a failure to get them fails every test that asks."""

@@ -246,7 +246,10 @@ def add_monitoring_files(chart: Chart) -> None:
         "alert": "Probe",
         "expr": "up == 0",
         "for": "5m",
-        "annotations": {"summary": "{{ $labels.pod }} at {{ $value | humanize }}"},
+        "annotations": {
+            "summary": "{{ $labels.pod }} at {{ $value | humanize }}",
+            "runbook_url": "docs/runbooks.md#probe",
+        },
     }
     rules = {"groups": [{"name": "probe", "rules": [alert]}]}
     (chart.path / "files/prometheus/probe.yaml").write_text("# a comment\n" + yaml.safe_dump(rules))
@@ -267,6 +270,21 @@ def test_alerts_and_dashboards_are_taken_in_as_they_are(chart: Chart) -> None:
     assert json.loads(board["data"]["probe.json"]) == {"title": "Probe", "legendFormat": "{{pod}}"}
     assert board["metadata"]["labels"]["grafana_dashboard"] == "1"
     assert not [each for each in chart.render(LEAST) if each["kind"] == "PrometheusRule"]
+
+
+def test_alerts_lead_to_where_the_runbooks_are_served(chart: Chart) -> None:
+    values = {"monitoring": {"rules": {"enabled": True, "docsUrl": "https://docs.example/stream"}}}
+    groups = [
+        group
+        for each in chart.render(LEAST, values)
+        if each["kind"] == "PrometheusRule"
+        for group in each["spec"]["groups"]
+    ]
+    links = [
+        rule["annotations"]["runbook_url"] for group in groups for rule in group["rules"] if "alert" in rule
+    ]
+    assert links
+    assert all(link.startswith("https://docs.example/stream/runbooks.md#") for link in links)
 
 
 # Values, and what is said of them.
