@@ -11,7 +11,7 @@ SOURCES := $(wildcard stream/*.pyx stream/*.pxd) setup.py pyproject.toml
 	touch $@
 
 .PHONY: setup demo test lint types unit integration faults debug asan fuzz bench micro dashboards \
-	dashboards-preview clean
+	dashboards-preview chart clean
 
 # Set up only.
 setup: .venv/installed
