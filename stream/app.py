@@ -18,6 +18,7 @@ import structlog
 from faust.app.base import BootStrategy
 from faust.serializers.schemas import Schema
 
+from stream import __version__
 from stream.clock import Clock, wall_ms
 from stream.compiler import check_rules
 from stream.errors import EndedError, RuleFileError
@@ -92,6 +93,7 @@ class StreamApp(faust.App):
     def __init__(self, settings: Settings, rules: RuleSet, topology: Topology, metrics: Metrics) -> None:
         self.ledger = Ledger(settings.max_in_flight)
         self.lease = Lease(settings.session_timeout)
+        self.metrics = metrics
         super().__init__(
             settings.app_id,
             broker=[f"lane://{address}" for address in settings.broker.split(",")],
@@ -233,13 +235,18 @@ async def run(settings: Settings) -> int:
     directory = Directory(settings.rules)
     rules, topology = await check(settings)
     metrics = Metrics()
-    metrics.set_revision(rules.revision)
+    metrics.set_build(__version__, settings.store)
+    metrics.set_rules(rules.revision, len(rules.rules))
     metrics.declare(
         [source.name for source in rules.sources],
         [rule.name for rule in rules.rules],
         [channel.name for channel in rules.channels],
     )
+    if settings.store == "rocksdb":
+        metrics.watch_disk(settings.data_dir)
     app = StreamApp(settings, rules, topology, metrics)
+    metrics.set_stalled(0, settings.stuck_after)
+    metrics.set_ready(lambda: app.health().ready)
     reload = Reload(directory, app.lane, metrics, partial(settle, settings))
     app.task(reload.keep_reloading)
     server = HealthServer(metrics, app.health, settings.http_host, settings.http_port)
@@ -250,7 +257,7 @@ async def run(settings: Settings) -> int:
     loop.add_signal_handler(signal.SIGHUP, reload.ask)
     watch_loop(loop, app.fail)
     watch_threads(lambda error: loop.call_soon_threadsafe(app.fail, error))
-    watchdog = Watchdog(app.signs, settings.stuck_after, loop)
+    watchdog = Watchdog(app.signs, settings.stuck_after, loop, metrics.set_stalled)
     server.start()
     # What lives long (customers, rules) is no garbage: with Python's own thresholds, looking through it again
     # and again took a fifth of the worker's time.

@@ -87,6 +87,7 @@ class Lane:
         self._starts: dict[int, Start] = {}
         self._resumed: dict[TopicPartition, tuple[int | None, int | None]] = {}  # as marked, as committed
         self._ticked_at = time.monotonic()
+        self._behind_since: dict[TopicPartition, int] = {}  # of what is behind and has nothing in hand
         self._source_of = {source.topic: source.name for source in rules.sources}
         self._topic_of = {source.name: source.topic for source in rules.sources}
 
@@ -228,10 +229,18 @@ class Lane:
         while True:
             for unit in self._units.values():
                 self._measure(unit)
+            tps = [TopicPartition(topic, number) for number in self._units for topic in self._source_of]
+            self._metrics.set_under_way(
+                sum(map(self._ledger.in_flight, tps)),
+                sum(map(self._outbox.load, self._units)),
+                uncommitted=self.is_open and self._ledger.uncommitted(),
+            )
             await asyncio.sleep(MEASURE_S)
 
     def _measure(self, unit: Unit) -> None:
-        stored = unit.stored
+        stored, wall = unit.stored, self._clock.wall()
+        now = unit.watermark if self._clock.by_event_time else wall
+        late = 0 if now is None or unit.next_deadline is None else now - unit.next_deadline
         figures = PartitionFigures(
             stored.customers,
             stored.state_bytes,
@@ -239,10 +248,24 @@ class Lane:
             unit.watermark,
             stored.state.live,
             stored.state.fetched,
+            max(late, 0) / 1000,
         )
         self._metrics.set_partition(unit.number, figures)
         for topic in self._source_of:
-            self._metrics.set_lag(topic, unit.number, self._ledger.lag(TopicPartition(topic, unit.number)))
+            tp = TopicPartition(topic, unit.number)
+            records = self._ledger.lag(tp)
+            self._metrics.set_lag(topic, unit.number, records, self._lag_ms(tp, records, wall) / 1000)
+
+    def _lag_ms(self, tp: TopicPartition, records: int, now: int) -> int:
+        """How old the oldest of these records is. Of what is not fetched yet nobody knows: it counts from
+        when it was first seen to be behind.
+        """
+        since = self._ledger.oldest(tp)
+        if records == 0 or since is not None:
+            self._behind_since.pop(tp, None)
+        else:
+            since = self._behind_since.setdefault(tp, now)
+        return 0 if records == 0 or since is None else max(now - since, 0)
 
     def places(
         self, at_hand: Container[TopicPartition], answers: Container[TopicPartition]
@@ -271,7 +294,6 @@ class Lane:
         wanted = set(numbers)
         for number in set(self._table.stored) - wanted - set(standbys):
             self._table.drop(number)
-            self._metrics.forget_partition(number)
         # What others have written meanwhile is read with the rules in force, or what is new in them is lost.
         for number in set(self._table.stored):
             state = self._table.stored[number].state
@@ -317,6 +339,7 @@ class Lane:
         """Begin work on these partitions, whose customers are complete."""
         opened = sorted(numbers)
         self._ledger.forget()
+        self._behind_since = {}
         for tp, (position, committed) in self._resumed.items():
             if position is not None and tp.partition in opened:
                 self._ledger.resume(tp, position, committed)

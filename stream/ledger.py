@@ -37,7 +37,7 @@ class Reach(NamedTuple):
 
 @dataclass(slots=True)
 class _Account:
-    lots: deque[tuple[int, int]] = field(default_factory=deque)  # (records, next offset), oldest first
+    lots: deque[tuple[int, int, int]] = field(default_factory=deque)  # oldest first, see `hand_out`
     in_flight: int = 0
     handed_lots: int = 0
     taken_lots: int = 0
@@ -66,15 +66,17 @@ class Ledger:
         account.handed_to = account.durable = position
         account.committed = -1 if committed is None or committed > position else committed
 
-    def hand_out(self, tp: TopicPartition, records: int, next_offset: int) -> None:
-        """A lot of `records`, ending before `next_offset`, is on its way to the lane."""
+    def hand_out(self, tp: TopicPartition, records: int, next_offset: int, appended_at: int = 0) -> None:
+        """A lot of `records`, ending before `next_offset`, is on its way to the lane; the first of them was
+        appended at `appended_at`, in ms.
+        """
         account = self._accounts.setdefault(tp, _Account())
         if next_offset <= account.handed_to:
             raise LaneError(
                 f"{tp.topic}/{tp.partition}: offsets went back from {account.handed_to} to {next_offset}",
                 hint="was the topic deleted and made anew? Started again, the worker notices and goes on",
             )
-        account.lots.append((records, next_offset))
+        account.lots.append((records, next_offset, appended_at))
         account.in_flight += records
         account.handed_lots += 1
         account.handed_to = next_offset
@@ -117,6 +119,15 @@ class Ledger:
         """How far everything is durable; changes with progress."""
         account = self._accounts.get(tp)
         return account.durable if account else -1
+
+    def oldest(self, tp: TopicPartition) -> int | None:
+        """When the first record of the oldest lot in flight was appended, in ms; None without one."""
+        account = self._accounts.get(tp)
+        return account.lots[0][2] if account and account.lots else None
+
+    def uncommitted(self) -> bool:
+        """Whether anything was handed out that is not committed."""
+        return any(account.handed_to > account.committed for account in self._accounts.values())
 
     def full(self) -> set[TopicPartition]:
         """The partitions that have enough in flight: not to be fetched from for now."""

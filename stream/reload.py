@@ -179,6 +179,7 @@ class Reload:
 
     async def _take(self, rules: RuleSet, started: float) -> None:
         old, self._reported = self._lane.rules, None
+        self._metrics.set_reload(successful=True)
         if rules.revision == old.revision:
             log.info("rules_unchanged", revision=old.revision)
             return
@@ -188,7 +189,8 @@ class Reload:
             [channel.name for channel in rules.channels],
         )
         await self._lane.switch(rules)
-        self._metrics.set_revision(rules.revision)
+        self._metrics.set_rules(rules.revision, len(rules.rules))
+        self._metrics.retire(rule.name for rule in rules.rules)
         seconds = round(time.monotonic() - started, 3)
         log.info(
             "rules_reloaded", old=old.revision, new=rules.revision, seconds=seconds, **_counts(old, rules)

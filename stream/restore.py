@@ -124,6 +124,7 @@ class ChangelogReader:
                 stored.begin_anew()
                 stored.position = beginnings[tp]
             spans[tp] = (stored.position, ends[tp])
+            progress(tp.partition, max(ends[tp] - stored.position, 0))
         bar = _Bar(sum(end - start for start, end in spans.values()))
         async for tp, records, position in ranges.read(consumer, spans):
             stored = self._table.stored[tp.partition]
@@ -190,12 +191,14 @@ class Restore(Service):
         self.in_recovery = False
         self._requested = asyncio.Event()
         self._generation = 0
+        self._assigned_at = 0.0
 
     async def on_rebalance(
         self, assigned: set[TP], revoked: set[TP], newly_assigned: set[TP], generation_id: int = 0
     ) -> None:
         """A new assignment: restore it in the background; until then nothing is processed."""
         self.completed.clear()
+        self._assigned_at = time.monotonic()
         self._generation = generation_id
         self._requested.set()
 
@@ -223,11 +226,12 @@ class Restore(Service):
         app, generation = self.app, self._generation
         assignment = app.consumer.assignment()
         numbers = {tp.partition for tp in assignment}
+        standbys = {tp.partition for tp in app.assignor.assigned_standbys()} - numbers
+        app.metrics.set_assignment(numbers, standbys)
         while missing := app.lane.missing(assignment):
             log.warning("waits_for_topics", missing=sorted(missing), hint="were they deleted?")
             await app.consumer.rejoin_with(missing)
             await asyncio.sleep(REJOIN_S)  # a new assignment ends this
-        standbys = {tp.partition for tp in app.assignor.assigned_standbys()} - numbers
         self.in_recovery = app.in_recovery = True
         try:
             await app.lane.restore(numbers, standbys)
@@ -254,4 +258,5 @@ class Restore(Service):
         app.tables.on_actives_ready()
         app.tables.on_standbys_ready()
         app.on_rebalance_end()
+        app.metrics.observe_restore(time.monotonic() - self._assigned_at)
         log.info("ready", partitions=len(numbers), generation=self._generation)

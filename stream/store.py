@@ -217,7 +217,9 @@ class Store:
 
     @property
     def disk_bytes(self) -> int:
-        return int(self._opened().property_int_value("rocksdb.total-sst-files-size") or 0)
+        """Of its files, and of what waits in memory to be written to them."""
+        asked = ("rocksdb.total-sst-files-size", "rocksdb.cur-size-all-mem-tables")
+        return sum(int(self._opened().property_int_value(each) or 0) for each in asked)
 
     def distrust(self) -> None:
         """Have it wiped when it is opened next: it is wrong, and whoever found out ends."""

@@ -105,7 +105,7 @@ class StoredPartition:
 
     @property
     def state_bytes(self) -> int:
-        """Of their byte forms; with a store the size of its files."""
+        """Of their byte forms; with a store its size."""
         return self.state.state_bytes if self.store is None else self.store.disk_bytes
 
 

@@ -188,7 +188,8 @@ class Consumer(driver.Consumer):
             (tp, records) for tp, records in fetch.items() if records and (active is None or tp in active)
         ]
         for tp, records in lots:
-            self.ledger.hand_out(TopicPartition(*tp), len(records), records[-1].offset + 1)
+            appended_at = records[0].timestamp
+            self.ledger.hand_out(TopicPartition(*tp), len(records), records[-1].offset + 1, appended_at)
         if isinstance(fetch, Fetch):
             self.ledger.reached(fetch.reach)
         for tp, records in lots:
@@ -247,6 +248,7 @@ class Consumer(driver.Consumer):
     async def _commit(self, offsets: Mapping[TP, int]) -> bool:
         done: bool = await super()._commit(offsets)
         self.commits += 1
+        cast(Any, self.app).metrics.count_commit(done=done)
         return done
 
     def ack(self, message: Any) -> bool:

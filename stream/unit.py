@@ -26,6 +26,7 @@ class Unit:
         "durable",
         "given_up",
         "makings",
+        "next_deadline",
         "number",
         "positions",
         "recall",
@@ -52,6 +53,7 @@ class Unit:
         self.torn = False
         self.given_up = False
         self.watermark: int | None = None
+        self.next_deadline: int | None = None
         for source, making in self.makings.items():
             stored.state.rebase(source, making.base)
         stored.state.told, stored.state.recalled = {}, {}
@@ -61,7 +63,7 @@ class Unit:
     def advance(self, result: Result, topics: Mapping[str, str]) -> None:
         """Take over how far the engine came. `topics`: of the sources."""
         self.positions.update(result.positions)
-        self.watermark = result.watermark
+        self.watermark, self.next_deadline = result.watermark, result.next_deadline
         if self.recall is not None and self.recall.is_over(
             {topics[source]: position for source, position in self.positions.items()}, self.watermark
         ):

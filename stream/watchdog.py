@@ -74,12 +74,26 @@ class Watch:
                 return f"{name} has not moved for {now - since:.0f} s"
         return None
 
+    @property
+    def stalled(self) -> float:
+        """Seconds that what has stood still longest had by the last look."""
+        return max((self._looked - since for _, since in self._since.values()), default=0.0)
+
 
 class Watchdog:
-    """Looks until `stop`. `signs` is called in the watchdog's thread."""
+    """Looks until `stop`. In the watchdog's thread `signs` is called, and `tell` with how long the longest
+    has stood still, and after how long it is stuck.
+    """
 
-    def __init__(self, signs: Callable[[], Signs], patience: float, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(
+        self,
+        signs: Callable[[], Signs],
+        patience: float,
+        loop: asyncio.AbstractEventLoop,
+        tell: Callable[[float, float], None],
+    ) -> None:
         self._signs = signs
+        self._tell = tell
         self._watch = Watch(patience)
         self._loop = loop
         self._stopped = threading.Event()
@@ -102,6 +116,7 @@ class Watchdog:
             signs = self._signs()
             seen = Signs({**signs.places, "the event loop": self._ticks}, signs.ended)
             verdict = self._watch.look(seen, time.monotonic())
+            self._tell(self._watch.stalled, self._watch.patience)
             if verdict is not None:
                 log.error(
                     "stuck", reason=verdict, hint="the stacks follow; the worker ends", **self._stacks()

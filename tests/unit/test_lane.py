@@ -87,14 +87,15 @@ class Shop:
             "reader": None,
             "takeover": None,
         }
+        self.metrics, self.wall = Metrics(), START
         self.lane = Lane(
             rules=rules,
             app_id="shop",
             changelog="changelog",
             table=self.table,
             ledger=self.ledger,
-            metrics=Metrics(),
-            clock=Clock(by_event_time=True),
+            metrics=self.metrics,
+            clock=Clock(lambda: self.wall, by_event_time=True),
             lease=self.lease,
             interval=0.1,
             **parts,
@@ -108,6 +109,11 @@ class Shop:
         (self.folder / "shop.yaml").write_text(text)
         return load_rules(self.folder)
 
+    def figure(self, name: str, **labels: str) -> float | None:
+        """A metric as it is when the partition is measured."""
+        self.lane._measure(self.unit)
+        return self.metrics.registry.get_sample_value(name, labels)
+
     async def view(self, customer: str) -> None:
         """One view arrives and is processed."""
         body = {
@@ -118,7 +124,7 @@ class Shop:
         }
         record = Record(self.offset, START, customer.encode(), orjson.dumps(body))
         self.offset += 1
-        self.ledger.hand_out(CLICKS, 1, self.offset)
+        self.ledger.hand_out(CLICKS, 1, self.offset, record.timestamp)
         self.ledger.reached({CLICKS: Reach(self.offset, self.offset)})
         await self.lane.take("clicks", 0, [record])
 
@@ -337,3 +343,36 @@ async def test_a_partition_that_waits_for_a_topic_whose_broker_is_away_is_not_st
     assert shop.lane.places(set(), set()) == {}
     assert list(shop.lane.places(set(), {orders})) == ["partition 0"]
     assert list(shop.lane.places({orders}, set())) == ["partition 0"]
+
+
+async def test_lag_in_seconds_is_the_age_of_what_is_not_yet_safe(shop: Shop) -> None:
+    def lag() -> float | None:
+        return shop.figure("stream_lag_seconds", topic="clicks", partition="0")
+
+    shop.wall = START + 3_600_000
+    assert lag() == 0, "nobody is late where nothing is"
+    shop.ledger.reached({CLICKS: Reach(0, 1)})
+    assert lag() == 0, "behind since now, whatever the time of what is not fetched yet"
+    shop.wall += 2_000
+    assert lag() == 2
+    await shop.view("c1")
+    assert lag() == 3_602, "now it is here, and its age is known"
+    checkpoint = asyncio.create_task(shop.lane.checkpoint(shop.unit))
+    for topic in ("web", "decisions", "changelog"):
+        await settle()
+        shop.outbox.acknowledge(topic)
+    await checkpoint
+    assert lag() == 0
+
+
+async def test_a_timer_is_overdue_by_the_clock_that_it_goes_by(shop: Shop) -> None:
+    shop.unit.watermark, shop.unit.next_deadline = START, START + 5_000
+    assert shop.figure("stream_timers_overdue_seconds") == 0
+    shop.unit.watermark = START + 7_500
+    assert shop.figure("stream_timers_overdue_seconds") == 2.5
+    shop.lane._clock = Clock(lambda: START + 65_000)
+    assert shop.figure("stream_timers_overdue_seconds") == 60, (
+        "the watermark waits for a backlog, people do not"
+    )
+    shop.unit.next_deadline = None
+    assert shop.figure("stream_timers_overdue_seconds") == 0

@@ -139,3 +139,27 @@ def test_the_group_is_told_only_what_it_does_not_know(committed: int | None, tol
     ledger = Ledger(limit=10)
     ledger.resume(CLICKS, 7, committed)
     assert ledger.take_committable(CLICKS) == told
+
+
+def test_the_oldest_in_flight_is_that_of_the_first_lot_that_is_not_durable() -> None:
+    ledger = Ledger(100)
+    assert ledger.oldest(CLICKS) is None
+    ledger.hand_out(CLICKS, 10, 10, appended_at=1_000)
+    ledger.hand_out(CLICKS, 10, 20, appended_at=2_000)
+    ledger.finish(CLICKS, 9)
+    assert ledger.oldest(CLICKS) == 1_000
+    ledger.finish(CLICKS, 10)
+    assert ledger.oldest(CLICKS) == 2_000
+    ledger.finish(CLICKS, 20)
+    assert ledger.oldest(CLICKS) is None
+
+
+def test_what_is_handed_out_waits_for_its_commit() -> None:
+    ledger = Ledger(100)
+    assert not ledger.uncommitted()
+    ledger.hand_out(CLICKS, 10, 10)
+    assert ledger.uncommitted()
+    ledger.finish(CLICKS, 10)
+    assert ledger.uncommitted()
+    assert ledger.take_committable(CLICKS) == 10
+    assert not ledger.uncommitted()

@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
+import re
+from collections import Counter
+from pathlib import Path
+
+import orjson
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from stream.metrics import Metrics, PartitionFigures
-from stream.structs import DeadLetter, Decision, EventRef, Outcome, Result, Trigger
+from stream.clock import Clock
+from stream.compiler import load_rules
+from stream.engine import PartitionState, process
+from stream.metrics import DEAD_LETTER_REASONS, OUTCOMES, SUPPRESSED, Metrics, PartitionFigures
+from stream.structs import Batch, DeadLetter, Decision, EventRef, Outcome, Result, Trigger
 
 # The contract: name of the series and its labels.
 CONTRACT = {
@@ -33,11 +41,10 @@ CONTRACT = {
     "stream_rules_revision_info": {"revision"},
     "stream_rules_reload_failures_total": set(),
     "stream_dead_letters_total": {"source", "reason"},
-    "stream_repeats_total": set(),
-    "stream_standby_lag_records": set(),
-    "stream_live_customers": set(),
-    "stream_store_reads_total": set(),
 }
+
+
+DOCUMENTED = (Path(__file__).parents[2] / "docs/metrics.md").read_text(encoding="utf-8")
 
 
 class StoredRecord:
@@ -85,20 +92,39 @@ def observed() -> Metrics:
     )
     metrics.observe_batch(result, 0.02)
     metrics.observe_sent([trigger(1_000), trigger(1_090), trigger(500, timed=True), trigger(2_000)], 1_100)
-    metrics.set_lag("clicks", 3, 7)
+    metrics.set_lag("clicks", 3, 7, 1.25)
     metrics.set_recovery(3, 100)
-    metrics.set_revision("abc")
+    metrics.set_rules("abc", 2)
     metrics.set_partition(3, PartitionFigures(10, 2_000, {"open": 4}, watermark=1_500))
     metrics.count_reload_failure()
     return metrics
 
 
-def test_the_names_and_labels_are_the_contracts() -> None:
+def test_the_names_and_labels_are_those_that_others_rely_on() -> None:
     found: dict[str, set[str]] = {}
     for name, labels in samples(observed()):
         found.setdefault(name, set()).update(label for label, _ in labels)
-    assert {name: labels for name, labels in found.items() if name.startswith("stream_")} == CONTRACT
+    assert {name: found.get(name) for name in CONTRACT} == CONTRACT
     assert "process_cpu_seconds_total" in found
+
+
+def test_the_page_and_the_code_agree() -> None:
+    """Of each metric name, type and labels; of what is exposed, nothing is missing."""
+    rows = re.findall(r"^\| `(stream_\w+)` \| (\w+) \| ([^|]*)\|(.*)\|$", DOCUMENTED, re.MULTILINE)
+    documented = {name: (kind, tuple(re.findall(r"`(\w+)`", labels))) for name, kind, labels, _ in rows}
+    assert len(documented) == len(rows), "none twice"
+    assert documented == {each.name: (each.type, each.labels) for each in Metrics().described}
+    for name, _, _, rest in rows:
+        unit, says, _ = (cell.strip() for cell in rest.split(" | "))
+        assert "" not in (unit, says), name
+    described = {each.name for each in Metrics().described}
+    exposed = {re.sub(r"_(bucket|sum|count)$", "", name) for name, _ in samples(observed())}
+    assert {name for name in exposed if name.startswith("stream_")} <= described
+
+
+def test_the_page_names_every_reason() -> None:
+    for reason in (*DEAD_LETTER_REASONS, *SUPPRESSED):
+        assert f"`{reason}`" in DOCUMENTED
 
 
 def test_a_batch_is_counted() -> None:
@@ -139,7 +165,7 @@ def test_a_workers_figures_are_the_sums_over_its_partitions() -> None:
     metrics = observed()
     metrics.set_partition(4, PartitionFigures(1, 50, {"open": 1, "deferred": 2}, watermark=None))
     metrics.set_recovery(4, 11)
-    metrics.set_lag("clicks", 4, 70)
+    metrics.set_lag("clicks", 4, 70, 0.5)
     assert value(metrics, "stream_customers") == 11
     assert value(metrics, "stream_state_bytes") == 2_050
     assert value(metrics, "stream_timers", state="open") == 5
@@ -151,34 +177,218 @@ def test_a_workers_figures_are_the_sums_over_its_partitions() -> None:
 
 def test_a_partition_that_left_leaves_nothing_behind() -> None:
     metrics = observed()
-    metrics.set_partition(4, PartitionFigures(1, 50, {"deferred": 2}, watermark=1))
-    metrics.set_lag("clicks", 4, 70)
-    metrics.forget_partition(3)
+    metrics.set_partition(4, PartitionFigures(1, 50, {"deferred": 2}, watermark=1, overdue=3.0))
+    metrics.set_lag("clicks", 4, 70, 0.5)
+    metrics.set_assignment({4}, set())
     assert value(metrics, "stream_customers") == 1
     assert value(metrics, "stream_timers", state="open") == 0
     assert value(metrics, "stream_recovery_remaining_records") == 0
     assert value(metrics, "stream_watermark_seconds", partition="3") is None
     assert value(metrics, "stream_lag_records", topic="clicks", partition="3") is None
+    assert value(metrics, "stream_lag_seconds", topic="clicks", partition="3") is None
     assert value(metrics, "stream_lag_records", topic="clicks", partition="4") == 70
-    metrics.forget_partition(4)
+    assert value(metrics, "stream_timers_overdue_seconds") == 3
+    metrics.set_assignment(set(), set())
     assert value(metrics, "stream_timers", state="deferred") == 0
-    metrics.forget_partition(5)  # never had
+    assert value(metrics, "stream_timers_overdue_seconds") == 0
+    assert value(metrics, "stream_rebalances_total") == 2
+
+
+def test_customers_of_a_partition_that_became_a_standby_are_not_counted_twice() -> None:
+    metrics = observed()
+    metrics.set_assignment({5}, {3})
+    assert value(metrics, "stream_customers") == 0
+    assert value(metrics, "stream_partitions", role="active") == 1
+    assert value(metrics, "stream_partitions", role="standby") == 1
+
+
+def test_what_a_standby_was_behind_is_forgotten_when_it_takes_over() -> None:
+    now = [100.0]
+    metrics = Metrics(lambda: now[0])
+    metrics.set_assignment(set(), {1, 2})
+    metrics.set_standby(1, 40)
+    metrics.set_standby(2, 0)
+    now[0] = 130.0
+    metrics.set_standby(1, 10)
+    metrics.set_standby(2, 0)
+    assert value(metrics, "stream_standby_lag_records") == 10
+    assert value(metrics, "stream_standby_lag_seconds") == 30, "a copy that gets closer is still behind"
+    now[0] = 131.0
+    metrics.set_standby(1, 0)
+    assert value(metrics, "stream_standby_lag_seconds") == 1, "of the other, which nobody looked at since"
+    metrics.set_assignment({1, 2}, set())
+    assert value(metrics, "stream_standby_lag_records") == 0
+    assert value(metrics, "stream_standby_lag_seconds") == 0
+
+
+def test_restored_records_are_those_that_are_no_longer_to_be_read() -> None:
+    metrics = Metrics()
+    for remaining in (100, 40, 0, 0, 10, 0):  # begun anew after 0, as after a rebalance
+        metrics.set_recovery(3, remaining)
+    assert value(metrics, "stream_restored_records_total") == 110
+
+
+def test_commits_are_stale_only_while_something_waits_for_one() -> None:
+    now = [0.0]
+    metrics = Metrics(lambda: now[0])
+
+    def age_at(second: float, *, uncommitted: bool) -> float | None:
+        now[0] = second
+        metrics.set_under_way(0, 0, uncommitted=uncommitted)
+        return value(metrics, "stream_commit_age_seconds")
+
+    assert age_at(1000, uncommitted=False) == 0, "an idle worker commits nothing"
+    assert age_at(1001, uncommitted=True) == 0
+    assert age_at(1005, uncommitted=True) == 4
+    metrics.count_commit(done=False)
+    assert value(metrics, "stream_commit_age_seconds") == 4
+    metrics.count_commit(done=True)
+    assert value(metrics, "stream_commit_age_seconds") == 0
+    now[0] = 1100
+    assert value(metrics, "stream_commit_age_seconds") == 95, "also if nobody measures any more"
+    assert age_at(1101, uncommitted=False) == 0
+    assert value(metrics, "stream_commits_total", result="ok") == 1
+    assert value(metrics, "stream_commits_total", result="failed") == 1
+
+
+def test_a_refused_set_is_shown_until_one_is_taken() -> None:
+    metrics = Metrics()
+    assert value(metrics, "stream_rules_last_reload_successful") == 1
+    metrics.count_reload_failure()
+    assert value(metrics, "stream_rules_last_reload_successful") == 0
+    metrics.set_reload(successful=True)
+    assert value(metrics, "stream_rules_last_reload_successful") == 1
+    assert value(metrics, "stream_rules_reload_failures_total") == 1
 
 
 def test_only_the_revision_in_force_is_shown() -> None:
     metrics = observed()
-    metrics.set_revision("def")
+    metrics.set_rules("def", 3)
     assert value(metrics, "stream_rules_revision_info", revision="def") == 1
     assert value(metrics, "stream_rules_revision_info", revision="abc") is None
+    assert value(metrics, "stream_rules") == 3
+
+
+def test_a_disk_is_shown_before_the_store_has_made_its_folder(tmp_path: Path) -> None:
+    metrics = Metrics()
+    assert value(metrics, "stream_disk_size_bytes") == 0
+    metrics.watch_disk(tmp_path / "not" / "yet")
+    size, free = (value(metrics, f"stream_disk_{each}_bytes") or 0 for each in ("size", "free"))
+    assert 0 < free <= size
+
+
+def test_a_disk_that_fails_hides_no_other_metric() -> None:
+    metrics = observed()
+    metrics.watch_disk(Path("/" + "x" * 5000))  # a name that no system takes
+    assert value(metrics, "stream_disk_free_bytes") != value(metrics, "stream_disk_free_bytes"), "NaN"
+    assert value(metrics, "stream_repeats_total") == 4
 
 
 def test_declared_series_begin_at_zero() -> None:
     metrics = Metrics()
     metrics.declare(sources=["clicks"], rules=["cart"], channels=["email"])
     assert value(metrics, "stream_events_total", source="clicks") == 0
+    assert value(metrics, "stream_dead_letters_total", source="clicks", reason="json") == 0
+    assert value(metrics, "stream_event_errors_total", source="clicks", reason="condition") == 0
     assert value(metrics, "stream_matches_total", rule="cart") == 0
     assert value(metrics, "stream_decisions_total", rule="cart", outcome="sent", reason="") == 0
     assert value(metrics, "stream_triggers_total", channel="email") == 0
+
+
+def test_series_of_a_rule_that_is_gone_are_gone() -> None:
+    metrics = observed()
+    metrics.retire(["other"])
+    assert value(metrics, "stream_matches_total", rule="cart") is None
+    assert value(metrics, "stream_decisions_total", rule="cart", outcome="suppressed", reason="limit") is None
+    assert value(metrics, "stream_matches_total", rule="other") == 1
+
+
+def test_a_thousand_rules_of_which_each_has_seen_everything_stay_within_the_budget() -> None:
+    """The worst that customers can do to a worker of 64 partitions and five topics."""
+    metrics = Metrics()
+    rules = [f"rule-{number}" for number in range(1000)]
+    sources = [f"source-{number}" for number in range(5)]
+    metrics.declare(sources, rules, [f"channel-{number}" for number in range(10)])
+    for partition in range(64):
+        metrics.set_partition(partition, PartitionFigures(10_000, 1, {"open": 1}, watermark=1))
+        for source in sources:
+            metrics.set_lag(source, partition, 1, 1.0)
+    for turn in range(3):
+        for rule in rules:
+            decisions = [decision(rule, outcome, reason or None) for outcome, reason in OUTCOMES]
+            metrics.observe_batch(Result(decisions=decisions), 0.001 * turn)
+    found = samples(metrics)
+    assert len(found) < 5000
+    judged: Counter[str] = Counter()
+    for (name, labels), count in found.items():
+        if name == "stream_decisions_total":
+            judged[dict(labels)["rule"]] += int(count)
+    assert judged == dict.fromkeys(rules, 3 * len(OUTCOMES)), "of every rule, every decision"
+    assert value(metrics, "stream_matches_total", rule="rule-999") == 3 * (len(OUTCOMES) - 1)
+    assert value(
+        metrics, "stream_channel_decisions_total", channel="", outcome="suppressed", reason="cap"
+    ) == (3000)
+    metrics.retire(rules[:200])
+    for outcome, reason in OUTCOMES:
+        metrics.observe_batch(Result(decisions=[decision("rule-199", outcome, reason)]), 0)
+    assert (
+        value(metrics, "stream_decisions_total", rule="rule-199", outcome="suppressed", reason="cap") == 1
+    ), "room that became free is used"
+
+
+def test_285_rules_are_told_apart_in_all_that_they_do() -> None:
+    metrics = Metrics()
+    for number in range(285):
+        rule = f"rule-{number}"
+        metrics.observe_batch(Result(decisions=[decision(rule, *each) for each in OUTCOMES]), 0)
+    assert not [labels for _, labels in samples(metrics) if ("reason", "other") in labels]
+
+
+class Written:
+    """A record as a producer wrote it."""
+
+    headers = ()
+
+    def __init__(self, offset: int, body: dict[str, object]) -> None:
+        self.offset, self.timestamp = offset, 1_767_225_600_000 + offset
+        self.key, self.value = str(body["customer_id"]).encode(), orjson.dumps(body)
+
+
+def test_ten_thousand_customers_leave_no_trace_of_themselves_and_less_than_5000_series(
+    tmp_path: Path,
+) -> None:
+    """A thousand rules through the engine, with personal data wherever an event can have some."""
+    rules = "".join(
+        f"  rule-{n}: {{on: view, where: event.sku == {n}, send: {{channel: mail}}}}\n" for n in range(1000)
+    )
+    (tmp_path / "rules.yaml").write_text(
+        "sources: {clicks: {event: event, customer: customer_id, id: event_id}}\n"
+        "channels: {mail: {topic: mail, consent: news, address: customer.email}}\n"
+        f"rules:\n{rules}"
+    )
+    loaded, metrics = load_rules(tmp_path), Metrics()
+    metrics.declare(["clicks"], [rule.name for rule in loaded.rules], ["mail"])
+    records = [
+        Written(
+            number,
+            {
+                "event": "view" if number % 10 else f"secret-name-{number}",
+                "customer_id": f"secret-{number}@example.com",
+                "event_id": f"secret-id-{number}",
+                "sku": number % 1000,
+                "email": f"secret-{number}@example.com",
+            },
+        )
+        for number in range(10_000)
+    ]
+    bad = Written(10_000, {"customer_id": "", "event": "secret"})
+    batch = Batch(0, {"clicks": [*records, bad]}, frozenset({"clicks"}))
+    state = PartitionState(loaded)
+    result = process(batch, loaded, state, Clock(by_event_time=True), limit=20_000)
+    metrics.observe_batch(result, 0.1)
+    assert (result.events, len(result.decisions), len(result.dead_letters)) == ({"clicks": 10_000}, 9_000, 1)
+    assert "secret" not in metrics.exposition().decode()
+    assert 2_000 < len(samples(metrics)) < 5_000
 
 
 def test_nothing_of_a_customer_is_shown() -> None:

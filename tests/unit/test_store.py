@@ -246,3 +246,10 @@ def test_opening_a_store_reads_no_customer(stores: Stores) -> None:
 
 def test_a_store_of_nobody_needs_memory_that_there_is() -> None:
     assert 64 << 20 < memory_limit() < 1 << 50
+
+
+def test_a_store_that_has_not_filled_a_buffer_is_not_shown_as_empty(store: Store) -> None:
+    """For hours, and then all at once: its files are written when a buffer is full."""
+    before = store.disk_bytes
+    store.write([(b"c%d" % number, bytes(1000)) for number in range(1000)], [], 1)
+    assert store.disk_bytes > before + 1_000_000

@@ -35,3 +35,12 @@ def test_a_process_that_was_stopped_as_a_whole_is_not_stuck() -> None:
 
 def test_what_must_not_end_and_has_is_told_at_once() -> None:
     assert Watch(300).look(Signs({}, ["the producer"]), 0) == "the producer has ended, and must not"
+
+
+def test_how_long_the_longest_has_stood_still_is_told() -> None:
+    watch = Watch(300)
+    assert watch.stalled == 0
+    looks(watch, *({"loop": n, "partition 1": 7, "fetch": n // 2} for n in range(4)))
+    assert watch.stalled == 3
+    looks(watch, {"loop": 9}, start=4)
+    assert watch.stalled == 0

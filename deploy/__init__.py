@@ -1,0 +1,1 @@
+"""What it takes to run workers: image, chart, alerts, dashboards."""
