@@ -17,7 +17,7 @@ from stream.errors import TopologyError
 from stream.settings import Settings
 
 TOPICS = (CLICKSTREAM, TRANSACTIONS)
-EMPTY_TOPICS = ("profiles",)  # which the example rules read, too: the workloads have no profiles
+EMPTY_TOPICS = ("profiles", "weather")  # which the example rules read, too: the workloads have neither
 BATCH_BYTES = 256 * 1024
 BATCHES_IN_FLIGHT = 32
 

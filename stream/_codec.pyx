@@ -1,15 +1,17 @@
 # cython: autotestdict=False
 """The byte form of a customer's state: the value of its changelog record, whose key is the customer's id.
 
-    state     := 03 base applied profile traits instances sends   03 is the version
+    state     := 04 base applied profile traits instances sends contexts   04 is the version
     base      := number                             of the times in instances and sends, one more; 0: none
     applied   := count (id number)*                 offsets by source
     profile   := bytes consents taken               the attributes as JSON; empty: there is none
-    consents  := count (text granted at text)*      the purpose; 0 or 1; the basis (00 none, else 01 text)
+    consents  := count (text how at [expires] text)*    the purpose; 1 if granted, and 2 if it expires; the
+                                                    basis (00 none, else 01 text)
     taken     := time count (text text)*            when, one more; 0: never; group and rule
     traits    := count (id length base body)*       as in `_windows`; the base is a number
     instances := count (id length text tail)*       the source's name, and as in `_instances`
     sends     := count (id length time*)*           as in `_state`
+    contexts  := count (id bytes)*                  by source, its latest record as JSON
     id        := 6 bytes                            of BLAKE2b of a stable id, a counter's or a source's name
     text      := length bytes                       UTF-8
 
@@ -20,7 +22,10 @@ in memory, with ids for slots: writing them is copying, reading them is looking 
 A part that the rules at hand do not know (an older worker reads what a newer one wrote) is kept as it is and
 written back; `know` reads it once they do. The base is written back, too, so it still means the same.
 
-How far the sources of a partition have come is one more record, with the empty key: 03 count (text time)*.
+Version 3 had no contexts and no consents that expire. It is read, and what has none of the two is written in
+it: those customers a worker of the former release can read as well, and the others it refuses.
+
+How far the sources of a partition have come is one more record, with the empty key: see `encode_reached`.
 
 The reader (`_reader`) believes nothing: a corrupt record costs a `StateError`, never memory or time beyond
 its own size.
@@ -51,7 +56,8 @@ import orjson
 from stream.errors import StateError
 
 cdef enum:
-    VERSION = 3
+    OLD_VERSION = 3         # without contexts, and without consents that expire
+    VERSION = 4
     REACHED_VERSION = 4     # of the record of the empty key; 3 had no marks
     ID = 6              # bytes of an id
     MAX_PURPOSES = 100
@@ -63,13 +69,18 @@ cdef enum Part:
     TRAIT = 1
     RULE = 2
     COUNTER = 3
+    CONTEXT = 4
+
+cdef enum How:
+    GRANTED = 1
+    EXPIRES = 2
 
 cdef Buffer written = Buffer()      # by `encode`, one at a time
 
 cdef int64_t MAX_TIME = 253402300799999     # 9999-12-31T23:59:59.999Z
 cdef int64_t MAX_DEADLINE = 1 << 62
 cdef int64_t NEVER = 0x7FFFFFFFFFFFFFFF
-cdef list NO_FOREIGN = [[], [], [], []]
+cdef list NO_FOREIGN = [[], [], [], [], []]
 
 
 # --- writing -----------------------------------------------------------------------------------
@@ -78,21 +89,37 @@ def encode(Customer customer not None):
     """The byte form of a customer."""
     cdef Buffer out = written
     cdef list foreign = NO_FOREIGN
+    cdef int version
     if customer.rare.foreign is not None:
-        foreign = [[], [], [], []]
+        foreign = [[], [], [], [], []]
         for kind, id, part in customer.rare.foreign:
             foreign[<int> kind].append((id, part))
     if out.room > MOST_KEPT:
         out = Buffer()
     out.size = 0
-    out.put(VERSION)
+    version = version_of(customer, foreign[CONTEXT])
+    out.put(version)
     out.put(customer.base + 1)
     put_applied(out, customer, foreign[SOURCE])
     put_profile(out, customer)
     put_traits(out, customer, foreign[TRAIT])
     put_instances(out, customer, foreign[RULE])
     put_sends(out, customer, foreign[COUNTER])
+    if version == VERSION:
+        put_contexts(out, customer, foreign[CONTEXT])
     return (<const char *> out.data)[:out.size]
+
+
+cdef int version_of(Customer customer, others) except -1:
+    """The oldest version that can say all of a customer."""
+    cdef Consent consent
+    if others or customer.rare.contexts is not None:
+        return VERSION
+    if customer.rare.consents is not None:
+        for consent in customer.rare.consents.values():
+            if consent.expires is not None:
+                return VERSION
+    return OLD_VERSION
 
 
 cdef int put_id(Buffer out, uint64_t id) except -1:
@@ -145,8 +172,10 @@ cdef int put_profile(Buffer out, Customer customer) except -1:
     for purpose in sorted(rare.consents) if rare.consents is not None else ():
         consent = rare.consents[purpose]
         out.put_text(purpose)
-        out.put(consent.granted)
+        out.put(consent.granted * GRANTED | (consent.expires is not None) * EXPIRES)
         out.put(consent.at)
+        if consent.expires is not None:
+            out.put(consent.expires)
         out.put(consent.basis is not None)
         if consent.basis is not None:
             out.put_text(consent.basis)
@@ -222,13 +251,20 @@ cdef int put_sends(Buffer out, Customer customer, others) except -1:
     return put_foreign(out, others)
 
 
-# --- reading -----------------------------------------------------------------------------------
+cdef int put_contexts(Buffer out, Customer customer, others) except -1:
+    cdef dict contexts = customer.rare.contexts
+    cdef Ids ids = customer.layout.context_ids
+    cdef int slot
+    cdef bytes said
+    out.put((len(contexts) if contexts is not None else 0) + len(others))
+    for slot, name in enumerate(customer.layout.contexts if contexts is not None else ()):
+        if name in contexts:
+            said = orjson.dumps(contexts[name])
+            put_part(out, ids.ids[slot], <const char *> said, len(said))
+    return put_foreign(out, others)
 
-cdef Reader reader_of_record(bytes value):
-    cdef Reader reader = reader_of(value)
-    if reader.number() != VERSION:
-        raise unknown_version()
-    return reader
+
+# --- reading -----------------------------------------------------------------------------------
 
 
 cdef object unknown_version():
@@ -240,16 +276,22 @@ cdef object unknown_version():
 
 def decode(Layout layout not None, str id not None, bytes value not None, int generation=0):
     """The customer of a byte form. StateError if it is corrupt or of another version."""
-    cdef Reader reader = reader_of_record(value)
-    cdef Customer customer = Customer(id, layout, generation)
+    cdef Reader reader = reader_of(value)
+    cdef uint64_t version = reader.number()
+    cdef Customer customer
+    if version != VERSION and version != OLD_VERSION:
+        raise unknown_version()
+    customer = Customer(id, layout, generation)
     customer.size = <uint32_t> len(value)
     customer.resize(customer.end + len(value))
     customer.base = reader.bounded(MAX_DEADLINE) - 1
     read_applied(customer, reader)
-    read_profile(customer, reader)
+    read_profile(customer, reader, version)
     read_parts(customer, reader, TRAIT, layout.trait_ids)
     read_parts(customer, reader, RULE, layout.rule_ids)
     read_parts(customer, reader, COUNTER, layout.counter_ids)
+    if version == VERSION:
+        read_parts(customer, reader, CONTEXT, layout.context_ids)
     if reader.at != reader.end:
         raise corrupt("something follows its end")
     customer.resize(customer.end)
@@ -263,7 +305,7 @@ def know(Customer customer not None):
     cdef dict waiting = {}
     cdef Reader reader
     cdef int slot
-    ids = (layout.source_ids, layout.trait_ids, layout.rule_ids, layout.counter_ids)
+    ids = (layout.source_ids, layout.trait_ids, layout.rule_ids, layout.counter_ids, layout.context_ids)
     customer.own().foreign = None
     for kind, id, part in foreign:
         slot = (<Ids> ids[<int> kind]).slot(id)
@@ -329,6 +371,8 @@ cdef int read_part(Customer customer, int kind, int slot, Reader reader) except 
         twice = customer.put_trait(slot, begin, span(begin, reader.at), last)
     elif kind == RULE:
         read_instance(customer, slot, reader)
+    elif kind == CONTEXT:
+        twice = read_context(customer, slot, reader)
     else:
         count = reader.sends(customer.base)
         twice = customer.put_new_send(slot, begin, span(begin, reader.at), count > 1, last)
@@ -350,20 +394,37 @@ cdef int read_instance(Customer customer, int rank, Reader reader) except -1:
     return customer.append_waiting(rank, source, begin, span(begin, reader.at))
 
 
-cdef int read_profile(Customer customer, Reader reader) except -1:
+cdef bint read_context(Customer customer, int slot, Reader reader) except -1:
+    """Reads what a source said last; True, and nothing is done, if there is something of it."""
+    cdef const uint8_t *begin = reader.at
+    cdef str name = customer.layout.contexts[slot]
+    reader.at = reader.end
+    if customer.rare.contexts is None:
+        customer.own().contexts = {}
+    if name in customer.rare.contexts:
+        return True
+    customer.rare.contexts[name] = reader.json_object((<const char *> begin)[:span(begin, reader.end)])
+    return False
+
+
+cdef int read_profile(Customer customer, Reader reader, uint64_t version) except -1:
     cdef bytes attributes = reader.raw()
-    cdef bint granted, has_basis
-    cdef int64_t at
+    cdef bint has_basis
+    cdef int64_t at, how
+    cdef uint64_t most = GRANTED if version == OLD_VERSION else GRANTED | EXPIRES
     if attributes:
         customer.own().attributes = reader.json_object(attributes)
     for _ in range(reader.bounded(MAX_PURPOSES)):
         purpose = reader.text()
-        granted, at, has_basis = reader.bounded(1), reader.bounded(MAX_TIME), reader.bounded(1)
+        how, at = reader.bounded(most), reader.bounded(MAX_TIME)
+        expires = reader.bounded(MAX_TIME) if how & EXPIRES else None
+        has_basis = reader.bounded(1)
         if customer.rare.consents is None:
             customer.own().consents = {}
         if purpose in customer.rare.consents:
             raise corrupt("a part is there twice")
-        customer.rare.consents[purpose] = Consent(granted, at, reader.text() if has_basis else None)
+        basis = reader.text() if has_basis else None
+        customer.rare.consents[purpose] = Consent(how & GRANTED, at, basis, expires)
     at = reader.bounded(MAX_DEADLINE) - 1
     if at >= 0:
         customer.own().taken_at = at
@@ -394,7 +455,7 @@ def decode_reached(bytes value not None):
     """({source's name: largest event time applied, "": the watermark}, marks). StateError if corrupt."""
     cdef Reader reader = reader_of(value)
     cdef uint64_t version = reader.number()
-    if version != VERSION and version != REACHED_VERSION:
+    if version != OLD_VERSION and version != REACHED_VERSION:
         raise unknown_version()
     reached = {reader.text(): reader.bounded(MAX_TIME) for _ in range(reader.length())}
     marks = reader.raw() if version == REACHED_VERSION else b""

@@ -65,7 +65,7 @@ cdef class Names:
     cdef bint knows(self, str variable) except -1:
         if variable in ALWAYS or variable in self.steps or variable in _TYPE_NAMES:
             return True
-        return variable == "customer" and self.customer
+        return variable in ("customer", "context") and self.customer
 
 
 # --- paths --------------------------------------------------------------------------------------
@@ -90,6 +90,17 @@ cdef class _Attribute(_Path):
     cdef object value(self, Frame frame):
         cdef dict attributes = frame.attributes()
         cdef PyObject *found = reach(attributes, self.path)
+        return ERROR if found is NULL else <object> found
+
+
+@cython.final
+@cython.auto_pickle(False)
+cdef class _Context(_Path):
+    """Of what the sources of `kind: context` said last of the customer."""
+
+    cdef object value(self, Frame frame):
+        cdef dict contexts = frame.contexts()
+        cdef PyObject *found = reach(contexts, self.path)
         return ERROR if found is NULL else <object> found
 
 
@@ -256,6 +267,8 @@ cdef class _Plain(Node):
             return _Segments(frame, self.names.segments)
         if name == "customer":
             return frame.attributes()
+        if name == "context":
+            return frame.contexts()
         return captured(frame, self.names.steps[name])
 
 
@@ -400,6 +413,8 @@ cdef Node _compile_variable(tree, Names names):
         return field_of(names.fields, ())
     if name == "customer":
         return _Attribute(())
+    if name == "context":
+        return _Context(())
     if name == "event_name":
         return _EventName()
     if name == "event_time":

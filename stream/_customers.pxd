@@ -31,6 +31,7 @@ cdef class Customers:
     cdef list slots_from(self, str kind, tuple ids, Layout layout, int generation)
     cdef tuple moves_of(self, Customer customer)
     cdef int move(self, Customer customer) except -1
+    cdef int drop_contexts(self, Customer customer) except -1
     cdef int get_to_know(self, Customer customer) except -1
     cdef Customer find(self, str id)
     cdef Customer fetch(self, str id)

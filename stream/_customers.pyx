@@ -347,9 +347,20 @@ cdef class Customers:
         moved.base = customer.base
         copy_parts(customer, moved, self.moves_of(customer))
         moved.generation = self.generation
+        if customer.rare.contexts is not None:
+            self.drop_contexts(customer)
         customer.take_over(moved)
         if customer.rare.foreign is not None:
             self.get_to_know(customer)
+        return 0
+
+    cdef int drop_contexts(self, Customer customer) except -1:
+        """Leaves of what sources of `kind: context` said what the present layout has had since then."""
+        cdef dict kept = {
+            name: said for name, said in customer.rare.contexts.items()
+            if name in self.layout.context_slots and self.since[("context", name)] <= customer.generation
+        }
+        customer.rare.contexts = kept or None
         return 0
 
     cdef int get_to_know(self, Customer customer) except -1:

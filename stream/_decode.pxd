@@ -12,7 +12,7 @@ cdef class Lane:
     cdef Plan constant              # what an event can touch where all have one name; may be None
     cdef int slot
     cdef int customer_field, event_field, time_field, id_field      # slots of the record; -1: not mapped
-    cdef bint ended, of_profiles
+    cdef bint ended, of_profiles, of_context
     cdef list waiting               # sequences of records that come after `records`
     cdef object records
     cdef Py_ssize_t at, count
@@ -27,7 +27,8 @@ cdef class Lane:
     cdef str customer
     cdef int64_t time, offset, appended_at
     cdef bint from_future
-    cdef object profile             # what a profile update says; None: the head is an event
+    cdef object profile             # what a profile update says; None: the head is none
+    cdef dict context               # what a record of `kind: context` says; None: the head is none
 
     cdef int feed(self, object records) except -1
     cdef bint advance(self, object result, int64_t wall) except -1

@@ -16,7 +16,7 @@ cimport cython
 from libc.stdint cimport int64_t
 
 from stream._event cimport Event, Fields
-from stream._profile cimport profile_of
+from stream._profile cimport context_of, profile_of
 from stream._program cimport Program
 from stream._times cimport latest_time, milliseconds_of
 from stream._value cimport INTEGER, MISSING, TEXT, UNSIGNED, ValueC, object_of
@@ -45,6 +45,7 @@ cdef class Lane:
         self.slot = slot
         self.program, self.event = program, Event(fields)
         self.of_profiles = source.kind == "profile"
+        self.of_context = source.kind == "context"
         if source.constant is not None:
             self.constant = program.plans.get(source.constant)
         self.customer_field = fields.slot(source.customer)
@@ -104,6 +105,10 @@ cdef class Lane:
             self.plan, self.profile = None, profile_of(self.event.whole())
             if self.profile is None:
                 return "profile"
+        elif self.of_context:
+            self.plan, self.context = None, context_of(self.event.whole())
+            if self.context is None:
+                return "context"
         elif self.event_field < 0:
             self.plan = self.constant
         else:
@@ -155,5 +160,5 @@ cdef class Lane:
         if self.time > self.reached:
             self.reached = self.time
         self.event.forget()
-        self.record = self.profile = None
+        self.record = self.profile = self.context = None
         return 0

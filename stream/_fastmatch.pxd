@@ -51,6 +51,7 @@ cdef class PartitionState:
     cdef int64_t now(self, Lane lane) except -1
     cdef int apply(self, Lane lane) except -1
     cdef int merge_profile(self, Lane lane, Customer customer) except -1
+    cdef int replace_context(self, Lane lane, Customer customer) except -1
     cdef int match(self, Lane lane, Plan plan, Customer customer) except -1
     cdef bint holds(self, int predicate, Lane lane) except -1
     cdef bint count_event(self, Update update, Lane lane) except -1

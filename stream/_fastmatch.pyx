@@ -7,6 +7,7 @@
     apply      1 timers that are due before the event       heap of the partition, `_customers`
                2 leave out what the customer has had        applied offset by source
                3 of a profile: attributes and consents      `_profile`, and nothing else
+                 of a context: the record as it came        the same
                4 traits of the event's name                 Plan.updates
                5 instances that wait for it                 Plan.later: closed, or one step further
                6 rules of the event's name, and those that 5 completed, by priority and name
@@ -122,6 +123,10 @@ cdef class Match:
     def consents(self):
         return self.customer.rare.consents if self.customer.rare.consents is not None else NO_ONE
 
+    @property
+    def contexts(self):
+        return self.customer.rare.contexts if self.customer.rare.contexts is not None else NO_ONE
+
     def address(self, channel not None):
         """What the channel's address says, None if there is none."""
         cdef tuple path = channel.address
@@ -203,6 +208,11 @@ cdef class Match:
             times = self.state.recalled.get((self.customer_id, counter), [])
             if self.at in times:
                 times.remove(self.at)
+
+    @property
+    def may_wait(self):
+        """Whether there is room for one more message of the rule that waits for the end of quiet hours."""
+        return len(self.customer.waiting_of(self.cause.rank, True)) < MAX_INSTANCES
 
     def defer(self, int64_t until):
         """Puts it off: it is judged again as of `until`."""
@@ -539,8 +549,9 @@ cdef class PartitionState:
         """Applies the head of a source; timers that the watermark has passed have been fired."""
         cdef Customer customer
         cdef Plan plan = lane.plan
+        cdef bint is_event = lane.profile is None and lane.context is None
         # Without a plan nothing can come of an event.
-        if plan is not None or lane.profile is not None or self.table.due != NEVER:
+        if plan is not None or not is_event or self.table.due != NEVER:
             customer = self.table.find(lane.customer)
             if customer is not None:
                 if lane.offset <= customer.applied[lane.slot]:
@@ -550,6 +561,8 @@ cdef class PartitionState:
                     self.fire_own(customer, lane.time)
             if lane.profile is not None:
                 self.merge_profile(lane, customer)
+            elif lane.context is not None:
+                self.replace_context(lane, customer)
             elif plan is not None:
                 self.match(lane, plan, customer)
         lane.applied += 1
@@ -562,6 +575,16 @@ cdef class PartitionState:
             customer = self.table.ensure(lane.customer)
         if not (<Profile> lane.profile).merge_into(customer):
             self.result.dead_letters.append(lane.dead_letter("profile"))
+        customer.applied[lane.slot] = lane.offset
+        return self.table.touch(customer)
+
+    cdef int replace_context(self, Lane lane, Customer customer) except -1:
+        """Takes over what a source of `kind: context` says, in place of what it said before."""
+        if customer is None:
+            customer = self.table.ensure(lane.customer)
+        if customer.rare.contexts is None:
+            customer.own().contexts = {}
+        customer.rare.contexts[lane.name] = lane.context
         customer.applied[lane.slot] = lane.offset
         return self.table.touch(customer)
 
@@ -790,9 +813,8 @@ cdef class PartitionState:
     cdef int put_off(self, Match match, int64_t until) except -1:
         """Keeps a match until quiet hours are over."""
         cdef Candidate candidate = self.program.candidates[match.cause.rank]
-        cdef Instance instance = Instance.__new__(Instance), other, cause = match.cause
+        cdef Instance instance = Instance.__new__(Instance), cause = match.cause
         cdef Step step
-        cdef int same = 0
         instance.rank, instance.step, instance.key = cause.rank, len(candidate.steps), cause.key
         instance.sequence = cause.sequence
         instance.late, instance.since, instance.deadline = cause.late, match.since, until
@@ -809,13 +831,6 @@ cdef class PartitionState:
             except orjson.JSONEncodeError:
                 instance.events = [b"{}"]
                 self.complain(cause.source, "too_deep")
-        oldest = None
-        for other in match.customer.waiting_of(instance.rank, True):
-            same += 1
-            oldest = other if oldest is None else oldest
-        if same == MAX_INSTANCES:
-            self.table.close(match.customer, oldest)
-            self.complain(cause.source, "instances")
         self.table.open(match.customer, instance)
         return 0
 

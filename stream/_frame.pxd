@@ -29,6 +29,7 @@ cdef class Frame:
     cdef int begin(self) except -1                          # forgets the verdicts on segments
     cdef int judge(self, int slot) except -1                # whether a segment holds: 1 or 0
     cdef dict attributes(self)                              # `customer`
+    cdef dict contexts(self)                                # `context`
 
 cdef class Node:
     cdef Fields fields              # whose slots it uses; None: none

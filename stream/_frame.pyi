@@ -24,6 +24,7 @@ class Node:
         *,
         time: int | None = None,
         attributes: dict[str, Any] | None = None,
+        contexts: dict[str, dict[str, Any]] | None = None,
         captured: list[dict[str, Any] | None] | None = None,
         segments: Sequence[Node] = (),
         frame: Frame | None = None,

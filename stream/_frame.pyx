@@ -70,6 +70,11 @@ cdef class Frame:
             return NO_ATTRIBUTES
         return self.customer.rare.attributes
 
+    cdef dict contexts(self):
+        if self.customer is None or self.customer.rare.contexts is None:
+            return NO_ATTRIBUTES
+        return self.customer.rare.contexts
+
 
 @cython.auto_pickle(False)
 cdef class Node:
@@ -88,12 +93,12 @@ cdef class Node:
 
     def evaluate(
         self, event, str name="", Customer customer=None, int64_t at=0, *,
-        time=None, attributes=None, captured=None, segments=(), Frame frame=None,
+        time=None, attributes=None, contexts=None, captured=None, segments=(), Frame frame=None,
     ):
         """The value for an event, ABSENT if it ends in an error. For tests and tools.
 
         The event is a dict, or the bytes of a record, of which the fields are read as the loop does. `at` is
-        `now`, and `event_time` too without `time`. `attributes` become those of `customer`.
+        `now`, and `event_time` too without `time`. `attributes` and `contexts` become those of `customer`.
         A `frame` that is given is begun anew, and keeps its own segments.
         """
         cdef Event record
@@ -113,4 +118,6 @@ cdef class Node:
         frame.captured = captured
         if attributes is not None:
             customer.own().attributes = attributes
+        if contexts is not None:
+            customer.own().contexts = contexts
         return self.value(frame)

@@ -8,3 +8,4 @@ cdef class Profile:
     cdef bint merge_into(self, Customer customer) except -1
 
 cdef Profile profile_of(dict record)    # None: it is none
+cdef dict context_of(dict record)       # what a customer has of it; None: it is too much

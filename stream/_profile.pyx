@@ -1,13 +1,18 @@
 # cython: autotestdict=False
 """Profile updates: what a record says of a customer's attributes and consents, and how it is merged.
 
-    {"attributes": {name: value}, "consents": {purpose: {"granted": bool, "at": time, "basis": text}}}
+    {"attributes": {name: value},
+     "consents": {purpose: {"granted": bool, "at": time, "basis": text, "expires": time}}}
 
-Either may be missing. Attributes are merged at the top level, null removes one. A consent with an older `at`
-than the one held is ignored. All of a record is taken, or nothing of it.
+Either may be missing, and so may `basis` and `expires`. Attributes are merged at the top level, null removes
+one. A consent with an older `at` than the one held is ignored. `expires` is the first moment at which a
+consent no longer holds. All of a record is taken, or nothing of it.
 
 Bounds, of a customer: 200 attributes with names of 128 characters in 16 KiB of JSON, 100 purposes. An update
 that would pass them changes nothing, but its record came in its turn: the time that it moved on stays so.
+
+What a source of `kind: context` says (third-party data, such as the weather) is a record as it came, under
+the bounds of attributes, and replaces the one before: nothing of that is merged.
 Tested by tests/unit/test_profile.py.
 """
 
@@ -38,10 +43,7 @@ cdef class Profile:
         if self.attributes:
             attributes = {**(attributes or {}), **self.attributes}
             attributes = {name: value for name, value in attributes.items() if value is not None}
-            try:
-                if len(attributes) > MAX_ATTRIBUTES or len(orjson.dumps(attributes)) > MAX_BYTES:
-                    return False
-            except orjson.JSONEncodeError:      # nested deeper than it could be stored
+            if not is_within_bounds(attributes):
                 return False
         if self.consents:
             consents = dict(consents or {})
@@ -80,7 +82,26 @@ cdef Profile profile_of(dict record):
 cdef Consent consent_of(said):
     if type(said) is not dict or type(said.get("granted")) is not bool:
         return None
-    at, basis = parse_time(said.get("at")), said.get("basis")
+    at, basis, expires = parse_time(said.get("at")), said.get("basis"), said.get("expires")
     if at is None or not (basis is None or (type(basis) is str and len(basis) <= MAX_BASIS)):
         return None
-    return Consent(said["granted"], at, basis)
+    if expires is not None:
+        expires = parse_time(expires)
+        if expires is None:
+            return None
+    return Consent(said["granted"], at, basis, expires)
+
+
+cdef dict context_of(dict record):
+    for name in record:
+        if len(name) > MAX_NAME:
+            return None
+    return record if is_within_bounds(record) else None
+
+
+cdef bint is_within_bounds(dict values) except -1:
+    """Whether a customer may have so many values, of such a size."""
+    try:
+        return len(values) <= MAX_ATTRIBUTES and len(orjson.dumps(values)) <= MAX_BYTES
+    except orjson.JSONEncodeError:      # nested deeper than it could be stored
+        return False

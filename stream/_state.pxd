@@ -35,10 +35,12 @@ cdef class Consent:
     cdef readonly bint granted
     cdef readonly int64_t at
     cdef readonly str basis
+    cdef readonly object expires                    # the first ms at which it no longer holds; None: it does
 
 cdef class Rare:
     cdef dict attributes                            # of the profile; None: there is none
     cdef dict consents                              # purpose: Consent; None while empty
+    cdef dict contexts                              # source: its latest record; None while empty
     cdef int64_t taken_at                           # when a timer last took a group; -1: never
     cdef dict taken                                 # group: the rule whose timer took it then; None: none
     cdef list foreign                               # (kind, short id, bytes) of parts that no rule knows

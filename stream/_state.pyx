@@ -18,6 +18,7 @@ The base is the first time that was entered among instances and sends; it never 
 Python objects, and one for all customers that have nothing of it:
 
     attributes, consents         of the profile: they belong to no definition
+    contexts                     what sources of `kind: context` said last, by the source's name
     taken                        the groups that timers of the last moment took: others of that moment may
                                  come only after a restart
     foreign                      parts that the rules at hand do not know
@@ -83,8 +84,8 @@ cdef enum:
 cdef class Consent:
     """What a customer has said for a purpose."""
 
-    def __init__(self, bint granted, int64_t at, str basis=None):
-        self.granted, self.at, self.basis = granted, at, basis
+    def __init__(self, bint granted, int64_t at, str basis=None, expires=None):
+        self.granted, self.at, self.basis, self.expires = granted, at, basis, expires
 
 
 @cython.no_gc
@@ -149,6 +150,10 @@ cdef class Customer:
     @property
     def consents(self):
         return self.rare.consents
+
+    @property
+    def contexts(self):
+        return self.rare.contexts
 
     @property
     def block_bytes(self):

@@ -42,6 +42,7 @@ class Code(StrEnum):
     UNKNOWN_TIME_ZONE = "E116"
     WRONG_LIST = "E117"
     NO_TIME = "E118"
+    UNKNOWN_LOCALE = "E119"
     # how definitions fit together
     TOPIC_OF_TWO_SOURCES = "E201"
     CHANNEL_FEEDS_SOURCE = "E202"
@@ -61,12 +62,17 @@ class Code(StrEnum):
     CONDITION_TYPES = "E306"
     UNKNOWN_SEGMENT = "E307"
     SEGMENTS_IN_A_CIRCLE = "E308"
+    UNKNOWN_CONTEXT = "E309"
     # content
     NO_TEXT = "E401"
     TEMPLATE_SYNTAX = "E402"
     TEMPLATE_NOT_SUPPORTED = "E403"
     TEMPLATE_TRAIT = "E404"
     TOO_MUCH_CONTENT = "E405"
+    WRONG_FORMAT = "E406"
+    # what is nobody's business
+    SENSITIVE_NOT_SAID = "E601"
+    DISCLOSURE_NOT_SAID = "E602"
     # what is allowed, and probably not meant
     NO_LIMIT = "W501"
     SAME_RULE = "W502"
@@ -78,6 +84,8 @@ class Code(StrEnum):
     UNKNOWN_FIELD = "W508"
     NO_TIME_ZONE = "W509"
     NEVER_USED = "W510"
+    SENSITIVE_NOT_READ = "W601"
+    NOTHING_DISCLOSED = "W602"
 
     @property
     def words(self) -> str:

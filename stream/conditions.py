@@ -30,11 +30,10 @@ _GAP = "gap"  # what the trait function of this name gives: an object with these
 GAP_FIELDS = ("mean", "deviation", "since")
 _EVENT: Mapping[str, Type] = {"event": "map", "event_name": "string", "event_time": _TIME}
 _CUSTOMER: Mapping[str, Type] = {"customer": "map", "now": _TIME}
-_NAMESPACES = ("traits", "segments")
+_NAMESPACES = ("traits", "segments", "context")
 _VARIABLES = (*_EVENT, *_CUSTOMER, *_NAMESPACES)
-NOT_YET = frozenset({"context"})
 # What no step may be called.
-RESERVED = frozenset({*_VARIABLES, *NOT_YET, "rule", *TYPE_NAMES, *MACROS, "has"})
+RESERVED = frozenset({*_VARIABLES, "rule", *TYPE_NAMES, *MACROS, "has"})
 
 _TRAIT_TYPES: Mapping[str | None, Type] = {
     **dict.fromkeys(("count", "distinct"), "int"),
@@ -91,7 +90,8 @@ Traits = Mapping[str, TraitShape]
 
 @dataclass(frozen=True, slots=True)
 class Scope:
-    """What a condition sees: variables with their types, traits and segments (None: not visible).
+    """What a condition sees: variables with their types, traits, segments and sources of context (None: not
+    visible).
 
     `what` says in a message what it is, and what it sees.
     """
@@ -101,12 +101,15 @@ class Scope:
     segments: Collection[str] | None = None
     what: str = ""
     hint: str | None = None
+    contexts: Collection[str] | None = None
 
     @property
     def variables(self) -> list[str]:
-        found = [*self.types]
-        found += ["traits"] if self.traits is not None else []
-        return [*found, "segments"] if self.segments is not None else found
+        seen = (self.traits, self.segments, self.contexts)
+        return [
+            *self.types,
+            *(name for name, known in zip(_NAMESPACES, seen, strict=True) if known is not None),
+        ]
 
 
 def event_scope(steps: Iterable[str] = ()) -> Scope:
@@ -115,14 +118,18 @@ def event_scope(steps: Iterable[str] = ()) -> Scope:
     return Scope(types, what="`where` sees the event only", hint="move this to the rule's `if`")
 
 
-def customer_scope(traits: Traits, segments: Collection[str]) -> Scope:
+def customer_scope(traits: Traits, segments: Collection[str], contexts: Collection[str] = ()) -> Scope:
     """What segments and `suppress` see."""
-    return Scope(_CUSTOMER, traits, segments, "a segment, like `suppress`, sees the customer, not an event")
+    what = "a segment, like `suppress`, sees the customer, not an event"
+    return Scope(_CUSTOMER, traits, segments, what, contexts=contexts)
 
 
-def rule_scope(traits: Traits, segments: Collection[str], steps: Iterable[str] = ()) -> Scope:
+def rule_scope(
+    traits: Traits, segments: Collection[str], steps: Iterable[str] = (), contexts: Collection[str] = ()
+) -> Scope:
     """What `if` and texts see: everything."""
-    return Scope({**_EVENT, **_CUSTOMER, **dict.fromkeys(steps, "map")}, traits, segments)
+    types = {**_EVENT, **_CUSTOMER, **dict.fromkeys(steps, "map")}
+    return Scope(types, traits, segments, contexts=contexts)
 
 
 def check(node: Node, scope: Scope) -> list[ExpressionError]:
@@ -133,11 +140,7 @@ def check(node: Node, scope: Scope) -> list[ExpressionError]:
 
 
 def unknown_variable(name: str, scope: Scope, offset: int) -> ExpressionError:
-    """The error about a variable that is not there: not yet, not here, or not at all."""
-    if name in NOT_YET:
-        return ExpressionError(
-            f"`{name}` is not supported yet", offset=offset, code=Code.CONDITION_NOT_SUPPORTED
-        )
+    """The error about a variable that is not there: not here, or not at all."""
     if name in _VARIABLES and scope.what:
         hint = "use `event_time`" if name == "now" else scope.hint
         message = f"`{name}` is not visible here: {scope.what}"
@@ -157,6 +160,13 @@ def unknown_trait(name: str, traits: Collection[str], offset: int) -> Expression
 def unknown_segment(name: str, segments: Collection[str], offset: int) -> ExpressionError:
     meant = did_you_mean(name, segments)
     return ExpressionError(f"unknown segment `{name}`", offset=offset, hint=meant, code=Code.UNKNOWN_SEGMENT)
+
+
+def unknown_context(name: str, contexts: Collection[str], offset: int) -> ExpressionError:
+    there_are = f"there are: {', '.join(contexts)}" if contexts else "no source has `kind: context`"
+    meant = did_you_mean(name, contexts) or there_are
+    message = f"unknown source of context `{name}`"
+    return ExpressionError(message, offset=offset, hint=meant, code=Code.UNKNOWN_CONTEXT)
 
 
 def variables_of(node: Node) -> Iterator[str]:
@@ -329,6 +339,8 @@ class _Checker:
             return self._trait(node, node.operand, indexed=False)
         if self._is(node.operand, "segments"):
             return self._segment(node, node.operand)
+        if self._is(node.operand, "context"):
+            return self._context(node, node.operand)
         operand = node.operand
         if isinstance(operand, Select) and self._is(operand.operand, "traits") and self._has_keys(operand):
             return self._trait(operand, operand.operand, indexed=True)  # `traits.views.shoes`
@@ -356,6 +368,14 @@ class _Checker:
         if self._sees(root) and self.scope.segments is not None and node.field not in self.scope.segments:
             self.errors.append(unknown_segment(node.field, self.scope.segments, node.offset))
         return "bool"
+
+    def _context(self, node: Select, root: Ident) -> Type:
+        if not self._sees(root) or self.scope.contexts is None:
+            return "dyn"
+        if node.field not in self.scope.contexts:
+            self.errors.append(unknown_context(node.field, self.scope.contexts, node.offset))
+            return "dyn"
+        return "map"
 
     def _trait(self, node: Select, root: Ident, *, indexed: bool | None) -> Type:
         """`indexed`: None where either form may stand."""

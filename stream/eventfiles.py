@@ -78,7 +78,7 @@ class EventFiles:
 
     def _read(self) -> Iterator[tuple[bytes, str]]:
         """Each line with its source."""
-        first = next((each.name for each in self.rules.sources), "")
+        first = next((each.name for each in self.rules.sources if each.kind == "event"), "")
         for path in self.paths:
             with _opened(path) as file:
                 for line in _lines(file, path):

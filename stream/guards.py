@@ -3,6 +3,9 @@
 The order: `stale`, `limit`, `suppressed`, `consent`, `address`, `quiet`, `group`, `cap`, `holdout`. A guard
 that lacks what it needs to know refuses: guards fail closed.
 
+Consent is the channel's, and that of every sensitive subject that the rule is about, whatever the channel: a
+channel that needs none does not show a pregnancy either.
+
 A rule may name several channels. The one that is sent on is the first, in the order of preference, that has
 consent, an address and room under its cap; the customer's own preference (attribute `preferred_channel`) goes
 first if the rule names it. Where no channel is left, the reason is that of the first one. Whether it is quiet
@@ -32,7 +35,10 @@ MAX_DEFERRAL = (
 
 
 class Consent(Protocol):
-    """What a customer has said for a purpose, at `at` (ms), and on what ground."""
+    """What a customer has said for a purpose, at `at` (ms), and on what ground.
+
+    `expires`: the first ms at which it no longer holds; None: it does until it is withdrawn.
+    """
 
     @property
     def granted(self) -> bool: ...
@@ -40,6 +46,8 @@ class Consent(Protocol):
     def at(self) -> int: ...
     @property
     def basis(self) -> str | None: ...
+    @property
+    def expires(self) -> int | None: ...
 
 
 class Arms(Protocol):
@@ -54,6 +62,7 @@ class Candidate(Protocol):
 
     `late`: the event of its last step was too old when it came. `deferred`: it has been put off by quiet
     hours, and was first judged at `since`. `group_taken`: another rule of its group has taken this event.
+    `may_wait`: not too many messages of the rule wait for the end of quiet hours.
     """
 
     @property
@@ -68,6 +77,8 @@ class Candidate(Protocol):
     def late(self) -> bool: ...
     @property
     def deferred(self) -> bool: ...
+    @property
+    def may_wait(self) -> bool: ...
     @property
     def group_taken(self) -> bool: ...
     @property
@@ -113,8 +124,10 @@ def judge(candidate: Candidate, policy: Policy, arms: Arms) -> Verdict:
     if reason is not None:
         return Verdict("suppressed", "cap", chosen)
     if policy.holdout or rule.holdout:
-        salts = ((POLICY, policy.holdout), (f"rule:{rule.name}", rule.holdout))
-        if any(arms.is_held_out(candidate.customer_id, salt, share) for salt, share in salts):
+        customer = candidate.customer_id
+        if (policy.holdout and arms.is_held_out(customer, POLICY, policy.holdout)) or (
+            rule.holdout and arms.is_held_out(customer, f"rule:{rule.name}", rule.holdout)
+        ):
             return Verdict("holdout", "holdout", chosen)
     return Verdict("sent", None, chosen)
 
@@ -169,11 +182,20 @@ def is_used_up_before(
 
 
 def has_consent(candidate: Candidate, channel: Channel) -> bool:
-    """Whether the channel needs none, or the customer had given it by then."""
-    if channel.consent is None:
-        return True
-    consent = candidate.consents.get(channel.consent)
-    return consent is not None and consent.granted and consent.at <= candidate.at
+    """Whether the customer had consented to all that a message needs: to the channel, if it needs a consent,
+    and to each sensitive subject that the rule is about.
+    """
+    if channel.consent is not None and not consents_to(candidate, channel.consent):
+        return False
+    return all(consents_to(candidate, subject.consent) for subject in candidate.rule.sensitive)
+
+
+def consents_to(candidate: Candidate, purpose: str) -> bool:
+    """Whether a consent for a purpose had been given by then, and has not expired."""
+    consent = candidate.consents.get(purpose)
+    if consent is None or not consent.granted or consent.at > candidate.at:
+        return False
+    return consent.expires is None or candidate.at < consent.expires
 
 
 def _by_preference(candidate: Candidate) -> list[Channel]:
@@ -193,7 +215,7 @@ def _choose(candidate: Candidate, channels: Sequence[Channel], policy: Policy) -
 
 
 def _refusal(candidate: Candidate, channel: Channel, policy: Policy) -> str | None:
-    if channel.consent is not None and not has_consent(candidate, channel):
+    if (channel.consent is not None or candidate.rule.sensitive) and not has_consent(candidate, channel):
         return "consent"
     if channel.address is not None and candidate.address(channel) in (None, ""):
         return "address"
@@ -205,14 +227,14 @@ def _refusal(candidate: Candidate, channel: Channel, policy: Policy) -> str | No
 
 
 def _quiet(candidate: Candidate, channel: Channel, hours: Quiet, policy: Policy) -> Verdict | None:
-    """Put off to the end of the quiet hours; refused where they never end, or for too long."""
+    """Put off to the end of the quiet hours; refused where that is never, or too late, or too many wait."""
     where = _where(candidate, policy)
     until = None
     if where is not None:
         until = quiet.ends_at(hours, where, candidate.at)
         if until is None:
             return None
-    if until is None or until > candidate.since + _patience(candidate.rule):
+    if until is None or until > candidate.since + _patience(candidate.rule) or not candidate.may_wait:
         return Verdict("suppressed", "quiet", channel)
     return Verdict("deferred", "quiet", channel, until)
 

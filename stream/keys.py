@@ -13,6 +13,7 @@ from typing import Any
 
 from stream.content import MAX_FIELDS
 from stream.durations import CALENDARS
+from stream.formats import FORMATS
 
 NAME = "[a-z][a-z0-9_-]{0,127}"
 VARIABLE = "(?!(?:true|false|null|in)$)[a-z][a-z0-9_]{0,127}"
@@ -24,6 +25,8 @@ SHARE = r"(?:100(?:\.0{1,2})?|[0-9]{1,2}(?:\.[0-9]{1,2})?)%"
 _DAYTIME = "(?:[01][0-9]|2[0-3]):[0-5][0-9]"
 HOURS = f"{_DAYTIME}-(?:{_DAYTIME}|24:00)"
 ADDRESS = r"(?:event|customer)\." + PATH
+MARKED = r"(?:event|customer|context)\." + PATH
+PURPOSE = f"(?!none$){NAME}"
 
 MAX_EVENT_NAME = 256
 MAX_NAMES = 100  # event names of one definition
@@ -34,7 +37,10 @@ MAX_CHANNELS = 10  # of one rule
 MAX_VARIANTS = 20
 MAX_TOP = 10
 MAX_TEST_EVENTS = 1_000
-KINDS = ("event", "profile")
+MAX_SUBJECTS = 20  # sensitive ones
+MAX_MARKED = 100  # fields of one
+MAX_DISCLOSED = 20  # sources of one rule
+KINDS = ("event", "profile", "context")
 AGAIN = ("restart", "keep")
 QUIET = ("defer", "drop")
 # Which functions of traits take a field.
@@ -92,6 +98,13 @@ _EVENT_NAMES: Form = {
 }
 
 
+def _names(most: int, *examples: str) -> Form:
+    """One name or a list of them."""
+    one = _pattern(NAME)
+    several = {"type": "array", "items": one, "minItems": 1, "maxItems": most, "uniqueItems": True}
+    return {"anyOf": [one, several], "examples": [list(examples)]}
+
+
 def mapping(keys: Mapping[str, Key]) -> Form:
     """The schema of a mapping with these keys and no other."""
     form: dict[str, Any] = {
@@ -108,7 +121,8 @@ EVENT: Mapping[str, Key] = {
 }
 SOURCE: Mapping[str, Key] = {
     "kind": Key(
-        "`event`, if it is not said; `profile` for a topic with attributes and consents of customers.",
+        "`event`, if it is not said; `profile` for a topic with attributes and consents of customers; "
+        "`context` for one with what third parties know of them, such as the weather.",
         _choice(KINDS),
     ),
     "topic": Key(
@@ -180,12 +194,51 @@ CHANNEL: Mapping[str, Key] = {
         "Hours in which nothing is sent, in the customer's own time: it waits for their end.",
         _pattern(HOURS, "21:00-08:00"),
     ),
+    "format": Key(
+        "What its texts are: `text`, if it is not said; `html`, where values never become markup; "
+        "`json`, documents that stay documents. Or for single fields of content; all others are `text`.",
+        {
+            "anyOf": [
+                _choice(FORMATS),
+                {
+                    "type": "object",
+                    "additionalProperties": _choice(FORMATS),
+                    "minProperties": 1,
+                    "maxProperties": MAX_FIELDS,
+                },
+            ],
+            "examples": ["html", {"body": "html"}],
+        },
+    ),
 }
 
+SUBJECT: Mapping[str, Key] = {
+    "events": Key("The events that are about it; a name or a list of names.", _EVENT_NAMES),
+    "fields": Key(
+        "The fields that are about it: of events, of customers' attributes, or of `context`.",
+        {
+            "type": "array",
+            "items": _pattern(MARKED),
+            "minItems": 1,
+            "maxItems": MAX_MARKED,
+            "uniqueItems": True,
+            "examples": [["event.due_date", "customer.due_date"]],
+        },
+    ),
+    "consent": Key(
+        "The purpose that a customer must have consented to; the subject's name, if it is not said.",
+        _pattern(PURPOSE, "pregnancy_advice"),
+    ),
+}
 POLICY: Mapping[str, Key] = {
     "timezone": Key(
         "The time zone of customers whose own (the attribute `timezone`) is not known.",
         _text("Europe/Berlin"),
+    ),
+    "locale": Key(
+        "The language and country of customers whose own (the attribute `locale`) are not known, for dates "
+        "and amounts. English, if it is not said.",
+        _text("de", "de-AT"),
     ),
     "cap": Key(
         "Not more often than this for one customer, over all channels that need consent.",
@@ -196,6 +249,22 @@ POLICY: Mapping[str, Key] = {
     ),
     "holdout": Key("The share of customers that never get anything, to compare with.", _pattern(SHARE, "5%")),
     "stale_after": Key("Events that come later than this fire nothing.", _duration("15m")),
+    "sensitive": Key(
+        "Subjects that are nobody's business: what is about one goes only to who has consented to just that.",
+        {
+            "type": "object",
+            "patternProperties": {
+                f"^{NAME}$": {
+                    "description": "A sensitive subject: the events and fields that are about it.",
+                    **mapping(SUBJECT),
+                    "anyOf": [{"required": ["events"]}, {"required": ["fields"]}],
+                }
+            },
+            "additionalProperties": False,
+            "maxProperties": MAX_SUBJECTS,
+            "examples": [{"pregnancy": {"events": ["nursery_view"], "fields": ["customer.due_date"]}}],
+        },
+    ),
 }
 
 STEP: Mapping[str, Key] = {
@@ -333,6 +402,14 @@ RULE: Mapping[str, Key] = {
         "most; `drop`; or how long it may wait at most.",
         {"anyOf": [_choice(QUIET), _duration("4h")], "examples": ["drop", "4h"]},
     ),
+    "sensitive": Key(
+        "The sensitive subjects (of `policy`) that it is about: it goes only to who has consented to each.",
+        _names(MAX_SUBJECTS, "pregnancy"),
+    ),
+    "discloses": Key(
+        "The sources of `kind: context` of which its texts may tell; others may only decide whether it goes.",
+        _names(MAX_DISCLOSED, "weather"),
+    ),
 }
 
 TEST_CUSTOMER: Mapping[str, Key] = {
@@ -353,6 +430,7 @@ TEST_CUSTOMER: Mapping[str, Key] = {
                             "granted": {"type": "boolean"},
                             "at": {"type": "string"},
                             "basis": {"type": "string"},
+                            "expires": {"type": "string"},
                         },
                         "additionalProperties": False,
                     },
@@ -364,7 +442,7 @@ TEST_CUSTOMER: Mapping[str, Key] = {
 }
 TEST_EVENT: Mapping[str, Key] = {
     "at": Key("When it happens, from the test's start.", _duration("0m", "1h30m"), needed=True),
-    "event": Key("The event's name.", _text("purchase"), needed=True),
+    "event": Key("The event's name; a record of profiles or of context has none.", _text("purchase")),
     "source": Key(
         "The source that it comes from; the first one of events, if it is not said.", _text("clicks")
     ),
@@ -387,10 +465,15 @@ TEST: Mapping[str, Key] = {
         "When it begins (ISO 8601); 2026-03-02T10:00:00Z if it is not said.", _text("2026-03-02T10:00:00Z")
     ),
     "events": Key(
-        "What happens, in order: each with `at`, `event` and the event's own fields.",
+        "What happens, in order: each with `at`, `event` and the event's own fields, "
+        "or `at`, `source` and what a record of profiles or of context says.",
         {
             "type": "array",
-            "items": {**mapping(TEST_EVENT), "additionalProperties": True},
+            "items": {
+                **mapping(TEST_EVENT),
+                "additionalProperties": True,
+                "anyOf": [{"required": ["event"]}, {"required": ["source"]}],
+            },
             "maxItems": MAX_TEST_EVENTS,
             "examples": [[{"at": "0m", "event": "add_to_cart", "price": 80}]],
         },

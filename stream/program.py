@@ -15,6 +15,8 @@ from dataclasses import dataclass, field
 from stream.content import Template
 from stream.durations import Period, format_duration, format_rate
 from stream.expression import Call, Ident, Literal, Node, Select, unparse
+from stream.formats import Format
+from stream.locales import Region
 
 TraitFunction = typing.Literal[
     "count", "sum", "mean", "min", "max", "first", "last", "distinct", "top", "gap"
@@ -29,7 +31,7 @@ WHOLE = 10_000  # the share of everybody
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """A topic that carries events, or profile updates (`kind`).
+    """A topic that carries events, profile updates, or what third parties know of a customer (`kind`).
 
     Of events, `event` is the field path of the name, or `constant` names every event.
     """
@@ -41,7 +43,7 @@ class Source:
     constant: str | None = None
     time: FieldPath | None = None
     id: FieldPath | None = None
-    kind: typing.Literal["event", "profile"] = "event"
+    kind: typing.Literal["event", "profile", "context"] = "event"
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +99,7 @@ class Channel:
     """Where messages go. `consent`: the purpose that it needs, None if none.
 
     `address`: the path, beginning with `customer` or `event`, of where to send it; None: it needs none.
+    `format`: how values are written into its texts; `formats` of single fields, by name, in its place.
     """
 
     name: str
@@ -105,17 +108,49 @@ class Channel:
     address: FieldPath | None = None
     cap: Limit | None = None
     quiet: Quiet | None = None
+    format: Format = "text"
+    formats: tuple[tuple[str, Format], ...] = ()
+
+    def format_of(self, field_name: str) -> Format:
+        """How values are written into this field of content."""
+        for name, form in self.formats:
+            if name == field_name:
+                return form
+        return self.format
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """What nobody is written to about who has not consented to just that: the purpose `consent`.
+
+    Whatever reads one of `events` (names) or `fields` (paths that begin with `event`, `customer` or
+    `context`) is about it.
+    """
+
+    name: str
+    consent: str
+    events: tuple[str, ...] = ()
+    fields: tuple[FieldPath, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """What holds for all rules. `cap` is over all channels that need consent."""
+    """What holds for all rules. `cap` is over all channels that need consent.
+
+    `timezone` and `locale`, together `region`: of customers whose own are not known.
+    """
 
     timezone: str | None = None
+    locale: str | None = None
     cap: Limit | None = None
     suppress: Node | None = None
     holdout: Share = 0
     stale_after: int | None = None
+    sensitive: tuple[Subject, ...] = ()
+    region: Region = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "region", Region(self.timezone, self.locale))
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,6 +208,8 @@ class Rule:
     there. `key`: the field of the first step's event by which instances are told apart.
     `stable_id` is a hash of what decides which instances are open (name, steps, unless, wait, again, key): a
     change of the text or of the limit keeps what is known.
+    `sensitive`: the subjects that it is about. `discloses`: the sources of `kind: context` of which its texts
+    may tell.
     """
 
     name: str
@@ -194,6 +231,8 @@ class Rule:
     stale_after: int | None = None  # None: the policy's
     quiet: WhenQuiet = "defer"
     describe: str = ""
+    sensitive: tuple[Subject, ...] = ()
+    discloses: tuple[str, ...] = ()
 
     # For each step, the top-level fields of its event that judging and sending the rule can read; None for
     # all of them. Stored, because a reload asks for it on the event path.
@@ -292,7 +331,7 @@ class RuleSet:
 
 def _source_line(source: Source) -> str:
     event = f"is {source.constant}" if source.constant is not None else _path(source.event)
-    kind = "profile" if source.kind == "profile" else f"event {event}"
+    kind = f"event {event}" if source.kind == "event" else source.kind
     line = f"source {source.name}: topic {source.topic}, {kind}, customer {_path(source.customer)}"
     return line + f", time {_path(source.time)}, id {_path(source.id)}"
 
@@ -312,12 +351,15 @@ def _channel_line(channel: Channel) -> str:
     line += f", cap {_rate(channel.cap)}" if channel.cap else ""
     if quiet := channel.quiet:
         line += f", quiet {_daytime(quiet.start)}-{_daytime(quiet.end)}"
-    return line
+    fields = "".join(f", {name} {form}" for name, form in channel.formats)
+    return line if channel.format == "text" and not fields else f"{line}, format {channel.format}{fields}"
 
 
 def _policy_lines(policy: Policy) -> Iterator[str]:
     if policy.timezone:
         yield f"policy timezone {policy.timezone}"
+    if policy.locale:
+        yield f"policy locale {policy.locale}"
     if policy.cap:
         yield f"policy cap {_rate(policy.cap)}"
     if policy.suppress is not None:
@@ -326,6 +368,9 @@ def _policy_lines(policy: Policy) -> Iterator[str]:
         yield f"policy holdout {_share(policy.holdout)}"
     if policy.stale_after is not None:
         yield f"policy stale after {format_duration(policy.stale_after)}"
+    for subject in policy.sensitive:
+        marked = [*subject.events, *map(_path, subject.fields)]
+        yield f"policy sensitive {subject.name}: {' | '.join(marked)}, consent {subject.consent}"
 
 
 def _rule_lines(rule: Rule) -> Iterator[str]:
@@ -366,6 +411,10 @@ def _guard_lines(rule: Rule) -> Iterator[str]:
         yield f"limit {_rate(rule.limit)}"
     if rule.quiet != "defer":
         yield f"quiet {format_duration(rule.quiet) if isinstance(rule.quiet, int) else rule.quiet}"
+    if rule.sensitive:
+        yield f"sensitive {', '.join(f'{each.name} (consent {each.consent})' for each in rule.sensitive)}"
+    if rule.discloses:
+        yield f"discloses {', '.join(rule.discloses)}"
     if rule.group:
         yield f"group {rule.group}"
     if rule.holdout:

@@ -35,6 +35,11 @@ _PROFILE_SNIPPET: Snippet = {
     "description": "A topic that carries attributes and consents of customers",
     "body": {"${1:profiles}": {"kind": "profile", "customer": "${2:customer_id}"}},
 }
+_CONTEXT_SNIPPET: Snippet = {
+    "label": "source of context",
+    "description": "A topic that carries what third parties know of customers",
+    "body": {"${1:weather}": {"kind": "context", "customer": "${2:customer_id}", "time": "${3:ts}"}},
+}
 _TRAIT_SNIPPET: Snippet = {
     "label": "trait",
     "description": "How often something happened lately",
@@ -119,8 +124,8 @@ def schema() -> dict[str, Any]:
                 "Where events come from: one entry for each topic.",
                 keys.NAME,
                 keys.mapping(keys.SOURCE),
-                (_SOURCE_SNIPPET, _PROFILE_SNIPPET),
-                _if(_is("kind", "profile"), _without("event"), _needs("event")),
+                (_SOURCE_SNIPPET, _PROFILE_SNIPPET, _CONTEXT_SNIPPET),
+                _if(_is("kind", "profile", "context"), _without("event"), _needs("event")),
             ),
             "traits": _section(
                 "What is known about a customer, kept up to date; conditions say `traits.NAME`.",

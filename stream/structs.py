@@ -84,11 +84,19 @@ class Told(NamedTuple):
 
 
 class ConsentProof(NamedTuple):
-    """The consent that a message was sent on. `granted_at` in ms."""
+    """The consent that a message was sent on. Times in ms; `expires_at` None: it does not."""
 
     purpose: str
     granted_at: int
     basis: str | None = None
+    expires_at: int | None = None
+
+
+class SubjectProof(NamedTuple):
+    """The consent on which a message about a sensitive subject was sent, besides the channel's."""
+
+    subject: str
+    consent: ConsentProof
 
 
 class Trigger(NamedTuple):
@@ -105,6 +113,7 @@ class Trigger(NamedTuple):
     appended_at: int  # the causing record's timestamp in Kafka, for the latency histogram
     goal: Any = None
     consent: ConsentProof | None = None
+    sensitive: tuple[SubjectProof, ...] = ()
 
 
 class Term(NamedTuple):
@@ -134,7 +143,7 @@ class DeadLetter:
     """A record that is no event. It goes to the dead letters as it came.
 
     Reasons: `json` (not a JSON object), `customer`, `event` (no event name), `time`, `size`, `profile`
-    (attributes or consents that cannot be taken).
+    (attributes or consents that cannot be taken), `context` (too much to be kept of a customer).
     """
 
     source: str

@@ -19,6 +19,7 @@ from stream import rulefiles
 from stream.compiler.channels import read_channel, read_policy
 from stream.compiler.context import Context
 from stream.compiler.identity import rule_set
+from stream.compiler.privacy import check_privacy
 from stream.compiler.reading import Findings, check_name
 from stream.compiler.rules import read_rule
 from stream.compiler.sources import check_some, check_topics, read_source
@@ -74,10 +75,11 @@ def _compile(files: RuleFiles, found: list[Diagnostic]) -> Checked:
     segments = read_segments(context)
     channels = {name: read_channel(context, entry) for name, entry in files.channels.items()}
     policy = read_policy(context)
-    rules = {name: read_rule(context, entry, channels) for name, entry in files.rules.items()}
+    rules = {name: read_rule(context, entry, channels, policy) for name, entry in files.rules.items()}
     tests = read_tests(context, sources, rules)
     check_topics(context, sources, channels.values())
     check_some(context, sources)
+    check_privacy(context, traits, segments, policy, rules.values())
     compiled = None
     if not findings.refused:
         compiled = rule_set(

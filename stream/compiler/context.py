@@ -22,6 +22,7 @@ class Context:
         self.texts: list[str] = []  # of the predicates, by number
         self.traits: Traits = {name: _shape(entry) for name, entry in files.traits.items()}
         self.segments = tuple(files.segments)
+        self.contexts = tuple(name for name, entry in files.sources.items() if _is_context(entry))
 
     def reader(self, kind: str, entry: Entry, known: Iterable[str]) -> Reader:
         """A definition by its name, or a mapping within one by its key."""
@@ -49,6 +50,12 @@ class Context:
 
     def error(self, code: Code, entry: Entry, message: str, hint: str | None = None) -> None:
         self.findings.add(code, entry.location, message, hint)
+
+
+def _is_context(entry: Entry) -> bool:
+    """Whether a source, which may have errors of its own, has `kind: context`."""
+    kind = entry.value.entries.get("kind") if isinstance(entry.value, Mapped) else None
+    return kind is not None and isinstance(kind.value, Scalar) and kind.value.value == "context"
 
 
 def _shape(entry: Entry) -> TraitShape:

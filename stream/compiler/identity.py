@@ -32,8 +32,8 @@ def rule_set(
         "sources": [asdict(each) for each in sources],
         "traits": [each.stable_id for each in traits],
         "segments": {each.name: unparse(each.condition) for each in segments},
-        "channels": [asdict(each) for each in channels],
-        "policy": {**asdict(replace(policy, suppress=None)), "suppress": _condition(policy.suppress)},
+        "channels": [_channel_form(each) for each in channels],
+        "policy": _policy_form(policy),
         "rules": [_rule_form(each) for each in rules],
     }
     return RuleSet(
@@ -107,7 +107,33 @@ def _rule_form(rule: Rule) -> list[Any]:
         rule.limit and [rule.limit.count, rule.limit.over],
         [rule.priority, rule.group, rule.holdout, rule.stale_after, rule.quiet],
         rule.goal and [rule.goal.on, rule.goal.within, rule.goal.value],
+        *_privacy_form(rule),
     ]
+
+
+def _channel_form(channel: Channel) -> dict[str, Any]:
+    """Without a format where none is said: the revision of rule sets that know none stays what it was."""
+    form = asdict(channel)
+    return {
+        name: value
+        for name, value in form.items()
+        if name not in ("format", "formats") or value not in ("text", ())
+    }
+
+
+def _privacy_form(rule: Rule) -> list[Any]:
+    subjects = [each.name for each in rule.sensitive]
+    return [[subjects, rule.discloses]] if subjects or rule.discloses else []
+
+
+def _policy_form(policy: Policy) -> dict[str, Any]:
+    form = {**asdict(replace(policy, suppress=None)), "suppress": _condition(policy.suppress)}
+    del form["region"]
+    if policy.locale is None:
+        del form["locale"]
+    if not policy.sensitive:
+        del form["sensitive"]
+    return form
 
 
 def _texts(content: Mapping[str, Template]) -> dict[str, str]:

@@ -19,6 +19,7 @@ from stream.durations import CALENDARS, parse_duration, parse_rate, parse_time
 from stream.errors import Diagnostic, ExpressionError, Location
 from stream.expression import Node, parse, simplify
 from stream.hints import did_you_mean
+from stream.locales import exact_locale
 from stream.program import FieldPath, Limit, Quiet, Share
 from stream.rulefiles import Entry, Mapped, Scalar, Sequence, Written
 
@@ -164,6 +165,25 @@ class Reader:
         )
         return tuple(text.split(".")) if text else None
 
+    def paths(self, key: str, form: str) -> tuple[FieldPath, ...]:
+        """The field paths of a list, sorted, each of which must have a form."""
+        found: set[str] = set()
+        for item in self.items(key, keys.MAX_MARKED):
+            scalar = self._text(Entry(key, item.location, item))
+            if scalar is None:
+                continue
+            if re.fullmatch(form, scalar.written) is None:
+                message, hint = f"`{key}` has what is no field", "write e.g. event.due_date or customer.size"
+                self.findings.add(Code.NO_FIELD_PATH, scalar.location, message, hint)
+            elif scalar.written in found:
+                message = f"the field `{scalar.written}` stands twice"
+                self.findings.add(Code.WRONG_LIST, scalar.location, message)
+            found.add(scalar.written)
+        if key in self.entries and isinstance(self.entries[key].value, Sequence) and not found:
+            at = self.entries[key].location
+            self.findings.add(Code.WRONG_LIST, at, f"`{key}` is empty", "leave it out")
+        return tuple(tuple(each.split(".")) for each in sorted(found))
+
     def share(self, key: str) -> Share | None:
         """`12.5%` in hundredths of a per cent."""
         text = self._parsed(Code.NO_SHARE, key, _checked(_SHARE), "a share", "write e.g. 10% or 0.5%")
@@ -192,6 +212,17 @@ class Reader:
             self.findings.add(
                 Code.UNKNOWN_TIME_ZONE, scalar.location, f"unknown time zone `{name[:40]}`", hint
             )
+        return name
+
+    def locale(self, key: str) -> str | None:
+        scalar = self._text(self.entries.get(key))
+        if scalar is None:
+            return None
+        name = str(scalar.value)
+        if exact_locale(name) is None:
+            hint = "write a language, and a country if you like: de, en-GB"
+            message = f"unknown locale `{name[:40]}`"
+            self.findings.add(Code.UNKNOWN_LOCALE, scalar.location, message, hint)
         return name
 
     def time(self, key: str) -> int | None:

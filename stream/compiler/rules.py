@@ -13,15 +13,17 @@ from stream.compiler.messages import read_send
 from stream.compiler.reading import VARIABLE, Reader
 from stream.conditions import RESERVED, event_scope, rule_scope, variables_of
 from stream.expression import Node
-from stream.program import WHOLE, Again, Channel, FieldPath, Goal, Rule, Step, Unless, WhenQuiet
+from stream.program import WHOLE, Again, Channel, FieldPath, Goal, Policy, Rule, Step, Unless, WhenQuiet
 from stream.rulefiles import Entry, Written
 
 
-def read_rule(context: Context, entry: Entry, channels: Mapping[str, Channel]) -> Rule:
+def read_rule(context: Context, entry: Entry, channels: Mapping[str, Channel], policy: Policy) -> Rule:
     read = context.reader("rule", entry, keys.RULE)
     steps = _steps(context, read)
     names = [step.name for step in steps if step.name is not None]
-    scope = rule_scope(context.traits, context.segments, names)
+    scope = rule_scope(context.traits, context.segments, names, context.contexts)
+    subjects = {subject.name: subject for subject in policy.sensitive}
+    sensitive = read.names("sensitive", subjects, "sensitive subject", keys.MAX_SUBJECTS)
     read.need("send", "write `send: {channel: …}`")
     send = read_send(context, read, channels, scope)
     unless, wait, key = _unless(context, read, names), read.duration("wait") or 0, _key(context, read)
@@ -46,6 +48,8 @@ def read_rule(context: Context, entry: Entry, channels: Mapping[str, Channel]) -
         stale_after=read.duration("stale_after"),
         quiet=cast(WhenQuiet, read.duration_or("quiet", keys.QUIET) or "defer"),
         describe=read.text("describe") or "",
+        sensitive=tuple(subjects[name] for name in sensitive),
+        discloses=read.names("discloses", context.contexts, "source of context", keys.MAX_DISCLOSED),
     )
 
 

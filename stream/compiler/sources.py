@@ -17,8 +17,9 @@ def read_source(context: Context, entry: Entry) -> Source:
     kind = read.name("kind", keys.KINDS, "kind") or "event"
     read.need("customer", "the field with the customer's id")
     event, constant = None, None
-    if kind == "profile":
-        why, hint = "a source of profiles has no `event`", "leave it out; its records are no events"
+    if kind != "event":
+        why = f"a source of {'profiles' if kind == 'profile' else 'context'} has no `event`"
+        hint = "leave it out; its records are no events"
         read.forbid("event", why, hint)
     else:
         read.need("event", "the field with the event's name, or {is: NAME}")
@@ -37,7 +38,7 @@ def read_source(context: Context, entry: Entry) -> Source:
         constant=constant,
         time=read.path("time"),
         id=read.path("id"),
-        kind=cast(Literal["event", "profile"], kind),
+        kind=cast(Literal["event", "profile", "context"], kind),
     )
 
 

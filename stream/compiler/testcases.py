@@ -14,14 +14,14 @@ from stream.program import Rule, Source
 from stream.rulefiles import Entry, Mapped, Scalar, Sequence, Written
 from stream.testcases import DEFAULT_START, HOLDOUT, Expectation, RuleTest, TestCustomer, TestEvent
 
-Sources = Mapping[str, Source]  # those of events
+Sources = Mapping[str, Source]
 
 
 def read_tests(
     context: Context, sources: Iterable[Source], rules: Mapping[str, Rule]
 ) -> tuple[RuleTest, ...]:
     """All tests, in the order of the files."""
-    carriers = {source.name: source for source in sources if source.kind == "event"}
+    carriers = {source.name: source for source in sources}
     tests: dict[str, tuple[RuleTest, Written]] = {}
     for item in context.files.tests:
         test = _test(context, item, carriers, rules)
@@ -62,11 +62,17 @@ def _arm(context: Context, read: Reader, rules: Mapping[str, Rule]) -> str | Non
 def _event(context: Context, item: Written, sources: Sources) -> TestEvent:
     read = context.item("event", item, keys.TEST_EVENT, open_ended=True)
     read.need("at", "when it happens, from the test's start, e.g. 10m")
-    read.need("event", "the event's name")
     name, source = read.text("event") or "", read.name("source", sources, "source")
-    carrier = sources.get(source) if source else next(iter(sources.values()), None)
-    if name and "source" in read.entries and source is None:
+    carriers = (each for each in sources.values() if each.kind == "event")
+    carrier = sources.get(source) if source else next(carriers, None)
+    if "source" in read.entries and source is None:
         carrier = None  # a finding of its own
+    elif carrier is not None and carrier.kind != "event":
+        why = f"the source `{carrier.name}` carries no events"
+        read.forbid("event", why, "leave `event` out: the other keys are what its record says")
+        name = ""
+    else:
+        read.need("event", "the event's name")
     if name and carrier is not None and carrier.constant not in (None, name):
         message = f"the source `{carrier.name}` carries no event but `{carrier.constant}`"
         hint = "name the source that the event comes from: `source: …`"
@@ -105,13 +111,14 @@ def _consents(context: Context, entry: Entry | None) -> dict[str, Mapping[str, A
     elif isinstance(entry.value, Mapped):
         found = {}
         for each in entry.value.entries.values():
-            read = context.item("consent", each.value, ("granted", "at", "basis"))
+            read = context.item("consent", each.value, ("granted", "at", "basis", "expires"))
             granted = read.entries.get("granted")
             if granted and not (isinstance(granted.value, Scalar) and isinstance(granted.value.value, bool)):
                 context.findings.add(
                     Code.WRONG_TYPE, granted.value.location, "`granted` must be true or false"
                 )
             read.time("at")
+            read.time("expires")
             read.text("basis")
             found[each.key] = _plain(context, each.value)
         return found

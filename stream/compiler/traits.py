@@ -44,7 +44,7 @@ def read_trait(context: Context, entry: Entry) -> Trait:
 
 def read_segments(context: Context) -> list[Segment]:
     """All segments, each after those that it names."""
-    scope = customer_scope(context.traits, context.segments)
+    scope = customer_scope(context.traits, context.segments, context.contexts)
     read = context.section("segments", context.files.segments)
     found = {}
     for name, entry in context.files.segments.items():

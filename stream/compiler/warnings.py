@@ -28,6 +28,7 @@ def warn(context: Context, rules: RuleSet, tests: Sequence[RuleTest]) -> None:
         _answers(context, rule, entry)
         _events(context, rule, entry, rules)
         _shown_fields(context, rule, entry, samples)
+        _dates(context, rule, entry, rules.policy)
     _alike(context, rules.rules)
     _groups(context, rules.rules)
     _channels(context, rules)
@@ -68,9 +69,20 @@ def _shown_fields(context: Context, rule: Rule, entry: Entry, samples: Mapping[s
                 context.error(Code.UNKNOWN_FIELD, entry, message, did_you_mean(rest[0], known))
 
 
+def _dates(context: Context, rule: Rule, entry: Entry, policy: Policy) -> None:
+    if policy.timezone is None and any(template.shows_dates for template in _templates(rule)):
+        message = f"rule `{rule.name}` shows a date: it sends nothing to customers without a time zone"
+        hint = "write e.g. `policy: {timezone: Europe/Berlin}`"
+        context.error(Code.NO_TIME_ZONE, entry, message, hint)
+
+
 def _templates(rule: Rule) -> Iterator[Template]:
-    for content in (rule.content, *(each.content for each in rule.variants)):
+    for content in _contents(rule):
         yield from content.values()
+
+
+def _contents(rule: Rule) -> tuple[Mapping[str, Template], ...]:
+    return rule.content, *(each.content for each in rule.variants)
 
 
 def _alike(context: Context, rules: Iterable[Rule]) -> None:
@@ -135,12 +147,23 @@ def _always_wins(one: Rule, other: Rule) -> bool:
 
 def _channels(context: Context, rules: RuleSet) -> None:
     profiles = any(each.kind == "profile" for each in rules.sources)
+    for rule in () if profiles else rules.rules:
+        for subject in rule.sensitive:
+            message = f"nobody can ever consent to `{subject.consent}`: no source has `kind: profile`"
+            hint = "define one; without it the rule never sends anything"
+            context.error(Code.NO_CONSENT_EVER, context.files.rules[rule.name], message, hint)
     for channel in rules.channels:
         entry = context.files.channels[channel.name]
         if channel.consent is not None and not profiles:
             message = f"nobody can ever consent to `{channel.consent}`: no source has `kind: profile`"
             hint = "define one; without it the channel never sends anything"
             context.error(Code.NO_CONSENT_EVER, entry, message, hint)
+        sent = [rule for rule in rules.rules if channel in rule.channels] if channel.formats else []
+        known = {name for rule in sent for each in _contents(rule) for name in each}
+        for name, _ in channel.formats:
+            if name not in known:
+                message = f"channel `{channel.name}` has a format for `{name}`, which no rule sends"
+                context.error(Code.NEVER_USED, entry, message, did_you_mean(name, known))
 
 
 def _zones(context: Context, rules: RuleSet) -> None:
@@ -174,13 +197,18 @@ def _unused(context: Context, rules: RuleSet) -> None:
     conditions = [*_conditions(rules.rules, rules.policy), *(each.condition for each in rules.segments)]
     references = [each.path for rule in rules.rules for each in _references(rule)]
     selected = {each for node in conditions for each in selections_of(node)}
-    for namespace, entries in (("traits", context.files.traits), ("segments", context.files.segments)):
+    sources = {name: context.files.sources[name] for name in context.contexts}
+    for namespace, what, entries in (
+        ("traits", "trait", context.files.traits),
+        ("segments", "segment", context.files.segments),
+        ("context", "source", sources),
+    ):
         named = {name for root, name in selected if root == namespace}
         named |= {str(path[1]) for path in references if path[0] == namespace and len(path) > 1}
         whole = any(path == (namespace,) for path in references)
         for name, entry in entries.items():
             if name not in named and not whole:
-                message = f"{namespace.removesuffix('s')} `{name}` is never used"
+                message = f"{what} `{name}` is never used"
                 context.error(Code.NEVER_USED, entry, message, "leave it out: it costs memory")
 
 

@@ -1,9 +1,10 @@
-"""The two data sets as events, in the order of event time, the same every time, and before them profiles.
+"""The two data sets as events, in the order of event time, the same every time, and what goes with them.
 
 The shop's page events become `clickstream`, CDNOW's purchases become `transactions`. They are two shops with
 different customers and stay so. What was done to them is told in `data/README.md`: CDNOW's 18 months are
 moved to end on the clickstream's last day, and its purchases, which have no time of day, are given one.
-Addresses and consents are in neither: `profiles` are made up, from the customer's id.
+Addresses and consents are in neither: `profiles` are made up, from the customer's id. So is the `weather`
+where a visitor of the shop is, as somebody else would know it.
 """
 
 from __future__ import annotations
@@ -24,10 +25,12 @@ import orjson
 CLICKSTREAM = "clickstream"
 TRANSACTIONS = "transactions"
 PROFILES = "profiles"
+WEATHER = "weather"
 
 SHIFT_DAYS = (date(2024, 6, 29) - date(1998, 6, 30)).days
 """By how many days CDNOW's purchases are moved: their last day falls on the clickstream's last."""
 
+_DAY_MS = 86_400_000
 _OPENS = 8 * 3_600  # seconds of the day
 _OPEN_SECONDS = 14 * 3_600
 # Near the golden section of the day and without a common divisor with it: lines that follow each other, and
@@ -46,6 +49,9 @@ _CONSENTS = {
     "marketing_post": (45, "order form"),
     "marketing_phone": (20, "order form"),
 }
+_DUE_DATE = "2024-08-15T00:00:00Z"  # after the last event
+_EXPECTING = 8  # per cent of the customers, of whom most want to hear about it
+_WANTS_TO_HEAR = 75
 
 
 class Event(NamedTuple):
@@ -58,13 +64,32 @@ class Event(NamedTuple):
 
 
 def events() -> Iterator[Event]:
-    """A profile of every customer, then all events of both data sets, by time.
+    """A profile of every customer, then all events of both data sets and the weather, by time.
 
     At the same time clickstream comes first, then the order is that of the file.
     """
-    history = sorted(clickstream() + transactions(), key=attrgetter("time_ms"))
+    visits = clickstream()
+    history = sorted(visits + transactions(), key=attrgetter("time_ms"))
     yield from profiles(event.key for event in history)
-    yield from history
+    yield from sorted(weather(visits) + history, key=attrgetter("time_ms"))
+
+
+def weather(visits: Iterable[Event]) -> list[Event]:
+    """The weather where a visitor is, for each day of a visit, from the day's first second on: `customer_id`,
+    `ts`, `temperature` in degrees Celsius, `rain`.
+    """
+    made = []
+    for key, day in dict.fromkeys((event.key, event.time_ms // _DAY_MS) for event in visits):
+        drawn = blake2b(b"%b %d" % (key, day), digest_size=2).digest()
+        season = (day - date(2024, 1, 20).toordinal() + _EPOCH) / 180  # 0: the coldest days, 1: the hottest
+        value = {
+            "customer_id": key.decode(),
+            "ts": f"{date.fromordinal(_EPOCH + day).isoformat()}T00:00:00Z",
+            "temperature": round(2 + 20 * season) + drawn[0] % 11 - 3,
+            "rain": drawn[1] % 3 == 0,
+        }
+        made.append(Event(WEATHER, key, orjson.dumps(value), day * _DAY_MS))
+    return made
 
 
 def profiles(customers: Iterable[bytes]) -> list[Event]:
@@ -105,6 +130,11 @@ def profile(customer: bytes) -> dict[str, dict[str, Any]]:
         for purpose, (share, basis) in _CONSENTS.items()
         if is_among(95)
     }
+    if is_among(_EXPECTING):
+        attributes["due_date"] = _DUE_DATE
+        if is_among(_WANTS_TO_HEAR):
+            basis = "newsletter for parents"
+            consents["pregnancy"] = {"granted": True, "at": _CONSENTED, "basis": basis, "expires": _DUE_DATE}
     return {"attributes": attributes, "consents": consents}
 
 

@@ -16,10 +16,10 @@ from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
 from aiokafka.partitioner import murmur2
 
-from stream.demo.data import CLICKSTREAM, PROFILES, TRANSACTIONS, Event, events
+from stream.demo.data import CLICKSTREAM, PROFILES, TRANSACTIONS, WEATHER, Event, events
 from stream.errors import BrokerError
 
-TOPICS = (PROFILES, CLICKSTREAM, TRANSACTIONS)
+TOPICS = (PROFILES, WEATHER, CLICKSTREAM, TRANSACTIONS)
 
 _BATCH_BYTES = 128 * 1024
 _PACED_FLUSHES_PER_SECOND = 10

@@ -111,7 +111,7 @@ def test_the_demo_ends_by_itself_with_a_summary_and_leaves_nothing_behind() -> N
             text += line
             seen.update(family.children(recursive=True))
     assert demo.wait(timeout=60) == 0, text
-    assert "124,935" in text  # events and profiles
+    assert "128,540" in text  # events, profiles and the weather
     assert "cart-left-behind" in text
     assert "Traceback" not in text
     assert seen, "Kafka and a worker were seen"

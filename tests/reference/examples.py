@@ -23,8 +23,9 @@ SOURCES = (
     Source("clickstream", "clicks", ("customer_id",), event=("event",), time=("ts",), id=("event_id",)),
     Source("transactions", "orders", ("customer_id",), constant="purchase", time=("ts",), id=("event_id",)),
     Source("profiles", "profiles", ("customer_id",), time=("ts",), kind="profile"),
+    Source("weather", "weather", ("customer_id",), time=("ts",), kind="context"),
 )
-SOURCE_OF = {"purchase": "transactions", "profile": "profiles"}
+SOURCE_OF = {"purchase": "transactions", "profile": "profiles", "weather": "weather"}
 
 Happening = tuple[int, str, dict[str, Any]]  # milliseconds after the start, name of the event, other fields
 
@@ -51,7 +52,7 @@ def rule_set(
     segments: Mapping[str, str] | None = None,
     policy: Policy | None = None,
 ) -> RuleSet:
-    """Rules over the three sources; `where` is predicate 0."""
+    """Rules over the four sources; `where` is predicate 0."""
     return identified(
         RuleSet(
             revision="0" * 16,
@@ -67,7 +68,7 @@ def rule_set(
 
 
 def history(rules: RuleSet, happenings: Sequence[Happening], changes: Sequence[Change] = ()) -> History:
-    """`profile` is an update, `purchase` an event of `transactions`, all else one of `clickstream`."""
+    """`profile` and `weather` are news, `purchase` is of `transactions`, all else of `clickstream`."""
     records: dict[str, list[Rec]] = {source.name: [] for source in SOURCES}
     for number, (at, name, fields) in enumerate(happenings):
         queue = records[SOURCE_OF.get(name, "clickstream")]

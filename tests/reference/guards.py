@@ -10,7 +10,8 @@ reached; if the caps of all such are reached, the first such; if there is none s
 Reading: `policy.cap` counts and holds the channels that need consent; a channel without is never held by
 it.
 Reading: an address that is absent, null or an empty text is none.
-Reading: a consent counts from its `at` on, compared with the time at which it is judged.
+Reading: a consent counts from its `at` on and before its `expires`, compared with the time of the judgement.
+Reading: a rule about sensitive subjects needs the consent of each, on whatever channel.
 Reading: the zone is the customer's attribute `timezone` if it is a valid IANA name, else the policy's; with
 neither, the time is always quiet and has no end, so nothing can be deferred to it.
 Reading: the quiet time ends at its local wall time; of two instants with this time, or none, the later.
@@ -175,10 +176,10 @@ class Guards:
         return match.suppressing
 
     def consent(self, match: Match, channel: Channel) -> bool:
-        if channel.consent is None:
-            return False
-        held = match.profile.consents.get(channel.consent)
-        return held is None or not held.granted or held.at > match.at
+        needed = {subject.consent for subject in match.rule.sensitive}
+        needed |= set() if channel.consent is None else {channel.consent}
+        held = {purpose for purpose, each in match.profile.consents.items() if each.holds(match.at)}
+        return not needed <= held
 
     def address(self, match: Match, channel: Channel) -> bool:
         return channel.address is not None and address_of(match, channel) in (None, "")

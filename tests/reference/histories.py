@@ -63,7 +63,13 @@ BAD_PROFILES: Sequence[tuple[str, Any]] = (
     ("consents", {"mail": {"granted": "yes", "at": START}}),
     ("consents", {"mail": {"granted": True, "at": "soon"}}),
     ("consents", {"mail": {"granted": True, "at": START, "basis": 3}}),
+    ("consents", {"mail": {"granted": True, "at": START, "expires": "never"}}),
+    ("consents", {"mail": {"granted": True, "at": START, "expires": True}}),
 )
+
+
+# From which source the next record comes.
+CARRIERS = ("clicks", "orders", "clicks", "clicks", "profiles", "orders", "clicks", "weather", "clicks")
 
 
 class Rec(NamedTuple):
@@ -155,24 +161,24 @@ def histories(draw: st.DrawFn, *, live: bool = False, changes: Sequence[int] = (
     latest = min(windows, default=LATENESS[-1] * scale)
     wall = START + draw(st.sampled_from((0, 100, 1_000))) * scale if live else NEVER
     by_name = {source.name: source for source in rules.sources}
-    records: dict[str, list[Rec]] = {"clicks": [], "orders": [], "profiles": []}
+    records: dict[str, list[Rec]] = {"clicks": [], "orders": [], "profiles": [], "weather": []}
     if draw(st.booleans()):
         records["profiles"] = [_introduction(n, who) for n, who in enumerate(dict.fromkeys(CUSTOMERS))]
     # Quiet hours are told by the minute: some worlds begin just before one ends.
     now = START + draw(st.sampled_from((0, 60_000 - 50)))
     pace = draw(st.sampled_from(PACES))
     least = draw(st.sampled_from((0, 20, 40)))
-    for number, faces in enumerate(draw(strings(16, least, 60))):
+    for number, faces in enumerate(draw(strings(24, least, 60))):
         dice = Dice(faces)
         now += dice.pick(pace) * scale
         time = now - min(dice.pick(LATENESS) * scale, latest)
         stamped = time
         if time > wall + FUTURE:  # replaced by when the record came, if the windows allow it
             time, stamped = (time, wall) if latest >= FUTURE else (wall + FUTURE, wall + FUTURE)
-        source = by_name[dice.pick(("clicks", "orders", "clicks", "clicks", "profiles", "orders", "clicks"))]
+        source = by_name[dice.pick(CARRIERS)]
         queue = records[source.name]
         offset = (queue[-1].offset + 1 if queue else 0) + dice.chance(16)
-        queue.append(_record(source, dice, time, stamped, number, offset))
+        queue.append(_record(source, dice, time, stamped, number, offset, scale))
     count = sum(map(len, records.values()))
     points = sorted(draw(st.integers(0, count)) for _ in sets[1:])
     changed = tuple(Change(after, each) for after, each in zip(points, sets[1:], strict=True))
@@ -186,11 +192,17 @@ def _introduction(offset: int, customer: Any) -> Rec:
     return Rec(offset, START, None, json.dumps(data).encode())
 
 
-def _record(source: Source, dice: Dice, time: int, stamped: int, number: int, offset: int) -> Rec:
+def _record(source: Source, dice: Dice, time: int, stamped: int, number: int, offset: int, scale: int) -> Rec:
     """One record; now and then a bad one, or one written in another of the ways that are allowed."""
     odd, which = dice.number(), dice.number()
     data: dict[FieldPath, Any] = {source.customer: dice.pick(CUSTOMERS), ("ts",): time}
-    data |= _profile(dice, time) if source.kind == "profile" else _event(source, dice, number, which)
+    match source.kind:
+        case "profile":
+            data |= _profile(dice, time, scale)
+        case "context":
+            data |= _weather(dice)
+        case "event":
+            data |= _event(source, dice, number, which)
     match odd:
         case 255:
             return Rec(offset, stamped, None, BAD_VALUES[which % len(BAD_VALUES)])
@@ -201,6 +213,8 @@ def _record(source: Source, dice: Dice, time: int, stamped: int, number: int, of
         case 253 if source.kind == "profile":
             name, value = BAD_PROFILES[which % len(BAD_PROFILES)]
             data[name,] = value
+        case 253 if source.kind == "context":
+            data["n" * 129,] = 1
         case 252:
             data["ts",] = BAD_TIMES[which % len(BAD_TIMES)]
         case _ if odd > 200:
@@ -223,7 +237,7 @@ def _event(source: Source, dice: Dice, number: int, which: int) -> dict[FieldPat
     return event
 
 
-def _profile(dice: Dice, time: int) -> dict[FieldPath, Any]:
+def _profile(dice: Dice, time: int, scale: int) -> dict[FieldPath, Any]:
     """Some attributes and consents: given, withdrawn, or dated in the past or the future."""
     names = dice.some(tuple(ATTRIBUTES))
     attributes = {name: dice.pick(ATTRIBUTES[name]) for name in names}
@@ -233,9 +247,21 @@ def _profile(dice: Dice, time: int) -> dict[FieldPath, Any]:
         consents[purpose] = {"granted": not dice.chance(4), "at": _written(at, dice.pick((0, 4, 1)))}
         if dice.chance(3):
             consents[purpose]["basis"] = "double opt-in"
+        if dice.chance(2):
+            expires = time + dice.pick((1, 2, 3, 5, 10, 1, 2, 30, 61, 600, 0, -1)) * scale
+            consents[purpose]["expires"] = _written(expires, dice.pick((0, 1, 4)))
     parts = {("attributes",): attributes, ("consents",): consents}
     kept = dice.pick((("attributes", "consents"), ("attributes",), ("consents",), ()))
     return {path: part for path, part in parts.items() if path[0] in kept}
+
+
+def _weather(dice: Dice) -> dict[FieldPath, Any]:
+    """What somebody else knows: some of it, which replaces all that was known."""
+    return {
+        ("temperature",): dice.pick((30, 3, 20.5, "30", None, MISSING)),
+        ("rain",): dice.pick((True, False, MISSING)),
+        ("place", "city"): dice.pick(("Rome", "Oslo", MISSING)),
+    }
 
 
 def _written(time: int, how: int) -> Any:

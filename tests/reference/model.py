@@ -15,8 +15,8 @@ To be read from top to bottom beside the contract; `records`, `profiles`, `trait
 `changes` are parts of it. Where the contract leaves something open, the reading taken is marked `Reading:`.
 
 Reading: two sources at the same time go in the order of their names.
-Reading: a profile update moves the time on and fires timers as an event does, then is merged, and nothing
-else.
+Reading: a profile update, or what a third party knows, moves the time on and fires timers as an event does,
+then is merged or put in place of the former, and nothing else.
 Reading: the candidates of one event, those that complete their last step and those of a single one, are
 judged together: by priority, then by name, then in the order in which they were opened.
 Reading: an event without a key, in a rule with `key`, opens nothing, and matches nothing.
@@ -25,13 +25,13 @@ Reading: an instance that replaces another is the newest.
 Reading: late events advance and close as they come; a time before that of the step before fits any
 `within`.
 Reading: a match that was deferred is no open instance any more: no step replaces it, no `unless` closes it.
-Of one customer and rule 16 wait at most, as of open ones; a further one takes the place of the one that was
-opened first.
+Of one customer and rule 16 wait at most: a further one is suppressed (`quiet`), so that each match has its
+decision.
 It is judged by the guards again, not by its `if`; what it then reads is as of that time.
 Reading: content is rendered when all guards have passed, also for who is held out: what they would have got
 must be what the others get. What fails on its content counts for no limit, cap or group.
 Reading: the profile is the one at the moment of judging, also for a timer whose deadline lies before its
-news.
+news; so is what third parties know. But whether a consent has expired is asked as of the deadline.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ from . import guards as policing
 from .changes import Change, Definitions, carried_over
 from .instances import Instance, cause_of
 from .profiles import Profile
-from .records import NOTHING, Event, ProfileUpdate, look_up, map_key, understand
+from .records import NOTHING, Consent, Event, News, look_up, map_key, understand
 from .traits import is_of_use, value_of
 
 MAX_KEYS = 16
@@ -72,6 +72,7 @@ class Message:
     appended_at: int
     goal: Mapping[str, Any] | None
     consent: Mapping[str, Any] | None
+    sensitive: Sequence[Mapping[str, Any]]
 
 
 @dataclass
@@ -153,15 +154,15 @@ class _Run:
         self.outcome.timers = len(waiting)
         return self.outcome
 
-    def merged(self, records: Mapping[str, Sequence[Record]]) -> Iterator[Event | ProfileUpdate]:
-        queues: dict[str, deque[Event | ProfileUpdate]] = {}
+    def merged(self, records: Mapping[str, Sequence[Record]]) -> Iterator[Event | News]:
+        queues: dict[str, deque[Event | News]] = {}
         for source in self.rules.sources:
             queues[source.name] = deque(self.read(source, records.get(source.name, ())))
         while any(queues.values()):
             _, name = min((queue[0].time, name) for name, queue in queues.items() if queue)
             yield queues[name].popleft()
 
-    def read(self, source: Source, records: Iterable[Record]) -> Iterable[Event | ProfileUpdate]:
+    def read(self, source: Source, records: Iterable[Record]) -> Iterable[Event | News]:
         for record in records:
             self.outcome.positions[source.name] = record.offset + 1
             understood = understand(source, record, self.partition, self.wall)
@@ -186,7 +187,7 @@ class _Run:
         }
         self.guards.change(self.rules, keeps_all=change.restart)
 
-    def step(self, event: Event | ProfileUpdate) -> None:
+    def step(self, event: Event | News) -> None:
         """One event: what is due, then traits, then waiting instances, then rules."""
         head = max(self.newest or 0, event.time)
         self.fire(head if self.wall is None else min(head, self.wall), event)
@@ -194,7 +195,7 @@ class _Run:
         self.applied += 1
         self.outcome.events[event.source] += 1
         self.outcome.future_times[event.source] += event.from_the_future
-        if isinstance(event, ProfileUpdate):
+        if not isinstance(event, Event):
             self.update(event)
             return
         self.count(event)
@@ -203,14 +204,14 @@ class _Run:
         for instance in sorted(candidates, key=lambda each: each.place):
             self.judge(instance, at=event.time, timed=False)
 
-    def update(self, update: ProfileUpdate) -> None:
+    def update(self, update: News) -> None:
         profile = self.profile(update.customer).after(update)
         if profile is None:
             self.outcome.dead_letters.append(DeadLetter(update.source, "profile", update.record))
         else:
             self.profiles[update.customer] = profile
 
-    def fire(self, watermark: int | None, before: Event | ProfileUpdate | None = None) -> None:
+    def fire(self, watermark: int | None, before: Event | News | None = None) -> None:
         """Fire the timers that the watermark has passed, and those that the customer's own event passes."""
 
         def due(instance: Instance) -> bool:
@@ -295,15 +296,10 @@ class _Run:
             self.open.remove(mine[0])
         self.open.append(new)
 
-    def put_off(self, instance: Instance) -> None:
-        mine = [
-            each
-            for each in self.deferred
-            if (each.customer, each.rule.name) == (instance.customer, instance.rule.name)
-        ]
-        if len(mine) == MAX_KEYS:
-            self.deferred.remove(min(mine, key=lambda each: each.opened))
-        self.deferred.append(instance)
+    def may_wait(self, instance: Instance) -> bool:
+        """Whether not too many of its rule and customer are deferred."""
+        mine = (instance.customer, instance.rule.name)
+        return sum((each.customer, each.rule.name) == mine for each in self.deferred) < MAX_KEYS
 
     def is_late(self, rule: Rule, event: Event) -> bool:
         stale_after = self.rules.policy.stale_after if rule.stale_after is None else rule.stale_after
@@ -345,6 +341,7 @@ class _Run:
         """What segments and `policy.suppress` see at a time."""
         facts: dict[str, Any] = {
             "customer": self.profile(instance.customer).attributes,
+            "context": self.profile(instance.customer).contexts,
             "traits": Traits(
                 {
                     trait.name: partial(value_of, trait, self.counted_by(trait.name, instance.customer), at)
@@ -412,9 +409,12 @@ class _Run:
             source=event.source,
             offset=-1 if timed else event.offset,
         )
-        if reason == "quiet" and (end := self.guards.deferred_to(match, channel)) is not None:
+        end = (
+            self.guards.deferred_to(match, channel) if reason == "quiet" and self.may_wait(instance) else None
+        )
+        if end is not None:
             first = at if instance.first is None else instance.first
-            self.put_off(replace(instance, deadline=end, first=first))
+            self.deferred.append(replace(instance, deadline=end, first=first))
             decision = decision._replace(outcome="deferred", reason=reason)
         elif reason not in (None, "holdout"):
             decision = decision._replace(outcome="suppressed", reason=reason)
@@ -427,7 +427,10 @@ class _Run:
             try:
                 templates = variant.content if variant else rule.content
                 bindings = {**facts, "rule": rule.name}
-                content = {name: template.render(bindings) for name, template in templates.items()}
+                content = {
+                    name: template.render(bindings, channel.format_of(name))
+                    for name, template in templates.items()
+                }
             except ContentError:
                 decision = decision._replace(outcome="suppressed", reason="content")
             else:
@@ -447,7 +450,11 @@ class _Run:
     ) -> Message:
         consent = None
         if channel.consent is not None and (held := match.profile.consents.get(channel.consent)):
-            consent = {"purpose": channel.consent, "granted_at": held.at, "basis": held.basis}
+            consent = proof(channel.consent, held)
+        sensitive = [
+            {"subject": each.name, "consent": proof(each.consent, match.profile.consents[each.consent])}
+            for each in match.rule.sensitive
+        ]
         return Message(
             decision,
             channel.topic,
@@ -457,7 +464,12 @@ class _Run:
             event.stamped,
             None if match.rule.goal is None else goal_of(match.rule.goal),
             consent,
+            sensitive,
         )
+
+
+def proof(purpose: str, held: Consent) -> dict[str, Any]:
+    return {"purpose": purpose, "granted_at": held.at, "basis": held.basis, "expires_at": held.expires}
 
 
 def goal_of(goal: Goal) -> dict[str, Any]:

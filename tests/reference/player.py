@@ -111,7 +111,7 @@ class Player:
     def _process(self, records: Mapping[str, Sequence[Rec]], limit: int) -> None:
         """One call, which goes no further than to the next change of the rules."""
         self.change_if_due()
-        ended = frozenset(name for name, waiting in self.waiting.items() if not waiting)
+        ended = frozenset(each.name for each in self.rules.sources if not self.waiting.get(each.name))
         batch = Batch(self.history.partition, records, ended)
         limit = min(limit, self.before_change) if self.changes else limit
         result = process(batch, self.rules, self.state, self.clock, limit=limit)
@@ -190,7 +190,7 @@ def assert_same(expected: Outcome, player: Player) -> None:
         decision for decision in player.decisions if decision.outcome == "sent"
     ]
     assert list(map(parts_of, player.triggers)) == [
-        {**{name: getattr(each, name) for name in TRIGGER}, "goal": each.goal, "consent": each.consent}
+        {name: getattr(each, name) for name in (*TRIGGER, "goal", "consent", "sensitive")}
         for each in expected.triggers
     ]
     for source in player.history.records:
@@ -204,6 +204,9 @@ def parts_of(trigger: Trigger) -> dict[str, Any]:
         **{name: getattr(trigger, name) for name in TRIGGER},
         "goal": trigger.goal and goal_of(trigger.goal),
         "consent": trigger.consent and trigger.consent._asdict(),
+        "sensitive": [
+            {"subject": each.subject, "consent": each.consent._asdict()} for each in trigger.sensitive
+        ],
     }
 
 

@@ -1,4 +1,4 @@
-"""What the model makes of a record: an event, a profile update, or a reason why it is neither.
+"""What the model makes of a record: an event, news of a customer, or a reason why it is neither.
 
 Reading: a record without the mapped time or id is treated as if none were mapped.
 Reading: a profile update whose shape is wrong is a bad record like any other and never enters the order of
@@ -22,6 +22,8 @@ END_OF_TIME = 253_402_300_800_000  # 10000-01-01T00:00:00Z
 MAX_NAME = 128  # characters of an attribute's name
 MAX_BASIS = 1024
 MAX_PURPOSES = 100
+MAX_ATTRIBUTES = 200
+MAX_BYTES = 16 * 1024
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 Key = tuple[str, Any]  # a key of a CEL map: its type and value
 
@@ -58,6 +60,11 @@ class Consent:
     granted: bool
     at: int
     basis: str | None
+    expires: int | None
+
+    def holds(self, at: int) -> bool:
+        """Reading: `expires` is the first moment at which a consent no longer holds."""
+        return self.granted and self.at <= at and (self.expires is None or at < self.expires)
 
 
 @dataclass(frozen=True)
@@ -77,10 +84,27 @@ class ProfileUpdate:
         return self.record.offset
 
 
-def understand(
-    source: Source, record: Record, partition: int, wall: int | None
-) -> Event | ProfileUpdate | str:
-    """The event or profile update, or the reason why it is none. `wall`: None if event time is the clock."""
+@dataclass(frozen=True)
+class ContextRecord:
+    """What a third party knows of a customer: all of `data`, as it came."""
+
+    source: str
+    customer: str
+    time: int
+    data: dict[str, Any]
+    record: Record
+    from_the_future: bool = False
+
+    @property
+    def offset(self) -> int:
+        return self.record.offset
+
+
+News = ProfileUpdate | ContextRecord
+
+
+def understand(source: Source, record: Record, partition: int, wall: int | None) -> Event | News | str:
+    """The event or news, or the reason why it is none. `wall`: None if event time is the clock."""
     try:
         data = json.loads((record.value or b"").decode(), parse_constant=refuse, parse_float=finite)
     except ValueError:
@@ -101,15 +125,8 @@ def understand(
     from_the_future = wall is not None and time > wall + FUTURE
     if from_the_future:
         time = record.timestamp
-    if source.kind == "profile":
-        attributes, consents = data.get("attributes"), data.get("consents")
-        attributes = {} if attributes is None else attributes
-        consents = understood({} if consents is None else consents)
-        if not isinstance(attributes, dict) or any(len(each) > MAX_NAME for each in attributes):
-            return "profile"
-        if consents is None:
-            return "profile"
-        return ProfileUpdate(source.name, customer, time, attributes, consents, record, from_the_future)
+    if source.kind != "event":
+        return news(source, customer, time, data, record, from_the_future)
     event_id = as_name(look_up(data, source.id)) if source.id is not None else None
     if event_id is None:
         event_id = f"{source.topic}/{partition}/{record.offset}"
@@ -126,6 +143,24 @@ def understand(
     )
 
 
+def news(
+    source: Source, customer: str, time: int, data: dict[str, Any], record: Record, from_the_future: bool
+) -> News | str:
+    """A profile update, or what a third party knows; the reason why it is neither."""
+    if source.kind == "context":
+        if not is_within_bounds(data) or any(len(each) > MAX_NAME for each in data):
+            return "context"
+        return ContextRecord(source.name, customer, time, data, record, from_the_future)
+    attributes, consents = data.get("attributes"), data.get("consents")
+    attributes = {} if attributes is None else attributes
+    consents = understood({} if consents is None else consents)
+    if not isinstance(attributes, dict) or any(len(each) > MAX_NAME for each in attributes):
+        return "profile"
+    if consents is None:
+        return "profile"
+    return ProfileUpdate(source.name, customer, time, attributes, consents, record, from_the_future)
+
+
 def understood(written: Any) -> dict[str, Consent] | None:
     """The consents of a profile update; None if any of them is malformed."""
     if not isinstance(written, dict) or len(written) > MAX_PURPOSES:
@@ -139,8 +174,17 @@ def understood(written: Any) -> dict[str, Consent] | None:
             return None
         if len(purpose) > MAX_NAME or len(basis or "") > MAX_BASIS:
             return None
-        consents[purpose] = Consent(each["granted"], at, basis)
+        expires = None if each.get("expires") is None else milliseconds(each["expires"])
+        if each.get("expires") is not None and (expires is None or not 0 <= expires < END_OF_TIME):
+            return None
+        consents[purpose] = Consent(each["granted"], at, basis, expires)
     return consents
+
+
+def is_within_bounds(values: dict[str, Any]) -> bool:
+    """Reading: values are measured as compact JSON in UTF-8."""
+    size = len(json.dumps(values, ensure_ascii=False, separators=(",", ":")).encode())
+    return len(values) <= MAX_ATTRIBUTES and size <= MAX_BYTES
 
 
 def refuse(constant: str) -> Any:

@@ -31,6 +31,7 @@ from stream.program import (
     Segment,
     Source,
     Step,
+    Subject,
     Trait,
     TraitFunction,
     Unless,
@@ -124,6 +125,10 @@ CUSTOMER_TESTS = (
     "(has(customer.age) ? customer.age : 0) < 18",
     "customer.name.startsWith('A')",
     "customer.tier in ['gold', 'silver']",
+    "context.weather.temperature > 10",
+    "has(context.weather) && !has(context.weather.rain)",
+    "(has(context.weather.rain) ? context.weather.rain : false)",
+    "context.weather.place.city in ['Rome']",
 )
 
 
@@ -222,10 +227,12 @@ FUNCTIONS: tuple[tuple[TraitFunction, FieldPath | None], ...] = (
     ("top", ("category",)),
     ("gap", None),
 )
-PURPOSES = ("mail", "phone")
 # The worlds start on a Monday at 10:00 UTC, 11:00 in Berlin, 15:30 in Kolkata. In Honolulu it is midnight, on
 # the Chatham Islands a quarter of an hour before.
 ZONES = (None, "UTC", "UTC", "Europe/Berlin", "Asia/Kolkata", "Pacific/Honolulu", "Pacific/Chatham")
+PURPOSES = ("mail", "phone", "baby_news", "illness")
+SUBJECTS = (Subject("baby", "baby_news", events=("view",)), Subject("illness", "illness", events=("buy",)))
+SENSITIVE = ((), (), (), (), SUBJECTS[:1], SUBJECTS)
 QUIET = (
     Quiet(601, 605),
     Quiet(605, 601),
@@ -240,9 +247,11 @@ TEMPLATES = tuple(
         (
             "hello",
             "{{ event.category }}!",
-            "{{ customer.name | default: 'you' }}",
+            "{{ customer.name | default: '<you>' }}",
             "{{ customer.name }}",
             "{{ event.props.k }}/{{ event_name }}",
+            "{{ context.weather.place.city | default: 'here' }}",
+            "{{ context.weather.temperature }}",
         ),
     )
 )
@@ -338,10 +347,11 @@ class Workshop:
         return Channel(
             name,
             f"triggers.{name}",
-            consent=dice.pick((None, None, None, *PURPOSES)),
+            consent=dice.pick((None, None, None, *PURPOSES[:3])),
             address=dice.pick((None, None, None, ("customer", "email"), ("event", "props", "k"))),
             cap=self.limit(dice),
             quiet=dice.pick(QUIET) if dice.chance(2) else None,
+            format=dice.pick(("text", "text", "html")),
         )
 
     def policy(self, dice: Dice) -> Policy:
@@ -411,6 +421,7 @@ class Workshop:
             goal=Goal(("buy",), 3 * 86_400_000, ("amount",)) if dice.chance(4) else None,
             stale_after=self.stale(dice),
             quiet=dice.pick(("defer", "defer", "drop", 60_000, 3_600_000)),
+            sensitive=dice.pick(SENSITIVE),
             content=content,
             variants=variants,
         )
@@ -444,7 +455,7 @@ def rule_sets(draw: st.DrawFn, *, scale: int) -> RuleSet:
 
 
 def sources(dice: Dice) -> tuple[Source, ...]:
-    """One with names in the events, possibly nested, one where every event is a purchase, one of profiles."""
+    """One with names in the events, possibly nested, one where every event is a purchase, and two of news."""
     nested = dice.chance(2)
     clicks = Source(
         name="clicks",
@@ -456,4 +467,5 @@ def sources(dice: Dice) -> tuple[Source, ...]:
     )
     orders = Source("orders", "orders", ("customer",), constant="buy", time=("ts",), id=("id",))
     profiles = Source("profiles", "profiles", ("customer",), time=("ts",), kind="profile")
-    return (orders, profiles, clicks) if dice.chance(2) else (clicks, orders, profiles)
+    weather = Source("weather", "weather", ("customer",), time=("ts",), kind="context")
+    return (weather, orders, profiles, clicks) if dice.chance(2) else (clicks, orders, profiles, weather)

@@ -53,7 +53,7 @@ def worlds(share: int) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
 
 def portion(faces: bytes) -> Portion:
     dice = Dice(faces)
-    take = [dice.pick((1, 0, 2, 3, 10, 60)) for _ in range(3)]
+    take = [dice.pick((1, 0, 2, 3, 10, 60)) for _ in range(4)]
     return Portion(tuple(take), limit=dice.pick((1, 2, 3, 7, 5000)), drain=dice.chance(2))
 
 
@@ -64,8 +64,8 @@ def first_positions(history: History, snapshot: Snapshot) -> dict[str, int]:
     return {source: offset + 1 for source, offset in judged}
 
 
-EVERYTHING = Portion((1000, 1000, 1000), 5000, drain=True)
-PORTIONS = strings(5, 0, 12).map(lambda each: [portion(faces) for faces in each])
+EVERYTHING = Portion((1000, 1000, 1000, 1000), 5000, drain=True)
+PORTIONS = strings(6, 0, 12).map(lambda each: [portion(faces) for faces in each])
 ANY_WORLD = st.one_of(histories(), histories(live=True))
 
 
@@ -113,7 +113,7 @@ def test_a_rebalance_that_drops_what_is_at_hand_changes_nothing(
 
 
 @worlds(30)
-@given(histories(changes=(0, 0, 1)), PORTIONS, PORTIONS, PORTIONS, st.binary(min_size=3, max_size=3))
+@given(histories(changes=(0, 0, 1)), PORTIONS, PORTIONS, PORTIONS, st.binary(min_size=4, max_size=4))
 def test_after_a_crash_it_goes_on_as_if_there_had_been_none(
     history: History, before: list[Portion], lost: list[Portion], after: list[Portion], back: bytes
 ) -> None:

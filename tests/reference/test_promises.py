@@ -26,12 +26,11 @@ from hypothesis import strategies as st
 from stream.durations import Period
 from stream.program import Channel, Limit, Rule, RuleSet
 from stream.records import Origin, decision_record, trigger_record
-from stream.structs import Decision, EventRef, Trigger
+from stream.structs import ConsentProof, Decision, EventRef, Trigger
 from tests.asyncapi import assert_described
 
 from .guards import ZONES
 from .histories import START, History, Rec, histories
-from .model import MAX_KEYS
 from .player import Player, Portion, expected_of
 from .profiles import Profile
 from .records import ProfileUpdate, understand
@@ -99,7 +98,7 @@ def judged(history: History) -> list[Judged]:
 
     call(Portion(tuple(map(len, player.waiting.values())), 1, drain=False))
     while player.result.more or player.changes_now:
-        call(Portion((0, 0, 0), 1, drain=False))
+        call(Portion((0,) * len(player.waiting), 1, drain=False))
     return found
 
 
@@ -143,15 +142,19 @@ def assert_no_trigger_without_its_consent(all_judged: Sequence[Judged]) -> None:
     for each in all_judged:
         if each.trigger is None:
             continue
-        if each.channel.consent is None:
-            assert each.trigger.consent is None
-            continue
-        held = each.profile.consents[each.channel.consent]
-        assert held.granted, "it was withdrawn"
-        assert held.at <= each.decision.at, "it was not given yet"
-        proof = each.trigger.consent
-        assert proof is not None
-        assert (proof.purpose, proof.granted_at, proof.basis) == (each.channel.consent, held.at, held.basis)
+        assert (each.trigger.consent is None) == (each.channel.consent is None)
+        needed, proofs = [], []
+        if each.channel.consent is not None:
+            needed.append(each.channel.consent)
+            proofs.append(each.trigger.consent)
+        needed += [subject.consent for subject in each.rule.sensitive]
+        proofs += [proof.consent for proof in each.trigger.sensitive]
+        for purpose, proof in zip(needed, proofs, strict=True):
+            held = each.profile.consents[purpose]
+            assert held.granted, "it was withdrawn"
+            assert held.at <= each.decision.at, "it was not given yet"
+            assert held.expires is None or each.decision.at < held.expires, "it has expired"
+            assert proof == ConsentProof(purpose, held.at, held.basis, held.expires)
 
 
 # -- arms
@@ -191,18 +194,14 @@ def cause_of(decision: Decision) -> Cause:
 
 
 def assert_decisions_add_up_to_matches(history: History, all_judged: Sequence[Judged]) -> None:
-    """In a history in which nothing waits at the end.
-
-    What a match is is asked of the model, with all guards off. Of more than 16 messages of a rule that wait
-    for a customer the oldest makes room, and has no other decision.
-    """
+    """Where nothing waits at the end. What a match is is asked of the model, with all guards off."""
     decisions = [each.decision for each in all_judged]
     deferred = [each for each in decisions if each.outcome == "deferred"]
-    waiting = Counter((each.rule, each.customer_id) for each in deferred)
-    matches = Counter(cause_of(each) for each in expected_of(history, frozenset()).decisions)
+    plain = tuple(replace(each, sensitive=()) for each in history.rules.rules)
+    unguarded = replace(history, rules=replace(history.rules, rules=plain))
+    matches = Counter(cause_of(each) for each in expected_of(unguarded, frozenset()).decisions)
     final = Counter(cause_of(each) for each in decisions if each.outcome != "deferred")
-    if max(waiting.values(), default=0) <= MAX_KEYS:
-        assert final == matches
+    assert final == matches
     for (cause, _), times in Counter((cause_of(each), each.at) for each in deferred).items():
         assert times <= matches[cause], "put off once, and said so twice"
 

@@ -254,7 +254,7 @@ def after_a_crash(world: History, applied: int) -> tuple[list[Decision], list[De
     """The decisions of a run that crashes after some events and reads all again, and of one that does not."""
     whole, first = Player(world), Player(world)
     whole.play()
-    first.call(Portion((60, 60, 60), limit=applied, drain=False))
+    first.call(Portion((60, 60, 60, 60), limit=applied, drain=False))
     snapshot = first.snapshot()
     second = restart(world, snapshot, {})
     second.play()
@@ -283,7 +283,7 @@ def test_a_late_cart_after_a_crash_is_reminded_of_as_without_the_crash() -> None
     rules = replace(CART, rules=(replace(CART.rules[0], unless=unless("buy", 30 * MINUTE)),))
     world = history(rules, late)
     first = Player(world)
-    first.call(Portion((1, 0, 0), limit=10, drain=True))
+    first.call(Portion((1, 0, 0, 0), limit=10, drain=True))
     second = restart(world, first.snapshot(), first.positions)
     second.play()
     assert [each.at - START for each in second.decisions] == [30 * MINUTE]

@@ -16,10 +16,10 @@ import pytest
 from stream.content import Template
 from stream.durations import Calendar
 from stream.expression import parse
-from stream.program import WHOLE, Channel, Limit, Policy, Quiet, Rule, Trait, Variant
+from stream.program import WHOLE, Channel, Limit, Policy, Quiet, Rule, Subject, Trait, Variant
 
 from .conftest import by_engine
-from .examples import DAY, HOUR, MINUTE, WEB, Happening, history, rule, rule_set, step, told
+from .examples import DAY, HOUR, MINUTE, WEB, Happening, history, rule, rule_set, step, told, unless
 from .histories import START, History
 from .model import Message, Outcome
 from .player import expected_of
@@ -165,7 +165,167 @@ def test_consent(updates: list[Happening], reason: str) -> None:
 
 def test_a_trigger_says_which_consent_it_goes_by() -> None:
     [message] = sent(rule_set(view("r", channels=(EMAIL,))), [MAIL, (5, "view", {})])
-    assert message.consent == {"purpose": "mail", "granted_at": START, "basis": "form"}
+    assert message.consent == {
+        "purpose": "mail",
+        "granted_at": START,
+        "basis": "form",
+        "expires_at": None,
+    }
+
+
+@pytest.mark.parametrize(
+    ("expires", "reason"),
+    [
+        (START + 6, "sent"),
+        (START + 5, "consent"),  # the first moment at which it no longer holds
+        (START, "consent"),  # as it began
+        (START - 1, "consent"),
+        (None, "sent"),
+        ("2026-03-02T11:00:00.006+01:00", "sent"),
+    ],
+)
+def test_a_consent_that_has_expired_is_none(expires: Any, reason: str) -> None:
+    given = consent(0)
+    given[2]["consents"]["mail"]["expires"] = expires
+    rules = rule_set(view("r", channels=(EMAIL,)))
+    assert reasons(rules, [given, (5, "view", {})]) == [reason]
+
+
+def test_a_consent_that_expires_is_asked_as_of_the_deadline_of_a_timer() -> None:
+    """However late the clock comes to it: what was allowed at its deadline is sent, what was not is not."""
+    given = consent(0)
+    given[2]["consents"]["mail"]["expires"] = START + 30
+    rules = rule_set(view("early", channels=(EMAIL,), wait=29), view("late", channels=(EMAIL,), wait=30))
+    assert judged(rules, [given, (0, "view", {}), (DAY, "x", {})]) == [
+        (29, "early", "sent"),
+        (30, "late", "consent"),
+    ]
+
+
+def test_a_withdrawal_stops_all_that_comes_due_after_it() -> None:
+    """Every event that comes after it, and every timer, `unless` and put-off message that was waiting."""
+    night = replace(EMAIL, name="night", quiet=Quiet(9 * 60, 11 * 60))
+    rules = rule_set(
+        view("at_once", channels=(EMAIL,)),
+        view("waits", channels=(EMAIL,), wait=MINUTE),
+        view("reminds", channels=(EMAIL,), unless=unless("buy", MINUTE)),
+        view("put_off", channels=(night,)),
+        rule("two_steps", step("view"), step("x"), channels=(EMAIL,)),
+        policy=Policy(timezone="UTC"),
+    )
+    given, withdrawn = consent(0), consent(10, granted=False, since=START + 10)
+    happenings: list[Happening] = [given, (5, "view", {}), withdrawn, (20, "view", {}), (21, "x", {})]
+    assert judged(rules, [*happenings, (DAY, "y", {})]) == [
+        (5, "at_once", "sent"),
+        (5, "put_off", "quiet"),
+        (20, "at_once", "consent"),
+        (20, "put_off", "consent"),
+        (21, "two_steps", "consent"),
+        (MINUTE + 20, "reminds", "consent"),
+        (MINUTE + 20, "waits", "consent"),
+        (HOUR, "put_off", "consent"),
+    ]
+    again = consent(MINUTE, since=START + MINUTE)
+    assert [reason for _, _, reason in judged(rules, [*happenings, again, (DAY, "y", {})])][-3:] == [
+        *("sent", "sent", "sent"),  # and a consent that is given anew lets them go
+    ]
+
+
+# -- sensitive subjects
+
+BABY = Subject("baby", "baby_news", events=("nursery",))
+
+
+def consents(at: int, **said: bool) -> Happening:
+    given = {purpose: {"granted": granted, "at": START + at} for purpose, granted in said.items()}
+    return (at, "profile", {"consents": given})
+
+
+@pytest.mark.parametrize(
+    ("updates", "mail", "web"),
+    [
+        ([], "consent", "consent"),
+        ([consents(0, mail=True)], "consent", "consent"),
+        ([consents(0, baby_news=True)], "consent", "sent"),
+        ([consents(0, mail=True, baby_news=True)], "sent", "sent"),
+        ([consents(0, mail=True, baby_news=True), consents(1, baby_news=False)], "consent", "consent"),
+        ([consents(0, mail=True, baby=True)], "consent", "consent"),  # the purpose counts, not the subject
+    ],
+)
+def test_what_is_about_a_sensitive_subject_needs_a_consent_of_its_own(
+    updates: list[Happening], mail: str, web: str
+) -> None:
+    rules = rule_set(
+        rule("mail", step("nursery"), channels=(EMAIL,), sensitive=(BABY,)),
+        rule("web", step("nursery"), sensitive=(BABY,)),
+    )
+    assert reasons(rules, [*updates, (5, "nursery", {})]) == [mail, web]
+
+
+def test_a_withdrawal_of_the_subjects_consent_stops_what_waits() -> None:
+    rules = rule_set(rule("r", step("nursery"), wait=MINUTE, sensitive=(BABY,)))
+    given, withdrawn = consents(0, baby_news=True), consents(10, baby_news=False)
+    assert judged(rules, [given, (5, "nursery", {}), (DAY, "x", {})]) == [(MINUTE + 5, "r", "sent")]
+    assert judged(rules, [given, (5, "nursery", {}), withdrawn, (DAY, "x", {})]) == [
+        (MINUTE + 5, "r", "consent")
+    ]
+
+
+def test_a_trigger_says_which_consents_to_subjects_it_goes_by() -> None:
+    rules = rule_set(rule("r", step("nursery"), channels=(EMAIL,), sensitive=(BABY,)))
+    baby = {"granted": True, "at": START + 1, "basis": "asked in the shop", "expires": START + DAY}
+    (message,) = sent(rules, [MAIL, (1, "profile", {"consents": {"baby_news": baby}}), (5, "nursery", {})])
+    assert message.consent is not None
+    assert message.consent["purpose"] == "mail"
+    assert message.sensitive == [
+        {
+            "subject": "baby",
+            "consent": {
+                "purpose": "baby_news",
+                "granted_at": START + 1,
+                "basis": "asked in the shop",
+                "expires_at": START + DAY,
+            },
+        }
+    ]
+
+
+# -- what third parties know
+
+
+def test_what_a_third_party_said_last_counts_and_fires_nothing() -> None:
+    rules = rule_set(
+        view("warm", condition="context.weather.temperature > 20"),
+        view("wet", condition="context.weather.rain"),
+        rule("of_weather", step("weather")),
+    )
+    happenings: list[Happening] = [
+        (1, "view", {}),
+        (2, "weather", {"temperature": 25, "rain": False}),
+        (3, "view", {}),
+        (4, "weather", {"rain": True}),  # all of it: the temperature is not known any more
+        (5, "view", {}),
+        (6, "view", {"customer_id": "c2"}),
+        (7, "weather", {"customer_id": "c2", "temperature": 25}),
+        (8, "view", {"customer_id": "c2"}),
+    ]
+    assert judged(rules, happenings) == [(3, "warm", "sent"), (5, "wet", "sent"), (8, "warm", "sent")]
+
+
+def test_what_a_third_party_said_may_be_shown_and_named_by_segments() -> None:
+    template = Template("{% if segments.warm %}{{ context.weather.temperature }}{% endif %}")
+    rules = rule_set(
+        view("r", content={"t": template}), segments={"warm": "context.weather.temperature > 20"}
+    )
+    happenings: list[Happening] = [(1, "view", {}), (2, "weather", {"temperature": 25}), (3, "view", {})]
+    assert [each.content["t"] for each in sent(rules, happenings)] == ["", "25"]
+
+
+def test_news_of_the_weather_fires_what_is_due_before_it() -> None:
+    rules = rule_set(view("r", wait=10, condition="context.weather.rain"))
+    rain: Happening = (9, "weather", {"rain": True})
+    assert judged(rules, [(0, "view", {}), rain, (11, "weather", {})]) == [(10, "r", "sent")]
+    assert judged(rules, [(0, "view", {}), rain, (10, "weather", {}), (11, "x", {})]) == []
     [message] = sent(rule_set(view("r")), [MAIL, (5, "view", {})])
     assert message.consent is None
 
@@ -696,11 +856,12 @@ def test_variants_are_for_shares_of_the_customers() -> None:
     assert [each.content["text"] for each in messages] == ["z!", "z!", "y!", "z!", "y!", "x!"]
 
 
-def test_of_a_rule_sixteen_messages_wait_and_the_oldest_makes_room() -> None:
-    """Seventeen matches of one night: the engine dropped the first, and the model kept them all."""
+def test_of_a_rule_sixteen_messages_wait_and_a_seventeenth_is_refused_with_a_reason() -> None:
+    """It once took the place of the first one, of which nobody heard again: no decision said so."""
     rules = rule_set(view("r", channels=NIGHT), policy=BERLIN)
     night: list[Happening] = [(11 * HOUR + number, "view", {}) for number in range(17)]
     decisions = outcome_of(history(rules, [*night, (2 * DAY, "x", {})])).decisions
-    assert [each.outcome for each in decisions[:17]] == ["deferred"] * 17
+    assert [each.outcome for each in decisions[:17]] == ["deferred"] * 16 + ["suppressed"]
+    assert decisions[16].reason == "quiet"
     went = [each.trigger_id for each in decisions[17:]]
-    assert went == [each.trigger_id for each in decisions[1:17]]
+    assert went == [each.trigger_id for each in decisions[:16]]

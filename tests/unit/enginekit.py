@@ -20,6 +20,7 @@ WEB = Channel("web", "triggers.web", None, ("event", "contact", "address"))
 BARE = Channel("web", "triggers.web")
 CLICKS = Source("clicks", "shop.clicks", ("customer",), ("event",), None, ("ts",), ("id",))
 PROFILES = Source("profiles", "shop.profiles", ("customer",), time=("ts",), kind="profile")
+WEATHER = Source("weather", "shop.weather", ("customer",), time=("ts",), kind="context")
 ORDERS = Source("orders", "shop.orders", ("customer",), None, "purchase", ("ts",), None)
 
 

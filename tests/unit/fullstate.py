@@ -7,7 +7,21 @@ from typing import Any
 import orjson
 
 from stream.program import Channel, Limit, Policy, Quiet, Step
-from tests.unit.enginekit import BARE, CLICKS, DAY, HOUR, MINUTE, ORDERS, PROFILES, T0, Rec, Rules, World, rec
+from tests.unit.enginekit import (
+    BARE,
+    CLICKS,
+    DAY,
+    HOUR,
+    MINUTE,
+    ORDERS,
+    PROFILES,
+    T0,
+    WEATHER,
+    Rec,
+    Rules,
+    World,
+    rec,
+)
 
 NIGHTLY = Channel("nightly", "triggers.nightly", cap=Limit(2, DAY), quiet=Quiet(0, 20 * 60))
 
@@ -19,7 +33,7 @@ FUNCTIONS = ("mean", "min", "max", "first", "distinct", "top")
 def everything() -> Rules:
     """A rule set that makes every kind of part."""
     rules = (
-        Rules(CLICKS, ORDERS, PROFILES)
+        Rules(CLICKS, ORDERS, PROFILES, WEATHER)
         .trait("views", "count", "view", over=HOUR)
         .trait("total", "count", "view")
         .trait("by_sku", "count", "view", per="sku", over=HOUR)
@@ -68,9 +82,16 @@ def a_full_world() -> World:
     ]
     late = rec(33, 100 * MINUTE, "wish", id=True)
     orders = [rec(n, n * 50 * MINUTE, amount=n * 1.1, store=f"s{n}") for n in range(4)]
-    said = {"mail": {"granted": True, "at": T0, "basis": "form"}, "post": {"granted": False, "at": T0 + 1}}
+    said = {
+        "mail": {"granted": True, "at": T0, "basis": "form"},
+        "post": {"granted": False, "at": T0 + 1},
+        "baby": {"granted": True, "at": T0, "expires": T0 + DAY},
+    }
     profiles = [profile(0, 0, attributes={"tier": "gold", "tags": ["a", None]}, consents=said)]
-    world.play({"clicks": [*records, *more, late], "orders": orders, "profiles": profiles})
+    weather = [profile(0, 0, temperature=21.5, place={"city": "Oslo"})]
+    world.play(
+        {"clicks": [*records, *more, late], "orders": orders, "profiles": profiles, "weather": weather}
+    )
     world.clicks(rec(34, 208 * MINUTE, "other"))
     outcomes = {(each.rule, each.outcome) for each in world.decisions}
     assert {("night", "deferred"), ("timed", "sent")} <= outcomes

@@ -61,7 +61,8 @@ def test_every_topic_is_in_it() -> None:
     rules = load_rules(RULES)
     ours = set(outputs(rules, "stream")) - {each.topic for each in rules.channels}
     assert ours == {DECISIONS, DEAD_LETTERS, changelog_topic("stream")}
-    assert set(channels) == {"events", "profiles", "triggers", "decisions", "dead-letters", "changelog"}
+    taken = {"events", "profiles", "contexts"}
+    assert set(channels) == {*taken, "triggers", "decisions", "dead-letters", "changelog"}
 
 
 @pytest.mark.parametrize("name", RECORDS)

@@ -29,6 +29,7 @@ BASE = """\
 sources: {clicks: {event: event, customer: customer_id}}
 channels: {web: {topic: triggers.web, consent: none}}
 """
+BASE_WITH_WEATHER = BASE.replace("}}\n", "}, weather: {kind: context, customer: c}}\n", 1)
 FINE = BASE + "rules: {a: {on: purchase, send: {channel: web}, limit: 1 per 1d, goal: {on: b, within: 1d}}}\n"
 WARNED = BASE + "rules: {a: {on: purchase, goal: {on: b, within: 1d}, send: {channel: web}}}\n"
 BROKEN = BASE + "rules: {a: {onn: purchase, send: {channel: web}, limit: 1 per 1d}}\n"
@@ -81,6 +82,7 @@ EXAMPLES: dict[Code, str | bytes | None] = {
     Code.NO_HOURS: "channels: {web: {topic: t, consent: none, quiet: evenings}}",
     Code.UNKNOWN_TIME_ZONE: "policy: {timezone: Europe/Berlim}",
     Code.WRONG_LIST: BASE + "rules: {a: {on: b, send: {channel: [web, web]}}}",
+    Code.UNKNOWN_LOCALE: "policy: {locale: de-XX}",
     Code.NO_TIME: BASE + A_TEST.format("events: [], expect: [], start: tomorrow"),
     Code.TOPIC_OF_TWO_SOURCES: "sources: {a: &a {topic: t, event: e, customer: c}, b: *a}",
     Code.CHANNEL_FEEDS_SOURCE: BASE.replace("triggers.web", "clicks"),
@@ -93,17 +95,20 @@ EXAMPLES: dict[Code, str | bytes | None] = {
     Code.WRONG_KEY: BASE + A_RULE % "key: sku",
     Code.NO_CONDITION: BASE + A_RULE % "if: true",
     Code.CONDITION_SYNTAX: BASE + A_RULE % "if: event.x ==",
-    Code.CONDITION_NOT_SUPPORTED: BASE + A_RULE % "if: context.vip",
+    Code.CONDITION_NOT_SUPPORTED: BASE + A_RULE % "if: event.?vip",
     Code.UNKNOWN_VARIABLE: BASE + A_RULE % "if: evnt.x == 1",
     Code.UNKNOWN_TRAIT: BASE + A_RULE % "if: traits.nothing == 1",
     Code.CONDITION_TYPES: BASE + A_RULE % "if: event_name == 1",
     Code.UNKNOWN_SEGMENT: BASE + A_RULE % "if: segments.nothing",
     Code.SEGMENTS_IN_A_CIRCLE: "segments: {a: segments.b, b: '!segments.a'}",
+    Code.UNKNOWN_CONTEXT: BASE + A_RULE % "if: context.wether.rain",
     Code.NO_TEXT: BASE + A_CONTENT.format("t: 5"),
     Code.TEMPLATE_SYNTAX: BASE + A_CONTENT.format("t: '{{ x'"),
     Code.TEMPLATE_NOT_SUPPORTED: BASE + A_CONTENT.format("t: '{{ today }}'"),
     Code.TEMPLATE_TRAIT: BASE + A_CONTENT.format("t: '{{ traits }}'"),
     Code.TOO_MUCH_CONTENT: BASE + A_CONTENT.format(", ".join(f"f{n}: x" for n in range(65))),
+    Code.WRONG_FORMAT: BASE.replace("consent: none", "consent: none, format: json")
+    + A_CONTENT.format("t: Hello"),
     Code.NO_LIMIT: WARNED,
     Code.SAME_RULE: BASE + "rules:\n  a: &a {on: b, send: {channel: web}, limit: 1 per 1d}\n  b: *a\n",
     Code.EVENT_OF_NO_SOURCE: BASE.replace("event: event", "event: {is: purchase}") + A_RULE % "priority: 1",
@@ -116,6 +121,10 @@ EXAMPLES: dict[Code, str | bytes | None] = {
     + A_TEST.format("events: [{at: 0m, event: b, title: x}], expect: []"),
     Code.NO_TIME_ZONE: BASE.replace("consent: none", "consent: none, quiet: '21:00-08:00'"),
     Code.NEVER_USED: BASE + "traits: {t: {function: count, of: b}}",
+    Code.SENSITIVE_NOT_SAID: BASE + "policy: {sensitive: {x: {events: b}}}\n" + A_RULE % "priority: 1",
+    Code.DISCLOSURE_NOT_SAID: BASE_WITH_WEATHER + A_CONTENT.format("t: '{{ context.weather.rain }}'"),
+    Code.SENSITIVE_NOT_READ: BASE + "policy: {sensitive: {x: {events: d}}}\n" + A_RULE % "sensitive: x",
+    Code.NOTHING_DISCLOSED: BASE_WITH_WEATHER + A_RULE % "discloses: weather",
 }
 
 
@@ -242,6 +251,20 @@ def test_quiet_hours_without_a_time_zone_are_warned_about(rules: Path) -> None:
     base = BASE.replace("consent: none", "consent: none, quiet: '21:00-08:00'")
     assert warned_of(rules, base) == ["W509"]
     assert warned_of(rules, base + "policy: {timezone: UTC}\n") == []
+
+
+def test_a_date_without_a_time_zone_is_warned_about(rules: Path) -> None:
+    rule = A_RULE.replace("channel: web", "channel: web, content: {t: '{{ now | date }}'}") % "priority: 1"
+    assert warned_of(rules, BASE + rule) == ["W509"]
+    assert warned_of(rules, BASE + rule + "policy: {timezone: UTC}\n") == []
+
+
+def test_a_format_for_a_field_that_no_rule_sends_is_warned_about(rules: Path) -> None:
+    """It was meant for another, which is sent as text: unescaped."""
+    base = BASE.replace("consent: none", "consent: none, format: {boddy: html}")
+    rule = A_RULE.replace("channel: web", "channel: web, content: {body: '{{ event.x }}'}") % "priority: 1"
+    assert warned_of(rules, base + rule) == ["W510"]
+    assert warned_of(rules, base.replace("boddy", "body") + rule) == []
 
 
 @pytest.mark.parametrize("period", ["calendar day", "calendar week", "calendar month"])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import struct
 from hashlib import blake2b
+from pathlib import Path
 from unittest import mock
 
 import pytest
@@ -15,8 +16,10 @@ from stream._codec import decode, decode_reached, encode, encode_reached
 from stream._layout import Layout, short_id
 from stream.engine import PartitionState
 from stream.errors import LaneError, StateError
-from tests.unit.enginekit import HOUR, MINUTE, T0, Rules, World, rec
-from tests.unit.fullstate import a_full_world, everything
+from tests.unit.enginekit import DAY, HOUR, MINUTE, T0, Rules, World, rec
+from tests.unit.fullstate import a_full_world, everything, profile
+
+STATES = Path(__file__).parent / "data" / "states"
 
 
 def test_the_byte_form_is_read_back_as_it_was() -> None:
@@ -31,6 +34,7 @@ def test_the_byte_form_is_read_back_as_it_was() -> None:
         "clicks": T0 + 208 * MINUTE,
         "orders": T0 + 150 * MINUTE,
         "profiles": T0,
+        "weather": T0,
         "": T0 + 208 * MINUTE,
     }
 
@@ -87,6 +91,35 @@ def test_another_version_is_an_error_with_a_hint(read, version: bytes) -> None: 
     with pytest.raises(StateError, match="version") as caught:
         read(version + b"\x00" * 9)
     assert caught.value.hint
+
+
+def test_a_state_of_the_version_before_is_read_and_written_as_it_was() -> None:
+    """The file is what the release before wrote: an upgrade loses nothing and rewrites nobody."""
+    value = bytes.fromhex((STATES / "version-3.hex").read_text())
+    layout = Layout(everything().build())
+    customer = decode(layout, "c1", value)
+    assert customer.attributes == {"tier": "gold", "tags": ["a", None]}
+    assert customer.consents is not None
+    assert {purpose: each.expires for purpose, each in customer.consents.items()} == {
+        "mail": None,
+        "post": None,
+    }
+    assert encode(customer) == value
+
+
+def test_only_what_the_release_before_cannot_hold_is_written_in_the_new_version() -> None:
+    """It refuses the new version, with the reason above, and takes over all others in a rolling update."""
+    given = {"mail": {"granted": True, "at": T0}}
+    expiring = {"mail": {"granted": True, "at": T0, "expires": T0 + DAY}}
+    for records, version in (
+        ({"clicks": [rec(0, 0)]}, 3),
+        ({"profiles": [profile(0, 0, attributes={"a": 1}, consents=given)]}, 3),
+        ({"profiles": [profile(0, 0, consents=expiring)]}, 4),
+        ({"weather": [profile(0, 0, rain=True)]}, 4),
+    ):
+        world = World(everything().build())
+        world.play(records)
+        assert dict(world.state.take_changed())[b"c1"][0] == version
 
 
 def refuse_or_take(layout: Layout, value: bytes) -> None:
@@ -182,6 +215,58 @@ def test_what_no_window_can_be_is_refused(layout: Layout, body: bytes, why: str 
         decode(layout, "c1", form)
 
 
+def with_contexts(*parts: bytes) -> bytes:
+    """The byte form of a customer of whom nothing is known but what some sources say."""
+    return b"\x04" + b"\x00" * 9 + bytes([len(parts)]) + b"".join(parts)
+
+
+def context(source: str, said: bytes) -> bytes:
+    return id_of(source) + number(len(said)) + said
+
+
+@pytest.mark.parametrize(
+    ("form", "why"),
+    [
+        (with_contexts(), None),
+        (with_contexts(context("weather", b'{"rain":true}')), None),
+        (with_contexts(context("weather", b"{}"), context("weather", b"{}")), "twice"),
+        (with_contexts(context("weather", b"[]")), "no JSON object"),
+        (with_contexts(context("weather", b'{"rain":')), "not JSON"),
+        (
+            with_contexts(context("orders", b"{}")),
+            None,
+        ),  # a source of events by now: kept till the rules change
+        (with_contexts(context("weather", b"{}"))[:-1], "goes beyond"),
+        (with_contexts(context("weather", b"{}")) + b"\x00", "follows its end"),
+        (b"\x03" + with_contexts(context("weather", b"{}"))[1:], "follows its end"),
+    ],
+)
+def test_what_no_third_party_can_have_said_is_refused(form: bytes, why: str | None) -> None:
+    layout = Layout(everything().build())
+    if why is None:
+        again = encode(decode(layout, "c1", form))
+        assert encode(decode(layout, "c1", again)) == again
+        return
+    with pytest.raises(StateError, match=why):
+        decode(layout, "c1", form)
+
+
+@pytest.mark.parametrize("version", [3, 4])
+@pytest.mark.parametrize("how", range(5))
+def test_flags_of_consents_are_those_of_the_version(version: int, how: int) -> None:
+    consent = b"\x04mail" + bytes([how]) + b"\x05" + (b"\x07" if how & 2 else b"") + b"\x00"
+    form = bytes([version]) + b"\x00\x00\x00\x01" + consent + b"\x00" * (5 if version == 3 else 6)
+    layout = Layout(Rules().build())
+    if how > (1 if version == 3 else 3):
+        with pytest.raises(StateError):
+            decode(layout, "c1", form)
+        return
+    consents = decode(layout, "c1", form).consents
+    assert consents is not None
+    assert (consents["mail"].granted, consents["mail"].at) == (bool(how & 1), 5)
+    assert consents["mail"].expires == (7 if how & 2 else None)
+
+
 def test_a_length_that_does_not_fit_is_an_error() -> None:
     layout = layout_of("count")
     body = b"\x05\x00\x01"
@@ -228,6 +313,7 @@ LAYOUT, VALUE = the_full_value()
 def test_random_bytes_do_no_harm(noise: bytes) -> None:
     refuse_or_take(LAYOUT, noise)
     refuse_or_take(LAYOUT, b"\x03" + noise)
+    refuse_or_take(LAYOUT, b"\x04" + noise)
     with contextlib.suppress(StateError):
         decode_reached(b"\x03" + noise)
 

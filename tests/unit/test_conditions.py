@@ -29,8 +29,8 @@ TRAITS = {
 }
 WHERE = event_scope()
 SECOND = event_scope(["viewed"])
-SEGMENT = customer_scope(TRAITS, ("loyal",))
-IF = rule_scope(TRAITS, ("loyal",), ["viewed"])
+SEGMENT = customer_scope(TRAITS, ("loyal",), ("weather",))
+IF = rule_scope(TRAITS, ("loyal",), ["viewed"], ("weather",))
 
 
 @pytest.mark.parametrize(
@@ -56,6 +56,9 @@ IF = rule_scope(TRAITS, ("loyal",), ["viewed"])
         "'x' in traits.best_of[event.category] && traits.best_of['a'][0] == 'x'",
         "traits.pace.since > traits.pace.mean + 2.0 * traits.pace.deviation",
         "traits.pace_of[event.sku].since > 3.0 && has(traits.pace.mean)",
+        "has(context.weather) && context.weather.temperature < 3.0 && context.weather['rain'] in [true]",
+        "now - timestamp(context.weather.ts) < duration('6h')",
+        "event.context.all(context, context.x == 1)",
     ],
 )
 def test_what_fits(source: str) -> None:
@@ -86,7 +89,10 @@ def test_what_fits(source: str) -> None:
         ("viewed > 5", 7, "`>` compares an object with a number"),
         ("segments.loyal > 1", 15, "`>` compares true or false with a number"),
         ("segments.royal", 9, "unknown segment `royal`"),
-        ("context.weather == 'rain'", 0, "`context` is not supported yet"),
+        ("context.weather == 'rain'", 16, "`==` compares an object with a text"),
+        ("context.wether.rain", 8, "unknown source of context `wether`"),
+        ("context == 1", 0, "`context` alone is no value"),
+        ("has(context.wether)", 12, "unknown source of context `wether`"),
         ("traits.kinds > 1.5 + 'a'", 19, "`+` does not fit a number and a text"),
         ("traits.kinds == 'a'", 13, "`==` compares a number with a text"),
         ("traits.mean == 'a'", 12, "`==` compares a number with a text"),
@@ -116,7 +122,10 @@ def test_now_is_no_variable_of_where() -> None:
     assert [each.hint for each in check(parse("now.getHours() < 8"), WHERE)] == ["use `event_time`"]
 
 
-@pytest.mark.parametrize("name", ["traits.spent > 1.0", "segments.loyal", "customer.vip", "now > event_time"])
+@pytest.mark.parametrize(
+    "name",
+    ["traits.spent > 1.0", "segments.loyal", "customer.vip", "now > event_time", "context.weather.rain"],
+)
 def test_where_sees_the_event_only(name: str) -> None:
     (error,) = check(parse(name), WHERE)
     assert "`where` sees the event only" in error.message
@@ -132,6 +141,7 @@ def test_a_later_step_sees_the_earlier_ones_by_name() -> None:
 @pytest.mark.parametrize("name", ["event.x == 1", "event_name == 'a'", "event_time > now"])
 def test_segments_see_the_customer_and_no_event(name: str) -> None:
     assert check(parse("traits.spent > 1.0 && segments.loyal && customer.vip && now < now"), SEGMENT) == []
+    assert check(parse("context.weather.temperature < 3"), SEGMENT) == []
     (error,) = check(parse(name), SEGMENT)
     assert "sees the customer, not an event" in error.message
 
@@ -142,7 +152,7 @@ def test_segments_see_the_customer_and_no_event(name: str) -> None:
         ("nothing == 1", Code.UNKNOWN_VARIABLE),
         ("traits.nothing == 1", Code.UNKNOWN_TRAIT),
         ("segments.nothing", Code.UNKNOWN_SEGMENT),
-        ("context.x == 1", Code.CONDITION_NOT_SUPPORTED),
+        ("context.x == 1", Code.UNKNOWN_CONTEXT),
         ("event_name == 1", None),
     ],
 )

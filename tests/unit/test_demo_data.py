@@ -39,7 +39,12 @@ def profiles(history: list[Event]) -> dict[str, dict[str, Any]]:
 
 def test_every_line_of_both_files_is_an_event_and_every_customer_has_a_profile(history: list[Event]) -> None:
     of_topic = Counter(event.topic for event in history)
-    assert of_topic == {"profiles": 24_170, "clickstream": 31_106, "transactions": 69_659}
+    assert of_topic == {
+        "profiles": 24_170,
+        "clickstream": 31_106,
+        "transactions": 69_659,
+        "weather": 3_605,  # one for each day of a visit
+    }
     assert len({event.key for event in history}) == 24_170
 
 
@@ -83,6 +88,30 @@ def test_shares_of_profiles_are_plausible(profiles: dict[str, dict[str, Any]]) -
     assert share(lambda each: "marketing_email" not in each["consents"]) > 0.04  # never asked
 
 
+def test_some_expect_a_child_and_most_of_them_want_to_hear_of_it(profiles: dict[str, dict[str, Any]]) -> None:
+    expecting = [each for each in profiles.values() if "due_date" in each["attributes"]]
+    asking = [each for each in profiles.values() if "pregnancy" in each["consents"]]
+    assert len(expecting) / len(profiles) == pytest.approx(0.08, abs=0.01)
+    assert len(asking) / len(expecting) == pytest.approx(0.75, abs=0.03)
+    for each in asking:
+        assert each["consents"]["pregnancy"]["expires"] == each["attributes"]["due_date"]
+
+
+def test_the_weather_is_there_before_its_day_begins_and_follows_the_seasons(history: list[Event]) -> None:
+    days: dict[tuple[bytes, int], dict[str, Any]] = {}
+    for event in history:
+        day = event.key, event.time_ms // DAY_MS
+        if event.topic == "weather":
+            assert event.time_ms % DAY_MS == 0
+            days[day] = orjson.loads(event.value)
+        assert event.topic != "clickstream" or day in days
+    by_month = Counter[str]()
+    for each in days.values():
+        by_month[each["ts"][:7]] += each["temperature"] >= 25
+    assert by_month["2024-01"] == 0
+    assert by_month["2024-06"] > 10
+
+
 def test_addresses_are_examples(profiles: dict[str, dict[str, Any]]) -> None:
     for each in profiles.values():
         attributes = each["attributes"]
@@ -117,7 +146,7 @@ def test_key_time_and_id_agree_with_the_record(history: list[Event]) -> None:
         value = orjson.loads(event.value)
         assert event.key == value["customer_id"].encode()
         assert datetime.fromisoformat(value["ts"]).timestamp() * 1000 == event.time_ms
-        ids.add((event.topic, value.get("event_id", value["customer_id"])))
+        ids.add((event.topic, value.get("event_id", (value["customer_id"], value["ts"]))))
     assert len(ids) == len(history)
 
 

@@ -21,7 +21,7 @@ import pytest
 
 from stream.clock import Clock
 from stream.compiler import check_rules, load_rules
-from stream.demo.data import PROFILES, Event, events
+from stream.demo.data import PROFILES, WEATHER, Event, events
 from stream.engine import PartitionState, process
 from stream.program import RuleSet
 from stream.ruletest import run
@@ -33,7 +33,7 @@ CHECKED = check_rules(RULES)
 MINUTE_MS = 60_000
 HOUR_MS = 60 * MINUTE_MS
 DAY_MS = 24 * HOUR_MS
-SOURCES = frozenset({"clickstream", "transactions", "profiles"})
+SOURCES = frozenset({"clickstream", "transactions", "profiles", "weather"})
 
 CONSENTS = {
     "email": "marketing_email",
@@ -121,7 +121,7 @@ def facts(history: list[Event]) -> dict[str, list[Fact]]:
     """What each customer did, in order."""
     by_customer: dict[str, list[Fact]] = defaultdict(list)
     for event in history:
-        if event.topic != PROFILES:
+        if event.topic not in (PROFILES, WEATHER):
             value = orjson.loads(event.value)
             fact = Fact(event.time_ms, value.get("event", "purchase"), value)
             by_customer[value["customer_id"]].append(fact)
@@ -226,6 +226,36 @@ def test_nothing_is_sent_without_consent_and_address(
             assert trigger.consent.purpose == CONSENTS[channel]
             assert trigger.consent.basis == profile["consents"][CONSENTS[channel]]["basis"]
             assert trigger.address == profile["attributes"][ADDRESSES[channel]]
+
+
+def test_nobody_hears_of_a_child_who_did_not_ask_to(
+    outcome: Outcome, profiles: dict[str, dict[str, Any]]
+) -> None:
+    judged = [each for each in outcome.decisions if each.rule == "expecting-parents"]
+    for each in judged:
+        profile = profiles[each.customer_id]
+        assert "due_date" in profile["attributes"]
+        asked = profile["consents"].get("pregnancy", {}).get("granted", False)
+        assert (each.reason == "consent") <= (not asked)
+        assert each.outcome not in ("sent", "holdout") or asked
+    assert Counter(each.reason for each in judged)["consent"] > 10
+    for trigger in outcome.triggers:
+        assert [proof.subject for proof in trigger.sensitive] == (
+            ["pregnancy"] if trigger.decision.rule == "expecting-parents" else []
+        )
+
+
+def test_a_hot_day_is_one_where_the_visitor_is(outcome: Outcome, history: list[Event]) -> None:
+    days = {
+        (event.key.decode(), event.time_ms // DAY_MS): orjson.loads(event.value)["temperature"]
+        for event in history
+        if event.topic == WEATHER
+    }
+    for trigger in outcome.triggers:
+        if trigger.decision.rule == "hot-day":
+            degrees = days[trigger.decision.customer_id, trigger.decision.at // DAY_MS]
+            assert degrees >= 25
+            assert trigger.content["banner"].startswith(f"{degrees} degrees today.")
 
 
 def test_preference_decides_between_channels(outcome: Outcome, profiles: dict[str, dict[str, Any]]) -> None:

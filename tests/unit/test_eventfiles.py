@@ -6,6 +6,7 @@ import gzip
 import io
 import sys
 from collections import defaultdict
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -63,6 +64,15 @@ def test_lines_without_a_source_and_lines_that_are_no_json_go_to_the_first_one(t
     path.write_text('{"event": "view"}\nnot json\n\n[1]\n{"source": 7}\n')
     values, _ = read(str(path))
     assert values == {"clicks": [b'{"event": "view"}', b"not json", b"[1]", b'{"source": 7}']}
+
+
+def test_lines_without_a_source_are_events_whatever_other_sources_come_first(tmp_path: Path) -> None:
+    """They went to the source that was first by name, as profiles of nobody."""
+    about = Source("about", "about", ("customer",), kind="profile")
+    path = tmp_path / "events.jsonl"
+    path.write_text('{"event": "view"}\n')
+    with event_files([str(path)], replace(RULES, sources=(about, CLICKS, ORDERS))) as files:
+        assert files.lines == {"clicks": 1}
 
 
 def test_gzip_is_told_by_its_first_bytes_and_files_are_read_one_after_the_other(tmp_path: Path) -> None:

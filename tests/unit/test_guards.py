@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 from hypothesis import given
@@ -12,14 +13,16 @@ from hypothesis import strategies as st
 
 from stream import arms, guards
 from stream.arms import is_held_out
+from stream.durations import Period
 from stream.guards import MAX_DEFERRAL, Verdict
-from stream.program import WHOLE, Channel, Limit, Policy, Quiet, Rule, Step
+from stream.program import WHOLE, Channel, Limit, Policy, Quiet, Rule, Step, Subject
 from tests.unit.enginekit import DAY, HOUR, T0  # T0 is 10:00 UTC
 
 MAIL = Channel("mail", "triggers.mail", "marketing", ("customer", "email"), Limit(1, DAY), Quiet(540, 660))
 WEB = Channel("web", "triggers.web")
 POST = Channel("post", "triggers.post", "marketing_post", ("customer", "postal"))
 UTC = Policy(timezone="UTC")
+UTC_ZONE = ZoneInfo("UTC")
 CALM = replace(MAIL, quiet=None)
 
 
@@ -28,6 +31,7 @@ class Said:
     granted: bool = True
     at: int = 0
     basis: str | None = None
+    expires: int | None = None
 
 
 @dataclass(frozen=True)
@@ -40,6 +44,7 @@ class Match:
     since: int = T0
     late: bool = False
     deferred: bool = False
+    may_wait: bool = True
     group_taken: bool = False
     suppressed: bool = False
     attributes: Mapping[str, Any] = field(default_factory=lambda: {"email": "a@b.example"})
@@ -77,6 +82,37 @@ def held(reason: str, channel: str = "mail") -> tuple[str, str, str]:
     return ("suppressed", reason, channel)
 
 
+BABY, ILL = Subject("baby", "baby_news"), Subject("illness", "illness")
+ABOUT_BABIES = {"marketing": Said(), "baby_news": Said()}
+
+
+@pytest.mark.parametrize(
+    ("match", "expected"),
+    [
+        (Match(rule(CALM, sensitive=(BABY,)), consents=ABOUT_BABIES), SENT),
+        (Match(rule(CALM, sensitive=(BABY,))), held("consent")),
+        (Match(rule(CALM, sensitive=(BABY,)), consents={"baby_news": Said()}), held("consent")),
+        (Match(rule(CALM, sensitive=(BABY, ILL)), consents=ABOUT_BABIES), held("consent")),
+        (
+            Match(rule(CALM, sensitive=(BABY,)), consents={**ABOUT_BABIES, "baby_news": Said(granted=False)}),
+            held("consent"),
+        ),
+        (
+            Match(rule(CALM, sensitive=(BABY,)), consents={**ABOUT_BABIES, "baby_news": Said(expires=T0)}),
+            held("consent"),
+        ),
+        # also on a channel that needs none, which all could be left for otherwise
+        (Match(rule(WEB, sensitive=(BABY,)), consents={}), held("consent", "web")),
+        (Match(rule(CALM, WEB, sensitive=(BABY,))), held("consent")),
+        (Match(rule(WEB, sensitive=(BABY,)), consents={"baby_news": Said()}), ("sent", None, "web")),
+    ],
+)
+def test_what_is_about_a_sensitive_subject_needs_consent_to_just_that(
+    match: Match, expected: tuple[str, str | None, str]
+) -> None:
+    assert verdict(match) == expected
+
+
 def test_what_nothing_refuses_is_sent() -> None:
     assert verdict(Match(rule(CALM))) == SENT
 
@@ -103,17 +139,21 @@ def test_limits_roll(count: int, sent: tuple[int, ...], at: int, refused: bool) 
     assert (judge(limited, UTC).reason == "limit") is refused
 
 
-TIMES = st.lists(st.integers(0, 60), max_size=12).map(sorted)
+HOURS = st.integers(0, 60).map(lambda hour: hour * HOUR)
+TIMES = st.lists(HOURS, max_size=12).map(sorted)
+OVER: st.SearchStrategy[Period] = st.one_of(
+    st.integers(1, 20).map(lambda hours: hours * HOUR), st.just("day")
+)
 
 
-@given(TIMES, st.integers(1, 3), st.integers(1, 20), st.data())
+@given(TIMES, st.integers(1, 3), OVER, st.data())
 def test_what_a_crash_lost_is_sent_and_no_window_overrun(
-    tried: list[int], count: int, over: int, data: st.DataObject
+    tried: list[int], count: int, over: Period, data: st.DataObject
 ) -> None:
     """Some of what was sent did not reach its topic, the rest is recalled; then others are read first."""
     limit, sent = Limit(count, over), list[int]()
     for at in tried:
-        if not guards.is_used_up(limit, sent, at, None):
+        if not guards.is_used_up(limit, sent, at, UTC_ZONE):
             sent.append(at)
     written = [at for at in sent if data.draw(st.booleans(), label=f"{at} was written")]
     recalled, again = list(written), list[int]()
@@ -121,13 +161,15 @@ def test_what_a_crash_lost_is_sent_and_no_window_overrun(
         if at in recalled:
             recalled.remove(at)
         else:
-            assert not guards.is_used_up_before(limit, again, recalled, at, None)
+            assert not guards.is_used_up_before(limit, again, recalled, at, UTC_ZONE)
         again.append(at)
     known = list(written)
     for at in data.draw(TIMES, label="read first"):
-        if not guards.is_used_up_before(limit, [], known, at, None):
+        if not guards.is_used_up_before(limit, [], known, at, UTC_ZONE):
             known = sorted([*known, at])
-    assert all(sum(at - over < each <= at for each in known) <= count for at in known)
+    for at in known:
+        began = at - over if isinstance(over, int) else at // DAY * DAY - 1
+        assert sum(began < each <= at for each in known) <= count
 
 
 MIDNIGHT = T0 + 14 * HOUR
@@ -168,6 +210,10 @@ def test_limits_by_the_calendar(limit: Limit, sent: tuple[int, ...], at: int, re
             held("consent"),
         ),
         (Match(rule(CALM), consents={"other": Said()}), held("consent")),
+        (Match(rule(CALM), consents={"marketing": Said(expires=T0 + 1)}), SENT),
+        # `expires` is the first moment at which it no longer holds
+        (Match(rule(CALM), consents={"marketing": Said(expires=T0)}), held("consent")),
+        (Match(rule(CALM), consents={"marketing": Said(expires=0)}), held("consent")),
         (Match(rule(CALM), attributes={}), held("address")),
         (Match(rule(CALM), attributes={"email": ""}), held("address")),
         (Match(rule(CALM), group_taken=True), held("group")),
@@ -301,6 +347,11 @@ def test_a_rule_may_say_how_long_it_waits() -> None:
     again = Match(rule(MAIL, quiet=3 * HOUR), deferred=True, since=T0 - 2 * HOUR)
     assert judge(again, UTC).outcome == "deferred"
     assert verdict(replace(again, since=again.since - 1)) == held("quiet"), "from the first judgement on"
+
+
+def test_where_too_many_wait_for_the_morning_one_more_is_refused() -> None:
+    assert verdict(Match(rule(MAIL), may_wait=False)) == held("quiet")
+    assert verdict(Match(rule(CALM), may_wait=False)) == SENT
 
 
 def test_what_was_put_off_for_a_day_expires() -> None:

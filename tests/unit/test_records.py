@@ -23,7 +23,7 @@ from stream.records import (
     iso_time,
     trigger_record,
 )
-from stream.structs import ConsentProof, DeadLetter, Decision, EventRef, Trigger
+from stream.structs import ConsentProof, DeadLetter, Decision, EventRef, SubjectProof, Trigger
 from tests.unit.enginekit import DAY, HOUR, T0, Rec, World, rec
 
 GOLDEN = Path(__file__).parent / "data" / "records"
@@ -81,7 +81,8 @@ WHOLE = TRIGGER._replace(
     decision=DECISION._replace(variant="named", timed=False, source="clickstream", offset=17),
     address={"street": "Hauptstraße 1", "city": "Köln"},
     goal=Goal(("purchase", "subscribe"), 3 * 86_400_000, ("order", "amount")),
-    consent=ConsentProof("marketing_post", AT - 86_400_000, "double opt-in"),
+    consent=ConsentProof("marketing_post", AT - 86_400_000, "double opt-in", AT + 86_400_000),
+    sensitive=(SubjectProof("illness", ConsentProof("health", AT - 86_400_000, None)),),
 )
 FORWARDED = StoredRecord(value=None, headers=(("traceparent", b"00-1"), ("reason", b"theirs")))
 RECORDS: dict[str, WireRecord] = {
@@ -143,9 +144,31 @@ def test_a_triggers_keys_are_the_contracts_in_its_order() -> None:
     body = json.loads(trigger_record(TRIGGER, ORIGIN, AT).value or b"")
     assert list(body) == [
         *("trigger_id", "rule", "revision", "customer_id", "channel", "address", "variant", "content"),
-        *("event", "at", "sent_at", "priority", "goal", "consent"),
+        *("event", "at", "sent_at", "priority", "goal", "consent", "sensitive"),
     ]
     assert list(body["event"]) == ["name", "id", "time"]
+
+
+def test_a_trigger_carries_what_it_was_sent_on() -> None:
+    channel = ConsentProof("marketing_email", AT - 1, "double opt-in", AT + 1)
+    subject = SubjectProof("pregnancy", ConsentProof("pregnancy_advice", AT - 2))
+    trigger = TRIGGER._replace(consent=channel, sensitive=(subject,))
+    body = json.loads(trigger_record(trigger, ORIGIN, AT).value or b"")
+    assert body["consent"] == {
+        "purpose": "marketing_email",
+        "granted_at": "2026-03-02T10:00:00.006Z",
+        "basis": "double opt-in",
+        "expires_at": "2026-03-02T10:00:00.008Z",
+    }
+    assert body["sensitive"] == [
+        {
+            "subject": "pregnancy",
+            "purpose": "pregnancy_advice",
+            "granted_at": "2026-03-02T10:00:00.005Z",
+            "basis": None,
+            "expires_at": None,
+        }
+    ]
 
 
 def test_a_decisions_keys_are_the_contracts_in_its_order() -> None:

@@ -19,6 +19,7 @@ sources:
   clicks: {event: [type, name], customer: user.id, time: meta.ts}
   orders: {event: {is: purchase}, customer: user.id}
   profiles: {kind: profile, customer: id}
+  weather: {kind: context, customer: who.id, time: ts}
 channels:
   mail: {topic: triggers.mail, consent: marketing, address: customer.email}
   web: {topic: triggers.web, consent: none}
@@ -36,6 +37,10 @@ rules:
     on: cart
     unless: {on: purchase, within: 30m}
     send: {channel: mail, content: {text: "{{ event.sku }}"}}
+  rainy:
+    on: rain
+    if: context.weather.rain
+    send: {channel: web}
 """.replace("event: [type, name]", "event: type.name")
 
 
@@ -56,6 +61,36 @@ def failures(tmp_path: Path, **parts: str) -> list[str]:
 
 CART = "[{at: 1m, event: cart, sku: p1}]"
 KNOWN = "{attributes: {email: a@b.example}, consents: [marketing]}"
+EXPIRING = "{attributes: {email: a@b.example}, consents: {marketing: {expires: %s}}}"
+WITHDRAWN = "consents: {marketing: {granted: false, at: 2026-03-02T10:09:00Z}}"
+
+
+@pytest.mark.parametrize(
+    ("event", "failure"),
+    [
+        ("source: profiles, consents: yes", "a record of `profiles` was put aside: profile"),
+        (f"source: weather, text: {'x' * 17_000}", "a record of `weather` was put aside: context"),
+    ],
+)
+def test_a_record_that_a_worker_would_put_aside_is_a_failure(
+    tmp_path: Path, event: str, failure: str
+) -> None:
+    """It passed for silence: the test that was to show a withdrawal showed a spelling mistake."""
+    assert failures(tmp_path, events=f"[{{at: 0m, {event}}}]") == [failure]
+
+
+def test_a_record_of_context_has_no_name_and_an_event_needs_one(tmp_path: Path) -> None:
+    (tmp_path / "rules.yaml").write_text(RULES)
+    for event, code in (
+        ("source: weather, event: rain", "E207"),
+        ("source: clicks", "E103"),
+        ("x: 1", "E103"),
+    ):
+        (tmp_path / "tests.yaml").write_text(
+            f"tests: [{{name: t, events: [{{at: 0m, {event}}}], expect: []}}]"
+        )
+        errors = [each for each in check_rules(tmp_path).diagnostics if each.severity == "error"]
+        assert [each.code for each in errors] == [code]
 
 
 @pytest.mark.parametrize(
@@ -68,6 +103,31 @@ KNOWN = "{attributes: {email: a@b.example}, consents: [marketing]}"
         {"arm": "named", "customer": "{attributes: {name: Ada}}", "expect": "[{content: {text: Hello Ada}}]"},
         {"arm": "holdout", "expect": "[]"},
         {"rule": "left", "expect": "[]"},
+        {"events": "[{at: 1m, source: weather, rain: true}, {at: 2m, event: rain}]", "expect": "[{at: 2m}]"},
+        {"events": "[{at: 2m, source: weather, rain: true}, {at: 1m, event: rain}]", "expect": "[]"},
+        {
+            "events": "[{at: 0m, source: profiles, attributes: {name: Ada}}, {at: 1m, event: view}]",
+            "arm": "named",
+            "expect": "[{content: {text: Hello Ada}}]",
+        },
+        {
+            "events": f"[{CART[1:-1]}, {{at: 9m, source: profiles, {WITHDRAWN}}}]",
+            "until": "2h",
+            "customer": KNOWN,
+            "expect": "[]",
+        },
+        {
+            "events": CART,
+            "until": "2h",
+            "customer": EXPIRING % "2026-03-02T10:31:00Z",  # when the reminder is due
+            "expect": "[]",
+        },
+        {
+            "events": CART,
+            "until": "2h",
+            "customer": EXPIRING % "2026-03-02T10:31:00.001Z",
+            "expect": "[{at: 31m}]",
+        },
         {"events": CART, "expect": "[]"},  # time stays where the last event was
         {"events": CART, "until": "2h", "customer": KNOWN, "expect": "[{at: 31m, content: {text: p1}}]"},
         {"events": CART, "until": "2h", "expect": "[]"},  # no consent
@@ -119,6 +179,22 @@ def test_what_passes(tmp_path: Path, parts: dict[str, str]) -> None:
 )
 def test_what_fails_says_why(tmp_path: Path, parts: dict[str, str], said: str) -> None:
     assert failures(tmp_path, **parts) == [said]
+
+
+def test_any_space_is_the_space_of_an_amount(tmp_path: Path) -> None:
+    """Amounts have spaces at which no line breaks; nobody has those on the keyboard."""
+    text = "{{ 1234.5 | money: 'EUR' }} {{ now | date: 'time' }}"
+    rules = RULES.replace("{text: Hello}", f'{{text: "{text}"}}') + "policy: {timezone: UTC}\n"
+    events = "[{at: 0m, event: view}]"
+    (tmp_path / "rules.yaml").write_text(rules)
+    for shown, passes in (("€1,234.50 10:00 AM", True), ("€1,234.50  10:00 AM", False)):
+        tests = (
+            f'  - {{name: it, arm: plain, events: {events}, expect: [{{content: {{text: "{shown}"}}}}]}}\n'
+        )
+        (tmp_path / "tests.yaml").write_text(f"tests:\n{tests}")
+        checked = check_rules(tmp_path)
+        assert checked.rules is not None, checked.diagnostics
+        assert ruletest.run(checked.tests[0], checked.rules).passed is passes
 
 
 def test_in_order(tmp_path: Path) -> None:

@@ -21,7 +21,11 @@ from stream.schema import schema, schema_text
 RULES = Path(__file__).parents[2] / "rules"
 HALVES = [{"name": "x", "share": "50%"}, {"name": "y", "share": "50%"}]
 BASE: dict[str, Any] = {
-    "sources": {"s": {"event": "event", "customer": "c"}, "q": {"event": "event", "customer": "c"}},
+    "sources": {
+        "s": {"event": "event", "customer": "c"},
+        "q": {"event": "event", "customer": "c"},
+        "v": {"kind": "context", "customer": "c"},
+    },
     "traits": {
         "t": {"function": "sum", "of": "a", "field": "f"},
         "n": {"function": "count", "of": "a"},
@@ -40,7 +44,7 @@ BASE: dict[str, Any] = {
             "goal": {"on": "b", "within": "1h"},
         },
     },
-    "policy": {},
+    "policy": {"sensitive": {"p": {"events": "z"}}},
     "tests": [{"name": "it does", "events": [{"at": "0m", "event": "a"}], "expect": [{}], "customer": {}}],
 }
 SHARES = [{"name": "x", "share": "40%"}, {"name": "y", "share": "60%"}]
@@ -73,11 +77,17 @@ VALUES: dict[str, Any] = {
     "channels.w.address": "customer.email",
     "channels.w.cap": "1 per 1d",
     "channels.w.quiet": "21:00-08:00",
+    "channels.w.format": "html",
     "policy.timezone": "Europe/Berlin",
+    "policy.locale": "de-AT",
     "policy.cap": "3 per 7d",
     "policy.suppress": "customer.vip",
     "policy.holdout": "5%",
     "policy.stale_after": "15m",
+    "policy.sensitive": {"p": {"events": "y"}},
+    "policy.sensitive.p.events": ["y", "z"],
+    "policy.sensitive.p.fields": ["event.due_date", "context.v.x"],
+    "policy.sensitive.p.consent": "other",
     "rules.r.describe": "what it is for",
     "rules.r.on": ["a", "b"],
     "rules.r.where": "event.x == 1",
@@ -111,6 +121,8 @@ VALUES: dict[str, Any] = {
     "rules.r.goal.value": "amount",
     "rules.r.stale_after": "2m",
     "rules.r.quiet": "drop",
+    "rules.r.sensitive": ["p"],
+    "rules.r.discloses": "v",
     "tests.0.name": "it does not",
     "tests.0.rule": "r",
     "tests.0.customer": {"id": "c2"},
@@ -172,6 +184,8 @@ def keys_of(form: Mapping[str, Any], path: str) -> Iterator[str]:
     for name, inner in form.get("properties", {}).items():
         yield f"{path}.{name}"
         yield from keys_of(inner, f"{path}.{name}")
+    for inner in form.get("patternProperties", {}).values():  # of names that the file gives
+        yield from keys_of(inner, f"{path}.p")
     for choice in form.get("anyOf", ()):
         yield from keys_of(choice, path)
     if "additionalItems" in form:  # all but the first
@@ -241,6 +255,14 @@ def test_what_is_unknown_is_refused_by_both(tmp_path: Path, path: str) -> None:
         ("sources.s", {"kind": "profile", "customer": "c"}, True),
         ("sources.s", {"kind": "profile", "customer": "c", "event": "e"}, False),
         ("sources.s", {"kind": "event", "customer": "c"}, False),
+        ("sources.s", {"kind": "context", "customer": "c"}, True),
+        ("sources.s", {"kind": "context", "customer": "c", "event": "e"}, False),
+        ("policy.sensitive", {"p": {"consent": "q"}}, False),
+        ("policy.sensitive", {"p": {"fields": ["customer.x"]}}, True),
+        ("policy.sensitive", {"P": {"events": "y"}}, False),
+        ("policy.sensitive", {f"p{n}": {"events": "y"} for n in range(21)}, False),
+        ("tests.0.events", [{"at": "0m", "source": "v", "rain": True}], True),
+        ("tests.0.events", [{"at": "0m", "rain": True}], False),
         ("traits.t", {"function": "gap", "of": "a"}, True),
         ("traits.t", {"function": "gap", "of": "a", "field": "f"}, False),
         ("traits.t", {"function": "max", "of": "a", "field": "f", "k": 2}, False),
@@ -253,6 +275,8 @@ def test_what_is_unknown_is_refused_by_both(tmp_path: Path, path: str) -> None:
         ("tests.0.events.0.anything", {"a": [1, None]}, True),
         ("tests.0.customer.consents", {"mail": {"granted": False, "at": "2026-03-02T11:00:00Z"}}, True),
         ("tests.0.customer.consents", {"mail": {"granted": "no"}}, False),
+        ("tests.0.customer.consents", {"mail": {"expires": "2026-03-02T11:00:00Z"}}, True),
+        ("tests.0.customer.consents", {"mail": {"expires": 5}}, False),
     ],
 )
 def test_keys_that_need_or_exclude_each_other(tmp_path: Path, path: str, value: Any, *, holds: bool) -> None:
@@ -326,7 +350,25 @@ def test_a_needed_key_is_needed_by_both(tmp_path: Path, path: str) -> None:
         ("rules.r.send.channel", []),
         *[("rules.r.holdout", text) for text in ("0.5%", "99.99%", "0.125%", "10", "110%", "-1%", "5 %")],
         *[("channels.w.quiet", text) for text in ("00:00-24:00x", "21:00-24:00", "24:00-08:00", "9-8")],
+        *[
+            ("policy.sensitive.p.fields", value)
+            for value in (
+                ["event.a"],
+                ["a"],
+                ["event"],
+                ["event.a", "event.a"],
+                [],
+                "event.a",
+                ["segments.x"],
+            )
+        ],
+        *[("policy.sensitive.p.consent", value) for value in ("none", "none_of_it", "Some thing")],
+        *[("rules.r.sensitive", value) for value in ("p", ["p"], [], ["p", "p"], ["a b"])],
         *[("traits.t.k", value) for value in (1, 10, 0, 11, "3")],
+        *[
+            ("channels.w.format", value)
+            for value in ("json", "xml", {"a": "html"}, {"a": "xml"}, {}, ["html"])
+        ],
         *[("rules.r.quiet", text) for text in ("defer", "4h", "1h30m", "0s", "4", "4x", "later", "4h ", -4)],
         *[("rules.r.key", text) for text in ("event.a.b", "event", "sku")],
         ("rules.r.steps", []),
