@@ -92,6 +92,11 @@ dashboards: setup
 dashboards-preview: dashboards
 	$(BIN)/python -m tests.deploy.preview
 
+# Image and chart: render the kustomize base anew, then lint, render, validate. Its first run fetches and builds tools.
+chart: setup
+	$(BIN)/python -m tests.deploy.kustomize
+	$(BIN)/pytest tests/deploy
+
 # Remove what was built or installed here.
 clean:
 	rm -rf .venv build dist *.egg-info stream/*.so stream/*.c .pytest_cache .mypy_cache .ruff_cache .hypothesis
