@@ -85,7 +85,11 @@ async def _starts(
                 # it has since: a topic of new rules is read from its beginning.
                 topic: ends[TopicPartition(topic, number)]
                 if known is None
-                else max(known.tails.get(topic, 0), begins[TopicPartition(topic, number)])
+                else _tail(
+                    known.tails.get(topic, 0),
+                    begins[TopicPartition(topic, number)],
+                    ends[TopicPartition(topic, number)],
+                )
                 for topic in outputs
             },
         )
@@ -139,6 +143,13 @@ def _sources(
         if position is not None:
             positions[source] = position
     return positions, makings
+
+
+def _tail(noted: int, begin: int, end: int) -> int:
+    """From where on a topic is to be read. One that ends before what was noted was made anew, or cut: all in
+    it may be unknown.
+    """
+    return begin if noted > end else max(noted, begin)
 
 
 async def _recall(

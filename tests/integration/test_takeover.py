@@ -109,6 +109,50 @@ def test_the_events_of_a_topic_that_was_made_anew_are_not_taken_for_old_ones(
     assert "source_topic_was_recreated" in worker.log
 
 
+def test_a_changelog_that_was_lost_and_brought_back_from_an_older_copy_leads_to_the_same(shop: Shop) -> None:
+    """What came after the copy is read from the sources again; what was sent then is not sent again."""
+    changelog = f"{shop.prefix}-customers-changelog"
+    produce(shop.bootstrap, shop.clicks, views(shop, 8, 20))
+    with shop.worker() as worker:
+        worker.until_caught_up(shop.sources)
+        assert worker.stop() == 0
+        copied = [
+            (each.partition, each.key, each.value, each.timestamp, each.headers)
+            for each in consume_all(shop.bootstrap, [changelog])
+        ]
+        produce(shop.bootstrap, shop.clicks, views(shop, 8, 5, START + 60 * MINUTE))
+        worker.start().until_ready()
+        worker.until_caught_up(shop.sources)
+        assert worker.stop() == 0
+        delete_topics(shop.bootstrap, [changelog])
+        create_topics(shop.bootstrap, {changelog: PARTITIONS}, {"cleanup.policy": "compact"})
+        produce(shop.bootstrap, changelog, copied)
+        produce(shop.bootstrap, shop.clicks, views(shop, 8, 5, START + 120 * MINUTE))
+        worker.start().until_ready()
+        eventually(lambda: len(shop.triggers()) >= 8 * 30, 30, "the new triggers")
+        assert worker.figures()["stream_events_total"] == 8 * 10
+    shop.assert_seen_once(8, 30)
+
+
+def test_what_was_written_to_a_channels_topic_that_was_made_anew_is_not_written_again(shop: Shop) -> None:
+    """Its offsets begin at 0 again: all of them are before what the last checkpoint had noted."""
+    produce(shop.bootstrap, shop.clicks, views(shop, 8, 20))
+    with shop.worker(instance_id="a", **SELDOM) as worker:
+        eventually(lambda: len(shop.triggers()) >= 8 * 20, 30, "all triggers")
+        assert worker.stop() == 0
+        delete_topics(shop.bootstrap, [shop.web])
+        worker.start().until_ready()  # which makes the topic
+        produce(shop.bootstrap, shop.clicks, views(shop, 8, 3, START + 60 * MINUTE))
+        eventually(lambda: len(shop.triggers()) >= 8 * 3, 30, "the new triggers")
+        worker.kill()
+        produce(shop.bootstrap, shop.clicks, views(shop, 8, 1, START + 120 * MINUTE))
+        worker.start().until_ready()
+        eventually(lambda: len(decisions(shop)) >= 8 * 24, 30, "all is judged")
+        eventually(lambda: shop.views_of(7)[-1:] == ["24"], 30, "the last triggers")
+    assert set(Counter(each["trigger_id"] for each in shop.triggers()).values()) == {1}
+    assert [shop.views_of(customer) for customer in range(8)] == [["21", "22", "23", "24"]] * 8
+
+
 def test_a_standby_takes_over_without_reading_the_changelog_again(shop: Shop) -> None:
     settings = {"standby_replicas": "1", "session_timeout": "6"}
     produce(shop.bootstrap, shop.purchases, [shop.purchase(c, 1, START) for c in range(400)])
