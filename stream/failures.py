@@ -65,8 +65,9 @@ def watch_threads(on_failure: OnFailure) -> None:
 
 
 def leave_threads(code: int) -> None:
-    """End the process with `code` if threads run on that keep it alive, as all of ours have ended: a consumer's
-    of Faust that was told to stop while it started does. Returns if there are none.
+    """All of ours has ended: end the process with `code` if threads keep it alive; returns if there are none.
+
+    A consumer of Faust's that was told to stop while it started leaves one.
     """
     end = time.monotonic() + LEAVING_S
     running = [
