@@ -7,7 +7,7 @@ thread at any time; what is recorded comes from one thread.
 
 from __future__ import annotations
 
-from bisect import bisect_left
+from bisect import bisect_right
 from collections import Counter as Counts
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -76,7 +76,7 @@ class BatchHistogram(Collector):
     """A classic histogram that takes many values at once.
 
     The client library's own takes one value at a time and 2 µs for each, which is felt at ten thousand
-    triggers a second; this one takes 0.2 µs.
+    triggers a second; this one sorts them, and takes a tenth of that if they are many.
     """
 
     def __init__(self, name: str, documentation: str, buckets: Sequence[float]) -> None:
@@ -88,12 +88,17 @@ class BatchHistogram(Collector):
         self._lock = Lock()
 
     def observe(self, values: Iterable[float]) -> None:
-        bounds, counts, total = self._bounds, self._counts, 0.0
+        ordered = sorted(values)  # so that one look for each bucket is enough
         with self._lock:
-            for value in values:
-                counts[bisect_left(bounds, value)] += 1
-                total += value
-            self._sum += total
+            counted = 0
+            for place, bound in enumerate(self._bounds):
+                if counted == len(ordered):
+                    break
+                upto = bisect_right(ordered, bound, counted)
+                self._counts[place] += upto - counted
+                counted = upto
+            self._counts[-1] += len(ordered) - counted
+            self._sum += sum(ordered)
 
     def describe(self) -> Iterator[HistogramMetricFamily]:
         yield HistogramMetricFamily(self._name, self._documentation)
