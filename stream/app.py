@@ -215,10 +215,10 @@ class StreamApp(faust.App):
         elif stalled > LOOP_STALLED_S:
             reasons.append(f"event loop stalled for {stalled:.0f} s")
         live = not reasons
-        if self.rebalancing or self.unassigned:
-            reasons.append("no partitions assigned")
-        elif not self.lane.is_open:
+        if self.in_recovery:  # which is part of a rebalance, to Faust
             reasons.append("restoring")
+        elif self.rebalancing or self.unassigned or not self.lane.is_open:
+            reasons.append("no partitions assigned")
         return Health(live=live, ready=not reasons, reasons=tuple(reasons))
 
 
