@@ -45,7 +45,7 @@ rules:
 
 @dataclass(frozen=True, slots=True)
 class Image:
-    """What the scripts made, below a folder that any user may enter."""
+    """What the scripts made, below `folder`."""
 
     folder: Path
 
@@ -105,10 +105,8 @@ def copy_sources(target: Path) -> Path:
 def image() -> Iterator[Image]:
     """Wheels and environment; made once for all tests here."""
     with TemporaryDirectory(prefix="stream-image-") as made:
-        folder = Path(made)
-        folder.chmod(0o755)
-        found = Image(folder)
-        script("build.sh", copy_sources(folder / "source"), found.wheels)
+        found = Image(Path(made))
+        script("build.sh", copy_sources(found.folder / "source"), found.wheels)
         # From here on nothing may be compiled.
         script("install.sh", found.wheels, found.environment, CC="/bin/false", CXX="/bin/false")
         open_for(found.environment, 0o555)
