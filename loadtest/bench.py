@@ -15,7 +15,7 @@ import shlex
 import sys
 import tempfile
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from enum import StrEnum
 from pathlib import Path
@@ -29,7 +29,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 from loadtest.load import TOPICS, Ends, create_topics, end_offsets, load
 from loadtest.report import Run, by_rules, table, write
 from loadtest.rulesets import stage
-from loadtest.worker import Worker
+from loadtest.worker import COMMAND, Worker
 from loadtest.workloads import WORKLOADS
 from stream import settings as stream_settings
 from stream.broker import EmbeddedKafka
@@ -112,6 +112,7 @@ class Session:
         self._prefix = prefix
         self._topics = [prefix + topic for topic in TOPICS]
         self._patience = patience
+        self.command: Sequence[str] = COMMAND
 
     async def run(
         self, workload: str, seed: int, events: int, runs: int, rule_sets: list[Path], *, reuse: bool
@@ -171,7 +172,8 @@ class Session:
         total = sum(goal.values())
         app_id = f"loadtest-{UNFIT.sub('-', rule_set.name)}-{time.time_ns() // 1_000_000}"
         launched = time.monotonic()
-        with Worker(self._directory, rule_set, app_id, {"STREAM_BROKER": self._settings.broker}) as worker:
+        told = {"STREAM_BROKER": self._settings.broker}
+        with Worker(self._directory, rule_set, app_id, told, self.command) as worker:
             began, startup_cpu = await self._first_event(worker)
             ended = await self._last_commit(admin, worker, goal)
             cpu, memory = worker.cpu_seconds(), worker.peak_memory()

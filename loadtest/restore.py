@@ -44,7 +44,8 @@ def _values(rules: Path, events: int, customers: int) -> Iterator[tuple[bytes, b
         yield b"%b-%d" % (key, number), value
 
 
-async def _fill(settings: Settings, rules: Path, events: int, customers: int) -> int:
+async def fill(settings: Settings, rules: Path, events: int, customers: int) -> int:
+    """Write so many customers into the changelog of `APP`, as `events` leave them; gives the bytes."""
     async with admin_client(settings) as admin:
         await create_topics(admin, "", 1)
     await settle(settings, load_rules(rules))
@@ -88,7 +89,7 @@ async def run(customers: int, rounds: int, events: int, store: str) -> None:
         directory = Path(temporary)
         rules = stage("ref500", directory)
         settings = load({"STREAM_BROKER": kafka.bootstrap, "STREAM_APP_ID": APP}, env_file=None)
-        size = await _fill(settings, rules, events, customers)
+        size = await fill(settings, rules, events, customers)
         print(f"{customers:,} customers in the changelog, {size / customers:.0f} bytes each")
         taken = []
         for number in range(rounds):

@@ -9,7 +9,7 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -21,6 +21,7 @@ from stream.errors import StreamError
 PROJECT = Path(__file__).resolve().parent.parent
 TICKS_PER_SECOND = os.sysconf("SC_CLK_TCK")
 STOP_SECONDS = 30
+COMMAND = (sys.executable, "-m", "stream", "worker")
 HTTP_SECONDS = 10
 LOG_LINES = 15
 
@@ -39,10 +40,17 @@ class Worker:
     `directory` takes the log and is its working directory, so that no `.env` file of somebody's is read.
     """
 
-    def __init__(self, directory: Path, rules: Path, app_id: str, settings: Mapping[str, str]) -> None:
+    def __init__(
+        self,
+        directory: Path,
+        rules: Path,
+        app_id: str,
+        settings: Mapping[str, str],
+        command: Sequence[str] = COMMAND,
+    ) -> None:
         self.app_id = app_id
         self._log = directory / f"{app_id}.log"
-        self._port = _free_port()
+        self.port = _free_port()
         environment = os.environ | {
             "PYTHONPATH": os.pathsep.join(filter(None, (str(PROJECT), os.environ.get("PYTHONPATH")))),
             "TMPDIR": str(directory),  # what a killed worker leaves behind goes with the directory
@@ -50,12 +58,12 @@ class Worker:
             "STREAM_RULES": str(rules),
             "STREAM_CLOCK": "event",
             "STREAM_HTTP_HOST": "127.0.0.1",
-            "STREAM_HTTP_PORT": str(self._port),
+            "STREAM_HTTP_PORT": str(self.port),
             **settings,
         }
         with self._log.open("wb") as log:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "stream", "worker"],
+                command,
                 cwd=directory,
                 env=environment,
                 stdin=subprocess.DEVNULL,
@@ -132,7 +140,7 @@ class Worker:
         raise StreamError("this kernel does not tell a process's peak memory (VmHWM)")
 
     def _get(self, path: str) -> tuple[int, str] | None:
-        connection = http.client.HTTPConnection("127.0.0.1", self._port, timeout=HTTP_SECONDS)
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=HTTP_SECONDS)
         try:
             connection.request("GET", path)
             response = connection.getresponse()

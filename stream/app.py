@@ -38,7 +38,10 @@ from stream.stored import StoredPartitions
 from stream.table import CustomerTable, Tables
 from stream.takeover import Takeover
 from stream.topology import Topology, settle
+from stream.tracebacks import text_of
+from stream.tracing import tracing
 from stream.transport import Consumer
+from stream.verbosity import Verbosity
 from stream.watchdog import Signs, Watchdog
 
 log = structlog.get_logger("stream.worker")
@@ -121,6 +124,7 @@ class StreamApp(faust.App):
         self.stored = StoredPartitions(stores)
         self.table = CustomerTable(self, partitions=topology.partitions)
         self.outbox = Outbox(settings, self.lease, self.fail)
+        self.tracing = tracing(settings)
         self.reader = ChangelogReader(settings, topology.changelog, self.stored, metrics.set_recovery)
         self.lane = Lane(
             rules=rules,
@@ -135,6 +139,7 @@ class StreamApp(faust.App):
             clock=Clock(wall_ms, by_event_time=settings.clock == "event"),
             lease=self.lease,
             interval=settings.commit_interval,
+            tracing=self.tracing,
         )
         self.tables.add(self.table)
         self.on_partitions_revoked.connect(self._give_up_partitions)
@@ -222,7 +227,7 @@ async def check(settings: Settings) -> tuple[RuleSet, Topology]:
     if checked.rules is None:
         raise RuleFileError([each for each in checked.diagnostics if each.severity == "error"])
     for each in checked.diagnostics[:WARNINGS_LOGGED]:
-        log.warning("rule_warning", code=each.code.value, place=str(each.location), message=each.message)
+        log.warning("rule_warning", code=each.code.value, place=str(each.location), finding=each.message)
     if checked.diagnostics:
         log.warning("rules_have_warnings", warnings=len(checked.diagnostics), hint="stream check shows them")
     return checked.rules, await settle(settings, checked.rules)
@@ -255,6 +260,7 @@ async def run(settings: Settings) -> int:
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stop.set)
     loop.add_signal_handler(signal.SIGHUP, reload.ask)
+    Verbosity(settings.log_level, loop).listen()
     watch_loop(loop, app.fail)
     watch_threads(lambda error: loop.call_soon_threadsafe(app.fail, error))
     watchdog = Watchdog(app.signs, settings.stuck_after, loop, metrics.set_stalled)
@@ -274,6 +280,8 @@ async def run(settings: Settings) -> int:
         await app.outbox.stop(STOP_DEADLINE_S)
         app.stored.close()
         watchdog.stop()
+        if app.tracing is not None:
+            await asyncio.to_thread(app.tracing.stop)
 
 
 async def _live(app: StreamApp) -> None:
@@ -295,6 +303,12 @@ def _cause(failure: BaseException) -> BaseException:
     return failure
 
 
+def log_failure(failure: BaseException) -> None:
+    """Say why the worker ends with 70."""
+    cause = _cause(failure)
+    log.error("failed", error=type(cause).__name__, reason=text_of(cause), exc_info=failure)
+
+
 async def _end(app: StreamApp) -> int:
     failure = app.failure or app.crash_reason
     if failure is None:
@@ -303,8 +317,7 @@ async def _end(app: StreamApp) -> int:
         if await app.lane.close(STOP_DEADLINE_S):
             await app.consumer.commit()
     else:
-        cause = _cause(failure)
-        log.error("failed", error=type(cause).__name__, reason=str(cause), exc_info=failure)
+        log_failure(failure)
     await app.stop()
     log.info("stopped")
     return 0 if failure is None else EXIT_FAILED

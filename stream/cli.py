@@ -21,6 +21,7 @@ from stream.check import Format
 from stream.errors import StreamError
 from stream.schema import schema_text
 from stream.settings import Settings, load
+from stream.topicformat import TopicsFormat, written
 
 cli = typer.Typer(
     name="stream",
@@ -58,7 +59,11 @@ def _options(
 
 def _with_settings(command: Callable[..., None]) -> Callable[..., None]:
     """Give a command one flag for each setting, `--http-port` for STREAM_HTTP_PORT, passed on as keywords."""
-    own = [p for p in inspect.signature(command).parameters.values() if p.kind is not p.VAR_KEYWORD]
+    own = [
+        p
+        for p in inspect.signature(command, eval_str=True).parameters.values()
+        if p.kind is not p.VAR_KEYWORD
+    ]
     flags = [
         inspect.Parameter(
             name,
@@ -107,7 +112,70 @@ def worker(
             f"{len(rules.sources)} sources of {topology.partitions} partitions at {settings.broker}"
         )
         return
-    raise typer.Exit(uvloop.run(app.run(settings)))
+    try:
+        code = uvloop.run(app.run(settings))
+    except StreamError:
+        raise
+    except Exception as error:  # Python would print its message, which may be about a customer
+        app.log_failure(error)
+        code = app.EXIT_FAILED
+    raise typer.Exit(code)
+
+
+@cli.command()
+@_with_settings
+def doctor(
+    *,
+    as_json: Annotated[bool, typer.Option("--json", help="The findings as JSON.")] = False,
+    **flags: Any,
+) -> None:
+    """Look at Kafka, topics, permissions, clock, disk, limits and rules; say what is amiss, and its fix."""
+    from stream.doctor.findings import failed, report
+    from stream.doctor.run import examine
+
+    logs.configure("CRITICAL")  # what a client complains about is a finding, said once
+    found = uvloop.run(examine(load(os.environ, flags)))
+    report(found, Console(), as_json=as_json)
+    raise typer.Exit(1 if failed(found) else 0)
+
+
+@cli.command("topics")
+@_with_settings
+def show_topics(
+    *,
+    create: Annotated[bool, typer.Option("--create", help="Create those of ours that are missing.")] = False,
+    sources: Annotated[
+        bool, typer.Option("--sources", help="With --create: missing source topics, too, for development.")
+    ] = False,
+    partitions: Annotated[
+        int | None,
+        typer.Option(min=1, max=10_000, help="Partition count, where no source topic exists that has one."),
+    ] = None,
+    offline: Annotated[
+        bool, typer.Option("--offline", help="Ask no Kafka; needs --partitions, and takes 3 copies.")
+    ] = False,
+    form: Annotated[
+        TopicsFormat,
+        typer.Option("--format", help="A table, JSON, kafka-topics.sh commands, or Strimzi's resources."),
+    ] = TopicsFormat.TABLE,
+    as_json: Annotated[bool, typer.Option("--json", help="The same as --format json.")] = False,
+    cluster: Annotated[str, typer.Option(help="With --format strimzi: the Kafka's name.")] = "kafka",
+    **flags: Any,
+) -> None:
+    """Show the topics that the rules need and which are missing (it ends with 1 then), or create those."""
+    from stream import topics
+
+    logs.configure("CRITICAL")
+    if sources and not create:
+        raise typer.BadParameter("goes with --create", param_hint="--sources")
+    if offline and (create or partitions is None):
+        raise typer.BadParameter("needs --partitions, and creates nothing", param_hint="--offline")
+    settings = load(os.environ, flags)
+    wanted, there = uvloop.run(
+        topics.needs(settings, partitions, offline=offline, create=create, sources=sources)
+    )
+    typer.echo(written(wanted, there, TopicsFormat.JSON if as_json else form, settings.broker, cluster))
+    raise typer.Exit(0 if there is None or all(need.name in there for need in wanted) else 1)
 
 
 @cli.command()

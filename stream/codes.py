@@ -42,6 +42,7 @@ class Code(StrEnum):
     UNKNOWN_TIME_ZONE = "E116"
     WRONG_LIST = "E117"
     NO_TIME = "E118"
+    UNKNOWN_LOCALE = "E119"
     # how definitions fit together
     TOPIC_OF_TWO_SOURCES = "E201"
     CHANNEL_FEEDS_SOURCE = "E202"
@@ -68,6 +69,7 @@ class Code(StrEnum):
     TEMPLATE_NOT_SUPPORTED = "E403"
     TEMPLATE_TRAIT = "E404"
     TOO_MUCH_CONTENT = "E405"
+    WRONG_FORMAT = "E406"
     # what is nobody's business
     SENSITIVE_NOT_SAID = "E601"
     DISCLOSURE_NOT_SAID = "E602"

@@ -3,7 +3,7 @@
     BatchHistogram    a classic histogram that takes many values under one lock, 0.2 µs for each
     CounterTable      a counter with labels that is a dictionary, 0.1 µs for each series that moves
 
-At ten thousand triggers a second the difference is some hundredths of a core. Tested by tests/unit/test_metrics.py.
+At ten thousand triggers a second it saves some hundredths of a core. Tested by tests/unit/test_metrics.py.
 """
 
 from __future__ import annotations

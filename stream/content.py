@@ -1,56 +1,47 @@
 """Content: Liquid templates, compiled when the rules are loaded and rendered when a trigger is sent.
 
-Templates see data and nothing else: no files, no clock, bounded loops and output. An undefined variable is an
-error, so that nobody is greeted as "Hello ,"; `| default: "…"` says what to write instead.
+Templates see data and nothing else: no files, no clock, bounded in steps and output (`rendering`). An
+undefined variable is an error, so that nobody is greeted as "Hello ,"; `| default: "…"` says what to write
+instead. A template is parsed once, whatever the formats of the channels that it goes to; how values are
+written is settled by the format of the one that is chosen (`formats`).
 Tested by tests/unit/test_content.py.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 
-from liquid import BoundTemplate, Environment, Mode, RenderContext
+from liquid import BoundTemplate
 from liquid.ast import Node
 from liquid.builtin.content import ContentNode
 from liquid.builtin.expressions import FilteredExpression, Path
+from liquid.builtin.expressions.arguments import KeywordArgument
+from liquid.builtin.expressions.filtered import Filter
+from liquid.builtin.expressions.primitive import Literal, StringLiteral
+from liquid.builtin.output import OutputNode
 from liquid.exceptions import LiquidError, ResourceLimitError, UndefinedError
 from liquid.expression import Expression
-from liquid.undefined import StrictDefaultUndefined
 
+from stream import filters, formats, simpletext
 from stream.codes import Code
 from stream.errors import ContentError
-from stream.hints import did_you_mean
+from stream.formats import Format
+from stream.locales import Region
+from stream.rendering import ENVIRONMENT, NO_CONTEXT, bound, render
 
 MAX_TEMPLATE_BYTES = 16 * 1024
 MAX_FIELDS = 64
 
-
-class _Environment(Environment):
-    loop_iteration_limit = 1000
-    output_stream_limit = 64 * 1024
-    local_namespace_limit = 256 * 1024
-
-
-def _environment() -> Environment:
-    environment = _Environment(
-        undefined=StrictDefaultUndefined, autoescape=False, tolerance=Mode.STRICT, strict_filters=True
-    )
-    for tag in ("include", "render"):  # would read files
-        del environment.tags[tag]
-    del environment.filters["date"]  # reads the clock and the machine's time zone
-    return environment
-
-
-_ENVIRONMENT = _environment()
-_NO_CONTEXT = RenderContext(_ENVIRONMENT.from_string(""))  # the tags that would look into it are left out
-_LATER_FILTERS = frozenset({"date"})
-_LATER_TAGS = frozenset({"include", "render"})
+_LATER_TAGS = frozenset({"include", "render", "ifchanged"})
 _SHORT = 500  # characters: what is remembered of templates stays below a few megabytes
-_CLOCK = frozenset({"today"})  # python-liquid knows it by itself; `now` is bound to the time of the match
+_CLOCK = frozenset({"today"})  # Liquid has it; `now` is bound to the time of the match
+_NOW = frozenset({"now", "today"})  # in quotes, as Liquid has it
+_WRITE_NOW = "write `now`, without quotes: the time as of which it is judged"
+_NOWHERE = Region()
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,8 +62,14 @@ class Finding:
     code: Code = Code.TEMPLATE_SYNTAX
 
 
-# The parsed template (None: plain text), what it refers to, what is wrong with it.
-_Read = tuple[BoundTemplate | None, tuple[Reference, ...], tuple[Finding, ...]]
+class _Read(NamedTuple):
+    """`liquid` is None for plain text and for what is no template; `simple` where it is a simple one."""
+
+    liquid: BoundTemplate | None = None
+    simple: simpletext.Simple | None = None
+    references: tuple[Reference, ...] = ()
+    filters: frozenset[str] = frozenset()
+    findings: tuple[Finding, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,33 +77,47 @@ class Template:
     """One field's template. Equal sources are equal templates. Raises ContentError if it is none."""
 
     source: str
-    references: tuple[Reference, ...] = field(init=False, repr=False, compare=False)
-    _liquid: BoundTemplate | None = field(init=False, repr=False, compare=False)  # None: plain text
+    _read: _Read = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        liquid, references, findings = _read(self.source)
-        if findings:
-            raise ContentError(findings[0].message, hint=findings[0].hint)
-        object.__setattr__(self, "references", references)
-        object.__setattr__(self, "_liquid", liquid)
+        read = _read(self.source)
+        if read.findings:
+            raise ContentError(read.findings[0].message, hint=read.findings[0].hint)
+        object.__setattr__(self, "_read", read)
 
     def __reduce__(self) -> tuple[type[Template], tuple[str]]:
         return Template, (self.source,)
 
     @property
+    def references(self) -> tuple[Reference, ...]:
+        """The variables that it reads."""
+        return self._read.references
+
+    @property
     def is_plain(self) -> bool:
         """Whether it is text without any variable or tag, which is its own rendering."""
-        return self._liquid is None
+        return self._read.liquid is None
 
-    def render(self, bindings: Mapping[str, Any]) -> str:
-        """The text for `event`, `event_name`, `traits` and `rule`.
+    @property
+    def shows_dates(self) -> bool:
+        """Whether it may need to know where the customer is."""
+        return "date" in self._read.filters
 
-        Raises ContentError; its text holds no values.
+    def render(self, bindings: Mapping[str, Any], form: Format = "text", region: Region = _NOWHERE) -> str:
+        """The text for `event`, `event_name`, `traits` and so on, with values written as `form` wants them.
+
+        Zone and locale are those of `customer` in the bindings, else the region's. Raises ContentError; its
+        text holds no values.
         """
-        if self._liquid is None:
+        read = self._read
+        if read.liquid is None:
             return self.source
+        if read.simple is not None and form != "json":
+            text = simpletext.render(read.simple, bindings, form, region)
+            if text is not None:
+                return text
         try:
-            return self._liquid.render(bindings)
+            return render(read.liquid, bindings, form, region)
         except LiquidError as error:
             # Not the library's text, nor its exception as a cause: they may quote the customer's data.
             at = f" (at character {error.token.start_index + 1})" if error.token else ""
@@ -123,7 +134,34 @@ def compile_template(source: str) -> Template:
 
 def findings(source: str) -> list[Finding]:
     """Everything that is wrong with a template, with its place; empty if `Template(source)` works."""
-    return list(_read(source)[2])
+    return list(_read(source).findings)
+
+
+def format_findings(template: Template, form: Format) -> Iterator[Finding]:
+    """What keeps a template from being sent in this format."""
+    liquid = template._read.liquid
+    pieces = [(template.source, 0)] if liquid is None else list(_pieces(liquid.nodes))
+    code = Code.WRONG_FORMAT
+    if form == "html":
+        for where, offset in formats.html_places(pieces):
+            hint = "there it would not be mere text: put it into the text, or an attribute with quotes"
+            yield Finding(f"a value {where}", offset, hint, code)
+    elif form == "json":
+        flat = liquid is None or all(isinstance(each, ContentNode | OutputNode) for each in liquid.nodes)
+        if flat and not formats.looks_like_json(piece for piece, _ in pieces):
+            hint = "its channel says `format: json`: all of the text must be one JSON document"
+            yield Finding("not a JSON document", 0, hint, code)
+
+
+def _pieces(nodes: list[Node]) -> Iterator[tuple[str | None, int]]:
+    """Text as it is written, and values, in the order of the source."""
+    for node in nodes:
+        if isinstance(node, ContentNode):
+            yield node.text, node.token.start_index
+        elif isinstance(node, OutputNode):
+            yield formats.VALUE, node.expression.token.start_index
+        else:
+            yield from _pieces(list(node.children(NO_CONTEXT, include_partials=False)))
 
 
 def _kind(error: LiquidError) -> str:
@@ -147,42 +185,41 @@ def _read_short(source: str) -> _Read:
 def _read_anew(source: str) -> _Read:
     if len(source.encode()) > MAX_TEMPLATE_BYTES:
         message = f"more than {MAX_TEMPLATE_BYTES:,} bytes in one field"
-        return None, (), (Finding(message, 0, None, Code.TOO_MUCH_CONTENT),)
+        return _Read(findings=(Finding(message, 0, None, Code.TOO_MUCH_CONTENT),))
     if "{{" not in source and "{%" not in source:
-        return None, (), ()
+        return _Read()
     if finding := _hopeless(source):
-        return None, (), (finding,)
+        return _Read(findings=(finding,))
     try:
-        liquid = _ENVIRONMENT.from_string(source)
+        liquid = ENVIRONMENT.from_string(source)
         read = _Reading(liquid)
+        for node in liquid.nodes:
+            bound(node)
     except LiquidError as error:
         offset = max(error.token.start_index, 0) if error.token else 0
-        return None, (), (_syntax_finding(str(error.message), offset),)
+        return _Read(findings=(_syntax_finding(str(error.message), offset),))
     except RecursionError:
-        return None, (), (Finding("a template that is nested too deep", 0),)
+        return _Read(findings=(Finding("a template that is nested too deep", 0),))
     found = [
         Finding(f"`{each.path[0]}` is not supported", each.offset, "write `now`", Code.TEMPLATE_NOT_SUPPORTED)
         for each in read.references
         if each.path[0] in _CLOCK
     ]
-    for name, offset in read.filters.items():
-        if name in _LATER_FILTERS:
-            found.append(_later(f"the filter `{name}`", offset))
-        elif name not in _ENVIRONMENT.filters:
-            hint = did_you_mean(name, _ENVIRONMENT.filters)
-            found.append(Finding(f"unknown filter `{name}`", offset, hint))
-    return liquid, tuple(read.references), tuple(found)
+    names = frozenset(read.filters)
+    simple = simpletext.simplify(liquid.nodes)
+    return _Read(liquid, simple, tuple(read.references), names, (*found, *read.complaints))
 
 
 class _Reading:
-    """What a template reads from outside itself, and the filters that it names, each where it is first used.
+    """What a template reads from outside itself, the filters that it names, and what is wrong with those.
 
     The library's `analyze` says this and more, but takes as long as parsing.
     """
 
     def __init__(self, template: BoundTemplate) -> None:
         self.references: list[Reference] = []
-        self.filters: dict[str, int] = {}
+        self.filters: set[str] = set()
+        self.complaints: list[Finding] = []
         self.scopes: list[set[str]] = [
             set()
         ]  # names that the template itself gives: its own, then its blocks'
@@ -196,7 +233,7 @@ class _Reading:
             self.expression(expression)
         self.scopes[0].update(node.template_scope())
         self.scopes.append(set(node.block_scope()))
-        for child in node.children(_NO_CONTEXT, include_partials=False):
+        for child in node.children(NO_CONTEXT, include_partials=False):
             self.node(child)
         self.scopes.pop()
 
@@ -207,12 +244,26 @@ class _Reading:
                 names = tuple(each if isinstance(each, str | int) else None for each in path)
                 self.references.append(Reference(names, expression.token.start_index))
         elif isinstance(expression, FilteredExpression):
-            for each in expression.filters or ():
-                self.filters.setdefault(each.name, each.token.start_index)
+            given = expression.filters or ()
+            for each in given:
+                self.filter(each)
+            left = expression.left
+            if isinstance(left, StringLiteral) and left.value in _NOW and given and given[0].name == "date":
+                message, at = f"'{left.value}' is not supported", left.token.start_index
+                self.complaints.append(Finding(message, at, _WRITE_NOW, Code.TEMPLATE_NOT_SUPPORTED))
         self.scopes.append(set(expression.scope()))
         for child in expression.children():
             self.expression(child)
         self.scopes.pop()
+
+    def filter(self, given: Filter) -> None:
+        self.filters.add(given.name)
+        keywords = [each.name for each in given.args if isinstance(each, KeywordArgument)]
+        values = [each.value for each in given.args if not isinstance(each, KeywordArgument)]
+        seen = [each.value if isinstance(each, Literal) else filters.UNSEEN for each in values]
+        if wrong := filters.complaint(given.name, seen, keywords):
+            code = Code.TEMPLATE_NOT_SUPPORTED if given.name in filters.WITHHELD else Code.TEMPLATE_SYNTAX
+            self.complaints.append(Finding(wrong.message, given.token.start_index, wrong.hint, code))
 
 
 def _hopeless(source: str) -> Finding | None:

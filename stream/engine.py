@@ -52,27 +52,75 @@ def trigger_id(stable_id: str, customer_id: str, source: str, event_id: str, key
 
     `key`: the JSON of the value of the rule's `key`, where it has one.
     """
-    parts = [part.encode() for part in (stable_id, customer_id, source, event_id)]
+    rule, customer = stable_id.encode(), customer_id.encode()
+    origin, event = source.encode(), event_id.encode()
+    told = b"%d:%b%d:%b" % (len(rule), rule, len(customer), customer)
+    told += b"%d:%b%d:%b" % (len(origin), origin, len(event), event)
     if key is not None:
-        parts.append(key.encode())
-    told = b"".join([b"%d:%b" % (len(part), part) for part in parts])
+        last = key.encode()
+        told += b"%d:%b" % (len(last), last)
     return blake2b(told, digest_size=16).hexdigest()
 
 
-class _Names(Mapping[str, Any]):
-    """Traits or segments as content sees them: read when they are asked for, as of the match's time."""
+class _Traits(Mapping[str, Any]):
+    """Traits as content sees them: read when they are asked for, as of the match's time."""
 
-    def __init__(self, names: tuple[str, ...], read: Callable[[str], Any]) -> None:
-        self._names, self._read = names, read
+    __slots__ = ("_match",)
+
+    def __init__(self, match: Match) -> None:
+        self._match = match
 
     def __getitem__(self, name: str) -> Any:
-        return self._read(name)
+        return self._match.trait(name)
 
     def __iter__(self) -> Iterator[str]:
-        return iter(self._names)
+        return iter(self._match.trait_names)
 
     def __len__(self) -> int:
-        return len(self._names)
+        return len(self._match.trait_names)
+
+
+class _Segments(_Traits):
+    """Segments, in the same way."""
+
+    __slots__ = ()
+
+    def __getitem__(self, name: str) -> Any:
+        return self._match.segment(name)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._match.segment_names)
+
+    def __len__(self) -> int:
+        return len(self._match.segment_names)
+
+
+class _Facts(dict[str, Any]):
+    """What content may name, each made when it is first asked for."""
+
+    __slots__ = ("_match",)
+
+    def __init__(self, match: Match) -> None:
+        self._match = match
+
+    def __missing__(self, name: str) -> Any:
+        make = _FACTS.get(name)
+        # A step may have any name that is none of these.
+        fact = self[name] = self._match.captured[name] if make is None else make(self._match)
+        return fact
+
+
+_FACTS: Mapping[str, Callable[[Match], Any]] = {
+    "event": lambda match: match.event,
+    "event_name": lambda match: match.event_name,
+    "event_time": lambda match: iso_time(match.event_time),
+    "now": lambda match: iso_time(match.at),
+    "customer": lambda match: match.attributes,
+    "context": lambda match: match.contexts,
+    "traits": _Traits,
+    "segments": _Segments,
+    "rule": lambda match: match.rule.name,
+}
 
 
 def _decide(match: Match, result: Result) -> None:
@@ -88,7 +136,7 @@ def _decide(match: Match, result: Result) -> None:
         if rule.variants:
             variant = match.arms.variant_of(match.customer_id, rule.name, rule.variants)
         try:  # also for who is held out: what they would have got must be what the others get
-            content = _render(match, variant or rule) if told is None else {}
+            content = _render(match, variant or rule, verdict.channel) if told is None else {}
         except ContentError:
             verdict = verdict._replace(outcome="suppressed", reason="content")
     decision = Decision(
@@ -138,19 +186,13 @@ def _proof(match: Match, purpose: str) -> ConsentProof:
     return ConsentProof(purpose, said.at, said.basis, said.expires)
 
 
-def _render(match: Match, message: Rule | Variant) -> Mapping[str, str]:
+def _render(match: Match, message: Rule | Variant, channel: Channel) -> Mapping[str, str]:
     if message.plain_content is not None:
         return message.plain_content
-    bindings = {
-        "event": match.event,
-        "event_name": match.event_name,
-        "event_time": iso_time(match.event_time),
-        "now": iso_time(match.at),
-        "customer": match.attributes,
-        "context": match.contexts,
-        "traits": _Names(match.trait_names, match.trait),
-        "segments": _Names(match.segment_names, match.segment),
-        "rule": match.rule.name,
-        **match.captured,
+    facts, region = _Facts(match), match.rules.policy.region
+    if channel.format == "text" and not channel.formats:
+        return {name: template.render(facts, "text", region) for name, template in message.content.items()}
+    return {
+        name: template.render(facts, channel.format_of(name), region)
+        for name, template in message.content.items()
     }
-    return {name: template.render(bindings) for name, template in message.content.items()}

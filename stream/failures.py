@@ -31,7 +31,7 @@ def watch_loop(loop: asyncio.AbstractEventLoop, on_failure: OnFailure) -> None:
     def handle(_: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
         error = context.get("exception")
         if error is None:
-            log.warning("event_loop_complains", what=str(context.get("message")))
+            log.warning("event_loop_complains", what=str(context.get("message")).partition("\n")[0])
         elif isinstance(error, KafkaError | ConnectionError):
             log.warning("left_behind", error=type(error).__name__)
         else:

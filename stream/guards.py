@@ -124,8 +124,10 @@ def judge(candidate: Candidate, policy: Policy, arms: Arms) -> Verdict:
     if reason is not None:
         return Verdict("suppressed", "cap", chosen)
     if policy.holdout or rule.holdout:
-        salts = ((POLICY, policy.holdout), (f"rule:{rule.name}", rule.holdout))
-        if any(arms.is_held_out(candidate.customer_id, salt, share) for salt, share in salts):
+        customer = candidate.customer_id
+        if (policy.holdout and arms.is_held_out(customer, POLICY, policy.holdout)) or (
+            rule.holdout and arms.is_held_out(customer, f"rule:{rule.name}", rule.holdout)
+        ):
             return Verdict("holdout", "holdout", chosen)
     return Verdict("sent", None, chosen)
 

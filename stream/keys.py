@@ -13,6 +13,7 @@ from typing import Any
 
 from stream.content import MAX_FIELDS
 from stream.durations import CALENDARS
+from stream.formats import FORMATS
 
 NAME = "[a-z][a-z0-9_-]{0,127}"
 VARIABLE = "(?!(?:true|false|null|in)$)[a-z][a-z0-9_]{0,127}"
@@ -193,6 +194,22 @@ CHANNEL: Mapping[str, Key] = {
         "Hours in which nothing is sent, in the customer's own time: it waits for their end.",
         _pattern(HOURS, "21:00-08:00"),
     ),
+    "format": Key(
+        "What its texts are: `text`, if it is not said; `html`, where values never become markup; "
+        "`json`, documents that stay documents. Or for single fields of content; all others are `text`.",
+        {
+            "anyOf": [
+                _choice(FORMATS),
+                {
+                    "type": "object",
+                    "additionalProperties": _choice(FORMATS),
+                    "minProperties": 1,
+                    "maxProperties": MAX_FIELDS,
+                },
+            ],
+            "examples": ["html", {"body": "html"}],
+        },
+    ),
 }
 
 SUBJECT: Mapping[str, Key] = {
@@ -217,6 +234,11 @@ POLICY: Mapping[str, Key] = {
     "timezone": Key(
         "The time zone of customers whose own (the attribute `timezone`) is not known.",
         _text("Europe/Berlin"),
+    ),
+    "locale": Key(
+        "The language and country of customers whose own (the attribute `locale`) are not known, for dates "
+        "and amounts. English, if it is not said.",
+        _text("de", "de-AT"),
     ),
     "cap": Key(
         "Not more often than this for one customer, over all channels that need consent.",

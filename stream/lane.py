@@ -41,6 +41,7 @@ from stream.restore import ChangelogReader
 from stream.stored import StoredPartitions
 from stream.structs import Batch, Record, Result
 from stream.takeover import Start, Takeover
+from stream.tracing import Tracing
 from stream.unit import Unit
 
 log = structlog.get_logger("stream.lane")
@@ -69,6 +70,7 @@ class Lane:
         clock: Clock,
         lease: Lease,
         interval: float,
+        tracing: Tracing | None = None,
     ) -> None:
         self.rules = rules
         self.is_open = False
@@ -83,6 +85,7 @@ class Lane:
         self._clock = clock
         self._lease = lease
         self._interval = interval
+        self._tracing = tracing
         self._units: dict[int, Unit] = {}
         self._starts: dict[int, Start] = {}
         self._resumed: dict[TopicPartition, tuple[int | None, int | None]] = {}  # as marked, as committed
@@ -102,6 +105,8 @@ class Lane:
         await self._lease.wait()
         if self._units.get(number) is not unit:
             return
+        if self._tracing is not None:
+            self._tracing.note(number, self._source_of[topic], records)
         more = self._step(unit, {self._source_of[topic]: records})
         while more:
             await asyncio.sleep(0)
@@ -114,6 +119,8 @@ class Lane:
         result = process(batch, rules, unit.stored.state, self._clock, limit=EVENTS_PER_STEP)
         self._ship(unit, result, rules.revision)
         unit.advance(result, self._topic_of)
+        if self._tracing is not None:
+            self._tracing.passed(unit.number, result.positions)
         if records or result.events or result.decisions:
             self._metrics.observe_batch(result, time.perf_counter() - started)
         return result.more
@@ -130,8 +137,11 @@ class Lane:
         now = self._clock.wall()
         self._metrics.observe_sent(result.triggers, now)
         origin = Origin(self._app_id, unit.number, revision, self._topic_of)
+        triggers = [trigger_record(trigger, origin, now) for trigger in result.triggers]
+        if self._tracing is not None:
+            triggers = self._tracing.traced(unit.number, result.triggers, triggers, now)
         wires = [
-            *(trigger_record(trigger, origin, now) for trigger in result.triggers),
+            *triggers,
             *(decision_record(decision, origin) for decision in result.decisions),
             *(dead_letter_record(letter, origin) for letter in result.dead_letters),
         ]
@@ -172,6 +182,7 @@ class Lane:
             unit.torn = False
 
     async def _checkpoint(self, unit: Unit) -> None:
+        started = time.monotonic()
         # The snapshot: from here to the first await nothing else is processed.
         positions, waiting = dict(unit.positions), unit.unacknowledged
         changed = unit.take_changed()
@@ -189,6 +200,9 @@ class Lane:
             if unit.durable.get(source) != position:
                 self._ledger.finish(TopicPartition(self._topic_of[source], unit.number), position)
                 unit.durable[source] = position
+        if changed:
+            seconds = round(time.monotonic() - started, 3)
+            log.debug("checkpointed", partition=unit.number, customers=len(changed), seconds=seconds)
 
     async def _log(self, number: int, changed: Iterable[tuple[bytes, bytes]]) -> int:
         """Write to the changelog; returns the offset after it, once it is acknowledged."""
@@ -361,6 +375,8 @@ class Lane:
         durable.
         """
         units, self._units = list(self._units.values()), {}
+        if self._tracing is not None:
+            self._tracing.forget()
         self.is_open = False
         for unit in units:
             unit.stored.state.forget_pending()

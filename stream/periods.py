@@ -9,7 +9,6 @@ from collections.abc import Mapping
 from datetime import UTC, date, datetime, timedelta, tzinfo
 from typing import Any
 
-from stream.cel.times import iana_zone
 from stream.durations import Calendar
 from stream.program import Policy
 
@@ -20,9 +19,7 @@ END = 253_402_041_600_000  # 9999-12-29, in ms: a later day may end in a year th
 
 def zone_of(attributes: Mapping[str, Any], policy: Policy) -> tzinfo | None:
     """The customer's own time zone (attribute `timezone`), else the policy's; None if neither is known."""
-    own = attributes.get("timezone")
-    found = iana_zone(own) if isinstance(own, str) else None
-    return found or (iana_zone(policy.timezone) if policy.timezone is not None else None)
+    return policy.region.zone_of(attributes)
 
 
 def local_time(at: int, where: tzinfo) -> datetime:

@@ -15,6 +15,8 @@ from dataclasses import dataclass, field
 from stream.content import Template
 from stream.durations import Period, format_duration, format_rate
 from stream.expression import Call, Ident, Literal, Node, Select, unparse
+from stream.formats import Format
+from stream.locales import Region
 
 TraitFunction = typing.Literal[
     "count", "sum", "mean", "min", "max", "first", "last", "distinct", "top", "gap"
@@ -97,6 +99,7 @@ class Channel:
     """Where messages go. `consent`: the purpose that it needs, None if none.
 
     `address`: the path, beginning with `customer` or `event`, of where to send it; None: it needs none.
+    `format`: how values are written into its texts; `formats` of single fields, by name, in its place.
     """
 
     name: str
@@ -105,6 +108,15 @@ class Channel:
     address: FieldPath | None = None
     cap: Limit | None = None
     quiet: Quiet | None = None
+    format: Format = "text"
+    formats: tuple[tuple[str, Format], ...] = ()
+
+    def format_of(self, field_name: str) -> Format:
+        """How values are written into this field of content."""
+        for name, form in self.formats:
+            if name == field_name:
+                return form
+        return self.format
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,14 +135,22 @@ class Subject:
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """What holds for all rules. `cap` is over all channels that need consent."""
+    """What holds for all rules. `cap` is over all channels that need consent.
+
+    `timezone` and `locale`, together `region`: of customers whose own are not known.
+    """
 
     timezone: str | None = None
+    locale: str | None = None
     cap: Limit | None = None
     suppress: Node | None = None
     holdout: Share = 0
     stale_after: int | None = None
     sensitive: tuple[Subject, ...] = ()
+    region: Region = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "region", Region(self.timezone, self.locale))
 
 
 @dataclass(frozen=True, slots=True)
@@ -331,12 +351,15 @@ def _channel_line(channel: Channel) -> str:
     line += f", cap {_rate(channel.cap)}" if channel.cap else ""
     if quiet := channel.quiet:
         line += f", quiet {_daytime(quiet.start)}-{_daytime(quiet.end)}"
-    return line
+    fields = "".join(f", {name} {form}" for name, form in channel.formats)
+    return line if channel.format == "text" and not fields else f"{line}, format {channel.format}{fields}"
 
 
 def _policy_lines(policy: Policy) -> Iterator[str]:
     if policy.timezone:
         yield f"policy timezone {policy.timezone}"
+    if policy.locale:
+        yield f"policy locale {policy.locale}"
     if policy.cap:
         yield f"policy cap {_rate(policy.cap)}"
     if policy.suppress is not None:

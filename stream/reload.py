@@ -192,8 +192,16 @@ class Reload:
         self._metrics.set_rules(rules.revision, len(rules.rules))
         self._metrics.retire(rule.name for rule in rules.rules)
         seconds = round(time.monotonic() - started, 3)
+        counts = _counts(old, rules)
         log.info(
-            "rules_reloaded", old=old.revision, new=rules.revision, seconds=seconds, **_counts(old, rules)
+            "rules_reloaded",
+            old=old.revision,
+            new=rules.revision,
+            seconds=seconds,
+            added=counts["added"],
+            removed=counts["removed"],
+            changed=counts["changed"],
+            unchanged=counts["unchanged"],
         )
 
     def _refuse(self, error: StreamError, digest: bytes, *, asked: bool) -> None:
@@ -208,8 +216,7 @@ class Reload:
         else:
             errors = [one_line(error.message)]
         self._metrics.count_reload_failure()
-        revision, hint = self._lane.rules.revision, error.hint
-        log.error("rules_refused", in_force=revision, errors=errors, **({"hint": hint} if hint else {}))
+        log.error("rules_refused", in_force=self._lane.rules.revision, errors=errors, hint=error.hint)
 
 
 def _topics(rules: RuleSet) -> dict[str, str]:

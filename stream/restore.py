@@ -36,6 +36,7 @@ from stream.topicids import topic_ids
 log = structlog.get_logger("stream.restore")
 
 RETRY_S = 1.0
+RECORDS_PER_STEP = 500  # how long the interpreter is held at most: a few milliseconds
 REJOIN_S = 2.0
 FOLLOW_S = 0.5  # pause of a standby between two looks at the changelogs
 SETTLE_S = 0.01
@@ -129,7 +130,9 @@ class ChangelogReader:
         async for tp, records, position in ranges.read(consumer, spans):
             stored = self._table.stored[tp.partition]
             try:
-                stored.load(records)
+                for start in range(0, len(records), RECORDS_PER_STEP):
+                    stored.load(records[start : start + RECORDS_PER_STEP])
+                    await asyncio.sleep(0)  # heartbeats and health go on during a long restore
             except StateError as error:
                 if tp in failed:
                     raise StateError(f"{tp.topic}/{tp.partition} {error.message}", hint=error.hint) from error
@@ -145,7 +148,6 @@ class ChangelogReader:
             self.records += len(records)
             progress(tp.partition, max(ends[tp] - position, 0))
             bar.tell(sum(ends[each] - self._table.stored[each.partition].position for each in wanted))
-            await asyncio.sleep(0)  # heartbeats and health go on during a long restore
             yield len(records)
         for tp in wanted:
             for _ in self._table.stored[tp.partition].settling():

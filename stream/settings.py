@@ -151,6 +151,13 @@ class Settings(BaseSettings):
     http_port: int = Field(
         9464, ge=0, le=65535, description="port that metrics and health are served on; 0: any free one"
     )
+    trace_share: float = Field(
+        0.0,
+        ge=0,
+        le=1,
+        allow_inf_nan=False,
+        description="share of triggers that get a span, of those whose record is traced; 0: no tracing",
+    )
     log_level: Annotated[
         Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"], BeforeValidator(_upper)
     ] = Field("INFO", description="least severe level that is logged")

@@ -107,17 +107,25 @@ class _MetadataRequest(RequestStruct):  # type: ignore[misc]
 class _Metadata(Request[_MetadataRequest]):  # type: ignore[misc]
     API_KEY = 3
 
-    def __init__(self, topics: Sequence[str]) -> None:
+    def __init__(self, topics: Sequence[str], authorized: bool = False) -> None:
         self._topics = topics
+        self._authorized = authorized
 
     def build(self, request_struct_class: type[_MetadataRequest]) -> _MetadataRequest:
         topics: list[Any] = [(NO_ID, name, {}) for name in self._topics]
-        return request_struct_class(topics, False, False, False, {})
+        return request_struct_class(topics, False, self._authorized, self._authorized, {})
+
+
+async def metadata(client: Any, topics: Sequence[str], *, authorized: bool = False) -> Any:
+    """The answer as above; `client`: aiokafka's AIOKafkaClient, connected. With `authorized` it says what
+    this client may do, as a number that has bit n for the operation that the protocol gives the code n.
+    """
+    return await client.send(client.get_random_node(), _Metadata(topics, authorized))
 
 
 async def topic_ids(client: Any, topics: Sequence[str]) -> dict[str, str]:
-    """The ids of the topics that exist, as 32 hex digits; `client`: aiokafka's AIOKafkaClient, connected."""
-    answer = await client.send(client.get_random_node(), _Metadata(topics))
+    """The ids of the topics that exist, as 32 hex digits; `client` as for `metadata`."""
+    answer = await metadata(client, topics)
     return {
         topic: topic_id.hex()
         for error, topic, topic_id, *_ in answer.topics

@@ -17,14 +17,13 @@ from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.errors import KafkaConnectionError, KafkaError, for_code
 
 from stream.errors import BrokerError, TopologyError
+from stream.producer import MAX_REQUEST_BYTES
 from stream.program import RuleSet
 from stream.records import DEAD_LETTERS, DECISIONS
 from stream.settings import Settings
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
-
-DEAD_LETTER_BYTES = 16 * 1024 * 1024  # a record that is too large for us must still fit into the dead letters
 
 CHANGELOG_CONFIG = {"cleanup.policy": "compact", "min.cleanable.dirty.ratio": "0.1"}
 
@@ -45,9 +44,21 @@ def outputs(rules: RuleSet, app_id: str) -> dict[str, dict[str, str]]:
     """The topics that a worker writes, with the settings that matter when they are made."""
     topics: dict[str, dict[str, str]] = {channel.topic: {} for channel in rules.channels}
     topics[DECISIONS] = {}
-    topics[DEAD_LETTERS] = {"max.message.bytes": str(DEAD_LETTER_BYTES)}
+    topics[DEAD_LETTERS] = {"max.message.bytes": str(MAX_REQUEST_BYTES)}  # whatever can be sent, however bad
     topics[changelog_topic(app_id)] = CHANGELOG_CONFIG
     return topics
+
+
+def made_with(config: Mapping[str, str], replication: int) -> dict[str, str]:
+    """The settings that a topic is made with: of three copies two must have a record before it counts as
+    written, so that one broker may be away and one may be lost.
+    """
+    return {**config, "min.insync.replicas": "2"} if replication >= 3 else dict(config)
+
+
+def replication_of(settings: Settings, brokers: int) -> int:
+    """The replication factor of topics that are made here."""
+    return settings.replication or min(3, brokers)
 
 
 @asynccontextmanager
@@ -87,7 +98,12 @@ async def create_topics(
 ) -> None:
     """Create `topics` (name → settings); one that another worker has just made is fine."""
     new = [
-        NewTopic(name, num_partitions=partitions, replication_factor=replication, topic_configs=dict(config))
+        NewTopic(
+            name,
+            num_partitions=partitions,
+            replication_factor=replication,
+            topic_configs=made_with(config, replication),
+        )
         for name, config in topics.items()
     ]
     if not new:
@@ -139,6 +155,6 @@ async def settle(settings: Settings, rules: RuleSet) -> Topology:
             client,
             {name: config for name, config in ours.items() if name not in counts},
             partitions=partitions,
-            replication=settings.replication or min(3, brokers),
+            replication=replication_of(settings, brokers),
         )
     return Topology(partitions=partitions, changelog=changelog_topic(settings.app_id))

@@ -118,8 +118,13 @@ class Watchdog:
             verdict = self._watch.look(seen, time.monotonic())
             self._tell(self._watch.stalled, self._watch.patience)
             if verdict is not None:
+                threads, tasks = self._stacks()
                 log.error(
-                    "stuck", reason=verdict, hint="the stacks follow; the worker ends", **self._stacks()
+                    "stuck",
+                    reason=verdict,
+                    hint="the stacks follow; the worker ends",
+                    threads=threads,
+                    tasks=tasks,
                 )
                 sys.stderr.flush()
                 os._exit(EXIT_STUCK)
@@ -127,7 +132,7 @@ class Watchdog:
     def _tick(self) -> None:
         self._ticks += 1
 
-    def _stacks(self) -> dict[str, object]:
+    def _stacks(self) -> tuple[dict[str, list[str]], list[list[str]]]:
         """Where all threads and tasks are: files, lines and functions, no values."""
         names = {thread.ident: thread.name for thread in threading.enumerate()}
         threads = {
@@ -138,7 +143,7 @@ class Watchdog:
             _lines((frame, frame.f_lineno) for frame in task.get_stack())
             for task in asyncio.all_tasks(self._loop)
         ]
-        return {"threads": threads, "tasks": tasks}
+        return threads, tasks
 
 
 def _lines(frames: object) -> list[str]:

@@ -1,8 +1,8 @@
 """Prometheus for the tests: its two programs, found or fetched once, and a server that scrapes workers.
 
-What is on the PATH is used (2.42 or later: what rules and dashboards are written for). Otherwise Debian's
-package is downloaded by apt, which checks its signature, and unpacked below the cache folder: nothing is
-installed and nobody has to be root. Without either a test fails and says what to do.
+Debian's package is downloaded by apt, which checks its signature, and unpacked below the cache folder:
+nothing is installed and nobody has to be root. Where that cannot be, what is on the PATH is used (2.42 or
+later: what rules and dashboards are written for). Without either a test fails and says what to do.
 """
 
 from __future__ import annotations
@@ -49,18 +49,19 @@ class NoPrometheusError(AssertionError):
 @cache
 def tools() -> Tools:
     """promtool and prometheus. Raises NoPrometheusError."""
-    found = [shutil.which(name) for name in Tools._fields]
-    if all(found):
-        ours = Tools(*(Path(each) for each in found if each))
-        if _version(ours.promtool) >= LEAST:
-            return ours
     folder = cache_dir().parent / "prometheus"
     ours = Tools(*(folder / "package/usr/bin" / name for name in Tools._fields))
-    with locked(folder, None):
-        if not all(each.exists() for each in ours):
-            _fetch(folder)
+    try:
+        with locked(folder, None):
+            if not all(each.exists() for each in ours):
+                _fetch(folder)
+    except NoPrometheusError:
+        found = [shutil.which(name) for name in Tools._fields]
+        if not all(found):
+            raise
+        ours = Tools(*(Path(each) for each in found if each))
     if (version := _version(ours.promtool)) < LEAST:
-        raise NoPrometheusError(f"Debian's is {'.'.join(map(str, version))}")
+        raise NoPrometheusError(f"there is only version {'.'.join(map(str, version))}")
     return ours
 
 

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from stream import keys
 from stream.codes import Code
 from stream.compiler.context import Context
 from stream.compiler.reading import Reader, check_name
 from stream.conditions import customer_scope
+from stream.content import MAX_FIELDS
+from stream.formats import FORMATS
 from stream.program import Channel, FieldPath, Policy, Subject
 from stream.rulefiles import Entry, Mapped
 
@@ -26,7 +30,20 @@ def read_channel(context: Context, entry: Entry) -> Channel:
         address=_address(context, read),
         cap=read.rate("cap"),
         quiet=read.hours("quiet"),
+        **_formats(context, read),
     )
+
+
+def _formats(context: Context, read: Reader) -> dict[str, Any]:
+    """Of all fields, or of those that are named."""
+    entry = read.entries.get("format")
+    if entry is None or not isinstance(entry.value, Mapped):
+        return {"format": read.name("format", FORMATS, "format") or "text"}
+    fields = context.reader("format", entry, entry.value.entries)
+    if not 1 <= len(fields.entries) <= MAX_FIELDS:
+        context.error(Code.WRONG_TYPE, entry, f"`format` must have 1 to {MAX_FIELDS} fields of content")
+    found = {name: fields.name(name, FORMATS, "format") for name in sorted(fields.entries)}
+    return {"formats": tuple((name, form) for name, form in found.items() if form is not None)}
 
 
 def _address(context: Context, read: Reader) -> FieldPath | None:
@@ -44,6 +61,7 @@ def read_policy(context: Context) -> Policy:
     read = context.section("policy", context.files.policy, keys.POLICY)
     return Policy(
         timezone=read.time_zone("timezone"),
+        locale=read.locale("locale"),
         cap=read.rate("cap"),
         suppress=read.condition(
             "suppress", customer_scope(context.traits, context.segments, context.contexts)

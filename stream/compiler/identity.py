@@ -32,7 +32,7 @@ def rule_set(
         "sources": [asdict(each) for each in sources],
         "traits": [each.stable_id for each in traits],
         "segments": {each.name: unparse(each.condition) for each in segments},
-        "channels": [asdict(each) for each in channels],
+        "channels": [_channel_form(each) for each in channels],
         "policy": _policy_form(policy),
         "rules": [_rule_form(each) for each in rules],
     }
@@ -111,6 +111,16 @@ def _rule_form(rule: Rule) -> list[Any]:
     ]
 
 
+def _channel_form(channel: Channel) -> dict[str, Any]:
+    """Without a format where none is said: the revision of rule sets that know none stays what it was."""
+    form = asdict(channel)
+    return {
+        name: value
+        for name, value in form.items()
+        if name not in ("format", "formats") or value not in ("text", ())
+    }
+
+
 def _privacy_form(rule: Rule) -> list[Any]:
     subjects = [each.name for each in rule.sensitive]
     return [[subjects, rule.discloses]] if subjects or rule.discloses else []
@@ -118,6 +128,9 @@ def _privacy_form(rule: Rule) -> list[Any]:
 
 def _policy_form(policy: Policy) -> dict[str, Any]:
     form = {**asdict(replace(policy, suppress=None)), "suppress": _condition(policy.suppress)}
+    del form["region"]
+    if policy.locale is None:
+        del form["locale"]
     if not policy.sensitive:
         del form["sensitive"]
     return form

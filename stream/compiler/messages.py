@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 
 from stream import content, keys
@@ -19,6 +19,7 @@ from stream.conditions import (
 )
 from stream.content import MAX_FIELDS, Reference, Template
 from stream.errors import ContentError, ExpressionError
+from stream.formats import Format
 from stream.hints import did_you_mean
 from stream.program import WHOLE, Channel, Variant
 from stream.rulefiles import Entry, Mapped, Scalar, Sequence, Written
@@ -40,14 +41,17 @@ def read_send(context: Context, rule: Reader, channels: Mapping[str, Channel], s
     read.need("channel", "the channel to send to")
     read.either("content", "variants")
     named = read.names("channel", channels, "channel", keys.MAX_CHANNELS)
+    sent = tuple(channels[name] for name in named)
     return Send(
-        channels=tuple(channels[name] for name in named) or nowhere,
-        content=_content(context, read, scope),
-        variants=_variants(context, read, scope),
+        channels=sent or nowhere,
+        content=_content(context, read, scope, sent),
+        variants=_variants(context, read, scope, sent),
     )
 
 
-def _variants(context: Context, send: Reader, scope: Scope) -> tuple[Variant, ...]:
+def _variants(
+    context: Context, send: Reader, scope: Scope, channels: Collection[Channel]
+) -> tuple[Variant, ...]:
     variants: dict[str, tuple[Variant, Written]] = {}
     shares: list[int] = []  # those that can be read
     items = send.items("variants", keys.MAX_VARIANTS)
@@ -63,7 +67,7 @@ def _variants(context: Context, send: Reader, scope: Scope) -> tuple[Variant, ..
         if share == 0:
             at = read.entries["share"].value.location
             context.findings.add(Code.NO_SHARE, at, "`share` must be more than nothing")
-        variant = Variant(name, share or 0, _content(context, read, scope))
+        variant = Variant(name, share or 0, _content(context, read, scope, channels))
         if name in variants:
             at, message = variants[name][1].location, f"two variants are called `{name}`"
             context.findings.add(Code.DEFINED_TWICE, item.location, message, f"also at {at}")
@@ -77,7 +81,9 @@ def _variants(context: Context, send: Reader, scope: Scope) -> tuple[Variant, ..
     return found
 
 
-def _content(context: Context, read: Reader, scope: Scope) -> dict[str, Template]:
+def _content(
+    context: Context, read: Reader, scope: Scope, channels: Collection[Channel]
+) -> dict[str, Template]:
     entry = read.entries.get("content")
     if entry is None:
         return {}
@@ -89,12 +95,12 @@ def _content(context: Context, read: Reader, scope: Scope) -> dict[str, Template
         context.error(Code.TOO_MUCH_CONTENT, entry, f"more than {MAX_FIELDS} fields of content")
     templates = {}
     for each in entry.value.entries.values():
-        if template := _template(context, each, scope):
+        if template := _template(context, each, scope, {channel.format_of(each.key) for channel in channels}):
             templates[each.key] = template
     return templates
 
 
-def _template(context: Context, entry: Entry, scope: Scope) -> Template | None:
+def _template(context: Context, entry: Entry, scope: Scope, forms: Collection[Format]) -> Template | None:
     scalar = entry.value
     if not isinstance(scalar, Scalar) or not isinstance(scalar.value, str):
         hint = "put it in quotes" if isinstance(scalar, Scalar) else None
@@ -112,6 +118,8 @@ def _template(context: Context, entry: Entry, scope: Scope) -> Template | None:
             code = Code.TEMPLATE_TRAIT if error.code is None else error.code
             code = Code.TEMPLATE_NOT_SUPPORTED if code is Code.CONDITION_NOT_SUPPORTED else code
             context.findings.add(code, scalar.at(error.offset), error.message, error.hint)
+    for found in (each for form in sorted(forms) for each in content.format_findings(template, form)):
+        context.findings.add(found.code, scalar.at(found.offset), found.message, found.hint)
     return template
 
 

@@ -19,6 +19,7 @@ from stream.durations import CALENDARS, parse_duration, parse_rate, parse_time
 from stream.errors import Diagnostic, ExpressionError, Location
 from stream.expression import Node, parse, simplify
 from stream.hints import did_you_mean
+from stream.locales import exact_locale
 from stream.program import FieldPath, Limit, Quiet, Share
 from stream.rulefiles import Entry, Mapped, Scalar, Sequence, Written
 
@@ -211,6 +212,17 @@ class Reader:
             self.findings.add(
                 Code.UNKNOWN_TIME_ZONE, scalar.location, f"unknown time zone `{name[:40]}`", hint
             )
+        return name
+
+    def locale(self, key: str) -> str | None:
+        scalar = self._text(self.entries.get(key))
+        if scalar is None:
+            return None
+        name = str(scalar.value)
+        if exact_locale(name) is None:
+            hint = "write a language, and a country if you like: de, en-GB"
+            message = f"unknown locale `{name[:40]}`"
+            self.findings.add(Code.UNKNOWN_LOCALE, scalar.location, message, hint)
         return name
 
     def time(self, key: str) -> int | None:

@@ -28,6 +28,7 @@ def warn(context: Context, rules: RuleSet, tests: Sequence[RuleTest]) -> None:
         _answers(context, rule, entry)
         _events(context, rule, entry, rules)
         _shown_fields(context, rule, entry, samples)
+        _dates(context, rule, entry, rules.policy)
     _alike(context, rules.rules)
     _groups(context, rules.rules)
     _channels(context, rules)
@@ -68,9 +69,20 @@ def _shown_fields(context: Context, rule: Rule, entry: Entry, samples: Mapping[s
                 context.error(Code.UNKNOWN_FIELD, entry, message, did_you_mean(rest[0], known))
 
 
+def _dates(context: Context, rule: Rule, entry: Entry, policy: Policy) -> None:
+    if policy.timezone is None and any(template.shows_dates for template in _templates(rule)):
+        message = f"rule `{rule.name}` shows a date: it sends nothing to customers without a time zone"
+        hint = "write e.g. `policy: {timezone: Europe/Berlin}`"
+        context.error(Code.NO_TIME_ZONE, entry, message, hint)
+
+
 def _templates(rule: Rule) -> Iterator[Template]:
-    for content in (rule.content, *(each.content for each in rule.variants)):
+    for content in _contents(rule):
         yield from content.values()
+
+
+def _contents(rule: Rule) -> tuple[Mapping[str, Template], ...]:
+    return rule.content, *(each.content for each in rule.variants)
 
 
 def _alike(context: Context, rules: Iterable[Rule]) -> None:
@@ -146,6 +158,12 @@ def _channels(context: Context, rules: RuleSet) -> None:
             message = f"nobody can ever consent to `{channel.consent}`: no source has `kind: profile`"
             hint = "define one; without it the channel never sends anything"
             context.error(Code.NO_CONSENT_EVER, entry, message, hint)
+        sent = [rule for rule in rules.rules if channel in rule.channels] if channel.formats else []
+        known = {name for rule in sent for each in _contents(rule) for name in each}
+        for name, _ in channel.formats:
+            if name not in known:
+                message = f"channel `{channel.name}` has a format for `{name}`, which no rule sends"
+                context.error(Code.NEVER_USED, entry, message, did_you_mean(name, known))
 
 
 def _zones(context: Context, rules: RuleSet) -> None:

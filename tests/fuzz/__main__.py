@@ -12,7 +12,16 @@ import tempfile
 import atheris
 
 with atheris.instrument_imports(
-    include=["stream.cel", "stream.expression", "stream.content", "stream.rulefiles", "stream.compiler"]
+    include=[
+        "stream.cel",
+        "stream.expression",
+        "stream.content",
+        "stream.rendering",
+        "stream.filters",
+        "stream.formats",
+        "stream.rulefiles",
+        "stream.compiler",
+    ]
 ):
     from tests.fuzz.targets import CORPUS, TARGETS
 

@@ -6,6 +6,7 @@ one, a hang or a blow-up. Beyond that each target states what must hold of what 
 
 from __future__ import annotations
 
+import json
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
@@ -13,18 +14,32 @@ from pathlib import Path
 from stream.cel.evaluation import BudgetError
 from stream.cel.grammar import MAX_LENGTH
 from stream.compiler import check_rules
-from stream.content import MAX_TEMPLATE_BYTES, Template, findings
+from stream.content import MAX_TEMPLATE_BYTES, Template, findings, format_findings
 from stream.errors import ContentError, ExpressionError, RuleFileError
 from stream.expression import Node, evaluate, parse, simplify, unparse
+from stream.formats import FORMATS
+from stream.locales import Region
 
+MARKUP = "<img src=x onerror=y>"
 CORPUS = Path(__file__).parent / "corpus"
 BINDINGS = {
-    "event": {"price": 80, "name": "Ada", "tags": ["a", "b"], "nested": {"deep": None}, "share": 0.5},
+    "event": {
+        "price": 80,
+        "name": "Ada",
+        "tags": ["a", "b"],
+        "nested": {"deep": None},
+        "share": 0.5,
+        "html": MARKUP,
+    },
     "event_name": "purchase",
     "traits": {"views": {"shoes": 3}, "spend": 12.5},
     "rule": "cart",
+    "event_time": "2026-03-02T23:30:00.000Z",
+    "now": "2026-03-02T23:30:00.000Z",
+    "customer": {"locale": "fr-CA", "timezone": "Asia/Tokyo", "html": MARKUP},
 }
-MAX_OUTPUT = 256 * 1024  # characters: more than the 64 KiB of a rendering, whatever its last piece
+REGION = Region("Europe/Berlin", "de")
+MAX_OUTPUT = 64 * 1024  # bytes
 
 
 def rules(data: bytes) -> None:
@@ -80,7 +95,10 @@ def _outcome(tree: Node) -> str:
 
 
 def templates(data: bytes) -> None:
-    """A template that renders or fails with our error, or at least one finding with a place in the text."""
+    """A template that renders or fails with our error, or at least one finding with a place in the text.
+
+    What an event says is no markup in `html`, and what is sent as `json` is a document.
+    """
     source = data.decode("utf-8", "replace")
     found = findings(source)
     try:
@@ -91,10 +109,18 @@ def templates(data: bytes) -> None:
         return
     assert not found
     assert len(source.encode()) <= MAX_TEMPLATE_BYTES
-    try:
-        assert len(template.render(BINDINGS)) <= MAX_OUTPUT
-    except ContentError:
-        return
+    for form in FORMATS:
+        for each in format_findings(template, form):
+            assert 0 <= each.offset <= len(source)
+        try:
+            text = template.render(BINDINGS, form, REGION)
+        except ContentError:
+            continue
+        assert len(text) <= MAX_OUTPUT
+        if form == "json" and not template.is_plain:
+            json.loads(text)
+        if form == "html":
+            assert MARKUP not in text or MARKUP in source
 
 
 TARGETS: dict[str, Callable[[bytes], None]] = {each.__name__: each for each in (rules, conditions, templates)}

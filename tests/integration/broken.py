@@ -12,11 +12,12 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from stream import cli
+from stream import app, cli, lane
 from stream.lane import Lane
 from stream.restore import ChangelogReader
 from stream.transport import ConsumerThread
 
+PERSON = "zoe-4711 Zo\u00eb Miller zoe.miller@private.example"  # see test_private_data.py
 FAULT_S = 1.0  # after the work began
 
 
@@ -101,6 +102,23 @@ def _hurry_polls() -> None:
     ConsumerThread.on_start = start_and_break  # type: ignore[method-assign]
 
 
+def _over_a_record(*args: object, **kwargs: object) -> None:
+    """What a bug of ours, or of a library's, would raise: its message is the data."""
+    raise KeyError(PERSON) from ValueError(PERSON.encode())
+
+
+async def _over_a_record_soon(*args: object, **kwargs: object) -> None:
+    _over_a_record()
+
+
+def _fail_over_a_record() -> None:
+    lane.process = _over_a_record  # type: ignore[assignment]
+
+
+def _fail_at_the_start() -> None:
+    app.settle = _over_a_record_soon  # type: ignore[assignment]
+
+
 KINDS: dict[str, Callable[[], None]] = {
     "lane-hangs": _hang_lane,
     "restore-hangs": _hang_restore,
@@ -111,6 +129,9 @@ KINDS: dict[str, Callable[[], None]] = {
     "polls-hurry": _hurry_polls,
     "task-fails": _after_open(_start_a_task),
     "callback-fails": _after_open(_raise),
+    "record-fails": _fail_over_a_record,
+    "thread-fails-on-a-record": _after_open(lambda _: threading.Thread(target=_over_a_record).start()),
+    "start-fails": _fail_at_the_start,
     "thread-fails": _after_open(lambda _: threading.Thread(target=_raise).start()),
 }
 

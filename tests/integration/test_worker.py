@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -15,6 +16,7 @@ from tests.integration.shop import MINUTE, START, Shop
 from tests.kafka import committed, consume_all, create_topics, eventually, produce
 
 MEGABYTE = 1024 * 1024
+GRACE_S = 30  # what Kubernetes gives a pod, if nobody says otherwise
 
 
 def stream(*arguments: str, **settings: str) -> subprocess.CompletedProcess[str]:
@@ -213,3 +215,27 @@ def test_help_is_there(command: list[str]) -> None:
 
 def test_wrong_usage_is_2() -> None:
     assert stream("worker", "--brokr", "x").returncode == 2
+
+
+def test_kill_term_drains_commits_and_ends_within_the_grace_period(shop: Shop) -> None:
+    """What was applied is durable and committed, and whoever goes on reads none of it again."""
+    each = 1000
+    for turn in range(2):
+        start = START + turn * each * MINUTE
+        produce(
+            shop.bootstrap,
+            shop.clicks,
+            [shop.click(c, "view", start + n * MINUTE) for n in range(each) for c in range(4)],
+        )
+    with shop.worker() as worker:
+        eventually(lambda: worker.figures().get("stream_events_total", 0) > 0, 60, "it is in the midst of it")
+        worker.signal(signal.SIGTERM)
+        assert worker.wait(GRACE_S) == 0, worker.log
+        assert '"stopped"' in worker.log
+        done = sum(committed(shop.bootstrap, shop.prefix, [shop.clicks]).values())
+        assert done > 0
+        told = [view for views in shop.views().values() for view in views]
+        assert len(told) == done, "a trigger for each event that is committed, and for no other"
+        worker.start().until_caught_up(shop.sources)
+        assert worker.figures()["stream_repeats_total"] == 0
+    shop.assert_seen_once(4, 2 * each)

@@ -427,7 +427,10 @@ class _Run:
             try:
                 templates = variant.content if variant else rule.content
                 bindings = {**facts, "rule": rule.name}
-                content = {name: template.render(bindings) for name, template in templates.items()}
+                content = {
+                    name: template.render(bindings, channel.format_of(name))
+                    for name, template in templates.items()
+                }
             except ContentError:
                 decision = decision._replace(outcome="suppressed", reason="content")
             else:

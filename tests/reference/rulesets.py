@@ -247,7 +247,7 @@ TEMPLATES = tuple(
         (
             "hello",
             "{{ event.category }}!",
-            "{{ customer.name | default: 'you' }}",
+            "{{ customer.name | default: '<you>' }}",
             "{{ customer.name }}",
             "{{ event.props.k }}/{{ event_name }}",
             "{{ context.weather.place.city | default: 'here' }}",
@@ -351,6 +351,7 @@ class Workshop:
             address=dice.pick((None, None, None, ("customer", "email"), ("event", "props", "k"))),
             cap=self.limit(dice),
             quiet=dice.pick(QUIET) if dice.chance(2) else None,
+            format=dice.pick(("text", "text", "html")),
         )
 
     def policy(self, dice: Dice) -> Policy:

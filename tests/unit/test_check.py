@@ -82,6 +82,7 @@ EXAMPLES: dict[Code, str | bytes | None] = {
     Code.NO_HOURS: "channels: {web: {topic: t, consent: none, quiet: evenings}}",
     Code.UNKNOWN_TIME_ZONE: "policy: {timezone: Europe/Berlim}",
     Code.WRONG_LIST: BASE + "rules: {a: {on: b, send: {channel: [web, web]}}}",
+    Code.UNKNOWN_LOCALE: "policy: {locale: de-XX}",
     Code.NO_TIME: BASE + A_TEST.format("events: [], expect: [], start: tomorrow"),
     Code.TOPIC_OF_TWO_SOURCES: "sources: {a: &a {topic: t, event: e, customer: c}, b: *a}",
     Code.CHANNEL_FEEDS_SOURCE: BASE.replace("triggers.web", "clicks"),
@@ -106,6 +107,8 @@ EXAMPLES: dict[Code, str | bytes | None] = {
     Code.TEMPLATE_NOT_SUPPORTED: BASE + A_CONTENT.format("t: '{{ today }}'"),
     Code.TEMPLATE_TRAIT: BASE + A_CONTENT.format("t: '{{ traits }}'"),
     Code.TOO_MUCH_CONTENT: BASE + A_CONTENT.format(", ".join(f"f{n}: x" for n in range(65))),
+    Code.WRONG_FORMAT: BASE.replace("consent: none", "consent: none, format: json")
+    + A_CONTENT.format("t: Hello"),
     Code.NO_LIMIT: WARNED,
     Code.SAME_RULE: BASE + "rules:\n  a: &a {on: b, send: {channel: web}, limit: 1 per 1d}\n  b: *a\n",
     Code.EVENT_OF_NO_SOURCE: BASE.replace("event: event", "event: {is: purchase}") + A_RULE % "priority: 1",
@@ -248,6 +251,20 @@ def test_quiet_hours_without_a_time_zone_are_warned_about(rules: Path) -> None:
     base = BASE.replace("consent: none", "consent: none, quiet: '21:00-08:00'")
     assert warned_of(rules, base) == ["W509"]
     assert warned_of(rules, base + "policy: {timezone: UTC}\n") == []
+
+
+def test_a_date_without_a_time_zone_is_warned_about(rules: Path) -> None:
+    rule = A_RULE.replace("channel: web", "channel: web, content: {t: '{{ now | date }}'}") % "priority: 1"
+    assert warned_of(rules, BASE + rule) == ["W509"]
+    assert warned_of(rules, BASE + rule + "policy: {timezone: UTC}\n") == []
+
+
+def test_a_format_for_a_field_that_no_rule_sends_is_warned_about(rules: Path) -> None:
+    """It was meant for another, which is sent as text: unescaped."""
+    base = BASE.replace("consent: none", "consent: none, format: {boddy: html}")
+    rule = A_RULE.replace("channel: web", "channel: web, content: {body: '{{ event.x }}'}") % "priority: 1"
+    assert warned_of(rules, base + rule) == ["W510"]
+    assert warned_of(rules, base.replace("boddy", "body") + rule) == []
 
 
 @pytest.mark.parametrize("period", ["calendar day", "calendar week", "calendar month"])

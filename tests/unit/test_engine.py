@@ -13,11 +13,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from stream import content
 from stream.clock import Clock
 from stream.compiler import load_rules
 from stream.content import Reference
 from stream.engine import PartitionState, process, trigger_id
 from stream.errors import ContentError
+from stream.formats import Format
+from stream.locales import Region
+from stream.program import Channel, Policy
 from stream.structs import Batch
 from tests.unit.enginekit import DAY, HOUR, MINUTE, T0, WEB, Rec, Rules, World, rec
 
@@ -29,7 +33,10 @@ class Template:
     is_plain = False
 
     def __init__(self, render: Callable[[Mapping[str, Any]], str]) -> None:
-        self.render = render
+        self._render = render
+
+    def render(self, bindings: Mapping[str, Any], form: Format, region: Region) -> str:
+        return self._render(bindings)
 
 
 def fails(_: Mapping[str, Any]) -> str:
@@ -127,6 +134,34 @@ def test_content_that_fails_suppresses_and_uses_up_nothing() -> None:
     world.clicks(rec(0, 0), rec(1, 1))
     assert world.fired() == [("seen", "content", 0), ("seen", "content", 1)]
     assert world.result.triggers == []
+
+
+def test_a_text_is_written_for_the_channel_that_is_chosen() -> None:
+    """The page cannot be reached without a session, and what is markup there is text in the app."""
+    page = Channel("page", "triggers.page", None, ("event", "session"), format="html")
+    app = Channel("app", "triggers.app", formats=(("data", "json"),))
+    texts = {"data": content.Template('"{{ event.name }}"'), "title": content.Template("{{ event.name }}")}
+    rules = Rules().rule("seen", "view", content=texts, channels=(page, app))
+    rules.channels = (page, app)
+    world = World(rules.build())
+    result = world.clicks(rec(0, 0, name='<"b">', session="s"), rec(1, 1, name='<"b">'))
+    assert [each.content for each in result.triggers] == [
+        {"data": '"&lt;&quot;b&quot;&gt;"', "title": "&lt;&quot;b&quot;&gt;"},
+        {"data": '"\\u003c\\"b\\">"', "title": '<"b">'},
+    ]
+
+
+def test_a_date_is_the_policys_where_the_customer_has_none() -> None:
+    """And a message with a date that nobody can know is not sent, and counted by its reason."""
+    texts = {"text": content.Template("{{ event_time | date: '%H:%M' }} {{ now | date: 'long' }}")}
+    rules = Rules().rule("seen", "view", content=texts)
+    rules.policy = Policy(timezone="Asia/Tokyo", locale="de")
+    result = World(rules.build()).clicks(rec(0, 0))
+    assert [each.content for each in result.triggers] == [{"text": "19:00 2. März 2026"}]
+    rules.policy = Policy(locale="de")
+    world = World(rules.build())
+    world.clicks(rec(0, 0))
+    assert world.fired() == [("seen", "content", 0)]
 
 
 def test_ids_tell_rules_customers_sources_and_events_apart() -> None:

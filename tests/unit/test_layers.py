@@ -17,11 +17,14 @@ import stream
 
 # From low to high. A module that is not here is a module whose place nobody has thought about.
 LAYERS: dict[str, set[str]] = {
-    "words": {"__init__", "codes", "errors", "structs", "hints", "clock", "settings", "logs"}
-    | {"metrics", "collectors", "ruleseries"},
+    "words": {
+        *("__init__", "codes", "errors", "structs", "hints", "clock", "settings", "metrics", "logs"),
+        *("collectors", "ruleseries", "logfields", "loglimits", "tracebacks"),
+    },
     "rules": {
         *("rulefiles", "durations", "cel", "expression", "conditions", "testcases"),
         *("compiler", "program", "atoms", "content", "keys", "schema"),
+        *("filters", "formats", "locales", "rendering", "simpletext"),
     },
     "engine": {
         *("_value", "_yyjson", "_vendor", "_event", "_times", "_packed", "_windows", "_layout", "_instances"),
@@ -45,8 +48,8 @@ LAYERS: dict[str, set[str]] = {
             "app",
         ),
         *("broker", "health", "topology", "ranges", "topicids", "marks", "recall", "takeover", "unit"),
-        "rawrecords",
-        *("lease", "membership", "failures", "watchdog"),
+        *("rawrecords", "clusterapi", "clusterfacts", "topicplan", "tracing"),
+        *("lease", "membership", "failures", "watchdog", "verbosity"),
     },
     "hands": {
         "cli",
@@ -57,6 +60,8 @@ LAYERS: dict[str, set[str]] = {
         "backtest",
         "ruletest",
         "demo",
+        "doctor",
+        *("topics", "topicformat"),
         "__main__",
     },
 }

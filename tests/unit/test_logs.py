@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 import structlog
 
-from stream import logs
+from stream import loglimits, logs
 
 
 class Terminal(io.StringIO):
@@ -28,7 +28,7 @@ def as_it_was() -> Iterator[None]:
     yield
     root.handlers[:] = handlers
     root.setLevel(level)
-    for name in logs.LIBRARIES:
+    for name in (*logs.LIBRARIES, "stream"):
         logging.getLogger(name).setLevel(logging.NOTSET)
     logging.captureWarnings(capture=False)
     structlog.reset_defaults()
@@ -38,18 +38,28 @@ def lines(stream: io.StringIO) -> list[dict[str, Any]]:
     return [json.loads(line) for line in stream.getvalue().splitlines()]
 
 
+def our_handler() -> logs._Handler:
+    (handler,) = (each for each in logging.getLogger().handlers if isinstance(each, logs._Handler))
+    return handler
+
+
+def say(name: str, message: str, *args: object) -> None:
+    """Straight to the handler: pytest's own would fail the test over values that do not fit."""
+    our_handler().handle(logging.LogRecord(name, logging.ERROR, __file__, 1, message, args, None))
+
+
 def test_a_machine_reads_one_object_a_line() -> None:
     stream = io.StringIO()
     logs.configure(stream=stream)
-    structlog.stdlib.get_logger("stream.lane").info("batch_applied", events=3, path="a\nb")
+    structlog.stdlib.get_logger("stream.lane").info("restored", records=3, reason="a\nb")
     (line,) = lines(stream)
     assert line.pop("timestamp").endswith("Z")
     assert line == {
-        "message": "batch_applied",
+        "message": "restored",
         "level": "info",
         "logger": "stream.lane",
-        "events": 3,
-        "path": "a\nb",
+        "records": 3,
+        "reason": "a\nb",
     }
 
 
@@ -58,8 +68,8 @@ def test_libraries_come_the_same_way_from_warning_upwards() -> None:
     logs.configure("INFO", stream=stream)
     for name in logs.LIBRARIES:
         logging.getLogger(f"{name}.part").info("chatter")
-        logging.getLogger(f"{name}.part").warning("lost %s", name, extra={"node": 1})
-    assert [(each["logger"], each["message"], each["node"]) for each in lines(stream)] == [
+        logging.getLogger(f"{name}.part").warning("lost %s", name, extra={"partition": 1})
+    assert [(each["logger"], each["message"], each["partition"]) for each in lines(stream)] == [
         (f"{name}.part", f"lost {name}", 1) for name in logs.LIBRARIES
     ]
 
@@ -171,21 +181,89 @@ def test_what_is_bound_to_the_context_is_in_the_line() -> None:
     assert [each["partition"] for each in lines(stream)] == [3, 3]
 
 
-def test_what_a_library_says_again_and_again_is_said_now_and_then() -> None:
-    """Brokers that were away filled the disk with thirty lines a second."""
+def test_a_library_that_was_never_heard_of_is_kept_to_warnings_too() -> None:
+    stream = io.StringIO()
+    logs.configure("DEBUG", stream=stream)
+    logging.getLogger("newcomer.part").debug("everything that there is")
+    assert lines(stream) == []
+
+
+def test_with_debug_libraries_are_heard_from_info_on_and_never_at_debug() -> None:
+    """At DEBUG they write out the records that they send."""
+    stream = io.StringIO()
+    logs.configure("DEBUG", stream=stream)
+    logging.getLogger("aiokafka.client").debug("sending %s", b"record")
+    logging.getLogger("aiokafka.client").info("joined")
+    structlog.stdlib.get_logger("stream").debug("checkpoint")
+    assert [each["message"] for each in lines(stream)] == ["joined", "checkpoint"]
+
+
+def test_the_level_changes_while_it_runs() -> None:
+    stream = io.StringIO()
+    logs.configure("WARNING", stream=stream)
+    log = structlog.stdlib.get_logger("stream.lane")
+    log.info("before")
+    logs.set_level("INFO")
+    log.info("after")
+    logs.set_level("WARNING")
+    log.info("again")
+    assert [each["message"] for each in lines(stream)] == ["after"]
+
+
+@pytest.mark.parametrize("fmt", ["json", "text"])
+def test_a_field_that_is_not_on_the_list_does_not_get_out(fmt: Any) -> None:
+    stream = io.StringIO()
+    logs.configure(fmt=fmt, stream=stream)
+    structlog.stdlib.get_logger("stream").info("restored", customer_id="zoe-1", records=2)
+    logging.getLogger("mode").error("crashed", extra={"data": {"id": "zoe-1"}})
+    with structlog.contextvars.bound_contextvars(customer="zoe-1"):
+        logging.getLogger("faust").error("lost")
+    assert "zoe-1" not in stream.getvalue()
+    if fmt == "json":
+        assert [each["refused"] for each in lines(stream)] == [["customer_id"], ["data"], ["customer"]]
+        assert lines(stream)[0]["records"] == 2
+
+
+def test_what_libraries_put_into_their_lines_is_no_record() -> None:
+    stream = io.StringIO()
+    logs.configure(stream=stream)
+    library = logging.getLogger("aiokafka")
+    library.error("cannot send %s to %r: %s", b"zoe-1", object(), KeyError("zoe-1"))
+    library.error("no place for %(what)s", {"what": [b"zoe-1", {"id": b"zoe-1"}]})
+    library.error(f"crashed with {ValueError(b'zoe-1')!r} for zoe@example.com")
+    library.error("Task exception was never retrieved\nfuture: <Task exception=KeyError('zoe-1')>")
+    say("aiokafka", "%d records", "zoe-1")
+    assert "zoe" not in stream.getvalue()
+    assert [each["message"] for each in lines(stream)] == [
+        "cannot send <5 bytes> to '<object>': KeyError: (message withheld)",
+        "no place for ['<5 bytes>', {'id': '<5 bytes>'}]",
+        "crashed with ValueError(<bytes>) for <address>",
+        "Task exception was never retrieved",
+        "%d records (its values do not fit)",
+    ]
+
+
+def test_a_line_that_cannot_be_written_does_not_put_its_values_on_the_terminal(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    stream = io.StringIO()
+    logs.configure(stream=stream)
+    say("stream", "%d records", "zoe-1")
+    assert "zoe" not in stream.getvalue() + "".join(capsys.readouterr())
+    assert lines(stream)[0]["message"] == "log_line_failed"
+
+
+def test_what_was_left_out_is_told_even_if_it_is_not_said_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    stream = io.StringIO()
+    logs.configure(stream=stream)
     now = [0.0]
-    repeats = logs.Repeats(("aiokafka",), lambda: now[0])
-
-    def passes(name: str, message: str, number: int) -> bool:
-        record = logging.LogRecord(name, logging.ERROR, __file__, 1, message, (number,), None)
-        passed = repeats.filter(record)
-        left_out.append(getattr(record, "left_out", 0))
-        return passed
-
-    left_out: list[int] = []
-    assert [passes("aiokafka.client", "no node %d", n) for n in range(3)] == [True, False, False]
-    assert passes("aiokafka.client", "something else %d", 1)
-    assert all(passes("stream.lane", "ours %d", n) for n in range(3))
-    now[0] = logs.REPEAT_S
-    assert passes("aiokafka.client", "no node %d", 4)
-    assert left_out[-1] == 2
+    monkeypatch.setattr(our_handler().repeats, "_now", lambda: now[0])
+    for number in range(5):
+        logging.getLogger("aiokafka").error("no node %d", number)
+    now[0] = loglimits.EVERY_S
+    structlog.stdlib.get_logger("stream").info("ready")
+    assert [(each["message"], each.get("left_out")) for each in lines(stream)] == [
+        ("no node 0", None),
+        ("no node %d", 4),
+        ("ready", None),
+    ]

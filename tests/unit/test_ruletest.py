@@ -181,6 +181,22 @@ def test_what_fails_says_why(tmp_path: Path, parts: dict[str, str], said: str) -
     assert failures(tmp_path, **parts) == [said]
 
 
+def test_any_space_is_the_space_of_an_amount(tmp_path: Path) -> None:
+    """Amounts have spaces at which no line breaks; nobody has those on the keyboard."""
+    text = "{{ 1234.5 | money: 'EUR' }} {{ now | date: 'time' }}"
+    rules = RULES.replace("{text: Hello}", f'{{text: "{text}"}}') + "policy: {timezone: UTC}\n"
+    events = "[{at: 0m, event: view}]"
+    (tmp_path / "rules.yaml").write_text(rules)
+    for shown, passes in (("€1,234.50 10:00 AM", True), ("€1,234.50  10:00 AM", False)):
+        tests = (
+            f'  - {{name: it, arm: plain, events: {events}, expect: [{{content: {{text: "{shown}"}}}}]}}\n'
+        )
+        (tmp_path / "tests.yaml").write_text(f"tests:\n{tests}")
+        checked = check_rules(tmp_path)
+        assert checked.rules is not None, checked.diagnostics
+        assert ruletest.run(checked.tests[0], checked.rules).passed is passes
+
+
 def test_in_order(tmp_path: Path) -> None:
     events = "[{at: 0m, event: view}, {at: 2h, event: view}]"
     assert failures(tmp_path, events=events, expect="[{at: 0m}, {at: 2h}]") == []

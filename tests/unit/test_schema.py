@@ -77,7 +77,9 @@ VALUES: dict[str, Any] = {
     "channels.w.address": "customer.email",
     "channels.w.cap": "1 per 1d",
     "channels.w.quiet": "21:00-08:00",
+    "channels.w.format": "html",
     "policy.timezone": "Europe/Berlin",
+    "policy.locale": "de-AT",
     "policy.cap": "3 per 7d",
     "policy.suppress": "customer.vip",
     "policy.holdout": "5%",
@@ -363,6 +365,10 @@ def test_a_needed_key_is_needed_by_both(tmp_path: Path, path: str) -> None:
         *[("policy.sensitive.p.consent", value) for value in ("none", "none_of_it", "Some thing")],
         *[("rules.r.sensitive", value) for value in ("p", ["p"], [], ["p", "p"], ["a b"])],
         *[("traits.t.k", value) for value in (1, 10, 0, 11, "3")],
+        *[
+            ("channels.w.format", value)
+            for value in ("json", "xml", {"a": "html"}, {"a": "xml"}, {}, ["html"])
+        ],
         *[("rules.r.quiet", text) for text in ("defer", "4h", "1h30m", "0s", "4", "4x", "later", "4h ", -4)],
         *[("rules.r.key", text) for text in ("event.a.b", "event", "sku")],
         ("rules.r.steps", []),

@@ -1,0 +1,52 @@
+"""All checks in order: rules, Kafka, topics, this machine; each as far as those before allow."""
+
+from __future__ import annotations
+
+from aiokafka.errors import KafkaError
+
+from stream import check as checks
+from stream.clusterfacts import look
+from stream.doctor import kafka, machine, topics
+from stream.doctor.findings import Finding, error, ok, unknown, warning
+from stream.errors import BrokerError
+from stream.program import RuleSet
+from stream.settings import Settings
+from stream.topicplan import plan
+from stream.topology import admin_client, replication_of
+
+
+async def examine(settings: Settings) -> list[Finding]:
+    """Everything found, in the order of the examination; raises nothing for what is amiss."""
+    rules, found = _rules(settings)
+    partitions: int | None = None
+    try:
+        async with admin_client(settings) as admin:
+            needed = [] if rules is None else plan(rules, settings.app_id, partitions=0, replication=0)
+            cluster = await look(admin, [each.name for each in needed], settings.app_id)
+    except BrokerError as failure:
+        found.append(error("brokers", failure.message, failure.hint or "see STREAM_BROKER"))
+    except (KafkaError, NotImplementedError) as failure:
+        fix = "Kafka 2.8 or later is needed; with access control, Describe on the topics of the rules"
+        found.append(error("brokers", f"Kafka does not tell about itself: {type(failure).__name__}", fix))
+    else:
+        found += [*kafka.brokers(cluster), kafka.clock(cluster)]
+        if rules is not None:
+            copies = replication_of(settings, len(cluster.brokers))
+            needs = plan(rules, settings.app_id, partitions=0, replication=copies)
+            partitions = topics.common_partitions(cluster, needs)
+            found += topics.findings(cluster, needs)
+            found += kafka.permissions(cluster, needs, settings.app_id)
+        else:
+            found.append(unknown("topics", "which are needed stands in the rules", "mend the rules first"))
+    return [*found, *machine.findings(settings, partitions)]
+
+
+def _rules(settings: Settings) -> tuple[RuleSet | None, list[Finding]]:
+    checked = checks.check(settings.rules)
+    fix = f"`stream check {settings.rules}` shows where"
+    errors = sum(each.severity == "error" for each in checked.diagnostics)
+    if checked.rules is None:
+        first = next(each for each in checked.diagnostics if each.severity == "error")
+        return None, [error("rules", f"{errors} errors, the first is {first}", fix)]
+    said = checks.summary(checked).removeprefix("ok: ")
+    return checked.rules, [warning("rules", said, fix) if checked.diagnostics else ok("rules", said)]

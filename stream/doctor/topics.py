@@ -1,0 +1,166 @@
+"""Each topic: whether it is there, fits the others, loses nothing in an accident, and keeps what it must.
+
+Pure: of `clusterfacts` and `topicplan`. Tested by tests/unit/test_doctor_topics.py.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from stream.clusterfacts import Cluster, Topic
+from stream.doctor.findings import Finding, error, ok, unknown, warning
+from stream.producer import MAX_REQUEST_BYTES
+from stream.records import DEAD_LETTERS
+from stream.topicplan import CHANGELOG, SOURCE, Need
+
+HEADERS = 64 * 1024  # bytes that a dead letter may be larger than the record that it is
+CHANGE = "kafka-configs.sh --alter --topic {topic} --add-config {setting}"
+
+
+def findings(cluster: Cluster, needs: Sequence[Need]) -> list[Finding]:
+    """One finding for each topic that is all right, and one for each thing that is amiss."""
+    found = list(_partitions(cluster, needs))
+    for need in needs:
+        if (topic := cluster.topics.get(need.name)) is None:
+            if need.name not in cluster.hidden:  # that is a finding about permissions
+                found.append(_missing(need))
+            continue
+        amiss = [*_copies(need, topic, len(cluster.brokers)), *_settings(need, topic, cluster, needs)]
+        if not amiss and f"topic {need.name}" not in {each.check for each in found}:
+            amiss.append(ok(f"topic {need.name}", _said(need, topic)))
+        found += amiss
+    return found
+
+
+def common_partitions(cluster: Cluster, needs: Sequence[Need]) -> int | None:
+    """Of the sources; the largest where they differ, None where none of them exists."""
+    counts = [cluster.topics[each.name].partitions for each in needs if _is_source(each, cluster)]
+    return max(counts, default=None)
+
+
+def _is_source(need: Need, cluster: Cluster) -> bool:
+    return need.role == SOURCE and need.name in cluster.topics
+
+
+def _said(need: Need, topic: Topic) -> str:
+    policy = (topic.config or {}).get("cleanup.policy", "not told")
+    return (
+        f"{need.role}, {topic.partitions} partitions of {topic.replication} copies, "
+        f"min.insync.replicas {topic.number('min.insync.replicas') or 'not told'}, cleanup {policy}"
+    )
+
+
+def _missing(need: Need) -> Finding:
+    if need.is_ours:
+        fix = "`stream topics --create`; a worker that may, makes it when it starts"
+        return warning(f"topic {need.name}", f"the {need.role} topic does not exist", fix)
+    fix = "create it, or mend `topic:` in the rule files; for trying out, `stream topics --create --sources`"
+    return error(f"topic {need.name}", "the source topic does not exist", fix)
+
+
+def _partitions(cluster: Cluster, needs: Sequence[Need]) -> Iterator[Finding]:
+    wanted = common_partitions(cluster, needs)
+    if wanted is None:
+        return
+    sources = {each.name: cluster.topics[each.name].partitions for each in needs if _is_source(each, cluster)}
+    if len(set(sources.values())) > 1:
+        listed = ", ".join(f"{name} has {count}" for name, count in sorted(sources.items()))
+        yield error(
+            "partitions",
+            f"the sources' counts differ: {listed}",
+            "all sources need equal counts and the customer as their key: make the smaller ones anew with "
+            f"{wanted}, since adding partitions moves customers",
+        )
+    else:
+        yield ok("partitions", f"{wanted} in each of {len(sources)} source topics")
+    for need in needs:
+        if not need.is_ours or (topic := cluster.topics.get(need.name)) is None:
+            continue
+        where = f"topic {need.name}"
+        if topic.partitions < wanted:
+            fix = f"kafka-topics.sh --alter --topic {need.name} --partitions {wanted}"
+            message = f"{topic.partitions} partitions, the sources have {wanted}"
+            yield error(where, message, fix)
+        elif topic.partitions > wanted:
+            message = f"{topic.partitions} partitions, of which {topic.partitions - wanted} stay empty"
+            yield warning(where, message, f"harmless; were there sources of {topic.partitions} once?")
+
+
+def _copies(need: Need, topic: Topic, brokers: int) -> Iterator[Finding]:
+    where = f"topic {need.name}"
+    least = topic.number("min.insync.replicas")
+    if topic.leaderless:
+        fix = "start the brokers that hold them"
+        yield error(
+            where, f"{topic.leaderless} partitions have no leader: nothing can be read or written", fix
+        )
+    elif least is not None and topic.in_sync < least:
+        message = (
+            f"{topic.in_sync} copies are in sync, min.insync.replicas is {least}: nothing can be written"
+        )
+        yield error(where, message, "start the brokers that are away, or make copies on others")
+    if least is not None and least > topic.replication:
+        fix = CHANGE.format(topic=need.name, setting=f"min.insync.replicas={max(topic.replication - 1, 1)}")
+        message = f"min.insync.replicas {least} with {topic.replication} copies: nothing can ever be written"
+        yield error(where, message, fix)
+        return
+    if topic.replication < min(3, brokers):
+        message = f"{topic.replication} cop{'y' if topic.replication == 1 else 'ies'} on {brokers} brokers"
+        yield warning(where, message, "kafka-reassign-partitions.sh with three replicas for each partition")
+    elif topic.replication > 1 and least is not None:
+        if least == 1:
+            fix = CHANGE.format(topic=need.name, setting="min.insync.replicas=2")
+            yield warning(where, "min.insync.replicas is 1: what was acknowledged can be lost", fix)
+        elif least == topic.replication and topic.in_sync == topic.replication:
+            fix = CHANGE.format(topic=need.name, setting=f"min.insync.replicas={least - 1}")
+            yield warning(where, f"min.insync.replicas is {least} of {least}: one broker away stops it", fix)
+
+
+def _settings(need: Need, topic: Topic, cluster: Cluster, needs: Sequence[Need]) -> Iterator[Finding]:
+    where = f"topic {need.name}"
+    if topic.config is None:
+        fix = f"grant DescribeConfigs on topic {need.name}, or look yourself"
+        yield unknown(where, "its settings may not be seen by this client", fix)
+        return
+    policies = {each.strip() for each in topic.config.get("cleanup.policy", "").split(",")}
+    if need.role == CHANGELOG and policies != {"compact"}:
+        yield error(
+            where,
+            f"cleanup.policy is {','.join(sorted(policies))}: who is silent for long is forgotten",
+            CHANGE.format(topic=need.name, setting="cleanup.policy=compact"),
+        )
+    if need.role != CHANGELOG and "compact" in policies and need.role != SOURCE:
+        message = "cleanup.policy has compact: of each customer only the last record is kept"
+        yield error(where, message, CHANGE.format(topic=need.name, setting="cleanup.policy=delete"))
+    if need.role == SOURCE and "compact" in policies:
+        message = "cleanup.policy has compact: what is compacted before a worker reads it is never seen"
+        fix = CHANGE.format(topic=need.name, setting="cleanup.policy=delete") + (
+            "; fine for profiles whose every record is whole"
+        )
+        yield warning(where, message, fix)
+    if topic.config.get("unclean.leader.election.enable") == "true":
+        fix = CHANGE.format(topic=need.name, setting="unclean.leader.election.enable=false")
+        yield warning(where, "unclean.leader.election.enable: what was acknowledged can be lost", fix)
+    if need.name == DEAD_LETTERS:
+        yield from _largest(need, topic, cluster, needs)
+
+
+def _largest(need: Need, topic: Topic, cluster: Cluster, needs: Sequence[Need]) -> Iterator[Finding]:
+    """A dead letter is a source's record and some headers: one that is too large would stop the worker."""
+    limits = [
+        cluster.topics[each.name].number("max.message.bytes") for each in needs if _is_source(each, cluster)
+    ]
+    largest, ours = max((each or 0 for each in limits), default=0), topic.number("max.message.bytes")
+    if largest + HEADERS > MAX_REQUEST_BYTES:
+        yield error(
+            f"topic {need.name}",
+            f"a source takes records of {largest:,} bytes, and a worker sends {MAX_REQUEST_BYTES:,} at most: "
+            "a bad one that large stops workers",
+            f"have no source topic with max.message.bytes above {MAX_REQUEST_BYTES - HEADERS}",
+        )
+    elif ours is not None and ours < largest + HEADERS:
+        yield error(
+            f"topic {need.name}",
+            f"max.message.bytes {ours:,}, and a source takes {largest:,}: a bad one that large stops workers",
+            CHANGE.format(topic=need.name, setting=f"max.message.bytes={largest + HEADERS}"),
+        )

@@ -1,0 +1,185 @@
+"""What the doctor says of topics, for every way in which one can be wrong."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from stream.clusterfacts import Broker, Cluster, Topic
+from stream.doctor.findings import Finding
+from stream.doctor.topics import common_partitions, findings
+from stream.topicplan import CHANGELOG, CHANNEL, SOURCE, Need
+
+GOOD = {
+    "cleanup.policy": "delete",
+    "min.insync.replicas": "2",
+    "max.message.bytes": "1048588",
+    "unclean.leader.election.enable": "false",
+}
+ALL = frozenset({"Describe", "Read", "Write"})
+HEALTHY = Topic(partitions=8, replication=3, in_sync=3, leaderless=0, config=GOOD, operations=ALL)
+NEEDS = [
+    Need("clicks", SOURCE, 0, 3, {}, ("Describe", "Read")),
+    Need("orders", SOURCE, 0, 3, {}, ("Describe", "Read")),
+    Need("web", CHANNEL, 0, 3, {}, ("Describe", "Read", "Write")),
+    Need("dead-letters", "dead-letters", 0, 3, {}, ("Describe", "Read", "Write")),
+    Need("app-customers-changelog", CHANGELOG, 0, 3, {}, ("Describe", "Read", "Write")),
+]
+
+
+def with_settings(topic: Topic, **settings: str | None) -> Topic:
+    changed = {**(topic.config or {}), **{name.replace("_", "."): value for name, value in settings.items()}}
+    return replace(topic, config={name: value for name, value in changed.items() if value is not None})
+
+
+def cluster(**changed: Topic | None) -> Cluster:
+    """Three brokers and a topic of each kind, as they should be but for those `changed` (None: missing)."""
+    topics: dict[str, Topic | None] = {
+        "clicks": HEALTHY,
+        "orders": HEALTHY,
+        "web": HEALTHY,
+        "dead-letters": with_settings(HEALTHY, max_message_bytes="16777216"),
+        "app-customers-changelog": with_settings(HEALTHY, cleanup_policy="compact"),
+    }
+    names = {"dead_letters": "dead-letters", "changelog": "app-customers-changelog"}
+    topics |= {names.get(name, name): topic for name, topic in changed.items()}
+    brokers = [Broker(number, f"kafka-{number}:9092", {3: 13}) for number in range(3)]
+    there = {name: topic for name, topic in topics.items() if topic is not None}
+    return Cluster(brokers, there, frozenset(), frozenset(), frozenset({"Read"}))
+
+
+def amiss(found: list[Finding]) -> list[tuple[str, str]]:
+    return [(each.status, each.check) for each in found if each.status != "ok"]
+
+
+def test_topics_as_they_should_be() -> None:
+    found = findings(cluster(), NEEDS)
+    assert amiss(found) == []
+    assert [each.check for each in found] == ["partitions", *(f"topic {need.name}" for need in NEEDS)]
+
+
+@pytest.mark.parametrize(
+    ("changed", "status", "where", "words", "fix"),
+    [
+        ({"clicks": None}, "error", "topic clicks", "does not exist", "--sources"),
+        ({"web": None}, "warning", "topic web", "does not exist", "--create"),
+        (
+            {"orders": replace(HEALTHY, partitions=6)},
+            "error",
+            "partitions",
+            "clicks has 8, orders has 6",
+            "with 8",
+        ),
+        (
+            {"web": replace(HEALTHY, partitions=4)},
+            "error",
+            "topic web",
+            "4 partitions, the sources have 8",
+            "--alter --topic web --partitions 8",
+        ),
+        ({"web": replace(HEALTHY, partitions=12)}, "warning", "topic web", "4 stay empty", "harmless"),
+        ({"clicks": replace(HEALTHY, leaderless=2)}, "error", "topic clicks", "2 partitions", "start"),
+        ({"clicks": replace(HEALTHY, in_sync=1)}, "error", "topic clicks", "nothing can be written", "start"),
+        (
+            {"web": replace(HEALTHY, replication=1, in_sync=1)},
+            "error",
+            "topic web",
+            "can ever be written",
+            "min.insync.replicas=1",
+        ),
+        (
+            {"web": with_settings(HEALTHY, min_insync_replicas="1")},
+            "warning",
+            "topic web",
+            "can be lost",
+            "min.insync.replicas=2",
+        ),
+        (
+            {"web": with_settings(HEALTHY, min_insync_replicas="3")},
+            "warning",
+            "topic web",
+            "one broker away stops it",
+            "min.insync.replicas=2",
+        ),
+        (
+            {"web": replace(with_settings(HEALTHY, min_insync_replicas="1"), replication=2, in_sync=2)},
+            "warning",
+            "topic web",
+            "2 copies on 3 brokers",
+            "kafka-reassign-partitions.sh",
+        ),
+        (
+            {"changelog": HEALTHY},
+            "error",
+            "topic app-customers-changelog",
+            "is forgotten",
+            "cleanup.policy=compact",
+        ),
+        (
+            {"changelog": with_settings(HEALTHY, cleanup_policy="compact,delete")},
+            "error",
+            "topic app-customers-changelog",
+            "compact,delete",
+            "cleanup.policy=compact",
+        ),
+        (
+            {"web": with_settings(HEALTHY, cleanup_policy="compact")},
+            "error",
+            "topic web",
+            "only the last record",
+            "cleanup.policy=delete",
+        ),
+        (
+            {"clicks": with_settings(HEALTHY, cleanup_policy="compact")},
+            "warning",
+            "topic clicks",
+            "is never seen",
+            "cleanup.policy=delete",
+        ),
+        (
+            {"clicks": with_settings(HEALTHY, unclean_leader_election_enable="true")},
+            "warning",
+            "topic clicks",
+            "can be lost",
+            "=false",
+        ),
+        ({"dead_letters": HEALTHY}, "error", "topic dead-letters", "stops workers", "max.message.bytes="),
+        (
+            {"clicks": with_settings(HEALTHY, max_message_bytes=str(64 << 20))},
+            *("error", "topic dead-letters", "sends 20,971,520 at most", "above 20905984"),
+        ),
+        ({"web": replace(HEALTHY, config=None)}, "unknown", "topic web", "not be seen", "DescribeConfigs"),
+    ],
+)
+def test_each_thing_that_is_amiss_has_its_fix(
+    changed: dict[str, Topic | None], status: str, where: str, words: str, fix: str
+) -> None:
+    found = findings(cluster(**changed), NEEDS)
+    (finding,) = [
+        each for each in found if (each.status, each.check) == (status, where) and words in each.message
+    ]
+    assert fix in str(finding.fix)
+    assert where not in [each.check for each in found if each.status == "ok"]
+
+
+def test_a_topic_that_may_not_be_seen_is_no_missing_one() -> None:
+    hidden = replace(cluster(web=None), hidden=frozenset({"web"}))
+    assert amiss(findings(hidden, NEEDS)) == []
+
+
+def test_one_broker_has_one_copy_of_everything() -> None:
+    single = with_settings(replace(HEALTHY, replication=1, in_sync=1), min_insync_replicas="1")
+    alone = cluster(
+        clicks=single,
+        orders=single,
+        web=single,
+        dead_letters=with_settings(single, max_message_bytes="16777216"),
+        changelog=with_settings(single, cleanup_policy="compact"),
+    )
+    assert amiss(findings(replace(alone, brokers=alone.brokers[:1]), NEEDS)) == []
+
+
+def test_the_partitions_in_common_are_the_sources() -> None:
+    assert common_partitions(cluster(web=replace(HEALTHY, partitions=99)), NEEDS) == 8
+    assert common_partitions(cluster(clicks=None, orders=None), NEEDS) is None
