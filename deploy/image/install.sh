@@ -16,7 +16,7 @@ trap 'rm -rf "$tool"' EXIT
 preparing=$!
 
 python3 -m venv --without-pip "$target"
-python3 -m pip --python "$target/bin/python" install --quiet --no-index --find-links "$wheels" stream-triggers
+python3 -m pip --python "$target/bin/python" install --quiet --no-index --find-links "$wheels" 'stream-triggers[otel]'
 wait "$preparing"
 "$tool/bin/cyclonedx-py" environment --output-reproducible --output-format JSON \
     --output-file "$target/sbom.cdx.json" "$target/bin/python"
