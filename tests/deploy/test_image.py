@@ -164,7 +164,7 @@ def test_the_bill_of_materials_has_it_all(image: Image) -> None:
     assert {name: each["version"] for name, each in listed.items()} == {
         name: each.version for name, each in image.installed.items()
     }
-    # protobuf's wheel has its licence as a text and no name for it: BSD-3-Clause.
+    # Not taken over: protobuf's, which is in words of its own (3-Clause BSD License).
     assert {name for name, each in listed.items() if not each.get("licenses")} <= {"protobuf"}
 
 
