@@ -48,6 +48,7 @@ log = structlog.get_logger("stream.worker")
 
 REVOKE_DEADLINE_S = 20.0  # to make in-flight work durable before partitions are given up
 STOP_DEADLINE_S = 20.0
+FAUST_STOP_DEADLINE_S = 10.0  # when all of ours is done
 HEARD_MS = 10_000  # Kafka answers, if the last answer is not older
 LOOP_STALLED_S = 30.0  # the event loop has not ticked for so long: a restart would help
 WARNINGS_LOGGED = 50  # of the rule files, at the start
@@ -214,10 +215,10 @@ class StreamApp(faust.App):
         elif stalled > LOOP_STALLED_S:
             reasons.append(f"event loop stalled for {stalled:.0f} s")
         live = not reasons
-        if self.rebalancing or self.unassigned:
-            reasons.append("no partitions assigned")
-        elif not self.lane.is_open:
+        if self.in_recovery:  # which is part of a rebalance, to Faust
             reasons.append("restoring")
+        elif self.rebalancing or self.unassigned or not self.lane.is_open:
+            reasons.append("no partitions assigned")
         return Health(live=live, ready=not reasons, reasons=tuple(reasons))
 
 
@@ -318,6 +319,10 @@ async def _end(app: StreamApp) -> int:
             await app.consumer.commit()
     else:
         log_failure(failure)
-    await app.stop()
+    try:
+        # A thread of Faust's that is told to stop while it starts may never end.
+        await asyncio.wait_for(app.stop(), FAUST_STOP_DEADLINE_S)
+    except TimeoutError:
+        log.warning("left_behind", what="faust", deadline=FAUST_STOP_DEADLINE_S)
     log.info("stopped")
     return 0 if failure is None else EXIT_FAILED

@@ -102,6 +102,7 @@ def worker(
 ) -> None:
     """Run a worker. Every setting is also an environment variable STREAM_…, or stands in a file .env."""
     from stream import app  # Faust takes a second to import: not for `stream check`
+    from stream.failures import leave_threads
 
     settings = load(os.environ, flags)
     logs.configure(settings.log_level, settings.log_format)
@@ -119,6 +120,7 @@ def worker(
     except Exception as error:  # Python would print its message, which may be about a customer
         app.log_failure(error)
         code = app.EXIT_FAILED
+    leave_threads(code)
     raise typer.Exit(code)
 
 

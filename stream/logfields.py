@@ -63,7 +63,7 @@ FIELDS: Mapping[str, str] = {
     "topic": "name of a topic",
     "unchanged": "rules that say the same",
     "warnings": "how many findings",
-    "what": "the event loop's own words",
+    "what": "the event loop's own words, or a part of the program",
 }
 
 # Of every line, put there by `logs`.

@@ -4,5 +4,7 @@
 set -eu
 here=$(cd "$(dirname "$0")" && pwd)
 source=$1 wheels=$2
+python3 -m pip wheel --quiet --no-deps --wheel-dir "$wheels" "$source" &
+program=$!
 python3 -m pip wheel --quiet --no-deps --require-hashes --requirement "$here/requirements.txt" --wheel-dir "$wheels"
-python3 -m pip wheel --quiet --no-deps --wheel-dir "$wheels" "$source"
+wait "$program"

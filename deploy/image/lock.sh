@@ -11,6 +11,6 @@ compile() {
     "$work/venv/bin/uv" pip compile --quiet --python-version 3.11 --python-platform x86_64-manylinux_2_28 \
         --generate-hashes --no-annotate --no-header "$@"
 }
-compile "$here/../../pyproject.toml" --output-file "$here/requirements.txt" "$@"
+compile "$here/../../pyproject.toml" --extra otel --output-file "$here/requirements.txt" "$@"
 echo "cyclonedx-bom==7.5.0" > "$work/sbom.in"
 compile "$work/sbom.in" --output-file "$here/sbom-requirements.txt" "$@"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import subprocess
 import sys
 import threading
 from collections.abc import Iterator
@@ -59,3 +60,13 @@ async def test_a_task_that_fails_and_is_forgotten_is_told(error: Exception, is_t
     gc.collect()
     loop.set_exception_handler(usual)
     assert told == ([error] if is_told else [])
+
+
+@pytest.mark.parametrize("code", [0, 70])
+def test_a_thread_that_a_library_leaves_behind_does_not_keep_the_process(code: int) -> None:
+    """A worker that was told to stop in its first moments said that it had stopped, and stayed."""
+    program = (
+        "import threading; from stream import failures; failures.LEAVING_S = 0.01; "
+        f"threading.Thread(target=threading.Event().wait).start(); failures.leave_threads({code})"
+    )
+    assert subprocess.run([sys.executable, "-c", program], check=False, timeout=60).returncode == code
