@@ -25,7 +25,13 @@ from stream.settings import Settings
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-CHANGELOG_CONFIG = {"cleanup.policy": "compact", "min.cleanable.dirty.ratio": "0.1"}
+# Kafka never compacts the segment that is being written: with 1 GiB, its default, whoever restores a partition
+# would read millions of outdated records.
+CHANGELOG_CONFIG = {
+    "cleanup.policy": "compact",
+    "min.cleanable.dirty.ratio": "0.1",
+    "segment.bytes": str(64 << 20),
+}
 
 
 @dataclass(frozen=True, slots=True)
