@@ -25,7 +25,7 @@ from stream.settings import Settings
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-# Kafka never compacts the segment that is being written: with 1 GiB, its default, whoever restores a partition
+# Kafka never compacts the segment that is being written: with 1 GiB, its default, who restores a partition
 # would read millions of outdated records.
 CHANGELOG_CONFIG = {
     "cleanup.policy": "compact",
