@@ -19,6 +19,8 @@ import pytest
 import typer.main
 import yaml
 
+from stream import _decode, content, health, rendering, rulefiles
+from stream.cel import evaluation, grammar
 from stream.cli import cli
 from stream.metrics import Metrics
 from stream.settings import NOT_OURS, PREFIX, SECRETS, Settings
@@ -223,3 +225,22 @@ def test_something_is_looked_at() -> None:
         PAGES
     )
     assert "# values" in "".join(blocks(everything, "yaml"))
+
+
+# --- bounds
+
+
+def test_the_bounds_of_the_security_model_are_those_of_the_code() -> None:
+    text = PAGES["docs/security.md"]
+    for said in (
+        f"{_decode.MAX_EVENT_BYTES >> 20} MiB, 1,024 levels",
+        f"| {_decode.MAX_CUSTOMER_ID} bytes |",
+        f"| 1 MB, {rulefiles.MAX_DEPTH} levels, {rulefiles.MAX_NODES:,} nodes with aliases resolved, "
+        f"{rulefiles.MAX_ALIASES} aliases;",
+        f"| {grammar.MAX_LENGTH:,} characters, {grammar.MAX_DEPTH} levels, {evaluation.MAX_STEPS:,} steps",
+        f"| {content.MAX_TEMPLATE_BYTES >> 10} KiB as written, {rendering.MAX_OUTPUT >> 10} KiB as rendered, "
+        f"{rendering.BUDGET:,} steps, {rendering.MAX_ROUNDS:,} rounds",
+        f"| {health.CONNECTIONS} connections, {health.DEADLINE:.0f} s each",
+    ):
+        assert said in text
+    assert rulefiles.MAX_BYTES == 1_000_000
