@@ -23,6 +23,7 @@ from liquid.output import LimitedStringIO
 
 Format = Literal["text", "html", "json"]
 FORMATS: tuple[Format, ...] = get_args(Format)
+AS_IT_IS = "\n"  # to StringIO: line ends are not touched
 VALUE = None  # in place of a value that is not known yet, among pieces of text
 
 _QUOTING = re.compile(r'\\.|"|\\$', re.DOTALL)
@@ -42,7 +43,7 @@ class JsonText(LimitedStringIO):
     """A document while it is written: `write` takes what the template says, `put` values."""
 
     def __init__(self, limit: int) -> None:
-        super().__init__(limit)
+        super().__init__(limit, newline=AS_IT_IS)
         self._quoted = False
 
     def write(self, text: str) -> int:

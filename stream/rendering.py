@@ -39,7 +39,7 @@ from liquid.undefined import StrictDefaultUndefined, is_undefined
 from liquid.utils import ReadOnlyChainMap
 
 from stream import filters
-from stream.formats import Format, JsonText, Markup, escape_html, is_json
+from stream.formats import AS_IT_IS, Format, JsonText, Markup, escape_html, is_json
 from stream.locales import Region
 
 BUDGET = 10_000  # steps
@@ -93,6 +93,11 @@ class Rendering(RenderContext):
     @property
     def is_markup(self) -> bool:
         return self.format == "html"
+
+    def get_buffer(self, buf: TextIO | None = None) -> LimitedStringIO:
+        """For a part of the text. The library's would make other line ends of some."""
+        taken = buf.size if isinstance(buf, LimitedStringIO) else 0
+        return LimitedStringIO(MAX_OUTPUT - taken, newline=AS_IT_IS)
 
     def markup(self, text: str) -> str:
         """A text that is escaped for HTML, as what it is in this format."""
@@ -157,7 +162,7 @@ class Rendering(RenderContext):
 def render(template: BoundTemplate, bindings: Mapping[str, Any], form: Format, region: Region) -> str:
     """The text of a template that `bound` has seen. Raises what the library raises, and what filters do."""
     context = Rendering(template, bindings, form, region)
-    buffer = JsonText(MAX_OUTPUT) if form == "json" else LimitedStringIO(MAX_OUTPUT)
+    buffer = JsonText(MAX_OUTPUT) if form == "json" else LimitedStringIO(MAX_OUTPUT, newline=AS_IT_IS)
     template.render_with_context(context, buffer)
     text = buffer.getvalue()
     if form == "json" and not is_json(text):

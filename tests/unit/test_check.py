@@ -315,7 +315,7 @@ async def test_a_worker_logs_each_warning_but_not_without_end(
         await app.check(Settings(rules=rules))
     assert [each["event"] for each in lines] == 50 * ["rule_warning"] + ["rules_have_warnings"]
     assert lines[0]["place"].startswith("rules/a.yaml:3:")
-    assert (lines[0]["code"], lines[0]["message"]) == ("W510", "trait `t0` is never used")
+    assert (lines[0]["code"], lines[0]["finding"]) == ("W510", "trait `t0` is never used")
     assert lines[-1]["warnings"] == 60
 
 

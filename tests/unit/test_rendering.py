@@ -175,3 +175,17 @@ def test_an_undefined_value_has_no_size() -> None:
 
 def test_the_region_is_asked_only_for_dates_and_money() -> None:
     assert Template("{{ rule }}").render({"rule": "r"}, "text", Region("Nowhere", "xx")) == "r"
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "{{ event.a }}",
+        "{% if true %}{{ event.a }}{% endif %}",
+        "{% capture c %}{{ event.a }}{% endcapture %}{{ c }}",
+    ],
+)
+def test_line_ends_of_values_stay_as_they_are(source: str) -> None:
+    """A text with Windows' or old Macs' line ends came out with other ones, where a template had a tag."""
+    event = {"event": {"a": "one\r\ntwo\rthree\n"}}
+    assert Template(source).render(event) == "one\r\ntwo\rthree\n"
