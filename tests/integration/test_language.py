@@ -107,6 +107,7 @@ def test_a_sequence_goes_on_after_a_kill_and_says_on_what_consent_it_was_sent(sh
             "purpose": "marketing",
             "granted_at": "2026-01-01T12:00:00.000Z",
             "basis": "form",
+            "expires_at": None,
         }
 
 
