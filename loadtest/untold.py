@@ -27,7 +27,7 @@ def _add_up(_: Metrics, result: Result, seconds: float) -> None:
 
 def _tell(metrics: Metrics, *figures: Any) -> None:
     for source, count in _applied.items():
-        metrics._events.labels(source).inc(count)
+        metrics._events.add(count, source)
     _applied.clear()
 
 

@@ -1,15 +1,16 @@
 """What the metrics client library does too slowly: it takes one value at a time, and 2 µs for each.
 
-    BatchHistogram    a classic histogram that takes many values under one lock, 0.2 µs for each
-    CounterTable      a counter with labels that is a dictionary, 0.1 µs for each series that moves
+    BatchHistogram    a classic histogram that takes many values at once, 0.05 µs for each if they are many
+    CounterTable      a counter with labels that is a dictionary, 0.2 µs for each series that moves
 
 At ten thousand triggers a second it saves some hundredths of a core. Tested by tests/unit/test_metrics.py.
 """
 
 from __future__ import annotations
 
-from bisect import bisect_left
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator, Sequence
+from math import inf
 from threading import Lock
 
 from prometheus_client.core import CounterMetricFamily, HistogramMetricFamily
@@ -22,18 +23,20 @@ class BatchHistogram(Collector):
     def __init__(self, name: str, documentation: str, buckets: Sequence[float]) -> None:
         self._name = name
         self._documentation = documentation
-        self._bounds = tuple(float(bound) for bound in buckets)
-        self._counts = [0] * (len(self._bounds) + 1)  # the last one is +Inf
+        self._bounds = (*map(float, buckets), inf)
+        self._counts = [0] * len(self._bounds)
         self._sum = 0.0
         self._lock = Lock()
 
     def observe(self, values: Iterable[float]) -> None:
-        bounds, counts, total = self._bounds, self._counts, 0.0
+        ordered, counted = sorted(values), 0  # so that one look for each bucket that takes any is enough
         with self._lock:
-            for value in values:
-                counts[bisect_left(bounds, value)] += 1
-                total += value
-            self._sum += total
+            while counted < len(ordered):
+                place = bisect_left(self._bounds, ordered[counted])
+                upto = bisect_right(ordered, self._bounds[place], counted)
+                self._counts[place] += upto - counted
+                counted = upto
+            self._sum += sum(ordered)
 
     def describe(self) -> Iterator[HistogramMetricFamily]:
         yield HistogramMetricFamily(self._name, self._documentation)
@@ -42,15 +45,15 @@ class BatchHistogram(Collector):
         with self._lock:
             counts, total = list(self._counts), self._sum
         cumulative, buckets = 0, []
-        for bound, count in zip((*map(str, self._bounds), "+Inf"), counts, strict=True):
+        for bound, count in zip((*map(str, self._bounds[:-1]), "+Inf"), counts, strict=True):
             cumulative += count
             buckets.append((bound, cumulative))
         yield HistogramMetricFamily(self._name, self._documentation, buckets=buckets, sum_value=total)
 
 
 class CounterTable(Collector):
-    """`counts`: by the values of the labels; whoever owns the table adds to it, from one thread, and takes
-    series away. A scrape may come from another: it looks at a copy, which is made in one step.
+    """`counts`: by the values of the labels; whoever owns the table adds to it, in one thread at a time, and
+    takes series away. A scrape may come from another: it looks at a copy, which is made in one step.
     """
 
     def __init__(self, name: str, documentation: str, labels: Sequence[str]) -> None:
@@ -58,6 +61,10 @@ class CounterTable(Collector):
         self._documentation = documentation
         self._labels = tuple(labels)
         self.counts: dict[tuple[str, ...], int] = {}
+
+    def add(self, count: int, *labels: str) -> None:
+        """Begins the series of these labels if there is none."""
+        self.counts[labels] = self.counts.get(labels, 0) + count
 
     def describe(self) -> Iterator[CounterMetricFamily]:
         yield CounterMetricFamily(self._name, self._documentation, labels=self._labels)
