@@ -16,9 +16,13 @@ from threading import Lock
 from prometheus_client.core import CounterMetricFamily, HistogramMetricFamily
 from prometheus_client.registry import Collector
 
+AT_ONCE = 1000  # values that a histogram puts by: 32 kB
+
 
 class BatchHistogram(Collector):
-    """`buckets` are upper bounds, inclusive; what is beyond the last one is counted under `+Inf`."""
+    """`buckets` are upper bounds, inclusive; what is beyond the last one is counted under `+Inf`. A value
+    below 0 counts as 0. Values are put by, and find their buckets when they are many or somebody looks.
+    """
 
     def __init__(self, name: str, documentation: str, buckets: Sequence[float]) -> None:
         self._name = name
@@ -26,23 +30,31 @@ class BatchHistogram(Collector):
         self._bounds = (*map(float, buckets), inf)
         self._counts = [0] * len(self._bounds)
         self._sum = 0.0
+        self._unsettled: list[float] = []
         self._lock = Lock()
 
     def observe(self, values: Iterable[float]) -> None:
-        ordered, counted = sorted(values), 0  # so that one look for each bucket that takes any is enough
         with self._lock:
-            while counted < len(ordered):
-                place = bisect_left(self._bounds, ordered[counted])
-                upto = bisect_right(ordered, self._bounds[place], counted)
-                self._counts[place] += upto - counted
-                counted = upto
-            self._sum += sum(ordered)
+            self._unsettled.extend(values)
+            if len(self._unsettled) > AT_ONCE:
+                self._settle()
+
+    def _settle(self) -> None:
+        ordered, counted = sorted(self._unsettled), 0  # one look for each bucket that takes any is enough
+        while counted < len(ordered):
+            place = bisect_left(self._bounds, ordered[counted])
+            upto = bisect_right(ordered, self._bounds[place], counted)
+            self._counts[place] += upto - counted
+            counted = upto
+        self._sum += sum(ordered[bisect_left(ordered, 0) :])
+        self._unsettled.clear()
 
     def describe(self) -> Iterator[HistogramMetricFamily]:
         yield HistogramMetricFamily(self._name, self._documentation)
 
     def collect(self) -> Iterator[HistogramMetricFamily]:
         with self._lock:
+            self._settle()
             counts, total = list(self._counts), self._sum
         cumulative, buckets = 0, []
         for bound, count in zip((*map(str, self._bounds[:-1]), "+Inf"), counts, strict=True):

@@ -1,12 +1,11 @@
 """Every metric of the project, in one file: names, labels, units and when they move.
 
 docs/metrics.md says of each what it means and what to do about it; a test holds the two together. Nothing per
-customer ever becomes a label. Telemetry is added once per batch, and may take 2% of a worker's time at most
-(`python -m loadtest.telemetry`): what moves with each batch is counted in plain dictionaries, a histogram takes
-all values of a batch at once, and the series of decisions are looked up when somebody scrapes. How long
-something has been waiting is worked out when it is asked for, so that it goes on growing when the event loop
-stands still. Metrics may be scraped from another thread at any time; what is recorded comes from one thread,
-but for `set_stalled`.
+customer ever becomes a label. Telemetry is added once per batch and may take 2% of a worker's time at most
+(`python -m loadtest.telemetry`): what moves with each batch is put into plain lists and dictionaries, and
+buckets and series are looked up when it is much or somebody scrapes. How long something has been waiting is
+worked out when it is asked for, so that it goes on growing when the event loop stands still. Metrics may be
+scraped from another thread at any time; what is recorded comes from one thread, but for `set_stalled`.
 """
 
 from __future__ import annotations
@@ -14,7 +13,7 @@ from __future__ import annotations
 import platform
 import shutil
 import time
-from collections import Counter as Counts
+from collections import Counter as Tally
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -321,7 +320,7 @@ class Metrics:
         if result.repeats:
             self._repeats.inc(result.repeats)
         if result.dead_letters:
-            for labels, count in Counts((each.source, each.reason) for each in result.dead_letters).items():
+            for labels, count in Tally((each.source, each.reason) for each in result.dead_letters).items():
                 self._dead_letters.labels(*labels).inc(count)
         if result.decisions:
             self._decided.observe(result.decisions)
@@ -330,11 +329,13 @@ class Metrics:
 
     def observe_sent(self, triggers: Sequence[Trigger], sent_at: int) -> None:
         """Triggers handed to Kafka at `sent_at`, milliseconds of the wall clock."""
-        for channel, count in Counts([each.decision.channel for each in triggers]).items():
-            self._triggers.add(count, channel or "")
-        waits = [(sent_at - each.appended_at) / 1000 for each in triggers if not each.decision.timed]
-        # A record's timestamp may be ahead of our clock: another machine wrote it.
-        self._latency.observe([wait if wait > 0 else 0.0 for wait in waits])
+        channels = [each.decision.channel for each in triggers]
+        for channel in set(channels):  # few
+            self._triggers.add(channels.count(channel), channel or "")
+        # Below 0 if the record's timestamp is ahead of our clock: another machine wrote it.
+        self._latency.observe(
+            [(sent_at - each.appended_at) / 1000 for each in triggers if not each.decision.timed]
+        )
 
     def count_commit(self, *, done: bool) -> None:
         self._commits.labels("ok" if done else "failed").inc()

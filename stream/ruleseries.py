@@ -11,8 +11,8 @@ Nothing is left out and no rule is hidden: a rule's decisions always add up. Wha
 all rules together is told exactly, by channel, in another metric. Up to LIMIT / 14 rules everything is told
 apart.
 
-With hundreds of rules most decisions of a batch are of another rule each: to find the series of each one at
-once took a tenth of a worker's time. So decisions are counted in one dictionary as they come, and come to their
+With hundreds of rules most decisions of a batch are of another rule each, and to look up the series of each
+took a tenth of the lane's step. So decisions are counted in one dictionary as they come, and are given to their
 series when somebody scrapes or the rules change. Nothing of a decision is kept but that there was one. Tested
 by tests/unit/test_metrics.py.
 """
@@ -34,7 +34,6 @@ LIMIT = 4000  # series in all, unless there are so many rules that three for eac
 FOR_CERTAIN = 3
 OTHER = "other"
 
-# Half as fast again as by name: a decision is a tuple.
 _judged = itemgetter(*map(Decision._fields.index, ("rule", "outcome", "reason", "channel")))
 
 
