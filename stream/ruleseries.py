@@ -12,9 +12,9 @@ all rules together is told exactly, by channel, in another metric. Up to LIMIT /
 apart.
 
 With hundreds of rules most decisions of a batch are of another rule each, and to look up the series of each
-took a tenth of the lane's step. So decisions are counted in one dictionary as they come, and are given to their
-series when somebody scrapes or the rules change. Nothing of a decision is kept but that there was one. Tested
-by tests/unit/test_metrics.py.
+took a tenth of the lane's step. So decisions are counted in one dictionary as they come, and are given to
+their series when somebody scrapes or the rules change. Nothing of a decision is kept but that there was one.
+Tested by tests/unit/test_metrics.py.
 """
 
 from __future__ import annotations
