@@ -353,10 +353,11 @@ def test_nothing_is_lost_while_one_thread_records_and_reloads_and_another_scrape
         scraping.start()
         while len(seen) < 300 and scraping.is_alive():
             counts.observe([decision(rule) for rule in rules])
-            waits.observe([0.5])
-            counts.declare([*rules, "new"], [])
-            counts.retire(rules)
+            waits.observe([0.5] * 200)
             batches += 1
+            if batches % 50 == 0:
+                counts.declare([*rules, "new"], [])
+                counts.retire(rules)
     finally:
         ended.set()
         scraping.join()
@@ -366,7 +367,7 @@ def test_nothing_is_lost_while_one_thread_records_and_reloads_and_another_scrape
         assert list(figures) == sorted(figures), "a counter never goes back"
     list(counts.collect())
     assert matches.counts == {(rule,): batches for rule in rules}
-    assert next(waits.collect()).samples[-2].value == batches
+    assert next(waits.collect()).samples[-2].value == batches * 200
 
 
 def test_a_worker_that_nobody_scrapes_does_not_grow() -> None:
