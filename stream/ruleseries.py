@@ -12,7 +12,7 @@ all rules together is told exactly, by channel, in another metric. Up to LIMIT /
 apart.
 
 With hundreds of rules most decisions of a batch are of another rule each, and to look up the series of each
-took a tenth of the lane's step. So decisions are counted in one dictionary as they come, and are given to
+took as long as all other telemetry. So decisions are counted in one dictionary as they come, and are given to
 their series when somebody scrapes or the rules change. Nothing of a decision is kept but that there was one.
 Tested by tests/unit/test_metrics.py.
 """
@@ -57,7 +57,7 @@ class DecisionCounts(Collector):
                 self._channels.add(0, *series)
 
     def retire(self, keep: Iterable[str]) -> None:
-        """Drop the series of all other rules, and what was not yet counted under them."""
+        """Drop the series of all other rules; by channel, their decisions stay counted."""
         with self._lock:
             self._settle()
             self._rules.retire(keep)
