@@ -1,56 +1,71 @@
 """What the metrics client library does too slowly: it takes one value at a time, and 2 µs for each.
 
-    BatchHistogram    a classic histogram that takes many values under one lock, 0.2 µs for each
-    CounterTable      a counter with labels that is a dictionary, 0.1 µs for each series that moves
+    BatchHistogram    a classic histogram that takes many values at once, 0.05 µs for each if they are many
+    CounterTable      a counter with labels that is a dictionary, 0.2 µs for each series that moves
 
 At ten thousand triggers a second it saves some hundredths of a core. Tested by tests/unit/test_metrics.py.
 """
 
 from __future__ import annotations
 
-from bisect import bisect_left
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator, Sequence
+from math import inf
 from threading import Lock
 
 from prometheus_client.core import CounterMetricFamily, HistogramMetricFamily
 from prometheus_client.registry import Collector
 
+AT_ONCE = 1000  # values that a histogram puts by: 32 kB
+
 
 class BatchHistogram(Collector):
-    """`buckets` are upper bounds, inclusive; what is beyond the last one is counted under `+Inf`."""
+    """`buckets` are upper bounds, inclusive; what is beyond the last one is counted under `+Inf`. A value
+    below 0 counts as 0. Values are put by, and find their buckets when they are many or somebody looks.
+    """
 
     def __init__(self, name: str, documentation: str, buckets: Sequence[float]) -> None:
         self._name = name
         self._documentation = documentation
-        self._bounds = tuple(float(bound) for bound in buckets)
-        self._counts = [0] * (len(self._bounds) + 1)  # the last one is +Inf
+        self._bounds = (*map(float, buckets), inf)
+        self._counts = [0] * len(self._bounds)
         self._sum = 0.0
+        self._unsettled: list[float] = []
         self._lock = Lock()
 
     def observe(self, values: Iterable[float]) -> None:
-        bounds, counts, total = self._bounds, self._counts, 0.0
         with self._lock:
-            for value in values:
-                counts[bisect_left(bounds, value)] += 1
-                total += value
-            self._sum += total
+            self._unsettled.extend(values)
+            if len(self._unsettled) > AT_ONCE:
+                self._settle()
+
+    def _settle(self) -> None:
+        ordered, counted = sorted(self._unsettled), 0  # one look for each bucket that takes any is enough
+        while counted < len(ordered):
+            place = bisect_left(self._bounds, ordered[counted])
+            upto = bisect_right(ordered, self._bounds[place], counted)
+            self._counts[place] += upto - counted
+            counted = upto
+        self._sum += sum(ordered[bisect_left(ordered, 0) :])
+        self._unsettled.clear()
 
     def describe(self) -> Iterator[HistogramMetricFamily]:
         yield HistogramMetricFamily(self._name, self._documentation)
 
     def collect(self) -> Iterator[HistogramMetricFamily]:
         with self._lock:
+            self._settle()
             counts, total = list(self._counts), self._sum
         cumulative, buckets = 0, []
-        for bound, count in zip((*map(str, self._bounds), "+Inf"), counts, strict=True):
+        for bound, count in zip((*map(str, self._bounds[:-1]), "+Inf"), counts, strict=True):
             cumulative += count
             buckets.append((bound, cumulative))
         yield HistogramMetricFamily(self._name, self._documentation, buckets=buckets, sum_value=total)
 
 
 class CounterTable(Collector):
-    """`counts`: by the values of the labels; whoever owns the table adds to it, from one thread, and takes
-    series away. A scrape may come from another: it looks at a copy, which is made in one step.
+    """`counts`: by the values of the labels; whoever owns the table adds to it, in one thread at a time, and
+    takes series away. A scrape may come from another: it looks at a copy, which is made in one step.
     """
 
     def __init__(self, name: str, documentation: str, labels: Sequence[str]) -> None:
@@ -58,6 +73,10 @@ class CounterTable(Collector):
         self._documentation = documentation
         self._labels = tuple(labels)
         self.counts: dict[tuple[str, ...], int] = {}
+
+    def add(self, count: int, *labels: str) -> None:
+        """Begins the series of these labels if there is none."""
+        self.counts[labels] = self.counts.get(labels, 0) + count
 
     def describe(self) -> Iterator[CounterMetricFamily]:
         yield CounterMetricFamily(self._name, self._documentation, labels=self._labels)

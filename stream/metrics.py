@@ -1,10 +1,11 @@
 """Every metric of the project, in one file: names, labels, units and when they move.
 
 docs/metrics.md says of each what it means and what to do about it; a test holds the two together. Nothing per
-customer ever becomes a label. Telemetry is added once per batch: counts are summed up in plain Python first,
-and a histogram takes all values of a batch under one lock. How long something has been waiting is worked out
-when it is asked for, so that it goes on growing when the event loop stands still. Counters may be scraped
-from another thread at any time; what is recorded comes from one thread, but for `set_stalled`.
+customer ever becomes a label. Telemetry is added once per batch and may take 2% of a worker's time at most
+(`python -m loadtest.telemetry`): what moves with each batch is put into plain lists and dictionaries, and
+buckets and series are looked up when it is much or somebody scrapes. How long something has been waiting is
+worked out when it is asked for, so that it goes on growing when the event loop stands still. Metrics may be
+scraped from another thread at any time; what is recorded comes from one thread, but for `set_stalled`.
 """
 
 from __future__ import annotations
@@ -15,7 +16,6 @@ import time
 from collections import Counter as Tally
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from operator import attrgetter
 from pathlib import Path
 from typing import NamedTuple
 
@@ -31,8 +31,8 @@ from prometheus_client import (
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
 
 from stream.collectors import BatchHistogram, CounterTable
-from stream.ruleseries import RuleSeries
-from stream.structs import Decision, Result, Trigger
+from stream.ruleseries import DecisionCounts
+from stream.structs import Result, Trigger
 
 CONTENT_TYPE = CONTENT_TYPE_PLAIN_0_0_4
 
@@ -87,9 +87,6 @@ OUTCOMES = (
 )
 
 
-_JUDGED = attrgetter("rule", "outcome", "reason", "channel")
-
-
 class Described(NamedTuple):
     """A metric as its name in PromQL, its type and its labels."""
 
@@ -135,7 +132,7 @@ class Metrics:
         self._sum_up()
 
     def _create_work(self) -> None:
-        self._events = self._counter("stream_events", "Events applied.", "source")
+        self._events = self._table("stream_events", "Events applied.", "source")
         self._event_errors = self._counter(
             "stream_event_errors",
             "Oddities of events that were applied all the same: future_time, condition (ended in an error).",
@@ -150,24 +147,25 @@ class Metrics:
             "source",
             "reason",
         )
-        self._rules = RuleSeries(
-            self._table("stream_matches", "Matches judged: a rule's conditions held.", "rule"),
-            self._table(
+        self._decided = DecisionCounts(
+            self._described_table("stream_matches", "Matches judged: a rule's conditions held.", "rule"),
+            self._described_table(
                 "stream_decisions",
                 "What became of matches: sent, suppressed, deferred, holdout. The reason is empty when sent.",
                 "rule",
                 "outcome",
                 "reason",
             ),
+            self._described_table(
+                "stream_channel_decisions",
+                "The same decisions by the channel that was chosen, whatever the number of rules.",
+                "channel",
+                "outcome",
+                "reason",
+            ),
         )
-        self._channels = self._table(
-            "stream_channel_decisions",
-            "The same decisions by the channel that was chosen, whatever the number of rules.",
-            "channel",
-            "outcome",
-            "reason",
-        )
-        self._triggers = self._counter("stream_triggers", "Triggers handed to Kafka.", "channel")
+        self.registry.register(self._decided)
+        self._triggers = self._table("stream_triggers", "Triggers handed to Kafka.", "channel")
         self._in_flight = self._gauge(
             "stream_in_flight_records", "Records handed to the engine whose effects are not yet durable."
         )
@@ -285,20 +283,19 @@ class Metrics:
     def declare(self, sources: Iterable[str], rules: Iterable[str], channels: Iterable[str]) -> None:
         """Starts the series of these names at 0, so that their first increase is seen as one."""
         for source in sources:
-            self._events.labels(source)
+            self._events.add(0, source)
             for reason in DEAD_LETTER_REASONS:
                 self._dead_letters.labels(source, reason)
             for reason in EVENT_ERROR_REASONS:
                 self._event_errors.labels(source, reason)
-        self._rules.declare(rules)
+        channels = list(channels)
         for channel in channels:
-            self._triggers.labels(channel)
-            for outcome, reason in OUTCOMES:
-                self._channels.counts.setdefault((channel, outcome, reason), 0)
+            self._triggers.add(0, channel)
+        self._decided.declare(rules, ((channel, *each) for channel in channels for each in OUTCOMES))
 
     def retire(self, rules: Iterable[str]) -> None:
         """Rules other than these are gone: so are their series."""
-        self._rules.retire(rules)
+        self._decided.retire(rules)
 
     def set_build(self, version: str, store: str) -> None:
         self._build.info({"version": version, "python": platform.python_version(), "store": store})
@@ -317,7 +314,7 @@ class Metrics:
     def observe_batch(self, result: Result, seconds: float) -> None:
         """One call of the engine and the seconds that it took."""
         for source, count in result.events.items():
-            self._events.labels(source).inc(count)
+            self._events.add(count, source)
         for (source, reason), count in result.errors.items():
             self._event_errors.labels(source, reason).inc(count)
         if result.repeats:
@@ -326,24 +323,18 @@ class Metrics:
             for labels, count in Tally((each.source, each.reason) for each in result.dead_letters).items():
                 self._dead_letters.labels(*labels).inc(count)
         if result.decisions:
-            self._observe_decisions(result.decisions)
+            self._decided.observe(result.decisions)
         self._batch_seconds.observe((seconds,))
         self._batch_events.observe((sum(result.events.values()),))
 
-    def _observe_decisions(self, decisions: Sequence[Decision]) -> None:
-        by_channel = self._channels.counts
-        for (rule, outcome, reason, channel), count in Tally(map(_JUDGED, decisions)).items():
-            self._rules.count(rule, outcome, reason or "", count)
-            series = channel or "", outcome, reason or ""
-            by_channel[series] = by_channel.get(series, 0) + count
-
     def observe_sent(self, triggers: Sequence[Trigger], sent_at: int) -> None:
         """Triggers handed to Kafka at `sent_at`, milliseconds of the wall clock."""
-        for channel, count in Tally(each.decision.channel or "" for each in triggers).items():
-            self._triggers.labels(channel).inc(count)
-        # A record's timestamp may be ahead of our clock: another machine wrote it.
+        channels = [each.decision.channel for each in triggers]
+        for channel in set(channels):  # few
+            self._triggers.add(channels.count(channel), channel or "")
+        # Below 0 if the record's timestamp is ahead of our clock: another machine wrote it.
         self._latency.observe(
-            max(sent_at - each.appended_at, 0) / 1000 for each in triggers if not each.decision.timed
+            [(sent_at - each.appended_at) / 1000 for each in triggers if not each.decision.timed]
         )
 
     def count_commit(self, *, done: bool) -> None:
@@ -464,10 +455,14 @@ class Metrics:
         return Counter(name, documentation, labels, registry=self.registry)
 
     def _table(self, name: str, documentation: str, *labels: str) -> CounterTable:
-        self.described.append(Described(f"{name}_total", "counter", labels))
-        table = CounterTable(name, documentation, labels)
+        table = self._described_table(name, documentation, *labels)
         self.registry.register(table)
         return table
+
+    def _described_table(self, name: str, documentation: str, *labels: str) -> CounterTable:
+        """For a collector that tells it with others."""
+        self.described.append(Described(f"{name}_total", "counter", labels))
+        return CounterTable(name, documentation, labels)
 
     def _gauge(self, name: str, documentation: str, *labels: str) -> Gauge:
         self.described.append(Described(name, "gauge", labels))

@@ -1,4 +1,4 @@
-"""The series that there are for each rule, within a budget.
+"""The series that tell of decisions: those of each rule within a budget, and those of each channel.
 
 A thousand rules with the dozen combinations of outcome and reason that a decision can have would be more
 series than a worker may cost a Prometheus. So
@@ -9,18 +9,78 @@ series than a worker may cost a Prometheus. So
 
 Nothing is left out and no rule is hidden: a rule's decisions always add up. What became of the decisions of
 all rules together is told exactly, by channel, in another metric. Up to LIMIT / 14 rules everything is told
-apart. Tested by tests/unit/test_metrics.py.
+apart.
+
+With hundreds of rules most decisions of a batch are of another rule each, and to look up the series of each
+took as long as all other telemetry. So decisions are counted in one dictionary as they come, and are given to
+their series when somebody scrapes or the rules change. Nothing of a decision is kept but that there was one.
+Tested by tests/unit/test_metrics.py.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from operator import itemgetter
+from threading import Lock
+
+from prometheus_client.core import CounterMetricFamily
+from prometheus_client.registry import Collector
 
 from stream.collectors import CounterTable
+from stream.structs import Decision
 
 LIMIT = 4000  # series in all, unless there are so many rules that three for each are more
 FOR_CERTAIN = 3
 OTHER = "other"
+
+_judged = itemgetter(*map(Decision._fields.index, ("rule", "outcome", "reason", "channel")))
+
+
+class DecisionCounts(Collector):
+    """Counts decisions by rule and by channel. Recorded in one thread, scraped in others: the lock is held
+    wherever a count changes.
+    """
+
+    def __init__(self, matches: CounterTable, decisions: CounterTable, channels: CounterTable) -> None:
+        self._tables = matches, decisions, channels
+        self._rules = RuleSeries(matches, decisions)
+        self._channels = channels
+        self._unsettled: Counter[tuple[str, str, str | None, str | None]] = Counter()
+        self._lock = Lock()
+
+    def declare(self, rules: Iterable[str], channels: Iterable[tuple[str, str, str]]) -> None:
+        """Begin the series of these rules, and of these (channel, outcome, reason), at 0."""
+        with self._lock:
+            self._rules.declare(rules)
+            for series in channels:
+                self._channels.add(0, *series)
+
+    def retire(self, keep: Iterable[str]) -> None:
+        """Drop the series of all other rules; by channel, their decisions stay counted."""
+        with self._lock:
+            self._settle()
+            self._rules.retire(keep)
+
+    def observe(self, decisions: Iterable[Decision]) -> None:
+        with self._lock:
+            self._unsettled.update(map(_judged, decisions))
+
+    def describe(self) -> Iterator[CounterMetricFamily]:
+        for table in self._tables:
+            yield from table.describe()
+
+    def collect(self) -> Iterator[CounterMetricFamily]:
+        with self._lock:
+            self._settle()
+        for table in self._tables:
+            yield from table.collect()
+
+    def _settle(self) -> None:
+        for (rule, outcome, reason, channel), count in self._unsettled.items():
+            self._rules.count(rule, outcome, reason or "", count)
+            self._channels.add(count, channel or "", outcome, reason or "")
+        self._unsettled.clear()
 
 
 class RuleSeries:

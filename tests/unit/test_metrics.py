@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
+import random
 import re
+import sys
+import threading
+import tracemalloc
 from collections import Counter
 from pathlib import Path
 
 import orjson
 import pytest
+from prometheus_client import CollectorRegistry, Histogram, generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
 from stream.clock import Clock
+from stream.collectors import BatchHistogram, CounterTable
 from stream.compiler import load_rules
 from stream.engine import PartitionState, process
 from stream.metrics import DEAD_LETTER_REASONS, OUTCOMES, SUPPRESSED, Metrics, PartitionFigures
+from stream.ruleseries import DecisionCounts
 from stream.structs import Batch, DeadLetter, Decision, EventRef, Outcome, Result, Trigger
 
 # The contract: name of the series and its labels.
@@ -301,6 +308,85 @@ def test_series_of_a_rule_that_is_gone_are_gone() -> None:
     assert value(metrics, "stream_matches_total", rule="cart") is None
     assert value(metrics, "stream_decisions_total", rule="cart", outcome="suppressed", reason="limit") is None
     assert value(metrics, "stream_matches_total", rule="other") == 1
+    assert (
+        value(metrics, "stream_channel_decisions_total", channel="email", outcome="sent", reason="") == 3
+    ), "with those of the rule that is gone, though nobody had scraped since"
+
+
+def test_a_histogram_of_many_values_is_that_of_one_after_the_other() -> None:
+    bounds, chance = (0.5, 1.0, 2.5, 10.0), random.Random(7)
+    registry = CollectorRegistry()
+    ours, theirs = (
+        BatchHistogram("ours", "", bounds),
+        Histogram("theirs", "", buckets=bounds, registry=registry),
+    )
+    registry.register(ours)
+    for size in (0, 1, 2, 500, 999, 1, 1700):
+        values = [chance.choice((*bounds, 0.0, 0.25, 1.5, 3.0, 10.25, 99.0)) for _ in range(size)]
+        ours.observe(values)
+        for each in values:
+            theirs.observe(each)
+        told = generate_latest(registry).decode()
+        rows = [
+            sorted(row.removeprefix(name) for row in told.splitlines() if row.startswith(name))
+            for name in ("ours", "theirs")
+        ]
+        assert rows[0] == rows[1]
+
+
+def test_nothing_is_lost_while_one_thread_records_and_reloads_and_another_scrapes() -> None:
+    rules = [f"rule-{number}" for number in range(200)]
+    matches, decisions = CounterTable("m", "", ["rule"]), CounterTable("d", "", ["rule", "outcome", "reason"])
+    counts = DecisionCounts(matches, decisions, CounterTable("c", "", ["channel", "outcome", "reason"]))
+    waits, ended, interval = BatchHistogram("w", "", (1.0,)), threading.Event(), sys.getswitchinterval()
+    seen: list[tuple[float, float]] = []
+
+    def scrape() -> None:
+        while not ended.is_set():
+            told = [sample for family in counts.collect() for sample in family.samples]
+            judged = sum(sample.value for sample in told if sample.name == "m_total")
+            seen.append((judged, next(waits.collect()).samples[-2].value))
+
+    scraping, batches = threading.Thread(target=scrape), 0
+    sys.setswitchinterval(1e-6)
+    try:
+        scraping.start()
+        while len(seen) < 300 and scraping.is_alive():
+            counts.observe([decision(rule) for rule in rules])
+            waits.observe([0.5] * 200)
+            batches += 1
+            if batches % 50 == 0:
+                counts.declare([*rules, "new"], [])
+                counts.retire(rules)
+    finally:
+        ended.set()
+        scraping.join()
+        sys.setswitchinterval(interval)
+    assert len(seen) >= 300, "the thread that scrapes failed"
+    for figures in zip(*seen, strict=True):
+        assert list(figures) == sorted(figures), "a counter never goes back"
+    list(counts.collect())
+    assert matches.counts == {(rule,): batches for rule in rules}
+    assert next(waits.collect()).samples[-2].value == batches * 200
+
+
+def test_a_worker_that_nobody_scrapes_does_not_grow() -> None:
+    metrics = Metrics()
+
+    def work(batches: int) -> None:
+        for _ in range(batches):
+            triggers = [trigger(0) for _ in range(20)]
+            metrics.observe_batch(Result([each.decision for each in triggers], triggers), 0.001)
+            metrics.observe_sent(triggers, 1)
+
+    work(200)
+    tracemalloc.start()
+    try:
+        work(1000)
+        grown, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert grown < 100_000
 
 
 def test_a_thousand_rules_of_which_each_has_seen_everything_stay_within_the_budget() -> None:
