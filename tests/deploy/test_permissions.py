@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -19,6 +22,12 @@ from tests.kafka import committed, consume_all, create_topics, eventually, free_
 from tests.worker import Worker
 
 USER, PASSWORD = "stream", "let-me-in"
+LOGIN = {
+    "security_protocol": "SASL_PLAINTEXT",
+    "sasl_mechanism": "PLAIN",
+    "sasl_username": USER,
+    "sasl_password": PASSWORD,
+}
 TYPES = {"topic": 2, "group": 3}
 OPERATIONS = {"Read": 3, "Write": 4, "Describe": 8, "DescribeConfigs": 10}
 LITERAL = ALLOW = 3
@@ -83,11 +92,8 @@ def until_committed(bootstrap: str, end: int) -> None:
     eventually(lambda: committed(bootstrap, "stream", ["shop"]) == expected, 60, "all is committed")
 
 
-def test_a_worker_needs_no_other_permissions(
-    chart: Chart, guarded: tuple[EmbeddedKafka, str], tmp_path: Path
-) -> None:
-    """It works, is killed, and another one takes over: reads what the first one wrote, and goes on."""
-    kafka, address = guarded
+def declare(chart: Chart, kafka: EmbeddedKafka, folder: Path) -> list[dict[str, Any]]:
+    """Make the topics that the chart declares, and the rules; returns the permissions that it grants."""
     values = {
         "strimzi": {"enabled": True, "cluster": "main"},
         "topics": {"sources": ["shop"], "channels": ["triggers.web"]},
@@ -98,21 +104,26 @@ def test_a_worker_needs_no_other_permissions(
         config = {key: str(value) for key, value in each["config"].items() if key != "min.insync.replicas"}
         create_topics(kafka.bootstrap, {each["topicName"]: 1}, config)
     create_topics(kafka.bootstrap, {"shop": 1})
-    acls = find(manifests, "KafkaUser")["spec"]["authorization"]["acls"]
-    asyncio.run(grant(kafka.bootstrap, acls))
-    (tmp_path / "rules").mkdir()
-    (tmp_path / "rules" / "shop.yaml").write_text(RULES)
+    (folder / "rules").mkdir()
+    (folder / "rules" / "shop.yaml").write_text(RULES)
+    acls: list[dict[str, Any]] = find(manifests, "KafkaUser")["spec"]["authorization"]["acls"]
+    return acls
+
+
+def test_a_worker_needs_no_other_permissions(
+    chart: Chart, guarded: tuple[EmbeddedKafka, str], tmp_path: Path
+) -> None:
+    """It works, is killed, and another one takes over: reads what the first one wrote, and goes on."""
+    kafka, address = guarded
+    asyncio.run(grant(kafka.bootstrap, declare(chart, kafka, tmp_path)))
     for number, customer in enumerate(("c1", "c2")):
         worker = Worker(
             address,
             "stream",
             tmp_path / "rules",
             tmp_path / f"worker-{number}.log",
-            security_protocol="SASL_PLAINTEXT",
-            sasl_mechanism="PLAIN",
-            sasl_username=USER,
-            sasl_password=PASSWORD,
             instance_id="stream-0",
+            **LOGIN,
         )
         with worker:
             worker.until_ready()
@@ -122,3 +133,36 @@ def test_a_worker_needs_no_other_permissions(
     sent = consume_all(kafka.bootstrap, ["triggers.web"])
     assert [record.key for record in sent] == [b"c1", b"c2"]
     assert len(consume_all(kafka.bootstrap, ["dead-letters"])) == 2
+
+
+def refusals(address: str, folder: Path) -> list[str]:
+    """What `stream doctor` finds that the user may not do."""
+    settings = {"broker": address, "rules": str(folder / "rules"), **LOGIN}
+    environment = {f"STREAM_{name.upper()}": value for name, value in settings.items()}
+    done = subprocess.run(
+        [sys.executable, "-m", "stream", "doctor", "--json"],
+        env=os.environ | environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.stdout, done.stderr
+    findings = json.loads(done.stdout)["findings"]
+    assert PASSWORD not in done.stdout + done.stderr
+    return [each["message"] for each in findings if each["check"] == "permissions" and each["status"] != "ok"]
+
+
+def test_doctor_says_what_is_not_allowed_until_it_is(
+    chart: Chart, guarded: tuple[EmbeddedKafka, str], tmp_path: Path
+) -> None:
+    kafka, address = guarded
+    acls = declare(chart, kafka, tmp_path)
+    late = [acl for acl in acls if acl["resource"]["name"] in ("triggers.web", "stream")]
+    assert len(late) >= 2, "a topic and the group"
+    asyncio.run(grant(kafka.bootstrap, [acl for acl in acls if acl not in late]))
+    told = refusals(address, tmp_path)
+    assert any("triggers.web" in each for each in told), told
+    assert any("group stream" in each for each in told), told
+    assert not any("shop" in each for each in told), told
+    asyncio.run(grant(kafka.bootstrap, late))
+    assert refusals(address, tmp_path) == []
