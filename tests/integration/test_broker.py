@@ -254,7 +254,9 @@ def test_serve_ends_cleanly_and_says_one_line(how: signal.Signals, tmp_path: Pat
         assert len(children) == 2
         process.send_signal(how)
         out, err = process.communicate(timeout=DEADLINE)
-    assert (process.returncode, out, err) == (0, "", "")
+    # Other tests, which run beside these, may be looking at the same cache.
+    said = [line for line in err.splitlines() if not line.startswith("Waiting for another process")]
+    assert (process.returncode, out, said) == (0, "", [])
     assert all(gone(each.pid) for each in children)
     assert not listens(port)
     assert list(tmp_path.iterdir()) == []

@@ -236,6 +236,6 @@ def test_kill_term_drains_commits_and_ends_within_the_grace_period(shop: Shop) -
         assert done > 0
         told = [view for views in shop.views().values() for view in views]
         assert len(told) == done, "a trigger for each event that is committed, and for no other"
-        worker.start().until_caught_up(shop.sources)
+        worker.start().until_ready().until_caught_up(shop.sources)
         assert worker.figures()["stream_repeats_total"] == 0
     shop.assert_seen_once(4, 2 * each)
