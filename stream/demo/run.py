@@ -207,11 +207,12 @@ def _scrape(port: int) -> Mapping[str, float]:
 
 
 async def _until_interrupted(bootstrap: str, worker: subprocess.Popen[bytes]) -> None:
-    print(f"\nKafka is at {bootstrap}, the worker goes on. Ctrl-C ends both.")  # noqa: T201 - a command's output
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stop.set)
+    # Only now: whoever reads this may be quick.
+    print(f"\nKafka is at {bootstrap}, the worker goes on. Ctrl-C ends both.")  # noqa: T201 - a command's output
     while not stop.is_set() and worker.poll() is None:
         with suppress(asyncio.TimeoutError):
             await asyncio.wait_for(stop.wait(), POLL_S)
