@@ -28,7 +28,7 @@ reached. It is kept in the changelog under the empty key, because what has been 
 fired before the same events after a restart, too. On the clock of the events the watermark never goes back:
 not either where a source that had been read to its end is read again (`floor`, kept under the empty name).
 
-Cost: ten rules, 200-byte events: 3 to 4 µs an event, of which orjson is 1.2 to 1.5.
+Cost: 500 rules, 200-byte events: 2 µs an event, and about 8 µs for each match that is decided, in Python.
 Tested by tests/unit/test_engine.py and the reference model.
 Longer than 450 lines, because the loop is one class.
 """
