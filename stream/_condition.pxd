@@ -1,7 +1,7 @@
 """What a condition is compiled with; the essay is in `_condition.pyx`."""
 
 from stream._event cimport Fields
-from stream._frame cimport Frame, Node, is_number, reach     # noqa: F401  # for who uses conditions
+from stream._frame cimport Frame, Node, reach     # noqa: F401  # for who uses conditions
 
 cdef class Names:
     """What a condition may name, and the nodes compiled with these names so far (by tree, shared).

@@ -22,7 +22,7 @@ cdef class Match:
     cdef PartitionState state
 
 cdef class PartitionState:
-    cdef readonly object rules, arms
+    cdef readonly object rules
     cdef Program program
     cdef Customers table
     cdef list lanes

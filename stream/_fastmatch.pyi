@@ -6,7 +6,6 @@ from typing import Any, Self, final
 from stream._customers import Store
 from stream._state import Consent
 from stream.clock import Clock
-from stream.guards import Arms
 from stream.program import Channel, Rule, RuleSet
 from stream.structs import Batch, Judgement, Record, Result, Told
 
@@ -16,8 +15,6 @@ class Match:
     def rule(self) -> Rule: ...
     @property
     def rules(self) -> RuleSet: ...
-    @property
-    def arms(self) -> Arms: ...
     @property
     def customer_id(self) -> str: ...
     @property
@@ -79,11 +76,9 @@ class PartitionState:
     marks: bytes
     told: Mapping[tuple[str, int], Told]
     recalled: Mapping[tuple[str, str], list[int]]
-    def __new__(cls, rules: RuleSet, arms: Arms = ...) -> Self: ...
+    def __new__(cls, rules: RuleSet) -> Self: ...
     @property
     def rules(self) -> RuleSet: ...
-    @property
-    def arms(self) -> Arms: ...
     @property
     def customers(self) -> int: ...
     @property

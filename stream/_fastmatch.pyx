@@ -52,7 +52,6 @@ from stream._windows cimport COUNT, DISTINCT, FIRST, GAP, LAST, TOP
 
 import orjson
 
-import stream.arms
 from stream import structs
 from stream._codec import decode_reached, encode_reached
 from stream._value import ABSENT
@@ -173,11 +172,6 @@ cdef class Match:
     def rules(self):
         return self.state.rules
 
-    @property
-    def arms(self):
-        """Who draws experiment arms: `stream.arms`, or what a test puts in its place."""
-        return self.state.arms
-
     def take_group(self):
         """No other rule of the group fires for the same cause: the event, or the moment of the timer."""
         if self.rule.group is None:
@@ -260,8 +254,8 @@ cdef class PartitionState:
     gives out what changed.
     """
 
-    def __cinit__(self, rules, arms=stream.arms):
-        self.rules, self.arms = rules, arms
+    def __cinit__(self, rules):
+        self.rules = rules
         self.program = program_of(rules)
         self.table = Customers(self.program.layout)
         self.lanes = []

@@ -50,6 +50,3 @@ cdef inline PyObject *reach(dict event, tuple path):
         if value is NULL:
             return NULL
     return value
-
-cdef inline bint is_number(object value) noexcept:
-    return type(value) is int or type(value) is float

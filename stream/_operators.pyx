@@ -18,7 +18,7 @@ from cpython.object cimport Py_EQ, Py_GE, Py_GT, Py_LE, Py_LT, PyObject, PyObjec
 from libc.stdint cimport int64_t
 from libc.string cimport memcmp
 
-from stream._frame cimport Frame, Node, is_number
+from stream._frame cimport Frame, Node
 from stream._value cimport (
     DOUBLE,
     INTEGER,
@@ -28,6 +28,7 @@ from stream._value cimport (
     UNSIGNED,
     ValueC,
     as_double,
+    is_number,
     is_same,
     value_of,
 )

@@ -8,8 +8,7 @@ Tested by tests/unit/test_fastmatch.py.
 from libc.math cimport floor
 from libc.stdint cimport int64_t
 
-from stream._frame cimport is_number
-from stream._value cimport INTEGER, ValueC, object_of
+from stream._value cimport INTEGER, ValueC, is_number, object_of
 
 from datetime import datetime, timedelta, timezone
 

@@ -28,3 +28,6 @@ cdef object object_of(const ValueC *value)              # ABSENT for MISSING and
 cdef int value_of(object value, ValueC *into) except -1
 cdef bint is_same(const ValueC *one, const ValueC *other) noexcept
 cdef bint as_double(const ValueC *value, double *into) noexcept         # False if it is no number
+
+cdef inline bint is_number(object value) noexcept:
+    return type(value) is int or type(value) is float

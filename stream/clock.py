@@ -5,9 +5,14 @@ Times are integers: milliseconds since the Unix epoch, UTC.
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
+from zoneinfo import ZoneInfo
+
+_ZONE = re.compile(r"[A-Za-z][A-Za-z0-9_+/-]{0,63}")
 
 
 def wall_ms() -> int:
@@ -25,3 +30,14 @@ class Clock:
 
     wall: Callable[[], int] = wall_ms
     by_event_time: bool = False
+
+
+@lru_cache(maxsize=1024)
+def iana_zone(name: str) -> ZoneInfo | None:
+    """The time zone of an IANA name, None if there is none of the name."""
+    if not _ZONE.fullmatch(name) or name == "localtime":  # which is where the machine stands
+        return None
+    try:
+        return ZoneInfo(name)
+    except (KeyError, ValueError, OSError):
+        return None

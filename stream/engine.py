@@ -10,11 +10,13 @@ Tested by tests/unit/test_engine.py, and against the reference model in tests/re
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from hashlib import blake2b
 from typing import Any
 
 import orjson
 
+from stream import arms as experiments
 from stream import guards
 from stream._decode import FUTURE_MS, MAX_EVENT_BYTES
 from stream._fastmatch import Match, PartitionState
@@ -22,6 +24,7 @@ from stream._program import preparing
 from stream._state import ABSENT
 from stream.clock import Clock
 from stream.errors import ContentError
+from stream.guards import Arms
 from stream.program import Channel, Rule, RuleSet, Variant
 from stream.records import iso_time
 from stream.structs import Batch, ConsentProof, Decision, EventRef, Result, SubjectProof, Trigger
@@ -30,7 +33,13 @@ __all__ = ["FUTURE_MS", "MAX_EVENT_BYTES", "PartitionState", "preparing", "proce
 
 
 def process(
-    batch: Batch, rules: RuleSet, state: PartitionState, clock: Clock, *, limit: int = 5000
+    batch: Batch,
+    rules: RuleSet,
+    state: PartitionState,
+    clock: Clock,
+    *,
+    limit: int = 5000,
+    arms: Arms = experiments,
 ) -> Result:
     """Apply what is at hand in merged order, as far as it can be applied, and fire the timers that are due.
 
@@ -38,12 +47,13 @@ def process(
     times: by the source's name), once every source that has nothing at hand is in `batch.ended`, which
     counts for this call only. `limit` bounds the events applied and timers fired by one call;
     `result.more` says that the same call again, with an empty batch and the same `ended`, would go on.
+    `arms` draws who is held out and who gets which variant.
     A state of other rules than `rules` adopts them first. Bad records become dead letters, never errors.
     """
     if state.rules is not rules:
         state.adopt(rules)
     result = Result()
-    state.run(batch, result, clock, limit, _decide)
+    state.run(batch, result, clock, limit, _decide if arms is experiments else partial(_decide, arms=arms))
     return result
 
 
@@ -123,18 +133,18 @@ _FACTS: Mapping[str, Callable[[Match], Any]] = {
 }
 
 
-def _decide(match: Match, result: Result) -> None:
+def _decide(match: Match, result: Result, arms: Arms = experiments) -> None:
     """Make a match a decision, and a trigger if nothing refuses it."""
     rule, policy = match.rule, match.rules.policy
     key = None if match.key is ABSENT else orjson.dumps(match.key).decode()
     id_ = trigger_id(rule.stable_id, match.customer_id, match.source, match.event_id, key)
     told = match.told(id_)
-    verdict = guards.judge(match, policy, match.arms) if told is None else guards.repeat(match, policy, told)
+    verdict = guards.judge(match, policy, arms) if told is None else guards.repeat(match, policy, told)
     variant: Variant | None = None
     content: Mapping[str, str] = {}
     if verdict.outcome in ("sent", "holdout"):
         if rule.variants:
-            variant = match.arms.variant_of(match.customer_id, rule.name, rule.variants)
+            variant = arms.variant_of(match.customer_id, rule.name, rule.variants)
         try:  # also for who is held out: what they would have got must be what the others get
             content = _render(match, variant or rule, verdict.channel) if told is None else {}
         except ContentError:

@@ -36,10 +36,10 @@ from stream.ledger import Ledger, TopicPartition
 from stream.metrics import Metrics, PartitionFigures
 from stream.outbox import Outbox
 from stream.program import RuleSet
-from stream.records import Origin, WireRecord, dead_letter_record, decision_record, trigger_record
+from stream.records import Origin, dead_letter_record, decision_record, trigger_record
 from stream.restore import ChangelogReader
 from stream.stored import StoredPartitions
-from stream.structs import Batch, Record, Result
+from stream.structs import Batch, Record, Result, WireRecord
 from stream.takeover import Start, Takeover
 from stream.tracing import Tracing
 from stream.unit import Unit

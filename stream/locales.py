@@ -20,7 +20,7 @@ from babel import Locale, UnknownLocaleError
 from babel.dates import format_date, format_time
 from babel.numbers import format_currency, list_currencies
 
-from stream.cel.times import iana_zone
+from stream.clock import iana_zone
 
 DEFAULT_LOCALE = "en"
 STYLES = ("short", "medium", "long", "full")

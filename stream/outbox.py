@@ -27,8 +27,8 @@ from stream.errors import BrokerError, LaneError
 from stream.lease import Lease
 from stream.ledger import TopicPartition
 from stream.producer import Producer
-from stream.records import WireRecord
 from stream.settings import Settings
+from stream.structs import WireRecord
 
 log = structlog.get_logger("stream.outbox")
 

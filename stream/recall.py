@@ -23,8 +23,8 @@ from stream._times import parse_time
 from stream.engine import PartitionState
 from stream.errors import StateError
 from stream.program import RuleSet
-from stream.records import APP, CAUSE, DEAD_LETTERS, DECISIONS, WireRecord
-from stream.structs import PUT_OFF, Outcome, Record, Told
+from stream.records import APP, CAUSE, DEAD_LETTERS, DECISIONS
+from stream.structs import PUT_OFF, Outcome, Record, Told, WireRecord
 
 Key = tuple[str, ...]  # what makes a record of a topic the same as one that was written before
 

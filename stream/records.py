@@ -21,7 +21,16 @@ import orjson
 
 from stream.durations import format_duration
 from stream.program import Goal
-from stream.structs import ConsentProof, DeadLetter, Decision, EventRef, SubjectProof, Trigger
+from stream.structs import (
+    ConsentProof,
+    DeadLetter,
+    Decision,
+    EventRef,
+    Headers,
+    SubjectProof,
+    Trigger,
+    WireRecord,
+)
 
 DECISIONS = "decisions"
 DEAD_LETTERS = "dead-letters"
@@ -32,22 +41,11 @@ ID = "ce_id"
 APP = "ce_app"  # whose record it is
 CAUSE = "ce_cause"  # topic/partition/offset of the record that it answers; absent where a timer fired
 
-Headers = tuple[tuple[str, bytes], ...]
-
 _EPOCH = date(1970, 1, 1).toordinal()
 _VERSION = ("ce_specversion", b"1.0")
 _TRIGGER = ("ce_type", b"trigger")
 _DECISION = ("ce_type", b"decision")
 _JSON = ("content-type", b"application/json")
-
-
-class WireRecord(NamedTuple):  # made in a third of a frozen dataclass' time, once per changed customer
-    """What is sent to Kafka. The partition is the sender's to choose."""
-
-    topic: str
-    key: bytes | None
-    value: bytes | None
-    headers: Headers
 
 
 class Origin(NamedTuple):

@@ -38,7 +38,8 @@ class Replay:
 
     def __init__(self, rules: RuleSet, arms: Arms = stream.arms) -> None:
         self.rules = rules
-        self.state = PartitionState(rules, arms)
+        self.arms = arms
+        self.state = PartitionState(rules)
 
     def feed(self, records: Mapping[str, Sequence[Record]], ended: frozenset[str]) -> Iterator[Result]:
         """Apply the records (by source), as far as no source that has not ended must be waited for."""
@@ -50,10 +51,10 @@ class Replay:
         return self._process(Batch(0, {}, ended), Clock(wall=lambda: until))
 
     def _process(self, batch: Batch, clock: Clock) -> Iterator[Result]:
-        result = process(batch, self.rules, self.state, clock)
+        result = process(batch, self.rules, self.state, clock, arms=self.arms)
         yield result
         while result.more:
-            result = process(Batch(0, {}, batch.ended), self.rules, self.state, clock)
+            result = process(Batch(0, {}, batch.ended), self.rules, self.state, clock, arms=self.arms)
             yield result
 
 

@@ -25,9 +25,8 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from stream.errors import SettingsError
-from stream.records import WireRecord
 from stream.settings import Settings
-from stream.structs import Record, Trigger
+from stream.structs import Record, Trigger, WireRecord
 
 if TYPE_CHECKING:
     from opentelemetry.sdk.trace import TracerProvider

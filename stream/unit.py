@@ -11,9 +11,8 @@ from collections.abc import Mapping, Sequence
 from stream import marks
 from stream.marks import Making, Marks
 from stream.program import RuleSet
-from stream.records import WireRecord
 from stream.stored import StoredPartition
-from stream.structs import Result
+from stream.structs import Result, WireRecord
 from stream.takeover import Start
 
 

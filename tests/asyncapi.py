@@ -11,7 +11,7 @@ import jsonschema
 import orjson
 from ruamel.yaml import YAML
 
-from stream.records import WireRecord
+from stream.structs import WireRecord
 
 DOCUMENT = Path(__file__).parents[1] / "docs" / "asyncapi.yaml"
 

@@ -28,8 +28,8 @@ from stream.clock import Clock
 from stream.engine import PartitionState, process
 from stream.outbox import _fill
 from stream.program import RuleSet
-from stream.records import Origin, WireRecord, decision_record, trigger_record
-from stream.structs import Batch, Result
+from stream.records import Origin, decision_record, trigger_record
+from stream.structs import Batch, Result, WireRecord
 
 BATCH_BYTES = 1 << 17
 CONSENTS = {"mail": {"granted": True, "at": "2026-03-01T10:00:00Z", "basis": "double opt-in"}}

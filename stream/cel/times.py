@@ -9,10 +9,9 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta, timezone, tzinfo
-from functools import lru_cache
-from zoneinfo import ZoneInfo
 
 from stream.cel.values import Duration, Timestamp
+from stream.clock import iana_zone
 from stream.errors import ExpressionError
 
 SECOND = 1_000_000_000
@@ -35,7 +34,6 @@ _UNITS = {
     "m": 60 * SECOND,
     "h": 3600 * SECOND,
 }
-_ZONE = re.compile(r"[A-Za-z][A-Za-z0-9_+/-]{0,63}")
 _OFFSET = re.compile(r"([+-]?)(\d\d?):(\d\d)", re.ASCII)
 
 
@@ -118,17 +116,6 @@ def write_duration(span: Duration) -> str:
 
 def _fraction(nanos: int) -> str:
     return f".{nanos:09}".rstrip("0") if nanos else ""
-
-
-@lru_cache(maxsize=1024)
-def iana_zone(name: str) -> ZoneInfo | None:
-    """The time zone of an IANA name, None if there is none of the name."""
-    if not _ZONE.fullmatch(name) or name == "localtime":  # which is where the machine stands
-        return None
-    try:
-        return ZoneInfo(name)
-    except (KeyError, ValueError, OSError):
-        return None
 
 
 def zone(name: str) -> tzinfo:

@@ -12,7 +12,7 @@ from typing import TypeVar
 from zoneinfo import available_timezones
 
 from stream import conditions, keys
-from stream.cel.times import iana_zone
+from stream.clock import iana_zone
 from stream.codes import Code
 from stream.conditions import Scope
 from stream.durations import CALENDARS, parse_duration, parse_rate, parse_time

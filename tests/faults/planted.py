@@ -15,8 +15,8 @@ from typing import Any
 
 from stream import cli, lane, marks
 from stream.outbox import Outbox
-from stream.records import WireRecord
 from stream.stored import StoredPartition
+from stream.structs import WireRecord
 from stream.unit import Unit
 
 BASE = 1 << 40  # beyond all offsets

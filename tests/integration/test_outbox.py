@@ -9,8 +9,8 @@ from aiokafka.errors import KafkaError
 
 from stream.lease import Lease
 from stream.outbox import Outbox
-from stream.records import WireRecord
 from stream.settings import load
+from stream.structs import WireRecord
 from tests.kafka import consume_all, create_topics
 
 

@@ -12,7 +12,8 @@ import orjson
 import pytest
 
 from stream.compiler import load_rules
-from stream.records import DEAD_LETTERS, DECISIONS, WireRecord
+from stream.records import DEAD_LETTERS, DECISIONS
+from stream.structs import WireRecord
 from stream.topology import changelog_topic, outputs
 from tests.asyncapi import assert_described, document, referred
 from tests.unit.enginekit import PROFILES, T0, Rec, Rules, World

@@ -11,7 +11,7 @@ from typing import Any
 import orjson
 import pytest
 
-from stream.cel.times import iana_zone
+from stream.clock import iana_zone
 from stream.demo.data import SHIFT_DAYS, Event, events, profile
 
 DAY_MS = 86_400_000

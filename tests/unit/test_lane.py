@@ -23,8 +23,8 @@ from stream.ledger import Ledger, Reach, TopicPartition
 from stream.marks import Marks
 from stream.metrics import Metrics
 from stream.program import RuleSet
-from stream.records import WireRecord
 from stream.stored import StoredPartition, StoredPartitions
+from stream.structs import WireRecord
 from stream.takeover import Start
 
 START = 1_767_225_600_000

@@ -13,8 +13,8 @@ from stream.engine import PartitionState, process
 from stream.errors import StateError
 from stream.program import Channel, Policy, Quiet, RuleSet
 from stream.recall import Recall
-from stream.records import Origin, WireRecord, dead_letter_record, decision_record, trigger_record
-from stream.structs import Batch, Result
+from stream.records import Origin, dead_letter_record, decision_record, trigger_record
+from stream.structs import Batch, Result, WireRecord
 from tests.unit.enginekit import DAY, MINUTE, T0, Rules, rec
 
 

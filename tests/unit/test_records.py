@@ -14,16 +14,8 @@ from hypothesis import strategies as st
 
 from stream.compiler import load_rules
 from stream.program import Goal
-from stream.records import (
-    MAX_DEPTH,
-    Origin,
-    WireRecord,
-    dead_letter_record,
-    decision_record,
-    iso_time,
-    trigger_record,
-)
-from stream.structs import ConsentProof, DeadLetter, Decision, EventRef, SubjectProof, Trigger
+from stream.records import MAX_DEPTH, Origin, dead_letter_record, decision_record, iso_time, trigger_record
+from stream.structs import ConsentProof, DeadLetter, Decision, EventRef, SubjectProof, Trigger, WireRecord
 from tests.unit.enginekit import DAY, HOUR, T0, Rec, World, rec
 
 GOLDEN = Path(__file__).parent / "data" / "records"

@@ -13,9 +13,8 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 from opentelemetry.trace import SpanKind
 
 from stream.errors import SettingsError
-from stream.records import WireRecord
 from stream.settings import load
-from stream.structs import Decision, EventRef, Trigger
+from stream.structs import Decision, EventRef, Trigger, WireRecord
 from stream.tracing import Context, Tracing, sampled_context, traced_by, tracing
 
 TRACE, SPAN = "4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7"
