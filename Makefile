@@ -2,7 +2,7 @@
 
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
-SOURCES := $(wildcard stream/*.pyx stream/*.pxd) setup.py pyproject.toml
+SOURCES := $(wildcard stream/*.p[yx][xd] stream/*/*.p[yx][xd]) setup.py pyproject.toml
 
 # Install the package (editable), its extension, the embedded Kafka's parts and the development tools.
 .venv/installed: $(SOURCES)
@@ -29,7 +29,7 @@ test: lint types
 lint: setup
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	PATH="$(CURDIR)/$(BIN):$$PATH" cython-lint stream/*.pyx stream/*.pxd
+	PATH="$(CURDIR)/$(BIN):$$PATH" cython-lint stream/*.p[yx][xd] stream/*/*.p[yx][xd]
 
 # Static types.
 types: setup
@@ -99,4 +99,4 @@ chart: setup
 
 # Remove what was built or installed here.
 clean:
-	rm -rf .venv build dist *.egg-info stream/*.so stream/*.c .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf .venv build dist *.egg-info stream/*.so stream/*/*.so stream/*.c stream/*/*.c .pytest_cache .mypy_cache .ruff_cache .hypothesis

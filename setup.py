@@ -6,25 +6,13 @@ builds with AddressSanitizer and UndefinedBehaviorSanitizer.
 """
 
 import os
+from pathlib import Path
 
 from Cython.Build import cythonize
 from setuptools import Extension, setup
 
-EXTENSIONS = (
-    *("_value", "_event", "_times", "_packed", "_windows", "_layout", "_instances", "_state"),
-    *("_reader", "_codec", "_timers", "_byid", "_customers", "_profile"),
-    *(
-        "_frame",
-        "_fields",
-        "_operators",
-        "_condition",
-        "_index",
-        "_decode",
-        "_program",
-        "_explain",
-        "_fastmatch",
-    ),
-)
+EXTENSIONS = sorted(".".join(path.with_suffix("").parts) for path in Path("stream").rglob("*.pyx"))
+CORES = os.cpu_count() or 1
 DEBUG = os.environ.get("STREAM_DEBUG") == "1"
 SANITIZE = os.environ.get("STREAM_SANITIZE") == "1"
 
@@ -51,13 +39,13 @@ if SANITIZE:
 
 
 # yyjson's two files are compiled into the one extension that reads JSON; of its parts only the reader.
-YYJSON = "stream/_vendor/yyjson"
+YYJSON = "stream/events/_vendor/yyjson"
 READER = [("YYJSON_DISABLE_WRITER", "1"), ("YYJSON_DISABLE_UTILS", "1"), ("YYJSON_DISABLE_NON_STANDARD", "1")]
 
 
 def extension(name: str) -> Extension:
     sources = [name.replace(".", "/") + ".pyx"]
-    if name == "stream._event":
+    if name == "stream.events._event":
         sources.append(f"{YYJSON}/yyjson.c")
     return Extension(
         name,
@@ -70,11 +58,13 @@ def extension(name: str) -> Extension:
 
 
 setup(
+    options={"build_ext": {"parallel": CORES}},
     ext_modules=cythonize(
-        [extension(f"stream.{name}") for name in EXTENSIONS],
+        [extension(name) for name in EXTENSIONS],
+        nthreads=CORES,
         compiler_directives=directives,
         # Its own C files: a release must never be made of those with tracing in them.
         build_dir="build/debug/c" if DEBUG else None,
         force=DEBUG,
-    )
+    ),
 )

@@ -33,10 +33,10 @@ from loadtest.worker import COMMAND, Worker
 from loadtest.workloads import WORKLOADS
 from stream import settings as stream_settings
 from stream.broker import EmbeddedKafka
-from stream.compiler import load_rules
 from stream.errors import StreamError, TopologyError
+from stream.rules.compiler import load_rules
 from stream.settings import Settings
-from stream.topology import admin_client, partition_counts
+from stream.topics.settle import admin_client, partition_counts
 
 POLL_SECONDS = 0.05
 COMMIT_POLL_SECONDS = 0.1

@@ -12,9 +12,9 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 
 from loadtest.workloads import CLICKSTREAM, PARTITIONS, TRANSACTIONS, LoadEvent
-from stream import topology
 from stream.errors import TopologyError
 from stream.settings import Settings
+from stream.topics import settle as topology
 
 TOPICS = (CLICKSTREAM, TRANSACTIONS)
 EMPTY_TOPICS = ("profiles", "weather")  # which the example rules read, too: the workloads have neither

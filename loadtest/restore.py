@@ -27,9 +27,9 @@ from loadtest.rulesets import stage
 from loadtest.worker import Worker
 from loadtest.workloads import PARTITIONS, partition_of
 from stream.broker import EmbeddedKafka
-from stream.compiler import load_rules
+from stream.rules.compiler import load_rules
 from stream.settings import Settings, load
-from stream.topology import admin_client, changelog_topic, settle
+from stream.topics.settle import admin_client, changelog_topic, settle
 
 APP = "restored"
 BATCH_BYTES = 256 * 1024

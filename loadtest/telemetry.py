@@ -28,12 +28,12 @@ from loadtest.worker import COMMAND
 from loadtest.workloads import PARTITIONS, wide
 from stream.broker import EmbeddedKafka
 from stream.clock import Clock
+from stream.decisions.wire import Origin, decision_record, trigger_record
 from stream.engine import PartitionState, process
-from stream.metrics import Metrics, PartitionFigures
-from stream.program import RuleSet
-from stream.records import Origin, decision_record, trigger_record
+from stream.rules.model import RuleSet
 from stream.settings import load
 from stream.structs import Batch, Result, Trigger
+from stream.telemetry.metrics import Metrics, PartitionFigures
 
 SILENT = (sys.executable, "-m", "loadtest.untold", "worker")
 SCRAPE_S = 15.0

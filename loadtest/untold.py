@@ -7,9 +7,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from stream import cli, lane
-from stream.metrics import Metrics
+from stream import cli
+from stream.runtime import lane
 from stream.structs import Result
+from stream.telemetry.metrics import Metrics
 
 
 def _nothing(*args: Any, **kwargs: Any) -> None:

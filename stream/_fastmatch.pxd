@@ -2,13 +2,13 @@
 
 from libc.stdint cimport int64_t
 
-from stream._customers cimport Customers
-from stream._decode cimport Lane
-from stream._explain cimport Explainer
-from stream._frame cimport Frame
-from stream._program cimport Candidate, Plan, Program, Step, Update
-from stream._instances cimport Instance
-from stream._state cimport Customer
+from stream.state._customers cimport Customers
+from stream.matcher._source cimport Lane
+from stream.matcher._explain cimport Explainer
+from stream.matcher._frame cimport Frame
+from stream.matcher._program cimport Candidate, Plan, Program, Step, Update
+from stream.state._instances cimport Instance
+from stream.state._customer cimport Customer
 
 
 cdef class Match:

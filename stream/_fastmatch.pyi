@@ -3,10 +3,10 @@
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Self, final
 
-from stream._customers import Store
-from stream._state import Consent
 from stream.clock import Clock
-from stream.program import Channel, Rule, RuleSet
+from stream.rules.model import Channel, Rule, RuleSet
+from stream.state._customer import Consent
+from stream.state._customers import Store
 from stream.structs import Batch, Judgement, Record, Result, Told
 
 @final

@@ -37,24 +37,24 @@ cimport cython
 from cpython.mem cimport PyMem_Free, PyMem_Realloc
 from libc.stdint cimport int64_t
 
-from stream._condition cimport nothing
-from stream._customers cimport Customers
-from stream._decode cimport Lane
-from stream._explain cimport Explainer
-from stream._frame cimport Frame, Node
-from stream._instances cimport Instance
-from stream._packed cimport is_kept, is_key
-from stream._profile cimport Profile
-from stream._program cimport KEEP, RESTART, Candidate, Plan, Step, Update, program_of
-from stream._state cimport MAX_INSTANCES, Customer
-from stream._value cimport ValueC, as_double, object_of, value_of
-from stream._windows cimport COUNT, DISTINCT, FIRST, GAP, LAST, TOP
+from stream.matcher._condition cimport nothing
+from stream.state._customers cimport Customers
+from stream.matcher._source cimport Lane
+from stream.matcher._explain cimport Explainer
+from stream.matcher._frame cimport Frame, Node
+from stream.state._instances cimport Instance
+from stream.state._packed cimport is_kept, is_key
+from stream.state._profile cimport Profile
+from stream.matcher._program cimport KEEP, RESTART, Candidate, Plan, Step, Update, program_of
+from stream.state._customer cimport MAX_INSTANCES, Customer
+from stream.events._value cimport ValueC, as_double, object_of, value_of
+from stream.state._windows cimport COUNT, DISTINCT, FIRST, GAP, LAST, TOP
 
 import orjson
 
 from stream import structs
-from stream._codec import decode_reached, encode_reached
-from stream._value import ABSENT
+from stream.state._codec import decode_reached, encode_reached
+from stream.events._value import ABSENT
 from stream.errors import StateError
 
 cdef object ERROR = ABSENT

@@ -15,13 +15,14 @@ import typer
 import uvloop
 from rich.console import Console
 
-from stream import __version__, logs
-from stream import check as checks
-from stream.check import Format
+from stream import __version__
+from stream.authoring import check as checks
+from stream.authoring.check import Format
 from stream.errors import StreamError
-from stream.schema import schema_text
+from stream.rules.schema import schema_text
 from stream.settings import Settings, load
-from stream.topicformat import TopicsFormat, written
+from stream.telemetry import logs
+from stream.topics.format import TopicsFormat, written
 
 cli = typer.Typer(
     name="stream",
@@ -101,8 +102,8 @@ def worker(
     **flags: Any,
 ) -> None:
     """Run a worker. Every setting is also an environment variable STREAM_…, or stands in a file .env."""
-    from stream import app  # Faust takes a second to import: not for `stream check`
-    from stream.failures import leave_threads
+    from stream.runtime.failures import leave_threads
+    from stream.worker import app  # Faust takes a second to import: not for `stream check`
 
     settings = load(os.environ, flags)
     logs.configure(settings.log_level, settings.log_format)
@@ -165,7 +166,7 @@ def show_topics(
     **flags: Any,
 ) -> None:
     """Show the topics that the rules need and which are missing (it ends with 1 then), or create those."""
-    from stream import topics
+    from stream.topics import show as topics
 
     logs.configure("CRITICAL")
     if sources and not create:
@@ -218,7 +219,7 @@ def run_tests(
     as_json: Annotated[bool, typer.Option("--json", help="The outcomes as JSON.")] = False,
 ) -> None:
     """Run the tests that stand in the rule files; ends with 1 if one fails."""
-    from stream import ruletest
+    from stream.authoring import rule_tests as ruletest
 
     wanted = _pattern(run) if run is not None else None
     checked = checks.check(directory)
@@ -257,10 +258,10 @@ def backtest(
     as_json: Annotated[bool, typer.Option("--json", help="The summary as JSON.")] = False,
 ) -> None:
     """Play past events through the rules, and show what would have been sent, and what not and why."""
-    from stream import backtest as backtests
-    from stream._times import parse_time
-    from stream.compiler import load_rules
-    from stream.eventfiles import event_files
+    from stream.authoring import backtest as backtests
+    from stream.authoring.event_files import event_files
+    from stream.events._times import parse_time
+    from stream.rules.compiler import load_rules
 
     end = None if until is None else parse_time(until)
     if until is not None and end is None:

@@ -16,17 +16,17 @@ from typing import Any
 
 import orjson
 
-from stream import arms as experiments
-from stream import guards
-from stream._decode import FUTURE_MS, MAX_EVENT_BYTES
 from stream._fastmatch import Match, PartitionState
-from stream._program import preparing
-from stream._state import ABSENT
 from stream.clock import Clock
+from stream.decisions import experiments as experiments
+from stream.decisions import guards
+from stream.decisions.guards import Arms
+from stream.decisions.wire import iso_time
 from stream.errors import ContentError
-from stream.guards import Arms
-from stream.program import Channel, Rule, RuleSet, Variant
-from stream.records import iso_time
+from stream.matcher._program import preparing
+from stream.matcher._source import FUTURE_MS, MAX_EVENT_BYTES
+from stream.rules.model import Channel, Rule, RuleSet, Variant
+from stream.state._customer import ABSENT
 from stream.structs import Batch, ConsentProof, Decision, EventRef, Result, SubjectProof, Trigger
 
 __all__ = ["FUTURE_MS", "MAX_EVENT_BYTES", "PartitionState", "preparing", "process", "trigger_id"]

@@ -16,9 +16,9 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from stream import rulefiles
-from stream.compiler import check_rules, compile_rules
 from stream.errors import RuleFileError
+from stream.rules import files as rulefiles
+from stream.rules.compiler import check_rules, compile_rules
 
 PER_FILE = 400
 COMMON = """\

@@ -13,10 +13,10 @@ from collections.abc import Callable
 from statistics import median
 from typing import Any
 
-from stream._condition import Names, compile_condition
-from stream._frame import Frame
 from stream.errors import ExpressionError
 from stream.expression import Timestamp, evaluate, parse
+from stream.matcher._condition import Names, compile_condition
+from stream.matcher._frame import Frame
 
 ROUNDS = 9
 TIMES = 2_000

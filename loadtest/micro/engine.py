@@ -27,9 +27,9 @@ from loadtest.rulesets import SOURCES, ref_rules
 from loadtest.workloads import CLICKSTREAM, TRANSACTIONS, LoadEvent, wide
 from stream._fastmatch import Match
 from stream.clock import Clock
-from stream.compiler import load_rules
 from stream.engine import PartitionState, process
-from stream.program import RuleSet
+from stream.rules.compiler import load_rules
+from stream.rules.model import RuleSet
 from stream.structs import Batch, Record, Result
 
 PARTITION = 0

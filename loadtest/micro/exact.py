@@ -29,7 +29,7 @@ from loadtest.rulesets import FAMILIES, ref_rules
 from loadtest.workloads import CATEGORIES, STORES, LoadEvent, dense
 from stream.clock import Clock
 from stream.engine import PartitionState, process
-from stream.program import RuleSet
+from stream.rules.model import RuleSet
 from stream.structs import Decision
 from tests.reference.model import Model
 

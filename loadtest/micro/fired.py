@@ -23,13 +23,13 @@ from aiokafka.producer.message_accumulator import BatchBuilder
 
 from loadtest.micro.engine import FAR, PARTITION, PER_BATCH, Read, compile_rules
 from loadtest.workloads import START_MS
-from stream.app import GC_THRESHOLDS
 from stream.clock import Clock
+from stream.decisions.wire import Origin, decision_record, trigger_record
 from stream.engine import PartitionState, process
-from stream.outbox import _fill
-from stream.program import RuleSet
-from stream.records import Origin, decision_record, trigger_record
+from stream.rules.model import RuleSet
+from stream.runtime.outbox import _fill
 from stream.structs import Batch, Result, WireRecord
+from stream.worker.app import GC_THRESHOLDS
 
 BATCH_BYTES = 1 << 17
 CONSENTS = {"mail": {"granted": True, "at": "2026-03-01T10:00:00Z", "basis": "double opt-in"}}

@@ -28,7 +28,7 @@ from loadtest.rulesets import ref_rules
 from loadtest.workloads import wide
 from stream.clock import Clock
 from stream.engine import PartitionState, process
-from stream.program import RuleSet
+from stream.rules.model import RuleSet
 from stream.structs import Batch, Record
 
 CUSTOMERS = 5_000

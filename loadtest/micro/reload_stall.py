@@ -18,9 +18,9 @@ from typing import TypeVar
 import uvloop
 
 from loadtest.rulesets import stage
-from stream.compilation import compile_aside
-from stream.compiler import load_rules
 from stream.engine import PartitionState
+from stream.rules.compiler import load_rules
+from stream.worker.compile_process import compile_aside
 
 TURN_S = 0.001
 T = TypeVar("T")

@@ -21,13 +21,13 @@ from statistics import fmean, median
 from loadtest.micro.engine import FAR, PER_BATCH, Read, compile_rules
 from loadtest.rulesets import ref_rules
 from loadtest.workloads import START_MS, wide
-from stream._codec import decode, encode
-from stream._customers import Customers
-from stream._layout import Layout
-from stream._state import Customer
 from stream.clock import Clock
 from stream.engine import PartitionState, process
-from stream.program import RuleSet
+from stream.rules.model import RuleSet
+from stream.state._codec import decode, encode
+from stream.state._customer import Customer
+from stream.state._customers import Customers
+from stream.state._layout import Layout
 from stream.structs import Batch, Record
 
 SAMPLE = 5_000  # customers that are encoded and decoded

@@ -21,10 +21,10 @@ from loadtest.rulesets import ref_rules
 from loadtest.workloads import wide
 from stream.clock import Clock
 from stream.engine import process
-from stream.program import RuleSet
+from stream.rules.model import RuleSet
+from stream.runtime.partition_store import StoredPartition
+from stream.runtime.rocksdb import Stores
 from stream.settings import load
-from stream.store import Stores
-from stream.stored import StoredPartition
 from stream.structs import Batch
 
 EVENTS_PER_CHECKPOINT = 20_000

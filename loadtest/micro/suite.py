@@ -28,7 +28,7 @@ from loadtest.rulesets import SOURCES
 from loadtest.workloads import CLICKSTREAM, START_MS, LoadEvent, wide
 from stream.clock import Clock
 from stream.engine import PartitionState, process
-from stream.program import RuleSet
+from stream.rules.model import RuleSet
 from stream.structs import Batch
 
 EVENTS = 50_000

@@ -27,14 +27,14 @@ from prometheus_client.parser import text_string_to_metric_families
 from rich.console import Console
 
 from stream.broker import EmbeddedKafka
-from stream.compiler import load_rules
+from stream.decisions.wire import DECISIONS
 from stream.demo.play import TOPICS, play
 from stream.demo.view import DemoView
 from stream.errors import StreamError
-from stream.program import RuleSet
-from stream.records import DECISIONS
+from stream.rules.compiler import load_rules
+from stream.rules.model import RuleSet
 from stream.settings import Settings, load
-from stream.topology import admin_client, create_topics
+from stream.topics.settle import admin_client, create_topics
 
 PACKAGED_RULES = Path(__file__).parent / "rules"  # where the wheel puts them
 APP_ID = "demo"

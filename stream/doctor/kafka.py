@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from stream.clusterfacts import METADATA, METADATA_VERSION, Cluster
 from stream.doctor.findings import Finding, error, ok, unknown, warning
-from stream.topicplan import Need
+from stream.kafka.cluster import METADATA, METADATA_VERSION, Cluster
+from stream.topics.plan import Need
 
 SKEW_MS = 1000  # from here on a clock is off
 FAR_MS = 60_000  # from here on events count as late, or as from the future

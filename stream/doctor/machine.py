@@ -14,8 +14,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from stream.doctor.findings import Finding, error, ok, warning
+from stream.runtime.rocksdb import LEAST_MEMORY, OPEN_FILES, SHARE, memory_limit
 from stream.settings import Settings
-from stream.store import LEAST_MEMORY, OPEN_FILES, SHARE, memory_limit
 
 ROOM = 1 << 30  # bytes that should be free at least
 OTHER_FILES = 512  # connections, libraries, the log

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from aiokafka.errors import KafkaError
 
-from stream import check as checks
-from stream.clusterfacts import look
+from stream.authoring import check as checks
 from stream.doctor import kafka, machine, topics
 from stream.doctor.findings import Finding, error, ok, unknown, warning
 from stream.errors import BrokerError
-from stream.program import RuleSet
+from stream.kafka.cluster import look
+from stream.rules.model import RuleSet
 from stream.settings import Settings
-from stream.topicplan import plan
-from stream.topology import admin_client, replication_of
+from stream.topics.plan import plan
+from stream.topics.settle import admin_client, replication_of
 
 
 async def examine(settings: Settings) -> list[Finding]:

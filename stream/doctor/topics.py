@@ -7,11 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from stream.clusterfacts import Cluster, Topic
+from stream.decisions.wire import DEAD_LETTERS
 from stream.doctor.findings import Finding, error, ok, unknown, warning
-from stream.producer import MAX_REQUEST_BYTES
-from stream.records import DEAD_LETTERS
-from stream.topicplan import CHANGELOG, SOURCE, Need
+from stream.kafka.cluster import Cluster, Topic
+from stream.kafka.producer import MAX_REQUEST_BYTES
+from stream.topics.plan import CHANGELOG, SOURCE, Need
 
 HEADERS = 64 * 1024  # bytes that a dead letter may be larger than the record that it is
 CHANGE = "kafka-configs.sh --alter --topic {topic} --add-config {setting}"

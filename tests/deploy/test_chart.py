@@ -18,10 +18,10 @@ import kubernetes_validate
 import pytest
 import yaml
 
-from stream.app import STOP_DEADLINE_S
-from stream.compiler import check_rules
+from stream.rules.compiler import check_rules
 from stream.settings import load
-from stream.topology import outputs
+from stream.topics.settle import outputs
+from stream.worker.app import STOP_DEADLINE_S
 from tests.deploy import helm
 from tests.deploy.charts import (
     CHART,

@@ -12,7 +12,7 @@ import yaml
 
 from deploy.dashboards import DASHBOARDS
 from deploy.dashboards.__main__ import FOLDER, rendered
-from stream.metrics import LATENCY_BUCKETS, Metrics
+from stream.telemetry.metrics import LATENCY_BUCKETS, Metrics
 from tests.deploy.observed import expressions, names, panels, recorded, rule_expressions
 from tests.prometheus import promtool
 

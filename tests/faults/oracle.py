@@ -17,11 +17,11 @@ from typing import Any
 from aiokafka.structs import ConsumerRecord
 
 from stream.clock import Clock
+from stream.decisions.wire import iso_time
 from stream.engine import PartitionState, process
-from stream.program import RuleSet
-from stream.records import iso_time
+from stream.rules.model import RuleSet
 from stream.structs import Batch, Decision
-from stream.topology import changelog_topic
+from stream.topics.settle import changelog_topic
 from tests.faults.workload import HOUR, LAST
 from tests.kafka import consume_all
 from tests.reference.histories import Rec

@@ -13,11 +13,13 @@ import sys
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
-from stream import cli, lane, marks
-from stream.outbox import Outbox
-from stream.stored import StoredPartition
+from stream import cli
+from stream.runtime import checkpoint as marks
+from stream.runtime import lane
+from stream.runtime.outbox import Outbox
+from stream.runtime.partition import Unit
+from stream.runtime.partition_store import StoredPartition
 from stream.structs import WireRecord
-from stream.unit import Unit
 
 BASE = 1 << 40  # beyond all offsets
 

@@ -15,12 +15,12 @@ with atheris.instrument_imports(
     include=[
         "stream.cel",
         "stream.expression",
-        "stream.content",
-        "stream.rendering",
-        "stream.filters",
-        "stream.formats",
-        "stream.rulefiles",
-        "stream.compiler",
+        "stream.content.template",
+        "stream.content.renderer",
+        "stream.content.filters",
+        "stream.content.escaping",
+        "stream.rules.files",
+        "stream.rules.compiler",
     ]
 ):
     from tests.fuzz.targets import CORPUS, TARGETS

@@ -13,12 +13,12 @@ from pathlib import Path
 
 from stream.cel.evaluation import BudgetError
 from stream.cel.grammar import MAX_LENGTH
-from stream.compiler import check_rules
-from stream.content import MAX_TEMPLATE_BYTES, Template, findings, format_findings
+from stream.content.escaping import FORMATS
+from stream.content.locales import Region
+from stream.content.template import MAX_TEMPLATE_BYTES, Template, findings, format_findings
 from stream.errors import ContentError, ExpressionError, RuleFileError
 from stream.expression import Node, evaluate, parse, simplify, unparse
-from stream.formats import FORMATS
-from stream.locales import Region
+from stream.rules.compiler import check_rules
 
 MARKUP = "<img src=x onerror=y>"
 CORPUS = Path(__file__).parent / "corpus"

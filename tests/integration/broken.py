@@ -12,10 +12,12 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from stream import app, cli, lane
-from stream.lane import Lane
-from stream.restore import ChangelogReader
-from stream.transport import ConsumerThread
+from stream import cli
+from stream.runtime import lane
+from stream.runtime.lane import Lane
+from stream.runtime.restore import ChangelogReader
+from stream.runtime.transport import ConsumerThread
+from stream.worker import app
 
 PERSON = "zoe-4711 Zo\u00eb Miller zoe.miller@private.example"  # see test_private_data.py
 FAULT_S = 1.0  # after the work began

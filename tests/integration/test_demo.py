@@ -14,8 +14,8 @@ import orjson
 import psutil
 import pytest
 
-from stream.compiler import load_rules
 from stream.demo.play import TOPICS, play
+from stream.rules.compiler import load_rules
 from tests.kafka import consume_all, create_topics, end_offsets, eventually
 from tests.worker import Worker
 

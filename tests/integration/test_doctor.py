@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from stream import topics
 from stream.doctor import run
 from stream.doctor.findings import failed
 from stream.settings import Settings, load
+from stream.topics import show as topics
 from tests.integration.shop import PARTITIONS, Shop
 from tests.integration.test_worker import stream
 from tests.kafka import create_topics, end_offsets

@@ -18,7 +18,7 @@ from typing import Any, BinaryIO
 
 import pytest
 
-from stream import keys
+from stream.rules import keys
 
 RULES = Path(__file__).parents[2] / "rules"
 VERSION = "1.19.2"

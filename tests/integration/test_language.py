@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from stream.arms import is_held_out
+from stream.decisions.experiments import is_held_out
 from tests.integration.shop import MINUTE, PARTITIONS, START, Shop
 from tests.kafka import consume_all, create_topics, eventually, produce
 from tests.worker import Worker

@@ -7,8 +7,8 @@ import asyncio
 import pytest
 from aiokafka.errors import KafkaError
 
-from stream.lease import Lease
-from stream.outbox import Outbox
+from stream.kafka.lease import Lease
+from stream.runtime.outbox import Outbox
 from stream.settings import load
 from stream.structs import WireRecord
 from tests.kafka import consume_all, create_topics

@@ -49,7 +49,7 @@ def of_rule(shop: Shop, rule: str) -> list[dict[str, object]]:
 
 def compilations(shop: Shop) -> list[int]:
     """The processes that compile this shop's rules."""
-    wanted = ["stream.compilation", str(shop.rules)]
+    wanted = ["stream.worker.compile_process", str(shop.rules)]
     return [p.pid for p in psutil.process_iter(["cmdline"]) if (p.info["cmdline"] or [])[-2:] == wanted]
 
 

@@ -8,12 +8,12 @@ import pytest
 from aiokafka import AIOKafkaProducer, TopicPartition
 from aiokafka.structs import ConsumerRecord
 
-from stream import ranges
 from stream.engine import PartitionState
 from stream.errors import StateError
-from stream.restore import ChangelogReader
+from stream.kafka import reader as ranges
+from stream.runtime.partition_store import StoredPartitions
+from stream.runtime.restore import ChangelogReader
 from stream.settings import Settings, load
-from stream.stored import StoredPartitions
 from tests.kafka import (
     consume_all,
     create_topics,

@@ -7,9 +7,9 @@ import json
 
 import pytest
 
-from stream import topics
 from stream.errors import TopologyError
-from stream.topicplan import Need
+from stream.topics import show as topics
+from stream.topics.plan import Need
 from tests.integration.shop import PARTITIONS, Shop
 from tests.integration.test_doctor import settings_of
 from tests.integration.test_worker import stream

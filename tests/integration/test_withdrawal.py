@@ -20,7 +20,7 @@ from typing import Any
 
 import pytest
 
-from stream.records import APP, DECISIONS
+from stream.decisions.wire import APP, DECISIONS
 from tests.integration.shop import MINUTE, PARTITIONS, START, Shop
 from tests.kafka import Produced, consume_all, create_topics, produce
 from tests.worker import Worker

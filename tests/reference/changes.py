@@ -19,7 +19,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from stream.expression import unparse
-from stream.program import Rule, RuleSet, Step, Trait, Unless
+from stream.rules.model import Rule, RuleSet, Step, Trait, Unless
 
 from .instances import Instance
 

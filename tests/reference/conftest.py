@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 
 import pytest
 
-from stream.program import RuleSet
+from stream.rules.model import RuleSet
 from stream.structs import DeadLetter, Decision
 
 from .examples import Happening, history, told

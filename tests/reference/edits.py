@@ -12,7 +12,7 @@ from dataclasses import replace
 from typing import Any
 
 from stream.expression import Node, unparse
-from stream.program import Channel, RuleSet, Segment, Step, Trait, Unless
+from stream.rules.model import Channel, RuleSet, Segment, Step, Trait, Unless
 
 from .rulesets import NAMES, WAITS, Dice, Workshop, condition, event_atom, parse
 

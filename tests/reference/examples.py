@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from stream.expression import parse
-from stream.program import Channel, Policy, Rule, RuleSet, Segment, Source, Step, Trait, Unless
+from stream.rules.model import Channel, Policy, Rule, RuleSet, Segment, Source, Step, Trait, Unless
 from stream.structs import Decision
 
 from .changes import Change

@@ -42,8 +42,8 @@ from math import log
 from typing import Any
 from zoneinfo import ZoneInfo, available_timezones
 
-from stream.durations import Calendar
-from stream.program import Channel, Limit, Quiet, Rule, RuleSet, Variant
+from stream.rules.durations import Calendar
+from stream.rules.model import Channel, Limit, Quiet, Rule, RuleSet, Variant
 
 from .profiles import Profile
 from .records import EPOCH, look_up

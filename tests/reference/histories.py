@@ -17,9 +17,9 @@ from typing import Any, NamedTuple
 
 from hypothesis import strategies as st
 
-from stream.content import Template
+from stream.content.template import Template
 from stream.expression import Call, Ident, Literal, Select, unparse
-from stream.program import FieldPath, RuleSet, Source
+from stream.rules.model import FieldPath, RuleSet, Source
 
 from .changes import Change
 from .edits import edited

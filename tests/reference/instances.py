@@ -6,7 +6,7 @@ import json
 from dataclasses import dataclass, replace
 from typing import Any
 
-from stream.program import Rule
+from stream.rules.model import Rule
 
 from .records import Event, Key
 

@@ -43,10 +43,10 @@ from functools import partial
 from typing import Any
 
 from stream.cel.values import Lookup, Timestamp
-from stream.durations import format_duration
 from stream.errors import ContentError, ExpressionError
 from stream.expression import Node, evaluate
-from stream.program import Channel, Goal, Rule, RuleSet, Source, Step, Unless
+from stream.rules.durations import format_duration
+from stream.rules.model import Channel, Goal, Rule, RuleSet, Source, Step, Unless
 from stream.structs import DeadLetter, Decision, EventRef, Record
 from stream.structs import Outcome as Outcomes
 

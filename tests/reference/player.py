@@ -9,7 +9,7 @@ from typing import Any
 
 from stream.clock import Clock
 from stream.engine import PartitionState, process
-from stream.program import RuleSet
+from stream.rules.model import RuleSet
 from stream.structs import Batch, DeadLetter, Decision, Result, Trigger
 
 from .changes import Change

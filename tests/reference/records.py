@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from stream.program import FieldPath, Source
+from stream.rules.model import FieldPath, Source
 from stream.structs import Record
 
 FUTURE = 5 * 60_000  # how far ahead of the wall clock an event may be

@@ -14,11 +14,11 @@ from typing import TypeVar
 from hypothesis import strategies as st
 
 from stream import expression
-from stream.compiler.identity import rule_id, trait_id
-from stream.content import Template
-from stream.durations import CALENDARS
+from stream.content.template import Template
 from stream.expression import Node, unparse
-from stream.program import (
+from stream.rules.compiler.identity import rule_id, trait_id
+from stream.rules.durations import CALENDARS
+from stream.rules.model import (
     WHOLE,
     Channel,
     FieldPath,

@@ -16,9 +16,9 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, note, settings
 from hypothesis import strategies as st
 
+from stream.runtime.partition_store import StoredPartition
+from stream.runtime.rocksdb import Stores
 from stream.settings import load
-from stream.store import Stores
-from stream.stored import StoredPartition
 
 from .histories import History, histories
 from .player import (

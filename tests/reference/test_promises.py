@@ -23,9 +23,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stream.durations import Period
-from stream.program import Channel, Limit, Rule, RuleSet
-from stream.records import Origin, decision_record, trigger_record
+from stream.decisions.wire import Origin, decision_record, trigger_record
+from stream.rules.durations import Period
+from stream.rules.model import Channel, Limit, Rule, RuleSet
 from stream.structs import ConsentProof, Decision, EventRef, Trigger
 from tests.asyncapi import assert_described
 

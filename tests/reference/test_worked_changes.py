@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from stream.content import Template
+from stream.content.template import Template
 from stream.expression import parse
-from stream.program import Limit, RuleSet, Trait
+from stream.rules.model import Limit, RuleSet, Trait
 
 from .changes import Change
 from .conftest import Run

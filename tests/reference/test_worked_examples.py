@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from stream.expression import parse
-from stream.program import Limit, Rule, Trait
+from stream.rules.model import Limit, Rule, Trait
 from stream.structs import Decision
 
 from .conftest import Judge, Run

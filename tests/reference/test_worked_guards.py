@@ -13,10 +13,10 @@ from typing import Any
 
 import pytest
 
-from stream.content import Template
-from stream.durations import Calendar
+from stream.content.template import Template
 from stream.expression import parse
-from stream.program import WHOLE, Channel, Limit, Policy, Quiet, Rule, Subject, Trait, Variant
+from stream.rules.durations import Calendar
+from stream.rules.model import WHOLE, Channel, Limit, Policy, Quiet, Rule, Subject, Trait, Variant
 
 from .conftest import by_engine
 from .examples import DAY, HOUR, MINUTE, WEB, Happening, history, rule, rule_set, step, told, unless

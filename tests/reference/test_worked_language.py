@@ -11,9 +11,9 @@ from typing import Any
 
 import pytest
 
-from stream.content import Template
+from stream.content.template import Template
 from stream.expression import parse
-from stream.program import Goal, Trait
+from stream.rules.model import Goal, Trait
 
 from .conftest import Judge, Run
 from .examples import DAY, HOUR, MINUTE, SECOND, Happening, history, rule, rule_set, step, unless

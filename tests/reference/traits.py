@@ -12,7 +12,7 @@ from itertools import pairwise
 from typing import Any
 
 from stream.cel.values import Lookup
-from stream.program import Trait
+from stream.rules.model import Trait
 
 from .records import NOTHING, Event, Key, kind_of, look_up, map_key
 

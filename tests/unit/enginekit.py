@@ -11,7 +11,7 @@ import orjson
 from stream.clock import Clock
 from stream.engine import PartitionState, process
 from stream.expression import Node, parse
-from stream.program import Channel, Limit, Policy, Rule, RuleSet, Segment, Source, Step, Trait, Unless
+from stream.rules.model import Channel, Limit, Policy, Rule, RuleSet, Segment, Source, Step, Trait, Unless
 from stream.structs import Batch, Decision, Result
 
 T0 = 1_772_445_600_000  # 2026-03-02T10:00:00Z

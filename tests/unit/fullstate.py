@@ -6,7 +6,7 @@ from typing import Any
 
 import orjson
 
-from stream.program import Channel, Limit, Policy, Quiet, Step
+from stream.rules.model import Channel, Limit, Policy, Quiet, Step
 from tests.unit.enginekit import (
     BARE,
     CLICKS,

@@ -7,8 +7,8 @@ import math
 from dataclasses import dataclass, field
 from typing import Any
 
-from stream._value import ABSENT
-from stream.program import Trait
+from stream.events._value import ABSENT
+from stream.rules.model import Trait
 
 SLICES, KEPT, MOST, MOST_NESTED = 60, 120, 1000, 100
 Key = tuple[type, Any]  # so that 1 and True are two

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stream.arms import POLICY, is_held_out, number, variant_of
-from stream.program import WHOLE, Variant
+from stream.decisions.experiments import POLICY, is_held_out, number, variant_of
+from stream.rules.model import WHOLE, Variant
 
 CUSTOMERS = [f"c{n}" for n in range(10_000)]
 

@@ -11,10 +11,10 @@ import jsonschema
 import orjson
 import pytest
 
-from stream.compiler import load_rules
-from stream.records import DEAD_LETTERS, DECISIONS
+from stream.decisions.wire import DEAD_LETTERS, DECISIONS
+from stream.rules.compiler import load_rules
 from stream.structs import WireRecord
-from stream.topology import changelog_topic, outputs
+from stream.topics.settle import changelog_topic, outputs
 from tests.asyncapi import assert_described, document, referred
 from tests.unit.enginekit import PROFILES, T0, Rec, Rules, World
 from tests.unit.test_records import RECORDS, engine_records

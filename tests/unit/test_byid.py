@@ -6,10 +6,10 @@ import random
 
 import pytest
 
-from stream._codec import encode
-from stream._customers import Customers
-from stream._layout import Layout
-from stream._state import Customer
+from stream.state._codec import encode
+from stream.state._customer import Customer
+from stream.state._customers import Customers
+from stream.state._layout import Layout
 from tests.unit.enginekit import Rules
 
 LAYOUT = Layout(Rules().trait("views", "count", "view").build())

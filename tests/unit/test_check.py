@@ -16,12 +16,12 @@ from rich.console import Console
 from structlog.testing import capture_logs
 from typer.testing import CliRunner
 
-from stream import app
-from stream.check import Format, as_annotation, as_text, check, report
+from stream.authoring.check import Format, as_annotation, as_text, check, report
 from stream.cli import cli
 from stream.codes import Code
 from stream.errors import Diagnostic, Location
 from stream.settings import Settings
+from stream.worker import app
 
 DATA = Path(__file__).parent / "data"
 PAGE = Path(__file__).parents[2] / "docs" / "diagnostics.md"

@@ -12,10 +12,10 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from stream._codec import decode, decode_reached, encode, encode_reached
-from stream._layout import Layout, short_id
 from stream.engine import PartitionState
 from stream.errors import LaneError, StateError
+from stream.state._codec import decode, decode_reached, encode, encode_reached
+from stream.state._layout import Layout, short_id
 from tests.unit.enginekit import DAY, HOUR, MINUTE, T0, Rules, World, rec
 from tests.unit.fullstate import a_full_world, everything, profile
 
@@ -288,7 +288,7 @@ def test_many_keys_are_looked_through_for_one_that_is_there_twice() -> None:
 
 def test_two_names_of_one_id_are_refused_when_the_layout_is_made() -> None:
     with mock.patch(
-        "stream._layout.blake2b", lambda name, digest_size: blake2b(name[:3], digest_size=digest_size)
+        "stream.state._layout.blake2b", lambda name, digest_size: blake2b(name[:3], digest_size=digest_size)
     ):
         assert Layout(Rules().rule("a", "view").build())
         with pytest.raises(LaneError, match="cannot be told apart"):

@@ -12,15 +12,28 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stream import compilation, keys, rulefiles
 from stream.codes import Code
-from stream.compiler import check_rules, compile_rules, load_rules
-from stream.content import Template
-from stream.durations import MAX_MS, format_duration, format_rate, parse_duration, parse_rate
+from stream.content.template import Template
 from stream.errors import RuleFileError
 from stream.expression import parse
-from stream.program import Channel, Limit, Policy, Rule, RuleSet, Source, Step, Trait, TraitFunction, Unless
-from stream.testcases import Expectation
+from stream.rules import files as rulefiles
+from stream.rules import keys
+from stream.rules.compiler import check_rules, compile_rules, load_rules
+from stream.rules.durations import MAX_MS, format_duration, format_rate, parse_duration, parse_rate
+from stream.rules.model import (
+    Channel,
+    Limit,
+    Policy,
+    Rule,
+    RuleSet,
+    Source,
+    Step,
+    Trait,
+    TraitFunction,
+    Unless,
+)
+from stream.rules.testcases import Expectation
+from stream.worker import compile_process as compilation
 
 DATA = Path(__file__).parent / "data"
 GOOD = """\

@@ -8,13 +8,13 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from stream._condition import Names, compile_condition
-from stream._frame import Frame
-from stream._layout import Layout
-from stream._state import ABSENT, Customer
 from stream.errors import ExpressionError
 from stream.expression import Call, Ident, Literal, Node, Select, Timestamp, UInt, evaluate, parse
-from stream.program import RuleSet
+from stream.matcher._condition import Names, compile_condition
+from stream.matcher._frame import Frame
+from stream.rules.model import RuleSet
+from stream.state._customer import ABSENT, Customer
+from stream.state._layout import Layout
 
 T0 = 1_772_445_600_000
 NOW = T0 + 3_600_000

@@ -8,13 +8,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from stream._condition import Names, compile_condition
-from stream._state import ABSENT
 from stream.cel.values import Timestamp
 from stream.codes import Code
-from stream.conditions import TraitShape, check, customer_scope, event_scope, rule_scope, settled
 from stream.errors import ExpressionError
 from stream.expression import Call, Ident, Literal, Node, Select, evaluate, parse
+from stream.matcher._condition import Names, compile_condition
+from stream.rules.scope import TraitShape, check, customer_scope, event_scope, rule_scope, settled
+from stream.state._customer import ABSENT
 
 TRAITS = {
     "views": TraitShape("count", per=True),

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from stream.content import MAX_TEMPLATE_BYTES, Reference, Template, compile_template, findings
+from stream.content.template import MAX_TEMPLATE_BYTES, Reference, Template, compile_template, findings
 from stream.errors import ContentError
 
 BINDINGS: dict[str, Any] = {

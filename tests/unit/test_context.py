@@ -7,11 +7,11 @@ from typing import Any
 import orjson
 import pytest
 
-from stream._condition import Names, compile_condition
-from stream._layout import Layout
-from stream._state import ABSENT, Customer
 from stream.expression import parse
-from stream.program import RuleSet, Source
+from stream.matcher._condition import Names, compile_condition
+from stream.rules.model import RuleSet, Source
+from stream.state._customer import ABSENT, Customer
+from stream.state._layout import Layout
 from tests.unit.enginekit import CLICKS, MINUTE, T0, WEATHER, Rec, Rules, World, rec
 
 PANEL = Source("panel", "shop.panel", ("who",), time=("ts",), kind="context")

@@ -19,14 +19,14 @@ from zoneinfo import ZoneInfo
 import orjson
 import pytest
 
+from stream.authoring.rule_tests import run
 from stream.clock import Clock
-from stream.compiler import check_rules, load_rules
 from stream.demo.data import PROFILES, WEATHER, Event, events
 from stream.engine import PartitionState, process
-from stream.program import RuleSet
-from stream.ruletest import run
+from stream.rules.compiler import check_rules, load_rules
+from stream.rules.model import RuleSet
+from stream.rules.testcases import RuleTest
 from stream.structs import Batch, Decision, Trigger
-from stream.testcases import RuleTest
 
 RULES = Path(__file__).parents[2] / "rules"
 CHECKED = check_rules(RULES)

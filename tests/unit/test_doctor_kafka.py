@@ -7,9 +7,9 @@ from dataclasses import replace
 
 import pytest
 
-from stream.clusterfacts import OPERATIONS, Broker, Cluster, Topic, _operations
 from stream.doctor import kafka
-from stream.topicplan import CHANNEL, SOURCE, Need
+from stream.kafka.cluster import OPERATIONS, Broker, Cluster, Topic, _operations
+from stream.topics.plan import CHANNEL, SOURCE, Need
 
 NEEDS = [
     Need("clicks", SOURCE, 8, 3, {}, ("Describe", "Read")),

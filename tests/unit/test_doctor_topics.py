@@ -6,10 +6,10 @@ from dataclasses import replace
 
 import pytest
 
-from stream.clusterfacts import Broker, Cluster, Topic
 from stream.doctor.findings import Finding
 from stream.doctor.topics import common_partitions, findings
-from stream.topicplan import CHANGELOG, CHANNEL, SOURCE, Need
+from stream.kafka.cluster import Broker, Cluster, Topic
+from stream.topics.plan import CHANGELOG, CHANNEL, SOURCE, Need
 
 GOOD = {
     "cleanup.policy": "delete",

@@ -13,15 +13,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from stream import content
 from stream.clock import Clock
-from stream.compiler import load_rules
-from stream.content import Reference
+from stream.content import template as content
+from stream.content.escaping import Format
+from stream.content.locales import Region
+from stream.content.template import Reference
 from stream.engine import PartitionState, process, trigger_id
 from stream.errors import ContentError
-from stream.formats import Format
-from stream.locales import Region
-from stream.program import Channel, Policy
+from stream.rules.compiler import load_rules
+from stream.rules.model import Channel, Policy
 from stream.structs import Batch
 from tests.unit.enginekit import DAY, HOUR, MINUTE, T0, WEB, Rec, Rules, World, rec
 

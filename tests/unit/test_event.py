@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from stream._event import event_of
+from stream.events._event import event_of
 
 PATHS = (("a",), ("b",), ("a", "b"), ("a", "b", "c"), ("c", "d"), ("",), ("é",))
 NOTHING = object()

@@ -11,10 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from stream import eventfiles
+from stream.authoring import event_files as eventfiles
+from stream.authoring.event_files import event_files
 from stream.errors import EventFileError
-from stream.eventfiles import event_files
-from stream.program import RuleSet, Source
+from stream.rules.model import RuleSet, Source
 
 CLICKS = Source("clicks", "clicks", ("customer",), ("event",))
 ORDERS = Source("orders", "orders", ("customer",), None, "purchase")

@@ -10,8 +10,8 @@ import sys
 from pathlib import Path
 from typing import NamedTuple
 
-from stream.arms import is_held_out, number, variant_of
-from stream.program import Variant
+from stream.decisions.experiments import is_held_out, number, variant_of
+from stream.rules.model import Variant
 
 DOCS = Path(__file__).parents[2] / "docs"
 PAGE = (DOCS / "experiments.md").read_text(encoding="utf-8")

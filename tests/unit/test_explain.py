@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from stream.expression import parse
-from stream.program import Segment, Step
+from stream.rules.model import Segment, Step
 from stream.structs import Judgement
 from tests.unit.enginekit import HOUR, T0, Rules, World, rec
 

@@ -14,12 +14,14 @@ import pytest
 import stream
 
 PACKAGE = Path(stream.__file__).parent
-MODULES = sorted(path.stem for path in PACKAGE.glob("_*.pyx"))
+MODULES = sorted(
+    ".".join(path.relative_to(PACKAGE).with_suffix("").parts) for path in PACKAGE.rglob("_*.pyx")
+)
 
 
 def test_there_are_extensions_to_test() -> None:
     assert "_fastmatch" in MODULES
-    assert "_state" in MODULES
+    assert "state._customer" in MODULES
 
 
 @pytest.mark.parametrize("name", MODULES)
@@ -32,14 +34,14 @@ def test_the_extension_is_loaded_not_something_slow_in_its_place(name: str) -> N
 @pytest.mark.parametrize("name", MODULES)
 def test_the_extension_is_built_from_the_source_that_lies_here(name: str) -> None:
     module = importlib.import_module(f"stream.{name}")
-    source = max(path.stat().st_mtime for path in PACKAGE.glob(f"{name}.p[yx][xd]"))
+    source = max(path.stat().st_mtime for path in PACKAGE.glob(f"{name.replace(chr(46), chr(47))}.p[yx][xd]"))
     built = Path(str(module.__file__)).stat().st_mtime
     assert built >= source, "build it: python setup.py build_ext --inplace"
 
 
 def test_every_extension_is_built_by_setup_py() -> None:
     text = (PACKAGE.parent / "setup.py").read_text()
-    assert [name for name in MODULES if name not in text] == [] or "_*.pyx" in text
+    assert [name for name in MODULES if name not in text] == [] or "*.pyx" in text
 
 
 def test_the_stubs_say_what_the_extension_has(tmp_path: Path) -> None:
@@ -52,7 +54,7 @@ def test_the_stubs_say_what_the_extension_has(tmp_path: Path) -> None:
 
 
 def test_the_sources_are_tidy() -> None:
-    files = sorted(str(path) for path in [*PACKAGE.glob("_*.pyx"), *PACKAGE.glob("_*.pxd")])
+    files = sorted(str(path) for path in [*PACKAGE.rglob("_*.pyx"), *PACKAGE.rglob("_*.pxd")])
     run = subprocess.run(
         [sys.executable, "-m", "cython_lint.cython_lint", "--max-line-length", "110", *files],
         cwd=PACKAGE.parent,

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from stream.compiler import load_rules
+from stream.rules.compiler import load_rules
 from tests.unit.enginekit import DAY, HOUR, SECOND, T0, World, rec
 
 RULES = """

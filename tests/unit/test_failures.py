@@ -13,7 +13,7 @@ from types import SimpleNamespace
 import pytest
 from aiokafka.errors import KafkaConnectionError
 
-from stream.failures import watch_loop, watch_threads
+from stream.runtime.failures import watch_loop, watch_threads
 
 
 @pytest.fixture
@@ -66,7 +66,7 @@ async def test_a_task_that_fails_and_is_forgotten_is_told(error: Exception, is_t
 def test_a_thread_that_a_library_leaves_behind_does_not_keep_the_process(code: int) -> None:
     """A worker that was told to stop in its first moments said that it had stopped, and stayed."""
     program = (
-        "import threading; from stream import failures; failures.LEAVING_S = 0.01; "
+        "import threading; from stream.runtime import failures; failures.LEAVING_S = 0.01; "
         f"threading.Thread(target=threading.Event().wait).start(); failures.leave_threads({code})"
     )
     assert subprocess.run([sys.executable, "-c", program], check=False, timeout=60).returncode == code

@@ -10,14 +10,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from stream._condition import Names, compile_condition
-from stream._decode import MAX_EVENT_BYTES
-from stream._state import ABSENT
-from stream._times import parse_time
 from stream.clock import Clock
 from stream.errors import ExpressionError
+from stream.events._times import parse_time
 from stream.expression import Call, Ident, Literal, Node, Select, evaluate, parse
-from stream.program import Source
+from stream.matcher._condition import Names, compile_condition
+from stream.matcher._source import MAX_EVENT_BYTES
+from stream.rules.model import Source
+from stream.state._customer import ABSENT
 from tests.unit.enginekit import CLICKS, DAY, MINUTE, ORDERS, T0, Rec, Rules, World, rec
 
 # ---- conditions ----

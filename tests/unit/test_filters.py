@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 from liquid import Environment
 
-from stream import filters
-from stream.content import Template, findings
+from stream.content import filters
+from stream.content.locales import Region
+from stream.content.template import Template, findings
 from stream.errors import ContentError
-from stream.locales import Region
 
 BERLIN = Region("Europe/Berlin", "de")
 GIVEN: dict[str, Any] = {

@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from stream.content import Template, format_findings
+from stream.content.escaping import Format
+from stream.content.template import Template, format_findings
 from stream.errors import ContentError
-from stream.formats import Format
 
 NASTY = "<script>alert('\"&')</script>"
 VALUES = st.recursive(

@@ -11,11 +11,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stream import arms, guards
-from stream.arms import is_held_out
-from stream.durations import Period
-from stream.guards import MAX_DEFERRAL, Verdict
-from stream.program import WHOLE, Channel, Limit, Policy, Quiet, Rule, Step, Subject
+from stream.decisions import experiments as arms
+from stream.decisions import guards
+from stream.decisions.experiments import is_held_out
+from stream.decisions.guards import MAX_DEFERRAL, Verdict
+from stream.rules.durations import Period
+from stream.rules.model import WHOLE, Channel, Limit, Policy, Quiet, Rule, Step, Subject
 from tests.unit.enginekit import DAY, HOUR, T0  # T0 is 10:00 UTC
 
 MAIL = Channel("mail", "triggers.mail", "marketing", ("customer", "email"), Limit(1, DAY), Quiet(540, 660))

@@ -19,11 +19,15 @@ import pytest
 import typer.main
 import yaml
 
-from stream import _decode, content, health, rendering, rulefiles
 from stream.cel import evaluation, grammar
 from stream.cli import cli
-from stream.metrics import Metrics
+from stream.content import renderer as rendering
+from stream.content import template as content
+from stream.matcher import _source as _decode
+from stream.rules import files as rulefiles
 from stream.settings import NOT_OURS, PREFIX, SECRETS, Settings
+from stream.telemetry.metrics import Metrics
+from stream.worker import health
 
 ROOT = Path(__file__).parents[2]
 NAMES = ("README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "docs/*.md", "deploy/**/README.md")

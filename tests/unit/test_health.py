@@ -14,10 +14,10 @@ from contextlib import closing
 import pytest
 import structlog
 
-from stream import health
 from stream.errors import SettingsError
-from stream.health import Health, HealthServer
-from stream.metrics import CONTENT_TYPE, Metrics
+from stream.telemetry.metrics import CONTENT_TYPE, Metrics
+from stream.worker import health
+from stream.worker.health import Health, HealthServer
 
 WELL = Health(live=True, ready=True)
 

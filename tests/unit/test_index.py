@@ -8,10 +8,10 @@ from typing import Any
 import orjson
 import pytest
 
-from stream._condition import Names, compile_condition
-from stream._index import candidates
-from stream.atoms import OneOf, choose
 from stream.expression import parse
+from stream.matcher._condition import Names, compile_condition
+from stream.matcher._index import candidates
+from stream.matcher.atoms import OneOf, choose
 from tests.unit.enginekit import Rules, World, rec
 
 MISSING = object()

@@ -15,17 +15,17 @@ import orjson
 import pytest
 
 from stream.clock import Clock
-from stream.compiler import load_rules
 from stream.errors import LaneError
-from stream.lane import Lane
-from stream.lease import Lease
-from stream.ledger import Ledger, Reach, TopicPartition
-from stream.marks import Marks
-from stream.metrics import Metrics
-from stream.program import RuleSet
-from stream.stored import StoredPartition, StoredPartitions
+from stream.kafka.lease import Lease
+from stream.rules.compiler import load_rules
+from stream.rules.model import RuleSet
+from stream.runtime.checkpoint import Marks
+from stream.runtime.lane import Lane
+from stream.runtime.ledger import Ledger, Reach, TopicPartition
+from stream.runtime.partition_store import StoredPartition, StoredPartitions
+from stream.runtime.takeover import Start
 from stream.structs import WireRecord
-from stream.takeover import Start
+from stream.telemetry.metrics import Metrics
 
 START = 1_767_225_600_000
 CLICKS = TopicPartition("clicks", 0)

@@ -173,7 +173,7 @@ def test_no_module_stands_in_two_layers() -> None:
 @pytest.mark.parametrize(
     ("file", "text", "finding"),
     [
-        ("errors.py", "from stream.program import RuleSet", "words must not import program of rules"),
+        ("errors.py", "from stream.rules.model import RuleSet", "words must not import program of rules"),
         ("content.py", "import stream.engine as e", "rules must not import engine of engine"),
         ("content.py", "from stream import engine", "rules must not import engine of engine"),
         ("content.py", "from . import engine", "rules must not import engine of engine"),
@@ -194,8 +194,8 @@ def test_no_module_stands_in_two_layers() -> None:
         ("engine.py", "from datetime import date\nf = date.today", "reads the wall clock: date.today"),
         ("engine.py", "import time\ntime.perf_counter()", None),
         ("clock.py", "import time\ntime.time_ns()", None),
-        ("_state.pyx", "from stream.lane cimport Lane", "engine must not import lane of runtime"),
-        ("_state.pxd", "cimport stream.lane", "engine must not import lane of runtime"),
+        ("_state.pyx", "from stream.runtime.lane cimport Lane", "engine must not import lane of runtime"),
+        ("_state.pxd", "cimport stream.runtime.lane", "engine must not import lane of runtime"),
         ("_state.pyx", "from stream cimport _fastmatch, lane", "engine must not import lane of runtime"),
         ("_state.pyx", "from .lane import Lane", "engine must not import lane of runtime"),
         ("_state.pyx", "import orjson, asyncio", "engine must not import asyncio"),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
-from stream.lease import Lease
+from stream.kafka.lease import Lease
 
 
 class Now:

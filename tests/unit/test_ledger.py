@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stream.errors import LaneError
-from stream.ledger import Ledger, Reach, TopicPartition
+from stream.runtime.ledger import Ledger, Reach, TopicPartition
 
 CLICKS = TopicPartition("clickstream", 0)
 PURCHASES = TopicPartition("transactions", 0)

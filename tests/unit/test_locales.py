@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stream import locales
-from stream._times import parse_time
 from stream.cel.times import zone
-from stream.locales import Region, find_locale, money, read_moment, show_moment, wrong_format
+from stream.content import locales
+from stream.content.locales import Region, find_locale, money, read_moment, show_moment, wrong_format
+from stream.events._times import parse_time
 
 AT = "2026-03-02T23:30:00Z"  # the third of March in Berlin
 

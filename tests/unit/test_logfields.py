@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 import stream
-from stream.logfields import FIELDS
+from stream.telemetry.log_fields import FIELDS
 
 PACKAGE = Path(stream.__file__).parent
 LEVELS = {"debug", "info", "warning", "error", "critical", "exception"}

@@ -6,7 +6,7 @@ import logging
 
 import pytest
 
-from stream.loglimits import EVERY_S, LIBRARIES, MOST_HEARD, OURS, Repeats
+from stream.telemetry.log_limits import EVERY_S, LIBRARIES, MOST_HEARD, OURS, Repeats
 
 
 class Said:

@@ -13,7 +13,8 @@ from typing import Any
 import pytest
 import structlog
 
-from stream import loglimits, logs
+from stream.telemetry import log_limits as loglimits
+from stream.telemetry import logs
 
 
 class Terminal(io.StringIO):
@@ -161,7 +162,8 @@ def test_a_traceback_does_not_show_the_events_in_local_variables(fmt: Any, logge
 
 def test_a_process_says_everything_in_the_log() -> None:
     code = (
-        "import warnings; from stream import logs; logs.configure(); warnings.warn('old ways', stacklevel=1)"
+        "import warnings; from stream.telemetry import logs; logs.configure(); "
+        "warnings.warn('old ways', stacklevel=1)"
     )
     ended = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True

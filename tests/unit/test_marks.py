@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stream.errors import StateError
-from stream.marks import MAX_OFFSET, Making, Marks, decode, encode
+from stream.runtime.checkpoint import MAX_OFFSET, Making, Marks, decode, encode
 
 OFFSETS = st.dictionaries(st.text(max_size=5), st.integers(0, MAX_OFFSET), max_size=3)
 MAKINGS = st.dictionaries(

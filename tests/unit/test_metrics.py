@@ -16,12 +16,12 @@ from prometheus_client import CollectorRegistry, Histogram, generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
 from stream.clock import Clock
-from stream.collectors import BatchHistogram, CounterTable
-from stream.compiler import load_rules
 from stream.engine import PartitionState, process
-from stream.metrics import DEAD_LETTER_REASONS, OUTCOMES, SUPPRESSED, Metrics, PartitionFigures
-from stream.ruleseries import DecisionCounts
+from stream.rules.compiler import load_rules
 from stream.structs import Batch, DeadLetter, Decision, EventRef, Outcome, Result, Trigger
+from stream.telemetry.instruments import BatchHistogram, CounterTable
+from stream.telemetry.metrics import DEAD_LETTER_REASONS, OUTCOMES, SUPPRESSED, Metrics, PartitionFigures
+from stream.telemetry.rule_series import DecisionCounts
 
 # The contract: name of the series and its labels.
 CONTRACT = {

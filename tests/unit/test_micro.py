@@ -9,8 +9,8 @@ import pytest
 
 from loadtest.micro import flame, memory, suite
 from loadtest.micro.engine import SETS, compile_rules
-from stream._condition import Names, compile_condition
 from stream.expression import parse
+from stream.matcher._condition import Names, compile_condition
 
 
 def test_four_of_a_thousand_expressions_are_true() -> None:

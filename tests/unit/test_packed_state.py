@@ -10,12 +10,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from stream._codec import decode, encode
-from stream._customers import Customers
-from stream._layout import Layout
-from stream._state import Customer
-from stream._value import ABSENT
-from stream.program import Trait
+from stream.events._value import ABSENT
+from stream.rules.model import Trait
+from stream.state._codec import decode, encode
+from stream.state._customer import Customer
+from stream.state._customers import Customers
+from stream.state._layout import Layout
 from tests.unit.enginekit import DAY, Rules
 from tests.unit.statemodel import ModelTrait
 

@@ -9,9 +9,9 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from stream.cel.times import zone
-from stream.durations import CALENDARS, Calendar
-from stream.periods import began_at, local_time, zone_of
-from stream.program import Policy
+from stream.decisions.calendar import began_at, local_time, zone_of
+from stream.rules.durations import CALENDARS, Calendar
+from stream.rules.model import Policy
 
 HOUR = 3_600_000
 

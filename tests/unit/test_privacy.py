@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from stream.compiler import Checked, check_rules
-from stream.compiler.privacy import paths_of
 from stream.expression import parse
+from stream.rules.compiler import Checked, check_rules
+from stream.rules.compiler.privacy import paths_of
 
 BASE = """\
 sources:

@@ -10,7 +10,7 @@ import orjson
 import pytest
 
 from stream.clock import Clock
-from stream.program import Channel
+from stream.rules.model import Channel
 from tests.unit.enginekit import CLICKS, DAY, HOUR, MINUTE, PROFILES, T0, Rec, Rules, World, rec
 
 POST = Channel("post", "triggers.post", "post")

@@ -6,9 +6,9 @@ from datetime import UTC, datetime
 
 import pytest
 
-from stream import quiet
 from stream.cel.times import zone
-from stream.program import Quiet
+from stream.decisions import quiet
+from stream.rules.model import Quiet
 
 NIGHT = Quiet(21 * 60, 8 * 60)
 NOON = Quiet(12 * 60, 14 * 60)

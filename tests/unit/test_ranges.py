@@ -8,8 +8,8 @@ from typing import Any
 
 from aiokafka import TopicPartition
 
-from stream import ranges
-from stream.ranges import close
+from stream.kafka import reader as ranges
+from stream.kafka.reader import close
 
 
 class _Client:

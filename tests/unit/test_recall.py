@@ -9,11 +9,11 @@ from typing import Any
 import pytest
 
 from stream.clock import Clock
+from stream.decisions.wire import Origin, dead_letter_record, decision_record, trigger_record
 from stream.engine import PartitionState, process
 from stream.errors import StateError
-from stream.program import Channel, Policy, Quiet, RuleSet
-from stream.recall import Recall
-from stream.records import Origin, dead_letter_record, decision_record, trigger_record
+from stream.rules.model import Channel, Policy, Quiet, RuleSet
+from stream.runtime.recovery import Recall
 from stream.structs import Batch, Result, WireRecord
 from tests.unit.enginekit import DAY, MINUTE, T0, Rules, rec
 

@@ -12,9 +12,16 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from stream.compiler import load_rules
-from stream.program import Goal
-from stream.records import MAX_DEPTH, Origin, dead_letter_record, decision_record, iso_time, trigger_record
+from stream.decisions.wire import (
+    MAX_DEPTH,
+    Origin,
+    dead_letter_record,
+    decision_record,
+    iso_time,
+    trigger_record,
+)
+from stream.rules.compiler import load_rules
+from stream.rules.model import Goal
 from stream.structs import ConsentProof, DeadLetter, Decision, EventRef, SubjectProof, Trigger, WireRecord
 from tests.unit.enginekit import DAY, HOUR, T0, Rec, World, rec
 

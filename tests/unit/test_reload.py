@@ -13,13 +13,14 @@ from typing import Any
 import pytest
 from structlog.testing import capture_logs
 
-from stream import compilation, reload
-from stream.compilation import compile_aside
-from stream.compiler import load_rules
 from stream.errors import BrokerError, RuleFileError, StreamError
-from stream.metrics import Metrics
-from stream.program import RuleSet
-from stream.reload import Directory, Reload
+from stream.rules.compiler import load_rules
+from stream.rules.model import RuleSet
+from stream.telemetry.metrics import Metrics
+from stream.worker import compile_process as compilation
+from stream.worker import reload
+from stream.worker.compile_process import compile_aside
+from stream.worker.reload import Directory, Reload
 from tests.kafka import eventually_async
 
 SOURCES = "sources: {clicks: {event: event, customer: customer_id, time: ts}}\n"

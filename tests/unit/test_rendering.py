@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 
-from stream import rendering
-from stream.content import Template
+from stream.content import renderer as rendering
+from stream.content.locales import Region
+from stream.content.renderer import BUDGET, Rendering
+from stream.content.template import Template
 from stream.errors import ContentError
-from stream.locales import Region
-from stream.rendering import BUDGET, Rendering
 
 BIG = list(range(50_000))
 GIVEN: dict[str, Any] = {

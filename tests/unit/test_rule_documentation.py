@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from stream import ruletest
-from stream.compiler import check_rules
+from stream.authoring import rule_tests as ruletest
+from stream.rules.compiler import check_rules
 
 README = Path(__file__).parents[2] / "rules" / "README.md"
 TEXT = README.read_text(encoding="utf-8")

@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from stream.errors import Location, RuleFileError
-from stream.rulefiles import MAX_ALIASES, MAX_BYTES, MAX_DEPTH, Mapped, Scalar, Sequence, load, plain_value
+from stream.rules.files import MAX_ALIASES, MAX_BYTES, MAX_DEPTH, Mapped, Scalar, Sequence, load, plain_value
 
 
 @pytest.fixture

@@ -10,9 +10,9 @@ from xml.etree import ElementTree
 
 import pytest
 
-from stream import ruletest
-from stream.compiler import check_rules
-from stream.ruletest import Outcome
+from stream.authoring import rule_tests as ruletest
+from stream.authoring.rule_tests import Outcome
+from stream.rules.compiler import check_rules
 
 RULES = """
 sources:

@@ -13,10 +13,10 @@ import jsonschema
 import pytest
 
 from stream.codes import Code
-from stream.compiler import check_rules
 from stream.errors import Location, RuleFileError
-from stream.rulefiles import SECTIONS, Mapped, Sequence, Text, Written, read_yaml
-from stream.schema import schema, schema_text
+from stream.rules.compiler import check_rules
+from stream.rules.files import SECTIONS, Mapped, Sequence, Text, Written, read_yaml
+from stream.rules.schema import schema, schema_text
 
 RULES = Path(__file__).parents[2] / "rules"
 HALVES = [{"name": "x", "share": "50%"}, {"name": "y", "share": "50%"}]

@@ -9,11 +9,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from stream import simpletext
-from stream.content import Template
+from stream.content import fastpath as simpletext
+from stream.content.escaping import Format
+from stream.content.locales import Region
+from stream.content.template import Template
 from stream.errors import ContentError
-from stream.formats import Format
-from stream.locales import Region
 
 NAMES = ["event", "customer", "traits", "a", "b", "size", "first", "rule", "nothing"]
 SCALARS = (

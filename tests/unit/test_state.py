@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from stream._value import ABSENT
+from stream.events._value import ABSENT
 from tests.unit.enginekit import CLICKS, DAY, HOUR, MINUTE, T0, Rec, Rules, World, rec
 from tests.unit.fullstate import FUNCTIONS, a_full_world, everything
 

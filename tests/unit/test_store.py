@@ -13,9 +13,9 @@ import pytest
 import structlog
 
 from stream.errors import StoreError
+from stream.runtime.partition_store import StoredPartition
+from stream.runtime.rocksdb import Store, Stores, memory_limit
 from stream.settings import Settings, load
-from stream.store import Store, Stores, memory_limit
-from stream.stored import StoredPartition
 
 from .enginekit import DAY, HOUR, Rules, World, rec
 
@@ -87,7 +87,7 @@ def test_a_killed_process_leaves_a_whole_checkpoint_behind(begin: str, tmp_path:
         import os, signal
         from pathlib import Path
         from tests.unit.test_store import settings
-        from stream.store import Stores
+        from stream.runtime.rocksdb import Stores
         store = Stores(settings(Path({str(tmp_path)!r}))).open(0, "log")
         {begin}
         for turn in range(1, 40):  # 80 MB, in buffers of less
@@ -195,7 +195,7 @@ def test_a_full_disk_is_an_error_that_says_so(tmp_path: Path) -> None:
         import resource, signal
         from pathlib import Path
         from stream.errors import StoreError
-        from stream.store import Stores
+        from stream.runtime.rocksdb import Stores
         from tests.unit.test_store import settings
         store = Stores(settings(Path({str(tmp_path)!r}))).open(0, "log")
         signal.signal(signal.SIGXFSZ, signal.SIG_IGN)

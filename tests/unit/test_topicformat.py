@@ -9,8 +9,8 @@ import shlex
 import pytest
 import yaml
 
-from stream.topicformat import TopicsFormat, as_resource, written
-from stream.topicplan import CHANGELOG, SOURCE, Need
+from stream.topics.format import TopicsFormat, as_resource, written
+from stream.topics.plan import CHANGELOG, SOURCE, Need
 
 NEEDS = [
     Need("clicks", SOURCE, 8, 3, {}, ("Describe", "Read")),

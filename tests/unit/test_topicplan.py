@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from stream.compiler import load_rules
-from stream.topicplan import plan
+from stream.rules.compiler import load_rules
+from stream.topics.plan import plan
 
 RULES = Path(__file__).parents[2] / "rules"
 

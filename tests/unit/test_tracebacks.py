@@ -11,7 +11,7 @@ import orjson
 import pytest
 
 from stream.errors import StateError, StreamError
-from stream.tracebacks import MOST_EXCEPTIONS, headline, traceback_of
+from stream.telemetry.tracebacks import MOST_EXCEPTIONS, headline, traceback_of
 
 SECRET = "-".join(["zoe", "1"])  # not in the source text of the lines that raise
 

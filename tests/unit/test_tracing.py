@@ -15,7 +15,7 @@ from opentelemetry.trace import SpanKind
 from stream.errors import SettingsError
 from stream.settings import load
 from stream.structs import Decision, EventRef, Trigger, WireRecord
-from stream.tracing import Context, Tracing, sampled_context, traced_by, tracing
+from stream.telemetry.tracing import Context, Tracing, sampled_context, traced_by, tracing
 
 TRACE, SPAN = "4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7"
 SAMPLED = f"00-{TRACE}-{SPAN}-01".encode()
@@ -134,7 +134,8 @@ def test_what_is_applied_is_forgotten_and_what_waits_is_not(traces: Callable[...
 def test_without_the_setting_there_is_none_and_nothing_is_imported() -> None:
     assert tracing(load({}, env_file=None)) is None
     code = (
-        "import sys; from stream import app, tracing; from stream.settings import load; "
+        "import sys; from stream.worker import app; from stream.telemetry import tracing; "
+        "from stream.settings import load; "
         "assert tracing.tracing(load({}, env_file=None)) is None; "
         "sys.exit(any(name.startswith('opentelemetry') for name in sys.modules))"
     )

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 from aiokafka import TopicPartition as KafkaTopicPartition
 
-from stream.ledger import Ledger, Reach, TopicPartition
-from stream.transport import PAUSED_TIMEOUT_S, Consumer, ConsumerThread
+from stream.runtime.ledger import Ledger, Reach, TopicPartition
+from stream.runtime.transport import PAUSED_TIMEOUT_S, Consumer, ConsumerThread
 
 CLICKS, PURCHASES = KafkaTopicPartition("clicks", 0), KafkaTopicPartition("purchases", 0)
 

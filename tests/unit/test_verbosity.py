@@ -10,8 +10,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from stream import logs, verbosity
-from stream.verbosity import Verbosity
+from stream.telemetry import logs
+from stream.worker import signals as verbosity
+from stream.worker.signals import Verbosity
 
 
 @pytest.fixture(autouse=True)

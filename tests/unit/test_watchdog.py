@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from stream.watchdog import STOPPED_S, Signs, Watch
+from stream.runtime.watchdog import STOPPED_S, Signs, Watch
 
 
 def looks(watch: Watch, *places: dict[str, object], start: float = 0.0) -> list[str | None]:

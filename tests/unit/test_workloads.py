@@ -25,8 +25,8 @@ from loadtest.workloads import (
     dense,
     wide,
 )
-from stream.compiler import load_rules
 from stream.errors import SettingsError
+from stream.rules.compiler import load_rules
 
 RULES = Path(__file__).resolve().parents[2] / "loadtest" / "rules"
 SAMPLE = 20_000

@@ -1,8 +1,0 @@
-"""The nodes of operators; the essay is in `_operators.pyx`."""
-
-from stream._frame cimport Node
-from stream._value cimport ValueC
-
-cdef class Constant(Node):
-    cdef object constant            # owns the text of `plain`
-    cdef ValueC plain               # NESTED: it is no scalar of JSON

@@ -1,0 +1,150 @@
+"""`stream backtest`: past events through the production engine; what would have been sent, and why not.
+
+Decisions go to a file as JSON lines, as a worker would have written them; what was sent is the trigger, with
+`"outcome": "sent"`. Tested by tests/unit/test_backtest.py.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Any
+
+from rich.console import Console
+from rich.progress import Progress
+from rich.table import Table
+
+from stream.authoring.event_files import EventFiles
+from stream.authoring.replay import Replay, Tally
+from stream.decisions import wire as records
+from stream.rules.model import RuleSet
+from stream.structs import Result
+
+
+@dataclass(frozen=True, slots=True)
+class Backtest:
+    """What a backtest came to. `timers`: instances still waiting at the end."""
+
+    rules: RuleSet
+    tally: Tally
+    timers: int
+    customers: int
+    unknown: dict[str, int]
+
+
+def run(
+    rules: RuleSet,
+    files: EventFiles,
+    *,
+    until: int | None = None,
+    out: Path | None = None,
+    progress: Callable[[int], None] = lambda lines: None,
+) -> Backtest:
+    """Play the files. `until`: ms to which the watermark moves at the end; None: it stays at the last event.
+
+    `out` takes the decisions; `progress` is told how many lines were read since it was last told.
+    """
+    replay, tally = Replay(rules), Tally()
+    with out.open("wb") if out else nullcontext() as file:
+
+        def take(results: Iterable[Result]) -> None:
+            for result in results:
+                tally.add(result)
+                if file:
+                    _write(file, result, rules.revision)
+
+        for batch, ended in files.chunks():
+            take(replay.feed(batch, ended))
+            progress(sum(map(len, batch.values())))
+        if until is not None:
+            take(replay.advance(until))
+    state = replay.state
+    return Backtest(rules, tally, state.timers, state.customers, dict(files.unknown))
+
+
+def _write(file: IO[bytes], result: Result, revision: str) -> None:
+    triggers = iter(result.triggers)  # one for each decision that is `sent`, in the same order
+    for decision in result.decisions:
+        if decision.outcome == "sent":
+            body = {**records.trigger_body(next(triggers), revision, sent_at=None), "outcome": "sent"}
+        else:
+            body = records.decision_body(decision, revision)
+        file.write(records.encode(body) + b"\n")
+
+
+# ---- what is shown ----
+
+
+@contextmanager
+def progress_of(lines: int) -> Iterator[Callable[[int], None]]:
+    """A bar on a terminal's standard error, nothing elsewhere."""
+    console = Console(stderr=True)
+    with Progress(console=console, transient=True, disable=not console.is_terminal) as bar:
+        task = bar.add_task("events", total=lines)
+        yield lambda more: bar.advance(task, more)
+
+
+def as_object(backtest: Backtest) -> dict[str, Any]:
+    """For programs: everything that was counted."""
+    tally = backtest.tally
+    return {
+        "revision": backtest.rules.revision,
+        "events": dict(sorted(tally.events.items())),
+        "dead_letters": [
+            {"source": source, "reason": reason, "count": count}
+            for (source, reason), count in sorted(tally.dead_letters.items())
+        ],
+        "errors": [
+            {"source": source, "reason": reason, "count": count}
+            for (source, reason), count in sorted(tally.errors.items())
+        ],
+        "unknown_sources": dict(sorted(backtest.unknown.items())),
+        "customers": backtest.customers,
+        "until": None if tally.watermark is None else records.iso_time(tally.watermark),
+        "open_timers": backtest.timers,
+        "rules": {
+            rule.name: {
+                "outcomes": dict(sorted(found.outcomes.items())),
+                "reasons": dict(sorted(found.reasons.items())),
+                "channels": dict(sorted(found.channels.items())),
+            }
+            for rule in sorted(backtest.rules.rules, key=lambda each: each.name)
+            for found in [tally.of(rule.name)]
+        },
+    }
+
+
+def report(backtest: Backtest, console: Console, *, as_json: bool) -> None:
+    """Write the summary."""
+    shown = as_object(backtest)
+    if as_json:
+        console.print(json.dumps(shown, indent=2), markup=False, highlight=False, soft_wrap=True)
+        return
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    table.add_column("rule")
+    table.add_column("sent", justify="right")
+    table.add_column("not sent, and why")
+    for name, rule in shown["rules"].items():
+        table.add_row(name, f"{rule['outcomes'].get('sent', 0):,}", _counts(rule["reasons"]) or "-")
+    console.print(table)
+    events = sum(shown["events"].values())
+    line = (
+        f"{events:,} events of {shown['customers']:,} customers, up to {shown['until'] or 'no time at all'}"
+    )
+    lines = [f"{line}; {shown['open_timers']:,} reminders still open"]
+    lines += [
+        f"{each['count']:,} records of {each['source']} are no events: {each['reason']}"
+        for each in shown["dead_letters"]
+    ]
+    lines += [f"{each['count']:,} × {each['reason']} in {each['source']}" for each in shown["errors"]]
+    if shown["unknown_sources"]:
+        lines.append(f"left out, of sources that the rules do not have: {_counts(shown['unknown_sources'])}")
+    for each in lines:
+        console.print(each, markup=False, highlight=False, soft_wrap=True)
+
+
+def _counts(counts: dict[str, int]) -> str:
+    return ", ".join(f"{name} {count:,}" for name, count in counts.items())

@@ -1,0 +1,95 @@
+"""The engine without Kafka: past events, or a test's, played to one partition on the clock of the events.
+
+Time is the events': the watermark is the largest event time so far, whatever the machine's clock says, so
+the same events in the same order always give the same decisions. Sources are merged as in a worker: each in
+its own order, between them the earliest event first; `ended` says which of them have nothing more to come, so
+that they are not waited for. At the end of the input `advance` moves the watermark on, and what is due fires.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+import stream.decisions.experiments
+from stream.clock import Clock
+from stream.decisions.guards import Arms
+from stream.engine import PartitionState, process
+from stream.rules.model import RuleSet
+from stream.structs import Batch, Record, Result
+
+_NEVER = 253_402_300_799_999  # 9999-12-31: offline no event is from the future
+
+
+class Event(NamedTuple):
+    """An event that never was in Kafka, as the engine reads records. `timestamp`: ms; -1 if not known."""
+
+    offset: int
+    timestamp: int
+    value: bytes | None
+    key: bytes | None = None
+    headers: Sequence[tuple[str, bytes]] = ()
+
+
+class Replay:
+    """One partition, played by hand. What the engine says comes as `Result`s, in order."""
+
+    def __init__(self, rules: RuleSet, arms: Arms = stream.decisions.experiments) -> None:
+        self.rules = rules
+        self.arms = arms
+        self.state = PartitionState(rules)
+
+    def feed(self, records: Mapping[str, Sequence[Record]], ended: frozenset[str]) -> Iterator[Result]:
+        """Apply the records (by source), as far as no source that has not ended must be waited for."""
+        return self._process(Batch(0, records, ended), Clock(wall=lambda: _NEVER, by_event_time=True))
+
+    def advance(self, until: int) -> Iterator[Result]:
+        """All sources have ended: move the watermark to `until` (ms) and fire what is due before it."""
+        ended = frozenset(source.name for source in self.rules.sources)
+        return self._process(Batch(0, {}, ended), Clock(wall=lambda: until))
+
+    def _process(self, batch: Batch, clock: Clock) -> Iterator[Result]:
+        result = process(batch, self.rules, self.state, clock, arms=self.arms)
+        yield result
+        while result.more:
+            result = process(Batch(0, {}, batch.ended), self.rules, self.state, clock, arms=self.arms)
+            yield result
+
+
+@dataclass(frozen=True, slots=True)
+class RuleTally:
+    """What became of a rule's matches: by outcome, of what was not sent by reason, of what was by channel."""
+
+    outcomes: Counter[str] = field(default_factory=Counter)
+    reasons: Counter[str] = field(default_factory=Counter)
+    channels: Counter[str] = field(default_factory=Counter)
+
+
+class Tally:
+    """What a replay came to, added up result by result."""
+
+    def __init__(self) -> None:
+        self.events: Counter[str] = Counter()
+        self.dead_letters: Counter[tuple[str, str]] = Counter()
+        self.errors: Counter[tuple[str, str]] = Counter()
+        self.rules: dict[str, RuleTally] = {}
+        self.watermark: int | None = None
+
+    def of(self, rule: str) -> RuleTally:
+        return self.rules.get(rule, RuleTally())
+
+    def add(self, result: Result) -> None:
+        self.events.update(result.events)
+        self.dead_letters.update((each.source, each.reason) for each in result.dead_letters)
+        self.errors.update(result.errors)
+        if result.watermark is not None:
+            self.watermark = result.watermark
+        for decision in result.decisions:
+            rule = self.rules.setdefault(decision.rule, RuleTally())
+            rule.outcomes[decision.outcome] += 1
+            if decision.reason is not None:
+                rule.reasons[decision.reason] += 1
+            elif decision.channel is not None:
+                rule.channels[decision.channel] += 1

@@ -1,0 +1,255 @@
+"""`stream test`: the tests that stand in rule files, played to the production engine on a clock of their own.
+
+A test passes if exactly what it expects was sent, in that order; keys that an expectation leaves out are not
+compared, nor fields of content. Nobody is held out, and where a rule has variants each of them counts, unless
+the test says `arm`. Tested by tests/unit/test_ruletest.py.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+from xml.etree import ElementTree  # written only: nothing is parsed
+
+import orjson
+from rich.console import Console
+from rich.text import Text
+
+from stream.authoring.replay import Event, Replay
+from stream.decisions.wire import iso_time
+from stream.errors import one_line
+from stream.rules.durations import format_duration
+from stream.rules.model import FieldPath, Rule, RuleSet, Source, Variant
+from stream.rules.testcases import HOLDOUT, Expectation, RuleTest, TestEvent
+from stream.structs import DeadLetter, Decision, Trigger
+
+PROFILE = "(test)"  # the source of the test's own customer: no name in a rule file can be this
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What a test came to: `sent` as a worker would have, `held_back` with reasons, and what does not fit."""
+
+    test: RuleTest
+    sent: tuple[Trigger, ...]
+    held_back: tuple[Decision, ...]
+    failures: tuple[str, ...]
+
+    @property
+    def passed(self) -> bool:
+        return not self.failures
+
+
+class FixedArms:
+    """Everybody gets the same arm: `held_out`, or the variant of a name, or the one at a place."""
+
+    def __init__(self, *, held_out: bool = False, variant: str | None = None, place: int = 0) -> None:
+        self._held_out, self._variant, self._place = held_out, variant, place
+
+    def is_held_out(self, customer: str, salt: str, share: int) -> bool:
+        return self._held_out and share > 0
+
+    def variant_of(self, customer: str, rule: str, variants: Sequence[Variant]) -> Variant:
+        named = [each for each in variants if each.name == self._variant]
+        return named[0] if named else variants[min(self._place, len(variants) - 1)]
+
+
+def run(test: RuleTest, rules: RuleSet) -> Outcome:
+    """Plays one test. The rules are as they are, or the one that the test names."""
+    if test.rule is not None:
+        rules = replace(rules, rules=tuple(each for each in rules.rules if each.name == test.rule))
+    plays = [_play(test, rules, arms) for arms in _arms_of(test, rules.rules)]
+    sent, held_back, put_aside = plays[0]
+    failures = [f"a record of `{each.source}` was put aside: {each.reason}" for each in put_aside]
+    failures += _failures(test, [triggers for triggers, *_ in plays])
+    return Outcome(test, sent, held_back, tuple(failures))
+
+
+def _arms_of(test: RuleTest, rules: Sequence[Rule]) -> list[FixedArms]:
+    if test.arm is not None:
+        return [FixedArms(held_out=test.arm == HOLDOUT, variant=test.arm)]
+    places = max((len(rule.variants) for rule in rules), default=0)
+    return [FixedArms(place=place) for place in range(max(places, 1))]
+
+
+def _play(
+    test: RuleTest, rules: RuleSet, arms: FixedArms
+) -> tuple[tuple[Trigger, ...], tuple[Decision, ...], tuple[DeadLetter, ...]]:
+    """What was sent, what was held back, and which records of the test are none."""
+    profile = Source(PROFILE, PROFILE, ("customer",), time=("time",), kind="profile")
+    replay = Replay(replace(rules, sources=(profile, *rules.sources)), arms)
+    results = [*replay.feed(_records(test, rules), frozenset(source.name for source in replay.rules.sources))]
+    if test.until is not None:
+        results += replay.advance(test.start + test.until)
+    decisions = [each for result in results for each in result.decisions]
+    triggers = [each for result in results for each in result.triggers]
+    held_back = tuple(each for each in decisions if each.outcome != "sent")
+    return tuple(triggers), held_back, tuple(each for result in results for each in result.dead_letters)
+
+
+def _records(test: RuleTest, rules: RuleSet) -> dict[str, list[Event]]:
+    customer = test.customer.id
+    sources = {source.name: source for source in rules.sources}
+    first = next(source for source in rules.sources if source.kind == "event")
+    body = {
+        "customer": customer,
+        "time": test.start,
+        "attributes": dict(test.customer.attributes),
+        "consents": {
+            purpose: {"granted": True, "at": iso_time(test.start), **said}
+            for purpose, said in test.customer.consents.items()
+        },
+    }
+    records = {PROFILE: [Event(0, test.start, orjson.dumps(body))]}
+    for each in test.events:
+        source = sources[each.source] if each.source is not None else first
+        of_source = records.setdefault(source.name, [])
+        value = orjson.dumps(_as_written(each, source, customer, test.start + each.at))
+        of_source.append(Event(len(of_source), test.start + each.at, value))
+    return records
+
+
+def _as_written(event: TestEvent, source: Source, customer: str, time: int) -> dict[str, Any]:
+    """The event, or other record, as its source writes it: name, customer and time where the mapping says."""
+    value: dict[str, Any] = json.loads(json.dumps(event.fields))
+    _put(value, source.customer, customer)
+    if source.event is not None:
+        _put(value, source.event, event.name)
+    if source.time is not None:
+        _put(value, source.time, iso_time(time))
+    return value
+
+
+def _put(value: dict[str, Any], path: FieldPath, what: str) -> None:
+    *parents, last = path
+    for name in parents:
+        inner = value.get(name)
+        value[name] = value = inner if isinstance(inner, dict) else {}
+    value[last] = what
+
+
+# ---- comparing ----
+
+
+def _failures(test: RuleTest, plays: Sequence[Sequence[Trigger]]) -> Iterator[str]:
+    """What does not fit, in words; each place fits if it does in any of the plays (one for each variant)."""
+    sent = plays[0]
+    for place, expected in enumerate(test.expect):
+        found = [triggers[place] for triggers in plays if place < len(triggers)]
+        if not found:
+            yield f"expected {_expected(expected)}, and nothing more was sent"
+        elif all(list(_differences(expected, each, test.start)) for each in found):
+            differences = "; ".join(_differences(expected, found[0], test.start))
+            yield f"expected {_expected(expected)}, and got {_sent(found[0], test.start)}: {differences}"
+    for each in sent[len(test.expect) :]:
+        yield f"not expected: {_sent(each, test.start)}"
+
+
+def _differences(expected: Expectation, trigger: Trigger, start: int) -> Iterator[str]:
+    decision = trigger.decision
+    compared = (
+        ("at", expected.at, decision.at - start),
+        ("rule", expected.rule, decision.rule),
+        ("channel", expected.channel, decision.channel),
+        ("variant", expected.variant, decision.variant),
+    )
+    for key, wanted, got in compared:
+        if wanted is not None and wanted != got:
+            shown = (_duration(wanted), _duration(got)) if key == "at" else (wanted, got)
+            yield f"{key} is {shown[1]}, not {shown[0]}"
+    for name, text in (expected.content or {}).items():
+        if _spaced(trigger.content.get(name)) != _spaced(text):
+            yield f"content `{name}` is {json.dumps(trigger.content.get(name), ensure_ascii=False)}"
+
+
+def _spaced(text: str | None) -> str | None:
+    """Amounts and times have spaces in them at which no line breaks; who writes a test types another."""
+    return text and text.replace("\xa0", " ").replace("\u202f", " ")
+
+
+def _expected(expected: Expectation) -> str:
+    parts = [
+        expected.rule or "something",
+        f"on {expected.channel}" if expected.channel else "",
+        f"at {_duration(expected.at)}" if expected.at is not None else "",
+        f"with {json.dumps(dict(expected.content), ensure_ascii=False)}" if expected.content else "",
+    ]
+    return " ".join(part for part in parts if part)
+
+
+def _sent(trigger: Trigger, start: int) -> str:
+    decision = trigger.decision
+    return f"{decision.rule} on {decision.channel} at {_duration(decision.at - start)}"
+
+
+def _duration(ms: Any) -> str:
+    return f"-{format_duration(-ms)}" if ms < 0 else format_duration(ms)
+
+
+# ---- what is shown ----
+
+
+def report(outcomes: Sequence[Outcome], console: Console, *, as_json: bool) -> None:
+    """Write the outcomes: one line each, below a failed one what does not fit and what was held back."""
+    if as_json:
+        text = json.dumps([_as_object(each) for each in outcomes], ensure_ascii=False, indent=2)
+        console.print(text, markup=False, highlight=False, soft_wrap=True)
+        return
+    for each in outcomes:
+        word = Text("ok    ", "green") if each.passed else Text("FAILED", "bold red")
+        where = "" if each.passed else f"  {each.test.location}"
+        console.print(word, one_line(each.test.name) + where, markup=False, highlight=False, soft_wrap=True)
+        for line in () if each.passed else _details(each):
+            console.print(f"         {line}", markup=False, highlight=False, soft_wrap=True)
+    failed = sum(not each.passed for each in outcomes)
+    summary = f"{len(outcomes) - failed} passed" + (f", {failed} failed" if failed else "")
+    console.print(summary, markup=False, highlight=False)
+
+
+def _details(outcome: Outcome) -> Iterator[str]:
+    for failure in outcome.failures:
+        yield one_line(failure)
+    for each in outcome.held_back:
+        when = _duration(each.at - outcome.test.start)
+        yield f"held back: {each.rule} at {when}: {each.outcome}, {each.reason}"
+
+
+def _as_object(outcome: Outcome) -> dict[str, Any]:
+    start = outcome.test.start
+    return {
+        "name": outcome.test.name,
+        "location": str(outcome.test.location),
+        "passed": outcome.passed,
+        "failures": list(outcome.failures),
+        "sent": [
+            {
+                "at": each.decision.at - start,
+                "rule": each.decision.rule,
+                "channel": each.decision.channel,
+                "variant": each.decision.variant,
+                "content": dict(each.content),
+            }
+            for each in outcome.sent
+        ],
+        "held_back": [
+            {"at": each.at - start, "rule": each.rule, "outcome": each.outcome, "reason": each.reason}
+            for each in outcome.held_back
+        ],
+    }
+
+
+def write_junit(outcomes: Sequence[Outcome], path: Path) -> None:
+    """The outcomes as JUnit XML, as CI systems show them."""
+    failed = sum(not each.passed for each in outcomes)
+    suite = ElementTree.Element("testsuite", name="rules", tests=str(len(outcomes)), failures=str(failed))
+    for each in outcomes:
+        at = each.test.location
+        properties: Mapping[str, str] = {"name": each.test.name, "classname": at.file, "line": str(at.line)}
+        case = ElementTree.SubElement(suite, "testcase", dict(properties))
+        if not each.passed:
+            failure = ElementTree.SubElement(case, "failure", message=each.failures[0])
+            failure.text = "\n".join(_details(each))
+    ElementTree.ElementTree(suite).write(path, encoding="utf-8", xml_declaration=True)

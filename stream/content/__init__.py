@@ -1,0 +1,1 @@
+"""Liquid templates to text, within bounds and escaped."""

@@ -1,0 +1,178 @@
+"""The filters of templates: Liquid's own, with bounds on what they take and give, and ours.
+
+Ours are `money` and `date`, which speak the customer's language and time; `strip_html` and `replace` are
+written anew, as the library's take seconds or gigabytes for a hostile text. Left out is `safe`: what an event
+says never becomes markup. No filter reads a clock, a file or the machine's settings.
+
+`BY_NAME` has them as the library wants them: `filter(value, *arguments)`, the context as a keyword where one
+asks for it. `complaint` says before any rendering what can be seen to be wrong with how one is used.
+Tested by tests/unit/test_filters.py.
+"""
+
+from __future__ import annotations
+
+import html
+import inspect
+import re
+from collections.abc import Callable, Mapping, Sequence
+from functools import wraps
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from liquid import Environment
+from liquid.exceptions import FilterArgumentError, ResourceLimitError
+from liquid.filter import string_filter, with_context
+
+from stream.content import locales
+from stream.hints import did_you_mean
+
+if TYPE_CHECKING:
+    from stream.content.renderer import Rendering
+
+Filter = Callable[..., Any]
+
+MAX_TEXT = 64 * 1024  # characters that a filter may give
+MAX_SEPARATOR = 100  # characters
+WITHHELD = {"safe": "what an event says never becomes markup"}
+
+
+@with_context
+def money(value: object, currency: object, *, context: Rendering) -> str:
+    """`{{ event.amount | money: "EUR" }}`: an amount in the customer's locale."""
+    try:
+        return locales.money(value, currency, context.place.locale)
+    except ValueError as error:
+        raise FilterArgumentError(f"money: {error}", token=None) from None
+
+
+@with_context
+def date(value: object, form: object = "medium", *, context: Rendering) -> str:
+    """`{{ event_time | date: "long" }}`: a day or moment in the customer's locale and time zone."""
+    try:
+        return locales.show_moment(value, form, context.place.locale, context.place.zone)
+    except ValueError as error:
+        raise FilterArgumentError(f"date: {error}", token=None) from None
+
+
+@with_context
+@string_filter
+def escape(value: str, *, context: Rendering) -> str:
+    """For HTML. In an `html` field all is escaped anyway: once is enough."""
+    return context.markup(html.escape(value))
+
+
+@with_context
+@string_filter
+def escape_once(value: str, *, context: Rendering) -> str:
+    return context.markup(html.escape(html.unescape(value)))
+
+
+@with_context
+@string_filter
+def newline_to_br(value: str, *, context: Rendering) -> str:
+    if context.is_markup:
+        value = html.escape(value)
+    return context.markup(re.sub(r"\r?\n", "<br />\n", value))
+
+
+@string_filter
+def strip_html(value: str) -> str:
+    """Without tags and comments, and without what stands in a script or style. Takes linear time."""
+    kept, at = [], 0
+    while (start := value.find("<", at)) >= 0:
+        kept.append(value[at:start])
+        opening = _OPENING.match(value, start)
+        end = (_END[opening[0].lower()] if opening else _TAG_END).search(value, start)
+        if end is None:
+            return "".join(kept)  # whatever it was, it does not end
+        at = end.end()
+    return "".join([*kept, value[at:]])
+
+
+_OPENING = re.compile(r"<!--|<script|<style", re.IGNORECASE | re.ASCII)
+_END = {
+    opening: re.compile(end, re.IGNORECASE | re.ASCII)
+    for opening, end in (("<!--", "-->"), ("<script", "</script>"), ("<style", "</style>"))
+}
+_TAG_END = re.compile(">")
+
+
+@string_filter
+def replace(value: str, old: object, new: object = "") -> str:
+    old, new = _text(old), _text(new)
+    if len(value) + value.count(old) * (len(new) - len(old)) > MAX_TEXT:
+        raise ResourceLimitError("replace: too long", token=None)
+    return value.replace(old, new)
+
+
+def _text(value: object) -> str:
+    return value if isinstance(value, str) else str(value)
+
+
+def _join(join: Filter) -> Filter:
+    """The separator is written once for each item."""
+
+    @wraps(join)
+    def bounded(values: Any, separator: object = " ", **given: Any) -> Any:
+        if len(_text(separator)) > MAX_SEPARATOR:
+            raise ResourceLimitError("join: too long", token=None)
+        return join(values, separator, **given)
+
+    return bounded
+
+
+def _all() -> dict[str, Filter]:
+    found: dict[str, Filter] = dict(Environment().filters)
+    for name in WITHHELD:
+        del found[name]
+    found["join"] = _join(found["join"])
+    ours = (money, date, escape, escape_once, newline_to_br, strip_html, replace)
+    return {**found, **{each.__name__: each for each in ours}}
+
+
+BY_NAME: Mapping[str, Filter] = _all()
+
+
+def _parameters(given: Filter) -> inspect.Signature:
+    """What a template may write after the filter's colon."""
+    found = inspect.signature(given)
+    hidden = ("context", "environment")
+    return found.replace(parameters=[each for name, each in found.parameters.items() if name not in hidden])
+
+
+_SIGNATURES = {name: _parameters(each) for name, each in BY_NAME.items()}
+
+
+class Complaint(NamedTuple):
+    """What is wrong with a filter as it is used."""
+
+    message: str
+    hint: str | None = None
+
+
+def complaint(name: str, positional: Sequence[object], keywords: Sequence[str]) -> Complaint | None:
+    """What can be seen to be wrong without rendering. `positional`: the arguments' values, UNSEEN where they
+    are not written out.
+    """
+    if name in WITHHELD:
+        return Complaint(f"the filter `{name}` is not supported", WITHHELD[name])
+    if name not in BY_NAME:
+        return Complaint(f"unknown filter `{name}`", did_you_mean(name, BY_NAME))
+    if name == "money" and not positional:
+        return Complaint("`money` needs a currency", 'write e.g. money: "EUR"')
+    try:
+        _SIGNATURES[name].bind(None, *positional, **dict.fromkeys(keywords))
+    except TypeError as error:
+        return Complaint(f"the filter `{name}` cannot take that: {error}")
+    first = positional[0] if positional else UNSEEN
+    if name == "money" and first is not UNSEEN and first not in locales.currencies():
+        shown = str(first)[:10]
+        hint = did_you_mean(shown.upper(), locales.currencies()) or "a code of ISO 4217 such as EUR"
+        return Complaint(f"there is no currency `{shown}`", hint)
+    if name == "date" and first is not UNSEEN:
+        wrong = locales.wrong_format(first) if isinstance(first, str) else "no text"
+        hint = f"write {', '.join(locales.STYLES)}, {locales.TIME}, or a pattern such as %d. %B %Y"
+        return None if wrong is None else Complaint(f"no format of a date: {wrong}", hint)
+    return None
+
+
+UNSEEN = object()

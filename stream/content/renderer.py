@@ -1,0 +1,303 @@
+"""Rendering: python-liquid with a budget, a format for values, and nothing outside of the data.
+
+What a template may cost is counted in steps, not in time, so that a decision does not hang on how busy a
+machine is: a value that is read is one step and more for its size, a filter one and more for what it takes
+and gives, a round of a loop as many as its body has parts. `BUDGET` steps are 10 to 40 ms at the very most.
+The library's own limits, on products of nested loops, do not bound loops that follow each other, and nothing
+of it bounds ranges, `when 1, 1, 1`, or the work of a filter. `bound` puts bounds into a parsed template.
+
+The library's `now` and `today`, which are the machine's, are out of reach; so is every attribute: a path
+leads through keys of data only.
+
+Tested by tests/unit/test_rendering.py, with a template for each kind of attack.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from datetime import tzinfo
+from functools import partial
+from typing import Any, TextIO
+
+from babel import Locale
+from liquid import BoundTemplate, Environment, Mode, RenderContext
+from liquid.ast import Node
+from liquid.builtin.content import ContentNode
+from liquid.builtin.expressions.primitive import RangeLiteral
+from liquid.builtin.output import OutputNode
+from liquid.builtin.tags.capture_tag import CaptureNode
+from liquid.builtin.tags.case_tag import MultiExpressionBlockNode
+from liquid.builtin.tags.cycle_tag import CycleNode
+from liquid.builtin.tags.for_tag import ForNode
+from liquid.builtin.tags.tablerow_tag import TablerowNode
+from liquid.exceptions import LiquidValueError, ResourceLimitError
+from liquid.expression import Expression
+from liquid.limits import to_int
+from liquid.output import LimitedStringIO
+from liquid.stringify import to_liquid_string
+from liquid.undefined import StrictDefaultUndefined, is_undefined
+from liquid.utils import ReadOnlyChainMap
+
+from stream.content import filters
+from stream.content.escaping import AS_IT_IS, Format, JsonText, Markup, escape_html, is_json
+from stream.content.locales import Region
+
+BUDGET = 10_000  # steps
+MAX_OUTPUT = 64 * 1024  # bytes
+MAX_ROUNDS = 1000  # of a loop, and of loops within each other together
+MAX_BITS = 256  # of a whole number
+_PER_STEP = 16  # characters
+
+
+class _Environment(Environment):
+    loop_iteration_limit = MAX_ROUNDS
+    output_stream_limit = MAX_OUTPUT
+
+
+class Place:
+    """Where the customer is: the time zone and locale, asked for only where a template needs them."""
+
+    __slots__ = ("_bindings", "_region")
+
+    def __init__(self, bindings: Mapping[str, Any], region: Region) -> None:
+        self._bindings, self._region = bindings, region
+
+    @property
+    def zone(self) -> tzinfo | None:
+        return self._region.zone_of(self._attributes())
+
+    @property
+    def locale(self) -> Locale:
+        return self._region.locale_of(self._attributes())
+
+    def _attributes(self) -> Mapping[str, Any]:
+        try:
+            return self._bindings["customer"]  # type: ignore[no-any-return]
+        except KeyError:
+            return {}
+
+
+class Rendering(RenderContext):
+    """One rendering of one template. `steps`: what is left of the budget."""
+
+    __slots__ = ("format", "place", "steps")
+
+    def __init__(
+        self, template: BoundTemplate, bindings: Mapping[str, Any], form: Format, region: Region
+    ) -> None:
+        super().__init__(template)
+        self.globals = bindings
+        self.scope = ReadOnlyChainMap(self.locals, bindings, self.counters)
+        self.format, self.place, self.steps = form, Place(bindings, region), BUDGET
+
+    @property
+    def is_markup(self) -> bool:
+        return self.format == "html"
+
+    def get_buffer(self, buf: TextIO | None = None) -> LimitedStringIO:
+        """For a part of the text. The library's would make other line ends of some."""
+        taken = buf.size if isinstance(buf, LimitedStringIO) else 0
+        return LimitedStringIO(MAX_OUTPUT - taken, newline=AS_IT_IS)
+
+    def markup(self, text: str) -> str:
+        """A text that is escaped for HTML, as what it is in this format."""
+        return Markup(text) if self.is_markup else text
+
+    def charge(self, steps: int) -> None:
+        self.steps -= steps
+        if self.steps < 0:
+            raise ResourceLimitError("too many steps", token=None)
+
+    def put(self, value: object, buffer: TextIO) -> int:
+        """Write a value."""
+        text = value if isinstance(value, str) else to_liquid_string(value, autoescape=False)
+        self.charge(1 + len(text) // _PER_STEP)
+        if self.is_markup:
+            text = escape_html(text)
+        return buffer.put(value, text) if isinstance(buffer, JsonText) else buffer.write(text)
+
+    def get(self, path: list[object], **given: Any) -> object:
+        found = super().get(path, **given)
+        self.charge(1 + self.size(found))
+        return found
+
+    def filter(self, name: str, token: Any) -> Callable[..., object]:
+        return partial(self._filter, name, super().filter(name, token))
+
+    def _filter(
+        self, name: str, given: Callable[..., object], value: object, *more: object, **named: object
+    ) -> object:
+        size = sum(map(self.size, (value, *more, *named.values())))
+        self.charge(1 + (size * size // 16 if name == "uniq" else size))
+        found = given(value, *more, **named)
+        self.charge(self.size(found))
+        return found
+
+    def assign(self, key: str, val: Any) -> None:
+        self.charge(1 + self.size(val))
+        self.locals[key] = val
+
+    def size(self, value: object) -> int:
+        """Of a value, in steps; it looks at no more than are left. Only types are asked: what is undefined
+        fails at anything else.
+        """
+        steps = 0
+        rest: list[Any] = [value]
+        while rest and steps <= self.steps:
+            each = rest.pop()
+            kind = type(each)
+            if kind is str or kind is Markup:
+                steps += len(each) // _PER_STEP
+            elif kind is list or kind is dict:
+                steps += len(each)
+                if steps <= self.steps:
+                    rest += each.values() if kind is dict else each
+            elif kind is range:
+                steps += len(each)
+            elif kind is int and each.bit_length() > MAX_BITS:
+                raise ResourceLimitError("a number that is too large", token=None)
+        return steps
+
+
+def render(template: BoundTemplate, bindings: Mapping[str, Any], form: Format, region: Region) -> str:
+    """The text of a template that `bound` has seen. Raises what the library raises, and what filters do."""
+    context = Rendering(template, bindings, form, region)
+    buffer = JsonText(MAX_OUTPUT) if form == "json" else LimitedStringIO(MAX_OUTPUT, newline=AS_IT_IS)
+    template.render_with_context(context, buffer)
+    text = buffer.getvalue()
+    if form == "json" and not is_json(text):
+        raise LiquidValueError("not a JSON document", token=None)
+    return text
+
+
+# --- nodes that put values --------------------------------------------------------------------
+
+
+class _Output(OutputNode):
+    def render_to_output(self, context: Any, buffer: TextIO) -> int:
+        return context.put(self.expression.evaluate(context), buffer)  # type: ignore[no-any-return]
+
+
+class _Capture(CaptureNode):
+    def _assign(self, context: Any, buf: Any) -> None:
+        context.assign(self.name, context.markup(buf.getvalue()))
+
+
+class _Cycle(CycleNode):
+    def render_to_output(self, context: Any, buffer: TextIO) -> int:
+        group = self.group.evaluate(context) if self.group else ""
+        values = [each.evaluate(context) for each in self.args]
+        key = ("" if is_undefined(group) else str(group)) or str(values)
+        return context.put(values[context.cycle(key, len(values))], buffer)  # type: ignore[no-any-return]
+
+
+# --- bounds of parsed templates ---------------------------------------------------------------
+
+
+class _Around(Expression):
+    """An expression with a bound around it."""
+
+    __slots__ = ("inner",)
+
+    def __init__(self, inner: Any) -> None:
+        super().__init__(inner.token)
+        self.inner = inner
+
+    def __str__(self) -> str:
+        return str(self.inner)
+
+    def children(self) -> list[Expression]:
+        return [self.inner]
+
+    async def evaluate_async(self, context: RenderContext) -> object:
+        raise NotImplementedError
+
+
+class _Stop(_Around):
+    """The end of a range. Ranges are written out by many a filter."""
+
+    __slots__ = ("start",)
+
+    def __init__(self, literal: RangeLiteral) -> None:
+        super().__init__(literal.stop)
+        self.start = literal.start
+
+    def evaluate(self, context: RenderContext) -> object:
+        stop = self.inner.evaluate(context)
+        if _whole(stop) - _whole(self.start.evaluate(context)) >= MAX_ROUNDS:
+            raise ResourceLimitError("a range that is too long", token=None)
+        return stop
+
+
+def _whole(value: Any) -> int:
+    """As ranges take it."""
+    try:
+        return to_int(value)
+    except (ValueError, TypeError):
+        return 0
+
+
+class _Once(_Around):
+    """What a `when` compares: whether any fits. In the library its block is written for each that does."""
+
+    __slots__ = ()
+
+    def evaluate(self, context: RenderContext) -> object:
+        return [any(self.inner.evaluate(context))]
+
+
+class _Rounds(_Around):
+    """What a loop goes over; each round is charged."""
+
+    __slots__ = ("cols", "identifier", "iterable", "weight")
+
+    def __init__(self, loop: Any, weight: int) -> None:
+        super().__init__(loop)
+        self.identifier, self.iterable, self.cols = loop.identifier, loop.iterable, loop.cols
+        self.weight = weight
+
+    def evaluate(self, context: Any) -> tuple[Iterator[object], int]:
+        values, length = self.inner.evaluate(context)
+        return self._charged(values, context), length
+
+    def _charged(self, values: Iterable[object], context: Rendering) -> Iterator[object]:
+        for each in values:
+            context.charge(self.weight)
+            yield each
+
+
+def bound(node: Node) -> int:
+    """Put bounds into a node, with all below it; returns how many steps it takes to write it once, values and
+    rounds of loops not counted.
+    """
+    if isinstance(node, ContentNode):
+        return 1 + len(node.text) // _PER_STEP
+    weight = 1 + sum(_bound_expression(each) for each in node.expressions())
+    below = sum(bound(each) for each in node.children(NO_CONTEXT, include_partials=False))
+    bounded: Any = node
+    if isinstance(node, ForNode | TablerowNode):
+        bounded.expression = _Rounds(node.expression, 1 + below)
+    elif isinstance(node, MultiExpressionBlockNode):
+        bounded.expression = _Once(node.expression)
+    return weight + below
+
+
+def _bound_expression(expression: Expression) -> int:
+    if isinstance(expression, RangeLiteral) and not isinstance(expression.stop, _Stop):
+        expression.stop = _Stop(expression)
+    return 1 + sum(map(_bound_expression, expression.children()))
+
+
+def _environment() -> Environment:
+    environment = _Environment(undefined=StrictDefaultUndefined, tolerance=Mode.STRICT, strict_filters=True)
+    # The first two would read files; what the third has written would be escaped anew.
+    for tag in ("include", "render", "ifchanged"):
+        del environment.tags[tag]
+    for name, node in (("output", _Output), ("echo", _Output), ("capture", _Capture), ("cycle", _Cycle)):
+        environment.tags[name].node_class = node  # type: ignore[attr-defined]  # of this tag, not of its class
+    environment.filters = dict(filters.BY_NAME)
+    return environment
+
+
+ENVIRONMENT = _environment()
+NO_CONTEXT = RenderContext(ENVIRONMENT.from_string(""))  # the tags that would look into it are left out

@@ -1,0 +1,290 @@
+"""Content: Liquid templates, compiled when the rules are loaded and rendered when a trigger is sent.
+
+Templates see data and nothing else: no files, no clock, bounded in steps and output (`rendering`). An
+undefined variable is an error, so that nobody is greeted as "Hello ,"; `| default: "…"` says what to write
+instead. A template is parsed once, whatever the formats of the channels that it goes to; how values are
+written is settled by the format of the one that is chosen (`formats`).
+Tested by tests/unit/test_content.py.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import lru_cache
+from typing import Any, NamedTuple
+
+from liquid import BoundTemplate
+from liquid.ast import Node
+from liquid.builtin.content import ContentNode
+from liquid.builtin.expressions import FilteredExpression, Path
+from liquid.builtin.expressions.arguments import KeywordArgument
+from liquid.builtin.expressions.filtered import Filter
+from liquid.builtin.expressions.primitive import Literal, StringLiteral
+from liquid.builtin.output import OutputNode
+from liquid.exceptions import LiquidError, ResourceLimitError, UndefinedError
+from liquid.expression import Expression
+
+from stream.codes import Code
+from stream.content import escaping as formats
+from stream.content import fastpath as simpletext
+from stream.content import filters
+from stream.content.escaping import Format
+from stream.content.locales import Region
+from stream.content.renderer import ENVIRONMENT, NO_CONTEXT, bound, render
+from stream.errors import ContentError
+
+MAX_TEMPLATE_BYTES = 16 * 1024
+MAX_FIELDS = 64
+
+_LATER_TAGS = frozenset({"include", "render", "ifchanged"})
+_SHORT = 500  # characters: what is remembered of templates stays below a few megabytes
+_CLOCK = frozenset({"today"})  # Liquid has it; `now` is bound to the time of the match
+_NOW = frozenset({"now", "today"})  # in quotes, as Liquid has it
+_WRITE_NOW = "write `now`, without quotes: the time as of which it is judged"
+_NOWHERE = Region()
+
+
+@dataclass(frozen=True, slots=True)
+class Reference:
+    """A variable that a template reads; `path` has None for a key that is itself computed."""
+
+    path: tuple[str | int | None, ...]
+    offset: int
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What is wrong with a template, and where in it."""
+
+    message: str
+    offset: int
+    hint: str | None = None
+    code: Code = Code.TEMPLATE_SYNTAX
+
+
+class _Read(NamedTuple):
+    """`liquid` is None for plain text and for what is no template; `simple` where it is a simple one."""
+
+    liquid: BoundTemplate | None = None
+    simple: simpletext.Simple | None = None
+    references: tuple[Reference, ...] = ()
+    filters: frozenset[str] = frozenset()
+    findings: tuple[Finding, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Template:
+    """One field's template. Equal sources are equal templates. Raises ContentError if it is none."""
+
+    source: str
+    _read: _Read = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        read = _read(self.source)
+        if read.findings:
+            raise ContentError(read.findings[0].message, hint=read.findings[0].hint)
+        object.__setattr__(self, "_read", read)
+
+    def __reduce__(self) -> tuple[type[Template], tuple[str]]:
+        return Template, (self.source,)
+
+    @property
+    def references(self) -> tuple[Reference, ...]:
+        """The variables that it reads."""
+        return self._read.references
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether it is text without any variable or tag, which is its own rendering."""
+        return self._read.liquid is None
+
+    @property
+    def shows_dates(self) -> bool:
+        """Whether it may need to know where the customer is."""
+        return "date" in self._read.filters
+
+    def render(self, bindings: Mapping[str, Any], form: Format = "text", region: Region = _NOWHERE) -> str:
+        """The text for `event`, `event_name`, `traits` and so on, with values written as `form` wants them.
+
+        Zone and locale are those of `customer` in the bindings, else the region's. Raises ContentError; its
+        text holds no values.
+        """
+        read = self._read
+        if read.liquid is None:
+            return self.source
+        if read.simple is not None and form != "json":
+            text = simpletext.render(read.simple, bindings, form, region)
+            if text is not None:
+                return text
+        try:
+            return render(read.liquid, bindings, form, region)
+        except LiquidError as error:
+            # Not the library's text, nor its exception as a cause: they may quote the customer's data.
+            at = f" (at character {error.token.start_index + 1})" if error.token else ""
+            raise ContentError(f"the template failed: {_kind(error)}{at}") from None
+        except Exception as error:
+            # Filters meet whatever an event holds; the library does not catch all that can go wrong there.
+            raise ContentError(f"the template failed: {type(error).__name__}") from None
+
+
+def compile_template(source: str) -> Template:
+    """Raises ContentError if the template does not parse or uses what is not supported."""
+    return Template(source)
+
+
+def findings(source: str) -> list[Finding]:
+    """Everything that is wrong with a template, with its place; empty if `Template(source)` works."""
+    return list(_read(source).findings)
+
+
+def format_findings(template: Template, form: Format) -> Iterator[Finding]:
+    """What keeps a template from being sent in this format."""
+    liquid = template._read.liquid
+    pieces = [(template.source, 0)] if liquid is None else list(_pieces(liquid.nodes))
+    code = Code.WRONG_FORMAT
+    if form == "html":
+        for where, offset in formats.html_places(pieces):
+            hint = "there it would not be mere text: put it into the text, or an attribute with quotes"
+            yield Finding(f"a value {where}", offset, hint, code)
+    elif form == "json":
+        flat = liquid is None or all(isinstance(each, ContentNode | OutputNode) for each in liquid.nodes)
+        if flat and not formats.looks_like_json(piece for piece, _ in pieces):
+            hint = "its channel says `format: json`: all of the text must be one JSON document"
+            yield Finding("not a JSON document", 0, hint, code)
+
+
+def _pieces(nodes: list[Node]) -> Iterator[tuple[str | None, int]]:
+    """Text as it is written, and values, in the order of the source."""
+    for node in nodes:
+        if isinstance(node, ContentNode):
+            yield node.text, node.token.start_index
+        elif isinstance(node, OutputNode):
+            yield formats.VALUE, node.expression.token.start_index
+        else:
+            yield from _pieces(list(node.children(NO_CONTEXT, include_partials=False)))
+
+
+def _kind(error: LiquidError) -> str:
+    if isinstance(error, UndefinedError):
+        return "a variable is undefined"
+    if isinstance(error, ResourceLimitError):
+        return "too many loops or too much text"
+    return "a value that a tag or filter cannot take"
+
+
+def _read(source: str) -> _Read:
+    # Many rules share a subject line, and a reload reads everything again.
+    return _read_short(source) if len(source) <= _SHORT else _read_anew(source)
+
+
+@lru_cache(maxsize=1024)
+def _read_short(source: str) -> _Read:
+    return _read_anew(source)
+
+
+def _read_anew(source: str) -> _Read:
+    if len(source.encode()) > MAX_TEMPLATE_BYTES:
+        message = f"more than {MAX_TEMPLATE_BYTES:,} bytes in one field"
+        return _Read(findings=(Finding(message, 0, None, Code.TOO_MUCH_CONTENT),))
+    if "{{" not in source and "{%" not in source:
+        return _Read()
+    if finding := _hopeless(source):
+        return _Read(findings=(finding,))
+    try:
+        liquid = ENVIRONMENT.from_string(source)
+        read = _Reading(liquid)
+        for node in liquid.nodes:
+            bound(node)
+    except LiquidError as error:
+        offset = max(error.token.start_index, 0) if error.token else 0
+        return _Read(findings=(_syntax_finding(str(error.message), offset),))
+    except RecursionError:
+        return _Read(findings=(Finding("a template that is nested too deep", 0),))
+    found = [
+        Finding(f"`{each.path[0]}` is not supported", each.offset, "write `now`", Code.TEMPLATE_NOT_SUPPORTED)
+        for each in read.references
+        if each.path[0] in _CLOCK
+    ]
+    names = frozenset(read.filters)
+    simple = simpletext.simplify(liquid.nodes)
+    return _Read(liquid, simple, tuple(read.references), names, (*found, *read.complaints))
+
+
+class _Reading:
+    """What a template reads from outside itself, the filters that it names, and what is wrong with those.
+
+    The library's `analyze` says this and more, but takes as long as parsing.
+    """
+
+    def __init__(self, template: BoundTemplate) -> None:
+        self.references: list[Reference] = []
+        self.filters: set[str] = set()
+        self.complaints: list[Finding] = []
+        self.scopes: list[set[str]] = [
+            set()
+        ]  # names that the template itself gives: its own, then its blocks'
+        for node in template.nodes:
+            self.node(node)
+
+    def node(self, node: Node) -> None:
+        if isinstance(node, ContentNode):
+            return
+        for expression in node.expressions():
+            self.expression(expression)
+        self.scopes[0].update(node.template_scope())
+        self.scopes.append(set(node.block_scope()))
+        for child in node.children(NO_CONTEXT, include_partials=False):
+            self.node(child)
+        self.scopes.pop()
+
+    def expression(self, expression: Expression) -> None:
+        if isinstance(expression, Path):
+            path = expression.path
+            if not any(str(path[0]) in scope for scope in self.scopes):
+                names = tuple(each if isinstance(each, str | int) else None for each in path)
+                self.references.append(Reference(names, expression.token.start_index))
+        elif isinstance(expression, FilteredExpression):
+            given = expression.filters or ()
+            for each in given:
+                self.filter(each)
+            left = expression.left
+            if isinstance(left, StringLiteral) and left.value in _NOW and given and given[0].name == "date":
+                message, at = f"'{left.value}' is not supported", left.token.start_index
+                self.complaints.append(Finding(message, at, _WRITE_NOW, Code.TEMPLATE_NOT_SUPPORTED))
+        self.scopes.append(set(expression.scope()))
+        for child in expression.children():
+            self.expression(child)
+        self.scopes.pop()
+
+    def filter(self, given: Filter) -> None:
+        self.filters.add(given.name)
+        keywords = [each.name for each in given.args if isinstance(each, KeywordArgument)]
+        values = [each.value for each in given.args if not isinstance(each, KeywordArgument)]
+        seen = [each.value if isinstance(each, Literal) else filters.UNSEEN for each in values]
+        if wrong := filters.complaint(given.name, seen, keywords):
+            code = Code.TEMPLATE_NOT_SUPPORTED if given.name in filters.WITHHELD else Code.TEMPLATE_SYNTAX
+            self.complaints.append(Finding(wrong.message, given.token.start_index, wrong.hint, code))
+
+
+def _hopeless(source: str) -> Finding | None:
+    """What would keep the library's patterns busy for seconds: they try all lengths of what has no end."""
+    for start, end in (("{{", "}}"), ("{%", "%}")):
+        last = source.rfind(start)
+        if last > source.rfind(end):
+            return Finding(f"not a Liquid template: `{start}` without `{end}`", last)
+    if gap := re.search(r"\s{200}", source):
+        return Finding("200 spaces in a row", gap.start(), "remove them")
+    return None
+
+
+def _later(what: str, offset: int) -> Finding:
+    return Finding(f"{what} is not supported yet", offset, code=Code.TEMPLATE_NOT_SUPPORTED)
+
+
+def _syntax_finding(message: str, offset: int) -> Finding:
+    for tag in _LATER_TAGS:
+        if message.startswith("unexpected tag") and tag in message:
+            return _later(f"the tag `{tag}`", offset)
+    return Finding(f"not a Liquid template: {message}", offset)

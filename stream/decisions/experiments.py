@@ -1,0 +1,47 @@
+"""Experiment arms: who is held out, and who gets which variant, by a stable hash. Reproducible outside.
+
+    number(customer, salt) = the first 8 bytes of BLAKE2b(customer + NUL + salt), UTF-8, digest size 8, as a
+                             big-endian integer
+
+Held out from a share (in hundredths of a per cent) is who has `number % 10_000 < share`, with the salt
+`policy` for the universal control group and `rule:NAME` for a rule's own. A larger share adds customers and
+moves none.
+
+A variant is drawn by weighted rendezvous hashing (Schindelhauer and Schomaker, "Weighted distributed hash
+tables", SPAA 2005, the logarithmic method): each variant scores `share / -ln u`, u = (number + 0.5) / 2^64 of
+the salt `variant:RULE:NAME`; the highest score has the customer. Where shares change, customers move only to
+variants whose share grew more than that of the one they had.
+
+Nothing else enters: no clock, no chance, no other rule. docs/experiments.md says it to those who work it out
+elsewhere, with vectors. Tested by tests/unit/test_arms.py and test_experiment_vectors.py.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from hashlib import blake2b
+from math import log
+
+from stream.rules.model import WHOLE, Share, Variant
+
+POLICY = "policy"
+
+
+def number(customer: str, salt: str) -> int:
+    """The customer's number for a salt: 64 bits, evenly distributed."""
+    return int.from_bytes(blake2b(f"{customer}\0{salt}".encode(), digest_size=8).digest(), "big")
+
+
+def is_held_out(customer: str, salt: str, share: Share) -> bool:
+    """Whether the customer is in the control group of a rule (`rule:NAME`) or of all (`policy`)."""
+    return share > 0 and number(customer, salt) % WHOLE < share
+
+
+def variant_of(customer: str, rule: str, variants: Sequence[Variant]) -> Variant:
+    """The customer's variant; `variants` is not empty, their shares are above 0."""
+
+    def score(variant: Variant) -> float:
+        drawn = (number(customer, f"variant:{rule}:{variant.name}") + 0.5) / 2**64
+        return variant.share / -log(drawn) if drawn < 1 else float("inf")
+
+    return max(variants, key=score)

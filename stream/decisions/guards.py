@@ -1,0 +1,259 @@
+"""Guards: what may keep a match from being sent. Pure functions; the first that refuses gives the reason.
+
+The order: `stale`, `limit`, `suppressed`, `consent`, `address`, `quiet`, `group`, `cap`, `holdout`. A guard
+that lacks what it needs to know refuses: guards fail closed.
+
+Consent is the channel's, and that of every sensitive subject that the rule is about, whatever the channel: a
+channel that needs none does not show a pregnancy either.
+
+A rule may name several channels. The one that is sent on is the first, in the order of preference, that has
+consent, an address and room under its cap; the customer's own preference (attribute `preferred_channel`) goes
+first if the rule names it. Where no channel is left, the reason is that of the first one. Whether it is quiet
+is asked of the chosen channel only. A held-out customer uses up limit and caps exactly as if sent to.
+
+Limits roll. One by the calendar counts from the beginning of the day, week or month in the zone where the
+customer is by what is known when the match is judged; where no zone is known it is used up. What was sent for
+a later time than the match's counts in any case: a late event finds no room that is taken.
+Tested by tests/unit/test_guards.py, and by the reference model.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import tzinfo
+from typing import Any, NamedTuple, Protocol
+
+from stream.decisions import quiet
+from stream.decisions.calendar import END, began_at, zone_of
+from stream.decisions.experiments import POLICY
+from stream.rules.model import Channel, Limit, Policy, Quiet, Rule, Share, Variant
+from stream.structs import Outcome, Told
+
+MAX_DEFERRAL = (
+    24 * 3_600_000
+)  # ms; a message that could not go out by then never goes, if its rule says nothing
+
+
+class Consent(Protocol):
+    """What a customer has said for a purpose, at `at` (ms), and on what ground.
+
+    `expires`: the first ms at which it no longer holds; None: it does until it is withdrawn.
+    """
+
+    @property
+    def granted(self) -> bool: ...
+    @property
+    def at(self) -> int: ...
+    @property
+    def basis(self) -> str | None: ...
+    @property
+    def expires(self) -> int | None: ...
+
+
+class Arms(Protocol):
+    """Draws experiment arms: the module `experiments`, or what a test puts in its place."""
+
+    def is_held_out(self, customer: str, salt: str, share: Share) -> bool: ...
+    def variant_of(self, customer: str, rule: str, variants: Sequence[Variant]) -> Variant: ...
+
+
+class Candidate(Protocol):
+    """What guards see of a match, as of `at` (ms).
+
+    `late`: the event of its last step was too old when it came. `deferred`: it has been put off by quiet
+    hours, and was first judged at `since`. `group_taken`: another rule of its group has taken this event.
+    `may_wait`: not too many messages of the rule wait for the end of quiet hours.
+    """
+
+    @property
+    def rule(self) -> Rule: ...
+    @property
+    def customer_id(self) -> str: ...
+    @property
+    def at(self) -> int: ...
+    @property
+    def since(self) -> int: ...
+    @property
+    def late(self) -> bool: ...
+    @property
+    def deferred(self) -> bool: ...
+    @property
+    def may_wait(self) -> bool: ...
+    @property
+    def group_taken(self) -> bool: ...
+    @property
+    def suppressed(self) -> bool: ...
+    @property
+    def attributes(self) -> Mapping[str, Any]: ...
+    @property
+    def consents(self) -> Mapping[str, Consent]: ...
+
+    def sent(self, counter: str) -> Sequence[int]: ...
+    def recalled(self, counter: str) -> Sequence[int]: ...
+    def address(self, channel: Channel) -> Any: ...
+
+
+class Verdict(NamedTuple):
+    """What becomes of a match. `until`: when one that is deferred is judged again."""
+
+    outcome: Outcome
+    reason: str | None
+    channel: Channel
+    until: int | None = None
+
+
+def judge(candidate: Candidate, policy: Policy, arms: Arms) -> Verdict:
+    """Asks the guards in their order."""
+    rule = candidate.rule
+    channels = rule.channels if len(rule.channels) == 1 else _by_preference(candidate)
+    first = channels[0]
+    if candidate.late and not candidate.deferred:
+        return Verdict("suppressed", "stale", first)
+    if rule.limit is not None and _is_used_up(candidate, f"rule:{rule.name}", rule.limit, policy):
+        return Verdict("suppressed", "limit", first)
+    if candidate.suppressed:
+        return Verdict("suppressed", "suppressed", first)
+    # The cap comes after quiet and group: it decides between channels, and is the reason only at the end.
+    chosen, reason = _choose(candidate, channels, policy)
+    if reason not in (None, "cap"):
+        return Verdict("suppressed", reason, first)
+    if chosen.quiet is not None and (verdict := _quiet(candidate, chosen, chosen.quiet, policy)):
+        return verdict
+    if candidate.group_taken:
+        return Verdict("suppressed", "group", chosen)
+    if reason is not None:
+        return Verdict("suppressed", "cap", chosen)
+    if policy.holdout or rule.holdout:
+        customer = candidate.customer_id
+        if (policy.holdout and arms.is_held_out(customer, POLICY, policy.holdout)) or (
+            rule.holdout and arms.is_held_out(customer, f"rule:{rule.name}", rule.holdout)
+        ):
+            return Verdict("holdout", "holdout", chosen)
+    return Verdict("sent", None, chosen)
+
+
+def repeat(candidate: Candidate, policy: Policy, told: Told) -> Verdict:
+    """The verdict that was given before a crash, though its effects were lost: what was said stays said."""
+    channels = candidate.rule.channels
+    channel = next((each for each in channels if each.name == told.channel), channels[0])
+    if told.outcome != "deferred":
+        return Verdict(told.outcome, told.reason, channel)
+    again = None if channel.quiet is None else _quiet(candidate, channel, channel.quiet, policy)
+    return again or Verdict("suppressed", "quiet", channel)
+
+
+def counters(rule: Rule, channel: Channel, policy: Policy) -> list[tuple[str, Limit]]:
+    """What a send, or a held-out one, uses up: the counters' names and their limits."""
+    used = [(f"rule:{rule.name}", rule.limit), (f"channel:{channel.name}", channel.cap)]
+    if channel.consent is not None:
+        used.append(("policy", policy.cap))
+    return [(name, limit) for name, limit in used if limit is not None]
+
+
+def is_used_up(limit: Limit, sent: Sequence[int], at: int, where: tzinfo | None) -> bool:
+    """Whether `limit.count` sends lie after `at - limit.over`; what was sent exactly `over` ago is out.
+
+    By the calendar: whether so many lie in the period of `at` in the zone `where`, or after it.
+    `sent` ascends and holds at least the newest `limit.count` times.
+    """
+    if isinstance(limit.over, int):
+        return len(sent) >= limit.count and sent[-limit.count] > at - limit.over
+    if where is None:
+        return True
+    return len(sent) >= limit.count and sent[-limit.count] >= began_at(limit.over, where, at)
+
+
+def is_used_up_before(
+    limit: Limit, sent: Sequence[int], recalled: Sequence[int], at: int, where: tzinfo | None
+) -> bool:
+    """The same after a crash, of which is known when else was sent (`recalled`, ascending), later ones too.
+
+    A later one stands in the way only where it would not have been sent, had this one been.
+    """
+    earlier = [*sent, *(each for each in recalled if each <= at)]
+    if is_used_up(limit, sorted(earlier), at, where):
+        return True
+    earlier.append(at)
+    for later in recalled[len(earlier) - len(sent) - 1 :]:
+        if is_used_up(limit, sorted(earlier), later, where):
+            return True
+        earlier.append(later)
+    return False
+
+
+def has_consent(candidate: Candidate, channel: Channel) -> bool:
+    """Whether the customer had consented to all that a message needs: to the channel, if it needs a consent,
+    and to each sensitive subject that the rule is about.
+    """
+    if channel.consent is not None and not consents_to(candidate, channel.consent):
+        return False
+    return all(consents_to(candidate, subject.consent) for subject in candidate.rule.sensitive)
+
+
+def consents_to(candidate: Candidate, purpose: str) -> bool:
+    """Whether a consent for a purpose had been given by then, and has not expired."""
+    consent = candidate.consents.get(purpose)
+    if consent is None or not consent.granted or consent.at > candidate.at:
+        return False
+    return consent.expires is None or candidate.at < consent.expires
+
+
+def _by_preference(candidate: Candidate) -> list[Channel]:
+    preferred = candidate.attributes.get("preferred_channel")
+    return sorted(candidate.rule.channels, key=lambda channel: channel.name != preferred)
+
+
+def _choose(candidate: Candidate, channels: Sequence[Channel], policy: Policy) -> tuple[Channel, str | None]:
+    """The first channel that nothing keeps closed; else the first one whose cap does; else the first one."""
+    closed = []
+    for channel in channels:
+        reason = _refusal(candidate, channel, policy)
+        if reason is None:
+            return channel, None
+        closed.append((channel, reason))
+    return next((each for each in closed if each[1] == "cap"), closed[0])
+
+
+def _refusal(candidate: Candidate, channel: Channel, policy: Policy) -> str | None:
+    if (channel.consent is not None or candidate.rule.sensitive) and not has_consent(candidate, channel):
+        return "consent"
+    if channel.address is not None and candidate.address(channel) in (None, ""):
+        return "address"
+    if channel.cap is not None and _is_used_up(candidate, f"channel:{channel.name}", channel.cap, policy):
+        return "cap"
+    if channel.consent is None or policy.cap is None:
+        return None
+    return "cap" if _is_used_up(candidate, "policy", policy.cap, policy) else None
+
+
+def _quiet(candidate: Candidate, channel: Channel, hours: Quiet, policy: Policy) -> Verdict | None:
+    """Put off to the end of the quiet hours; refused where that is never, or too late, or too many wait."""
+    where = _where(candidate, policy)
+    until = None
+    if where is not None:
+        until = quiet.ends_at(hours, where, candidate.at)
+        if until is None:
+            return None
+    if until is None or until > candidate.since + _patience(candidate.rule) or not candidate.may_wait:
+        return Verdict("suppressed", "quiet", channel)
+    return Verdict("deferred", "quiet", channel, until)
+
+
+def _patience(rule: Rule) -> int:
+    """How long, in ms from its first judgement on, a message may wait for quiet hours to end."""
+    if isinstance(rule.quiet, int):
+        return rule.quiet
+    return 0 if rule.quiet == "drop" else MAX_DEFERRAL
+
+
+def _where(candidate: Candidate, policy: Policy) -> tzinfo | None:
+    """The zone by whose clocks the customer is judged; None where it is not known, or its calendar ends."""
+    return zone_of(candidate.attributes, policy) if candidate.at < END else None
+
+
+def _is_used_up(candidate: Candidate, counter: str, limit: Limit, policy: Policy) -> bool:
+    where = None if isinstance(limit.over, int) else _where(candidate, policy)
+    sent, at = candidate.sent(counter), candidate.at
+    if recalled := candidate.recalled(counter):
+        return is_used_up_before(limit, sent, recalled, at, where)
+    return is_used_up(limit, sent, at, where)

@@ -1,0 +1,43 @@
+"""Records of JSON, read without Python objects; the essay is in `_event.pyx`."""
+
+from libc.stdint cimport uint32_t
+
+from stream.events._value cimport ValueC
+from stream.events._yyjson cimport yyjson_doc, yyjson_val
+
+cdef struct FieldC:
+    const char *name        # NULL: nothing is here
+    uint32_t size
+    int slot                # -1: only what lies below is read
+    int below               # the table of what lies below; -1: nothing
+
+cdef struct TableC:
+    FieldC *fields          # open addressing
+    uint32_t mask
+
+cdef class Fields:
+    cdef dict slots         # path: slot
+    cdef list names         # owns the bytes of the tables' names
+    cdef TableC *tables
+    cdef int n_tables
+
+    cdef int slot(self, tuple path) except -1
+    cdef int build(self) except -1
+    cdef int add_table(self, dict tree) except -1
+    cdef int free_tables(self) except -1
+    cdef int fill(self, yyjson_val *object, int table, ValueC *values) noexcept
+    cdef int clear(self, int table, ValueC *values) noexcept
+
+cdef class Event:
+    cdef Fields fields
+    cdef ValueC *values     # by slot; texts are good until the next `read`
+    cdef bytes raw
+    cdef dict parsed        # by orjson; None until somebody asks
+    cdef void *pool
+    cdef size_t room
+    cdef yyjson_doc *large  # a document outside of the pool
+
+    cdef bint read(self, object raw) except -1
+    cdef bint too_deep(self) except -1
+    cdef dict whole(self)
+    cdef int forget(self) except -1

@@ -1,0 +1,128 @@
+"""The producer: batches to Kafka, idempotent, for as long as it takes, and only under the lease.
+
+aiokafka's own gives up: a batch that finds no place within `request_timeout_ms` fails, and one whose
+partition has no leader expires after it. Here no batch ever expires, whatever is away and for how long, while
+a single request is given up after `REQUEST_MS`, so that a peer that accepts and never answers is noticed.
+A batch that is tried again keeps its sequence number: the broker that has it already answers with its offset.
+
+No batch leaves without the lease, not even one that had been handed over: batches wait in the client, too.
+
+What the sender cannot mend (a gap in the sequence numbers, an authorization, a record that is too large)
+fails the batch; that is for the caller. Tested by tests/integration/test_outbox.py and test_outage.py.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import math
+from typing import Any
+
+from aiokafka import AIOKafkaProducer
+from aiokafka.errors import (
+    KafkaConnectionError,
+    KafkaTimeoutError,
+    NodeNotReadyError,
+    UnknownTopicOrPartitionError,
+)
+from aiokafka.protocol.produce import ProduceRequest
+
+from stream.errors import BrokerError, LaneError
+from stream.kafka.lease import Lease
+from stream.settings import Settings
+
+BATCH_BYTES = 256 * 1024
+MAX_REQUEST_BYTES = 20 * 1024 * 1024  # a dead letter may be as large as the broker allows
+REQUEST_MS = 10_000
+ACKNOWLEDGE_MS = 8_000  # how long the broker itself may wait for its replicas: less, so that it can say so
+CUT_S = 5.0
+
+
+class Producer:
+    """One connection of a worker to what it writes. Not to be used after `stop` or `cut`."""
+
+    def __init__(self, settings: Settings, lease: Lease) -> None:
+        self._settings = settings
+        self._lease = lease
+        self._kafka: Any = None
+
+    async def start(self) -> None:
+        """Connect; raises BrokerError where no Kafka answers."""
+        kafka = AIOKafkaProducer(
+            bootstrap_servers=self._settings.broker,
+            client_id=self._settings.app_id,
+            enable_idempotence=True,
+            acks="all",
+            linger_ms=0,
+            max_batch_size=BATCH_BYTES,
+            max_request_size=MAX_REQUEST_BYTES,
+            request_timeout_ms=REQUEST_MS,
+            **self._settings.kafka_security(),
+        )
+        kafka._message_accumulator._batch_ttl = math.inf
+        kafka._sender._request_timeout_ms = ACKNOWLEDGE_MS
+        try:
+            await kafka.start()
+        except KafkaConnectionError as error:
+            await kafka.stop()
+            raise BrokerError(
+                f"no Kafka answers at {self._settings.broker}", hint="see STREAM_BROKER"
+            ) from error
+        _send_under(self._lease, kafka.client)
+        self._kafka = kafka
+
+    @property
+    def tasks(self) -> dict[str, asyncio.Task[Any]]:
+        """What must not end while the producer is used."""
+        if (kafka := self._kafka) is None:
+            return {}
+        return {"producer": kafka._sender.sender_task, "producer's metadata": kafka.client._sync_task}
+
+    def batch(self) -> Any:
+        """An empty batch to be filled: aiokafka's BatchBuilder."""
+        return self._started().create_batch()
+
+    async def send(self, batch: Any, topic: str, partition: int) -> asyncio.Future[Any]:
+        """Hand a batch over, once the one before is on its way; the result's `offset` is its first's."""
+        while True:
+            try:
+                sent: asyncio.Future[Any] = await self._started().send_batch(
+                    batch, topic, partition=partition
+                )
+            except (KafkaTimeoutError, UnknownTopicOrPartitionError):
+                continue  # the batch before waits, or the metadata: nothing was taken yet
+            return sent
+
+    async def stop(self) -> None:
+        """Send what was handed over, then disconnect."""
+        if self._kafka is not None:
+            await self._kafka.stop()
+
+    async def cut(self) -> None:
+        """Disconnect, and never send what was not sent. What is on the wire may still arrive."""
+        kafka, self._kafka = self._kafka, None
+        if kafka is None:
+            return
+        kafka._closed = True
+        sender = kafka._sender.sender_task
+        await kafka.client.close()
+        if (waited_for := kafka.client._md_update_fut) is not None and not waited_for.done():
+            waited_for.set_result(False)  # or who waits for metadata would wait for ever
+        sender.cancel()
+        await asyncio.wait([sender], timeout=CUT_S)
+
+    def _started(self) -> Any:
+        if self._kafka is None:
+            raise LaneError("the producer is used before its start, or after its end")
+        return self._kafka
+
+
+def _send_under(lease: Lease, client: Any) -> None:
+    """Let no batch leave without the lease; the sender tries again by itself."""
+    send = client.send
+
+    async def send_if_held(node_id: int, request: Any, **more: Any) -> Any:
+        if isinstance(request, ProduceRequest) and not lease.held:
+            raise NodeNotReadyError("the lease of this worker's partitions has run out")
+        return await send(node_id, request, **more)
+
+    client.send = send_if_held

@@ -1,0 +1,1 @@
+"""A rule set as the loop walks it."""

@@ -1,0 +1,20 @@
+"""What a condition is compiled with; the essay is in `_condition.pyx`."""
+
+from stream.events._event cimport Fields
+from stream.matcher._frame cimport Frame, Node, reach     # noqa: F401  # for who uses conditions
+
+cdef class Names:
+    """What a condition may name, and the nodes compiled with these names so far (by tree, shared).
+
+    One for each set of names: all rules without captured steps share one.
+    """
+    cdef Fields fields              # where the paths of the event's fields get their slots
+    cdef readonly dict traits       # name: (slot, function as a number, has `per`)
+    cdef readonly dict segments     # name: slot in `Frame.segments`
+    cdef readonly dict steps        # name: index in `Frame.captured`
+    cdef readonly bint customer     # whether `customer` is visible
+    cdef dict nodes
+
+    cdef bint knows(self, str variable) except -1
+
+cdef object nothing(int function)                           # the value of a trait of no events

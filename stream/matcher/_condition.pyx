@@ -1,0 +1,479 @@
+# cython: autotestdict=False
+"""Conditions: trees of `stream.expression`, compiled to nodes that evaluate without exceptions.
+
+A value is a value of CEL as `cel.values` has them, or ERROR. Semantics are CEL's: `&&` and `||` absorb errors
+on either side, so a chain of them may be judged from the left and left when settled; equality of different
+types is false, their order an error; ints and doubles compare by value; a boolean is no number. A
+condition whose value is no boolean does not hold, and counts as an error.
+
+    _frame      what a condition sees, and the base of all nodes
+    _operators  the nodes of operators and functions
+    _fields     the nodes of the event's fields
+    _condition  the nodes of other names: attributes, captured events, traits, segments, times; the compiler
+
+What has no node (macros with a variable, maps written out, a trait by a computed name) is one node that asks
+`expression.evaluate`, with only those variables bound that it names; all around it stays nodes. Its bounds
+(steps, levels) hold for each such node by itself: beyond them it is an error like any other.
+
+Cost: a comparison of a field with a constant about 10 ns, other nodes 20 to 60; a condition by
+`expression.evaluate` about 10 us. See loadtest/micro/conditions.py.
+Tested by tests/unit/test_condition_nodes.py, test_fastmatch.py and test_conditions.py against
+`expression.evaluate`.
+"""
+
+cimport cython
+from cpython.object cimport PyObject
+from libc.math cimport floor
+
+from stream.events._event cimport Fields
+from stream.matcher._fields cimport Field, field_of, has_field
+from stream.matcher._frame cimport Frame, Node, reach
+from stream.state._packed cimport is_key
+from stream.events._value cimport DOUBLE, INTEGER, MISSING, ValueC, value_of
+from stream.state._windows cimport COUNT, DISTINCT, GAP, SUM, TOP
+
+from stream.matcher._operators import constant, has, operation
+from stream.state._customer import ABSENT
+
+from stream.cel.evaluation import FUNCTIONS as _FUNCTIONS
+from stream.cel.grammar import MACROS as _MACROS
+from stream.cel.values import TYPE_NAMES as _TYPE_NAMES, Lookup, Timestamp, TypeValue
+from stream.errors import ExpressionError
+from stream.expression import Call, Ident, Literal, Select, evaluate, terms_of
+
+cdef object ERROR = ABSENT
+cdef object FRACTION = ABSENT       # a key that is in no map
+cdef object TRAITS = Ident("traits")
+cdef object SEGMENTS = Ident("segments")
+cdef tuple ALWAYS = ("event", "event_name", "event_time", "now", "traits", "segments")
+
+
+# --- names --------------------------------------------------------------------------------------
+
+@cython.final
+@cython.auto_pickle(False)
+cdef class Names:
+    def __cinit__(
+        self, *, dict traits=None, dict segments=None, dict steps=None, bint customer=False,
+        Fields fields=None,
+    ):
+        self.fields = Fields() if fields is None else fields
+        self.traits, self.segments, self.steps = traits or {}, segments or {}, steps or {}
+        self.customer = customer
+        self.nodes = {}
+
+    cdef bint knows(self, str variable) except -1:
+        if variable in ALWAYS or variable in self.steps or variable in _TYPE_NAMES:
+            return True
+        return variable in ("customer", "context") and self.customer
+
+
+# --- paths --------------------------------------------------------------------------------------
+
+@cython.auto_pickle(False)
+cdef class _Path(Node):
+    """A path below a map; the empty path is the map itself."""
+    cdef tuple path
+
+    def __init__(self, tuple path):
+        self.path = path
+
+    cdef _Path below(self, str name):
+        return type(self)(self.path + (name,))
+
+
+@cython.final
+@cython.auto_pickle(False)
+cdef class _Attribute(_Path):
+    """Of the customer's attributes."""
+
+    cdef object value(self, Frame frame):
+        cdef dict attributes = frame.attributes()
+        cdef PyObject *found = reach(attributes, self.path)
+        return ERROR if found is NULL else <object> found
+
+
+@cython.final
+@cython.auto_pickle(False)
+cdef class _Context(_Path):
+    """Of what the sources of `kind: context` said last of the customer."""
+
+    cdef object value(self, Frame frame):
+        cdef dict contexts = frame.contexts()
+        cdef PyObject *found = reach(contexts, self.path)
+        return ERROR if found is NULL else <object> found
+
+
+@cython.final
+@cython.auto_pickle(False)
+cdef class _Captured(_Path):
+    """Of the event of an earlier step; an error if there is none yet."""
+    cdef int step
+
+    def __init__(self, tuple path, int step):
+        self.path, self.step = path, step
+
+    cdef _Path below(self, str name):
+        return _Captured(self.path + (name,), self.step)
+
+    cdef object value(self, Frame frame):
+        cdef object event = captured(frame, self.step)
+        cdef PyObject *found
+        if event is ERROR:
+            return ERROR
+        found = reach(event, self.path)
+        return ERROR if found is NULL else <object> found
+
+
+cdef object captured(Frame frame, int step):
+    if frame.captured is None or step >= len(frame.captured) or frame.captured[step] is None:
+        return ERROR
+    return frame.captured[step]
+
+
+# --- other names --------------------------------------------------------------------------------
+
+@cython.final
+@cython.auto_pickle(False)
+cdef class _EventName(Node):
+    cdef object value(self, Frame frame):
+        return frame.name
+
+
+@cython.final
+@cython.auto_pickle(False)
+cdef class _EventTime(Node):
+    cdef object value(self, Frame frame):
+        return Timestamp(frame.time * NANOS_PER_MS)
+
+
+@cython.final
+@cython.auto_pickle(False)
+cdef class _Now(Node):
+    cdef object value(self, Frame frame):
+        return Timestamp(frame.at * NANOS_PER_MS)
+
+
+cdef object NANOS_PER_MS = 1_000_000    # a Python int: nanoseconds of the year 9999 have more than 64 bits
+
+
+@cython.final
+@cython.auto_pickle(False)
+cdef class _Segment(Node):
+    cdef int slot
+
+    cdef int test(self, Frame frame) except -2:
+        return frame.judge(self.slot)
+
+
+@cython.auto_pickle(False)
+cdef class _Trait(Node):
+    cdef int slot, function
+
+    cdef object value(self, Frame frame):
+        return trait(frame, self.slot, self.function)
+
+    cdef bint read(self, Frame frame, ValueC *into) except -1:
+        return read_trait(frame, self.slot, self.function, NULL, into)
+
+
+@cython.final
+@cython.auto_pickle(False)
+cdef class _TraitOfKey(_Trait):
+    """A trait with `per` at a key: no key of a map is an error, an absent key reads as over nothing."""
+    cdef Node key
+
+    cdef object value(self, Frame frame):
+        return trait_of_key(frame, self.slot, self.function, self.key.value(frame))
+
+    cdef bint read(self, Frame frame, ValueC *into) except -1:
+        cdef ValueC key
+        if not self.key.read(frame, &key) or not is_key(&key):
+            return False
+        return read_trait(frame, self.slot, self.function, &key, into)
+
+
+cdef bint read_trait(Frame frame, int slot, int function, const ValueC *key, ValueC *into) except -1:
+    if function == TOP or function == GAP:
+        return False
+    into.kind = MISSING
+    if frame.customer is not None:
+        frame.customer.number(slot, key, frame.at, into)
+    elif function == COUNT or function == DISTINCT:
+        into.kind, into.of.integer = INTEGER, 0
+    elif function == SUM:
+        into.kind, into.of.number = DOUBLE, 0.0
+    return True
+
+
+cdef object trait(Frame frame, int slot, int function):
+    if frame.customer is None:
+        return nothing(function)
+    return frame.customer.value(slot, NULL, frame.at)
+
+
+cdef object trait_of_key(Frame frame, int slot, int function, object key):
+    cdef ValueC of
+    if type(key) is float:
+        key = int(key) if key == floor(key) and -1e18 < key < 1e18 else FRACTION
+    elif type(key) is not str and type(key) is not int and type(key) is not bool:
+        if key is ERROR or not isinstance(key, int):
+            return ERROR
+        key = int(key)      # an unsigned one
+    if frame.customer is None:
+        return nothing(function)
+    value_of(key, &of)
+    return frame.customer.value(slot, &of, frame.at)
+
+
+cdef object nothing(int function):
+    """A trait of no events."""
+    return 0 if function == COUNT or function == DISTINCT else 0.0 if function == SUM else ERROR
+
+
+# --- by the plain evaluator ---------------------------------------------------------------------
+
+@cython.final
+@cython.auto_pickle(False)
+cdef class _Plain(Node):
+    """Whatever has no node of its own, by the plain evaluator."""
+    cdef object tree
+    cdef Names names
+    cdef frozenset variables        # that the tree names
+
+    cdef object value(self, Frame frame):
+        cdef dict bindings = {}
+        for name in self.variables:
+            value = self.binding(frame, name)
+            if value is not ERROR:
+                bindings[name] = value
+        try:
+            return evaluate(self.tree, bindings)
+        except ExpressionError:
+            return ERROR
+
+    cdef object binding(self, Frame frame, str name):
+        if name == "event":
+            return frame.whole()
+        if name == "event_name":
+            return frame.name
+        if name == "event_time":
+            return Timestamp(frame.time * NANOS_PER_MS)
+        if name == "now":
+            return Timestamp(frame.at * NANOS_PER_MS)
+        if name == "traits":
+            return _Traits(frame, self.names.traits)
+        if name == "segments":
+            return _Segments(frame, self.names.segments)
+        if name == "customer":
+            return frame.attributes()
+        if name == "context":
+            return frame.contexts()
+        return captured(frame, self.names.steps[name])
+
+
+class _Traits(Lookup):
+    """`traits`, to the plain evaluator."""
+
+    def __init__(self, frame, traits):
+        self.frame, self.traits = frame, traits
+
+    def look_up(self, key):
+        slot, function, per = self.traits[key]
+        if per:
+            return _Keys(self.frame, slot, function)
+        return present(trait(self.frame, slot, function))
+
+
+class _Keys(Lookup):
+    """A trait with `per`."""
+
+    def __init__(self, frame, slot, function):
+        self.frame, self.slot, self.function = frame, slot, function
+
+    def look_up(self, key):
+        return present(trait_of_key(self.frame, self.slot, self.function, key))
+
+
+class _Segments(Lookup):
+    """`segments`, to the plain evaluator."""
+
+    def __init__(self, frame, segments):
+        self.frame, self.segments = frame, segments
+
+    def look_up(self, key):
+        return (<Frame> self.frame).judge(self.segments[key]) == 1
+
+
+cdef object present(object value):
+    if value is ERROR:
+        raise KeyError
+    return value
+
+
+cdef int find_variables(tree, Names names, tuple loops, set found) except -1:
+    """Puts into `found` the variables that a tree names; ExpressionError for what the plain evaluator would
+    not find. `loops`: the macros' variables."""
+    if isinstance(tree, Ident):
+        if tree.name in loops:
+            return 0
+        if not names.knows(tree.name):
+            raise ExpressionError(f"unknown variable `{tree.name}`", offset=tree.offset)
+        if tree.name not in _TYPE_NAMES or tree.name in names.steps:
+            found.add(tree.name)
+    elif isinstance(tree, Select):
+        if tree.operand == TRAITS and "traits" not in loops:
+            known(names.traits, "trait", tree)
+        elif tree.operand == SEGMENTS and "segments" not in loops:
+            known(names.segments, "segment", tree)
+        find_variables(tree.operand, names, loops, found)
+    elif isinstance(tree, Call):
+        if tree.function not in _FUNCTIONS:
+            raise ExpressionError(f"unknown function `{tree.function}`", offset=tree.offset)
+        args = tree.args
+        if tree.function in _MACROS:
+            find_variables(args[0], names, loops, found)
+            loops, args = (*loops, args[1].name), args[1:]
+        for arg in args:
+            find_variables(arg, names, loops, found)
+    return 0
+
+
+cdef object known(dict names, str what, select):
+    """What stands for `select.field` in `names`."""
+    if select.field not in names:
+        raise ExpressionError(f"unknown {what} `{select.field}`", offset=select.offset)
+    return names[select.field]
+
+
+# --- the compiler -------------------------------------------------------------------------------
+
+def compile_condition(tree, Names names not None):
+    """The node of a tree of `stream.expression`; equal trees under the same `names` are one node.
+
+    ExpressionError for what this engine does not know: the rules' compiler has refused it before.
+    """
+    cdef Node node = names.nodes.get(tree)
+    if node is None:
+        node = names.nodes[tree] = _compile(tree, names)
+        node.fields = names.fields
+    return node
+
+
+cdef Node _compile(tree, Names names):
+    cdef list args
+    if isinstance(tree, Literal):
+        return constant(tree.value)
+    if isinstance(tree, Ident):
+        return _compile_variable(tree, names)
+    if isinstance(tree, Select):
+        if tree.operand == TRAITS:
+            return _compile_trait(tree, None, names)
+        if tree.operand == SEGMENTS:
+            return _compile_segment(tree, names)
+        if is_keyed(tree.operand, names):
+            return _compile_trait(tree.operand, Literal(tree.field), names)
+        return _compile_index(tree.operand, Literal(tree.field), names)
+    if not isinstance(tree, Call):
+        raise ExpressionError("a node of unknown kind")
+    if tree.function == "has":
+        return _compile_has(tree, names)
+    if tree.function == "_[_]":
+        operand, key = tree.args
+        if is_keyed(operand, names):
+            return _compile_trait(operand, key, names)
+        return _compile_index(operand, key, names)
+    if tree.function in _MACROS or tree.function == "{}":
+        return _plain(tree, names)
+    if tree.function in ("_&&_", "_||_"):
+        args = [compile_condition(term, names) for term in terms_of(tree.function, tree)]
+    else:
+        args = [compile_condition(arg, names) for arg in tree.args]
+    node = operation(tree.function, args)
+    if node is None:
+        raise ExpressionError(f"unknown function `{tree.function}`", offset=tree.offset)
+    return node
+
+
+cdef Node _plain(tree, Names names):
+    cdef _Plain node = _Plain()
+    cdef set variables = set()
+    find_variables(tree, names, (), variables)
+    node.tree, node.names, node.variables = tree, names, frozenset(variables)
+    return node
+
+
+cdef Node _compile_variable(tree, Names names):
+    name = tree.name
+    if name in names.steps:
+        return _Captured((), names.steps[name])
+    if not names.knows(name):
+        raise ExpressionError(f"unknown variable `{name}`", offset=tree.offset)
+    if name == "event":
+        return field_of(names.fields, ())
+    if name == "customer":
+        return _Attribute(())
+    if name == "context":
+        return _Context(())
+    if name == "event_name":
+        return _EventName()
+    if name == "event_time":
+        return _EventTime()
+    if name == "now":
+        return _Now()
+    return constant(TypeValue(name)) if name in _TYPE_NAMES else _plain(tree, names)
+
+
+cdef Node _compile_index(operand, key, Names names):
+    cdef Node inner = compile_condition(operand, names)
+    if isinstance(key, Literal) and type(key.value) is str:
+        if type(inner) is Field:
+            return (<Field> inner).below(key.value)
+        if isinstance(inner, _Path):
+            return (<_Path> inner).below(key.value)
+    return operation("_[_]", [inner, compile_condition(key, names)])
+
+
+cdef bint is_keyed(tree, Names names) except -1:
+    """Whether a tree is `traits.NAME` of a trait with `per`."""
+    return (
+        isinstance(tree, Select) and tree.operand == TRAITS and known(names.traits, "trait", tree)[2]
+    )
+
+
+cdef Node _compile_trait(select, key, Names names):
+    cdef _Trait node
+    slot, function, per = known(names.traits, "trait", select)
+    if per and key is None:
+        hint = "a trait with `per` is read with a key, and no other"
+        raise ExpressionError(f"wrong use of the trait `{select.field}`", offset=select.offset, hint=hint)
+    if per:
+        node = _TraitOfKey()
+        (<_TraitOfKey> node).key = compile_condition(key, names)
+    else:
+        node = _Trait()
+    node.slot, node.function = slot, function
+    return node
+
+
+cdef Node _compile_segment(select, Names names):
+    cdef _Segment node = _Segment()
+    node.slot = known(names.segments, "segment", select)
+    return node
+
+
+cdef Node _compile_has(tree, Names names):
+    select, = tree.args
+    if not isinstance(select, Select):
+        raise ExpressionError("`has` needs a field", offset=tree.offset)
+    if select.operand == SEGMENTS:
+        return has(_compile_segment(select, names), None)
+    if is_keyed(select.operand, names):
+        return has(compile_condition(select, names), None)
+    if select.operand != TRAITS:
+        operand = compile_condition(select.operand, names)
+        node = has(operand, select.field)
+        return has_field((<Field> operand).below(select.field), node) if type(operand) is Field else node
+    if known(names.traits, "trait", select)[2]:
+        return constant(True)       # a map, with whatever keys
+    return has(compile_condition(select, names), None)

@@ -1,0 +1,18 @@
+"""Why a rule fired or not; the essay is in `_explain.pyx`."""
+
+from stream.matcher._frame cimport Frame
+from stream.matcher._program cimport Candidate, Plan, Program, Step
+
+cdef class Explainer:
+    cdef str customer
+    cdef object tell
+    cdef Program program
+    cdef Frame frame                # its own, so that telling changes nothing of the loop's
+    cdef dict terms                 # (tree, names of steps): [(text, Node)]
+
+    cdef int tell_wheres(self, Plan plan, Frame frame) except -1
+    cdef int tell_step(self, Candidate candidate, int step, Frame frame) except -1
+    cdef int tell_if(self, Candidate candidate, Frame frame) except -1
+    cdef int tell_terms(self, Candidate candidate, str part, list trees, Frame frame) except -1
+    cdef list nodes(self, tree, tuple steps)
+    cdef object predicate(self, Step step)

@@ -1,0 +1,87 @@
+# cython: autotestdict=False
+"""Why a rule fired or not for one customer: each condition that the loop judges, conjunct by conjunct.
+
+The loop has one of these only while somebody asks (`PartitionState.explain`); otherwise it costs a
+comparison with None. What is told is judged once more for the telling, by nodes of the same compiler in a
+frame of its own, at the same moment: the loop's own verdicts, and what it counts, are as without it.
+
+    where       of the first step, of every rule that begins with such an event, found by the index or not
+    step 2, …   of a later step, and `unless`, of rules that wait for an event of the name
+    if          when the rule would fire
+
+Tested by tests/unit/test_explain.py.
+"""
+
+cimport cython
+
+from stream.matcher._condition cimport Names
+from stream.matcher._frame cimport Frame, Node
+from stream.matcher._program cimport Candidate, Plan, Program, Step
+
+from stream.matcher._condition import compile_condition
+from stream.errors import LaneError
+from stream.expression import terms_of, unparse
+from stream.structs import Judgement, Term
+
+cdef dict OUTCOMES = {1: "true", 0: "false", -1: "error"}
+
+
+@cython.final
+@cython.auto_pickle(False)
+cdef class Explainer:
+    def __cinit__(self, str customer not None, tell, Program program not None):
+        self.customer, self.tell, self.program = customer, tell, program
+        self.terms = {}
+        self.frame = Frame()
+        self.frame.adopt(program.segment_nodes)
+
+    cdef int tell_wheres(self, Plan plan, Frame frame) except -1:
+        cdef Candidate candidate
+        for candidate in plan.candidates:
+            self.tell_terms(candidate, "where", [self.predicate(candidate.steps[0])], frame)
+        return 0
+
+    cdef int tell_step(self, Candidate candidate, int step, Frame frame) except -1:
+        """`step`: how many are done; if all of them, it is the `unless`."""
+        cdef tuple steps = candidate.rule.steps
+        if step < len(steps):
+            trees = [self.predicate(candidate.steps[step]), steps[step].compares]
+            return self.tell_terms(candidate, f"step {step + 1}", trees, frame)
+        trees = [self.predicate(candidate.unless), candidate.rule.unless.compares]
+        return self.tell_terms(candidate, "unless", trees, frame)
+
+    cdef int tell_if(self, Candidate candidate, Frame frame) except -1:
+        return self.tell_terms(candidate, "if", [candidate.rule.condition], frame)
+
+    cdef object predicate(self, Step step):
+        return None if step.where < 0 else self.program.rules.predicates[step.where]
+
+    cdef int tell_terms(self, Candidate candidate, str part, list trees, Frame frame) except -1:
+        cdef int held
+        cdef list told = []
+        cdef tuple called = tuple([step.name for step in candidate.rule.steps]) if candidate.captures else ()
+        self.frame.see(frame.record, frame.event)
+        self.frame.name, self.frame.customer, self.frame.captured = frame.name, frame.customer, frame.captured
+        self.frame.time, self.frame.at = frame.time, frame.at
+        self.frame.begin()
+        for tree in trees:
+            for text, node in self.nodes(tree, called) if tree is not None else ():
+                held = (<Node> node).test(self.frame)
+                told.append(Term(text, OUTCOMES[held]))
+        self.frame.see(None, None)
+        self.frame.customer = self.frame.captured = None
+        holds = all([term.outcome == "true" for term in told])
+        self.tell(Judgement(candidate.rule.name, part, frame.name, frame.at, holds, tuple(told)))
+        return 0
+
+    cdef list nodes(self, tree, tuple steps):
+        cdef Names names
+        cdef Py_ssize_t fields = len(self.program.fields)
+        if (tree, steps) not in self.terms:
+            names = self.program.names_of(steps)
+            self.terms[tree, steps] = [
+                (unparse(term), compile_condition(term, names)) for term in terms_of("_&&_", tree)
+            ]
+            if len(self.program.fields) != fields:
+                raise LaneError("a part of a condition reads a field that the condition does not")
+        return self.terms[tree, steps]

@@ -1,0 +1,123 @@
+# cython: autotestdict=False
+"""The frame of a judgement, and the base of a condition's nodes.
+
+A `Node` is immutable and knows no frame, so one is shared by all that use it. `Node.test` is what the loop
+calls: 1, 0, or -1 for an error; `Node.value` serves operands. A class has one of the two. `Node.read` is
+`value` without a Python object, for scalars that are at hand as such.
+
+Segments are judged when a condition asks for one, at most once between two calls of `Frame.begin`: that is a
+byte per segment. One that ends in an error does not hold, and is counted in `segment_errors`.
+Tested by tests/unit/test_condition_nodes.py.
+"""
+
+cimport cython
+from libc.stdint cimport int64_t
+from libc.string cimport memset
+
+from stream.events._event cimport Event
+from stream.state._customer cimport Customer
+from stream.events._value cimport ValueC
+
+from stream.state._customer import ABSENT
+
+cdef object ERROR = ABSENT
+cdef dict NO_ATTRIBUTES = {}        # never written to
+
+cdef enum:
+    UNKNOWN = 0
+    FALSE = 1
+    TRUE = 2
+
+
+@cython.final
+@cython.auto_pickle(False)
+cdef class Frame:
+    def __cinit__(self, segments=()):
+        self.adopt(list(segments))
+
+    cdef int see(self, Event record, dict event) except -1:
+        self.record, self.event = record, event
+        self.fields = NULL if record is None else record.values
+        return 0
+
+    cdef dict whole(self):
+        return self.event if self.record is None else self.record.whole()
+
+    cdef int adopt(self, list segments) except -1:
+        self.segments = segments
+        self.verdicts = bytearray(len(segments))
+        self.judged = False
+        return 0
+
+    cdef int begin(self) except -1:
+        if self.judged:
+            memset(<char *> self.verdicts, UNKNOWN, len(self.verdicts))
+            self.judged = False
+        return 0
+
+    cdef int judge(self, int slot) except -1:
+        cdef int held
+        if self.verdicts[slot] == UNKNOWN:
+            held = (<Node> self.segments[slot]).test(self)
+            if held < 0:
+                self.segment_errors += 1
+            self.verdicts[slot] = TRUE if held == 1 else FALSE
+            self.judged = True
+        return self.verdicts[slot] == TRUE
+
+    cdef dict attributes(self):
+        if self.customer is None or self.customer.rare.attributes is None:
+            return NO_ATTRIBUTES
+        return self.customer.rare.attributes
+
+    cdef dict contexts(self):
+        if self.customer is None or self.customer.rare.contexts is None:
+            return NO_ATTRIBUTES
+        return self.customer.rare.contexts
+
+
+@cython.auto_pickle(False)
+cdef class Node:
+    """One node of a condition. A class overrides `value`, or `test` if it is a boolean; some `read`, too."""
+
+    cdef bint read(self, Frame frame, ValueC *into) except -1:
+        return False
+
+    cdef object value(self, Frame frame):
+        cdef int held = self.test(frame)
+        return ERROR if held < 0 else held == 1
+
+    cdef int test(self, Frame frame) except -2:
+        cdef object value = self.value(frame)
+        return 1 if value is True else 0 if value is False else -1
+
+    def evaluate(
+        self, event, str name="", Customer customer=None, int64_t at=0, *,
+        time=None, attributes=None, contexts=None, captured=None, segments=(), Frame frame=None,
+    ):
+        """The value for an event, ABSENT if it ends in an error. For tests and tools.
+
+        The event is a dict, or the bytes of a record, of which the fields are read as the loop does. `at` is
+        `now`, and `event_time` too without `time`. `attributes` and `contexts` become those of `customer`.
+        A `frame` that is given is begun anew, and keeps its own segments.
+        """
+        cdef Event record
+        if frame is None:
+            frame = Frame(segments)
+        frame.begin()
+        frame.name, frame.customer, frame.at = name, customer, at
+        if type(event) is dict:
+            frame.see(None, event)
+        else:
+            self.fields.build()
+            record = Event(self.fields)
+            if not record.read(event):
+                raise ValueError("no JSON object")
+            frame.see(record, None)
+        frame.time = at if time is None else time
+        frame.captured = captured
+        if attributes is not None:
+            customer.own().attributes = attributes
+        if contexts is not None:
+            customer.own().contexts = contexts
+        return self.value(frame)

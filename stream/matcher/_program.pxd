@@ -1,0 +1,78 @@
+"""The rule set as the loop walks it; the essay is in `_program.pyx`."""
+
+from libc.stdint cimport int64_t
+
+from stream.events._event cimport Fields
+from stream.matcher._frame cimport Node
+from stream.matcher._index cimport Index, Lookup
+from stream.state._layout cimport Layout
+from stream.events._value cimport ValueC
+
+cdef enum Again:
+    UNSAID = 0      # begins anew unless it has gone beyond its first step
+    RESTART = 1
+    KEEP = 2
+
+cdef class Update:
+    """A trait, as an event updates it."""
+    cdef int slot, function, where
+    cdef int field, per             # slots of the record; -1: it has none
+
+cdef class Step:
+    """A step, or an `unless`, as an event meets it."""
+    cdef set names
+    cdef int where                  # a predicate's number; -1: none
+    cdef Node compares              # with earlier steps; None: it does not
+    cdef int64_t within             # -1: without end
+    cdef tuple fields               # what is kept of its event; None for all of it
+
+cdef class Candidate:
+    """A rule, as an event meets it."""
+    cdef int rank, again
+    cdef list steps
+    cdef Step unless                # None: there is none
+    cdef int64_t wait               # from the last step to the judgement, with that of `unless`
+    cdef bint timed                 # it fires by a timer, not at once
+    cdef int64_t stale_after        # -1: never too old
+    cdef object rule
+    cdef int key                    # a slot of the record; -1: one instance a customer
+    cdef bint captures              # a step has a name
+    cdef Node condition
+    cdef int verdict                # where the loop keeps what `condition` came to for an event; -1: nowhere
+
+cdef class Plan:
+    """What an event name can touch."""
+    cdef str name
+    cdef list updates
+    cdef list candidates            # whose first step it can be, by rank
+    cdef dict later                 # rank: Candidate, one of whose later steps, or whose `unless`, it can be
+    cdef list awaited               # numbers of predicates of those; -1: any event of the name is awaited
+    cdef Index updates_of, candidates_of, awaited_of    # by the event: positions in the lists
+
+    cdef int make_index(self, predicates, Fields fields) except -1
+
+cdef class Program:
+    cdef readonly object rules
+    cdef readonly Layout layout
+    cdef Fields fields              # what is read of a record
+    cdef dict plans                 # event name: Plan
+    cdef list planned               # its values
+    cdef Lookup plans_by_name       # positions in `planned`
+    cdef int verdicts               # how many the loop keeps of an event: of predicates, then of conditions
+    cdef int widest                 # the size of the largest index
+    cdef dict traits                # name: (slot, function, has `per`)
+    cdef dict segments              # name: slot
+    cdef list predicates, candidates, segment_nodes
+    cdef dict counters              # name: slot
+    cdef Node suppress              # None: nothing is suppressed
+    cdef dict names                 # names of steps: Names
+    cdef dict conditions            # of rules without captured steps, by node: where its verdict is kept
+
+    cdef Plan plan(self, str name)
+    cdef Plan plan_of(self, const ValueC *name)     # None: nothing comes of events of this name
+    cdef Step step(self, each, tuple fields, names)
+    cdef int slot_of(self, path) except -2          # of a field path; -1 of None
+    cdef int add_trait(self, trait) except -1
+    cdef int add_rule(self, rule, int rank) except -1
+
+cdef Program program_of(rules)

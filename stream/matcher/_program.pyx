@@ -1,0 +1,228 @@
+# cython: autotestdict=False
+"""A rule set, compiled to what the loop walks: a plan for each event name.
+
+An event of a name that no plan has costs its decoding and one look-up. Each distinct predicate stands once,
+by its number, however many rules share it; so do the nodes of equal conditions (`Names`).
+
+A program depends on the rule set alone and is immutable once made, so all partitions share one: `program_of`
+keeps those of the newest rule sets. Making one of 500 rules takes 10 ms: `preparing` does it in slices, so
+that a worker can do other things in between.
+Tested by tests/unit/test_engine.py.
+"""
+
+cimport cython
+
+from stream.matcher._condition cimport Names
+from stream.events._event cimport Fields
+from stream.matcher._index cimport Index, Lookup
+from stream.state._layout cimport Layout
+from stream.events._value cimport ValueC
+
+from stream.matcher._condition import compile_condition
+from stream.matcher.atoms import OneOf
+
+cdef enum:
+    REMEMBERED = 3      # rule sets
+    SLICE = 20          # rules
+
+cdef list programs = []     # the newest rule sets' programs, the newest last
+cdef int64_t MAX_WAIT = (1 << 62) - 253402300799999     # so that no deadline overflows
+
+
+@cython.final
+@cython.auto_pickle(False)
+cdef class Update:
+    pass
+
+
+@cython.final
+@cython.auto_pickle(False)
+cdef class Step:
+    pass
+
+
+@cython.final
+@cython.auto_pickle(False)
+cdef class Candidate:
+    pass
+
+
+@cython.final
+@cython.auto_pickle(False)
+cdef class Plan:
+    def __cinit__(self, str name):
+        self.name = name
+        self.updates, self.candidates, self.later, self.awaited = [], [], {}, []
+
+    cdef int make_index(self, predicates, Fields fields) except -1:
+        """Everything is in the lists: makes what finds those that an event may fit."""
+        cdef Update update
+        cdef Candidate candidate
+        self.awaited = list(dict.fromkeys(self.awaited))
+        wheres = (
+            [update.where for update in self.updates],
+            [(<Step> candidate.steps[0]).where for candidate in self.candidates],
+            self.awaited,
+        )
+        self.updates_of, self.candidates_of, self.awaited_of = [
+            Index([None if where < 0 else predicates[where] for where in each], fields) for each in wheres
+        ]
+        return 0
+
+
+@cython.final
+@cython.auto_pickle(False)
+cdef class Program:
+    """A rule set, compiled; `layout` says where in a customer's state its parts are."""
+
+    def __cinit__(self, rules):
+        self.rules = rules
+        self.layout = Layout(rules)
+        self.fields = Fields()
+        self.plans, self.names, self.conditions = {}, {}, {}
+        self.candidates = []
+
+    def make(self):
+        """Compiles everything; yields now and then, so that others can do something in between."""
+        cdef int slot
+        cdef Names names
+        cdef Plan plan
+        rules = self.rules
+        slots = {id: slot for slot, id in enumerate(self.layout.traits)}
+        self.traits = {}
+        for each in rules.traits:
+            slot = slots[each.stable_id]
+            self.traits[each.name] = slot, self.layout.trait[slot].function, each.per is not None
+        self.segments = {each.name: slot for slot, each in enumerate(rules.segments)}
+        self.counters = self.layout.counter_slots
+        names = Names(fields=self.fields)
+        self.predicates = []
+        self.verdicts = len(rules.predicates)
+        for at, tree in enumerate(rules.predicates):
+            self.predicates.append(compile_condition(tree, names))
+            if at % SLICE == 0:
+                yield
+        for trait in {each.stable_id: each for each in rules.traits}.values():
+            self.add_trait(trait)
+        yield
+        names = self.names_of(())
+        self.segment_nodes = [compile_condition(each.condition, names) for each in rules.segments]
+        self.suppress = None
+        if rules.policy.suppress is not None:
+            self.suppress = compile_condition(rules.policy.suppress, names)
+        by_id = {each.stable_id: each for each in rules.rules}
+        for rank, id in enumerate(self.layout.rules):
+            self.add_rule(by_id[id], rank)
+            if rank % SLICE == 0:
+                yield
+        self.planned = list(self.plans.values())
+        for plan in self.planned:
+            plan.make_index(rules.predicates, self.fields)
+            self.widest = max(self.widest, max(plan.updates_of.size, plan.candidates_of.size))
+            self.widest = max(self.widest, plan.awaited_of.size)
+            yield
+        self.plans_by_name = Lookup(-1, [(at, OneOf((), (name,))) for at, name in enumerate(self.plans)])
+        for source in rules.sources:
+            for path in (source.customer, source.event, source.time, source.id):
+                self.slot_of(path)
+        self.fields.build()
+
+    def names_of(self, tuple steps not None):
+        """What the conditions of rules with steps of these names may name; None: a step without a name."""
+        if steps not in self.names:
+            indices = {name: index for index, name in enumerate(steps) if name is not None}
+            self.names[steps] = Names(
+                traits=self.traits, segments=self.segments, steps=indices, customer=True, fields=self.fields
+            )
+        return self.names[steps]
+
+    cdef Plan plan(self, str name):
+        if name not in self.plans:
+            self.plans[name] = Plan(name)
+        return self.plans[name]
+
+    cdef Plan plan_of(self, const ValueC *name):
+        cdef int position = 0
+        return self.planned[position] if self.plans_by_name.find(name, &position) else None
+
+    cdef int slot_of(self, path) except -2:
+        return -1 if path is None else self.fields.slot(path)
+
+    cdef int add_trait(self, trait) except -1:
+        cdef Update update = Update()
+        update.slot, update.function, _ = self.traits[trait.name]
+        update.where = -1 if trait.where is None else trait.where
+        update.field, update.per = self.slot_of(trait.field), self.slot_of(trait.per)
+        for name in dict.fromkeys(trait.of):
+            self.plan(name).updates.append(update)
+        return 0
+
+    cdef Step step(self, each, tuple fields, names):
+        cdef Step step = Step()
+        step.names = set(each.on)
+        step.where = -1 if each.where is None else each.where
+        if each.compares is not None:
+            step.compares = compile_condition(each.compares, names)
+        step.within = -1 if each.within is None else each.within
+        step.fields = fields
+        return step
+
+    cdef int add_rule(self, rule, int rank) except -1:
+        cdef Candidate candidate = Candidate()
+        cdef tuple called = tuple([each.name for each in rule.steps])
+        cdef Step step
+        candidate.captures = called.count(None) < len(called)
+        names = self.names_of(called if candidate.captures else ())
+        candidate.rank, candidate.rule, candidate.timed = rank, rule, rule.timed
+        candidate.key = self.slot_of(rule.key)
+        candidate.steps = [
+            self.step(each, fields, names)
+            for each, fields in zip(rule.steps, rule.event_fields, strict=True)
+        ]
+        candidate.wait = rule.wait
+        if rule.unless is not None:
+            candidate.unless = self.step(rule.unless, None, names)
+            candidate.wait += rule.unless.within
+        candidate.wait = min(candidate.wait, MAX_WAIT)
+        candidate.again = {None: UNSAID, "restart": RESTART, "keep": KEEP}[rule.again]
+        stale_after = self.rules.policy.stale_after if rule.stale_after is None else rule.stale_after
+        candidate.stale_after = -1 if stale_after is None else stale_after
+        candidate.verdict = -1
+        if rule.condition is not None:
+            candidate.condition = compile_condition(rule.condition, names)
+            if not candidate.captures:      # equal conditions are one node, judged once an event
+                if candidate.condition not in self.conditions:
+                    self.conditions[candidate.condition] = self.verdicts
+                    self.verdicts += 1
+                candidate.verdict = self.conditions[candidate.condition]
+        self.candidates.append(candidate)
+        for name in dict.fromkeys(rule.steps[0].on):
+            self.plan(name).candidates.append(candidate)
+        for step in [*candidate.steps[1:], *([candidate.unless] if candidate.unless is not None else [])]:
+            for name in step.names:
+                self.plan(name).later[rank] = candidate
+                self.plan(name).awaited.append(step.where)
+        return 0
+
+
+cdef Program program_of(rules):
+    cdef Program program
+    for program in programs:
+        if program.rules is rules:
+            return program
+    for _ in preparing(rules):
+        pass
+    return programs[len(programs) - 1]
+
+
+def preparing(rules):
+    """Makes the program of a rule set in slices of a millisecond or less; then `adopt` finds it."""
+    cdef Program program
+    for program in programs:
+        if program.rules is rules:
+            return
+    program = Program(rules)
+    yield
+    yield from program.make()
+    programs.append(program)
+    del programs[:max(len(programs) - REMEMBERED, 0)]

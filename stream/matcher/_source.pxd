@@ -1,0 +1,40 @@
+"""The records of one source; the essay is in `_decode.pyx`."""
+
+from libc.stdint cimport int64_t
+
+from stream.events._event cimport Event
+from stream.matcher._program cimport Plan, Program
+
+cdef class Lane:
+    cdef object source
+    cdef str name
+    cdef Program program
+    cdef Plan constant              # what an event can touch where all have one name; may be None
+    cdef int slot
+    cdef int customer_field, event_field, time_field, id_field      # slots of the record; -1: not mapped
+    cdef bint ended, of_profiles, of_context
+    cdef list waiting               # sequences of records that come after `records`
+    cdef object records
+    cdef Py_ssize_t at, count
+    cdef int64_t reached            # the largest event time applied; -1: none
+    cdef int64_t base               # what the source's offsets are counted from: see PartitionState.rebase
+    cdef int64_t applied, position, future
+
+    cdef bint ready                 # the head, decoded:
+    cdef Event event
+    cdef object record
+    cdef Plan plan                  # what an event of its name can touch; None: nothing
+    cdef str customer
+    cdef int64_t time, offset, appended_at
+    cdef bint from_future
+    cdef object profile             # what a profile update says; None: the head is none
+    cdef dict context               # what a record of `kind: context` says; None: the head is none
+
+    cdef int feed(self, object records) except -1
+    cdef bint advance(self, object result, int64_t wall) except -1
+    cdef str refusal(self, object record, int64_t wall)
+    cdef str customer_of(self)
+    cdef str event_id(self, int partition)
+    cdef object dead_letter(self, str reason)       # of the head
+    cdef int consume(self) except -1
+    cdef Py_ssize_t at_hand(self) noexcept

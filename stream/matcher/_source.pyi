@@ -1,0 +1,13 @@
+"""Types of the compiled `_decode`; the essay is in `_decode.pyx`."""
+
+from typing import Final, Self, final
+
+from stream.rules.model import Source
+
+MAX_EVENT_BYTES: Final = 1048576
+MAX_CUSTOMER_ID: Final = 256
+FUTURE_MS: Final = 300000
+
+@final
+class Lane:
+    def __new__(cls, source: Source, slot: int) -> Self: ...

@@ -1,0 +1,164 @@
+# cython: autotestdict=False
+"""Records to events: what a source's mapping says, applied to the record that comes next.
+
+Only the head of a source is decoded, into memory that is used again for the next one (`_event`). What is no
+event becomes a dead letter when its turn comes: what is not UTF-8, nested deeper than 1,024 levels, or has
+numbers that no double holds is no JSON.
+
+Readings of the contract: a mapped time or id that an event lacks is as if none were mapped; a time that
+is there but unreadable makes a dead letter; an event's name is not empty.
+
+Cost: 0.5 µs for 200 bytes, of which reading the JSON is 0.3.
+Tested by tests/unit/test_fastmatch.py.
+"""
+
+cimport cython
+from libc.stdint cimport int64_t
+
+from stream.events._event cimport Event, Fields
+from stream.state._profile cimport context_of, profile_of
+from stream.matcher._program cimport Program
+from stream.events._times cimport latest_time, milliseconds_of
+from stream.events._value cimport INTEGER, MISSING, TEXT, UNSIGNED, ValueC, object_of
+
+from stream.structs import DeadLetter
+
+MAX_EVENT_BYTES = 1 << 20
+MAX_CUSTOMER_ID = 256
+FUTURE_MS = 300_000     # how far ahead of the wall clock an event's time may be
+
+cdef Py_ssize_t max_event_bytes = MAX_EVENT_BYTES, max_customer_id = MAX_CUSTOMER_ID
+cdef int64_t future_ms = FUTURE_MS
+
+
+# --- the records of one source -----------------------------------------------------------------
+
+@cython.final
+@cython.auto_pickle(False)
+cdef class Lane:
+    """The records of a source that are at hand, in order; the first of them decoded."""
+
+    def __cinit__(self, source, int slot, Program program not None):
+        cdef Fields fields = program.fields
+        self.source = source
+        self.name = source.name
+        self.slot = slot
+        self.program, self.event = program, Event(fields)
+        self.of_profiles = source.kind == "profile"
+        self.of_context = source.kind == "context"
+        if source.constant is not None:
+            self.constant = program.plans.get(source.constant)
+        self.customer_field = fields.slot(source.customer)
+        self.event_field = -1 if source.event is None else fields.slot(source.event)
+        self.time_field = -1 if source.time is None else fields.slot(source.time)
+        self.id_field = -1 if source.id is None else fields.slot(source.id)
+        self.waiting = []
+        self.records = ()
+        self.reached = self.position = -1
+
+    cdef Py_ssize_t at_hand(self) noexcept:
+        cdef Py_ssize_t count = self.count - self.at + self.ready
+        for records in self.waiting:
+            count += len(records)
+        return count
+
+    cdef int feed(self, object records) except -1:
+        if len(records):
+            self.waiting.append(records)
+        return 0
+
+    cdef bint advance(self, object result, int64_t wall) except -1:
+        """Makes sure that the head is decoded, False if nothing is at hand; dead letters on the way."""
+        cdef str reason
+        while not self.ready:
+            if self.at == self.count:
+                if not self.waiting:
+                    self.records = ()
+                    self.at = self.count = 0
+                    return False
+                self.records = self.waiting.pop(0)
+                self.at, self.count = 0, len(self.records)
+            record = self.records[self.at]
+            self.at += 1
+            reason = self.refusal(record, wall)
+            if reason is None:
+                self.ready = True
+            else:
+                self.position = <int64_t> record.offset + 1
+                result.dead_letters.append(DeadLetter(self.name, reason, record))
+        return True
+
+    cdef str refusal(self, object record, int64_t wall):
+        """Decodes a record as the head; the reason if it is no event."""
+        cdef object raw = record.value
+        cdef ValueC *found
+        if raw is None:
+            return "json"
+        if len(raw) > max_event_bytes:
+            return "size"
+        if not self.event.read(raw):
+            return "json"
+        self.customer = self.customer_of()
+        if self.customer is None:
+            return "customer"
+        if self.of_profiles:
+            self.plan, self.profile = None, profile_of(self.event.whole())
+            if self.profile is None:
+                return "profile"
+        elif self.of_context:
+            self.plan, self.context = None, context_of(self.event.whole())
+            if self.context is None:
+                return "context"
+        elif self.event_field < 0:
+            self.plan = self.constant
+        else:
+            found = &self.event.values[self.event_field]
+            if found.kind != TEXT or found.size == 0:
+                return "event"
+            self.plan = self.program.plan_of(found)
+        self.time = record.timestamp
+        self.appended_at = max(self.time, 0)
+        if self.time_field >= 0 and self.event.values[self.time_field].kind != MISSING:
+            self.time = milliseconds_of(&self.event.values[self.time_field])
+        if not 0 <= self.time <= latest_time():
+            return "time"
+        self.from_future = self.time > wall + future_ms
+        if self.from_future:
+            self.time = min(self.appended_at, latest_time())
+        self.offset = self.base + <int64_t> record.offset
+        self.record = record
+        return None
+
+    cdef str customer_of(self):
+        """The customer's id; None if there is none."""
+        cdef ValueC *found = &self.event.values[self.customer_field]
+        cdef str id
+        if found.kind == INTEGER or found.kind == UNSIGNED:
+            return str(object_of(found))
+        if found.kind != TEXT or not 0 < found.size <= 4 * max_customer_id:
+            return None
+        id = object_of(found)
+        return id if len(id) <= max_customer_id else None
+
+    cdef str event_id(self, int partition):
+        cdef ValueC *found
+        if self.id_field >= 0:
+            found = &self.event.values[self.id_field]
+            if found.kind == TEXT and found.size:
+                return object_of(found)
+            if found.kind == INTEGER or found.kind == UNSIGNED:
+                return str(object_of(found))
+        return f"{self.source.topic}/{partition}/{self.offset}"
+
+    cdef object dead_letter(self, str reason):
+        return DeadLetter(self.name, reason, self.record)
+
+    cdef int consume(self) except -1:
+        """The head has been applied."""
+        self.ready = False
+        self.position = self.offset - self.base + 1
+        if self.time > self.reached:
+            self.reached = self.time
+        self.event.forget()
+        self.record = self.profile = self.context = None
+        return 0

@@ -1,0 +1,140 @@
+"""Stable ids and the revision: hashes of a canonical form.
+
+They depend on what is said, not on how, in which file or in which order. A trait's id is a hash of its whole
+definition: changed, it starts anew. A rule's covers what decides which instances are open, and nothing else:
+a change of its text, its condition or its limit keeps what is known. The revision covers all but tests.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, replace
+from typing import Any
+
+from stream.content.template import Template
+from stream.expression import Node, unparse
+from stream.rules.model import Channel, FieldPath, Policy, Rule, RuleSet, Segment, Source, Step, Trait, Unless
+
+
+def rule_set(
+    sources: Sequence[Source],
+    traits: Sequence[Trait],
+    segments: Sequence[Segment],
+    channels: Sequence[Channel],
+    policy: Policy,
+    rules: Sequence[Rule],
+    predicates: Iterable[Node],
+) -> RuleSet:
+    """The definitions with their revision, rules in the order in which they are judged."""
+    form = {
+        "sources": [asdict(each) for each in sources],
+        "traits": [each.stable_id for each in traits],
+        "segments": {each.name: unparse(each.condition) for each in segments},
+        "channels": [_channel_form(each) for each in channels],
+        "policy": _policy_form(policy),
+        "rules": [_rule_form(each) for each in rules],
+    }
+    return RuleSet(
+        revision=_hash(form),
+        sources=tuple(sources),
+        traits=tuple(traits),
+        channels=tuple(channels),
+        predicates=tuple(predicates),
+        rules=tuple(sorted(rules, key=lambda rule: (-rule.priority, rule.name))),
+        segments=tuple(segments),
+        policy=policy,
+    )
+
+
+def _hash(form: Any) -> str:
+    text = json.dumps(form, sort_keys=True, separators=(",", ":"))
+    return hashlib.blake2b(text.encode(), digest_size=8).hexdigest()
+
+
+def _condition(node: Node | None) -> str | None:
+    return None if node is None else unparse(node)
+
+
+def trait_id(trait: Trait, predicates: Sequence[str]) -> str:
+    """`predicates`: the texts of the predicates, by number."""
+    form = {
+        "trait": trait.name,
+        "function": trait.function,
+        "of": trait.of,
+        "field": trait.field,
+        "where": None if trait.where is None else predicates[trait.where],
+        "per": trait.per,
+        "over": trait.over,
+    }
+    return _hash({**form, "k": trait.k} if trait.function == "top" else form)
+
+
+def rule_id(
+    name: str,
+    steps: Sequence[Step],
+    unless: Unless | None,
+    wait: int,
+    again: str | None,
+    key: FieldPath | None,
+    predicates: Sequence[str],
+) -> str:
+    form = {
+        "rule": name,
+        "steps": [[each.name, each.within, *_event_form(each, predicates)] for each in steps],
+        "unless": unless and [unless.within, *_event_form(unless, predicates)],
+        "wait": wait,
+        "again": again,
+        "key": key,
+    }
+    return _hash(form)
+
+
+def _event_form(step: Step | Unless, predicates: Sequence[str]) -> list[Any]:
+    where = predicates[step.where] if step.where is not None else _condition(step.compares)
+    return [step.on, where]
+
+
+def _rule_form(rule: Rule) -> list[Any]:
+    return [
+        rule.stable_id,
+        rule.describe,
+        _condition(rule.condition),
+        [channel.name for channel in rule.channels],
+        _texts(rule.content),
+        [[each.name, each.share, _texts(each.content)] for each in rule.variants],
+        rule.limit and [rule.limit.count, rule.limit.over],
+        [rule.priority, rule.group, rule.holdout, rule.stale_after, rule.quiet],
+        rule.goal and [rule.goal.on, rule.goal.within, rule.goal.value],
+        *_privacy_form(rule),
+    ]
+
+
+def _channel_form(channel: Channel) -> dict[str, Any]:
+    """Without a format where none is said: the revision of rule sets that know none stays what it was."""
+    form = asdict(channel)
+    return {
+        name: value
+        for name, value in form.items()
+        if name not in ("format", "formats") or value not in ("text", ())
+    }
+
+
+def _privacy_form(rule: Rule) -> list[Any]:
+    subjects = [each.name for each in rule.sensitive]
+    return [[subjects, rule.discloses]] if subjects or rule.discloses else []
+
+
+def _policy_form(policy: Policy) -> dict[str, Any]:
+    form = {**asdict(replace(policy, suppress=None)), "suppress": _condition(policy.suppress)}
+    del form["region"]
+    if policy.locale is None:
+        del form["locale"]
+    if not policy.sensitive:
+        del form["sensitive"]
+    return form
+
+
+def _texts(content: Mapping[str, Template]) -> dict[str, str]:
+    return {name: template.source for name, template in content.items()}

@@ -1,0 +1,316 @@
+"""What is nobody's business: sensitive subjects, and what third parties know of a customer.
+
+A rule is about a sensitive subject if anything in it that watches, decides or says something reads an event
+or a field that `policy.sensitive` marks: itself, or through traits and segments, however many are in between.
+It must say so (`sensitive`), for then the guards ask for the customer's consent to just that. What sources of
+`kind: context` bring may decide whether a message goes; a text that tells of it, itself or by asking for a
+segment that does, must say so (`discloses`).
+
+`policy.suppress` may read anything: silence tells nobody anything.
+
+Sound where a field cannot be told: `event[x]` is any field, and whoever reads an object reads all that is in
+it. A name that a condition gives by itself (`list.exists(event, …)`) is taken for what it hides.
+Tested by tests/unit/test_privacy.py.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from typing import NamedTuple
+
+from stream.codes import Code
+from stream.errors import Location
+from stream.expression import Call, Ident, Literal, Node, Select
+from stream.rules.compiler.context import Context
+from stream.rules.files import Entry, Mapped, Scalar, Written
+from stream.rules.files import Sequence as Items
+from stream.rules.model import FieldPath, Policy, Rule, Segment, Step, Trait, Unless
+
+Path = tuple[str | None, ...]  # of what is read, its root first; None: whatever key
+Mark = tuple[str, str]  # ("subject", its name) or ("context", a source's)
+Definition = tuple[str, str]  # ("trait", its name) or ("segment", its name)
+
+_SHOWN_LINKS = 8  # of a chain of definitions
+
+
+class _Link(NamedTuple):
+    """Why a definition has a mark: what it reads, and the definition behind it, if it is one."""
+
+    words: str
+    behind: Definition | None = None
+
+
+class _Use(NamedTuple):
+    """Something that a rule reads, and where: either an event's name, or a path.
+
+    `keys` and `offset` lead to the place in the rule file. `shown`: the customer gets to see it.
+    """
+
+    words: str
+    keys: tuple[str | int, ...]
+    event: str | None = None
+    path: Path = ()
+    offset: int | None = None
+    shown: bool = False
+
+
+def check_privacy(
+    context: Context,
+    traits: Iterable[Trait],
+    segments: Iterable[Segment],
+    policy: Policy,
+    rules: Iterable[Rule],
+) -> None:
+    """Adds what rules do not say that they read, and, where that is all right, what they say in vain."""
+    predicates = tuple(context.predicates)
+    marks = _Marks(policy, context.contexts, traits, segments, predicates)
+    found = []
+    for rule in rules:
+        entry = context.files.rules[rule.name]
+        about, shown = _reads(rule, marks, predicates)
+        found.append((rule, entry, about, shown))
+        _not_said(context, rule, entry, policy, about)
+        _not_disclosed(context, rule, entry, shown)
+    if context.findings.refused:
+        return
+    for rule, entry, about, shown in found:
+        for subject in rule.sensitive:
+            if subject.name not in about:
+                message = f"rule `{rule.name}` reads nothing about the sensitive subject `{subject.name}`"
+                hint = f"leave it out: it is sent only to who has consented to `{subject.consent}`"
+                context.findings.add(Code.SENSITIVE_NOT_READ, _place(entry, ("sensitive",)), message, hint)
+        for source in rule.discloses:
+            if source not in shown:
+                message = f"no text of rule `{rule.name}` tells of `context.{source}`"
+                at = _place(entry, ("discloses",))
+                context.findings.add(Code.NOTHING_DISCLOSED, at, message, "leave the source out")
+
+
+Found = dict[str, tuple[_Use, str]]  # by subject, or by source: where it is read first, and how
+
+
+def _reads(rule: Rule, marks: _Marks, predicates: Sequence[Node]) -> tuple[Found, Found]:
+    """The subjects that a rule is about, and the sources of context of which it tells."""
+    about: Found = {}
+    shown: Found = {}
+    for use in _uses(rule, predicates):
+        for (kind, name), link in marks.of_event(use.event) if use.event else marks.of_path(use.path):
+            if kind == "subject":
+                about.setdefault(name, (use, marks.chain(("subject", name), link)))
+            elif use.shown:
+                shown.setdefault(name, (use, marks.chain(("context", name), link)))
+    return about, shown
+
+
+def _not_said(context: Context, rule: Rule, entry: Entry, policy: Policy, about: Found) -> None:
+    said = {subject.name for subject in rule.sensitive}
+    consents = {subject.name: subject.consent for subject in policy.sensitive}
+    for name, (use, chain) in about.items():
+        if name not in said:
+            message = f"rule `{rule.name}` is about the sensitive subject `{name}`: {use.words} {chain}"
+            hint = (
+                f"write `sensitive: [{', '.join(sorted(said | set(about)))}]` in the rule; "
+                f"it then goes only to customers who have consented to `{consents[name]}`"
+            )
+            context.findings.add(Code.SENSITIVE_NOT_SAID, _place(entry, use.keys, use.offset), message, hint)
+
+
+def _not_disclosed(context: Context, rule: Rule, entry: Entry, shown: Found) -> None:
+    for name, (use, chain) in shown.items():
+        if name not in rule.discloses:
+            message = (
+                f"rule `{rule.name}` shows customers what they never told you: {use.words} {chain}, "
+                "of third-party data"
+            )
+            hint = (
+                f"write `discloses: [{', '.join(sorted({*rule.discloses, *shown}))}]` in the rule, "
+                "or ask in `if` and leave it out of the text"
+            )
+            at = _place(entry, use.keys, use.offset)
+            context.findings.add(Code.DISCLOSURE_NOT_SAID, at, message, hint)
+
+
+# ---- marks: of events, fields, traits and segments ----
+
+
+class _Marks:
+    """What is marked: by the policy, and by reading what is."""
+
+    def __init__(
+        self,
+        policy: Policy,
+        contexts: Collection[str],
+        traits: Iterable[Trait],
+        segments: Iterable[Segment],
+        predicates: Sequence[Node],
+    ) -> None:
+        self.policy, self.contexts = policy, contexts
+        self.links: dict[Definition, dict[Mark, _Link]] = {}
+        for trait in traits:
+            self.links["trait", trait.name] = self.of_trait(trait, predicates)
+        for segment in segments:  # each after those that it names
+            paths = [path for path, _ in paths_of(segment.condition)]
+            self.links["segment", segment.name] = self.of_paths(paths)
+
+    def of_trait(self, trait: Trait, predicates: Sequence[Node]) -> dict[Mark, _Link]:
+        verb = "counts" if trait.function == "count" else "is computed from"
+        found: dict[Mark, _Link] = {}
+        for mark, link in (each for event in trait.of for each in self.of_event(event)):
+            found.setdefault(mark, _Link(f"{verb} {link.words}"))
+        paths: list[Path] = [("event", *path) for path in (trait.field, trait.per) if path is not None]
+        if trait.where is not None:
+            paths += [path for path, _ in paths_of(predicates[trait.where])]
+        return {**self.of_paths(paths), **found}
+
+    def of_paths(self, paths: Iterable[Path]) -> dict[Mark, _Link]:
+        found: dict[Mark, _Link] = {}
+        for mark, link in (each for path in paths for each in self.of_path(path)):
+            found.setdefault(mark, link._replace(words=f"reads {link.words}"))
+        return found
+
+    def of_event(self, name: str) -> Iterator[tuple[Mark, _Link]]:
+        for subject in self.policy.sensitive:
+            if name in subject.events:
+                yield ("subject", subject.name), _Link(f"the sensitive event `{name}`")
+
+    def of_path(self, path: Path) -> Iterator[tuple[Mark, _Link]]:
+        root, name = path[0], path[1] if len(path) > 1 else None
+        if root in ("traits", "segments") and name is not None:
+            definition = (root.removesuffix("s"), name)
+            for mark in self.links.get(definition, ()):
+                yield mark, _Link(f"{definition[0]} `{name}`", definition)
+            return
+        for subject in self.policy.sensitive:
+            for field in subject.fields:
+                if _overlap(path, field):
+                    yield ("subject", subject.name), _Link(_field(path, field))
+        if root == "context" and name is not None and name in self.contexts:
+            yield ("context", name), _Link(f"`{_shown(path)}`")
+
+    def chain(self, mark: Mark, link: _Link) -> str:
+        """How a mark comes to be there: trait `a`, which counts the sensitive event `b`."""
+        words = [link.words]
+        while link.behind is not None and len(words) < _SHOWN_LINKS:
+            link = self.links[link.behind][mark]
+            words.append(link.words)
+        return ", which ".join(words) + (", and so on" if link.behind else "")
+
+
+def _overlap(path: Path, field: FieldPath) -> bool:
+    """Whether who reads a path reads of the field: it is the field, in it, or around it."""
+    return all(one is None or one == other for one, other in zip(path, field, strict=False))
+
+
+def _field(path: Path, field: FieldPath) -> str:
+    marked = f"the sensitive field `{_shown(field)}`"
+    return marked if len(path) >= len(field) and None not in path else f"`{_shown(path)}`, with it {marked}"
+
+
+def _shown(path: Path) -> str:
+    return "".join("[…]" if each is None else f".{each}" for each in path).removeprefix(".")
+
+
+# ---- what a rule reads ----
+
+
+def _uses(rule: Rule, predicates: Sequence[Node]) -> Iterator[_Use]:
+    """Everything that a rule reads, in the order in which rules are read."""
+    events = {"event", *(step.name for step in rule.steps if step.name is not None)}
+    single = len(rule.steps) == 1 and rule.steps[0].name is None
+    for number, step in enumerate(rule.steps):
+        keys: tuple[str | int, ...] = () if single else ("steps", number)
+        yield from _awaited(step, keys, "" if single else f" of step {number + 1}", events, predicates)
+    if rule.unless is not None:
+        yield from _awaited(rule.unless, ("unless",), " of `unless`", events, predicates)
+    if rule.key is not None:
+        yield _Use("`key` reads", ("key",), path=("event", *rule.key))
+    if rule.condition is not None:
+        for path, offset in paths_of(rule.condition, events):
+            yield _Use("`if` reads", ("if",), path=path, offset=offset)
+    for channel in rule.channels:
+        if channel.address is not None:
+            words = f"the address of channel `{channel.name}` reads"
+            yield _Use(words, ("send", "channel"), path=channel.address, shown=True)
+    yield from _texts(rule, events)
+    if rule.goal is not None:
+        for name in rule.goal.on:
+            yield _Use("`goal` counts", ("goal", "on"), event=name)
+        if rule.goal.value is not None:
+            yield _Use("`goal` reads", ("goal", "value"), path=("event", *rule.goal.value))
+
+
+def _awaited(
+    step: Step | Unless,
+    keys: tuple[str | int, ...],
+    which: str,
+    events: Collection[str],
+    predicates: Sequence[Node],
+) -> Iterator[_Use]:
+    for name in step.on:
+        yield _Use(f"`on`{which} waits for", (*keys, "on"), event=name)
+    nodes = [step.compares, None if step.where is None else predicates[step.where]]
+    for node in nodes:
+        # Without an offset: where two conditions are the same, it is that of the first.
+        for path, _ in () if node is None else paths_of(node, events):
+            yield _Use(f"`where`{which} reads", (*keys, "where"), path=path)
+
+
+def _texts(rule: Rule, events: Collection[str]) -> Iterator[_Use]:
+    places: list[tuple[str, tuple[str | int, ...]]] = [("", ("send",))]
+    contents = [rule.content]
+    for number, variant in enumerate(rule.variants):
+        places.append((f" of variant `{variant.name}`", ("send", "variants", number)))
+        contents.append(variant.content)
+    for (which, keys), content in zip(places, contents, strict=True):
+        for name, template in content.items():
+            for reference in template.references:
+                path = tuple(each if isinstance(each, str) else None for each in reference.path)
+                yield _Use(
+                    f"the text `{name}`{which} reads",
+                    (*keys, "content", name),
+                    path=("event", *path[1:]) if path[0] in events else path,
+                    offset=reference.offset,
+                    shown=True,
+                )
+
+
+def paths_of(node: Node, events: Collection[str] = ()) -> Iterator[tuple[Path, int]]:
+    """What a condition reads of its variables, with the offset of each; the names of `events` become `event`.
+
+    Whole chains of fields, `customer.address.city`; None where a key is worked out.
+    """
+    rest = [node]
+    while rest:
+        each = rest.pop()
+        path: list[str | None] = []
+        inner: list[Node] = []  # other things that the chain reads: its keys
+        while isinstance(each, Select) or (isinstance(each, Call) and each.function == "_[_]"):
+            if isinstance(each, Select):
+                path.append(each.field)
+                each = each.operand
+                continue
+            each, key = each.args
+            known = isinstance(key, Literal) and isinstance(key.value, str)
+            path.append(str(key.value) if isinstance(key, Literal) and known else None)
+            inner += [] if known else [key]
+        if isinstance(each, Ident):
+            root = "event" if each.name in events else each.name
+            yield (root, *reversed(path)), each.offset
+        elif isinstance(each, Call):
+            inner += each.args
+        rest += reversed(inner)
+
+
+def _place(entry: Entry, keys: tuple[str | int, ...], offset: int | None = None) -> Location:
+    """The place below a rule that some keys lead to, as far as they do."""
+    at, written = entry.location, entry.value
+    for key in keys:
+        inner: Written | None = None
+        if isinstance(written, Mapped) and isinstance(key, str) and key in written.entries:
+            inner = written.entries[key].value
+        elif isinstance(written, Items) and isinstance(key, int) and key < len(written.items):
+            inner = written.items[key]
+        if inner is None:
+            return at
+        at, written = inner.location, inner
+    return written.at(offset) if isinstance(written, Scalar) and offset is not None else at

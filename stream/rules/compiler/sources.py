@@ -1,0 +1,67 @@
+"""`sources`: topics to read. A definition with an error still gives an object, with stand-ins, never used."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Literal, cast
+
+from stream.codes import Code
+from stream.rules import keys
+from stream.rules.compiler.context import Context
+from stream.rules.files import Entry, Mapped
+from stream.rules.model import Channel, Source
+
+
+def read_source(context: Context, entry: Entry) -> Source:
+    read = context.reader("source", entry, keys.SOURCE)
+    kind = read.name("kind", keys.KINDS, "kind") or "event"
+    read.need("customer", "the field with the customer's id")
+    event, constant = None, None
+    if kind != "event":
+        why = f"a source of {'profiles' if kind == 'profile' else 'context'} has no `event`"
+        hint = "leave it out; its records are no events"
+        read.forbid("event", why, hint)
+    else:
+        read.need("event", "the field with the event's name, or {is: NAME}")
+        named = read.entries.get("event")
+        if named is not None and isinstance(named.value, Mapped):
+            inner = context.reader("event", named, keys.EVENT)
+            inner.need("is")
+            constant = inner.text("is")
+        else:
+            event = read.path("event")
+    return Source(
+        name=entry.key,
+        topic=read.topic("topic") or entry.key,
+        customer=read.path("customer") or (),
+        event=event,
+        constant=constant,
+        time=read.path("time"),
+        id=read.path("id"),
+        kind=cast(Literal["event", "profile", "context"], kind),
+    )
+
+
+def check_topics(context: Context, sources: Iterable[Source], channels: Iterable[Channel]) -> None:
+    """One topic is one source. A channel that wrote to it would feed the rules their own triggers."""
+    by_topic: dict[str, Entry] = {}
+    for source in sources:
+        entry = context.files.sources[source.name]
+        first = by_topic.setdefault(source.topic, entry)
+        if first is not entry:
+            for one, other in ((entry, first), (first, entry)):
+                message = f"the topic `{source.topic}` belongs to two sources"
+                context.error(Code.TOPIC_OF_TWO_SOURCES, one, message, f"also at {other.location}")
+    for channel in channels:
+        if channel.topic in by_topic:
+            message = f"channel `{channel.name}` sends to a topic that is read"
+            hint = f"the source at {by_topic[channel.topic].location} reads it"
+            context.error(Code.CHANNEL_FEEDS_SOURCE, context.files.channels[channel.name], message, hint)
+
+
+def check_some(context: Context, sources: Iterable[Source]) -> None:
+    """Rules need events."""
+    if context.files.rules and not any(source.kind == "event" for source in sources):
+        first = next(iter(context.files.rules.values()))
+        message = "there are rules, but no source of events"
+        context.error(Code.NO_SOURCE, first, message, "define `sources`")

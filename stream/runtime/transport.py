@@ -1,0 +1,266 @@
+"""The batch lane's Faust transport: one message per topic partition and fetch, instead of one per record.
+
+Registered as `lane` under Faust's entry point `faust.transports`; a broker URL `lane://host:port` selects it.
+Assignment, rebalance, agents and topics stay Faust's. What is replaced, and why:
+
+    getmany        yields a lot: its message's value is the list of records of one partition. Per record,
+                   Faust's drain loop makes four asyncio tasks; per lot that cost disappears.
+    _add_gap,      Faust's acks cannot carry lots (see `ledger`). Offsets to commit come from it, which
+    _new_offset,   the lane tells what is durable; `ack()` has no part in it, because Faust's compiled stream
+    _filter_tps…   inlines it.
+    _getmany       partitions with enough in flight are paused: that is the back-pressure. What is fetched
+                   already is still taken, because aiokafka fetches nothing else from a broker while records
+                   of one of its partitions lie about.
+    on_start       has the client give raw records (see `rawrecords`) and mends its membership (`membership`).
+    _beat          aiokafka gives up a member that does not poll for `max_poll_interval`, and one without
+                   partitions, or one that restores for long, never polls. Whether the worker gets on is for
+                   the watchdog to say.
+    _fetch_records runs in the consumer's thread and returns, with the records, how far partitions were read
+                   at that very moment; asked later, records on their way between the threads would be missed.
+
+Tested by tests/integration/test_lane.py on real Kafka.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Iterator, Mapping
+from typing import Any, cast
+
+from faust.transport.drivers import aiokafka as driver
+from faust.types import TP, ConsumerMessage
+from mode import Service
+
+from stream.kafka.membership import REQUEST_S, Membership
+from stream.kafka.raw_records import give_raw_records
+from stream.runtime.failures import watch_loop
+from stream.runtime.ledger import Ledger, Reach, TopicPartition
+
+# While a partition is paused, the others are waited for no longer than this: it is looked at again soon.
+PAUSED_TIMEOUT_S = 0.02
+# aiokafka has one fetch per broker under way: a long one, of topics at their end, holds up the others.
+FETCH_MAX_WAIT_MS = 100
+FETCH_MAX_BYTES = 4 << 20  # in all: it has to come within REQUEST_S, on a slow line, too
+BEAT_S = 0.5
+
+
+class Fetch(dict[TP, list[Any]]):
+    """Records by topic partition, and how far every assigned partition had been read when they were
+    returned.
+    """
+
+    reach: dict[TopicPartition, Reach]
+
+
+class ConsumerThread(driver.AIOKafkaConsumerThread):
+    """Faust's consumer thread, whose fetches say how far they reach."""
+
+    logger = logging.getLogger("faust.consumer")
+    full: frozenset[TopicPartition] = frozenset()
+    beats = 0  # how often the thread came by; for the watchdog
+
+    def _create_worker_consumer(self, transport: Any) -> Any:
+        consumer = super()._create_worker_consumer(transport)
+        consumer._fetch_max_wait_ms = FETCH_MAX_WAIT_MS
+        consumer._fetch_max_bytes = FETCH_MAX_BYTES
+        consumer._client._request_timeout_ms = int(REQUEST_S * 1000)
+        return consumer
+
+    async def on_start(self) -> None:
+        """Start the client, in the thread."""
+        watch_loop(self.thread_loop, self._fail)
+        await super().on_start()
+        give_raw_records(self._ensure_consumer())
+        Membership(cast(Any, self.app).lease, self._fail).attach(self._ensure_consumer())
+
+    def _fail(self, error: BaseException) -> None:
+        self.parent_loop.call_soon_threadsafe(cast(Any, self.app).fail, error)
+
+    @Service.task
+    async def _beat(self) -> None:
+        subscription = self._ensure_consumer()._subscription
+        while not self.should_stop:
+            with subscription.fetch_context():
+                self.beats += 1
+            await asyncio.sleep(BEAT_S)
+
+    def at_hand(self) -> set[TopicPartition]:
+        """The partitions of which fetched records wait to be taken; for other threads."""
+        return {TopicPartition(*tp) for tp in list(self._ensure_consumer()._fetcher._records)}
+
+    def answered_at(self) -> dict[TopicPartition, int]:
+        """When Kafka last answered a fetch, in ms of the wall clock, by partition that is not paused; for
+        other threads. Even where nothing is new it answers ten times a second.
+        """
+        subscription = self._ensure_consumer()._subscription.subscription
+        assignment = subscription.assignment if subscription else None
+        if assignment is None:
+            return {}
+        states = {TopicPartition(*tp): assignment.state_value(tp) for tp in assignment.tps}
+        return {tp: state.timestamp or 0 for tp, state in states.items() if not state.paused}
+
+    @property
+    def tasks(self) -> dict[str, asyncio.Task[Any]]:
+        """What must not end while the consumer is used."""
+        if (consumer := self._consumer) is None or consumer._coordinator is None:
+            return {}
+        return {
+            "group": consumer._coordinator._coordination_task,
+            "fetcher": consumer._fetcher._fetch_task,
+            "consumer's metadata": consumer._client._sync_task,
+        }
+
+    async def on_thread_stop(self) -> None:
+        """End the client. Its fetcher, cancelled while it waits after a failed fetch, hands its cancellation
+        on to us, and the worker would never end.
+        """
+        try:
+            await super().on_thread_stop()
+        except asyncio.CancelledError:
+            if (consumer := self._consumer) is not None:
+                await consumer._client.close()
+
+    async def _fetch_records(
+        self,
+        consumer: Any,
+        active_partitions: set[TP],
+        timeout: float | None = None,
+        max_records: int | None = None,
+    ) -> Fetch:
+        # A pause drops what is fetched already, so it comes when all has been taken, and never before.
+        for tp in consumer.assignment():
+            if TopicPartition(*tp) not in self.full or tp in consumer._fetcher._records:
+                consumer.resume(tp)
+        fetch = Fetch(await super()._fetch_records(consumer, active_partitions, timeout, max_records))
+        fetch.reach = dict(_reach(consumer))
+        for tp in consumer.assignment():
+            if TopicPartition(*tp) in self.full:
+                consumer.pause(tp)
+        return fetch
+
+    async def rejoin_with(self, topics: set[str]) -> None:
+        """See `Consumer.rejoin_with`. A static member that comes back is given its old assignment, too."""
+        await self.call_thread(self._rejoin_with, self._ensure_consumer(), topics)
+
+    async def _rejoin_with(self, consumer: Any, topics: set[str]) -> None:
+        await consumer._client.force_metadata_update()
+        if all(consumer._client.cluster.partitions_for_topic(topic) for topic in topics):
+            consumer._coordinator.request_rejoin()
+
+
+def _reach(consumer: Any) -> Iterator[tuple[TopicPartition, Reach]]:
+    subscription = consumer._subscription.subscription
+    assignment = subscription.assignment if subscription else None
+    if assignment is None:
+        return
+    for tp in assignment.tps:
+        state = assignment.state_value(tp)
+        if state.has_valid_position and state.highwater is not None:
+            yield TopicPartition(*tp), Reach(state.position, state.highwater)
+
+
+class Consumer(driver.Consumer):
+    """Faust's consumer with lots in place of single records."""
+
+    logger = logging.getLogger("faust.consumer")
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.ledger: Ledger = cast(Any, self.app).ledger
+        self.commits = 0  # for the watchdog
+
+    _thread: ConsumerThread
+
+    def _new_consumer_thread(self) -> ConsumerThread:
+        return ConsumerThread(self, loop=self.loop, beacon=self.beacon)
+
+    async def getmany(self, timeout: float) -> AsyncIterator[tuple[TP, ConsumerMessage]]:
+        """Yield one message per topic partition that has new records; its offset is the last record's."""
+        generation = self.app.consumer_generation_id
+        fetch, active = cast(Any, await self._wait_next_records(timeout))
+        if fetch is None or self.should_stop:
+            return
+        if not self.flow_active or self.app.consumer_generation_id != generation:
+            await self._seek_back(fetch)
+            return
+        lots = [
+            (tp, records) for tp, records in fetch.items() if records and (active is None or tp in active)
+        ]
+        for tp, records in lots:
+            appended_at = records[0].timestamp
+            self.ledger.hand_out(TopicPartition(*tp), len(records), records[-1].offset + 1, appended_at)
+        if isinstance(fetch, Fetch):
+            self.ledger.reached(fetch.reach)
+        for tp, records in lots:
+            if not self.flow_active or self.app.consumer_generation_id != generation:
+                return  # a rebalance has begun: the ledger forgets, the records are read again
+            yield tp, self._lot_message(tp, records)
+
+    async def _seek_back(self, fetch: Mapping[TP, list[Any]]) -> None:
+        """What was fetched across a rebalance is not handed out but read again, wherever it still is ours.
+
+        The consumer's position is beyond it: left there, it would be skipped. (Faust seeks to the committed
+        offsets, and does nothing where there are none.)
+        """
+        if ours := self.assignment():
+            await self.seek_wait(
+                {tp: records[0].offset for tp, records in fetch.items() if records and tp in ours}
+            )
+
+    async def rejoin_with(self, topics: set[str]) -> None:
+        """Join the group anew if these topics exist by now: the assignment was made without them."""
+        await self._thread.rejoin_with(topics)
+
+    def _lot_message(self, tp: TP, records: list[Any]) -> ConsumerMessage:
+        last = records[-1]
+        return ConsumerMessage(
+            tp.topic,
+            tp.partition,
+            last.offset,
+            last.timestamp / 1000.0,
+            last.timestamp_type,
+            None,
+            None,
+            cast(Any, records),  # where Faust has one record's bytes
+            None,
+            None,
+            None,
+            tp,
+            generation_id=self.app.consumer_generation_id,
+        )
+
+    async def _getmany(self, active_partitions: set[TP] | None, timeout: float) -> Any:
+        self._thread.full = frozenset(self.ledger.full())
+        if self._thread.full:
+            timeout = PAUSED_TIMEOUT_S
+        return await super()._getmany(active_partitions, timeout)
+
+    async def _add_gap(self, tp: TP, offset_from: int, offset_to: int) -> None:
+        """Nothing to do: the ledger's offsets already span the holes of compacted topics."""
+
+    def _filter_tps_with_pending_acks(self, topics: Any = None) -> Iterator[TP]:
+        return iter(cast(list[TP], self.ledger.committable()))
+
+    def _new_offset(self, tp: TP) -> int | None:
+        return self.ledger.take_committable(TopicPartition(*tp))
+
+    async def _commit(self, offsets: Mapping[TP, int]) -> bool:
+        done: bool = await super()._commit(offsets)
+        self.commits += 1
+        cast(Any, self.app).metrics.count_commit(done=done)
+        return done
+
+    def ack(self, message: Any) -> bool:
+        """Faust's acks have no meaning for lots: see `ledger`."""
+        return False
+
+    @Service.task
+    async def _commit_livelock_detector(self) -> None:
+        """Off: it reads Faust's own bookkeeping, which the lane does not keep."""
+
+
+class Transport(driver.Transport):
+    """Selected by `lane://` broker URLs."""
+
+    Consumer = Consumer

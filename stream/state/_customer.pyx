@@ -1,0 +1,602 @@
+# cython: autotestdict=False
+"""What is remembered of each customer: parts by slot, in one block of memory.
+
+A `Layout` (`_layout`) gives each source, trait, rule and counter of a rule set a slot. A `Customer` owns a
+block, which grows and shrinks with what is in it:
+
+    applied     offset*          by source, 8 bytes each: what has been applied, so that it is applied once
+    id          UTF-8
+    traits      (slot size base body)*      by slot; 2 and 4 bytes, then as `_windows` says
+    instances   entry*           in the order of their opening, as `_instances` says: begun sequences, what
+                                 waits for its `unless`, what quiet hours put off
+    sends       (head [size] time*)*        by counter: head = slot << 1 | whether several times follow, in
+                                 so many bytes; ascending, the first as its difference from the customer's
+                                 base. The newest times at which it was sent; a counter is a rule's limit, a
+                                 channel's cap or the policy's, as many times as that looks at
+
+The base is the first time that was entered among instances and sends; it never changes. What is `Rare` are
+Python objects, and one for all customers that have nothing of it:
+
+    attributes, consents         of the profile: they belong to no definition
+    contexts                     what sources of `kind: context` said last, by the source's name
+    taken                        the groups that timers of the last moment took: others of that moment may
+                                 come only after a restart
+    foreign                      parts that the rules at hand do not know
+
+`splice` is the only one that moves bytes of a block and says where its sections are; `extend` gives room at
+the end. Pointers into a block are good until then.
+
+Rule changes. A customer moves to a new layout when it is next looked up (`_customers`), and keeps a part
+only if its id was in every layout since the customer's own: a definition that went and came back starts
+anew, whether or not the customer was seen in between.
+
+Cost: see `loadtest.micro.state`. Customers are kept out of the garbage collector: they cannot form cycles.
+Tested by tests/unit/test_state.py, test_packed_state.py, and with the engine by the reference model.
+Longer than 450 lines: everything that changes a block is in one class.
+"""
+
+cimport cython
+from cpython.mem cimport PyMem_RawFree, PyMem_RawRealloc
+from cpython.unicode cimport PyUnicode_DecodeUTF8
+from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
+from libc.string cimport memcpy, memmove
+
+from stream.state._instances cimport HeadC, Instance, next_head, put_head, put_instance, unpack
+from stream.state._packed cimport VARINT, Buffer, span, take, take_scalar, take_signed, write
+from stream.events._value cimport ValueC, object_of, value_of
+from stream.state._windows cimport (
+    COUNT,
+    DISTINCT,
+    SUM,
+    EntryC,
+    EventC,
+    TraitC,
+    base_of,
+    find,
+    index_of,
+    next_entry,
+    nothing_of,
+    put_body,
+    read_number,
+    read_value,
+)
+
+from bisect import insort
+from stream.events._value import ABSENT
+from stream.errors import LaneError
+
+cdef extern from "Python.h":
+    const char *PyUnicode_AsUTF8AndSize(object text, Py_ssize_t *size) except NULL
+
+cdef int64_t NEVER = 0x7FFFFFFFFFFFFFFF
+cdef Buffer scratch = Buffer()
+
+cdef enum:
+    HEADER = 6              # bytes before a trait's base
+    MAX_BLOCK = 1073741824  # bytes, 1 GiB
+
+
+# --- a customer --------------------------------------------------------------------------------
+
+@cython.no_gc
+@cython.final
+@cython.auto_pickle(False)
+cdef class Consent:
+    """What a customer has said for a purpose."""
+
+    def __init__(self, bint granted, int64_t at, str basis=None, expires=None):
+        self.granted, self.at, self.basis, self.expires = granted, at, basis, expires
+
+
+@cython.no_gc
+@cython.final
+@cython.auto_pickle(False)
+cdef class Rare:
+    """What most customers have nothing of."""
+
+    def __cinit__(self):
+        self.taken_at = -1
+
+
+cdef Rare NOTHING_RARE = Rare()     # of all those; never written to
+
+
+@cython.no_gc
+@cython.final
+@cython.auto_pickle(False)
+cdef class Customer:
+    """One customer's parts, by the slots of `layout`."""
+
+    def __cinit__(self, str id not None, Layout layout not None, int generation=0):
+        cdef int slot
+        cdef Py_ssize_t size = 0
+        cdef const char *text = PyUnicode_AsUTF8AndSize(id, &size)
+        self.layout = layout
+        self.generation = generation
+        self.rare = NOTHING_RARE
+        self.base = -1
+        self.timer = NEVER
+        self.resize(layout.n_sources * 8 + size)
+        memcpy(self.applied + layout.n_sources, text, size)
+        self.traits_at = <uint32_t> (layout.n_sources * 8 + size)
+        self.end = self.instances_at = self.sends_at = self.traits_at
+        for slot in range(layout.n_sources):
+            self.applied[slot] = -1
+
+    def __dealloc__(self):
+        PyMem_RawFree(self.applied)
+
+    @property
+    def id(self):
+        cdef Py_ssize_t size = 0
+        cdef const char *text = self.id_bytes(&size)
+        return PyUnicode_DecodeUTF8(text, size, NULL)
+
+    cdef const char *id_bytes(self, Py_ssize_t *size) noexcept:
+        """The id in UTF-8; good until the block changes."""
+        size[0] = self.traits_at - self.layout.n_sources * 8
+        return <const char *> (self.applied + self.layout.n_sources)
+
+    cdef Rare own(self):
+        """What is rare, to be written to."""
+        if self.rare is NOTHING_RARE:
+            self.rare = Rare()
+        return self.rare
+
+    @property
+    def attributes(self):
+        return self.rare.attributes
+
+    @property
+    def consents(self):
+        return self.rare.consents
+
+    @property
+    def contexts(self):
+        return self.rare.contexts
+
+    @property
+    def block_bytes(self):
+        """Bytes of memory that its block takes."""
+        return self.room
+
+    # - for tests and measurements; the loop takes and gives values that are no Python objects
+
+    def observe(self, int slot, int64_t time, double amount=1.0, value=None, key=None):
+        """Counts an event for a trait; whether something had to make room for it."""
+        cdef ValueC value_c, key_c
+        value_of(value, &value_c)
+        value_of(key, &key_c)
+        return self.update(slot, &key_c, time, amount, &value_c) == 1
+
+    def read(self, int slot, int64_t at, key=None):
+        """A trait's value as of `at`; ABSENT where it has none."""
+        cdef ValueC key_c
+        value_of(key, &key_c)
+        return self.value(slot, &key_c, at)
+
+    def read_number(self, int slot, int64_t at, key=None):
+        """The same by way of `number`; ABSENT where that gives none."""
+        cdef ValueC key_c, found
+        value_of(key, &key_c)
+        return object_of(&found) if self.number(slot, &key_c, at, &found) else ABSENT
+
+    def read_all(self, int slot, int64_t at):
+        """The values of a trait with `per` by key."""
+        return self.values(slot, at)
+
+    def send(self, int counter, int64_t at, Py_ssize_t keep):
+        """Enters a send."""
+        self.sent(counter, at, keep)
+
+    def sent_at(self, int counter):
+        """When a counter was sent."""
+        return self.sends(counter)
+
+    # - the block
+
+    cdef int resize(self, Py_ssize_t size) except -1:
+        """Gives the block room for so many bytes, and a little more."""
+        cdef Py_ssize_t room = (max(size + (size >> 3 if size > 512 else 0), 16) + 15) & ~15
+        cdef int64_t *block
+        if size > MAX_BLOCK:
+            raise LaneError("the state of a customer is larger than 1 GiB")
+        block = <int64_t *> PyMem_RawRealloc(self.applied, room)
+        if block is NULL:
+            raise MemoryError
+        self.applied = block
+        self.room = <uint32_t> room
+        return 0
+
+    cdef int take_over(self, Customer other) except -1:
+        """Gets what another one has, block and layout; the other is left with the old block."""
+        self.applied, other.applied = other.applied, self.applied
+        self.traits_at, self.instances_at, self.sends_at = other.traits_at, other.instances_at, other.sends_at
+        self.end, self.room, self.opened = other.end, other.room, other.opened
+        self.layout, self.generation = other.layout, other.generation
+        return 0
+
+    cdef int hollow(self, uint32_t waiting) except -1:
+        """Leaves of the customer its id and its place among the timers, and how many there are."""
+        self.end = self.instances_at = self.sends_at = self.traits_at
+        self.resize(self.end)
+        self.rare, self.base = NOTHING_RARE, -1
+        self.generation, self.opened = HOLLOW, waiting
+        return 0
+
+    cdef int splice(
+        self, int section, Py_ssize_t at, Py_ssize_t gone, const void *come, Py_ssize_t size
+    ) except -1:
+        """Puts bytes in the place of others of a section; every change of a block goes through here."""
+        cdef Py_ssize_t end = self.end + size - gone
+        cdef Py_ssize_t begin = self.sends_at, finish = self.end
+        cdef uint8_t *block
+        if section == TRAITS:
+            begin, finish = self.traits_at, self.instances_at
+        elif section == INSTANCES:
+            begin, finish = self.instances_at, self.sends_at
+        if at < begin or gone < 0 or size < 0 or at + gone > finish:
+            raise LaneError("a customer's state was to be written outside of its place; this is a bug")
+        if end > self.room:
+            self.resize(end)
+        block = <uint8_t *> self.applied
+        memmove(block + at + size, block + at + gone, self.end - at - gone)
+        if size:
+            memcpy(block + at, come, size)
+        self.end = <uint32_t> end
+        if section == TRAITS:
+            self.instances_at = <uint32_t> (self.instances_at + size - gone)
+        if section != SENDS:
+            self.sends_at = <uint32_t> (self.sends_at + size - gone)
+        if gone > size and 2 * end < self.room and self.room > 64:
+            self.resize(end)
+        return 0
+
+    cdef uint8_t *extend(self, Py_ssize_t most) except NULL:
+        """Where at most so many bytes may be written after the last ones; whoever does so moves `end`."""
+        if self.end + most > self.room:
+            self.resize(self.end + most)
+        return <uint8_t *> self.applied + self.end
+
+    cdef Py_ssize_t offset(self, const uint8_t *at) noexcept:
+        return span(<const uint8_t *> self.applied, at)
+
+    cdef int begin(self, int64_t time) except -1:
+        """Says of the first time among instances and sends that it is the base."""
+        if self.base < 0:
+            self.base = time
+        return 0
+
+    # - traits
+
+    cdef bint seek(self, int slot, PartC *into) noexcept:
+        """Finds a trait's part; False where it has none, and `at` is where it would be."""
+        cdef const uint8_t *at = <const uint8_t *> self.applied + self.traits_at
+        cdef const uint8_t *end = <const uint8_t *> self.applied + self.instances_at
+        cdef int there
+        cdef uint32_t size
+        while at != end:
+            into.at = into.body = at
+            next_part(&into.body, &there, &size)
+            at = into.body + size
+            if there == slot:
+                into.end = at
+                into.base = <int64_t> take(&into.body)
+                return True
+            if there > slot:
+                return False
+        into.at = at
+        return False
+
+    cdef bint put_trait(self, int slot, const uint8_t *body, Py_ssize_t size, bint last) except -1:
+        """Enters a trait's part, base and body; True, and nothing is done, if there is one.
+
+        `last`: those that there are have lower slots.
+        """
+        cdef PartC part
+        cdef Py_ssize_t at = self.instances_at
+        if not last:
+            if self.seek(slot, &part):
+                return True
+            at = self.offset(part.at)
+        scratch.size = 0
+        put_header(slot, size)
+        scratch.put_raw(body, size)
+        self.splice(TRAITS, at, 0, scratch.data, scratch.size)
+        return False
+
+    cdef int update(
+        self, int slot, const ValueC *key, int64_t time, double amount, const ValueC *value
+    ) except -1:
+        """Counts an event for a trait; 1 if something had to make room for it.
+
+        `key` is that of `per`, else NULL; `amount` the number that the function takes, `value` what `first`,
+        `last`, `distinct` and `top` take.
+        """
+        cdef const TraitC *trait = &self.layout.trait[slot]
+        cdef const uint8_t *since
+        cdef PartC part
+        cdef EventC event
+        cdef uint32_t size
+        cdef Py_ssize_t at, gone
+        cdef int crowded
+        event.time, event.index, event.amount, event.value = time, index_of(trait, time), amount, value
+        scratch.size = 0
+        if not self.seek(slot, &part):
+            at = self.offset(part.at)
+            put_header(slot, 0)
+            scratch.put(base_of(trait, time))
+            put_body(scratch, part.at, part.at, trait, base_of(trait, time), key, &event, &since)
+            size = <uint32_t> (scratch.size - HEADER)
+            memcpy(scratch.data + 2, &size, 4)
+            self.splice(TRAITS, at, 0, scratch.data, scratch.size)
+            return 0
+        crowded = put_body(scratch, part.body, part.end, trait, part.base, key, &event, &since)
+        at, gone = self.offset(part.at), span(since, part.end)
+        size = <uint32_t> (span(part.at, part.end) - HEADER - gone + scratch.size)
+        self.splice(TRAITS, self.offset(since), gone, scratch.data, scratch.size)
+        memcpy(<uint8_t *> self.applied + at + 2, &size, 4)
+        return crowded
+
+    cdef bint cell(self, int slot, const ValueC *key, PartC *into) noexcept:
+        """Finds a trait's cell; False where it has none."""
+        cdef EntryC entry
+        if not self.seek(slot, into):
+            return False
+        if self.layout.trait[slot].per:
+            if find(into.body, into.end, key, &entry) >= 0:
+                return False
+            into.body, into.end = entry.cell, entry.end
+        return True
+
+    cdef object value(self, int slot, const ValueC *key, int64_t at):
+        """A trait's value as of `at`; ABSENT where it has none."""
+        cdef const TraitC *trait = &self.layout.trait[slot]
+        cdef PartC part
+        if not self.cell(slot, key, &part):
+            return nothing_of(trait.function)
+        return read_value(part.body, part.end, trait, part.base, at)
+
+    cdef bint number(self, int slot, const ValueC *key, int64_t at, ValueC *into) except -1:
+        """The same without a Python object: one number, or any scalar of `first` and `last`.
+
+        False where there is none, or several (`top`, `gap`). A text's bytes are good until the next change.
+        """
+        cdef const TraitC *trait = &self.layout.trait[slot]
+        cdef PartC part
+        part.body = part.end = NULL
+        if self.cell(slot, key, &part):
+            return read_number(part.body, part.end, trait, part.base, at, into)
+        if trait.function != COUNT and trait.function != DISTINCT and trait.function != SUM:
+            return False
+        return read_number(NULL, NULL, trait, 0, at, into)
+
+    cdef dict values(self, int slot, int64_t at):
+        """The values of a trait with `per` as of `at`, by key."""
+        cdef PartC part
+        cdef EntryC entry
+        cdef ValueC key
+        cdef dict found = {}
+        if self.seek(slot, &part):
+            while part.body != part.end:
+                next_entry(part.body, &entry)
+                take_scalar(&entry.key, &key)
+                value = read_value(entry.cell, entry.end, &self.layout.trait[slot], part.base, at)
+                if value is not ABSENT:
+                    found[object_of(&key)] = value
+                part.body = entry.end
+        return found
+
+    # - sends
+
+    cdef bint seek_send(self, int counter, SendC *into) noexcept:
+        """Finds when a counter was sent; False where it was not, and `at` is where it would be."""
+        cdef const uint8_t *at = <const uint8_t *> self.applied + self.sends_at
+        cdef const uint8_t *end = <const uint8_t *> self.applied + self.end
+        while at != end:
+            into.at = at
+            next_send(&at, into)
+            if into.slot == counter:
+                return True
+            if into.slot > counter:
+                into.end = into.at
+                return False
+        into.at = into.end = at
+        return False
+
+    cdef list sends(self, int counter):
+        """When a counter was sent: ascending times."""
+        cdef SendC send
+        cdef int64_t time = self.base
+        cdef list times = []
+        if self.seek_send(counter, &send):
+            time += take_signed(&send.times)
+            times.append(time)
+            while send.times != send.end:
+                time += <int64_t> take(&send.times)
+                times.append(time)
+        return times
+
+    cdef bint put_new_send(
+        self, int counter, const uint8_t *times, Py_ssize_t size, bint several, bint last
+    ) except -1:
+        """Enters a counter's times as they are stored; True, and nothing is done, if it has some.
+
+        `last`: those that there are have lower slots.
+        """
+        cdef SendC send
+        cdef uint8_t *at
+        if not last:
+            if self.seek_send(counter, &send):
+                return True
+            self.put_send(&send, counter, times, size, several)
+            return False
+        at = self.extend(2 * VARINT + size)
+        at += write(at, <uint64_t> counter << 1 | several)
+        if several:
+            at += write(at, size)
+        memcpy(at, times, size)
+        self.end = <uint32_t> (self.offset(at) + size)
+        return False
+
+    cdef int put_send(
+        self, const SendC *gone, int counter, const uint8_t *times, Py_ssize_t size, bint several
+    ) except -1:
+        """Puts a counter's times in the place of others."""
+        scratch.size = 0
+        scratch.put(<uint64_t> counter << 1 | several)
+        if several:
+            scratch.put(size)
+        scratch.put_raw(times, size)
+        return self.splice(
+            SENDS, self.offset(gone.at), span(gone.at, gone.end), scratch.data, scratch.size
+        )
+
+    cdef int sent(self, int counter, int64_t at, Py_ssize_t keep) except -1:
+        """Enters a send. The newest `keep` times decide a limit of `keep`, so no others are kept."""
+        cdef Buffer out = Buffer()
+        cdef int64_t before
+        cdef SendC send
+        cdef list times = self.sends(counter)
+        insort(times, at)
+        del times[:max(len(times) - keep, 0)]
+        self.begin(at)
+        before = self.base
+        for time in times:
+            if out.size:
+                out.put(<int64_t> time - before)
+            else:
+                out.put_signed(<int64_t> time - before)
+            before = time
+        self.seek_send(counter, &send)
+        return self.put_send(&send, counter, out.data, out.size, len(times) > 1)
+
+    # - instances
+
+    cdef bint waits(self) noexcept:
+        """Whether there are instances."""
+        return self.sends_at > self.instances_at
+
+    cdef list waiting(self, dict ranks):
+        """The instances of some rules, without those that quiet hours put off."""
+        cdef HeadC head
+        cdef list found = []
+        cdef const uint8_t *at = <const uint8_t *> self.applied + self.instances_at
+        while at != <const uint8_t *> self.applied + self.sends_at:
+            next_head(&at, self.base, &head)
+            if head.since < 0 and (ranks is None or head.rank in ranks):
+                found.append(unpack(&head, self.base, self.layout.sources))
+        return found
+
+    cdef list waiting_of(self, int rank, bint put_off):
+        """The instances of a rule, those that quiet hours put off or the others."""
+        cdef HeadC head
+        cdef list found = []
+        cdef const uint8_t *at = <const uint8_t *> self.applied + self.instances_at
+        while at != <const uint8_t *> self.applied + self.sends_at:
+            next_head(&at, self.base, &head)
+            if head.rank == rank and (head.since >= 0) == put_off:
+                found.append(unpack(&head, self.base, self.layout.sources))
+        return found
+
+    cdef bint first_timer(self, HeadC *first) noexcept:
+        """The instance with the earliest deadline, of equal ones by rank; False if there is none."""
+        cdef HeadC head
+        cdef const uint8_t *at = <const uint8_t *> self.applied + self.instances_at
+        first.deadline = NEVER
+        while at != <const uint8_t *> self.applied + self.sends_at:
+            next_head(&at, self.base, &head)
+            if head.deadline < first.deadline or (
+                head.deadline == first.deadline and head.deadline != NEVER and head.rank < first.rank
+            ):
+                first[0] = head
+        return first.deadline != NEVER
+
+    cdef Instance at_head(self, const HeadC *head):
+        return unpack(head, self.base, self.layout.sources)
+
+    cdef int insert(self, Instance instance) except -1:
+        """Enters an instance; one that was open, in its old place."""
+        cdef HeadC head
+        cdef const uint8_t *at = <const uint8_t *> self.applied + self.instances_at
+        cdef const uint8_t *to = at
+        self.begin(instance.time)
+        if instance.sequence == 0:
+            self.opened += 1
+            instance.sequence = self.opened
+        while at != <const uint8_t *> self.applied + self.sends_at:
+            next_head(&at, self.base, &head)
+            if head.sequence < instance.sequence:
+                to = at
+        return self.put_waiting(to, 0, instance)
+
+    cdef int put_waiting(self, const uint8_t *at, Py_ssize_t gone, Instance instance) except -1:
+        cdef Py_ssize_t offset = self.offset(at)
+        scratch.size = 0
+        put_instance(scratch, instance, self.base, self.layout.source_slots)
+        return self.splice(INSTANCES, offset, gone, scratch.data, scratch.size)
+
+    cdef int append_waiting(self, int rank, str source, const uint8_t *tail, Py_ssize_t size) except -1:
+        """Enters an instance after the others, of which everything but rank and source is as it is stored."""
+        self.opened += 1
+        scratch.size = 0
+        put_head(scratch, rank, self.opened, source, self.layout.source_slots)
+        scratch.put_raw(tail, size)
+        scratch.put_length(0)
+        return self.splice(INSTANCES, self.sends_at, 0, scratch.data, scratch.size)
+
+    cdef int locate(self, Instance instance, HeadC *head) except -1:
+        """Finds an instance that is open."""
+        cdef const uint8_t *at = <const uint8_t *> self.applied + self.instances_at
+        while at != <const uint8_t *> self.applied + self.sends_at:
+            next_head(&at, self.base, head)
+            if head.sequence == instance.sequence:
+                return 0
+        raise LaneError("an instance was to be closed that is not open; this is a bug")
+
+    cdef int remove(self, Instance instance) except -1:
+        cdef HeadC head
+        self.locate(instance, &head)
+        return self.splice(
+            INSTANCES, self.offset(head.at), span(head.at, head.end), NULL, 0
+        )
+
+    cdef int replace(self, Instance instance, Instance by) except -1:
+        """Puts an instance in the place of another."""
+        cdef HeadC head
+        self.locate(instance, &head)
+        by.sequence = instance.sequence
+        return self.put_waiting(head.at, span(head.at, head.end), by)
+
+
+cdef int put_header(int slot, Py_ssize_t size) except -1:
+    cdef uint16_t low = <uint16_t> slot
+    cdef uint32_t length = <uint32_t> size
+    scratch.put_raw(&low, 2)
+    return scratch.put_raw(&length, 4)
+
+
+cdef int next_part(const uint8_t **at, int *slot, uint32_t *size) noexcept:
+    """Reads what stands before a trait's base and body, and goes there."""
+    cdef uint16_t low
+    memcpy(&low, at[0], 2)
+    memcpy(size, at[0] + 2, 4)
+    slot[0] = low
+    at[0] += HEADER
+    return 0
+
+
+cdef int next_send(const uint8_t **at, SendC *into) noexcept:
+    """Reads a counter's head and goes past its times."""
+    cdef uint64_t head = take(at), size
+    into.slot = <int> (head >> 1)
+    into.several = head & 1
+    if into.several:
+        size = take(at)
+        into.times = at[0]
+        at[0] += size
+    else:
+        into.times = at[0]
+        take(at)
+    into.end = at[0]
+    return 0

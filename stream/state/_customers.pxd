@@ -1,0 +1,52 @@
+"""The table and the timers of a partition; the essay is in `_customers.pyx`."""
+
+from libc.stdint cimport int64_t
+
+from stream.state._byid cimport ById
+from stream.state._instances cimport Instance
+from stream.state._layout cimport Layout
+from stream.state._customer cimport Customer
+from stream.state._timers cimport Timers
+
+cdef class Customers:
+    cdef readonly Layout layout
+    cdef readonly int64_t state_bytes
+    cdef int generation                             # how often other rules have been adopted
+    cdef ById table
+    cdef dict moves
+    cdef dict since                                 # (kind, id): the generation since which it has been there
+    cdef list changed
+    cdef list foreign                               # customers with parts that the rules do not know
+    cdef Timers heap
+    cdef int64_t due                                # no timer is due before it
+    cdef Py_ssize_t waiting                         # instances with a deadline
+    cdef readonly Py_ssize_t hollow                 # customers of which only the timers' place is here
+    cdef readonly Py_ssize_t fetched                # customers read from the store
+    cdef object store                               # where customers are that are not here; None: all are
+    cdef Py_ssize_t hand                            # where `evict` goes on
+    cdef list dues
+    cdef bint loaded                                # records were loaded, the timers are to be made anew
+
+    cdef int enter(self, Customer customer, list ranks) except -1
+    cdef list slots_from(self, str kind, tuple ids, Layout layout, int generation)
+    cdef tuple moves_of(self, Customer customer)
+    cdef int move(self, Customer customer) except -1
+    cdef int drop_contexts(self, Customer customer) except -1
+    cdef int get_to_know(self, Customer customer) except -1
+    cdef Customer find(self, str id)
+    cdef Customer fetch(self, str id)
+    cdef int hollow_out(self, Customer customer) except -1
+    cdef int fill(self, Customer customer) except -1
+    cdef Customer read(self, str id)
+    cdef int enter_fetched(self, Customer customer) except -1
+    cdef int note_due(self, bytes key, Customer customer, bint listed) except -1
+    cdef Customer ensure(self, str id)
+    cdef int touch(self, Customer customer) except -1
+    cdef int open(self, Customer customer, Instance instance) except -1
+    cdef int schedule(self, Customer customer, int64_t deadline, int rank) except -1
+    cdef int close(self, Customer customer, Instance instance) except -1
+    cdef int replace(self, Customer customer, Instance instance, Instance by) except -1
+    cdef tuple pop_due(self, int64_t before)
+    cdef Instance pop_own(self, Customer customer, int64_t before)
+    cdef bint is_due(self, int64_t before) except -1
+    cdef int settle(self) except -1

@@ -1,0 +1,154 @@
+# cython: autotestdict=False
+"""Rules that have begun for a customer, as bytes (`_packed` says of which kinds).
+
+    entry     := length rank sequence source tail
+    source    := slot, one more | 00 length bytes       its name, where the layout does not know it
+    tail      := flags [deadline] [since] [key] time appended name id event*
+    flags     := step << 4 | late | is put off << 1 | has a key << 2 | has a deadline << 3
+    name, id  := length bytes                           of the last step's event
+    event     := length bytes                           a step's, JSON; of length 0: {}
+
+Times are signed differences: that of the append from that of the event, the others from the customer's
+base. An entry of the changelog has the tail, too. What decides whether an instance has to be looked at
+comes first: an `Instance` is made only then.
+Tested by tests/unit/test_state.py.
+"""
+
+cimport cython
+from cpython.unicode cimport PyUnicode_DecodeUTF8
+from libc.stdint cimport int64_t, uint8_t, uint64_t
+
+from stream.state._packed cimport Buffer, take, take_scalar, take_signed
+from stream.events._value cimport ValueC, object_of, value_of
+
+from stream.events._value import ABSENT
+
+cdef int64_t NEVER = 0x7FFFFFFFFFFFFFFF
+cdef object absent = ABSENT
+
+
+@cython.no_gc
+@cython.final
+@cython.auto_pickle(False)
+cdef class Instance:
+    """A rule that has begun: waits for a step until `deadline`, or fires then unless it is closed.
+
+    What is read of a customer is a copy: one that advances is put in the place of another.
+    """
+
+
+cdef int next_head(const uint8_t **at, int64_t base, HeadC *into) noexcept:
+    """Reads what tells whether an instance has to be looked at, and goes past it."""
+    cdef uint64_t size
+    cdef const uint8_t *cursor = at[0]
+    into.at = cursor
+    size = take(&cursor)
+    at[0] = cursor + size
+    into.rank = <int> take(&cursor)
+    into.sequence = <int64_t> take(&cursor)
+    into.slot = <int> take(&cursor) - 1
+    into.source = cursor
+    if into.slot < 0:
+        size = take(&cursor)
+        cursor += size
+    into.end = at[0]
+    return read_tail(cursor, base, into)
+
+
+cdef int read_tail(const uint8_t *at, int64_t base, HeadC *into) noexcept:
+    cdef uint64_t flags
+    cdef ValueC key
+    into.tail = at
+    flags = take(&at)
+    into.step = <int> (flags >> 4)
+    into.late = flags & 1
+    into.deadline = base + take_signed(&at) if flags & 8 else NEVER
+    into.since = base + take_signed(&at) if flags & 2 else -1
+    into.key = NULL
+    if flags & 4:
+        into.key = at
+        take_scalar(&at, &key)
+    into.rest = at
+    return 0
+
+
+cdef str take_text(const uint8_t **at):
+    cdef uint64_t size = take(at)
+    at[0] += size
+    return PyUnicode_DecodeUTF8(<const char *> at[0] - size, size, NULL)
+
+
+cdef str source_of(const HeadC *head, tuple sources):
+    """The name of the source that the last step's event came from."""
+    cdef const uint8_t *at = head.source
+    return <str> sources[head.slot] if head.slot >= 0 else take_text(&at)
+
+
+cdef Instance unpack(const HeadC *head, int64_t base, tuple sources):
+    cdef Instance instance = Instance.__new__(Instance)
+    cdef const uint8_t *at
+    cdef ValueC key
+    cdef uint64_t size
+    instance.rank, instance.step, instance.late = head.rank, head.step, head.late
+    instance.sequence, instance.deadline, instance.since = head.sequence, head.deadline, head.since
+    instance.source = source_of(head, sources)
+    instance.key = absent
+    if head.key is not NULL:
+        at = head.key
+        take_scalar(&at, &key)
+        instance.key = object_of(&key)
+    at = head.rest
+    instance.time = base + take_signed(&at)
+    instance.appended_at = instance.time + take_signed(&at)
+    instance.name = take_text(&at)
+    instance.id = take_text(&at)
+    instance.events = []
+    for _ in range(head.step):
+        size = take(&at)
+        instance.events.append((<const char *> at)[:size] if size else b"{}")
+        at += size
+    return instance
+
+
+cdef int put_head(Buffer out, int rank, int64_t sequence, str source, dict slots) except -1:
+    """Writes what stands before the tail, without the length."""
+    slot = slots.get(source)
+    out.put(rank)
+    out.put(sequence)
+    if slot is None:
+        out.put(0)
+        return out.put_text(source)
+    return out.put(<uint64_t> slot + 1)
+
+
+cdef int put_instance(Buffer out, Instance instance, int64_t base, dict slots) except -1:
+    """Writes the entry of an instance."""
+    cdef Py_ssize_t begin = out.size
+    cdef ValueC key
+    cdef uint64_t flags = <uint64_t> instance.step << 4 | <uint64_t> instance.late
+    put_head(out, instance.rank, instance.sequence, instance.source, slots)
+    if instance.since >= 0:
+        flags |= 2
+    if instance.key is not absent:
+        flags |= 4
+    if instance.deadline != NEVER:
+        flags |= 8
+    out.put(flags)
+    if instance.deadline != NEVER:
+        out.put_signed(instance.deadline - base)
+    if instance.since >= 0:
+        out.put_signed(instance.since - base)
+    if instance.key is not absent:
+        value_of(instance.key, &key)
+        out.put_scalar(&key)
+    out.put_signed(instance.time - base)
+    out.put_signed(instance.appended_at - instance.time)
+    out.put_text(instance.name)
+    out.put_text(instance.id)
+    for event in instance.events:
+        if event == b"{}":
+            out.put(0)
+        else:
+            out.put(len(<bytes> event))
+            out.put_raw(<const char *> <bytes> event, len(<bytes> event))
+    return out.put_length(begin)

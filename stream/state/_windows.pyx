@@ -1,0 +1,541 @@
+# cython: autotestdict=False
+"""The windows of traits, as bytes (`_packed` says of which kinds).
+
+    body     := cell | entry*            with `per`: an entry a key, the least recently updated first
+    entry    := length key cell          the length in bytes of what follows it; the key is a scalar
+    cell     := slice*                   count: number; sum, min, max: double; mean: double number
+              | (time scalar)*           first, last: one a slice
+              | entry*                   distinct, top: an entry a value, with a window of counts
+              | time*                    gap
+    slice    := index amount
+
+A cell ends where what holds it ends. Times and indices are written newest first: the newest one signed, as
+its difference from the body's base, the others as how much older than the one before. The base stands
+before the body: milliseconds for `first`, `last` and `gap`, else the index of a slice.
+
+A slice's index is `event time // width`, width = ceil(W / 60) ms; the value at time t is that of the slices
+t // width - 60 … t // width. Slices are sparse. When an event opens a slice, the other slices that are more
+than 120 behind the newest one are dropped. So what is judged up to one whole window behind the newest event
+of the trait is exact; a later straggler is counted and sees itself, but not all that was around it, and is
+gone with the next slice. This depends on the customer's own events only: it is the same live, restored and in
+a test. Sums are added up in the order of the slices, oldest first. Of keys and values the least recently
+updated one goes first: when there are too many, or when nothing of it is in reach any more. A `gap` keeps
+the newest times.
+
+Nothing is changed in place: what a body becomes is written to a buffer, from where on it differs.
+
+Cost: a slice that is read or passed 2 ns, an entry that is passed 1 to 2 ns.
+Tested by tests/unit/test_state.py, test_packed_state.py, and with the engine by the reference model.
+Longer than 450 lines: what changes a cell and what reads it share its form.
+"""
+
+from libc.math cimport sqrt
+from libc.stdint cimport int64_t, uint8_t, uint64_t
+from libc.string cimport memcpy, memmove
+
+from stream.state._packed cimport (
+    Buffer,
+    at_scalar,
+    reserve,
+    span,
+    take,
+    take_double,
+    take_scalar,
+    take_signed,
+)
+from stream.events._value cimport DOUBLE, FALSE, INTEGER, TEXT, TRUE, ValueC, object_of
+
+from stream.events._value import ABSENT
+
+cdef object absent = ABSENT
+
+cdef struct SliceC:
+    int64_t index
+    double amount
+    uint64_t count
+
+cdef struct MarkC:
+    int64_t time
+    const uint8_t *value
+    Py_ssize_t size
+
+
+cdef int64_t index_of(const TraitC *trait, int64_t time) noexcept:
+    return time // trait.width if trait.width else 0
+
+
+cdef int64_t base_of(const TraitC *trait, int64_t time) noexcept:
+    """What a body begun at `time` has for its base."""
+    if trait.function == FIRST or trait.function == LAST or trait.function == GAP:
+        return time
+    return index_of(trait, time)
+
+
+# --- entries -----------------------------------------------------------------------------------
+
+cdef int next_entry(const uint8_t *at, EntryC *into) noexcept:
+    cdef uint64_t size
+    cdef ValueC key
+    into.at = at
+    size = take(&at)
+    into.key = at
+    into.end = at + size
+    take_scalar(&at, &key)
+    into.cell = at
+    return 0
+
+
+cdef int find(const uint8_t *at, const uint8_t *end, const ValueC *key, EntryC *into) noexcept:
+    """Finds the entry of a key: -1 and the entry, else how many entries there are."""
+    cdef int count = 0
+    cdef uint64_t size
+    cdef const uint8_t *begin
+    while at != end:
+        begin = at
+        size = take(&at)
+        if at_scalar(at, key):
+            next_entry(begin, into)
+            return -1
+        at += size
+        count += 1
+    return count
+
+
+cdef int put_entry(
+    Buffer out, const uint8_t *at, const uint8_t *end, const TraitC *trait, bint nested, int64_t base,
+    const ValueC *key, const EventC *event, const uint8_t **since,
+) except -1:
+    """Writes what becomes of entries, from `since` on; that of `key` last. 1 if one had to make room."""
+    cdef EntryC entry, first
+    cdef int count = find(at, end, key, &entry), crowded = 0
+    cdef const uint8_t *head = at
+    cdef const uint8_t *cell
+    cdef const uint8_t *cell_end
+    cdef Py_ssize_t begin
+    if count >= 0:
+        entry.at = entry.cell = entry.end = end
+        crowded = count >= (trait.values if nested else trait.keys)
+    elif entry.at == at:
+        head = entry.end
+    cell, cell_end = entry.cell, entry.end
+    since[0] = entry.at
+    if head != end:
+        next_entry(head, &first)
+        if crowded or (trait.width and newest_of(&first, trait, nested, base) < event.index - KEPT):
+            since[0] = at
+            if entry.at > first.at:
+                out.put_raw(first.end, span(first.end, entry.at))
+            else:
+                entry.end = first.end
+    out.put_raw(entry.end, span(entry.end, end))
+    begin = out.size
+    out.put_scalar(key)
+    if nested:
+        add(out, cell, cell_end, COUNT, base, event)
+    else:
+        crowded |= put_cell(out, cell, cell_end, trait, base, event)
+    out.put_length(begin)
+    return crowded
+
+
+cdef int64_t newest_of(const EntryC *entry, const TraitC *trait, bint nested, int64_t base) noexcept:
+    """The index of the newest slice of an entry."""
+    cdef EntryC each
+    cdef const uint8_t *at = entry.cell
+    cdef int64_t newest = -1
+    if not nested and (trait.function == DISTINCT or trait.function == TOP):
+        while at != entry.end:
+            next_entry(at, &each)
+            newest = max(newest, newest_of(&each, trait, True, base))
+            at = each.end
+        return newest
+    newest = base + take_signed(&at)
+    if trait.function == FIRST or trait.function == LAST or trait.function == GAP:
+        return index_of(trait, newest)
+    return newest
+
+
+# --- changes -----------------------------------------------------------------------------------
+
+cdef int put_body(
+    Buffer out, const uint8_t *at, const uint8_t *end, const TraitC *trait, int64_t base,
+    const ValueC *key, const EventC *event, const uint8_t **since,
+) except -1:
+    """Writes what an event makes of a body, from `since` on; 1 if something had to make room."""
+    if trait.per:
+        return put_entry(out, at, end, trait, False, base, key, event, since)
+    if trait.function == DISTINCT or trait.function == TOP:
+        return put_entry(out, at, end, trait, True, base, event.value, event, since)
+    since[0] = at
+    return put_cell(out, at, end, trait, base, event)
+
+
+cdef int put_cell(
+    Buffer out, const uint8_t *at, const uint8_t *end, const TraitC *trait, int64_t base, const EventC *event
+) except -1:
+    cdef const uint8_t *since = NULL
+    cdef Py_ssize_t begin = out.size, kept
+    cdef int crowded
+    if trait.function == FIRST or trait.function == LAST:
+        return mark(out, at, end, trait, base, event)
+    if trait.function == GAP:
+        return enter(out, at, end, trait, base, event.time)
+    if trait.function != DISTINCT and trait.function != TOP:
+        return add(out, at, end, trait.function, base, event)
+    crowded = put_entry(out, at, end, trait, True, base, event.value, event, &since)
+    kept = span(at, since)
+    reserve(out, kept)
+    memmove(out.data + begin + kept, out.data + begin, out.size - begin)
+    memcpy(out.data + begin, at, kept)
+    out.size += kept
+    return crowded
+
+
+cdef inline int take_amount(const uint8_t **at, int function, SliceC *into) noexcept:
+    into.amount = 0.0
+    into.count = 0
+    if function != COUNT:
+        into.amount = take_double(at)
+    if function == COUNT or function == MEAN:
+        into.count = take(at)
+    return 0
+
+
+cdef int put_amount(Buffer out, int function, const SliceC *slice) except -1:
+    if function != COUNT:
+        out.put_double(slice.amount)
+    if function == COUNT or function == MEAN:
+        out.put(slice.count)
+    return 0
+
+
+cdef int fold(SliceC *slice, int function, double amount) noexcept:
+    if function == MIN:
+        slice.amount = min(slice.amount, amount)
+    elif function == MAX:
+        slice.amount = max(slice.amount, amount)
+    else:
+        slice.amount += amount
+    slice.count += 1
+    return 0
+
+
+cdef int add(
+    Buffer out, const uint8_t *at, const uint8_t *end, int function, int64_t base, const EventC *event
+) except -1:
+    """A window with an amount added to a slice."""
+    cdef SliceC slice
+    cdef const uint8_t *rest
+    cdef const uint8_t *last
+    cdef int64_t newest = event.index
+    slice.amount, slice.count = event.amount, 1
+    rest = at
+    if at != end:
+        newest = base + take_signed(&rest)
+    if event.index < newest:
+        return add_late(out, at, end, function, base, event)
+    out.put_signed(event.index - base)
+    if at != end and event.index == newest:
+        take_amount(&rest, function, &slice)
+        fold(&slice, function, event.amount)
+        put_amount(out, function, &slice)
+        return out.put_raw(rest, span(rest, end))
+    put_amount(out, function, &slice)
+    if at == end or newest < event.index - KEPT:
+        return 0
+    out.put(event.index - newest)
+    at = last = rest
+    take_amount(&last, function, &slice)
+    while last != end:
+        rest = last
+        newest -= <int64_t> take(&rest)
+        if newest < event.index - KEPT:
+            break
+        take_amount(&rest, function, &slice)
+        last = rest
+    return out.put_raw(at, span(at, last))
+
+
+cdef int add_late(
+    Buffer out, const uint8_t *at, const uint8_t *end, int function, int64_t base, const EventC *event
+) except -1:
+    """The same, for an event older than the newest slice."""
+    cdef SliceC slices[MOST_SLICES + 1]
+    cdef int n = 0, to = 0, each
+    cdef int64_t before = base
+    while at != end:
+        slices[n].index = before - <int64_t> take(&at) if n else base + take_signed(&at)
+        take_amount(&at, function, &slices[n])
+        before = slices[n].index
+        n += 1
+    while to < n and slices[to].index > event.index:
+        to += 1
+    if to < n and slices[to].index == event.index:
+        fold(&slices[to], function, event.amount)
+    else:
+        while slices[n - 1].index < slices[0].index - KEPT:
+            n -= 1
+        to = min(to, n)
+        memmove(&slices[to + 1], &slices[to], (n - to) * sizeof(SliceC))
+        slices[to].index, slices[to].amount, slices[to].count = event.index, event.amount, 1
+        n += 1
+    for each in range(n):
+        if each:
+            out.put(slices[each - 1].index - slices[each].index)
+        else:
+            out.put_signed(slices[0].index - base)
+        put_amount(out, function, &slices[each])
+    return 0
+
+
+cdef int mark(
+    Buffer out, const uint8_t *at, const uint8_t *end, const TraitC *trait, int64_t base, const EventC *event
+) except -1:
+    """Marks with one put into its slice: `first` keeps the earliest, of equal times the one that came first;
+    `last` the latest, of equal times the one that came later."""
+    cdef MarkC marks[MOST_SLICES + 1]
+    cdef ValueC value
+    cdef int n = 0, to = 0, each
+    cdef int64_t before = base
+    cdef bint there
+    while at != end:
+        before = before - <int64_t> take(&at) if n else base + take_signed(&at)
+        marks[n].time, marks[n].value = before, at
+        take_scalar(&at, &value)
+        marks[n].size = span(marks[n].value, at)
+        n += 1
+    while to < n and index_of(trait, marks[to].time) > event.index:
+        to += 1
+    there = to < n and index_of(trait, marks[to].time) == event.index
+    if there and (event.time >= marks[to].time if trait.function == FIRST else event.time < marks[to].time):
+        to = -1
+    elif not there:
+        while n and trait.width and index_of(trait, marks[n - 1].time) < (
+            max(event.index, index_of(trait, marks[0].time)) - KEPT
+        ):
+            n -= 1
+        to = min(to, n)
+        memmove(&marks[to + 1], &marks[to], (n - to) * sizeof(MarkC))
+        n += 1
+    if to >= 0:
+        marks[to].time, marks[to].value = event.time, NULL
+    for each in range(n):
+        if each:
+            out.put(marks[each - 1].time - marks[each].time)
+        else:
+            out.put_signed(marks[0].time - base)
+        if marks[each].value is NULL:
+            out.put_scalar(event.value)
+        else:
+            out.put_raw(marks[each].value, marks[each].size)
+    return 0
+
+
+cdef int enter(
+    Buffer out, const uint8_t *at, const uint8_t *end, const TraitC *trait, int64_t base, int64_t time
+) except -1:
+    """The times of a `gap` with one entered; 1 if the oldest had to make room."""
+    cdef int64_t times[MAX_KEYS + 1]
+    cdef int n = 0, to = 0, crowded
+    cdef int64_t before = base
+    while at != end:
+        before = before - <int64_t> take(&at) if n else base + take_signed(&at)
+        if before > time:
+            to += 1
+        elif to == n:
+            times[n] = time
+            n += 1
+        times[n] = before
+        n += 1
+    if to == n:
+        times[n] = time
+        n += 1
+    while trait.width and times[n - 1] // trait.width < times[0] // trait.width - KEPT:
+        n -= 1
+    crowded = n > trait.values
+    n -= crowded
+    out.put_signed(times[0] - base)
+    for to in range(1, n):
+        out.put(times[to - 1] - times[to])
+    return crowded
+
+
+# --- values ------------------------------------------------------------------------------------
+
+cdef int slices_of(
+    const uint8_t *at, const uint8_t *end, int function, int64_t base, int64_t first, int64_t last,
+    SliceC *into,
+) noexcept:
+    """The slices of a window from `first` to `last`, newest first; how many."""
+    cdef int n = 0
+    cdef int64_t index = base
+    cdef bint begun = False
+    while at != end:
+        index = index - <int64_t> take(&at) if begun else base + take_signed(&at)
+        begun = True
+        if index < first:
+            break
+        take_amount(&at, function, &into[n])
+        if index <= last:
+            n += 1
+    return n
+
+
+cdef uint64_t count_of(
+    const uint8_t *at, const uint8_t *end, int64_t base, int64_t first, int64_t last
+) noexcept:
+    cdef SliceC slices[MOST_SLICES + 1]
+    cdef uint64_t count = 0
+    cdef int n = slices_of(at, end, COUNT, base, first, last, slices)
+    while n:
+        n -= 1
+        count += slices[n].count
+    return count
+
+
+cdef bint read_number(
+    const uint8_t *at, const uint8_t *end, const TraitC *trait, int64_t base, int64_t when, ValueC *into
+) noexcept:
+    """The value of a cell as of `when`; False if it has none, or one of several values (`top`, `gap`).
+
+    Of `first` and `last` it is whatever scalar stands there; the bytes of a text stay where they are.
+    """
+    cdef SliceC slices[MOST_SLICES + 1]
+    cdef int64_t last = index_of(trait, when), first = last - SLICES
+    cdef int n, function = trait.function
+    cdef uint64_t count = 0
+    cdef double total = 0.0
+    into.size = 0
+    if function == TOP or function == GAP:
+        return False
+    if function == FIRST or function == LAST:
+        return marked(at, end, trait, base, first, last, into)
+    if function == COUNT or function == DISTINCT:
+        into.kind = INTEGER
+        if function == COUNT:
+            into.of.integer = <int64_t> count_of(at, end, base, first, last)
+        else:
+            into.of.integer = distinct(at, end, base, first, last)
+        return True
+    n = slices_of(at, end, function, base, first, last, slices)
+    if n == 0 and function != SUM:
+        return False
+    into.kind = DOUBLE
+    if function == MIN or function == MAX:
+        n -= 1
+        total = slices[n].amount
+        while n:
+            n -= 1
+            if (slices[n].amount < total) == (function == MIN):
+                total = slices[n].amount
+    else:
+        while n:
+            n -= 1
+            total += slices[n].amount
+            count += slices[n].count
+        if function == MEAN:
+            total /= <double> count     # at least 1 in each slice
+    into.of.number = total
+    return True
+
+
+cdef bint marked(
+    const uint8_t *at, const uint8_t *end, const TraitC *trait, int64_t base, int64_t first, int64_t last,
+    ValueC *into,
+) noexcept:
+    cdef ValueC value
+    cdef int64_t time = base, index
+    cdef bint begun = False, found = False
+    while at != end:
+        time = time - <int64_t> take(&at) if begun else base + take_signed(&at)
+        begun = True
+        take_scalar(&at, &value)
+        index = index_of(trait, time)
+        if index < first:
+            break
+        if index <= last:
+            into[0] = value
+            found = True
+            if trait.function == LAST:
+                break
+    return found
+
+
+cdef int64_t distinct(
+    const uint8_t *at, const uint8_t *end, int64_t base, int64_t first, int64_t last
+) noexcept:
+    cdef EntryC entry
+    cdef int64_t count = 0
+    while at != end:
+        next_entry(at, &entry)
+        count += count_of(entry.cell, entry.end, base, first, last) > 0
+        at = entry.end
+    return count
+
+
+cdef object top(const uint8_t *at, const uint8_t *end, int k, int64_t base, int64_t first, int64_t last):
+    """The most frequent values; of equal counts booleans, numbers, strings, each ascending."""
+    cdef EntryC entry
+    cdef ValueC value
+    cdef uint64_t count
+    cdef int kind
+    found = []
+    while at != end:
+        next_entry(at, &entry)
+        count = count_of(entry.cell, entry.end, base, first, last)
+        if count > 0:
+            take_scalar(&entry.key, &value)
+            kind = 2 if value.kind == TEXT else 0 if value.kind == TRUE or value.kind == FALSE else 1
+            found.append((-<int64_t> count, kind, object_of(&value)))
+        at = entry.end
+    found.sort()
+    return [value_found for _, _, value_found in found[:k]] if found else absent
+
+
+cdef object gap(
+    const uint8_t *at, const uint8_t *end, const TraitC *trait, int64_t base, int64_t first, int64_t last,
+    int64_t when,
+):
+    """{mean, deviation, since} in seconds, those that there are; ABSENT of nothing."""
+    cdef int64_t times[MAX_KEYS + 1]
+    cdef int64_t time = base
+    cdef int n = 0, each
+    cdef bint begun = False
+    cdef double mean, apart, squares = 0.0
+    while at != end:
+        time = time - <int64_t> take(&at) if begun else base + take_signed(&at)
+        begun = True
+        if index_of(trait, time) < first:
+            break
+        if index_of(trait, time) <= last:
+            times[n] = time
+            n += 1
+    if n == 0:
+        return absent
+    found = {"since": (when - times[0]) / 1000.0}
+    if n > 1:
+        mean = <double> (times[0] - times[n - 1]) / (n - 1)
+        for each in range(n - 1, 0, -1):
+            apart = <double> (times[each - 1] - times[each]) - mean
+            squares += apart * apart
+        found["mean"] = mean / 1000.0
+        found["deviation"] = sqrt(squares / (n - 1)) / 1000.0
+    return found
+
+
+cdef object read_value(
+    const uint8_t *at, const uint8_t *end, const TraitC *trait, int64_t base, int64_t when
+):
+    """The value of a cell as of `when`; ABSENT if it has none."""
+    cdef ValueC value
+    cdef int64_t last = index_of(trait, when)
+    if trait.function == TOP:
+        return top(at, end, trait.k, base, last - SLICES, last)
+    if trait.function == GAP:
+        return gap(at, end, trait, base, last - SLICES, last, when)
+    return object_of(&value) if read_number(at, end, trait, base, when, &value) else absent
+
+
+cdef object nothing_of(int function):
+    """The value of a trait that nothing has been counted for."""
+    return 0 if function == COUNT or function == DISTINCT else 0.0 if function == SUM else absent

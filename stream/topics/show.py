@@ -1,0 +1,66 @@
+"""`stream topics`: what the rules need and what there is, and making what is missing.
+
+Sources are the team's: they are only made where somebody says so. Tested by tests/integration/test_topics.py.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from stream.errors import TopologyError
+from stream.rules.compiler import load_rules
+from stream.settings import Settings
+from stream.topics.plan import SOURCE, Need, plan
+from stream.topics.settle import admin_client, create_topics, partition_counts, replication_of
+
+PRODUCTION_COPIES = 3
+
+
+async def needs(
+    settings: Settings, partitions: int | None, *, offline: bool, create: bool, sources: bool
+) -> tuple[list[Need], Mapping[str, int] | None]:
+    """What is needed, and the partition counts of what there is by now (None: `offline`, nobody was asked).
+
+    Raises RuleFileError, BrokerError, and TopologyError where the partition count cannot be known or a topic
+    cannot be made.
+    """
+    rules = load_rules(settings.rules)
+    if offline:
+        copies = settings.replication or PRODUCTION_COPIES
+        return plan(rules, settings.app_id, partitions=partitions or 1, replication=copies), None
+    async with admin_client(settings) as client:
+        brokers = len((await client.describe_cluster())["brokers"])
+        wanted = plan(rules, settings.app_id, partitions=1, replication=replication_of(settings, brokers))
+        there = await partition_counts(client, [need.name for need in wanted])
+        count = _common(wanted, there, partitions)
+        wanted = plan(rules, settings.app_id, partitions=count, replication=replication_of(settings, brokers))
+        missing = [need for need in wanted if need.name not in there and (need.is_ours or sources)]
+        if create and missing:
+            await create_topics(
+                client,
+                {need.name: need.config for need in missing},
+                partitions=count,
+                replication=missing[0].replication,
+            )
+            # Not asked again: a broker may not have heard of them for a moment.
+            there |= {need.name: count for need in missing}
+        return wanted, there
+
+
+def _common(wanted: Sequence[Need], there: Mapping[str, int], given: int | None) -> int:
+    """The sources' partition count; raises TopologyError where they differ, or nobody says."""
+    found = {need.name: there[need.name] for need in wanted if need.role == SOURCE and need.name in there}
+    counts = set(found.values()) | ({given} if given is not None else set())
+    if not counts:
+        raise TopologyError(
+            "no source topic exists, so it is not known how many partitions the others need",
+            hint="say it with --partitions",
+        )
+    if len(counts) > 1:
+        listed = ", ".join(f"{name} has {count}" for name, count in sorted(found.items()))
+        asked = f", and --partitions asks for {given}" if given is not None else ""
+        raise TopologyError(
+            f"source topics need equal partition counts: {listed}{asked}",
+            hint="`stream doctor` says what to do",
+        )
+    return int(counts.pop())

@@ -1,0 +1,240 @@
+"""A worker's rules, as its directory has them: a change is taken between two events, or not at all.
+
+    changed ─► quiet for 200 ms ─► compiled aside ─► new topics made ─► the lane switches
+                                        │ errors: one log line, one count; the old set stays
+
+The directory is looked at four times a second (names, sizes, times, inodes) instead of watched with inotify:
+a watch stays with the inode that it was set on, and misses a directory that is removed and made again, a
+link that is turned over and a volume that is written on another machine. All of it looks the same here: an
+editor that writes by rename, Kubernetes that turns over a mounted ConfigMap's `..data`, a checkout.
+
+What was read is known by a digest of its content: touching files does nothing, and the same broken files are
+reported once. Tested by tests/unit/test_reload.py and tests/integration/test_reload.py.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import time
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import suppress
+from dataclasses import replace
+from hashlib import blake2b
+from pathlib import Path
+
+import structlog
+
+from stream.errors import RuleFileError, StreamError, TopologyError, one_line
+from stream.rules.files import MAX_BYTES
+from stream.rules.model import Rule, RuleSet
+from stream.runtime.lane import Lane
+from stream.telemetry.metrics import Metrics
+from stream.worker.compile_process import compile_aside
+
+log = structlog.get_logger("stream.reload")
+
+LOOK_S = 0.25
+STEP_S = 0.05  # looks while files are being written
+QUIET_S = 0.2  # nobody has written for so long: the change is complete
+PATIENCE_S = 2.0  # somebody writes on and on, or the directory is gone: what is there is judged
+RETRY_S = 30.0  # after a failure that is not the files' fault
+LOOKS_AGAIN = 3  # at files that were changed while they were compiled
+
+Signature = tuple[tuple[str, int, int, int], ...]
+
+
+class Directory:
+    """A rules directory, and how it was when it was last judged.
+
+    Made before the rules are first read, so that no change after that is missed.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.signature = self.look()
+        self.digest = self.read()
+
+    def look(self) -> Signature:
+        """What tells without reading that files have changed; empty if there are none."""
+        found = []
+        for path in self._files():
+            with suppress(OSError):  # gone since it was listed
+                stat = path.stat()
+                found.append((str(path), stat.st_mtime_ns, stat.st_size, stat.st_ino))
+        return tuple(sorted(found))
+
+    def read(self) -> bytes:
+        """A digest of the files' names and content."""
+        digest = blake2b(digest_size=16)
+        for path in sorted(self._files()):
+            with suppress(OSError), path.open("rb") as file:
+                content = file.read(MAX_BYTES + 1)  # larger files are refused whatever is in them
+                digest.update(b"%s\0%d\0" % (os.fsencode(path), len(content)))
+                digest.update(content)
+        return digest.digest()
+
+    def _files(self) -> Iterator[Path]:
+        # The same as `rulefiles` reads: nothing hidden, so nothing of a ConfigMap's earlier versions.
+        for folder, folders, names in os.walk(self.path):
+            folders[:] = [each for each in folders if not each.startswith(".")]
+            for name in names:
+                if name.endswith((".yaml", ".yml")) and not name.startswith("."):
+                    yield Path(folder, name)
+
+
+class Reload:
+    """Brings the lane's rules up to date with the directory, and says what came of it."""
+
+    def __init__(
+        self,
+        directory: Directory,
+        lane: Lane,
+        metrics: Metrics,
+        settle: Callable[[RuleSet], Awaitable[object]],
+        *,
+        compile_rules: Callable[[Path], Awaitable[RuleSet]] = compile_aside,
+    ) -> None:
+        self._directory = directory
+        self._lane = lane
+        self._metrics = metrics
+        self._settle = settle
+        self._compile = compile_rules
+        self._asked = asyncio.Event()
+        self._retry_at: float | None = None
+        self._reported: tuple[bytes, str] | None = None
+
+    def ask(self) -> None:
+        """Reload at once, whether or not anything has changed."""
+        self._asked.set()
+
+    async def keep_reloading(self) -> None:
+        """Take every change of the directory, for ever."""
+        while True:
+            asked = await self._wait()
+            await self._reload(asked=asked)
+
+    # -- when
+
+    async def _wait(self) -> bool:
+        """Until there is something to do; whether somebody asked for it."""
+        while not self._asked.is_set():
+            signature = await asyncio.to_thread(self._directory.look)
+            if signature != self._directory.signature:
+                await self._until_quiet(signature)
+                break
+            if self._retry_at is not None and time.monotonic() >= self._retry_at:
+                break
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._asked.wait(), LOOK_S)
+        asked = self._asked.is_set()
+        self._asked.clear()
+        return asked
+
+    async def _until_quiet(self, signature: Signature) -> None:
+        changed_at = time.monotonic()
+        deadline = changed_at + PATIENCE_S
+        while not self._asked.is_set():
+            await asyncio.sleep(STEP_S)
+            latest, now = await asyncio.to_thread(self._directory.look), time.monotonic()
+            if latest != signature or not latest:  # no files at all: they are being exchanged
+                signature, changed_at = latest, now
+            if now - changed_at >= QUIET_S or now >= deadline:
+                return
+
+    # -- what
+
+    async def _reload(self, *, asked: bool) -> None:
+        directory, started = self._directory, time.monotonic()
+        for _ in range(LOOKS_AGAIN):
+            signature = await asyncio.to_thread(directory.look)
+            digest = await asyncio.to_thread(directory.read)
+            if digest == directory.digest and self._retry_at is None and not asked:
+                directory.signature = signature
+                return
+            outcome = await self._judge()
+            if await asyncio.to_thread(directory.look) == signature:
+                break
+        directory.signature, directory.digest, self._retry_at = signature, digest, None
+        if isinstance(outcome, StreamError):
+            self._refuse(outcome, digest, asked=asked)
+        else:
+            await self._take(outcome, started)
+
+    async def _judge(self) -> RuleSet | StreamError:
+        """What is in the directory now, ready to be switched to, or what is wrong with it."""
+        try:
+            rules = await self._compile(self._directory.path)
+            now = self._lane.rules
+            if _topics(rules) != _topics(now):
+                raise TopologyError(
+                    "the sources' names or topics changed, which a running worker cannot take",
+                    hint="restart the workers; until then they go on with the rules in force",
+                )
+            if {each.topic for each in rules.channels} - {each.topic for each in now.channels}:
+                await self._settle(rules)
+        except StreamError as error:
+            return error
+        return rules
+
+    async def _take(self, rules: RuleSet, started: float) -> None:
+        old, self._reported = self._lane.rules, None
+        self._metrics.set_reload(successful=True)
+        if rules.revision == old.revision:
+            log.info("rules_unchanged", revision=old.revision)
+            return
+        self._metrics.declare(
+            [source.name for source in rules.sources],
+            [rule.name for rule in rules.rules],
+            [channel.name for channel in rules.channels],
+        )
+        await self._lane.switch(rules)
+        self._metrics.set_rules(rules.revision, len(rules.rules))
+        self._metrics.retire(rule.name for rule in rules.rules)
+        seconds = round(time.monotonic() - started, 3)
+        counts = _counts(old, rules)
+        log.info(
+            "rules_reloaded",
+            old=old.revision,
+            new=rules.revision,
+            seconds=seconds,
+            added=counts["added"],
+            removed=counts["removed"],
+            changed=counts["changed"],
+            unchanged=counts["unchanged"],
+        )
+
+    def _refuse(self, error: StreamError, digest: bytes, *, asked: bool) -> None:
+        # The team mends rules and topics, and the first is noticed; for the second it asks again.
+        if not isinstance(error, RuleFileError | TopologyError):
+            self._retry_at = time.monotonic() + RETRY_S
+        if self._reported == (digest, str(error)) and not asked:
+            return
+        self._reported = digest, str(error)
+        if isinstance(error, RuleFileError):
+            errors = [str(each) for each in error.diagnostics]
+        else:
+            errors = [one_line(error.message)]
+        self._metrics.count_reload_failure()
+        log.error("rules_refused", in_force=self._lane.rules.revision, errors=errors, hint=error.hint)
+
+
+def _topics(rules: RuleSet) -> dict[str, str]:
+    return {source.name: source.topic for source in rules.sources}
+
+
+def _counts(old: RuleSet, new: RuleSet) -> dict[str, int]:
+    before = {rule.name: _said(rule) for rule in old.rules}
+    after = {rule.name: _said(rule) for rule in new.rules}
+    same = sum(before.get(name) == said for name, said in after.items())
+    return {
+        "added": len(after.keys() - before.keys()),
+        "removed": len(before.keys() - after.keys()),
+        "changed": len(after.keys() & before.keys()) - same,
+        "unchanged": same,
+    }
+
+
+def _said(rule: Rule) -> Rule:
+    """What is compared of a rule: its steps by its stable id, since they name predicates by their numbers."""
+    return replace(rule, steps=(), unless=None)
