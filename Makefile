@@ -10,7 +10,7 @@ SOURCES := $(wildcard stream/*.p[yx][xd] stream/*/*.p[yx][xd]) setup.py pyprojec
 	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[broker,otel,dev]'
 	touch $@
 
-.PHONY: setup demo test lint types unit integration faults debug asan fuzz bench micro dashboards \
+.PHONY: setup demo test lint types engine unit integration faults debug asan fuzz bench micro dashboards \
 	dashboards-preview chart clean
 
 # Set up only.
@@ -35,6 +35,10 @@ lint: setup
 types: setup
 	$(BIN)/mypy
 
+# The engine alone (mark `engine`), with fewer generated histories: two minutes, to judge a change by.
+engine: setup
+	STREAM_HISTORIES=500 $(BIN)/pytest -q -m engine tests
+
 # The tests that need no Kafka: minutes, most of them for generated histories (STREAM_HISTORIES).
 unit: setup
 	$(BIN)/pytest tests --ignore tests/integration --ignore tests/faults
@@ -47,14 +51,11 @@ integration: setup
 faults: setup
 	STREAM_FAULTS=long $(BIN)/pytest tests/faults
 
-ENGINE_TESTS := tests/reference $(addprefix tests/unit/test_,debug_build.py engine.py state.py codec.py packed_state.py \
-	byid.py event.py index.py explain.py fastmatch.py condition_nodes.py)
-
 # The engine's tests on a build with bounds checks, overflow checks and C assertions.
 debug: setup
 	STREAM_DEBUG=1 $(BIN)/python setup.py --quiet build --build-base build/debug --build-lib build/debug/lib
 	STREAM_BUILD=debug STREAM_HISTORIES=200 $(BIN)/pytest -q --import-mode=append \
-		-o pythonpath="build/debug/lib ." $(ENGINE_TESTS)
+		-o pythonpath="build/debug/lib ." -m engine tests
 
 # The same on a build with AddressSanitizer and UndefinedBehaviorSanitizer. Every object has a block of its own
 # (PYTHONMALLOC), so that a step beyond one is seen. Leaks are not looked for: Python itself keeps memory to the end.
@@ -65,7 +66,7 @@ asan: setup
 	STREAM_SANITIZE=1 $(BIN)/python setup.py --quiet build --build-base build/asan --build-lib build/asan/lib
 	LD_PRELOAD="$(ASAN)" ASAN_OPTIONS=detect_leaks=0 UBSAN_OPTIONS=print_stacktrace=1 PYTHONMALLOC=malloc \
 		STREAM_BUILD=asan STREAM_HISTORIES=$(ASAN_HISTORIES) $(BIN)/pytest -q --import-mode=append \
-		-o pythonpath="build/asan/lib ." $(ENGINE_TESTS)
+		-o pythonpath="build/asan/lib ." -m engine tests
 
 # Fuzz what reads rule files, conditions and templates, FUZZ_SECONDS each; every run has another seed, printed.
 FUZZ_SECONDS ?= 600

@@ -32,7 +32,7 @@ from loadtest.rulesets import stage
 from loadtest.worker import COMMAND, Worker
 from loadtest.workloads import WORKLOADS
 from stream import settings as stream_settings
-from stream.broker import EmbeddedKafka
+from stream.broker.cluster import EmbeddedKafka
 from stream.errors import StreamError, TopologyError
 from stream.rules.compiler import load_rules
 from stream.settings import Settings

@@ -36,7 +36,7 @@ from loadtest.restore import APP, fill
 from loadtest.rulesets import stage
 from loadtest.worker import Worker
 from loadtest.workloads import WORKLOADS
-from stream.broker import EmbeddedKafka
+from stream.broker.cluster import EmbeddedKafka
 from stream.errors import StreamError
 from stream.settings import Settings
 from stream.settings import load as load_settings

@@ -26,7 +26,7 @@ from loadtest.micro.state import _play
 from loadtest.rulesets import stage
 from loadtest.worker import Worker
 from loadtest.workloads import PARTITIONS, partition_of
-from stream.broker import EmbeddedKafka
+from stream.broker.cluster import EmbeddedKafka
 from stream.rules.compiler import load_rules
 from stream.settings import Settings, load
 from stream.topics.settle import admin_client, changelog_topic, settle

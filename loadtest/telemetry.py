@@ -26,7 +26,7 @@ from loadtest.micro.engine import FAR, batches, compile_rules
 from loadtest.rulesets import ref_rules, stage
 from loadtest.worker import COMMAND
 from loadtest.workloads import PARTITIONS, wide
-from stream.broker import EmbeddedKafka
+from stream.broker.cluster import EmbeddedKafka
 from stream.clock import Clock
 from stream.decisions.wire import Origin, decision_record, trigger_record
 from stream.engine import PartitionState, process

@@ -29,7 +29,7 @@ fired before the same events after a restart, too. On the clock of the events th
 not either where a source that had been read to its end is read again (`floor`, kept under the empty name).
 
 Cost: 500 rules, 200-byte events: 2 µs an event, and about 8 µs for each match that is decided, in Python.
-Tested by tests/unit/test_engine.py and the reference model.
+Tested by tests/engine/test_process.py and the reference model.
 Longer than 450 lines, because the loop is one class.
 """
 

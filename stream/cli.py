@@ -282,7 +282,7 @@ def broker(
     ] = None,
 ) -> None:
     """Run the embedded Apache Kafka in the foreground; prints `ready HOST:PORT`. Ctrl-C ends it."""
-    from stream.broker import serve
+    from stream.broker.cluster import serve
 
     raise typer.Exit(serve(port, brokers, data, Console(stderr=True)))
 

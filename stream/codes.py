@@ -1,7 +1,7 @@
 """The stable codes of what a check finds: `E…` refuses the rule set, `W…` does not.
 
 A code never changes its meaning and is never used again for another. Each has its part of
-docs/diagnostics.md, which a test holds together with this table: tests/unit/test_check.py.
+docs/diagnostics.md, which a test holds together with this table: tests/authoring/test_check.py.
 """
 
 from __future__ import annotations

@@ -4,7 +4,7 @@ It knows no Kafka, no asyncio and no time but `clock`: a worker, a test, a backt
 `process`, and the same input gives the same result. The loop over events is in `_fastmatch`; what is
 rare, a match, comes back here, passes the guards and becomes a decision and perhaps a trigger.
 
-Tested by tests/unit/test_engine.py, and against the reference model in tests/reference.
+Tested by tests/engine/test_process.py, and against the reference model in tests/reference.
 """
 
 from __future__ import annotations

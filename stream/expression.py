@@ -5,7 +5,7 @@
 The parts, in `stream.cel`: `tokens` and `grammar` read the text, `tree` is the tree and its canonical text,
 `simplification` makes it simpler, `evaluation` gives the value by `functions`, `strings` and `times`, of the
 kinds of `values`.
-Tested by tests/unit/test_expression.py, and by CEL's published cases in tests/conformance.
+Tested by tests/cel/test_expression.py, and by CEL's published cases in tests/conformance.
 """
 
 from __future__ import annotations

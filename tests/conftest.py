@@ -5,8 +5,13 @@ from __future__ import annotations
 import os
 import uuid
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
+
+TESTS = Path(__file__).parent
+# What judges a change of the engine: `make engine`, and the debug and sanitizer builds.
+ENGINE_ROOMS = {"engine", "events", "matcher", "reference", "state"}
 
 
 @pytest.fixture(scope="session")
@@ -17,7 +22,7 @@ def kafka() -> Iterator[str]:
         return
     from rich.console import Console
 
-    from stream.broker import EmbeddedKafka
+    from stream.broker.cluster import EmbeddedKafka
 
     with EmbeddedKafka(console=Console(stderr=True)) as embedded:
         yield embedded.bootstrap
@@ -30,7 +35,9 @@ def prefix() -> str:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark what uses the Kafka, so that `-m 'not kafka'` is the quick half of the tests."""
+    """Mark what uses the Kafka, so that `-m 'not kafka'` is the quick half of the tests, and the engine's."""
     for item in items:
+        if item.path.relative_to(TESTS).parts[0] in ENGINE_ROOMS:
+            item.add_marker("engine")
         if "kafka" in getattr(item, "fixturenames", ()):
             item.add_marker("kafka")

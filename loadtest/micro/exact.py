@@ -10,7 +10,7 @@ difference in per cent, which is the price of windows in 60 slices. Then compare
 about slices; it takes 4 ms an event, so all 400,000 are half an hour.
 
 Exit code 1 if a family is off by 1% or more, or if a decision is not the model's.
-Tested by tests/unit/test_exact.py.
+Tested by tests/engine/test_exact_windows.py.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """`stream backtest`: past events through the production engine; what would have been sent, and why not.
 
 Decisions go to a file as JSON lines, as a worker would have written them; what was sent is the trigger, with
-`"outcome": "sent"`. Tested by tests/unit/test_backtest.py.
+`"outcome": "sent"`. Tested by tests/authoring/test_backtest.py.
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 
 On a terminal a finding comes with the line that it is about and a caret below the place, in colours unless
 NO_COLOR is set; elsewhere each is one line, as compilers write: `file:line:col: error: message [CODE]`.
-Tested by tests/unit/test_check.py.
+Tested by tests/authoring/test_check.py.
 """
 
 from __future__ import annotations

@@ -7,7 +7,7 @@ runs ahead of another in the input. Standard input is written to a temporary fil
 A line that is no JSON object goes to the first event source as it is: the engine makes a dead letter of it,
 which is counted, so nothing is lost silently. Lines of a source that the rules do not have are counted by its
 name.
-Tested by tests/unit/test_eventfiles.py.
+Tested by tests/authoring/test_event_files.py.
 """
 
 from __future__ import annotations

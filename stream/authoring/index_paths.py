@@ -2,7 +2,7 @@
 
 The engine asks, for an event of a name, only those rules whose atom the event's fields fit (`atoms`,
 `_index`); a rule without an atom is judged at every event of its names, which is slow where there are many.
-Tested by tests/unit/test_indexpaths.py, against the engine's index.
+Tested by tests/authoring/test_index_paths.py, against the engine's index.
 """
 
 from __future__ import annotations

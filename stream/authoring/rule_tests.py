@@ -2,7 +2,7 @@
 
 A test passes if exactly what it expects was sent, in that order; keys that an expectation leaves out are not
 compared, nor fields of content. Nobody is held out, and where a rule has variants each of them counts, unless
-the test says `arm`. Tested by tests/unit/test_ruletest.py.
+the test says `arm`. Tested by tests/authoring/test_rule_tests.py.
 """
 
 from __future__ import annotations

@@ -1,4 +1,5 @@
 """CEL, the language of conditions: tokens, grammar and trees, values and functions, the plain evaluator.
 
-`stream.expression` is the door to it.
+Doors: `evaluation`, `functions`, `grammar`, `simplification`, `strings`, `times`, `tree`, `values`.
+Others use `stream.expression`.
 """

@@ -6,7 +6,7 @@ Bounds, so that no event makes a condition slow: an evaluation takes at most MAX
 node judged, each item gone through and each hundred characters read), and makes no string or list larger than
 `strings.MAX_SIZE`. Beyond them it ends in an error. The bounds are counted and not timed, so that they
 are the same in every run. A hundred thousand steps take about 0.1 s.
-Tested by tests/unit/test_expression.py and the published cases of tests/conformance.
+Tested by tests/cel/test_expression.py and the published cases of tests/conformance.
 """
 
 from __future__ import annotations

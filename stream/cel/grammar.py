@@ -5,7 +5,7 @@ Caps before anything is built: the length of the text, the brackets open at once
 this project has not is refused by name. A function that nobody knows is CEL's grammar nevertheless: it is
 what `conditions` finds when it checks, and an error when evaluated.
 
-Cost: about 0.1 ms for a condition of eighty characters. Tested by tests/unit/test_expression.py.
+Cost: about 0.1 ms for a condition of eighty characters. Tested by tests/cel/test_expression.py.
 """
 
 from __future__ import annotations

@@ -6,7 +6,7 @@ where that gives one. The one difference: a tree whose evaluation takes too many
 CEL's variables have no types, so a rewriting that drops a test for "is it a boolean" is done only where
 that test is made elsewhere (`judged`: a term of a chain, a ternary's condition, …) or cannot fail
 (`_is_boolean`). Negated orders stay: `!(a < b)` is no `a >= b`, for NaN and for values without an order.
-Tested by tests/unit/test_expression.py.
+Tested by tests/cel/test_expression.py.
 """
 
 from __future__ import annotations

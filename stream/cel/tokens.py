@@ -1,7 +1,7 @@
 """The text of a condition to tokens: words, numbers, strings, operators, each with its place.
 
 Each pattern starts its choices with different characters: nothing is tried twice, so that no text takes more
-than linear time. Tested by tests/unit/test_expression.py.
+than linear time. Tested by tests/cel/test_expression.py.
 """
 
 from __future__ import annotations

@@ -4,7 +4,7 @@ Operators are calls of functions with CEL's canonical names (`_&&_`, `_==_`, `_[
 and of `||` are flattened and balanced, as cel-go does it: a list of a thousand terms is a tree ten levels
 deep, and how a condition was bracketed does not make it another one. Macros stay nodes of their own (`Has`,
 `Comprehension`) and are not expanded: they print as they were written, and say what they are when checked.
-Tested by tests/unit/test_expression.py.
+Tested by tests/cel/test_expression.py.
 """
 
 from __future__ import annotations

@@ -3,7 +3,7 @@
 null None · bool bool · int int (64 bits) · uint `UInt` · double float · string str · bytes bytes · list list
 · map dict, or another mapping · timestamp `Timestamp` · duration `Duration` · type `TypeValue`. Times are
 whole nanoseconds, as CEL has them. A dict cannot hold both 1 and true as keys: a map of both is refused.
-Tested by tests/unit/test_expression.py and the published cases of tests/conformance.
+Tested by tests/cel/test_expression.py and the published cases of tests/conformance.
 """
 
 from __future__ import annotations

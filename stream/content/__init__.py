@@ -1,1 +1,4 @@
-"""Liquid templates to text, within bounds and escaped."""
+"""Liquid templates to text, within bounds and escaped.
+
+Doors: `template`, `escaping`, `locales`.
+"""

@@ -7,7 +7,7 @@ other places are refused when the rules are loaded: `html_places`.
 `json`: the template is a JSON document, and stays one. Within quotes a value is escaped; elsewhere it becomes
 a JSON value: a text gets its quotes, a list its brackets. `<` is escaped as well, as such a document may end
 up in a page. What is rendered is read once more before it is sent.
-Tested by tests/unit/test_formats.py.
+Tested by tests/content/test_escaping.py.
 """
 
 from __future__ import annotations

@@ -5,7 +5,7 @@ What is not as usual is left to python-liquid: `render` returns None where a val
 `default`), is no scalar, is long, or a filter fails; so errors, and all that is odd, have one home.
 `simplify` takes templates of text and `{{ }}` only, with paths of names; `size`, `first` and `last` mean more
 than a name.
-Tested by tests/unit/test_simpletext.py, against python-liquid.
+Tested by tests/content/test_fastpath.py, against python-liquid.
 """
 
 from __future__ import annotations

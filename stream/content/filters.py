@@ -6,7 +6,7 @@ says never becomes markup. No filter reads a clock, a file or the machine's sett
 
 `BY_NAME` has them as the library wants them: `filter(value, *arguments)`, the context as a keyword where one
 asks for it. `complaint` says before any rendering what can be seen to be wrong with how one is used.
-Tested by tests/unit/test_filters.py.
+Tested by tests/content/test_filters.py.
 """
 
 from __future__ import annotations

@@ -4,7 +4,7 @@ The words and forms are those of the Unicode CLDR, which Babel carries. Pure fun
 zone and language play no part. Babel reads a locale's data from its package at first use (5 to 25 ms, once)
 and keeps it: all 1,147 of them are 210 MB. A formatted amount takes 25 µs, a day 10 µs; those that come again
 are remembered.
-Tested by tests/unit/test_locales.py.
+Tested by tests/content/test_locales.py.
 """
 
 from __future__ import annotations

@@ -9,7 +9,7 @@ of it bounds ranges, `when 1, 1, 1`, or the work of a filter. `bound` puts bound
 The library's `now` and `today`, which are the machine's, are out of reach; so is every attribute: a path
 leads through keys of data only.
 
-Tested by tests/unit/test_rendering.py, with a template for each kind of attack.
+Tested by tests/content/test_renderer.py, with a template for each kind of attack.
 """
 
 from __future__ import annotations

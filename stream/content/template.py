@@ -4,7 +4,7 @@ Templates see data and nothing else: no files, no clock, bounded in steps and ou
 undefined variable is an error, so that nobody is greeted as "Hello ,"; `| default: "…"` says what to write
 instead. A template is parsed once, whatever the formats of the channels that it goes to; how values are
 written is settled by the format of the one that is chosen (`formats`).
-Tested by tests/unit/test_content.py.
+Tested by tests/content/test_template.py.
 """
 
 from __future__ import annotations

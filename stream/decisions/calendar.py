@@ -1,6 +1,6 @@
 """The calendar where the customer is: when a day, a week or a month began. Pure functions of time and zone.
 
-Tested by tests/unit/test_periods.py.
+Tested by tests/decisions/test_calendar.py.
 """
 
 from __future__ import annotations

@@ -13,7 +13,8 @@ the salt `variant:RULE:NAME`; the highest score has the customer. Where shares c
 variants whose share grew more than that of the one they had.
 
 Nothing else enters: no clock, no chance, no other rule. docs/experiments.md says it to those who work it out
-elsewhere, with vectors. Tested by tests/unit/test_arms.py and test_experiment_vectors.py.
+elsewhere, with vectors. Tested by tests/decisions/test_experiments.py
+and tests/decisions/test_experiment_vectors.py.
 """
 
 from __future__ import annotations

@@ -14,7 +14,7 @@ is asked of the chosen channel only. A held-out customer uses up limit and caps 
 Limits roll. One by the calendar counts from the beginning of the day, week or month in the zone where the
 customer is by what is known when the match is judged; where no zone is known it is used up. What was sent for
 a later time than the match's counts in any case: a late event finds no room that is taken.
-Tested by tests/unit/test_guards.py, and by the reference model.
+Tested by tests/decisions/test_guards.py, and by the reference model.
 """
 
 from __future__ import annotations

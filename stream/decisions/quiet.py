@@ -1,6 +1,6 @@
 """Quiet hours: whether it is quiet where the customer is, and when it ends. Pure functions of time and zone.
 
-Tested by tests/unit/test_quiet.py.
+Tested by tests/decisions/test_quiet.py.
 """
 
 from __future__ import annotations

@@ -26,7 +26,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from prometheus_client.parser import text_string_to_metric_families
 from rich.console import Console
 
-from stream.broker import EmbeddedKafka
+from stream.broker.cluster import EmbeddedKafka
 from stream.decisions.wire import DECISIONS
 from stream.demo.play import TOPICS, play
 from stream.demo.view import DemoView

@@ -6,5 +6,7 @@
     topics      each topic: replication, settings, partitions that match
     run         all of it in order, with what is left out where something else failed
 
+Doors: `findings`, `run`.
+
 Nothing is written but one empty file in STREAM_DATA_DIR, which is removed again.
 """

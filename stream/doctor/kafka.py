@@ -1,6 +1,6 @@
 """The cluster: whether every broker answers where it says it is, its release, its clock, and what we may do.
 
-Pure: of `clusterfacts`. Tested by tests/unit/test_doctor_kafka.py.
+Pure: of `clusterfacts`. Tested by tests/doctor/test_kafka.py.
 """
 
 from __future__ import annotations

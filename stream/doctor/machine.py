@@ -1,7 +1,7 @@
 """This machine: whether the disk can be written and has room, how many files may be open, and the memory.
 
 What is asked of the system comes in as parameters, so that a test can say it. Tested by
-tests/unit/test_doctor_machine.py.
+tests/doctor/test_machine.py.
 """
 
 from __future__ import annotations

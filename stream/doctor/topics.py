@@ -1,6 +1,6 @@
 """Each topic: whether it is there, fits the others, loses nothing in an accident, and keeps what it must.
 
-Pure: of `clusterfacts` and `topicplan`. Tested by tests/unit/test_doctor_topics.py.
+Pure: of `clusterfacts` and `topicplan`. Tested by tests/doctor/test_topics.py.
 """
 
 from __future__ import annotations

@@ -1,1 +1,4 @@
-"""Records to values."""
+"""Records to events and profile updates, without Python objects for their fields.
+
+Doors: `_event`, `_times`, `_value`.
+"""

@@ -16,7 +16,7 @@ content, a captured event, a rare function. Both readers take the same bytes for
 levels, numbers that a double holds. (orjson is built on yyjson; the tests compare them.)
 
 Cost: 0.3 µs for 200 bytes with ten fields; orjson alone takes 1.1.
-Tested by tests/unit/test_event.py.
+Tested by tests/events/test_event.py.
 """
 
 cimport cython

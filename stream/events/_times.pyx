@@ -2,7 +2,7 @@
 """Times as events write them, to milliseconds since the epoch.
 
 Cost: 40 ns for the common form of ISO 8601, 1 µs for others.
-Tested by tests/unit/test_fastmatch.py.
+Tested by tests/engine/test_fastmatch.py.
 """
 
 from libc.math cimport floor

@@ -1,1 +1,4 @@
-"""What aiokafka lacks."""
+"""What aiokafka lacks: protocol requests, an idempotent producer, reading ranges, membership, the lease.
+
+Doors: `cluster`, `lease`, `membership`, `producer`, `raw_records`, `reader`, `topic_ids`.
+"""

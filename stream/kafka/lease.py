@@ -6,7 +6,7 @@ know; what it has ready to send would go out beside what the new owner sends. So
 produced unless the coordinator has answered a request that was sent less than a session time-out ago.
 
 A Kafka that is away ends the lease, too: then work rests until it answers again.
-Tested by tests/unit/test_lease.py, and on real Kafka by tests/faults.
+Tested by tests/kafka/test_lease.py, and on real Kafka by tests/faults.
 """
 
 from __future__ import annotations

@@ -1,1 +1,4 @@
-"""A rule set as the loop walks it."""
+"""A rule set as an executable program: its plans, conditions and indexes.
+
+Doors: `_program`, `_condition`, `_frame`, `_source`, `_explain`, `atoms`.
+"""

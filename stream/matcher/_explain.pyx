@@ -9,7 +9,7 @@ frame of its own, at the same moment: the loop's own verdicts, and what it count
     step 2, …   of a later step, and `unless`, of rules that wait for an event of the name
     if          when the rule would fire
 
-Tested by tests/unit/test_explain.py.
+Tested by tests/matcher/test_explain.py.
 """
 
 cimport cython

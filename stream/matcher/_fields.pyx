@@ -5,7 +5,7 @@ Each reads the slot that the record's reader filled (`_event`). A frame without 
 kept event, a dict in a test) is asked for its event.
 
 Cost: 2 ns to `read`; 40 ns where a Python object must be made.
-Tested by tests/unit/test_condition_nodes.py, both ways against `expression.evaluate`.
+Tested by tests/matcher/test_condition_nodes.py, both ways against `expression.evaluate`.
 """
 
 cimport cython

@@ -7,7 +7,7 @@ calls: 1, 0, or -1 for an error; `Node.value` serves operands. A class has one o
 
 Segments are judged when a condition asks for one, at most once between two calls of `Frame.begin`: that is a
 byte per segment. One that ends in an error does not hold, and is counted in `segment_errors`.
-Tested by tests/unit/test_condition_nodes.py.
+Tested by tests/matcher/test_condition_nodes.py.
 """
 
 cimport cython

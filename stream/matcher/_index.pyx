@@ -16,7 +16,7 @@ numbers go up to 2**53, comparing as doubles finds all that are equal or in orde
 not.
 
 Cost: 10 to 20 ns for each path, and the hits; sorting only where hits of several places meet.
-Tested by tests/unit/test_index.py, on all events of a small world, and the reference model.
+Tested by tests/matcher/test_index.py, on all events of a small world, and the reference model.
 """
 
 cimport cython

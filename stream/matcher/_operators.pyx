@@ -8,7 +8,7 @@ have 64 bits: what needs more after an operation is an error. `operation` picks 
 Cost: 20 to 60 ns for a node of JSON's types; about 1 us for one that asks `apply` or makes a time.
 One file, though long: the nodes are as many as CEL's operators, each a dozen lines, and share `equal` and
 `in_order`.
-Tested by tests/unit/test_condition_nodes.py against `expression.evaluate`.
+Tested by tests/matcher/test_condition_nodes.py against `expression.evaluate`.
 """
 
 cimport cython

@@ -7,7 +7,7 @@ by its number, however many rules share it; so do the nodes of equal conditions 
 A program depends on the rule set alone and is immutable once made, so all partitions share one: `program_of`
 keeps those of the newest rule sets. Making one of 500 rules takes 10 ms: `preparing` does it in slices, so
 that a worker can do other things in between.
-Tested by tests/unit/test_engine.py.
+Tested by tests/engine/test_process.py.
 """
 
 cimport cython

@@ -9,7 +9,7 @@ Readings of the contract: a mapped time or id that an event lacks is as if none 
 is there but unreadable makes a dead letter; an event's name is not empty.
 
 Cost: 0.5 µs for 200 bytes, of which reading the JSON is 0.3.
-Tested by tests/unit/test_fastmatch.py.
+Tested by tests/engine/test_fastmatch.py.
 """
 
 cimport cython

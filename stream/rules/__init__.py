@@ -1,1 +1,4 @@
-"""Rule files to a rule set."""
+"""Rule files as written, to one immutable rule set.
+
+Doors: `model`, `compiler`, `files`, `durations`, `schema`, `testcases`.
+"""

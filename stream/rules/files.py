@@ -6,7 +6,7 @@ where it stands.
 libyaml in C reads 500 rules in 30 ms, a parser in Python takes a second (loadtest/micro/check_rules.py).
 What the definitions say is not looked at here, only that each name is defined once: see compiler.py.
 It is a long file because reading, the caps and the places belong together. Tested by
-tests/unit/test_rulefiles.py.
+tests/rules/test_files.py.
 """
 
 from __future__ import annotations

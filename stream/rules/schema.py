@@ -2,7 +2,7 @@
 
 Made of the tables in keys.py, from which the compiler takes its keys, too. It knows one file at a time: names
 that are defined elsewhere, conditions and templates are left to `stream check`. `rules/schema.json` is what
-`stream check --schema` prints; a rule file names it in its first line. Tested by tests/unit/test_schema.py,
+`stream check --schema` prints; a rule file names it in its first line. Tested by tests/rules/test_schema.py,
 and in an editor's language server, by tests/integration/test_editor.py.
 """
 

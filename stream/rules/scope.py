@@ -6,7 +6,7 @@ run time the condition would simply never hold. `settled` tells the conditions t
 
 A `Scope` says what is visible where: `where` sees the event, and in a rule the events of earlier steps by
 their names; segments and `suppress` see the customer; `if` and texts see all of it.
-Tested by tests/unit/test_conditions.py and tests/unit/test_compiler.py.
+Tested by tests/rules/test_scope.py and tests/rules/test_compiler.py.
 """
 
 from __future__ import annotations

@@ -6,7 +6,7 @@ that was written by an owner that died before its next checkpoint; `recall` read
 
 A topic that was deleted and made anew counts its offsets from 0 again. `base` is added to them, so that the
 customers' applied offsets stay comparable: it grows past all that was applied with each new making.
-Tested by tests/unit/test_marks.py.
+Tested by tests/runtime/test_checkpoint.py.
 """
 
 from __future__ import annotations

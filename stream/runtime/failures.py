@@ -5,8 +5,8 @@
     one in compiled code that cannot raise, or a finalizer  `watch_threads`
     something that must run for ever, and ends              the watchdog's `ended`
 
-A Kafka that is away is none: what its clients leave behind is logged. Tested by tests/unit/test_failures.py
-and tests/integration/test_watchdog.py.
+A Kafka that is away is none: what its clients leave behind is logged.
+Tested by tests/runtime/test_failures.py and tests/integration/test_watchdog.py.
 """
 
 from __future__ import annotations

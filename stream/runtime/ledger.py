@@ -8,7 +8,7 @@ and its merged gaps passed offsets still in work. Here a topic partition has thr
     committed  what was last taken for a commit
 
 Pure: no Kafka, no asyncio. Invariant: durable never moves back, and never past what was handed out.
-Tested by tests/unit/test_ledger.py.
+Tested by tests/runtime/test_ledger.py.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """A unit of work: one partition number's customers, how far its sources are, and what is not acknowledged.
 
-Tested by tests/unit/test_lane.py.
+Tested by tests/runtime/test_lane.py.
 """
 
 from __future__ import annotations

@@ -6,7 +6,7 @@ before work begins: what was said stays said, is not written again, and counts a
 where events are read again in another order. So there are no repeats after a crash, without transactions.
 
 It is needed until the events that caused it are applied again; then it is forgotten (`is_over`).
-Pure. Tested by tests/unit/test_recall.py.
+Pure. Tested by tests/runtime/test_recovery.py.
 """
 
 from __future__ import annotations

@@ -16,7 +16,7 @@ An empty store is *filled*: while it takes the changelog nothing is read from it
 lists, sorted when they go to disk. Writing to them takes a tenth of the time (`settling` ends it).
 
 All stores of a process share one budget of memory: a cache, to which the write buffers are charged.
-Tested by tests/unit/test_store.py and tests/integration/test_store.py.
+Tested by tests/runtime/test_rocksdb.py and tests/integration/test_store.py.
 """
 
 from __future__ import annotations

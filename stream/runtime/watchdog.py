@@ -14,7 +14,7 @@ A Kafka that is away is nobody's fault here, and a restart would not help: witho
 only the first two count. A process that was stopped as a whole begins to count anew. Should no Python run at
 all any more, faulthandler's own thread ends it, with 1.
 
-Tested by tests/unit/test_watchdog.py and tests/integration/test_watchdog.py.
+Tested by tests/runtime/test_watchdog.py and tests/integration/test_watchdog.py.
 """
 
 from __future__ import annotations

@@ -1,1 +1,4 @@
-"""What is known of a partition's customers."""
+"""What is known of a partition's customers, and its byte form.
+
+Doors: `_customers`, `_customer`, `_instances`, `_layout`, `_packed`, `_profile`, `_windows`, `_codec`.
+"""

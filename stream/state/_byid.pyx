@@ -5,7 +5,7 @@ Open addressing with linear probing, at most 7/8 full; a removal moves up what f
 dict of strings would take 100 bytes a customer more. The hash is Python's own, with its secret, so nobody can
 choose ids that collide.
 Cost: a look-up about 40 ns, most of it the customer's line of memory.
-Tested by tests/unit/test_byid.py.
+Tested by tests/state/test_byid.py.
 """
 
 cimport cython

@@ -31,7 +31,7 @@ The reader (`_reader`) believes nothing: a corrupt record costs a `StateError`, 
 its own size.
 
 Cost: 0.5 us to encode and 2 us to decode a customer with 20 keys, 28 sends and two instances.
-Tested by tests/unit/test_codec.py: round trips, every truncation, every flipped bit, random bytes.
+Tested by tests/state/test_codec.py: round trips, every truncation, every flipped bit, random bytes.
 """
 
 from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t

@@ -31,7 +31,7 @@ Customers are evicted by the second chance: who was used since the hand last cam
 went and came back finds its parts again in customers that were in the store meanwhile, as after a restart.
 
 Cost: a look-up is one of `_byid`; opening or closing an instance under 0.5 us.
-Tested by tests/unit/test_state.py and tests/unit/test_engine.py.
+Tested by tests/state/test_customer.py and tests/engine/test_process.py.
 """
 
 cimport cython

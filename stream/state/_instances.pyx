@@ -11,7 +11,7 @@
 Times are signed differences: that of the append from that of the event, the others from the customer's
 base. An entry of the changelog has the tail, too. What decides whether an instance has to be looked at
 comes first: an `Instance` is made only then.
-Tested by tests/unit/test_state.py.
+Tested by tests/state/test_customer.py.
 """
 
 cimport cython

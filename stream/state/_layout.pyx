@@ -1,7 +1,7 @@
 # cython: autotestdict=False
 """Slots for the definitions of a rule set, by name or stable id, and by the short ids of stored states.
 
-Tested by tests/unit/test_codec.py and test_state.py.
+Tested by tests/state/test_codec.py and tests/state/test_customer.py.
 """
 
 cimport cython

@@ -9,7 +9,7 @@
 
 `take…` read what is known to be well formed: what this process has written, or `_codec` has found to be so.
 A `Buffer` grows as it is written to; `write` does not look, so `reserve` comes first.
-Tested by tests/unit/test_codec.py and test_state.py.
+Tested by tests/state/test_codec.py and tests/state/test_customer.py.
 """
 
 cimport cython

@@ -13,7 +13,7 @@ that would pass them changes nothing, but its record came in its turn: the time 
 
 What a source of `kind: context` says (third-party data, such as the weather) is a record as it came, under
 the bounds of attributes, and replaces the one before: nothing of that is merged.
-Tested by tests/unit/test_profile.py.
+Tested by tests/state/test_profile.py.
 """
 
 cimport cython

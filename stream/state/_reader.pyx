@@ -4,7 +4,7 @@
 
 Nothing is believed: every length is held against what is left, every count against what the definition
 allows, every text is UTF-8, every number as short as it can be (so that equal keys have equal bytes).
-Tested by tests/unit/test_codec.py.
+Tested by tests/state/test_codec.py.
 """
 
 cimport cython

@@ -4,7 +4,7 @@
 16 bytes and a pointer a customer that has a timer; how they are kept true is said in `_customers`. The
 customers are not owned: whoever removes one from the partition clears the heap first.
 Cost: a push of what comes after the others 10 ns; else as deep as the heap.
-Tested by tests/unit/test_state.py.
+Tested by tests/state/test_customer.py.
 """
 
 cimport cython

@@ -1,1 +1,4 @@
-"""Metrics, logs, traces."""
+"""Metrics, logs and traces.
+
+Doors: `metrics`, `logs`, `tracebacks`, `tracing`.
+"""

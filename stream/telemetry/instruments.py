@@ -3,7 +3,8 @@
     BatchHistogram    a classic histogram that takes many values at once, 0.05 µs for each if they are many
     CounterTable      a counter with labels that is a dictionary, 0.2 µs for each series that moves
 
-At ten thousand triggers a second it saves some hundredths of a core. Tested by tests/unit/test_metrics.py.
+At ten thousand triggers a second it saves some hundredths of a core.
+Tested by tests/telemetry/test_metrics.py.
 """
 
 from __future__ import annotations

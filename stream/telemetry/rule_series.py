@@ -14,7 +14,7 @@ apart.
 With hundreds of rules most decisions of a batch are of another rule each, and to look up the series of each
 took as long as all other telemetry. So decisions are counted in one dictionary as they come, and are given to
 their series when somebody scrapes or the rules change. Nothing of a decision is kept but that there was one.
-Tested by tests/unit/test_metrics.py.
+Tested by tests/telemetry/test_metrics.py.
 """
 
 from __future__ import annotations

@@ -12,7 +12,7 @@ appended to Kafka to the trigger handed to Kafka. It says rule, channel and topi
 customer.
 
 A timer's trigger has no record at hand, and so no span: the state keeps no trace contexts. Where spans go is
-said by the standard OTEL_EXPORTER_OTLP_… variables. Tested by tests/unit/test_tracing.py and
+said by the standard OTEL_EXPORTER_OTLP_… variables. Tested by tests/telemetry/test_tracing.py and
 tests/integration/test_tracing.py.
 """
 

@@ -1,6 +1,6 @@
 """The topics that are needed, as a table, as JSON, as commands of Kafka's own, or as Strimzi's resources.
 
-Tested by tests/unit/test_topicformat.py.
+Tested by tests/topics/test_format.py.
 """
 
 from __future__ import annotations

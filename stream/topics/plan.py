@@ -1,6 +1,6 @@
 """The topics that a rule set needs: which, what for, and how they should be made.
 
-Tested by tests/unit/test_topicplan.py, and with what Kafka makes of it by tests/integration/test_topics.py.
+Tested by tests/topics/test_plan.py, and with what Kafka makes of it by tests/integration/test_topics.py.
 """
 
 from __future__ import annotations

@@ -1,1 +1,4 @@
-"""The worker process."""
+"""The trigger worker: its app, reload, health and signals.
+
+Doors: `app`, `compile_process`.
+"""

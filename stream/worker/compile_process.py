@@ -6,7 +6,7 @@ In a process the loop does not notice it. What is left in this process is to rea
 therefore written in pieces and read a millisecond at a time.
 
 `python -m stream.worker.compile_process DIRECTORY` is that process; it answers on standard output.
-Tested by tests/unit/test_reload.py.
+Tested by tests/worker/test_reload.py.
 """
 
 from __future__ import annotations

@@ -9,7 +9,7 @@ link that is turned over and a volume that is written on another machine. All of
 editor that writes by rename, Kubernetes that turns over a mounted ConfigMap's `..data`, a checkout.
 
 What was read is known by a digest of its content: touching files does nothing, and the same broken files are
-reported once. Tested by tests/unit/test_reload.py and tests/integration/test_reload.py.
+reported once. Tested by tests/worker/test_reload.py and tests/integration/test_reload.py.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """What a running worker logs, changed by signals: SIGUSR1 for more, SIGUSR2 for as usual.
 
 Signals, because only who may act as the worker's own user can send them: a path of the health port would be
-for everybody who can reach that. Tested by tests/unit/test_verbosity.py and
+for everybody who can reach that. Tested by tests/worker/test_signals.py and
 tests/integration/test_private_data.py.
 """
 

@@ -21,11 +21,11 @@ from pathlib import Path
 
 from deploy.dashboards import drawing
 from deploy.dashboards.__main__ import FOLDER
-from stream.broker import EmbeddedKafka
+from stream.broker.cluster import EmbeddedKafka
 from tests.deploy.observed import ROOT, RULE_FILES, asked
-from tests.kafka import Produced, create_topics, free_port, produce
-from tests.prometheus import Prometheus, running
-from tests.worker import Worker
+from tests.kit.kafka import Produced, create_topics, free_port, produce
+from tests.kit.prometheus import Prometheus, running
+from tests.kit.worker import Worker
 
 SECONDS = float(os.environ.get("SECONDS", "360"))
 PARTITIONS = 8

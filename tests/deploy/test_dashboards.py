@@ -14,7 +14,7 @@ from deploy.dashboards import DASHBOARDS
 from deploy.dashboards.__main__ import FOLDER, rendered
 from stream.telemetry.metrics import LATENCY_BUCKETS, Metrics
 from tests.deploy.observed import expressions, names, panels, recorded, rule_expressions
-from tests.prometheus import promtool
+from tests.kit.prometheus import promtool
 
 DOCUMENTS: dict[str, Any] = {path.name: json.loads(text) for path, text in rendered().items()}
 

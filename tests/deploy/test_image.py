@@ -26,8 +26,8 @@ import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-from tests.kafka import consume_all, create_topics, produce
-from tests.worker import Worker
+from tests.kit.kafka import consume_all, create_topics, produce
+from tests.kit.worker import Worker
 
 ROOT = Path(__file__).parents[2]
 SCRIPTS = ROOT / "deploy" / "image"

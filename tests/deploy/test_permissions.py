@@ -16,10 +16,10 @@ from aiokafka import TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.protocol.admin import CreateAclsRequest
 
-from stream.broker import EmbeddedKafka, node
+from stream.broker.cluster import EmbeddedKafka, node
 from tests.deploy.charts import LEAST, Chart, find
-from tests.kafka import committed, consume_all, create_topics, eventually, free_port, produce
-from tests.worker import Worker
+from tests.kit.kafka import committed, consume_all, create_topics, eventually, free_port, produce
+from tests.kit.worker import Worker
 
 USER, PASSWORD = "stream", "let-me-in"
 LOGIN = {

@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 from tests.deploy.observed import ROOT, RULE_FILES, rules
-from tests.prometheus import NoPrometheusError, promtool, tools
+from tests.kit.prometheus import NoPrometheusError, promtool, tools
 
 CASES = sorted((ROOT / "deploy/prometheus/tests").glob("*.yaml"))
 RUNBOOKS = ROOT / "docs/runbooks.md"

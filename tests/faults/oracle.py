@@ -23,7 +23,7 @@ from stream.rules.model import RuleSet
 from stream.structs import Batch, Decision
 from stream.topics.settle import changelog_topic
 from tests.faults.workload import HOUR, LAST
-from tests.kafka import consume_all
+from tests.kit.kafka import consume_all
 from tests.reference.histories import Rec
 from tests.reference.model import Model
 

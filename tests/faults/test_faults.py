@@ -10,13 +10,13 @@ from pathlib import Path
 
 import pytest
 
-from stream.broker import EmbeddedKafka
+from stream.broker.cluster import EmbeddedKafka
 from tests.faults.conftest import Form
 from tests.faults.oracle import Verdict
 from tests.faults.proxy import Proxy
 from tests.faults.trial import Trial
 from tests.faults.workload import BROKEN, HOUR, OTHER, Customers
-from tests.kafka import delete_topics, eventually, free_port, produce
+from tests.kit.kafka import delete_topics, eventually, free_port, produce
 
 Report = Callable[[Verdict], None]
 ON_DISK = {"store": "rocksdb", "store_customers": "100", "store_memory": str(4 << 20)}

@@ -10,7 +10,7 @@ import pytest
 from tests.faults.oracle import Verdict
 from tests.faults.trial import Trial
 from tests.faults.workload import Customers
-from tests.kafka import eventually
+from tests.kit.kafka import eventually
 
 pytestmark = pytest.mark.timeout(300)
 

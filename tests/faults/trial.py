@@ -14,8 +14,8 @@ from aiokafka.errors import KafkaError
 from stream.rules.compiler import load_rules
 from tests.faults.oracle import Verdict, expect, judge
 from tests.faults.workload import PARTITIONS, RULES, Customers, Produced
-from tests.kafka import committed, consume_all, create_topics, eventually, produce
-from tests.worker import WORKER, Worker
+from tests.kit.kafka import committed, consume_all, create_topics, eventually, produce
+from tests.kit.worker import WORKER, Worker
 
 CHUNK = 40
 EVERY_S = 0.1

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.integration.shop import PARTITIONS, Shop
-from tests.kafka import create_topics
+from tests.kit.kafka import create_topics
 
 
 @pytest.fixture

@@ -8,8 +8,8 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
-from tests.kafka import consume_all
-from tests.worker import WORKER, Worker
+from tests.kit.kafka import consume_all
+from tests.kit.worker import WORKER, Worker
 
 PARTITIONS = 4
 START = 1_767_225_600_000  # 2026-01-01T00:00:00Z

@@ -24,10 +24,10 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.client import AIOKafkaClient
 from rich.console import Console
 
-from stream.broker import EmbeddedKafka, cluster, jars
+from stream.broker.cluster import EmbeddedKafka, cluster, jars
 from stream.broker.jars import JARS, cache_dir, damaged, fetch, locked
 from stream.errors import BrokerError
-from tests.kafka import committed, consume_all, create_topics, end_offsets, eventually, produce
+from tests.kit.kafka import committed, consume_all, create_topics, end_offsets, eventually, produce
 
 pytestmark = pytest.mark.kafka
 
@@ -38,7 +38,7 @@ DEADLINE = 60
 # What the processes under test run: the cluster in a child, which says where everything is.
 CHILD = """
 import json, os, sys, time
-from stream.broker import EmbeddedKafka
+from stream.broker.cluster import EmbeddedKafka
 kafka = EmbeddedKafka()
 kafka.start()
 if sys.argv[1] == "with-fork" and os.fork() == 0:
@@ -51,7 +51,7 @@ time.sleep(60)
 SERVE = """
 import sys
 from rich.console import Console
-from stream.broker import serve
+from stream.broker.cluster import serve
 sys.exit(serve(None, 1, None, Console(stderr=True)))
 """
 

@@ -16,8 +16,8 @@ import pytest
 
 from stream.demo.play import TOPICS, play
 from stream.rules.compiler import load_rules
-from tests.kafka import consume_all, create_topics, end_offsets, eventually
-from tests.worker import Worker
+from tests.kit.kafka import consume_all, create_topics, end_offsets, eventually
+from tests.kit.worker import Worker
 
 PROJECT = Path(__file__).resolve().parents[2]
 PARTITIONS = 4

@@ -15,7 +15,7 @@ from stream.settings import Settings, load
 from stream.topics import show as topics
 from tests.integration.shop import PARTITIONS, Shop
 from tests.integration.test_worker import stream
-from tests.kafka import create_topics, end_offsets
+from tests.kit.kafka import create_topics, end_offsets
 
 
 def settings_of(shop: Shop, **settings: str) -> Settings:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tests.integration.shop import MINUTE, PARTITIONS, START, Shop
-from tests.kafka import committed, consume_all, end_offsets, eventually, produce
+from tests.kit.kafka import committed, consume_all, end_offsets, eventually, produce
 
 
 def views(

@@ -9,8 +9,8 @@ import pytest
 
 from stream.decisions.experiments import is_held_out
 from tests.integration.shop import MINUTE, PARTITIONS, START, Shop
-from tests.kafka import consume_all, create_topics, eventually, produce
-from tests.worker import Worker
+from tests.kit.kafka import consume_all, create_topics, eventually, produce
+from tests.kit.worker import Worker
 
 HOUR = 60 * MINUTE
 RULES = """

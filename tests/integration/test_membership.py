@@ -10,8 +10,8 @@ import pytest
 
 from tests.integration.shop import MINUTE, START, Shop
 from tests.integration.test_takeover import views
-from tests.kafka import create_topics, eventually, produce
-from tests.worker import Worker
+from tests.kit.kafka import create_topics, eventually, produce
+from tests.kit.worker import Worker
 
 
 def generations(worker: Worker) -> list[int]:

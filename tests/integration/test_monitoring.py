@@ -24,8 +24,8 @@ from tests.deploy.observed import (
     rules,
 )
 from tests.integration.shop import PARTITIONS, START, Shop
-from tests.kafka import create_topics, eventually, produce
-from tests.prometheus import Prometheus, running
+from tests.kit.kafka import create_topics, eventually, produce
+from tests.kit.prometheus import Prometheus, running
 
 NOON = START + 12 * 3_600_000
 RULES = """

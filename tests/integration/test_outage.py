@@ -6,10 +6,10 @@ import json
 import time
 from pathlib import Path
 
-from stream.broker import EmbeddedKafka
+from stream.broker.cluster import EmbeddedKafka
 from tests.integration.shop import MINUTE, PARTITIONS, START, Shop
 from tests.integration.test_takeover import views
-from tests.kafka import create_topics, eventually, produce
+from tests.kit.kafka import create_topics, eventually, produce
 
 AWAY_S = 15.0  # longer than a request is waited for
 

@@ -11,7 +11,7 @@ from stream.kafka.lease import Lease
 from stream.runtime.outbox import Outbox
 from stream.settings import load
 from stream.structs import WireRecord
-from tests.kafka import consume_all, create_topics
+from tests.kit.kafka import consume_all, create_topics
 
 
 def held() -> Lease:

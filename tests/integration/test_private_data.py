@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from tests.integration.shop import START, Shop
-from tests.kafka import create_topics, eventually, produce
-from tests.worker import Worker
+from tests.kit.kafka import create_topics, eventually, produce
+from tests.kit.worker import Worker
 
 MEGABYTE = 1024 * 1024
 

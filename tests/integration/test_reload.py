@@ -12,8 +12,8 @@ import psutil
 import pytest
 
 from tests.integration.shop import MINUTE, PARTITIONS, START, Shop
-from tests.kafka import consume_all, eventually, produce
-from tests.worker import Worker
+from tests.kit.kafka import consume_all, eventually, produce
+from tests.kit.worker import Worker
 
 TAKEN_S = 30
 

@@ -14,7 +14,8 @@ from stream.kafka import reader as ranges
 from stream.runtime.partition_store import StoredPartitions
 from stream.runtime.restore import ChangelogReader
 from stream.settings import Settings, load
-from tests.kafka import (
+from tests.engine.enginekit import DAY, Rules, World, rec
+from tests.kit.kafka import (
     consume_all,
     create_topics,
     delete_records,
@@ -23,7 +24,6 @@ from tests.kafka import (
     eventually,
     produce,
 )
-from tests.unit.enginekit import DAY, Rules, World, rec
 
 RULES = Rules().trait("views", "count", "view").build()
 

@@ -11,8 +11,8 @@ import pytest
 
 from tests.integration.shop import MINUTE, START, Shop
 from tests.integration.test_takeover import views
-from tests.kafka import eventually, produce
-from tests.worker import Worker
+from tests.kit.kafka import eventually, produce
+from tests.kit.worker import Worker
 
 CUSTOMERS = 300  # of which 100 are in memory
 

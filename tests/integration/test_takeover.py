@@ -9,7 +9,7 @@ from collections import Counter
 import pytest
 
 from tests.integration.shop import MINUTE, PARTITIONS, START, Shop
-from tests.kafka import (
+from tests.kit.kafka import (
     committed,
     consume_all,
     create_topics,

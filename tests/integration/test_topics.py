@@ -13,7 +13,7 @@ from stream.topics.plan import Need
 from tests.integration.shop import PARTITIONS, Shop
 from tests.integration.test_doctor import settings_of
 from tests.integration.test_worker import stream
-from tests.kafka import create_topics
+from tests.kit.kafka import create_topics
 
 
 def look(

@@ -9,7 +9,7 @@ import pytest
 
 from tests.integration.shop import Shop
 from tests.integration.test_takeover import views
-from tests.kafka import eventually, produce
+from tests.kit.kafka import eventually, produce
 
 
 @pytest.mark.parametrize(

@@ -22,8 +22,8 @@ import pytest
 
 from stream.decisions.wire import APP, DECISIONS
 from tests.integration.shop import MINUTE, PARTITIONS, START, Shop
-from tests.kafka import Produced, consume_all, create_topics, produce
-from tests.worker import Worker
+from tests.kit.kafka import Produced, consume_all, create_topics, produce
+from tests.kit.worker import Worker
 
 RULES = """
 sources:

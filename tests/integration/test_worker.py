@@ -13,7 +13,7 @@ import pytest
 from aiokafka import TopicPartition
 
 from tests.integration.shop import MINUTE, START, Shop
-from tests.kafka import committed, consume_all, create_topics, eventually, produce
+from tests.kit.kafka import committed, consume_all, create_topics, eventually, produce
 
 MEGABYTE = 1024 * 1024
 GRACE_S = 30  # what Kubernetes gives a pod, if nobody says otherwise

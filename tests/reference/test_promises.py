@@ -27,7 +27,7 @@ from stream.decisions.wire import Origin, decision_record, trigger_record
 from stream.rules.durations import Period
 from stream.rules.model import Channel, Limit, Rule, RuleSet
 from stream.structs import ConsentProof, Decision, EventRef, Trigger
-from tests.asyncapi import assert_described
+from tests.kit.asyncapi import assert_described
 
 from .guards import ZONES
 from .histories import START, History, Rec, histories

@@ -846,7 +846,7 @@ def test_who_would_have_got_what_cannot_be_rendered_is_not_held_out_of_it() -> N
 
 
 def test_variants_are_for_shares_of_the_customers() -> None:
-    # The highest of share / -ln u, as the vectors of test_arms.py have u.
+    # The highest of share / -ln u, as the vectors of tests/decisions/test_experiments.py have u.
     shares = (("x", 3_682), ("y", 1_701), ("z", 4_617))
     variants = tuple(Variant(name, share, {"text": Template(f"{name}!")}) for name, share in shares)
     rules = rule_set(view("r", variants=variants))

@@ -4,7 +4,7 @@ A key that is accepted is enforced; a key that is not known is refused. All erro
 one run; there is no rule set with a part left out. One module for each section of the files; `reading` reads
 one definition, `context` is what they share, `identity` makes the ids, `warnings` says what is probably not
 meant.
-Tested by tests/unit/test_compiler.py.
+Tested by tests/rules/test_compiler.py.
 """
 
 from __future__ import annotations

@@ -10,7 +10,7 @@ segment that does, must say so (`discloses`).
 
 Sound where a field cannot be told: `event[x]` is any field, and whoever reads an object reads all that is in
 it. A name that a condition gives by itself (`list.exists(event, …)`) is taken for what it hides.
-Tested by tests/unit/test_privacy.py.
+Tested by tests/rules/test_privacy.py.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Reading a definition: each key of a mapping as what it should be, with a finding where it is not.
 
 A reader never stops at an error: it notes the finding and answers None, so that one run finds them all.
-Tested by tests/unit/test_compiler.py.
+Tested by tests/rules/test_compiler.py.
 """
 
 from __future__ import annotations

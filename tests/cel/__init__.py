@@ -1,0 +1,1 @@
+"""Conditions: stream.cel and stream.expression."""

@@ -1,0 +1,1 @@
+"""The engine as a whole: stream.engine and stream._fastmatch."""
