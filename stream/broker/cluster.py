@@ -33,7 +33,7 @@ from typing import Any, Self
 
 from rich.console import Console
 
-from stream.broker.cluster import supervisor
+from stream.broker import supervisor
 from stream.broker.jars import KAFKA_VERSION, cache_dir, fetch, locked, missing_extra, say, sha256
 from stream.broker.node import Node, Runtime, command, format_data, new_id, write_settings
 from stream.broker.ready import wait, wait_ready

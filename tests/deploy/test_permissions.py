@@ -16,7 +16,8 @@ from aiokafka import TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.protocol.admin import CreateAclsRequest
 
-from stream.broker.cluster import EmbeddedKafka, node
+from stream.broker import node
+from stream.broker.cluster import EmbeddedKafka
 from tests.deploy.charts import LEAST, Chart, find
 from tests.kit.kafka import committed, consume_all, create_topics, eventually, free_port, produce
 from tests.kit.worker import Worker

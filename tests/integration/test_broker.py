@@ -24,7 +24,8 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.client import AIOKafkaClient
 from rich.console import Console
 
-from stream.broker.cluster import EmbeddedKafka, cluster, jars
+from stream.broker import cluster, jars
+from stream.broker.cluster import EmbeddedKafka
 from stream.broker.jars import JARS, cache_dir, damaged, fetch, locked
 from stream.errors import BrokerError
 from tests.kit.kafka import committed, consume_all, create_topics, end_offsets, eventually, produce
@@ -39,6 +40,7 @@ DEADLINE = 60
 CHILD = """
 import json, os, sys, time
 from stream.broker.cluster import EmbeddedKafka
+
 kafka = EmbeddedKafka()
 kafka.start()
 if sys.argv[1] == "with-fork" and os.fork() == 0:
