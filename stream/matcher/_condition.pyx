@@ -17,7 +17,8 @@ What has no node (macros with a variable, maps written out, a trait by a compute
 
 Cost: a comparison of a field with a constant about 10 ns, other nodes 20 to 60; a condition by
 `expression.evaluate` about 10 us. See loadtest/micro/conditions.py.
-Tested by tests/matcher/test_condition_nodes.py, tests/engine/test_fastmatch.py and tests/rules/test_scope.py against
+Tested by tests/matcher/test_condition_nodes.py, tests/engine/test_fastmatch.py and
+tests/rules/test_scope.py against
 `expression.evaluate`.
 """
 

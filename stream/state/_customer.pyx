@@ -31,7 +31,8 @@ only if its id was in every layout since the customer's own: a definition that w
 anew, whether or not the customer was seen in between.
 
 Cost: see `loadtest.micro.state`. Customers are kept out of the garbage collector: they cannot form cycles.
-Tested by tests/state/test_customer.py, tests/state/test_packed_state.py, and with the engine by the reference model.
+Tested by tests/state/test_customer.py, tests/state/test_packed_state.py, and with the engine by the
+reference model.
 Longer than 450 lines: everything that changes a block is in one class.
 """
 

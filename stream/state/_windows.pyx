@@ -25,7 +25,8 @@ the newest times.
 Nothing is changed in place: what a body becomes is written to a buffer, from where on it differs.
 
 Cost: a slice that is read or passed 2 ns, an entry that is passed 1 to 2 ns.
-Tested by tests/state/test_customer.py, tests/state/test_packed_state.py, and with the engine by the reference model.
+Tested by tests/state/test_customer.py, tests/state/test_packed_state.py, and with the engine by the
+reference model.
 Longer than 450 lines: what changes a cell and what reads it share its form.
 """
 
