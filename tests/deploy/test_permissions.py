@@ -19,7 +19,8 @@ from aiokafka.protocol.admin import CreateAclsRequest
 from stream.broker import node
 from stream.broker.cluster import EmbeddedKafka
 from tests.deploy.charts import LEAST, Chart, find
-from tests.kit.kafka import committed, consume_all, create_topics, eventually, free_port, produce
+from tests.kit.kafka import committed, consume_all, create_topics, free_port, produce
+from tests.kit.patience import eventually
 from tests.kit.worker import Worker
 
 USER, PASSWORD = "stream", "let-me-in"
@@ -90,7 +91,7 @@ def event(customer: str) -> tuple[int, bytes, bytes, None, tuple[()]]:
 
 def until_committed(bootstrap: str, end: int) -> None:
     expected = {TopicPartition("shop", 0): end}
-    eventually(lambda: committed(bootstrap, "stream", ["shop"]) == expected, 60, "all is committed")
+    eventually(lambda: committed(bootstrap, "stream", ["shop"]) == expected, "all is committed")
 
 
 def declare(chart: Chart, kafka: EmbeddedKafka, folder: Path) -> list[dict[str, Any]]:
