@@ -3,7 +3,8 @@ changelog offset up to which it is complete.
 
 With the memory store that is all. With a store on disk (`store`) a state has those customers in memory that
 are in use, and finds the others there; it says nothing that the changelog does not have.
-`restore` fills it from the changelog, `lane` works on it. Tested by tests/unit/test_stored.py.
+`restore` fills it from the changelog, `lane` works on it. Tested by tests/runtime/test_rocksdb.py and
+tests/integration/test_restore.py.
 """
 
 from __future__ import annotations
