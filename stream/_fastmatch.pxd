@@ -34,8 +34,8 @@ cdef class PartitionState:
     cdef Explainer explainer        # None: nobody asks why
     cdef int64_t floor              # how far the watermark was, on the clock of the events; -1: nowhere
     cdef public bytes marks         # what the lane keeps with how far the sources are: kept and given out
-    cdef public dict told           # (trigger id, at): what was said of it, see Match.told
-    cdef public dict recalled       # (customer, counter): times, see Match.recalled
+    cdef public dict prior_decisions    # (trigger id, at): see Match.prior_decision
+    cdef public dict prior_sends    # (customer, counter): times, see Match.prior_sends
     cdef bytes reached_taken        # the record of how far the sources are, as last given out or loaded
     # during a call:
     cdef object result, decide

@@ -145,11 +145,11 @@ cdef class Match:
         lane = self.state.lane_by_name[self.source]
         return lane.offset - lane.base
 
-    def told(self, str trigger_id not None):
-        """What was said of this match before a crash, of which the state knows nothing; None: nothing."""
-        if not self.state.told:
+    def prior_decision(self, str trigger_id not None):
+        """What was decided of this match before a crash, of which the state knows nothing; None: nothing."""
+        if not self.state.prior_decisions:
             return None
-        return self.state.told.get((trigger_id, self.at)) or self.state.told.get((trigger_id, PUT_OFF))
+        return self.state.prior_decisions.get((trigger_id, self.at)) or self.state.prior_decisions.get((trigger_id, PUT_OFF))
 
     @property
     def suppressed(self):
@@ -189,17 +189,17 @@ cdef class Match:
         slot = self.state.program.counters.get(counter)
         return self.customer.sends(slot) if slot is not None else []
 
-    def recalled(self, str counter not None):
+    def prior_sends(self, str counter not None):
         """When it was used before a crash, as far as that was not judged again yet: ascending times."""
-        if not self.state.recalled:
+        if not self.state.prior_sends:
             return ()
-        return self.state.recalled.get((self.customer_id, counter), ())
+        return self.state.prior_sends.get((self.customer_id, counter), ())
 
     def enter(self, str counter not None, Py_ssize_t keep, bint again=False):
-        """Uses a counter once, of which the newest `keep` times decide. `again`: it was recalled."""
+        """Uses a counter once, of which the newest `keep` times decide. `again`: it is among the prior sends."""
         self.customer.sent(self.state.program.counters[counter], self.at, keep)
         if again:
-            times = self.state.recalled.get((self.customer_id, counter), [])
+            times = self.state.prior_sends.get((self.customer_id, counter), [])
             if self.at in times:
                 times.remove(self.at)
 
@@ -264,7 +264,7 @@ cdef class PartitionState:
         self.frame, self.timer_frame = Frame(), Frame()
         self.groups = {}
         self.marks = b""
-        self.told, self.recalled = {}, {}
+        self.prior_decisions, self.prior_sends = {}, {}
         self.link()
 
     def __dealloc__(self):

@@ -64,12 +64,12 @@ def trigger_id(stable_id: str, customer_id: str, source: str, event_id: str, key
     """
     rule, customer = stable_id.encode(), customer_id.encode()
     origin, event = source.encode(), event_id.encode()
-    told = b"%d:%b%d:%b" % (len(rule), rule, len(customer), customer)
-    told += b"%d:%b%d:%b" % (len(origin), origin, len(event), event)
+    hashed = b"%d:%b%d:%b" % (len(rule), rule, len(customer), customer)
+    hashed += b"%d:%b%d:%b" % (len(origin), origin, len(event), event)
     if key is not None:
         last = key.encode()
-        told += b"%d:%b" % (len(last), last)
-    return blake2b(told, digest_size=16).hexdigest()
+        hashed += b"%d:%b" % (len(last), last)
+    return blake2b(hashed, digest_size=16).hexdigest()
 
 
 class _Traits(Mapping[str, Any]):
@@ -138,15 +138,15 @@ def _decide(match: Match, result: Result, arms: Arms = experiments) -> None:
     rule, policy = match.rule, match.rules.policy
     key = None if match.key is ABSENT else orjson.dumps(match.key).decode()
     id_ = trigger_id(rule.stable_id, match.customer_id, match.source, match.event_id, key)
-    told = match.told(id_)
-    verdict = guards.judge(match, policy, arms) if told is None else guards.repeat(match, policy, told)
+    prior = match.prior_decision(id_)
+    verdict = guards.judge(match, policy, arms) if prior is None else guards.repeat(match, policy, prior)
     variant: Variant | None = None
     content: Mapping[str, str] = {}
     if verdict.outcome in ("sent", "holdout"):
         if rule.variants:
             variant = arms.variant_of(match.customer_id, rule.name, rule.variants)
         try:  # also for who is held out: what they would have got must be what the others get
-            content = _render(match, variant or rule, verdict.channel) if told is None else {}
+            content = _render(match, variant or rule, verdict.channel) if prior is None else {}
         except ContentError:
             verdict = verdict._replace(outcome="suppressed", reason="content")
     decision = Decision(
@@ -171,8 +171,8 @@ def _decide(match: Match, result: Result, arms: Arms = experiments) -> None:
         match.defer(verdict.until)
         return
     for counter, limit in guards.counters(rule, verdict.channel, policy):
-        match.enter(counter, limit.count, told is not None)
-    if verdict.outcome == "sent" and told is None:
+        match.enter(counter, limit.count, prior is not None)
+    if verdict.outcome == "sent" and prior is None:
         result.triggers.append(_trigger(match, decision, verdict.channel, content))
 
 

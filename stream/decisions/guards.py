@@ -27,7 +27,7 @@ from stream.decisions import quiet
 from stream.decisions.calendar import END, began_at, zone_of
 from stream.decisions.experiments import POLICY
 from stream.rules.model import Channel, Limit, Policy, Quiet, Rule, Share, Variant
-from stream.structs import Outcome, Told
+from stream.structs import Outcome, PriorDecision
 
 MAX_DEFERRAL = (
     24 * 3_600_000
@@ -89,7 +89,7 @@ class Candidate(Protocol):
     def consents(self) -> Mapping[str, Consent]: ...
 
     def sent(self, counter: str) -> Sequence[int]: ...
-    def recalled(self, counter: str) -> Sequence[int]: ...
+    def prior_sends(self, counter: str) -> Sequence[int]: ...
     def address(self, channel: Channel) -> Any: ...
 
 
@@ -132,12 +132,12 @@ def judge(candidate: Candidate, policy: Policy, arms: Arms) -> Verdict:
     return Verdict("sent", None, chosen)
 
 
-def repeat(candidate: Candidate, policy: Policy, told: Told) -> Verdict:
+def repeat(candidate: Candidate, policy: Policy, prior: PriorDecision) -> Verdict:
     """The verdict that was given before a crash, though its effects were lost: what was said stays said."""
     channels = candidate.rule.channels
-    channel = next((each for each in channels if each.name == told.channel), channels[0])
-    if told.outcome != "deferred":
-        return Verdict(told.outcome, told.reason, channel)
+    channel = next((each for each in channels if each.name == prior.channel), channels[0])
+    if prior.outcome != "deferred":
+        return Verdict(prior.outcome, prior.reason, channel)
     again = None if channel.quiet is None else _quiet(candidate, channel, channel.quiet, policy)
     return again or Verdict("suppressed", "quiet", channel)
 
@@ -164,17 +164,17 @@ def is_used_up(limit: Limit, sent: Sequence[int], at: int, where: tzinfo | None)
 
 
 def is_used_up_before(
-    limit: Limit, sent: Sequence[int], recalled: Sequence[int], at: int, where: tzinfo | None
+    limit: Limit, sent: Sequence[int], prior: Sequence[int], at: int, where: tzinfo | None
 ) -> bool:
-    """The same after a crash, of which is known when else was sent (`recalled`, ascending), later ones too.
+    """The same after a crash, of which is known when else was sent (`prior`, ascending), later ones too.
 
     A later one stands in the way only where it would not have been sent, had this one been.
     """
-    earlier = [*sent, *(each for each in recalled if each <= at)]
+    earlier = [*sent, *(each for each in prior if each <= at)]
     if is_used_up(limit, sorted(earlier), at, where):
         return True
     earlier.append(at)
-    for later in recalled[len(earlier) - len(sent) - 1 :]:
+    for later in prior[len(earlier) - len(sent) - 1 :]:
         if is_used_up(limit, sorted(earlier), later, where):
             return True
         earlier.append(later)
@@ -254,6 +254,6 @@ def _where(candidate: Candidate, policy: Policy) -> tzinfo | None:
 def _is_used_up(candidate: Candidate, counter: str, limit: Limit, policy: Policy) -> bool:
     where = None if isinstance(limit.over, int) else _where(candidate, policy)
     sent, at = candidate.sent(counter), candidate.at
-    if recalled := candidate.recalled(counter):
-        return is_used_up_before(limit, sent, recalled, at, where)
+    if prior := candidate.prior_sends(counter):
+        return is_used_up_before(limit, sent, prior, at, where)
     return is_used_up(limit, sent, at, where)

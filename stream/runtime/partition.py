@@ -55,7 +55,7 @@ class Unit:
         self.next_deadline: int | None = None
         for source, making in self.makings.items():
             stored.state.rebase(source, making.base)
-        stored.state.told, stored.state.recalled = {}, {}
+        stored.state.prior_decisions, stored.state.prior_sends = {}, {}
         if self.recall is not None:
             self.recall.enter(stored.state, rules)
 

@@ -24,7 +24,7 @@ from stream.engine import PartitionState
 from stream.errors import StateError
 from stream.events._times import parse_time
 from stream.rules.model import RuleSet
-from stream.structs import PUT_OFF, Outcome, Record, Told, WireRecord
+from stream.structs import PUT_OFF, Outcome, PriorDecision, Record, WireRecord
 
 Key = tuple[str, ...]  # what makes a record of a topic the same as one that was written before
 
@@ -35,7 +35,7 @@ class Recall:
 
     app_id: str
     written: set[Key] = field(default_factory=set)
-    told: dict[tuple[str, int], Told] = field(default_factory=dict)
+    prior_decisions: dict[tuple[str, int], PriorDecision] = field(default_factory=dict)
     sends: list[tuple[str, str, str, int]] = field(default_factory=list)  # customer, rule, channel, at
     causes: dict[str, int] = field(default_factory=dict)  # source's topic: offset of the last cause
     latest: int = -1  # the latest time at which a timer had fired
@@ -75,14 +75,18 @@ class Recall:
             return  # its trigger says so; and if that was not written, it is judged anew
         if outcome in ("sent", "holdout"):
             self.sends.append((body["customer_id"], body["rule"], body["channel"], at))
-        self.told[body["trigger_id"], at] = Told(outcome, body.get("reason"), body["channel"])
+        self.prior_decisions[body["trigger_id"], at] = PriorDecision(
+            outcome, body.get("reason"), body["channel"]
+        )
         if topic != DECISIONS and CAUSE not in headers:
             # Judged at an earlier time, it was put off: or its own send would be in the way of its limit.
-            self.told[body["trigger_id"], PUT_OFF] = Told("deferred", "quiet", body["channel"])
+            self.prior_decisions[body["trigger_id"], PUT_OFF] = PriorDecision(
+                "deferred", "quiet", body["channel"]
+            )
 
     def enter(self, state: PartitionState, rules: RuleSet) -> None:
         """Let the state know: what was said stays said, and counts until it is said again."""
-        state.told = self.told
+        state.prior_decisions = self.prior_decisions
         by_name = {rule.name: rule for rule in rules.rules}
         channels = {channel.name: channel for channel in rules.channels}
         times: dict[tuple[str, str], list[int]] = defaultdict(list)
@@ -90,11 +94,11 @@ class Recall:
             if rule in by_name and channel in channels:
                 for counter, _ in guards.counters(by_name[rule], channels[channel], rules.policy):
                     times[customer, counter].append(at)
-        for (customer, counter), recalled in times.items():
+        for (customer, counter), prior in times.items():
             for at in state.sends(customer, counter):  # of an event that is applied: it is not said again
-                if at in recalled:
-                    recalled.remove(at)
-        state.recalled = {used: sorted(each) for used, each in times.items() if each}
+                if at in prior:
+                    prior.remove(at)
+        state.prior_sends = {used: sorted(each) for used, each in times.items() if each}
 
     def leave(self, state: PartitionState, rules: RuleSet) -> None:
         """It is over: what was sent and, as other events came first, not said again, enters the limits.
@@ -107,10 +111,10 @@ class Recall:
             for channel in rule.channels
             for counter, limit in guards.counters(rule, channel, rules.policy)
         }
-        for (customer, counter), times in state.recalled.items():
+        for (customer, counter), times in state.prior_sends.items():
             if times and counter in limits:
                 state.recall(customer, counter, times, limits[counter].count)
-        state.told, state.recalled = {}, {}
+        state.prior_decisions, state.prior_sends = {}, {}
 
     def without_repeats(self, records: Iterable[WireRecord]) -> list[WireRecord]:
         """The records without those that were written before."""

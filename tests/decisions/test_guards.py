@@ -55,7 +55,7 @@ class Match:
     def sent(self, counter: str) -> Sequence[int]:
         return self.sends.get(counter, ())
 
-    def recalled(self, counter: str) -> Sequence[int]:
+    def prior_sends(self, counter: str) -> Sequence[int]:
         return ()
 
     def address(self, channel: Channel) -> Any:
@@ -151,18 +151,18 @@ OVER: st.SearchStrategy[Period] = st.one_of(
 def test_what_a_crash_lost_is_sent_and_no_window_overrun(
     tried: list[int], count: int, over: Period, data: st.DataObject
 ) -> None:
-    """Some of what was sent did not reach its topic, the rest is recalled; then others are read first."""
+    """Some of what was sent did not reach its topic, the rest is known of; then others are read first."""
     limit, sent = Limit(count, over), list[int]()
     for at in tried:
         if not guards.is_used_up(limit, sent, at, UTC_ZONE):
             sent.append(at)
     written = [at for at in sent if data.draw(st.booleans(), label=f"{at} was written")]
-    recalled, again = list(written), list[int]()
+    prior, again = list(written), list[int]()
     for at in sent:
-        if at in recalled:
-            recalled.remove(at)
+        if at in prior:
+            prior.remove(at)
         else:
-            assert not guards.is_used_up_before(limit, again, recalled, at, UTC_ZONE)
+            assert not guards.is_used_up_before(limit, again, prior, at, UTC_ZONE)
         again.append(at)
     known = list(written)
     for at in data.draw(TIMES, label="read first"):
