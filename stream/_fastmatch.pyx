@@ -1,4 +1,3 @@
-# cython: autotestdict=False
 """What is done with an event: merge, traits, waiting instances, rules, timers. One call works off a batch.
 
     records ─► Lane (one a source, `_decode`): the head is decoded, the rest waits as it came
@@ -83,7 +82,6 @@ class _Keyed(dict):
 
 
 @cython.final
-@cython.auto_pickle(False)
 cdef class Match:
     """A rule whose steps were done and whose `if` held, as of `at`: what guards and content see of it.
 
@@ -147,9 +145,10 @@ cdef class Match:
 
     def prior_decision(self, str trigger_id not None):
         """What was decided of this match before a crash, of which the state knows nothing; None: nothing."""
-        if not self.state.prior_decisions:
+        cdef dict prior = self.state.prior_decisions
+        if not prior:
             return None
-        return self.state.prior_decisions.get((trigger_id, self.at)) or self.state.prior_decisions.get((trigger_id, PUT_OFF))
+        return prior.get((trigger_id, self.at)) or prior.get((trigger_id, PUT_OFF))
 
     @property
     def suppressed(self):
@@ -196,7 +195,7 @@ cdef class Match:
         return self.state.prior_sends.get((self.customer_id, counter), ())
 
     def enter(self, str counter not None, Py_ssize_t keep, bint again=False):
-        """Uses a counter once, of which the newest `keep` times decide. `again`: it is among the prior sends."""
+        """Uses a counter once, of which the newest `keep` times decide. `again`: it is a prior send."""
         self.customer.sent(self.state.program.counters[counter], self.at, keep)
         if again:
             times = self.state.prior_sends.get((self.customer_id, counter), [])
@@ -246,7 +245,6 @@ cdef class Match:
 # --- the loop ----------------------------------------------------------------------------------
 
 @cython.final
-@cython.auto_pickle(False)
 cdef class PartitionState:
     """All that the engine remembers of one partition: customers, timers, what is at hand, how far it is.
 

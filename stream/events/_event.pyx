@@ -1,4 +1,3 @@
-# cython: autotestdict=False
 """One record of JSON at a time: only the fields that a rule set reads, and no Python object for any.
 
 `Fields` gives each field path that anyone reads (conditions, traits, the sources' mappings, the index) a
@@ -87,7 +86,6 @@ cdef inline uint32_t hash_of(const char *name, uint32_t size) noexcept:
 
 
 @cython.final
-@cython.auto_pickle(False)
 cdef class Fields:
     """Field paths and their slots. Paths are added while a rule set is compiled, then `build` makes the
     tables."""
@@ -231,7 +229,6 @@ cdef inline void take(yyjson_val *value, ValueC *into) noexcept:
 # --- one record --------------------------------------------------------------------------------
 
 @cython.final
-@cython.auto_pickle(False)
 cdef class Event:
     """The record that is at hand, by the slots of `fields`, which is built."""
 

@@ -1,4 +1,3 @@
-# cython: autotestdict=False
 """Times as events write them, to milliseconds since the epoch.
 
 Cost: 40 ns for the common form of ISO 8601, 1 µs for others.

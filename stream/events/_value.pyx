@@ -1,4 +1,3 @@
-# cython: autotestdict=False
 """One value of JSON, 16 bytes, borrowed: whoever made it owns the bytes of its text.
 
 So a record's fields, literals of rules and keys in a customer's state are compared without a Python object.

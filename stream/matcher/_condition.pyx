@@ -1,4 +1,3 @@
-# cython: autotestdict=False
 """Conditions: trees of `stream.expression`, compiled to nodes that evaluate without exceptions.
 
 A value is a value of CEL as `cel.values` has them, or ERROR. Semantics are CEL's: `&&` and `||` absorb errors
@@ -52,7 +51,6 @@ cdef tuple ALWAYS = ("event", "event_name", "event_time", "now", "traits", "segm
 # --- names --------------------------------------------------------------------------------------
 
 @cython.final
-@cython.auto_pickle(False)
 cdef class Names:
     def __cinit__(
         self, *, dict traits=None, dict segments=None, dict steps=None, bint customer=False,
@@ -71,7 +69,6 @@ cdef class Names:
 
 # --- paths --------------------------------------------------------------------------------------
 
-@cython.auto_pickle(False)
 cdef class _Path(Node):
     """A path below a map; the empty path is the map itself."""
     cdef tuple path
@@ -84,7 +81,6 @@ cdef class _Path(Node):
 
 
 @cython.final
-@cython.auto_pickle(False)
 cdef class _Attribute(_Path):
     """Of the customer's attributes."""
 
@@ -95,7 +91,6 @@ cdef class _Attribute(_Path):
 
 
 @cython.final
-@cython.auto_pickle(False)
 cdef class _Context(_Path):
     """Of what the sources of `kind: context` said last of the customer."""
 
@@ -106,7 +101,6 @@ cdef class _Context(_Path):
 
 
 @cython.final
-@cython.auto_pickle(False)
 cdef class _Captured(_Path):
     """Of the event of an earlier step; an error if there is none yet."""
     cdef int step
@@ -135,21 +129,18 @@ cdef object captured(Frame frame, int step):
 # --- other names --------------------------------------------------------------------------------
 
 @cython.final
-@cython.auto_pickle(False)
 cdef class _EventName(Node):
     cdef object value(self, Frame frame):
         return frame.name
 
 
 @cython.final
-@cython.auto_pickle(False)
 cdef class _EventTime(Node):
     cdef object value(self, Frame frame):
         return Timestamp(frame.time * NANOS_PER_MS)
 
 
 @cython.final
-@cython.auto_pickle(False)
 cdef class _Now(Node):
     cdef object value(self, Frame frame):
         return Timestamp(frame.at * NANOS_PER_MS)
@@ -159,7 +150,6 @@ cdef object NANOS_PER_MS = 1_000_000    # a Python int: nanoseconds of the year 
 
 
 @cython.final
-@cython.auto_pickle(False)
 cdef class _Segment(Node):
     cdef int slot
 
@@ -167,7 +157,6 @@ cdef class _Segment(Node):
         return frame.judge(self.slot)
 
 
-@cython.auto_pickle(False)
 cdef class _Trait(Node):
     cdef int slot, function
 
@@ -179,7 +168,6 @@ cdef class _Trait(Node):
 
 
 @cython.final
-@cython.auto_pickle(False)
 cdef class _TraitOfKey(_Trait):
     """A trait with `per` at a key: no key of a map is an error, an absent key reads as over nothing."""
     cdef Node key
@@ -235,7 +223,6 @@ cdef object nothing(int function):
 # --- by the plain evaluator ---------------------------------------------------------------------
 
 @cython.final
-@cython.auto_pickle(False)
 cdef class _Plain(Node):
     """Whatever has no node of its own, by the plain evaluator."""
     cdef object tree

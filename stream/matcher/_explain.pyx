@@ -1,4 +1,3 @@
-# cython: autotestdict=False
 """Why a rule fired or not for one customer: each condition that the loop judges, conjunct by conjunct.
 
 The loop has one of these only while somebody asks (`PartitionState.explain`); otherwise it costs a
@@ -27,7 +26,6 @@ cdef dict OUTCOMES = {1: "true", 0: "false", -1: "error"}
 
 
 @cython.final
-@cython.auto_pickle(False)
 cdef class Explainer:
     def __cinit__(self, str customer not None, tell, Program program not None):
         self.customer, self.tell, self.program = customer, tell, program

@@ -1,4 +1,3 @@
-# cython: autotestdict=False
 """The nodes of the event's fields, which nearly all conditions are made of.
 
 Each reads the slot that the record's reader filled (`_event`). A frame without a record's fields (a timer's
@@ -21,7 +20,6 @@ cdef object ERROR = ABSENT
 
 
 @cython.final
-@cython.auto_pickle(False)
 cdef class Field(Node):
     """`event.path`, or `event` itself."""
 
@@ -61,7 +59,6 @@ cdef Field field_of(Fields fields, tuple path):
 
 
 @cython.final
-@cython.auto_pickle(False)
 cdef class _HasField(Node):
     """`has(event.path)`; `above` is the path without its last name."""
     cdef Field field, above

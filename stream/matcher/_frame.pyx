@@ -1,4 +1,3 @@
-# cython: autotestdict=False
 """The frame of a judgement, and the base of a condition's nodes.
 
 A `Node` is immutable and knows no frame, so one is shared by all that use it. `Node.test` is what the loop
@@ -30,7 +29,6 @@ cdef enum:
 
 
 @cython.final
-@cython.auto_pickle(False)
 cdef class Frame:
     def __cinit__(self, segments=()):
         self.adopt(list(segments))
@@ -76,7 +74,6 @@ cdef class Frame:
         return self.customer.rare.contexts
 
 
-@cython.auto_pickle(False)
 cdef class Node:
     """One node of a condition. A class overrides `value`, or `test` if it is a boolean; some `read`, too."""
 

@@ -1,4 +1,3 @@
-# cython: autotestdict=False
 """Finds which of many conditions on an event may hold, by one look-up for each path that they ask for.
 
 Each condition stands under one of its atoms, or among those that are always tried: `atoms` says which,
@@ -50,7 +49,6 @@ cdef int by_number(const void *one, const void *other) noexcept nogil:
 
 
 @cython.final
-@cython.auto_pickle(False)
 cdef class Lookup:
     def __cinit__(self, int slot, list atoms):
         """`atoms`: (position, atom) of one path."""
@@ -198,7 +196,6 @@ cdef class Lookup:
 
 
 @cython.final
-@cython.auto_pickle(False)
 cdef class Index:
     """Of conditions on the event by their positions; None always holds. `fields` is not built yet."""
 

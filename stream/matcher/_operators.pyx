@@ -1,4 +1,3 @@
-# cython: autotestdict=False
 """The nodes of operators and functions: all that conditions are made of, but for names.
 
 A node tries the types that are common, those of JSON, and leaves the others to the functions that the plain
@@ -170,7 +169,6 @@ cdef object sized(object number):
 # --- constants and access ----------------------------------------------------------------------
 
 @cython.final
-@cython.auto_pickle(False)
 cdef class Constant(Node):
     def __init__(self, constant):
         self.constant = constant
@@ -188,7 +186,6 @@ cdef class Constant(Node):
 
 
 @cython.final
-@cython.auto_pickle(False)
 cdef class _Index(Node):
     """`operand[key]` and `operand.key`"""
     cdef Node operand, key
@@ -211,7 +208,6 @@ cdef class _Index(Node):
 
 
 @cython.final
-@cython.auto_pickle(False)
 cdef class _Has(Node):
     """`has(operand.field)`, of what is a map."""
     cdef Node operand
@@ -226,7 +222,6 @@ cdef class _Has(Node):
 
 
 @cython.final
-@cython.auto_pickle(False)
 cdef class _Exists(Node):
     """`has` of what is computed: whether it has a value."""
     cdef Node operand
@@ -239,7 +234,6 @@ cdef class _Exists(Node):
 
 
 @cython.final
-@cython.auto_pickle(False)
 cdef class _List(Node):
     cdef list items
 
@@ -260,7 +254,6 @@ cdef class _List(Node):
 # --- comparisons and logic ---------------------------------------------------------------------
 
 @cython.final
-@cython.auto_pickle(False)
 cdef class _Equal(Node):
     cdef Node left, right
     cdef bint negated
@@ -287,7 +280,6 @@ cdef class _Equal(Node):
 
 
 @cython.final
-@cython.auto_pickle(False)
 cdef class _Order(Node):
     cdef Node left, right
     cdef int relation
@@ -306,7 +298,6 @@ cdef class _Order(Node):
 
 
 @cython.final
-@cython.auto_pickle(False)
 cdef class _InLiterals(Node):
     """`operand in [literal, …]`, of any number of JSON's literals, found by hash."""
     cdef Node operand
@@ -345,7 +336,6 @@ cdef class _InLiterals(Node):
 
 
 @cython.final
-@cython.auto_pickle(False)
 cdef class _In(Node):
     """`item in items`, a list or a map."""
     cdef Node item, items
@@ -370,7 +360,6 @@ cdef class _In(Node):
 
 
 @cython.final
-@cython.auto_pickle(False)
 cdef class _Not(Node):
     cdef Node operand
 
@@ -383,7 +372,6 @@ cdef class _Not(Node):
 
 
 @cython.final
-@cython.auto_pickle(False)
 cdef class _Chain(Node):
     """`&&` (settled by false) or `||` (settled by true) of any number of terms; unsettled, an error wins."""
     cdef tuple terms
@@ -406,7 +394,6 @@ cdef class _Chain(Node):
 
 
 @cython.final
-@cython.auto_pickle(False)
 cdef class _Ternary(Node):
     cdef Node condition, then, other
 
@@ -423,7 +410,6 @@ cdef class _Ternary(Node):
 # --- functions ---------------------------------------------------------------------------------
 
 @cython.final
-@cython.auto_pickle(False)
 cdef class _Apply(Node):
     """A function that has no node of its own."""
     cdef str function
@@ -444,7 +430,6 @@ cdef class _Apply(Node):
 
 
 @cython.final
-@cython.auto_pickle(False)
 cdef class _Arithmetic(Node):
     """`+`, `-`, `*`, `/`, `%` of two ints, or two doubles, or strings put together."""
     cdef Node left, right
@@ -497,7 +482,6 @@ cdef class _Arithmetic(Node):
 
 
 @cython.final
-@cython.auto_pickle(False)
 cdef class _Negative(Node):
     cdef Node operand
 
@@ -512,7 +496,6 @@ cdef class _Negative(Node):
 
 
 @cython.final
-@cython.auto_pickle(False)
 cdef class _Size(Node):
     cdef Node operand
 
@@ -527,7 +510,6 @@ cdef class _Size(Node):
 
 
 @cython.final
-@cython.auto_pickle(False)
 cdef class _Double(Node):
     cdef Node operand
 
@@ -542,7 +524,6 @@ cdef class _Double(Node):
 
 
 @cython.final
-@cython.auto_pickle(False)
 cdef class _Int(Node):
     cdef Node operand
 
@@ -560,7 +541,6 @@ cdef class _Int(Node):
 
 
 @cython.final
-@cython.auto_pickle(False)
 cdef class _TextTest(Node):
     """`text.contains(part)`, `text.startsWith(part)`, `text.endsWith(part)`"""
     cdef Node text, part
@@ -579,7 +559,6 @@ cdef class _TextTest(Node):
 
 
 @cython.final
-@cython.auto_pickle(False)
 cdef class _Matches(Node):
     """`text.matches("pattern")`; a pattern that is not written down goes by `_Apply`."""
     cdef Node text

@@ -1,4 +1,3 @@
-# cython: autotestdict=False
 """A rule set, compiled to what the loop walks: a plan for each event name.
 
 An event of a name that no plan has costs its decoding and one look-up. Each distinct predicate stands once,
@@ -30,25 +29,21 @@ cdef int64_t MAX_WAIT = (1 << 62) - 253402300799999     # so that no deadline ov
 
 
 @cython.final
-@cython.auto_pickle(False)
 cdef class Update:
     pass
 
 
 @cython.final
-@cython.auto_pickle(False)
 cdef class Step:
     pass
 
 
 @cython.final
-@cython.auto_pickle(False)
 cdef class Candidate:
     pass
 
 
 @cython.final
-@cython.auto_pickle(False)
 cdef class Plan:
     def __cinit__(self, str name):
         self.name = name
@@ -71,7 +66,6 @@ cdef class Plan:
 
 
 @cython.final
-@cython.auto_pickle(False)
 cdef class Program:
     """A rule set, compiled; `layout` says where in a customer's state its parts are."""
 

@@ -1,4 +1,3 @@
-# cython: autotestdict=False
 """Records to events: what a source's mapping says, applied to the record that comes next.
 
 Only the head of a source is decoded, into memory that is used again for the next one (`_event`). What is no
@@ -34,7 +33,6 @@ cdef int64_t future_ms = FUTURE_MS
 # --- the records of one source -----------------------------------------------------------------
 
 @cython.final
-@cython.auto_pickle(False)
 cdef class Lane:
     """The records of a source that are at hand, in order; the first of them decoded."""
 

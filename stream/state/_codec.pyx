@@ -1,4 +1,3 @@
-# cython: autotestdict=False
 """The byte form of a customer's state: the value of its changelog record, whose key is the customer's id.
 
     state     := 04 base applied profile traits instances sends contexts   04 is the version

@@ -1,4 +1,3 @@
-# cython: autotestdict=False
 """What is remembered of each customer: parts by slot, in one block of memory.
 
 A `Layout` (`_layout`) gives each source, trait, rule and counter of a rule set a slot. A `Customer` owns a
@@ -81,7 +80,6 @@ cdef enum:
 
 @cython.no_gc
 @cython.final
-@cython.auto_pickle(False)
 cdef class Consent:
     """What a customer has said for a purpose."""
 
@@ -91,7 +89,6 @@ cdef class Consent:
 
 @cython.no_gc
 @cython.final
-@cython.auto_pickle(False)
 cdef class Rare:
     """What most customers have nothing of."""
 
@@ -104,7 +101,6 @@ cdef Rare NOTHING_RARE = Rare()     # of all those; never written to
 
 @cython.no_gc
 @cython.final
-@cython.auto_pickle(False)
 cdef class Customer:
     """One customer's parts, by the slots of `layout`."""
 

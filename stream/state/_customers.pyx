@@ -1,4 +1,3 @@
-# cython: autotestdict=False
 """The customers of a partition, and their timers.
 
 Timers fire in the order of (deadline, rule slot, customer id, opening). The slots of rules are in the order
@@ -66,7 +65,6 @@ cdef enum:     # places of the kinds in what `moves_of` gives
 
 
 @cython.final
-@cython.auto_pickle(False)
 cdef class Customers:
     """The customers of one partition and their timers. `state_bytes`: of all byte forms, as last seen."""
 

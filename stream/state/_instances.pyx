@@ -1,4 +1,3 @@
-# cython: autotestdict=False
 """Rules that have begun for a customer, as bytes (`_packed` says of which kinds).
 
     entry     := length rank sequence source tail
@@ -29,7 +28,6 @@ cdef object absent = ABSENT
 
 @cython.no_gc
 @cython.final
-@cython.auto_pickle(False)
 cdef class Instance:
     """A rule that has begun: waits for a step until `deadline`, or fires then unless it is closed.
 

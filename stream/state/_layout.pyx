@@ -1,4 +1,3 @@
-# cython: autotestdict=False
 """Slots for the definitions of a rule set, by name or stable id, and by the short ids of stored states.
 
 Tested by tests/state/test_codec.py and tests/state/test_customer.py.
@@ -37,7 +36,6 @@ cdef dict FUNCTIONS = {
 
 @cython.no_gc
 @cython.final
-@cython.auto_pickle(False)
 cdef class Ids:
     """Slots by short id, and back. A short id is 6 bytes of BLAKE2b of a name or stable id, as a number.
 
@@ -89,7 +87,6 @@ def short_id(str name not None):
 
 
 @cython.final
-@cython.auto_pickle(False)
 cdef class Layout:
     """Slots for the sources, traits, rules and counters of a rule set, by names and stable ids. Immutable.
 

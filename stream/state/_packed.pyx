@@ -1,4 +1,3 @@
-# cython: autotestdict=False
 """Numbers and values in few bytes: what a customer's state consists of, in memory and in the changelog.
 
     number    a varint: 7 bits a byte, the lowest first; the high bit says that more follow
@@ -38,7 +37,6 @@ cdef bint is_kept(const ValueC *value) noexcept:
 
 @cython.no_gc
 @cython.final
-@cython.auto_pickle(False)
 cdef class Buffer:
     """Bytes that are being written."""
 

@@ -1,4 +1,3 @@
-# cython: autotestdict=False
 """Reading the byte form of parts, which may be corrupt. What the bytes mean is said in `_windows`,
 `_instances` and `_codec`.
 
@@ -46,7 +45,6 @@ cdef uint64_t MAX_COUNT = 1 << 53           # amounts are doubles: whole numbers
 
 @cython.no_gc
 @cython.final
-@cython.auto_pickle(False)
 cdef class Reader:
     """Goes over bytes from `at` to `end`, and raises StateError at what cannot be."""
 

@@ -1,4 +1,3 @@
-# cython: autotestdict=False
 """The windows of traits, as bytes (`_packed` says of which kinds).
 
     body     := cell | entry*            with `per`: an entry a key, the least recently updated first
