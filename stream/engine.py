@@ -72,7 +72,7 @@ def trigger_id(stable_id: str, customer_id: str, source: str, event_id: str, key
     return blake2b(hashed, digest_size=16).hexdigest()
 
 
-class _Traits(Mapping[str, Any]):
+class _TraitValues(Mapping[str, Any]):
     """Traits as content sees them: read when they are asked for, as of the match's time."""
 
     __slots__ = ("_match",)
@@ -90,7 +90,7 @@ class _Traits(Mapping[str, Any]):
         return len(self._match.trait_names)
 
 
-class _Segments(_Traits):
+class _SegmentValues(_TraitValues):
     """Segments, in the same way."""
 
     __slots__ = ()
@@ -127,8 +127,8 @@ _FACTS: Mapping[str, Callable[[Match], Any]] = {
     "now": lambda match: iso_time(match.at),
     "customer": lambda match: match.attributes,
     "context": lambda match: match.contexts,
-    "traits": _Traits,
-    "segments": _Segments,
+    "traits": _TraitValues,
+    "segments": _SegmentValues,
     "rule": lambda match: match.rule.name,
 }
 

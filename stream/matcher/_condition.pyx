@@ -250,9 +250,9 @@ cdef class _Plain(Node):
         if name == "now":
             return Timestamp(frame.at * NANOS_PER_MS)
         if name == "traits":
-            return _Traits(frame, self.names.traits)
+            return _TraitLookup(frame, self.names.traits)
         if name == "segments":
-            return _Segments(frame, self.names.segments)
+            return _SegmentLookup(frame, self.names.segments)
         if name == "customer":
             return frame.attributes()
         if name == "context":
@@ -260,7 +260,7 @@ cdef class _Plain(Node):
         return captured(frame, self.names.steps[name])
 
 
-class _Traits(Lookup):
+class _TraitLookup(Lookup):
     """`traits`, to the plain evaluator."""
 
     def __init__(self, frame, traits):
@@ -269,11 +269,11 @@ class _Traits(Lookup):
     def look_up(self, key):
         slot, function, per = self.traits[key]
         if per:
-            return _Keys(self.frame, slot, function)
+            return _KeyLookup(self.frame, slot, function)
         return present(trait(self.frame, slot, function))
 
 
-class _Keys(Lookup):
+class _KeyLookup(Lookup):
     """A trait with `per`."""
 
     def __init__(self, frame, slot, function):
@@ -283,7 +283,7 @@ class _Keys(Lookup):
         return present(trait_of_key(self.frame, self.slot, self.function, key))
 
 
-class _Segments(Lookup):
+class _SegmentLookup(Lookup):
     """`segments`, to the plain evaluator."""
 
     def __init__(self, frame, segments):

@@ -49,7 +49,7 @@ cdef int by_number(const void *one, const void *other) noexcept nogil:
 
 
 @cython.final
-cdef class Lookup:
+cdef class FieldIndex:
     def __cinit__(self, int slot, list atoms):
         """`atoms`: (position, atom) of one path."""
         cdef dict texts = {}, numbers = {}, others = {}
@@ -208,7 +208,7 @@ cdef class Index:
             else:
                 by_path.setdefault(atom.path, []).append((position, atom))
         self.size = len(conditions)
-        self.lookups = [Lookup(fields.slot(path), atoms) for path, atoms in by_path.items()]
+        self.by_field = [FieldIndex(fields.slot(path), atoms) for path, atoms in by_path.items()]
         self.always = <int *> PyMem_Malloc(max(len(always), 1) * sizeof(int))
         if self.always is NULL:
             raise MemoryError
@@ -220,13 +220,13 @@ cdef class Index:
         PyMem_Free(self.always)
 
     cdef int find(self, const ValueC *fields, int *into) noexcept:
-        cdef Lookup lookup
+        cdef FieldIndex field
         cdef int count = self.n_always, more, at, back, held
         cdef bint in_order = True
         memcpy(into, self.always, count * sizeof(int))
-        for lookup in self.lookups:
-            more = lookup.find(&fields[lookup.slot], into + count)
-            if more and (count or lookup.bounds.count or lookup.truths.count):
+        for field in self.by_field:
+            more = field.find(&fields[field.slot], into + count)
+            if more and (count or field.bounds.count or field.truths.count):
                 in_order = False
             count += more
         if in_order:

@@ -410,7 +410,7 @@ cdef class _Ternary(Node):
 # --- functions ---------------------------------------------------------------------------------
 
 @cython.final
-cdef class _Apply(Node):
+cdef class _Function(Node):
     """A function that has no node of its own."""
     cdef str function
     cdef list args
@@ -560,7 +560,7 @@ cdef class _TextTest(Node):
 
 @cython.final
 cdef class _Matches(Node):
-    """`text.matches("pattern")`; a pattern that is not written down goes by `_Apply`."""
+    """`text.matches("pattern")`; a pattern that is not written down goes by `_Function`."""
     cdef Node text
     cdef object search
 
@@ -621,7 +621,7 @@ cdef Node _operation(str function, list args):
     kind = KINDS.get(function)
     if kind is not None:
         return kind(*args)
-    return _Apply(function, args) if function in _OVERLOADS else None
+    return _Function(function, args) if function in _OVERLOADS else None
 
 
 cdef dict KINDS = {
@@ -645,5 +645,5 @@ cdef Node _match(Node text, Node pattern):
             if len(source) <= 1000:
                 return _Matches(text, read_pattern(source).search)
         except ExpressionError:
-            pass    # an error whenever it is asked, which is how `_Apply` has it
-    return _Apply("matches", [text, pattern])
+            pass    # an error whenever it is asked, which is how `_Function` has it
+    return _Function("matches", [text, pattern])

@@ -33,7 +33,7 @@ cdef int64_t future_ms = FUTURE_MS
 # --- the records of one source -----------------------------------------------------------------
 
 @cython.final
-cdef class Lane:
+cdef class SourceQueue:
     """The records of a source that are at hand, in order; the first of them decoded."""
 
     def __cinit__(self, source, int slot, Program program not None):

@@ -9,7 +9,7 @@
     taken     := time count (text text)*            when, one more; 0: never; group and rule
     traits    := count (id length base body)*       as in `_windows`; the base is a number
     instances := count (id length text tail)*       the source's name, and as in `_instances`
-    sends     := count (id length time*)*           as in `_state`
+    sends     := count (id length time*)*           as in `_customer`
     contexts  := count (id bytes)*                  by source, its latest record as JSON
     id        := 6 bytes                            of BLAKE2b of a stable id, a counter's or a source's name
     text      := length bytes                       UTF-8
@@ -39,7 +39,7 @@ from libc.string cimport memcpy
 from stream.state._instances cimport HeadC, next_head
 from stream.state._layout cimport Ids, Layout
 from stream.state._packed cimport VARINT, Buffer, reserve, span, write
-from stream.state._reader cimport Reader, corrupt, reader_of
+from stream.state._reader cimport StateReader, corrupt, reader_of
 from stream.state._customer cimport (
     MAX_INSTANCES,
     Consent,
@@ -275,7 +275,7 @@ cdef object unknown_version():
 
 def decode(Layout layout not None, str id not None, bytes value not None, int generation=0):
     """The customer of a byte form. StateError if it is corrupt or of another version."""
-    cdef Reader reader = reader_of(value)
+    cdef StateReader reader = reader_of(value)
     cdef uint64_t version = reader.number()
     cdef Customer customer
     if version != VERSION and version != OLD_VERSION:
@@ -302,7 +302,7 @@ def know(Customer customer not None):
     cdef Layout layout = customer.layout
     cdef list foreign = customer.rare.foreign
     cdef dict waiting = {}
-    cdef Reader reader
+    cdef StateReader reader
     cdef int slot
     ids = (layout.source_ids, layout.trait_ids, layout.rule_ids, layout.counter_ids, layout.context_ids)
     customer.own().foreign = None
@@ -324,7 +324,7 @@ cdef int keep(Customer customer, int kind, uint64_t id, part) except -1:
     return 0
 
 
-cdef int read_applied(Customer customer, Reader reader) except -1:
+cdef int read_applied(Customer customer, StateReader reader) except -1:
     cdef int slot
     cdef uint64_t id
     cdef int64_t offset
@@ -341,7 +341,7 @@ cdef int read_applied(Customer customer, Reader reader) except -1:
     return 0
 
 
-cdef int read_parts(Customer customer, Reader reader, int kind, Ids ids) except -1:
+cdef int read_parts(Customer customer, StateReader reader, int kind, Ids ids) except -1:
     cdef const uint8_t *around
     cdef uint64_t id
     cdef int slot
@@ -360,7 +360,7 @@ cdef int read_parts(Customer customer, Reader reader, int kind, Ids ids) except 
     return 0
 
 
-cdef int read_part(Customer customer, int kind, int slot, Reader reader) except -1:
+cdef int read_part(Customer customer, int kind, int slot, StateReader reader) except -1:
     """Reads a part that goes up to the reader's end."""
     cdef const uint8_t *begin = reader.at
     cdef bint twice = False, last = slot > reader.last
@@ -383,7 +383,7 @@ cdef int read_part(Customer customer, int kind, int slot, Reader reader) except 
     return 0
 
 
-cdef int read_instance(Customer customer, int rank, Reader reader) except -1:
+cdef int read_instance(Customer customer, int rank, StateReader reader) except -1:
     cdef str source = reader.text()
     cdef const uint8_t *begin = reader.at
     reader.tail(customer.base)
@@ -393,7 +393,7 @@ cdef int read_instance(Customer customer, int rank, Reader reader) except -1:
     return customer.append_waiting(rank, source, begin, span(begin, reader.at))
 
 
-cdef bint read_context(Customer customer, int slot, Reader reader) except -1:
+cdef bint read_context(Customer customer, int slot, StateReader reader) except -1:
     """Reads what a source said last; True, and nothing is done, if there is something of it."""
     cdef const uint8_t *begin = reader.at
     cdef str name = customer.layout.contexts[slot]
@@ -406,7 +406,7 @@ cdef bint read_context(Customer customer, int slot, Reader reader) except -1:
     return False
 
 
-cdef int read_profile(Customer customer, Reader reader, uint64_t version) except -1:
+cdef int read_profile(Customer customer, StateReader reader, uint64_t version) except -1:
     cdef bytes attributes = reader.raw()
     cdef bint has_basis
     cdef int64_t at, how
@@ -452,7 +452,7 @@ def encode_reached(dict reached not None, bytes marks not None=b""):
 
 def decode_reached(bytes value not None):
     """({source's name: largest event time applied, "": the watermark}, marks). StateError if corrupt."""
-    cdef Reader reader = reader_of(value)
+    cdef StateReader reader = reader_of(value)
     cdef uint64_t version = reader.number()
     if version != OLD_VERSION and version != REACHED_VERSION:
         raise unknown_version()

@@ -1,4 +1,4 @@
-"""What a customer's state is made of; the essay is in `_state.pyx`."""
+"""What a customer's state is made of; the essay is in `_customer.pyx`."""
 
 from libc.stdint cimport int64_t, uint8_t, uint32_t
 

@@ -1,4 +1,4 @@
-"""Types of the compiled `_state`; the essay is in `_state.pyx`."""
+"""Types of the compiled `_state`; the essay is in `_customer.pyx`."""
 
 from typing import Any, Self, final
 

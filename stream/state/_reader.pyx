@@ -45,7 +45,7 @@ cdef uint64_t MAX_COUNT = 1 << 53           # amounts are doubles: whole numbers
 
 @cython.no_gc
 @cython.final
-cdef class Reader:
+cdef class StateReader:
     """Goes over bytes from `at` to `end`, and raises StateError at what cannot be."""
 
     cdef uint64_t number(self) except? 0:
@@ -338,8 +338,8 @@ cdef object corrupt(str why):
     return StateError(f"a stored state is corrupt: {why}", hint=hint)
 
 
-cdef Reader reader_of(bytes value):
-    cdef Reader reader = Reader()
+cdef StateReader reader_of(bytes value):
+    cdef StateReader reader = StateReader()
     reader.last, reader.waiting = -1, {}
     reader.at = <const uint8_t *> <const char *> value
     reader.end = reader.at + len(value)
