@@ -391,7 +391,7 @@ cdef class PartitionState:
     @property
     def live(self):
         """Customers that are in memory: with a store, not all."""
-        return len(self.table) - self.table.hollow
+        return len(self.table) - self.table.evicted
 
     @property
     def fetched(self):

@@ -213,12 +213,12 @@ cdef class Customer:
         self.layout, self.generation = other.layout, other.generation
         return 0
 
-    cdef int hollow(self, uint32_t waiting) except -1:
+    cdef int shed(self, uint32_t waiting) except -1:
         """Leaves of the customer its id and its place among the timers, and how many there are."""
         self.end = self.instances_at = self.sends_at = self.traits_at
         self.resize(self.end)
         self.rare, self.base = NOTHING_RARE, -1
-        self.generation, self.opened = HOLLOW, waiting
+        self.generation, self.opened = EVICTED, waiting
         return 0
 
     cdef int splice(

@@ -20,7 +20,7 @@ A changed customer is encoded when it is taken, not when it changes: ten changes
 
 With a store. Customers are read when they are needed, and leave again by `evict`, which may be called when
 the store has all that was taken: what is left out can be read back exactly. Of a customer with timers the id
-and its place stay (it is `hollow`): an entry that comes too early, if anything. `dues` tells the store of
+and its place stay (it is `evicted`): an entry that comes too early, if anything. `dues` tells the store of
 these, so that opening one needs no look at the others:
 
     due         deadline count      8 and 4 bytes, of the first timer and of all; -1: the customer has parts
@@ -40,7 +40,7 @@ from libc.string cimport memcpy
 from stream.state._instances cimport HeadC, Instance, next_head, source_of
 from stream.state._layout cimport Layout
 from stream.state._packed cimport span
-from stream.state._customer cimport HOLLOW, Customer, SendC, next_part, next_send
+from stream.state._customer cimport EVICTED, Customer, SendC, next_part, next_send
 from stream.state._timers cimport TimerC, Timers
 
 from stream.state._codec import decode, encode, know
@@ -110,7 +110,7 @@ cdef class Customers:
         listed = old is not None and old.listed
         if old is not None:
             self.state_bytes -= old.size
-            self.hollow -= old.generation == HOLLOW
+            self.evicted -= old.generation == EVICTED
         if self.store is not None:
             self.note_due(key, customer, listed)
             if customer is not None and not customer.listed:
@@ -121,7 +121,7 @@ cdef class Customers:
             if customer.rare.foreign is not None:
                 self.foreign.append(customer)
             elif self.store is not None:
-                self.hollow_out(customer)
+                self.shed(customer)
 
     def stand_in(self, bytes key not None, bytes due not None):
         """Takes what the store knows of a customer's timers. StateError if that is corrupt."""
@@ -132,10 +132,10 @@ cdef class Customers:
             raise StateError("the store's note of a customer's timers is corrupt")
         memcpy(&what.deadline, at, 8)
         memcpy(&what.count, at + 8, 4)
-        customer = Customer(id_of(key), self.layout, HOLLOW)
+        customer = Customer(id_of(key), self.layout, EVICTED)
         customer.listed = True
         self.table.put(customer)
-        self.hollow += 1
+        self.evicted += 1
         self.loaded = True
         if what.deadline < 0:
             self.fill(customer)
@@ -169,14 +169,14 @@ cdef class Customers:
             self.dues.append((key, None))
         return 0
 
-    cdef int hollow_out(self, Customer customer) except -1:
+    cdef int shed(self, Customer customer) except -1:
         cdef HeadC head
         if customer.timer == NEVER and customer.first_timer(&head):
             customer.timer, customer.timer_rank = head.deadline, 0
         self.state_bytes -= customer.size
         customer.size = 0
-        customer.hollow(count_timers(customer))
-        self.hollow += 1
+        customer.shed(count_timers(customer))
+        self.evicted += 1
         return 0
 
     def evict(self, Py_ssize_t keep, Py_ssize_t most):
@@ -188,7 +188,7 @@ cdef class Customers:
         cdef Customer customer
         cdef Timers heap = self.heap
         cdef Py_ssize_t at, left = 0, kept = 0
-        cdef Py_ssize_t surplus = min(self.table.n - self.hollow - keep, most)
+        cdef Py_ssize_t surplus = min(self.table.n - self.evicted - keep, most)
         if surplus <= 0 or self.loaded:
             return 0
         leaving = []
@@ -207,7 +207,7 @@ cdef class Customers:
             elif customer.timer == NEVER:
                 self.touch(customer)    # the rules have dropped its timers; the store must know that
             else:
-                self.hollow_out(customer)
+                self.shed(customer)
                 surplus -= 1
                 left += 1
         if leaving:
@@ -230,7 +230,7 @@ cdef class Customers:
         self.loaded = False
         for at in range(self.table.room):
             customer = self.table.at(at)
-            if customer is not None and customer.generation != HOLLOW:
+            if customer is not None and customer.generation != EVICTED:
                 self.move(customer)
         self.heap.clear()
         self.waiting = 0
@@ -246,7 +246,7 @@ cdef class Customers:
         cdef HeadC head
         cdef const uint8_t *at = <const uint8_t *> customer.applied + customer.instances_at
         cdef int rank
-        if customer.generation == HOLLOW:
+        if customer.generation == EVICTED:
             self.waiting += customer.opened
             customer.timer_rank = 0
             return self.heap.put(customer.timer, 0, customer)
@@ -304,7 +304,7 @@ cdef class Customers:
                 with_timers.append((customer, customer.timer))
                 customer.timer = NEVER          # so that it is taken once
         for customer, deadline in with_timers:
-            if customer.generation == HOLLOW:
+            if customer.generation == EVICTED:
                 customer.timer = deadline
                 self.enter(customer, None)
             else:
@@ -339,7 +339,7 @@ cdef class Customers:
         cdef Customer moved
         if customer.generation == self.generation:
             return 0
-        if customer.generation == HOLLOW:
+        if customer.generation == EVICTED:
             return self.fill(customer)
         moved = Customer(customer.id, self.layout)
         moved.base = customer.base
@@ -395,11 +395,11 @@ cdef class Customers:
         return customer
 
     cdef int fill(self, Customer customer) except -1:
-        """Reads from the store what a hollow customer lacks."""
+        """Reads from the store what an evicted customer lacks."""
         cdef Customer whole = self.read(customer.id)
         if whole is None:
             raise self.distrusted("lacks a customer that has timers")
-        self.hollow -= 1
+        self.evicted -= 1
         self.waiting -= customer.opened
         customer.base, customer.size, customer.rare = whole.base, whole.size, whole.rare
         customer.take_over(whole)
