@@ -44,10 +44,17 @@ from stream.matcher._frame cimport Frame, Node
 from stream.state._instances cimport Instance
 from stream.state._packed cimport is_kept, is_key
 from stream.state._profile cimport Profile
-from stream.matcher._program cimport KEEP, RESTART, RulePlan, Plan, StepPlan, Update, program_of
+from stream.matcher._program cimport AGAIN_KEEP, AGAIN_RESTART, RulePlan, Plan, StepPlan, Update, program_of
 from stream.state._customer cimport MAX_INSTANCES, Customer
 from stream.events._value cimport ValueC, as_double, object_of, value_of
-from stream.state._windows cimport COUNT, DISTINCT, FIRST, GAP, LAST, TOP
+from stream.state._windows cimport (
+    FUNCTION_COUNT,
+    FUNCTION_DISTINCT,
+    FUNCTION_FIRST,
+    FUNCTION_GAP,
+    FUNCTION_LAST,
+    FUNCTION_TOP,
+)
 
 import orjson
 
@@ -649,12 +656,12 @@ cdef class PartitionState:
             key = &queue.event.values[update.per]
             if not is_key(key):
                 return False
-        if function != COUNT and function != GAP:
+        if function != FUNCTION_COUNT and function != FUNCTION_GAP:
             value = &queue.event.values[update.field]
-            if function == FIRST or function == LAST:
+            if function == FUNCTION_FIRST or function == FUNCTION_LAST:
                 if not is_kept(value):
                     return False
-            elif function == DISTINCT or function == TOP:
+            elif function == FUNCTION_DISTINCT or function == FUNCTION_TOP:
                 if not is_key(value):
                     return False
             elif not as_double(value, &amount):
@@ -786,7 +793,7 @@ cdef class PartitionState:
         oldest = None
         for other in customer.waiting_of(rule.rank, False):
             if other.key is key or (type(other.key) is type(key) and other.key == key):
-                if rule.again == KEEP or (other.step > 1 and rule.again != RESTART):
+                if rule.again == AGAIN_KEEP or (other.step > 1 and rule.again != AGAIN_RESTART):
                     return 0
                 self.table.close(customer, other)
             else:

@@ -7,7 +7,7 @@ Tested by tests/engine/test_fastmatch.py.
 from libc.math cimport floor
 from libc.stdint cimport int64_t
 
-from stream.events._value cimport INTEGER, ValueC, is_number, object_of
+from stream.events._value cimport KIND_INTEGER, ValueC, is_number, object_of
 
 from datetime import datetime, timedelta, timezone
 
@@ -91,7 +91,7 @@ cdef int64_t milliseconds(object value) except -2:
 
 cdef int64_t milliseconds_of(const ValueC *value) except -2:
     """`milliseconds` of a value of JSON."""
-    if value.kind == INTEGER and 100_000_000_000 <= value.of.integer <= latest_time():
+    if value.kind == KIND_INTEGER and 100_000_000_000 <= value.of.integer <= latest_time():
         return value.of.integer
     return milliseconds(object_of(value))
 

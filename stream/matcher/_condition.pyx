@@ -29,8 +29,8 @@ from stream.events._event cimport Fields
 from stream.matcher._fields cimport Field, field_of, has_field
 from stream.matcher._frame cimport Frame, Node, reach
 from stream.state._packed cimport is_key
-from stream.events._value cimport DOUBLE, INTEGER, MISSING, ValueC, value_of
-from stream.state._windows cimport COUNT, DISTINCT, GAP, SUM, TOP
+from stream.events._value cimport KIND_DOUBLE, KIND_INTEGER, KIND_MISSING, ValueC, value_of
+from stream.state._windows cimport FUNCTION_COUNT, FUNCTION_DISTINCT, FUNCTION_GAP, FUNCTION_SUM, FUNCTION_TOP
 
 from stream.matcher._operators import constant, has, operation
 from stream.state._customer import ABSENT
@@ -183,15 +183,15 @@ cdef class _TraitOfKey(_Trait):
 
 
 cdef bint read_trait(Frame frame, int slot, int function, const ValueC *key, ValueC *into) except -1:
-    if function == TOP or function == GAP:
+    if function == FUNCTION_TOP or function == FUNCTION_GAP:
         return False
-    into.kind = MISSING
+    into.kind = KIND_MISSING
     if frame.customer is not None:
         frame.customer.number(slot, key, frame.at, into)
-    elif function == COUNT or function == DISTINCT:
-        into.kind, into.of.integer = INTEGER, 0
-    elif function == SUM:
-        into.kind, into.of.number = DOUBLE, 0.0
+    elif function == FUNCTION_COUNT or function == FUNCTION_DISTINCT:
+        into.kind, into.of.integer = KIND_INTEGER, 0
+    elif function == FUNCTION_SUM:
+        into.kind, into.of.number = KIND_DOUBLE, 0.0
     return True
 
 
@@ -217,7 +217,9 @@ cdef object trait_of_key(Frame frame, int slot, int function, object key):
 
 cdef object nothing(int function):
     """A trait of no events."""
-    return 0 if function == COUNT or function == DISTINCT else 0.0 if function == SUM else ERROR
+    if function == FUNCTION_COUNT or function == FUNCTION_DISTINCT:
+        return 0
+    return 0.0 if function == FUNCTION_SUM else ERROR
 
 
 # --- by the plain evaluator ---------------------------------------------------------------------

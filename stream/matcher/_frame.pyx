@@ -23,9 +23,9 @@ cdef object ERROR = ABSENT
 cdef dict NO_ATTRIBUTES = {}        # never written to
 
 cdef enum:
-    UNKNOWN = 0
-    FALSE = 1
-    TRUE = 2
+    VERDICT_UNKNOWN = 0
+    VERDICT_FALSE = 1
+    VERDICT_TRUE = 2
 
 
 @cython.final
@@ -49,19 +49,19 @@ cdef class Frame:
 
     cdef int begin(self) except -1:
         if self.judged:
-            memset(<char *> self.verdicts, UNKNOWN, len(self.verdicts))
+            memset(<char *> self.verdicts, VERDICT_UNKNOWN, len(self.verdicts))
             self.judged = False
         return 0
 
     cdef int judge(self, int slot) except -1:
         cdef int held
-        if self.verdicts[slot] == UNKNOWN:
+        if self.verdicts[slot] == VERDICT_UNKNOWN:
             held = (<Node> self.segments[slot]).test(self)
             if held < 0:
                 self.segment_errors += 1
-            self.verdicts[slot] = TRUE if held == 1 else FALSE
+            self.verdicts[slot] = VERDICT_TRUE if held == 1 else VERDICT_FALSE
             self.judged = True
-        return self.verdicts[slot] == TRUE
+        return self.verdicts[slot] == VERDICT_TRUE
 
     cdef dict attributes(self):
         if self.customer is None or self.customer.rare.attributes is None:

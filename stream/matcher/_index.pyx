@@ -25,7 +25,7 @@ from libc.stdlib cimport qsort
 from libc.string cimport memcmp, memcpy
 
 from stream.events._event cimport Event, Fields
-from stream.events._value cimport FALSE, MISSING, NIL, TEXT, TRUE, ValueC, as_double
+from stream.events._value cimport KIND_FALSE, KIND_MISSING, KIND_NIL, KIND_TEXT, KIND_TRUE, ValueC, as_double
 
 import orjson
 
@@ -140,18 +140,18 @@ cdef class FieldIndex:
         """How many positions the value at the path leads to."""
         cdef double number = 0.0
         cdef int count
-        if value.kind == MISSING:
+        if value.kind == KIND_MISSING:
             return self.copy(self.missing, into)
-        if value.kind == TRUE or value.kind == FALSE:
-            count = self.copy(self.true if value.kind == TRUE else self.false, into)
+        if value.kind == KIND_TRUE or value.kind == KIND_FALSE:
+            count = self.copy(self.true if value.kind == KIND_TRUE else self.false, into)
             return count + self.copy(self.bounds, into + count)
         count = self.copy(self.truths, into)
         if as_double(value, &number):
             count += self.find_number(number, into + count)
             return count + self.find_bounds(number, into + count)
-        if value.kind == TEXT:
+        if value.kind == KIND_TEXT:
             count += self.find_text(value, into + count)
-        elif value.kind == NIL:
+        elif value.kind == KIND_NIL:
             count += self.copy(self.null, into + count)
         return count + self.copy(self.bounds, into + count)
 

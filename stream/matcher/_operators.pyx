@@ -19,12 +19,12 @@ from libc.string cimport memcmp
 
 from stream.matcher._frame cimport Frame, Node
 from stream.events._value cimport (
-    DOUBLE,
-    INTEGER,
-    MISSING,
-    NESTED,
-    TEXT,
-    UNSIGNED,
+    KIND_DOUBLE,
+    KIND_INTEGER,
+    KIND_MISSING,
+    KIND_NESTED,
+    KIND_TEXT,
+    KIND_UNSIGNED,
     ValueC,
     as_double,
     is_number,
@@ -112,11 +112,11 @@ cdef int in_order(object left, object right, int relation) except -2:
 
 cdef bint are_comparable(const ValueC *one, const ValueC *other, double *left, double *right) noexcept:
     """Whether both are numbers that doubles hold exactly, or both doubles; and those."""
-    if one.kind == INTEGER and not -EXACT <= one.of.integer <= EXACT:
+    if one.kind == KIND_INTEGER and not -EXACT <= one.of.integer <= EXACT:
         return False
-    if other.kind == INTEGER and not -EXACT <= other.of.integer <= EXACT:
+    if other.kind == KIND_INTEGER and not -EXACT <= other.of.integer <= EXACT:
         return False
-    if one.kind == UNSIGNED or other.kind == UNSIGNED:
+    if one.kind == KIND_UNSIGNED or other.kind == KIND_UNSIGNED:
         return False
     return as_double(one, left) and as_double(other, right)
 
@@ -124,11 +124,11 @@ cdef bint are_comparable(const ValueC *one, const ValueC *other, double *left, d
 cdef int plain_equal(const ValueC *one, const ValueC *other) noexcept:
     """`equal` of two scalars that were read; UNSETTLED: the objects must be compared."""
     cdef double left = 0.0, right = 0.0
-    if one.kind == MISSING or other.kind == MISSING:
+    if one.kind == KIND_MISSING or other.kind == KIND_MISSING:
         return -1
     if are_comparable(one, other, &left, &right):
         return left == right
-    if INTEGER <= one.kind <= DOUBLE and INTEGER <= other.kind <= DOUBLE:
+    if KIND_INTEGER <= one.kind <= KIND_DOUBLE and KIND_INTEGER <= other.kind <= KIND_DOUBLE:
         return UNSETTLED
     return is_same(one, other)
 
@@ -136,9 +136,9 @@ cdef int plain_equal(const ValueC *one, const ValueC *other) noexcept:
 cdef int plain_order(const ValueC *one, const ValueC *other, int relation) noexcept:
     """`in_order` of two scalars that were read, likewise. UTF-8 orders as code points do."""
     cdef double left = 0.0, right = 0.0
-    if one.kind == MISSING or other.kind == MISSING:
+    if one.kind == KIND_MISSING or other.kind == KIND_MISSING:
         return -1
-    if one.kind == TEXT and other.kind == TEXT:
+    if one.kind == KIND_TEXT and other.kind == KIND_TEXT:
         left = memcmp(one.of.text, other.of.text, min(one.size, other.size))
         if left == 0:
             left, right = one.size, other.size
@@ -175,14 +175,14 @@ cdef class Constant(Node):
         try:
             value_of(constant, &self.plain)
         except UnicodeEncodeError:      # half a surrogate pair
-            self.plain.kind = NESTED
+            self.plain.kind = KIND_NESTED
 
     cdef object value(self, Frame frame):
         return self.constant
 
     cdef bint read(self, Frame frame, ValueC *into) except -1:
         into[0] = self.plain
-        return self.plain.kind != NESTED
+        return self.plain.kind != KIND_NESTED
 
 
 @cython.final
@@ -318,7 +318,7 @@ cdef class _InLiterals(Node):
         cdef object value
         cdef ValueC plain
         cdef Constant each
-        if self.few is not None and self.operand.read(frame, &plain) and plain.kind == TEXT:
+        if self.few is not None and self.operand.read(frame, &plain) and plain.kind == KIND_TEXT:
             for each in self.few:
                 if is_same(&each.plain, &plain):
                     return 1

@@ -9,9 +9,9 @@ from stream.state._layout cimport Layout
 from stream.events._value cimport ValueC
 
 cdef enum Again:
-    UNSAID = 0      # begins anew unless it has gone beyond its first step
-    RESTART = 1
-    KEEP = 2
+    AGAIN_UNSAID = 0    # begins anew unless it has gone beyond its first step
+    AGAIN_RESTART = 1
+    AGAIN_KEEP = 2
 
 cdef class Update:
     """A trait, as an event updates it."""

@@ -178,7 +178,7 @@ cdef class Program:
             plan.unless = self.step(rule.unless, None, names)
             plan.wait += rule.unless.within
         plan.wait = min(plan.wait, MAX_WAIT)
-        plan.again = {None: UNSAID, "restart": RESTART, "keep": KEEP}[rule.again]
+        plan.again = {None: AGAIN_UNSAID, "restart": AGAIN_RESTART, "keep": AGAIN_KEEP}[rule.again]
         stale_after = self.rules.policy.stale_after if rule.stale_after is None else rule.stale_after
         plan.stale_after = -1 if stale_after is None else stale_after
         plan.verdict = -1

@@ -18,7 +18,7 @@ from stream.events._event cimport Event, Fields
 from stream.state._profile cimport context_of, profile_of
 from stream.matcher._program cimport Program
 from stream.events._times cimport latest_time, milliseconds_of
-from stream.events._value cimport INTEGER, MISSING, TEXT, UNSIGNED, ValueC, object_of
+from stream.events._value cimport KIND_INTEGER, KIND_MISSING, KIND_TEXT, KIND_UNSIGNED, ValueC, object_of
 
 from stream.structs import DeadLetter
 
@@ -111,12 +111,12 @@ cdef class SourceQueue:
             self.plan = self.constant
         else:
             found = &self.event.values[self.event_field]
-            if found.kind != TEXT or found.size == 0:
+            if found.kind != KIND_TEXT or found.size == 0:
                 return "event"
             self.plan = self.program.plan_of(found)
         self.time = record.timestamp
         self.appended_at = max(self.time, 0)
-        if self.time_field >= 0 and self.event.values[self.time_field].kind != MISSING:
+        if self.time_field >= 0 and self.event.values[self.time_field].kind != KIND_MISSING:
             self.time = milliseconds_of(&self.event.values[self.time_field])
         if not 0 <= self.time <= latest_time():
             return "time"
@@ -131,9 +131,9 @@ cdef class SourceQueue:
         """The customer's id; None if there is none."""
         cdef ValueC *found = &self.event.values[self.customer_field]
         cdef str id
-        if found.kind == INTEGER or found.kind == UNSIGNED:
+        if found.kind == KIND_INTEGER or found.kind == KIND_UNSIGNED:
             return str(object_of(found))
-        if found.kind != TEXT or not 0 < found.size <= 4 * max_customer_id:
+        if found.kind != KIND_TEXT or not 0 < found.size <= 4 * max_customer_id:
             return None
         id = object_of(found)
         return id if len(id) <= max_customer_id else None
@@ -142,9 +142,9 @@ cdef class SourceQueue:
         cdef ValueC *found
         if self.id_field >= 0:
             found = &self.event.values[self.id_field]
-            if found.kind == TEXT and found.size:
+            if found.kind == KIND_TEXT and found.size:
                 return object_of(found)
-            if found.kind == INTEGER or found.kind == UNSIGNED:
+            if found.kind == KIND_INTEGER or found.kind == KIND_UNSIGNED:
                 return str(object_of(found))
         return f"{self.source.topic}/{partition}/{self.offset}"
 

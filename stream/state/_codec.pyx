@@ -64,15 +64,15 @@ cdef enum:
     NO_HINT = 65536     # no slot is beyond it
 
 cdef enum Part:
-    SOURCE = 0
-    TRAIT = 1
-    RULE = 2
-    COUNTER = 3
-    CONTEXT = 4
+    PART_SOURCE = 0
+    PART_TRAIT = 1
+    PART_RULE = 2
+    PART_COUNTER = 3
+    PART_CONTEXT = 4
 
-cdef enum How:
-    GRANTED = 1
-    EXPIRES = 2
+cdef enum ConsentFlag:
+    CONSENT_GRANTED = 1
+    CONSENT_EXPIRES = 2
 
 cdef Buffer written = Buffer()      # by `encode`, one at a time
 
@@ -96,16 +96,16 @@ def encode(Customer customer not None):
     if out.room > MOST_KEPT:
         out = Buffer()
     out.size = 0
-    version = version_of(customer, foreign[CONTEXT])
+    version = version_of(customer, foreign[PART_CONTEXT])
     out.put(version)
     out.put(customer.base + 1)
-    put_applied(out, customer, foreign[SOURCE])
+    put_applied(out, customer, foreign[PART_SOURCE])
     put_profile(out, customer)
-    put_traits(out, customer, foreign[TRAIT])
-    put_instances(out, customer, foreign[RULE])
-    put_sends(out, customer, foreign[COUNTER])
+    put_traits(out, customer, foreign[PART_TRAIT])
+    put_instances(out, customer, foreign[PART_RULE])
+    put_sends(out, customer, foreign[PART_COUNTER])
     if version == VERSION:
-        put_contexts(out, customer, foreign[CONTEXT])
+        put_contexts(out, customer, foreign[PART_CONTEXT])
     return (<const char *> out.data)[:out.size]
 
 
@@ -171,7 +171,7 @@ cdef int put_profile(Buffer out, Customer customer) except -1:
     for purpose in sorted(rare.consents) if rare.consents is not None else ():
         consent = rare.consents[purpose]
         out.put_text(purpose)
-        out.put(consent.granted * GRANTED | (consent.expires is not None) * EXPIRES)
+        out.put(consent.granted * CONSENT_GRANTED | (consent.expires is not None) * CONSENT_EXPIRES)
         out.put(consent.at)
         if consent.expires is not None:
             out.put(consent.expires)
@@ -286,11 +286,11 @@ def decode(Layout layout not None, str id not None, bytes value not None, int ge
     customer.base = reader.bounded(MAX_DEADLINE) - 1
     read_applied(customer, reader)
     read_profile(customer, reader, version)
-    read_parts(customer, reader, TRAIT, layout.trait_ids)
-    read_parts(customer, reader, RULE, layout.rule_ids)
-    read_parts(customer, reader, COUNTER, layout.counter_ids)
+    read_parts(customer, reader, PART_TRAIT, layout.trait_ids)
+    read_parts(customer, reader, PART_RULE, layout.rule_ids)
+    read_parts(customer, reader, PART_COUNTER, layout.counter_ids)
     if version == VERSION:
-        read_parts(customer, reader, CONTEXT, layout.context_ids)
+        read_parts(customer, reader, PART_CONTEXT, layout.context_ids)
     if reader.at != reader.end:
         raise corrupt("something follows its end")
     customer.resize(customer.end)
@@ -308,7 +308,7 @@ def know(Customer customer not None):
     customer.own().foreign = None
     for kind, id, part in foreign:
         slot = (<Ids> ids[<int> kind]).slot(id)
-        if slot >= 0 and kind == SOURCE:
+        if slot >= 0 and kind == PART_SOURCE:
             customer.applied[slot] = part
         elif slot >= 0:
             reader = reader_of(part)
@@ -337,7 +337,7 @@ cdef int read_applied(Customer customer, StateReader reader) except -1:
         if slot >= 0:
             customer.applied[slot] = offset
         else:
-            keep(customer, SOURCE, id, offset)
+            keep(customer, PART_SOURCE, id, offset)
     return 0
 
 
@@ -365,12 +365,12 @@ cdef int read_part(Customer customer, int kind, int slot, StateReader reader) ex
     cdef const uint8_t *begin = reader.at
     cdef bint twice = False, last = slot > reader.last
     cdef int count
-    if kind == TRAIT:
+    if kind == PART_TRAIT:
         reader.body(&customer.layout.trait[slot])
         twice = customer.put_trait(slot, begin, span(begin, reader.at), last)
-    elif kind == RULE:
+    elif kind == PART_RULE:
         read_instance(customer, slot, reader)
-    elif kind == CONTEXT:
+    elif kind == PART_CONTEXT:
         twice = read_context(customer, slot, reader)
     else:
         count = reader.sends(customer.base)
@@ -410,20 +410,20 @@ cdef int read_profile(Customer customer, StateReader reader, uint64_t version) e
     cdef bytes attributes = reader.raw()
     cdef bint has_basis
     cdef int64_t at, how
-    cdef uint64_t most = GRANTED if version == OLD_VERSION else GRANTED | EXPIRES
+    cdef uint64_t most = CONSENT_GRANTED if version == OLD_VERSION else CONSENT_GRANTED | CONSENT_EXPIRES
     if attributes:
         customer.own().attributes = reader.json_object(attributes)
     for _ in range(reader.bounded(MAX_PURPOSES)):
         purpose = reader.text()
         how, at = reader.bounded(most), reader.bounded(MAX_TIME)
-        expires = reader.bounded(MAX_TIME) if how & EXPIRES else None
+        expires = reader.bounded(MAX_TIME) if how & CONSENT_EXPIRES else None
         has_basis = reader.bounded(1)
         if customer.rare.consents is None:
             customer.own().consents = {}
         if purpose in customer.rare.consents:
             raise corrupt("a part is there twice")
         basis = reader.text() if has_basis else None
-        customer.rare.consents[purpose] = Consent(how & GRANTED, at, basis, expires)
+        customer.rare.consents[purpose] = Consent(how & CONSENT_GRANTED, at, basis, expires)
     at = reader.bounded(MAX_DEADLINE) - 1
     if at >= 0:
         customer.own().taken_at = at

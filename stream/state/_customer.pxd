@@ -11,9 +11,9 @@ cdef enum:
     MAX_INSTANCES = 16  # open ones of a rule; and as many messages of it that wait for the end of quiet hours
 
 cdef enum Section:
-    TRAITS
-    INSTANCES
-    SENDS
+    SECTION_TRAITS
+    SECTION_INSTANCES
+    SECTION_SENDS
 
 
 # --- a customer -------------------------------------------------------------------------------

@@ -45,9 +45,9 @@ from stream.state._instances cimport HeadC, Instance, next_head, put_head, put_i
 from stream.state._packed cimport VARINT, Buffer, span, take, take_scalar, take_signed, write
 from stream.events._value cimport ValueC, object_of, value_of
 from stream.state._windows cimport (
-    COUNT,
-    DISTINCT,
-    SUM,
+    FUNCTION_COUNT,
+    FUNCTION_DISTINCT,
+    FUNCTION_SUM,
     EntryC,
     EventC,
     TraitC,
@@ -228,9 +228,9 @@ cdef class Customer:
         cdef Py_ssize_t end = self.end + size - gone
         cdef Py_ssize_t begin = self.sends_at, finish = self.end
         cdef uint8_t *block
-        if section == TRAITS:
+        if section == SECTION_TRAITS:
             begin, finish = self.traits_at, self.instances_at
-        elif section == INSTANCES:
+        elif section == SECTION_INSTANCES:
             begin, finish = self.instances_at, self.sends_at
         if at < begin or gone < 0 or size < 0 or at + gone > finish:
             raise LaneError("a customer's state was to be written outside of its place; this is a bug")
@@ -241,9 +241,9 @@ cdef class Customer:
         if size:
             memcpy(block + at, come, size)
         self.end = <uint32_t> end
-        if section == TRAITS:
+        if section == SECTION_TRAITS:
             self.instances_at = <uint32_t> (self.instances_at + size - gone)
-        if section != SENDS:
+        if section != SECTION_SENDS:
             self.sends_at = <uint32_t> (self.sends_at + size - gone)
         if gone > size and 2 * end < self.room and self.room > 64:
             self.resize(end)
@@ -299,7 +299,7 @@ cdef class Customer:
         scratch.size = 0
         put_header(slot, size)
         scratch.put_raw(body, size)
-        self.splice(TRAITS, at, 0, scratch.data, scratch.size)
+        self.splice(SECTION_TRAITS, at, 0, scratch.data, scratch.size)
         return False
 
     cdef int update(
@@ -326,12 +326,12 @@ cdef class Customer:
             put_body(scratch, part.at, part.at, trait, base_of(trait, time), key, &event, &since)
             size = <uint32_t> (scratch.size - HEADER)
             memcpy(scratch.data + 2, &size, 4)
-            self.splice(TRAITS, at, 0, scratch.data, scratch.size)
+            self.splice(SECTION_TRAITS, at, 0, scratch.data, scratch.size)
             return 0
         crowded = put_body(scratch, part.body, part.end, trait, part.base, key, &event, &since)
         at, gone = self.offset(part.at), span(since, part.end)
         size = <uint32_t> (span(part.at, part.end) - HEADER - gone + scratch.size)
-        self.splice(TRAITS, self.offset(since), gone, scratch.data, scratch.size)
+        self.splice(SECTION_TRAITS, self.offset(since), gone, scratch.data, scratch.size)
         memcpy(<uint8_t *> self.applied + at + 2, &size, 4)
         return crowded
 
@@ -364,7 +364,7 @@ cdef class Customer:
         part.body = part.end = NULL
         if self.cell(slot, key, &part):
             return read_number(part.body, part.end, trait, part.base, at, into)
-        if trait.function != COUNT and trait.function != DISTINCT and trait.function != SUM:
+        if trait.function not in (FUNCTION_COUNT, FUNCTION_DISTINCT, FUNCTION_SUM):
             return False
         return read_number(NULL, NULL, trait, 0, at, into)
 
@@ -446,7 +446,7 @@ cdef class Customer:
             scratch.put(size)
         scratch.put_raw(times, size)
         return self.splice(
-            SENDS, self.offset(gone.at), span(gone.at, gone.end), scratch.data, scratch.size
+            SECTION_SENDS, self.offset(gone.at), span(gone.at, gone.end), scratch.data, scratch.size
         )
 
     cdef int sent(self, int counter, int64_t at, Py_ssize_t keep) except -1:
@@ -531,7 +531,7 @@ cdef class Customer:
         cdef Py_ssize_t offset = self.offset(at)
         scratch.size = 0
         put_instance(scratch, instance, self.base, self.layout.source_slots)
-        return self.splice(INSTANCES, offset, gone, scratch.data, scratch.size)
+        return self.splice(SECTION_INSTANCES, offset, gone, scratch.data, scratch.size)
 
     cdef int append_waiting(self, int rank, str source, const uint8_t *tail, Py_ssize_t size) except -1:
         """Enters an instance after the others, of which everything but rank and source is as it is stored."""
@@ -540,7 +540,7 @@ cdef class Customer:
         put_head(scratch, rank, self.opened, source, self.layout.source_slots)
         scratch.put_raw(tail, size)
         scratch.put_length(0)
-        return self.splice(INSTANCES, self.sends_at, 0, scratch.data, scratch.size)
+        return self.splice(SECTION_INSTANCES, self.sends_at, 0, scratch.data, scratch.size)
 
     cdef int locate(self, Instance instance, HeadC *head) except -1:
         """Finds an instance that is open."""
@@ -555,7 +555,7 @@ cdef class Customer:
         cdef HeadC head
         self.locate(instance, &head)
         return self.splice(
-            INSTANCES, self.offset(head.at), span(head.at, head.end), NULL, 0
+            SECTION_INSTANCES, self.offset(head.at), span(head.at, head.end), NULL, 0
         )
 
     cdef int replace(self, Instance instance, Instance by) except -1:

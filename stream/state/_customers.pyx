@@ -57,11 +57,11 @@ cdef struct DueC:
 cdef enum:
     DUE = 12            # bytes of it
 
-cdef enum:     # places of the kinds in what `moves_of` gives
-    SOURCES = 0
-    TRAITS = 1
-    RULES = 2
-    COUNTERS = 3
+cdef enum Moves:     # places of the kinds in what `moves_of` gives
+    MOVES_SOURCES = 0
+    MOVES_TRAITS = 1
+    MOVES_RULES = 2
+    MOVES_COUNTERS = 3
 
 
 @cython.final
@@ -308,7 +308,7 @@ cdef class Customers:
                 customer.timer = deadline
                 self.enter(customer, None)
             else:
-                self.enter(customer, self.moves_of(customer)[RULES])
+                self.enter(customer, self.moves_of(customer)[MOVES_RULES])
         self.heap.order()
         self.due = self.heap.heap[0].deadline if self.heap.n else NEVER
         strangers, self.foreign = self.foreign, []
@@ -567,23 +567,23 @@ cdef int copy_parts(Customer one, Customer to, tuple moves) except -1:
     cdef SendC send
     cdef int slot
     cdef uint32_t size
-    slots = moves[SOURCES]
+    slots = moves[MOVES_SOURCES]
     for slot in range(one.layout.n_sources):
         if <int> slots[slot] >= 0:
             to.applied[<int> slots[slot]] = one.applied[slot]
-    slots = moves[TRAITS]
+    slots = moves[MOVES_TRAITS]
     while at != <const uint8_t *> one.applied + one.instances_at:
         next_part(&at, &slot, &size)
         if <int> slots[slot] >= 0:
             to.put_trait(slots[slot], at, size, False)
         at += size
-    slots = moves[RULES]
+    slots = moves[MOVES_RULES]
     while at != <const uint8_t *> one.applied + one.sends_at:
         next_head(&at, one.base, &head)
         if <int> slots[head.rank] >= 0:
             source = source_of(&head, one.layout.sources)
             to.append_waiting(slots[head.rank], source, head.tail, span(head.tail, head.end))
-    slots = moves[COUNTERS]
+    slots = moves[MOVES_COUNTERS]
     while at != <const uint8_t *> one.applied + one.end:
         next_send(&at, &send)
         if <int> slots[send.slot] >= 0:

@@ -8,19 +8,19 @@ from cpython.mem cimport PyMem_Free, PyMem_Malloc
 from libc.stdint cimport uint64_t
 
 from stream.state._windows cimport (
-    COUNT,
-    DISTINCT,
-    FIRST,
-    GAP,
-    LAST,
-    MAX,
+    FUNCTION_COUNT,
+    FUNCTION_DISTINCT,
+    FUNCTION_FIRST,
+    FUNCTION_GAP,
+    FUNCTION_LAST,
+    FUNCTION_MAX,
     MAX_KEYS,
     MAX_NESTED,
-    MEAN,
-    MIN,
+    FUNCTION_MEAN,
+    FUNCTION_MIN,
     SLICES,
-    SUM,
-    TOP,
+    FUNCTION_SUM,
+    FUNCTION_TOP,
     TraitC,
 )
 
@@ -29,8 +29,9 @@ from hashlib import blake2b
 from stream.errors import LaneError
 
 cdef dict FUNCTIONS = {
-    "count": COUNT, "sum": SUM, "last": LAST, "mean": MEAN, "min": MIN, "max": MAX, "first": FIRST,
-    "distinct": DISTINCT, "top": TOP, "gap": GAP,
+    "count": FUNCTION_COUNT, "sum": FUNCTION_SUM, "last": FUNCTION_LAST, "mean": FUNCTION_MEAN,
+    "min": FUNCTION_MIN, "max": FUNCTION_MAX, "first": FUNCTION_FIRST, "distinct": FUNCTION_DISTINCT,
+    "top": FUNCTION_TOP, "gap": FUNCTION_GAP,
 }
 
 

@@ -5,14 +5,14 @@ from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 from libc.string cimport memcmp, memcpy
 
 from stream.events._value cimport (
-    DOUBLE,
-    FALSE,
-    INTEGER,
-    MISSING,
-    NIL,
-    TEXT,
-    TRUE,
-    UNSIGNED,
+    KIND_DOUBLE,
+    KIND_FALSE,
+    KIND_INTEGER,
+    KIND_MISSING,
+    KIND_NIL,
+    KIND_TEXT,
+    KIND_TRUE,
+    KIND_UNSIGNED,
     ValueC,
 )
 
@@ -112,15 +112,15 @@ cdef inline int take_scalar(const uint8_t **at, ValueC *into) noexcept:
     cdef uint64_t head = take(at)
     into.kind = <int> (head & 7)
     into.size = 0
-    if into.kind == TEXT:
+    if into.kind == KIND_TEXT:
         into.size = <uint32_t> (head >> 3)
         into.of.text = <const char *> at[0]
         at[0] += into.size
-    elif into.kind == INTEGER:
+    elif into.kind == KIND_INTEGER:
         into.of.integer = take_signed(at)
-    elif into.kind == UNSIGNED:
+    elif into.kind == KIND_UNSIGNED:
         into.of.unsigned = take(at)
-    elif into.kind == DOUBLE:
+    elif into.kind == KIND_DOUBLE:
         into.of.number = take_double(at)
     return 0
 
@@ -130,7 +130,7 @@ cdef inline bint at_scalar(const uint8_t *at, const ValueC *value) noexcept:
     cdef uint64_t head = take(&at)
     if <int> (head & 7) != value.kind:
         return False
-    if value.kind == TEXT:
+    if value.kind == KIND_TEXT:
         if head >> 3 != value.size:
             return False
         if value.size == 0:
@@ -139,6 +139,6 @@ cdef inline bint at_scalar(const uint8_t *at, const ValueC *value) noexcept:
         return at[value.size - 1] == <uint8_t> value.of.text[value.size - 1] and (
             memcmp(at, value.of.text, value.size) == 0
         )
-    if value.kind == INTEGER:
+    if value.kind == KIND_INTEGER:
         return take_signed(&at) == value.of.integer
-    return take(&at) == value.of.unsigned if value.kind == UNSIGNED else True
+    return take(&at) == value.of.unsigned if value.kind == KIND_UNSIGNED else True

@@ -26,13 +26,13 @@ if sys.byteorder != "little":
 
 
 cdef bint is_key(const ValueC *value) noexcept:
-    if value.kind == TEXT:
+    if value.kind == KIND_TEXT:
         return value.size <= MAX_SCALAR
-    return value.kind == INTEGER or value.kind == TRUE or value.kind == FALSE or value.kind == UNSIGNED
+    return value.kind in (KIND_INTEGER, KIND_TRUE, KIND_FALSE, KIND_UNSIGNED)
 
 
 cdef bint is_kept(const ValueC *value) noexcept:
-    return is_key(value) or value.kind == DOUBLE or value.kind == NIL
+    return is_key(value) or value.kind == KIND_DOUBLE or value.kind == KIND_NIL
 
 
 @cython.no_gc
@@ -78,15 +78,15 @@ cdef class Buffer:
         return self.put_raw(data, size)
 
     cdef int put_scalar(self, const ValueC *value) except -1:
-        cdef uint64_t size = value.size if value.kind == TEXT else 0
+        cdef uint64_t size = value.size if value.kind == KIND_TEXT else 0
         self.put(size << 3 | <uint64_t> value.kind)
-        if value.kind == TEXT:
+        if value.kind == KIND_TEXT:
             self.put_raw(value.of.text, value.size)
-        elif value.kind == INTEGER:
+        elif value.kind == KIND_INTEGER:
             self.put_signed(value.of.integer)
-        elif value.kind == UNSIGNED:
+        elif value.kind == KIND_UNSIGNED:
             self.put(value.of.unsigned)
-        elif value.kind == DOUBLE:
+        elif value.kind == KIND_DOUBLE:
             self.put_double(value.of.number)
         return 0
 

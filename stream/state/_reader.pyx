@@ -12,16 +12,24 @@ from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 from libc.string cimport memcmp, memcpy
 
 from stream.state._packed cimport MAX_SCALAR, span, unzigzag
-from stream.events._value cimport DOUBLE, FALSE, INTEGER, NIL, TEXT, TRUE, UNSIGNED
+from stream.events._value cimport (
+    KIND_DOUBLE,
+    KIND_FALSE,
+    KIND_INTEGER,
+    KIND_NIL,
+    KIND_TEXT,
+    KIND_TRUE,
+    KIND_UNSIGNED,
+)
 from stream.state._windows cimport (
-    COUNT,
-    DISTINCT,
-    FIRST,
-    GAP,
-    LAST,
-    MEAN,
+    FUNCTION_COUNT,
+    FUNCTION_DISTINCT,
+    FUNCTION_FIRST,
+    FUNCTION_GAP,
+    FUNCTION_LAST,
+    FUNCTION_MEAN,
     MOST_SLICES,
-    TOP,
+    FUNCTION_TOP,
     EntryC,
     TraitC,
     index_of,
@@ -155,16 +163,16 @@ cdef class StateReader:
     cdef int scalar(self, bint as_key) except -1:
         cdef uint64_t head = self.number()
         cdef uint64_t kind = head & 7, size = head >> 3
-        if kind == TEXT and size <= MAX_SCALAR and size <= <uint64_t> span(self.at, self.end):
+        if kind == KIND_TEXT and size <= MAX_SCALAR and size <= <uint64_t> span(self.at, self.end):
             return self.utf8(size)
-        if size == 0 and kind == INTEGER:
+        if size == 0 and kind == KIND_INTEGER:
             self.number()
-        elif size == 0 and kind == DOUBLE and not as_key:
+        elif size == 0 and kind == KIND_DOUBLE and not as_key:
             self.skip(8)
         elif size != 0 or not (
-            kind == TRUE or kind == FALSE
-            or (kind == NIL and not as_key)
-            or (kind == UNSIGNED and self.number() > <uint64_t> NEVER)
+            kind == KIND_TRUE or kind == KIND_FALSE
+            or (kind == KIND_NIL and not as_key)
+            or (kind == KIND_UNSIGNED and self.number() > <uint64_t> NEVER)
         ):
             raise corrupt("a value is of no known kind")
         return 0
@@ -188,11 +196,11 @@ cdef class StateReader:
         return self.cell(trait, base)
 
     cdef int cell(self, const TraitC *trait, int64_t base) except -1:
-        if trait.function == FIRST or trait.function == LAST:
+        if trait.function == FUNCTION_FIRST or trait.function == FUNCTION_LAST:
             return self.marks(trait, base)
-        if trait.function == GAP:
+        if trait.function == FUNCTION_GAP:
             return self.times(base, trait.values)
-        if trait.function == DISTINCT or trait.function == TOP:
+        if trait.function == FUNCTION_DISTINCT or trait.function == FUNCTION_TOP:
             return self.entries(trait, base, trait.values, True)
         return self.window(trait, trait.function, base)
 
@@ -214,7 +222,7 @@ cdef class StateReader:
                 twice = twice or (seen & bit and stands_in(begin, entry, key, span(key, self.at)))
                 seen |= bit
             if nested:
-                self.window(trait, COUNT, base)
+                self.window(trait, FUNCTION_COUNT, base)
             else:
                 self.cell(trait, base)
             self.leave(around)
@@ -234,9 +242,9 @@ cdef class StateReader:
         cdef int count = 0
         while self.at != self.end:
             index = self.older(index, 1) if count else self.signed(base, MAX_TIME if trait.width else 0)
-            if function != COUNT:
+            if function != FUNCTION_COUNT:
                 self.skip(8)
-            if (function == COUNT or function == MEAN) and self.bounded(MAX_COUNT) == 0:
+            if (function == FUNCTION_COUNT or function == FUNCTION_MEAN) and self.bounded(MAX_COUNT) == 0:
                 raise corrupt("a slice of a window is empty")
             count += 1
         return self.some(count, MOST_SLICES)

@@ -43,7 +43,15 @@ from stream.state._packed cimport (
     take_scalar,
     take_signed,
 )
-from stream.events._value cimport DOUBLE, FALSE, INTEGER, TEXT, TRUE, ValueC, object_of
+from stream.events._value cimport (
+    KIND_DOUBLE,
+    KIND_FALSE,
+    KIND_INTEGER,
+    KIND_TEXT,
+    KIND_TRUE,
+    ValueC,
+    object_of,
+)
 
 from stream.events._value import ABSENT
 
@@ -66,7 +74,7 @@ cdef int64_t index_of(const TraitC *trait, int64_t time) noexcept:
 
 cdef int64_t base_of(const TraitC *trait, int64_t time) noexcept:
     """What a body begun at `time` has for its base."""
-    if trait.function == FIRST or trait.function == LAST or trait.function == GAP:
+    if trait.function == FUNCTION_FIRST or trait.function == FUNCTION_LAST or trait.function == FUNCTION_GAP:
         return time
     return index_of(trait, time)
 
@@ -131,7 +139,7 @@ cdef int put_entry(
     begin = out.size
     out.put_scalar(key)
     if nested:
-        add(out, cell, cell_end, COUNT, base, event)
+        add(out, cell, cell_end, FUNCTION_COUNT, base, event)
     else:
         crowded |= put_cell(out, cell, cell_end, trait, base, event)
     out.put_length(begin)
@@ -143,14 +151,14 @@ cdef int64_t newest_of(const EntryC *entry, const TraitC *trait, bint nested, in
     cdef EntryC each
     cdef const uint8_t *at = entry.cell
     cdef int64_t newest = -1
-    if not nested and (trait.function == DISTINCT or trait.function == TOP):
+    if not nested and (trait.function == FUNCTION_DISTINCT or trait.function == FUNCTION_TOP):
         while at != entry.end:
             next_entry(at, &each)
             newest = max(newest, newest_of(&each, trait, True, base))
             at = each.end
         return newest
     newest = base + take_signed(&at)
-    if trait.function == FIRST or trait.function == LAST or trait.function == GAP:
+    if trait.function == FUNCTION_FIRST or trait.function == FUNCTION_LAST or trait.function == FUNCTION_GAP:
         return index_of(trait, newest)
     return newest
 
@@ -164,7 +172,7 @@ cdef int put_body(
     """Writes what an event makes of a body, from `since` on; 1 if something had to make room."""
     if trait.per:
         return put_entry(out, at, end, trait, False, base, key, event, since)
-    if trait.function == DISTINCT or trait.function == TOP:
+    if trait.function == FUNCTION_DISTINCT or trait.function == FUNCTION_TOP:
         return put_entry(out, at, end, trait, True, base, event.value, event, since)
     since[0] = at
     return put_cell(out, at, end, trait, base, event)
@@ -176,11 +184,11 @@ cdef int put_cell(
     cdef const uint8_t *since = NULL
     cdef Py_ssize_t begin = out.size, kept
     cdef int crowded
-    if trait.function == FIRST or trait.function == LAST:
+    if trait.function == FUNCTION_FIRST or trait.function == FUNCTION_LAST:
         return mark(out, at, end, trait, base, event)
-    if trait.function == GAP:
+    if trait.function == FUNCTION_GAP:
         return enter(out, at, end, trait, base, event.time)
-    if trait.function != DISTINCT and trait.function != TOP:
+    if trait.function != FUNCTION_DISTINCT and trait.function != FUNCTION_TOP:
         return add(out, at, end, trait.function, base, event)
     crowded = put_entry(out, at, end, trait, True, base, event.value, event, &since)
     kept = span(at, since)
@@ -194,25 +202,25 @@ cdef int put_cell(
 cdef inline int take_amount(const uint8_t **at, int function, SliceC *into) noexcept:
     into.amount = 0.0
     into.count = 0
-    if function != COUNT:
+    if function != FUNCTION_COUNT:
         into.amount = take_double(at)
-    if function == COUNT or function == MEAN:
+    if function == FUNCTION_COUNT or function == FUNCTION_MEAN:
         into.count = take(at)
     return 0
 
 
 cdef int put_amount(Buffer out, int function, const SliceC *slice) except -1:
-    if function != COUNT:
+    if function != FUNCTION_COUNT:
         out.put_double(slice.amount)
-    if function == COUNT or function == MEAN:
+    if function == FUNCTION_COUNT or function == FUNCTION_MEAN:
         out.put(slice.count)
     return 0
 
 
 cdef int fold(SliceC *slice, int function, double amount) noexcept:
-    if function == MIN:
+    if function == FUNCTION_MIN:
         slice.amount = min(slice.amount, amount)
-    elif function == MAX:
+    elif function == FUNCTION_MAX:
         slice.amount = max(slice.amount, amount)
     else:
         slice.amount += amount
@@ -307,7 +315,9 @@ cdef int mark(
     while to < n and index_of(trait, marks[to].time) > event.index:
         to += 1
     there = to < n and index_of(trait, marks[to].time) == event.index
-    if there and (event.time >= marks[to].time if trait.function == FIRST else event.time < marks[to].time):
+    if there and (
+        event.time >= marks[to].time if trait.function == FUNCTION_FIRST else event.time < marks[to].time
+    ):
         to = -1
     elif not there:
         while n and trait.width and index_of(trait, marks[n - 1].time) < (
@@ -386,7 +396,7 @@ cdef uint64_t count_of(
 ) noexcept:
     cdef SliceC slices[MOST_SLICES + 1]
     cdef uint64_t count = 0
-    cdef int n = slices_of(at, end, COUNT, base, first, last, slices)
+    cdef int n = slices_of(at, end, FUNCTION_COUNT, base, first, last, slices)
     while n:
         n -= 1
         count += slices[n].count
@@ -406,34 +416,34 @@ cdef bint read_number(
     cdef uint64_t count = 0
     cdef double total = 0.0
     into.size = 0
-    if function == TOP or function == GAP:
+    if function == FUNCTION_TOP or function == FUNCTION_GAP:
         return False
-    if function == FIRST or function == LAST:
+    if function == FUNCTION_FIRST or function == FUNCTION_LAST:
         return marked(at, end, trait, base, first, last, into)
-    if function == COUNT or function == DISTINCT:
-        into.kind = INTEGER
-        if function == COUNT:
+    if function == FUNCTION_COUNT or function == FUNCTION_DISTINCT:
+        into.kind = KIND_INTEGER
+        if function == FUNCTION_COUNT:
             into.of.integer = <int64_t> count_of(at, end, base, first, last)
         else:
             into.of.integer = distinct(at, end, base, first, last)
         return True
     n = slices_of(at, end, function, base, first, last, slices)
-    if n == 0 and function != SUM:
+    if n == 0 and function != FUNCTION_SUM:
         return False
-    into.kind = DOUBLE
-    if function == MIN or function == MAX:
+    into.kind = KIND_DOUBLE
+    if function == FUNCTION_MIN or function == FUNCTION_MAX:
         n -= 1
         total = slices[n].amount
         while n:
             n -= 1
-            if (slices[n].amount < total) == (function == MIN):
+            if (slices[n].amount < total) == (function == FUNCTION_MIN):
                 total = slices[n].amount
     else:
         while n:
             n -= 1
             total += slices[n].amount
             count += slices[n].count
-        if function == MEAN:
+        if function == FUNCTION_MEAN:
             total /= <double> count     # at least 1 in each slice
     into.of.number = total
     return True
@@ -456,7 +466,7 @@ cdef bint marked(
         if index <= last:
             into[0] = value
             found = True
-            if trait.function == LAST:
+            if trait.function == FUNCTION_LAST:
                 break
     return found
 
@@ -485,7 +495,7 @@ cdef object top(const uint8_t *at, const uint8_t *end, int k, int64_t base, int6
         count = count_of(entry.cell, entry.end, base, first, last)
         if count > 0:
             take_scalar(&entry.key, &value)
-            kind = 2 if value.kind == TEXT else 0 if value.kind == TRUE or value.kind == FALSE else 1
+            kind = 2 if value.kind == KIND_TEXT else 0 if value.kind in (KIND_TRUE, KIND_FALSE) else 1
             found.append((-<int64_t> count, kind, object_of(&value)))
         at = entry.end
     found.sort()
@@ -529,13 +539,15 @@ cdef object read_value(
     """The value of a cell as of `when`; ABSENT if it has none."""
     cdef ValueC value
     cdef int64_t last = index_of(trait, when)
-    if trait.function == TOP:
+    if trait.function == FUNCTION_TOP:
         return top(at, end, trait.k, base, last - SLICES, last)
-    if trait.function == GAP:
+    if trait.function == FUNCTION_GAP:
         return gap(at, end, trait, base, last - SLICES, last, when)
     return object_of(&value) if read_number(at, end, trait, base, when, &value) else absent
 
 
 cdef object nothing_of(int function):
     """The value of a trait that nothing has been counted for."""
-    return 0 if function == COUNT or function == DISTINCT else 0.0 if function == SUM else absent
+    if function == FUNCTION_COUNT or function == FUNCTION_DISTINCT:
+        return 0
+    return 0.0 if function == FUNCTION_SUM else absent
