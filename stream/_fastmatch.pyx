@@ -46,7 +46,7 @@ from stream.state._packed cimport is_kept, is_key
 from stream.state._profile cimport Profile
 from stream.matcher._program cimport AGAIN_KEEP, AGAIN_RESTART, RulePlan, Plan, StepPlan, Update, program_of
 from stream.state._customer cimport MAX_INSTANCES, Customer
-from stream.events._value cimport ValueC, as_double, object_of, value_of
+from stream.events._value cimport ABSENT, ValueC, as_double, object_of, value_of
 from stream.state._windows cimport (
     FUNCTION_COUNT,
     FUNCTION_DISTINCT,
@@ -55,18 +55,16 @@ from stream.state._windows cimport (
     FUNCTION_LAST,
     FUNCTION_TOP,
 )
+from stream.events._times cimport NEVER
 
 import orjson
 
 from stream import structs
 from stream.state._codec import decode_reached, encode_reached
-from stream.events._value import ABSENT
 from stream.errors import StateError
 
-cdef object ERROR = ABSENT
 cdef object loads = orjson.loads
 cdef object dumps = orjson.dumps
-cdef int64_t NEVER = 0x7FFFFFFFFFFFFFFF
 cdef object PUT_OFF = structs.PUT_OFF
 cdef bytes NOTHING_REACHED = encode_reached({})
 cdef dict NO_ONE = {}       # attributes or consents of who has none; never written to
@@ -83,7 +81,7 @@ class _Keyed(dict):
 
     def __missing__(self, key):
         value = nothing(self.function)
-        if value is ERROR:
+        if value is ABSENT:
             raise KeyError(key)
         return value
 
@@ -228,7 +226,7 @@ cdef class Match:
         if per:
             return _Keyed(self.customer.values(slot, self.at), function)
         value = self.customer.value(slot, NULL, self.at)
-        if value is ERROR:
+        if value is ABSENT:
             raise KeyError(name)
         return value
 
@@ -740,7 +738,7 @@ cdef class PartitionState:
 
     cdef Instance instance_of(self, RulePlan rule, SourceQueue queue):
         cdef Instance instance = Instance.__new__(Instance)
-        instance.rank, instance.step, instance.since, instance.key = rule.rank, 1, -1, ERROR
+        instance.rank, instance.step, instance.since, instance.key = rule.rank, 1, -1, ABSENT
         instance.time, instance.appended_at, instance.deadline = queue.time, queue.appended_at, NEVER
         instance.source, instance.name = queue.name, queue.plan.name
         instance.id = queue.event_id(self.partition)
@@ -772,7 +770,7 @@ cdef class PartitionState:
     cdef int begin(self, RulePlan rule, SourceQueue queue) except -1:
         """The first step held: opens an instance, or has the rule judged at once."""
         cdef Instance instance, other
-        cdef object key = ERROR
+        cdef object key = ABSENT
         cdef Customer customer
         cdef int same = 0
         if rule.key >= 0:

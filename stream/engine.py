@@ -23,10 +23,10 @@ from stream.decisions import guards
 from stream.decisions.guards import Arms
 from stream.decisions.wire import iso_time
 from stream.errors import ContentError
+from stream.events._value import ABSENT
 from stream.matcher._program import preparing
 from stream.matcher._source import FUTURE_MS, MAX_EVENT_BYTES
 from stream.rules.model import Channel, Rule, RuleSet, Variant
-from stream.state._customer import ABSENT
 from stream.structs import Batch, ConsentProof, Decision, EventRef, Result, SubjectProof, Trigger
 
 __all__ = ["FUTURE_MS", "MAX_EVENT_BYTES", "PartitionState", "preparing", "process", "trigger_id"]

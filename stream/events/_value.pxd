@@ -24,6 +24,8 @@ cdef struct ValueC:
     uint32_t size
     PayloadC of
 
+cdef object ABSENT                 # the value of what is not there, or ended in an error; not JSON's null
+
 cdef object object_of(const ValueC *value)              # ABSENT for KIND_MISSING and KIND_NESTED
 cdef int value_of(object value, ValueC *into) except -1
 cdef bint is_same(const ValueC *one, const ValueC *other) noexcept

@@ -22,7 +22,7 @@ class _Absent:
 
 
 ABSENT = _Absent()
-cdef object absent = ABSENT
+globals()["ABSENT"] = ABSENT      # for Python, too: a name of C is not in the module
 
 
 cdef object object_of(const ValueC *value):
@@ -39,7 +39,7 @@ cdef object object_of(const ValueC *value):
         return False
     if value.kind == KIND_NIL:
         return None
-    return value.of.unsigned if value.kind == KIND_UNSIGNED else absent
+    return value.of.unsigned if value.kind == KIND_UNSIGNED else ABSENT
 
 
 cdef int value_of(object value, ValueC *into) except -1:
@@ -63,7 +63,7 @@ cdef int value_of(object value, ValueC *into) except -1:
     elif value is None:
         into.kind = KIND_NIL
     else:
-        into.kind = KIND_MISSING if value is absent else KIND_NESTED
+        into.kind = KIND_MISSING if value is ABSENT else KIND_NESTED
     return 0
 
 

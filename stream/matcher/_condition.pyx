@@ -1,9 +1,9 @@
 """Conditions: trees of `stream.expression`, compiled to nodes that evaluate without exceptions.
 
-A value is a value of CEL as `cel.values` has them, or ERROR. Semantics are CEL's: `&&` and `||` absorb errors
-on either side, so a chain of them may be judged from the left and left when settled; equality of different
-types is false, their order an error; ints and doubles compare by value; a boolean is no number. A
-condition whose value is no boolean does not hold, and counts as an error.
+A value is a value of CEL as `cel.values` has them, or ABSENT for an error. Semantics are CEL's: `&&` and `||`
+absorb errors on either side, so a chain of them may be judged from the left and left once it is decided;
+equality of different types is false, their order an error; ints and doubles compare by value; a boolean is
+not a number. A condition whose value is not a boolean does not hold, and counts as an error.
 
     _frame      what a condition sees, and the base of all nodes
     _operators  the nodes of operators and functions
@@ -29,11 +29,10 @@ from stream.events._event cimport Fields
 from stream.matcher._fields cimport Field, field_of, has_field
 from stream.matcher._frame cimport Frame, Node, reach
 from stream.state._packed cimport is_key
-from stream.events._value cimport KIND_DOUBLE, KIND_INTEGER, KIND_MISSING, ValueC, value_of
+from stream.events._value cimport ABSENT, KIND_DOUBLE, KIND_INTEGER, KIND_MISSING, ValueC, value_of
 from stream.state._windows cimport FUNCTION_COUNT, FUNCTION_DISTINCT, FUNCTION_GAP, FUNCTION_SUM, FUNCTION_TOP
 
 from stream.matcher._operators import constant, has, operation
-from stream.state._customer import ABSENT
 
 from stream.cel.evaluation import FUNCTIONS as _FUNCTIONS
 from stream.cel.grammar import MACROS as _MACROS
@@ -41,8 +40,6 @@ from stream.cel.values import TYPE_NAMES as _TYPE_NAMES, Lookup, Timestamp, Type
 from stream.errors import ExpressionError
 from stream.expression import Call, Ident, Literal, Select, evaluate, terms_of
 
-cdef object ERROR = ABSENT
-cdef object FRACTION = ABSENT       # a key that is in no map
 cdef object TRAITS = Ident("traits")
 cdef object SEGMENTS = Ident("segments")
 cdef tuple ALWAYS = ("event", "event_name", "event_time", "now", "traits", "segments")
@@ -87,7 +84,7 @@ cdef class _Attribute(_Path):
     cdef object value(self, Frame frame):
         cdef dict attributes = frame.attributes()
         cdef PyObject *found = reach(attributes, self.path)
-        return ERROR if found is NULL else <object> found
+        return ABSENT if found is NULL else <object> found
 
 
 @cython.final
@@ -97,7 +94,7 @@ cdef class _Context(_Path):
     cdef object value(self, Frame frame):
         cdef dict contexts = frame.contexts()
         cdef PyObject *found = reach(contexts, self.path)
-        return ERROR if found is NULL else <object> found
+        return ABSENT if found is NULL else <object> found
 
 
 @cython.final
@@ -114,15 +111,15 @@ cdef class _Captured(_Path):
     cdef object value(self, Frame frame):
         cdef object event = captured(frame, self.step)
         cdef PyObject *found
-        if event is ERROR:
-            return ERROR
+        if event is ABSENT:
+            return ABSENT
         found = reach(event, self.path)
-        return ERROR if found is NULL else <object> found
+        return ABSENT if found is NULL else <object> found
 
 
 cdef object captured(Frame frame, int step):
     if frame.captured is None or step >= len(frame.captured) or frame.captured[step] is None:
-        return ERROR
+        return ABSENT
     return frame.captured[step]
 
 
@@ -204,10 +201,10 @@ cdef object trait(Frame frame, int slot, int function):
 cdef object trait_of_key(Frame frame, int slot, int function, object key):
     cdef ValueC of
     if type(key) is float:
-        key = int(key) if key == floor(key) and -1e18 < key < 1e18 else FRACTION
+        key = int(key) if key == floor(key) and -1e18 < key < 1e18 else ABSENT    # in no map
     elif type(key) is not str and type(key) is not int and type(key) is not bool:
-        if key is ERROR or not isinstance(key, int):
-            return ERROR
+        if key is ABSENT or not isinstance(key, int):
+            return ABSENT
         key = int(key)      # an unsigned one
     if frame.customer is None:
         return nothing(function)
@@ -219,7 +216,7 @@ cdef object nothing(int function):
     """A trait of no events."""
     if function == FUNCTION_COUNT or function == FUNCTION_DISTINCT:
         return 0
-    return 0.0 if function == FUNCTION_SUM else ERROR
+    return 0.0 if function == FUNCTION_SUM else ABSENT
 
 
 # --- by the plain evaluator ---------------------------------------------------------------------
@@ -235,12 +232,12 @@ cdef class _Plain(Node):
         cdef dict bindings = {}
         for name in self.variables:
             value = self.binding(frame, name)
-            if value is not ERROR:
+            if value is not ABSENT:
                 bindings[name] = value
         try:
             return evaluate(self.tree, bindings)
         except ExpressionError:
-            return ERROR
+            return ABSENT
 
     cdef object binding(self, Frame frame, str name):
         if name == "event":
@@ -296,7 +293,7 @@ class _SegmentLookup(Lookup):
 
 
 cdef object present(object value):
-    if value is ERROR:
+    if value is ABSENT:
         raise KeyError
     return value
 

@@ -12,11 +12,7 @@ from cpython.object cimport PyObject
 
 from stream.events._event cimport Fields
 from stream.matcher._frame cimport Frame, Node, reach
-from stream.events._value cimport KIND_FALSE, KIND_MISSING, KIND_NESTED, KIND_TRUE, ValueC, object_of
-
-from stream.events._value import ABSENT
-
-cdef object ERROR = ABSENT
+from stream.events._value cimport ABSENT, KIND_FALSE, KIND_MISSING, KIND_NESTED, KIND_TRUE, ValueC, object_of
 
 
 @cython.final
@@ -33,7 +29,7 @@ cdef class Field(Node):
         if frame.fields is not NULL and frame.fields[self.slot].kind != KIND_NESTED:
             return object_of(&frame.fields[self.slot])
         found = reach(frame.whole(), self.path)
-        return ERROR if found is NULL else <object> found
+        return ABSENT if found is NULL else <object> found
 
     cdef bint read(self, Frame frame, ValueC *into) except -1:
         if frame.fields is NULL or self.slot < 0 or frame.fields[self.slot].kind == KIND_NESTED:

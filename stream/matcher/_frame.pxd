@@ -34,7 +34,7 @@ cdef class Frame:
 cdef class Node:
     cdef Fields fields              # whose slots it uses; None: none
 
-    cdef object value(self, Frame frame)                    # ERROR (that is ABSENT), or a value of CEL
+    cdef object value(self, Frame frame)                    # a value of CEL; ABSENT: an error
     cdef int test(self, Frame frame) except -2              # 1 true, 0 false, -1 an error or no boolean
     # Whether it puts its value `into`, KIND_MISSING for an error; False: ask `value`. A text is good until
     # the customer or the event changes.

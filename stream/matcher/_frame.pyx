@@ -15,11 +15,9 @@ from libc.string cimport memset
 
 from stream.events._event cimport Event
 from stream.state._customer cimport Customer
-from stream.events._value cimport ValueC
+from stream.events._value cimport ABSENT, ValueC
 
-from stream.state._customer import ABSENT
 
-cdef object ERROR = ABSENT
 cdef dict NO_ATTRIBUTES = {}        # never written to
 
 cdef enum:
@@ -82,7 +80,7 @@ cdef class Node:
 
     cdef object value(self, Frame frame):
         cdef int held = self.test(frame)
-        return ERROR if held < 0 else held == 1
+        return ABSENT if held < 0 else held == 1
 
     cdef int test(self, Frame frame) except -2:
         cdef object value = self.value(frame)

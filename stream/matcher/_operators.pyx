@@ -19,6 +19,7 @@ from libc.string cimport memcmp
 
 from stream.matcher._frame cimport Frame, Node
 from stream.events._value cimport (
+    ABSENT,
     KIND_DOUBLE,
     KIND_INTEGER,
     KIND_MISSING,
@@ -38,7 +39,6 @@ cdef extern from "Python.h":
     PyObject *PyTuple_GET_ITEM(tuple items, Py_ssize_t at)
     Py_ssize_t PyTuple_GET_SIZE(tuple items)
 
-from stream.state._customer import ABSENT
 from stream.cel.functions import OVERLOADS as _OVERLOADS, apply
 from stream.cel.strings import MAX_SIZE as _MAX_SIZE, _pattern as read_pattern
 from stream.cel.times import duration, timestamp
@@ -47,7 +47,6 @@ from stream.cel.values import comparable, equals, find, in_order as any_in_order
 from stream.errors import ExpressionError
 from stream.expression import Call, Ident, evaluate
 
-cdef object ERROR = ABSENT
 cdef object INT_MAX = 2**63 - 1
 cdef object Timestamp = _Timestamp
 cdef object Duration = _Duration
@@ -105,7 +104,7 @@ cdef int in_order(object left, object right, int relation) except -2:
         return PyObject_RichCompareBool(left, right, relation)
     if type(left) is type(right) and (type(left) is Timestamp or type(left) is Duration):
         return PyObject_RichCompareBool(left.nanos, right.nanos, relation)
-    if left is ERROR or right is ERROR or not comparable(left, right):
+    if left is ABSENT or right is ABSENT or not comparable(left, right):
         return -1
     return any_in_order(left, right, RELATIONS[relation])
 
@@ -152,18 +151,18 @@ cdef int plain_order(const ValueC *one, const ValueC *other, int relation) noexc
 
 
 cdef object applied(str function, list args):
-    """A function's value as `cel.functions` has it; ERROR where that raises."""
+    """A function's value as `cel.functions` has it; ABSENT where that raises."""
     try:
         return apply(function, args, 0)
     except ExpressionError:
-        return ERROR
+        return ABSENT
 
 
 cdef object sized(object number):
     """An int, if it has no more than 64 bits."""
     cdef int overflow = 0
     PyLong_AsLongLongAndOverflow(number, &overflow)
-    return number if overflow == 0 else ERROR
+    return number if overflow == 0 else ABSENT
 
 
 # --- constants and access ----------------------------------------------------------------------
@@ -195,16 +194,16 @@ cdef class _Index(Node):
 
     cdef object value(self, Frame frame):
         cdef object operand = self.operand.value(frame), key = self.key.value(frame)
-        if operand is ERROR or key is ERROR:
-            return ERROR
+        if operand is ABSENT or key is ABSENT:
+            return ABSENT
         if type(operand) is dict and type(key) is str:
-            return (<dict> operand).get(key, ERROR)
+            return (<dict> operand).get(key, ABSENT)
         if type(operand) is list and is_number(key):
-            return operand[int(key)] if 0 <= key < len(operand) and key == int(key) else ERROR
+            return operand[int(key)] if 0 <= key < len(operand) and key == int(key) else ABSENT
         try:
             return evaluate(INDEX, {"operand": operand, "key": key})
         except ExpressionError:
-            return ERROR
+            return ABSENT
 
 
 @cython.final
@@ -230,7 +229,7 @@ cdef class _Exists(Node):
         self.operand = operand
 
     cdef int test(self, Frame frame) except -2:
-        return self.operand.value(frame) is not ERROR
+        return self.operand.value(frame) is not ABSENT
 
 
 @cython.final
@@ -245,8 +244,8 @@ cdef class _List(Node):
         cdef list values = []
         for item in self.items:
             value = item.value(frame)
-            if value is ERROR:
-                return ERROR
+            if value is ABSENT:
+                return ABSENT
             values.append(value)
         return values
 
@@ -270,10 +269,10 @@ cdef class _Equal(Node):
             if held != UNSETTLED:
                 return held if held < 0 else held != self.negated
         left = self.left.value(frame)
-        if left is ERROR:
+        if left is ABSENT:
             return -1
         right = self.right.value(frame)
-        if right is ERROR:
+        if right is ABSENT:
             return -1
         held = equal(left, right)
         return held if held < 0 else held != self.negated
@@ -328,7 +327,7 @@ cdef class _InLiterals(Node):
             return value in self.texts
         if is_number(value) or (isinstance(value, int) and type(value) is not bool):
             return value in self.numbers
-        if value is ERROR:
+        if value is ABSENT:
             return -1
         if type(value) is bool:
             return self.true if value is True else self.false
@@ -346,7 +345,7 @@ cdef class _In(Node):
     cdef int test(self, Frame frame) except -2:
         cdef object item = self.item.value(frame), items = self.items.value(frame)
         cdef int held
-        if item is ERROR or items is ERROR:
+        if item is ABSENT or items is ABSENT:
             return -1
         if type(items) is list:
             for each in <list> items:
@@ -403,7 +402,7 @@ cdef class _Ternary(Node):
     cdef object value(self, Frame frame):
         cdef int held = self.condition.test(frame)
         if held < 0:
-            return ERROR
+            return ABSENT
         return self.then.value(frame) if held else self.other.value(frame)
 
 
@@ -423,8 +422,8 @@ cdef class _Function(Node):
         cdef list values = []
         for arg in self.args:
             value = arg.value(frame)
-            if value is ERROR:
-                return ERROR
+            if value is ABSENT:
+                return ABSENT
             values.append(value)
         return applied(self.function, values)
 
@@ -441,11 +440,11 @@ cdef class _Arithmetic(Node):
 
     cdef object value(self, Frame frame):
         cdef object left = self.left.value(frame), right
-        if left is ERROR:
-            return ERROR
+        if left is ABSENT:
+            return ABSENT
         right = self.right.value(frame)
-        if right is ERROR:
-            return ERROR
+        if right is ABSENT:
+            return ABSENT
         if type(left) is float and type(right) is float:
             if self.symbol == u"/" and <double> right == 0.0 or self.symbol == u"%":
                 return applied(self.function, [left, right])
@@ -455,7 +454,7 @@ cdef class _Arithmetic(Node):
                 return sized(left + right)
             return sized(left - right if self.symbol == u"-" else left * right)
         if self.symbol == u"+" and type(left) is str and type(right) is str:
-            return left + right if len(<str> left) + len(<str> right) <= MAX_SIZE else ERROR
+            return left + right if len(<str> left) + len(<str> right) <= MAX_SIZE else ABSENT
         if type(left) is int and type(right) is int and 0 <= left <= INT_MAX and 0 < right <= INT_MAX:
             # Of what is not negative, Python's division is CEL's.
             return left // right if self.symbol == u"/" else left % right
@@ -470,8 +469,8 @@ cdef class _Arithmetic(Node):
             if type(right) is Timestamp and self.symbol == u"-":
                 return duration(left.nanos - right.nanos)
         except ExpressionError:     # out of range
-            return ERROR
-        return ERROR
+            return ABSENT
+        return ABSENT
 
     cdef double of_doubles(self, double left, double right) noexcept:
         if self.symbol == u"+":
@@ -492,7 +491,7 @@ cdef class _Negative(Node):
         cdef object operand = self.operand.value(frame)
         if type(operand) is float:
             return -<double> operand
-        return sized(-operand) if type(operand) is int else ERROR
+        return sized(-operand) if type(operand) is int else ABSENT
 
 
 @cython.final
@@ -506,7 +505,7 @@ cdef class _Size(Node):
         cdef object operand = self.operand.value(frame)
         if type(operand) is str or type(operand) is list or type(operand) is dict or type(operand) is bytes:
             return len(operand)
-        return ERROR
+        return ABSENT
 
 
 @cython.final
@@ -518,7 +517,7 @@ cdef class _Double(Node):
 
     cdef object value(self, Frame frame):
         cdef object operand = self.operand.value(frame)
-        if type(operand) is float or operand is ERROR:
+        if type(operand) is float or operand is ABSENT:
             return operand
         return float(operand) if type(operand) is int else applied("double", [operand])
 
@@ -536,8 +535,8 @@ cdef class _Int(Node):
             return sized(operand)
         if type(operand) is float:
             in_range = -9223372036854775808.0 < <double> operand < 9223372036854775808.0
-            return int(operand) if in_range else ERROR
-        return operand if operand is ERROR else applied("int", [operand])
+            return int(operand) if in_range else ABSENT
+        return operand if operand is ABSENT else applied("int", [operand])
 
 
 @cython.final
@@ -598,7 +597,7 @@ def operation(str function not None, list args not None):
     if node is None or not all([type(arg) is Constant for arg in args]):
         return node
     value = node.value(None)
-    return node if value is ERROR else Constant(value)
+    return node if value is ABSENT else Constant(value)
 
 
 cdef Node _operation(str function, list args):

@@ -16,6 +16,7 @@ from stream.events._event cimport Fields
 from stream.matcher._index cimport Index, FieldIndex
 from stream.state._layout cimport Layout
 from stream.events._value cimport ValueC
+from stream.events._times cimport LATEST
 
 from stream.matcher._condition import compile_condition
 from stream.matcher.atoms import OneOf
@@ -25,7 +26,7 @@ cdef enum:
     SLICE = 20          # rules
 
 cdef list programs = []     # the newest rule sets' programs, the newest last
-cdef int64_t MAX_WAIT = (1 << 62) - 253402300799999     # so that no deadline overflows
+cdef int64_t MAX_WAIT = (1 << 62) - LATEST     # so that no deadline overflows
 
 
 @cython.final

@@ -17,7 +17,7 @@ from libc.stdint cimport int64_t
 from stream.events._event cimport Event, Fields
 from stream.state._profile cimport context_of, profile_of
 from stream.matcher._program cimport Program
-from stream.events._times cimport latest_time, milliseconds_of
+from stream.events._times cimport LATEST, milliseconds_of
 from stream.events._value cimport KIND_INTEGER, KIND_MISSING, KIND_TEXT, KIND_UNSIGNED, ValueC, object_of
 
 from stream.structs import DeadLetter
@@ -118,11 +118,11 @@ cdef class SourceQueue:
         self.appended_at = max(self.time, 0)
         if self.time_field >= 0 and self.event.values[self.time_field].kind != KIND_MISSING:
             self.time = milliseconds_of(&self.event.values[self.time_field])
-        if not 0 <= self.time <= latest_time():
+        if not 0 <= self.time <= LATEST:
             return "time"
         self.from_future = self.time > wall + future_ms
         if self.from_future:
-            self.time = min(self.appended_at, latest_time())
+            self.time = min(self.appended_at, LATEST)
         self.offset = self.base + <int64_t> record.offset
         self.record = record
         return None

@@ -49,6 +49,7 @@ from stream.state._customer cimport (
     next_part,
     next_send,
 )
+from stream.events._times cimport LATEST, NEVER
 
 import orjson
 
@@ -76,9 +77,7 @@ cdef enum ConsentFlag:
 
 cdef Buffer written = Buffer()      # by `encode`, one at a time
 
-cdef int64_t MAX_TIME = 253402300799999     # 9999-12-31T23:59:59.999Z
 cdef int64_t MAX_DEADLINE = 1 << 62
-cdef int64_t NEVER = 0x7FFFFFFFFFFFFFFF
 cdef list NO_FOREIGN = [[], [], [], [], []]
 
 
@@ -415,8 +414,8 @@ cdef int read_profile(Customer customer, StateReader reader, uint64_t version) e
         customer.own().attributes = reader.json_object(attributes)
     for _ in range(reader.bounded(MAX_PURPOSES)):
         purpose = reader.text()
-        how, at = reader.bounded(most), reader.bounded(MAX_TIME)
-        expires = reader.bounded(MAX_TIME) if how & CONSENT_EXPIRES else None
+        how, at = reader.bounded(most), reader.bounded(LATEST)
+        expires = reader.bounded(LATEST) if how & CONSENT_EXPIRES else None
         has_basis = reader.bounded(1)
         if customer.rare.consents is None:
             customer.own().consents = {}
@@ -456,7 +455,7 @@ def decode_reached(bytes value not None):
     cdef uint64_t version = reader.number()
     if version != OLD_VERSION and version != REACHED_VERSION:
         raise unknown_version()
-    reached = {reader.text(): reader.bounded(MAX_TIME) for _ in range(reader.length())}
+    reached = {reader.text(): reader.bounded(LATEST) for _ in range(reader.length())}
     marks = reader.raw() if version == REACHED_VERSION else b""
     if reader.at != reader.end:
         raise corrupt("something follows its end")

@@ -2,7 +2,6 @@
 
 from typing import Any, Self, final
 
-from stream.events._value import ABSENT as ABSENT
 from stream.state._layout import Layout
 
 @final

@@ -43,7 +43,7 @@ from libc.string cimport memcpy, memmove
 
 from stream.state._instances cimport HeadC, Instance, next_head, put_head, put_instance, unpack
 from stream.state._packed cimport VARINT, Buffer, span, take, take_scalar, take_signed, write
-from stream.events._value cimport ValueC, object_of, value_of
+from stream.events._value cimport ABSENT, ValueC, object_of, value_of
 from stream.state._windows cimport (
     FUNCTION_COUNT,
     FUNCTION_DISTINCT,
@@ -60,15 +60,14 @@ from stream.state._windows cimport (
     read_number,
     read_value,
 )
+from stream.events._times cimport NEVER
 
 from bisect import insort
-from stream.events._value import ABSENT
 from stream.errors import LaneError
 
 cdef extern from "Python.h":
     const char *PyUnicode_AsUTF8AndSize(object text, Py_ssize_t *size) except NULL
 
-cdef int64_t NEVER = 0x7FFFFFFFFFFFFFFF
 cdef Buffer scratch = Buffer()
 
 cdef enum:

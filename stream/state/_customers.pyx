@@ -42,11 +42,11 @@ from stream.state._layout cimport Layout
 from stream.state._packed cimport span
 from stream.state._customer cimport EVICTED, Customer, SendC, next_part, next_send
 from stream.state._timers cimport TimerC, Timers
+from stream.events._times cimport NEVER
 
 from stream.state._codec import decode, encode, know
 from stream.errors import StateError, StoreError
 
-cdef int64_t NEVER = 0x7FFFFFFFFFFFFFFF
 cdef int MAX_CUSTOMER_ID = 256
 cdef int LEAVING = -2
 

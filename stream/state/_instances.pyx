@@ -18,12 +18,8 @@ from cpython.unicode cimport PyUnicode_DecodeUTF8
 from libc.stdint cimport int64_t, uint8_t, uint64_t
 
 from stream.state._packed cimport Buffer, take, take_scalar, take_signed
-from stream.events._value cimport ValueC, object_of, value_of
-
-from stream.events._value import ABSENT
-
-cdef int64_t NEVER = 0x7FFFFFFFFFFFFFFF
-cdef object absent = ABSENT
+from stream.events._value cimport ABSENT, ValueC, object_of, value_of
+from stream.events._times cimport NEVER
 
 
 @cython.no_gc
@@ -90,7 +86,7 @@ cdef Instance unpack(const HeadC *head, int64_t base, tuple sources):
     instance.rank, instance.step, instance.late = head.rank, head.step, head.late
     instance.sequence, instance.deadline, instance.since = head.sequence, head.deadline, head.since
     instance.source = source_of(head, sources)
-    instance.key = absent
+    instance.key = ABSENT
     if head.key is not NULL:
         at = head.key
         take_scalar(&at, &key)
@@ -127,7 +123,7 @@ cdef int put_instance(Buffer out, Instance instance, int64_t base, dict slots) e
     put_head(out, instance.rank, instance.sequence, instance.source, slots)
     if instance.since >= 0:
         flags |= 2
-    if instance.key is not absent:
+    if instance.key is not ABSENT:
         flags |= 4
     if instance.deadline != NEVER:
         flags |= 8
@@ -136,7 +132,7 @@ cdef int put_instance(Buffer out, Instance instance, int64_t base, dict slots) e
         out.put_signed(instance.deadline - base)
     if instance.since >= 0:
         out.put_signed(instance.since - base)
-    if instance.key is not absent:
+    if instance.key is not ABSENT:
         value_of(instance.key, &key)
         out.put_scalar(&key)
     out.put_signed(instance.time - base)

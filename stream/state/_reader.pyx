@@ -35,6 +35,7 @@ from stream.state._windows cimport (
     index_of,
     next_entry,
 )
+from stream.events._times cimport LATEST, NEVER
 
 import orjson
 
@@ -45,9 +46,7 @@ cdef enum:
     MAX_STEPS = 10
     FEW_KEYS = 24       # are compared where their sums are equal
 
-cdef int64_t MAX_TIME = 253402300799999     # 9999-12-31T23:59:59.999Z
 cdef int64_t MAX_DEADLINE = 1 << 62
-cdef int64_t NEVER = 0x7FFFFFFFFFFFFFFF
 cdef uint64_t MAX_COUNT = 1 << 53           # amounts are doubles: whole numbers are exact up to here
 
 
@@ -190,7 +189,7 @@ cdef class StateReader:
 
     cdef int body(self, const TraitC *trait) except -1:
         """Base and body of a trait's part, up to the end."""
-        cdef int64_t base = self.bounded(MAX_TIME)
+        cdef int64_t base = self.bounded(LATEST)
         if trait.per:
             return self.entries(trait, base, trait.keys, False)
         return self.cell(trait, base)
@@ -241,7 +240,7 @@ cdef class StateReader:
         cdef int64_t index = 0
         cdef int count = 0
         while self.at != self.end:
-            index = self.older(index, 1) if count else self.signed(base, MAX_TIME if trait.width else 0)
+            index = self.older(index, 1) if count else self.signed(base, LATEST if trait.width else 0)
             if function != FUNCTION_COUNT:
                 self.skip(8)
             if (function == FUNCTION_COUNT or function == FUNCTION_MEAN) and self.bounded(MAX_COUNT) == 0:
@@ -254,7 +253,7 @@ cdef class StateReader:
         cdef int count = 0
         while self.at != self.end:
             before = time
-            time = self.older(time, 1) if count else self.signed(base, MAX_TIME)
+            time = self.older(time, 1) if count else self.signed(base, LATEST)
             if count and index_of(trait, time) == index_of(trait, before):
                 raise corrupt("the times of a part are not in order")
             self.scalar(False)
@@ -265,7 +264,7 @@ cdef class StateReader:
         cdef int64_t time = 0
         cdef int count = 0
         while self.at != self.end:
-            time = self.older(time, 0) if count else self.signed(base, MAX_TIME)
+            time = self.older(time, 0) if count else self.signed(base, LATEST)
             count += 1
         return self.some(count, most)
 
@@ -282,7 +281,7 @@ cdef class StateReader:
             self.signed(base, MAX_DEADLINE)
         if flags & 4:
             self.scalar(True)
-        time = self.signed(base, MAX_TIME)
+        time = self.signed(base, LATEST)
         self.signed(time, NEVER)
         self.utf8(self.length())
         self.utf8(self.length())

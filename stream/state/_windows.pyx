@@ -44,6 +44,7 @@ from stream.state._packed cimport (
     take_signed,
 )
 from stream.events._value cimport (
+    ABSENT,
     KIND_DOUBLE,
     KIND_FALSE,
     KIND_INTEGER,
@@ -52,10 +53,6 @@ from stream.events._value cimport (
     ValueC,
     object_of,
 )
-
-from stream.events._value import ABSENT
-
-cdef object absent = ABSENT
 
 cdef struct SliceC:
     int64_t index
@@ -499,7 +496,7 @@ cdef object top(const uint8_t *at, const uint8_t *end, int k, int64_t base, int6
             found.append((-<int64_t> count, kind, object_of(&value)))
         at = entry.end
     found.sort()
-    return [value_found for _, _, value_found in found[:k]] if found else absent
+    return [value_found for _, _, value_found in found[:k]] if found else ABSENT
 
 
 cdef object gap(
@@ -521,7 +518,7 @@ cdef object gap(
             times[n] = time
             n += 1
     if n == 0:
-        return absent
+        return ABSENT
     found = {"since": (when - times[0]) / 1000.0}
     if n > 1:
         mean = <double> (times[0] - times[n - 1]) / (n - 1)
@@ -543,11 +540,11 @@ cdef object read_value(
         return top(at, end, trait.k, base, last - SLICES, last)
     if trait.function == FUNCTION_GAP:
         return gap(at, end, trait, base, last - SLICES, last, when)
-    return object_of(&value) if read_number(at, end, trait, base, when, &value) else absent
+    return object_of(&value) if read_number(at, end, trait, base, when, &value) else ABSENT
 
 
 cdef object nothing_of(int function):
     """The value of a trait that nothing has been counted for."""
     if function == FUNCTION_COUNT or function == FUNCTION_DISTINCT:
         return 0
-    return 0.0 if function == FUNCTION_SUM else absent
+    return 0.0 if function == FUNCTION_SUM else ABSENT
