@@ -36,14 +36,14 @@ cdef class PartitionState:
     cdef public bytes marks         # what the runtime keeps with how far the sources are: kept and given out
     cdef public dict prior_decisions    # (trigger id, at): see Match.prior_decision
     cdef public dict prior_sends    # (customer, counter): times, see Match.prior_sends
-    cdef bytes reached_taken        # the record of how far the sources are, as last given out or loaded
+    cdef bytes reached_given        # the record of how far the sources are, as last given out or loaded
     # during a call:
     cdef object result, decide
     cdef int64_t wall
     cdef bint by_event_time
     cdef int partition
     cdef Py_ssize_t budget          # events and timers that may still be worked off
-    cdef dict groups                # group: the rule that has taken it, for the event at hand
+    cdef dict groups                # group: the rule that has claimed it, for the event at hand
 
     cdef int link(self) except -1
     cdef SourceQueue next_queue(self)
@@ -68,7 +68,7 @@ cdef class PartitionState:
 
     cdef bint is_met(self, RulePlan rule, Frame frame, str source) except -1
     cdef int count_segment_errors(self, Frame frame, str source) except -1
-    cdef int settle(self, Instance instance, SourceQueue queue) except -1
+    cdef int judge_completed(self, Instance instance, SourceQueue queue) except -1
     cdef int judge(self, RulePlan rule, Frame frame, Instance cause, bint timed) except -1
     cdef int fire_due(self, int64_t before) except -1
     cdef int fire_own(self, Customer customer, int64_t before) except -1

@@ -165,28 +165,28 @@ cdef class Match:
         return held != 0
 
     @property
-    def group_taken(self):
-        """Whether another rule has taken the group; a rule does not stand in its own way."""
-        cdef dict taken = self.state.groups
+    def group_claimed(self):
+        """Whether another rule has claimed the group; a rule does not stand in its own way."""
+        cdef dict claimed = self.state.groups
         if self.timed:
-            taken = self.customer.rare.taken if self.customer.rare.taken_at == self.at else None
-        return taken is not None and taken.get(self.rule.group, self.rule.name) != self.rule.name
+            claimed = self.customer.rare.claimed if self.customer.rare.claimed_at == self.at else None
+        return claimed is not None and claimed.get(self.rule.group, self.rule.name) != self.rule.name
 
     @property
     def rules(self):
         return self.state.rules
 
-    def take_group(self):
+    def claim_group(self):
         """No other rule of the group fires for the same cause: the event, or the moment of the timer."""
         if self.rule.group is None:
             return
         if not self.timed:
             self.state.groups[self.rule.group] = self.rule.name
             return
-        if self.customer.rare.taken is None or self.customer.rare.taken_at != self.at:
-            self.customer.own().taken = {}
-            self.customer.rare.taken_at = self.at
-        self.customer.rare.taken[self.rule.group] = self.rule.name
+        if self.customer.rare.claimed is None or self.customer.rare.claimed_at != self.at:
+            self.customer.own().claimed = {}
+            self.customer.rare.claimed_at = self.at
+        self.customer.rare.claimed[self.rule.group] = self.rule.name
 
     def sent(self, str counter not None):
         """When the counter was last used: ascending times, as many as its limit looks at."""
@@ -321,7 +321,7 @@ cdef class PartitionState:
         for queue in self.queues:
             queue.reached = reached.get(queue.name, -1)
         self.floor = reached.get("", -1)
-        self.reached_taken = value
+        self.reached_given = value
 
     def load_all(self, records not None):
         """Takes records of the changelog, see `load`; the StateError of a bad one says its offset."""
@@ -372,9 +372,9 @@ cdef class PartitionState:
         if self.floor >= 0:
             came[""] = self.floor
         reached = encode_reached(came, self.marks)
-        if taken or reached != (self.reached_taken or NOTHING_REACHED):
+        if taken or reached != (self.reached_given or NOTHING_REACHED):
             taken.append((b"", reached))
-            self.reached_taken = reached
+            self.reached_given = reached
         return taken
 
     def keep_in(self, store):
@@ -618,14 +618,14 @@ cdef class PartitionState:
                 instance = completed[done]
                 if instance.rank > rule.rank:
                     break
-                self.settle(instance, queue)
+                self.judge_completed(instance, queue)
                 done += 1
             if (<StepPlan> rule.steps[0]).where < 0 or self.holds((<StepPlan> rule.steps[0]).where, queue):
                 fits = True
                 self.begin(rule, queue)
         if completed is not None:
             for instance in completed[done:]:
-                self.settle(instance, queue)
+                self.judge_completed(instance, queue)
         if fits:
             if frame.customer is None:
                 frame.customer = self.table.ensure(queue.customer)
@@ -858,7 +858,7 @@ cdef class PartitionState:
             self.complain(source, "condition")
         return 0
 
-    cdef int settle(self, Instance instance, SourceQueue queue) except -1:
+    cdef int judge_completed(self, Instance instance, SourceQueue queue) except -1:
         """Judges an instance that the event at hand has completed."""
         cdef RulePlan rule = self.program.by_rank[instance.rank]
         if rule.captures:

@@ -166,7 +166,7 @@ def _decide(match: Match, result: Result, arms: Arms = experiments) -> None:
     result.decisions.append(decision)
     if verdict.outcome == "suppressed":
         return
-    match.take_group()
+    match.claim_group()
     if verdict.until is not None:
         match.defer(verdict.until)
         return

@@ -41,9 +41,8 @@ class Replay:
 
     def feed(self, records: Mapping[str, Sequence[Record]], ended: frozenset[str]) -> Iterator[Result]:
         """Apply the records (by source), as far as no source that has not ended must be waited for."""
-        return self._process(
-            Batch(0, records, ended), Clock(wall=lambda: LATEST, by_event_time=True)
-        )  # nothing is from the future
+        # At the end of time no event is from the future.
+        return self._process(Batch(0, records, ended), Clock(wall=lambda: LATEST, by_event_time=True))
 
     def advance(self, until: int) -> Iterator[Result]:
         """All sources have ended: move the watermark to `until` (ms) and fire what is due before it."""

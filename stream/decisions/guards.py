@@ -61,7 +61,7 @@ class MatchView(Protocol):
     """What guards see of a match, as of `at` (ms).
 
     `late`: the event of its last step was too old when it came. `deferred`: it has been put off by quiet
-    hours, and was first judged at `since`. `group_taken`: another rule of its group has taken this event.
+    hours, and was first judged at `since`. `group_claimed`: another rule of its group has claimed this event.
     `may_wait`: not too many messages of the rule wait for the end of quiet hours.
     """
 
@@ -80,7 +80,7 @@ class MatchView(Protocol):
     @property
     def may_wait(self) -> bool: ...
     @property
-    def group_taken(self) -> bool: ...
+    def group_claimed(self) -> bool: ...
     @property
     def suppressed(self) -> bool: ...
     @property
@@ -119,7 +119,7 @@ def judge(match: MatchView, policy: Policy, arms: Arms) -> Verdict:
         return Verdict("suppressed", reason, first)
     if chosen.quiet is not None and (verdict := _quiet(match, chosen, chosen.quiet, policy)):
         return verdict
-    if match.group_taken:
+    if match.group_claimed:
         return Verdict("suppressed", "group", chosen)
     if reason is not None:
         return Verdict("suppressed", "cap", chosen)

@@ -184,7 +184,7 @@ cdef class Fields:
                 continue
             value = yyjson_obj_iter_get_val(key)
             if field.slot >= 0:
-                take(value, &values[field.slot])
+                copy_value(value, &values[field.slot])
             if field.below >= 0:
                 self.clear(field.below, values)     # the key may stand twice
                 if yyjson_get_type(value) == YYJSON_TYPE_OBJ:
@@ -203,7 +203,7 @@ cdef class Fields:
         return 0
 
 
-cdef inline void take(yyjson_val *value, ValueC *into) noexcept:
+cdef inline void copy_value(yyjson_val *value, ValueC *into) noexcept:
     """One value; of KIND_NESTED it has 1 for a map and 0 for a list."""
     cdef uint8_t type = yyjson_get_type(value), subtype
     if type == YYJSON_TYPE_STR:

@@ -61,7 +61,7 @@ cdef tuple TEXT_TESTS = ("contains", "startsWith", "endsWith")
 
 
 cdef enum:
-    UNSETTLED = -2
+    UNDECIDED = -2
     FEW = 16            # texts that are compared one by one
 
 
@@ -121,14 +121,14 @@ cdef bint are_comparable(const ValueC *one, const ValueC *other, double *left, d
 
 
 cdef int plain_equal(const ValueC *one, const ValueC *other) noexcept:
-    """`equal` of two scalars that were read; UNSETTLED: the objects must be compared."""
+    """`equal` of two scalars that were read; UNDECIDED: the objects must be compared."""
     cdef double left = 0.0, right = 0.0
     if one.kind == KIND_MISSING or other.kind == KIND_MISSING:
         return -1
     if are_comparable(one, other, &left, &right):
         return left == right
     if KIND_INTEGER <= one.kind <= KIND_DOUBLE and KIND_INTEGER <= other.kind <= KIND_DOUBLE:
-        return UNSETTLED
+        return UNDECIDED
     return is_same(one, other)
 
 
@@ -142,7 +142,7 @@ cdef int plain_order(const ValueC *one, const ValueC *other, int relation) noexc
         if left == 0:
             left, right = one.size, other.size
     elif not are_comparable(one, other, &left, &right):
-        return UNSETTLED
+        return UNDECIDED
     if relation == Py_LT:
         return left < right
     if relation == Py_LE:
@@ -266,7 +266,7 @@ cdef class _Equal(Node):
         cdef int held
         if self.left.read(frame, &one) and self.right.read(frame, &other):
             held = plain_equal(&one, &other)
-            if held != UNSETTLED:
+            if held != UNDECIDED:
                 return held if held < 0 else held != self.negated
         left = self.left.value(frame)
         if left is ABSENT:
@@ -291,7 +291,7 @@ cdef class _Order(Node):
         cdef int held
         if self.left.read(frame, &one) and self.right.read(frame, &other):
             held = plain_order(&one, &other, self.relation)
-            if held != UNSETTLED:
+            if held != UNDECIDED:
                 return held
         return in_order(self.left.value(frame), self.right.value(frame), self.relation)
 
@@ -372,20 +372,20 @@ cdef class _Not(Node):
 
 @cython.final
 cdef class _Chain(Node):
-    """`&&` (settled by false) or `||` (settled by true) of any number of terms; unsettled, an error wins."""
+    """`&&` (decided by false) or `||` (decided by true) of any number of terms; undecided, an error wins."""
     cdef tuple terms
-    cdef int settled
+    cdef int decisive
 
-    def __init__(self, list terms, int settled):
-        self.terms, self.settled = tuple(terms), settled
+    def __init__(self, list terms, int decisive):
+        self.terms, self.decisive = tuple(terms), decisive
 
     cdef int test(self, Frame frame) except -2:
-        cdef int held, outcome = 1 - self.settled
+        cdef int held, outcome = 1 - self.decisive
         cdef Py_ssize_t at
         for at in range(PyTuple_GET_SIZE(self.terms)):
             # The tuple owns the node: no reference is taken.
             held = (<Node> PyTuple_GET_ITEM(self.terms, at)).test(frame)
-            if held == self.settled:
+            if held == self.decisive:
                 return held
             if held < 0:
                 outcome = -1

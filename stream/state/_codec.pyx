@@ -3,10 +3,10 @@
     state     := 04 base applied profile traits instances sends contexts   04 is the version
     base      := number                             of the times in instances and sends, one more; 0: none
     applied   := count (id number)*                 offsets by source
-    profile   := bytes consents taken               the attributes as JSON; empty: there is none
+    profile   := bytes consents claimed               the attributes as JSON; empty: there is none
     consents  := count (text how at [expires] text)*    the purpose; 1 if granted, and 2 if it expires; the
                                                     basis (00 none, else 01 text)
-    taken     := time count (text text)*            when, one more; 0: never; group and rule
+    claimed   := time count (text text)*            when, one more; 0: never; group and rule
     traits    := count (id length base body)*       as in `_windows`; the base is a number
     instances := count (id length text tail)*       the source's name, and as in `_instances`
     sends     := count (id length time*)*           as in `_customer`
@@ -177,9 +177,9 @@ cdef int put_profile(Buffer out, Customer customer) except -1:
         out.put(consent.basis is not None)
         if consent.basis is not None:
             out.put_text(consent.basis)
-    out.put(rare.taken_at + 1)
-    out.put(len(rare.taken) if rare.taken is not None else 0)
-    for group, rule in sorted(rare.taken.items()) if rare.taken is not None else ():
+    out.put(rare.claimed_at + 1)
+    out.put(len(rare.claimed) if rare.claimed is not None else 0)
+    for group, rule in sorted(rare.claimed.items()) if rare.claimed is not None else ():
         out.put_text(group)
         out.put_text(rule)
     return 0
@@ -425,14 +425,14 @@ cdef int read_profile(Customer customer, StateReader reader, uint64_t version) e
         customer.rare.consents[purpose] = Consent(how & CONSENT_GRANTED, at, basis, expires)
     at = reader.bounded(MAX_DEADLINE) - 1
     if at >= 0:
-        customer.own().taken_at = at
+        customer.own().claimed_at = at
     for _ in range(reader.length()):
-        if customer.rare.taken is None:
-            customer.own().taken = {}
+        if customer.rare.claimed is None:
+            customer.own().claimed = {}
         group = reader.text()
-        if group in customer.rare.taken:
+        if group in customer.rare.claimed:
             raise corrupt("a part is there twice")
-        customer.rare.taken[group] = reader.text()
+        customer.rare.claimed[group] = reader.text()
     return 0
 
 

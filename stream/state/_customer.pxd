@@ -41,8 +41,8 @@ cdef class Rare:
     cdef dict attributes                            # of the profile; None: there is none
     cdef dict consents                              # purpose: Consent; None while empty
     cdef dict contexts                              # source: its latest record; None while empty
-    cdef int64_t taken_at                           # when a timer last took a group; -1: never
-    cdef dict taken                                 # group: the rule whose timer took it then; None: none
+    cdef int64_t claimed_at                         # when a timer last claimed a group; -1: never
+    cdef dict claimed                               # group: the rule whose timer claimed it then; None: none
     cdef list foreign                               # (kind, short id, bytes) of parts that no rule knows
 
 cdef class Customer:
@@ -64,7 +64,7 @@ cdef class Customer:
     cdef Rare own(self)
     cdef const char *id_bytes(self, Py_ssize_t *size) noexcept
     cdef int resize(self, Py_ssize_t size) except -1
-    cdef int take_over(self, Customer other) except -1
+    cdef int swap_block(self, Customer other) except -1
     cdef int shed(self, uint32_t waiting) except -1
     cdef int splice(
         self, int section, Py_ssize_t at, Py_ssize_t gone, const void *come, Py_ssize_t size

@@ -18,7 +18,7 @@ Python objects, and one for all customers that have nothing of it:
 
     attributes, consents         of the profile: they belong to no definition
     contexts                     what sources of `kind: context` said last, by the source's name
-    taken                        the groups that timers of the last moment took: others of that moment may
+    claimed                      the groups that timers of the last moment claimed: others of that moment may
                                  come only after a restart
     foreign                      parts that the rules at hand do not know
 
@@ -42,7 +42,7 @@ from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 from libc.string cimport memcpy, memmove
 
 from stream.state._instances cimport HeadC, Instance, next_head, put_head, put_instance, unpack
-from stream.state._packed cimport VARINT, Buffer, span, take, take_scalar, take_signed, write
+from stream.state._packed cimport VARINT, Buffer, span, next_number, next_scalar, next_signed, write
 from stream.events._value cimport ABSENT, ValueC, object_of, value_of
 from stream.state._windows cimport (
     FUNCTION_COUNT,
@@ -92,7 +92,7 @@ cdef class Rare:
     """What most customers have nothing of."""
 
     def __cinit__(self):
-        self.taken_at = -1
+        self.claimed_at = -1
 
 
 cdef Rare NOTHING_RARE = Rare()     # of all those; never written to
@@ -204,7 +204,7 @@ cdef class Customer:
         self.room = <uint32_t> room
         return 0
 
-    cdef int take_over(self, Customer other) except -1:
+    cdef int swap_block(self, Customer other) except -1:
         """Gets what another one has, block and layout; the other is left with the old block."""
         self.applied, other.applied = other.applied, self.applied
         self.traits_at, self.instances_at, self.sends_at = other.traits_at, other.instances_at, other.sends_at
@@ -277,7 +277,7 @@ cdef class Customer:
             at = into.body + size
             if there == slot:
                 into.end = at
-                into.base = <int64_t> take(&into.body)
+                into.base = <int64_t> next_number(&into.body)
                 return True
             if there > slot:
                 return False
@@ -376,7 +376,7 @@ cdef class Customer:
         if self.seek(slot, &part):
             while part.body != part.end:
                 next_entry(part.body, &entry)
-                take_scalar(&entry.key, &key)
+                next_scalar(&entry.key, &key)
                 value = read_value(entry.cell, entry.end, &self.layout.trait[slot], part.base, at)
                 if value is not ABSENT:
                     found[object_of(&key)] = value
@@ -406,10 +406,10 @@ cdef class Customer:
         cdef int64_t time = self.base
         cdef list times = []
         if self.seek_send(counter, &send):
-            time += take_signed(&send.times)
+            time += next_signed(&send.times)
             times.append(time)
             while send.times != send.end:
-                time += <int64_t> take(&send.times)
+                time += <int64_t> next_number(&send.times)
                 times.append(time)
         return times
 
@@ -584,15 +584,15 @@ cdef int next_part(const uint8_t **at, int *slot, uint32_t *size) noexcept:
 
 cdef int next_send(const uint8_t **at, SendC *into) noexcept:
     """Reads a counter's head and goes past its times."""
-    cdef uint64_t head = take(at), size
+    cdef uint64_t head = next_number(at), size
     into.slot = <int> (head >> 1)
     into.several = head & 1
     if into.several:
-        size = take(at)
+        size = next_number(at)
         into.times = at[0]
         at[0] += size
     else:
         into.times = at[0]
-        take(at)
+        next_number(at)
     into.end = at[0]
     return 0

@@ -49,4 +49,4 @@ cdef class Customers:
     cdef tuple pop_due(self, int64_t before)
     cdef Instance pop_own(self, Customer customer, int64_t before)
     cdef bint is_due(self, int64_t before) except -1
-    cdef int settle(self) except -1
+    cdef int correct_first(self) except -1

@@ -90,7 +90,7 @@ cdef class Customers:
     @property
     def next_deadline(self):
         """The earliest deadline of an instance that waits, None without one."""
-        self.settle()
+        self.correct_first()
         return self.due if self.due != NEVER else None
 
     def get(self, str id not None):
@@ -347,7 +347,7 @@ cdef class Customers:
         moved.generation = self.generation
         if customer.rare.contexts is not None:
             self.drop_contexts(customer)
-        customer.take_over(moved)
+        customer.swap_block(moved)
         if customer.rare.foreign is not None:
             self.get_to_know(customer)
         return 0
@@ -402,7 +402,7 @@ cdef class Customers:
         self.evicted -= 1
         self.waiting -= customer.opened
         customer.base, customer.size, customer.rare = whole.base, whole.size, whole.rare
-        customer.take_over(whole)
+        customer.swap_block(whole)
         return self.enter_fetched(customer)
 
     cdef Customer read(self, str id):
@@ -481,7 +481,7 @@ cdef class Customers:
     cdef tuple pop_due(self, int64_t before):
         """(customer, instance) of the first timer before `before`, taken out; or None."""
         cdef Customer customer
-        self.settle()
+        self.correct_first()
         if self.due >= before:
             return None
         customer = <Customer> self.heap.heap[0].customer
@@ -500,10 +500,10 @@ cdef class Customers:
     cdef bint is_due(self, int64_t before) except -1:
         """Whether a timer has a deadline before `before`."""
         if self.due < before:
-            self.settle()
+            self.correct_first()
         return self.due < before
 
-    cdef int settle(self) except -1:
+    cdef int correct_first(self) except -1:
         """Makes the first entry of the heap true."""
         cdef Customer customer
         cdef HeadC head

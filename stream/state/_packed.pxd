@@ -79,7 +79,7 @@ cdef inline int64_t unzigzag(uint64_t number) noexcept:
 
 
 @cython.overflowcheck(False)
-cdef inline uint64_t take(const uint8_t **at) noexcept:
+cdef inline uint64_t next_number(const uint8_t **at) noexcept:
     """Reads a varint that is known to be one, and goes past it."""
     cdef uint64_t number = at[0][0]
     cdef int shift = 7
@@ -96,20 +96,20 @@ cdef inline uint64_t take(const uint8_t **at) noexcept:
     return number
 
 
-cdef inline int64_t take_signed(const uint8_t **at) noexcept:
-    return unzigzag(take(at))
+cdef inline int64_t next_signed(const uint8_t **at) noexcept:
+    return unzigzag(next_number(at))
 
 
-cdef inline double take_double(const uint8_t **at) noexcept:
+cdef inline double next_double(const uint8_t **at) noexcept:
     cdef double number
     memcpy(&number, at[0], 8)
     at[0] += 8
     return number
 
 
-cdef inline int take_scalar(const uint8_t **at, ValueC *into) noexcept:
+cdef inline int next_scalar(const uint8_t **at, ValueC *into) noexcept:
     """Reads a scalar; the bytes of a text stay where they are."""
-    cdef uint64_t head = take(at)
+    cdef uint64_t head = next_number(at)
     into.kind = <int> (head & 7)
     into.size = 0
     if into.kind == KIND_TEXT:
@@ -117,17 +117,17 @@ cdef inline int take_scalar(const uint8_t **at, ValueC *into) noexcept:
         into.of.text = <const char *> at[0]
         at[0] += into.size
     elif into.kind == KIND_INTEGER:
-        into.of.integer = take_signed(at)
+        into.of.integer = next_signed(at)
     elif into.kind == KIND_UNSIGNED:
-        into.of.unsigned = take(at)
+        into.of.unsigned = next_number(at)
     elif into.kind == KIND_DOUBLE:
-        into.of.number = take_double(at)
+        into.of.number = next_double(at)
     return 0
 
 
 cdef inline bint at_scalar(const uint8_t *at, const ValueC *value) noexcept:
     """Whether a scalar that can be a key stands there."""
-    cdef uint64_t head = take(&at)
+    cdef uint64_t head = next_number(&at)
     if <int> (head & 7) != value.kind:
         return False
     if value.kind == KIND_TEXT:
@@ -140,5 +140,5 @@ cdef inline bint at_scalar(const uint8_t *at, const ValueC *value) noexcept:
             memcmp(at, value.of.text, value.size) == 0
         )
     if value.kind == KIND_INTEGER:
-        return take_signed(&at) == value.of.integer
-    return take(&at) == value.of.unsigned if value.kind == KIND_UNSIGNED else True
+        return next_signed(&at) == value.of.integer
+    return next_number(&at) == value.of.unsigned if value.kind == KIND_UNSIGNED else True

@@ -6,7 +6,7 @@
     scalar    head [payload]; head = size << 3 | kind, size that of a text, else 0; kinds as in `_value`
               (1 null, 2 false, 3 true, 4 signed, 5 number above 2^63, 6 double, 7 text)
 
-`take…` read what is known to be well formed: what this process has written, or `_codec` has found to be so.
+`next…` read what is known to be well formed: what this process has written, or `_codec` has found to be so.
 A `Buffer` grows as it is written to; `write` does not look, so `reserve` comes first.
 Tested by tests/state/test_codec.py and tests/state/test_customer.py.
 """

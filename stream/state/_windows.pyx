@@ -38,10 +38,10 @@ from stream.state._packed cimport (
     at_scalar,
     reserve,
     span,
-    take,
-    take_double,
-    take_scalar,
-    take_signed,
+    next_number,
+    next_double,
+    next_scalar,
+    next_signed,
 )
 from stream.events._value cimport (
     ABSENT,
@@ -82,10 +82,10 @@ cdef int next_entry(const uint8_t *at, EntryC *into) noexcept:
     cdef uint64_t size
     cdef ValueC key
     into.at = at
-    size = take(&at)
+    size = next_number(&at)
     into.key = at
     into.end = at + size
-    take_scalar(&at, &key)
+    next_scalar(&at, &key)
     into.cell = at
     return 0
 
@@ -97,7 +97,7 @@ cdef int find(const uint8_t *at, const uint8_t *end, const ValueC *key, EntryC *
     cdef const uint8_t *begin
     while at != end:
         begin = at
-        size = take(&at)
+        size = next_number(&at)
         if at_scalar(at, key):
             next_entry(begin, into)
             return -1
@@ -154,7 +154,7 @@ cdef int64_t newest_of(const EntryC *entry, const TraitC *trait, bint nested, in
             newest = max(newest, newest_of(&each, trait, True, base))
             at = each.end
         return newest
-    newest = base + take_signed(&at)
+    newest = base + next_signed(&at)
     if trait.function == FUNCTION_FIRST or trait.function == FUNCTION_LAST or trait.function == FUNCTION_GAP:
         return index_of(trait, newest)
     return newest
@@ -196,13 +196,13 @@ cdef int put_cell(
     return crowded
 
 
-cdef inline int take_amount(const uint8_t **at, int function, SliceC *into) noexcept:
+cdef inline int next_amount(const uint8_t **at, int function, SliceC *into) noexcept:
     into.amount = 0.0
     into.count = 0
     if function != FUNCTION_COUNT:
-        into.amount = take_double(at)
+        into.amount = next_double(at)
     if function == FUNCTION_COUNT or function == FUNCTION_MEAN:
-        into.count = take(at)
+        into.count = next_number(at)
     return 0
 
 
@@ -236,12 +236,12 @@ cdef int add(
     slice.amount, slice.count = event.amount, 1
     rest = at
     if at != end:
-        newest = base + take_signed(&rest)
+        newest = base + next_signed(&rest)
     if event.index < newest:
         return add_late(out, at, end, function, base, event)
     out.put_signed(event.index - base)
     if at != end and event.index == newest:
-        take_amount(&rest, function, &slice)
+        next_amount(&rest, function, &slice)
         fold(&slice, function, event.amount)
         put_amount(out, function, &slice)
         return out.put_raw(rest, span(rest, end))
@@ -250,13 +250,13 @@ cdef int add(
         return 0
     out.put(event.index - newest)
     at = last = rest
-    take_amount(&last, function, &slice)
+    next_amount(&last, function, &slice)
     while last != end:
         rest = last
-        newest -= <int64_t> take(&rest)
+        newest -= <int64_t> next_number(&rest)
         if newest < event.index - KEPT:
             break
-        take_amount(&rest, function, &slice)
+        next_amount(&rest, function, &slice)
         last = rest
     return out.put_raw(at, span(at, last))
 
@@ -269,8 +269,8 @@ cdef int add_late(
     cdef int n = 0, to = 0, each
     cdef int64_t before = base
     while at != end:
-        slices[n].index = before - <int64_t> take(&at) if n else base + take_signed(&at)
-        take_amount(&at, function, &slices[n])
+        slices[n].index = before - <int64_t> next_number(&at) if n else base + next_signed(&at)
+        next_amount(&at, function, &slices[n])
         before = slices[n].index
         n += 1
     while to < n and slices[to].index > event.index:
@@ -304,9 +304,9 @@ cdef int mark(
     cdef int64_t before = base
     cdef bint there
     while at != end:
-        before = before - <int64_t> take(&at) if n else base + take_signed(&at)
+        before = before - <int64_t> next_number(&at) if n else base + next_signed(&at)
         marks[n].time, marks[n].value = before, at
-        take_scalar(&at, &value)
+        next_scalar(&at, &value)
         marks[n].size = span(marks[n].value, at)
         n += 1
     while to < n and index_of(trait, marks[to].time) > event.index:
@@ -346,7 +346,7 @@ cdef int enter(
     cdef int n = 0, to = 0, crowded
     cdef int64_t before = base
     while at != end:
-        before = before - <int64_t> take(&at) if n else base + take_signed(&at)
+        before = before - <int64_t> next_number(&at) if n else base + next_signed(&at)
         if before > time:
             to += 1
         elif to == n:
@@ -378,11 +378,11 @@ cdef int slices_of(
     cdef int64_t index = base
     cdef bint begun = False
     while at != end:
-        index = index - <int64_t> take(&at) if begun else base + take_signed(&at)
+        index = index - <int64_t> next_number(&at) if begun else base + next_signed(&at)
         begun = True
         if index < first:
             break
-        take_amount(&at, function, &into[n])
+        next_amount(&at, function, &into[n])
         if index <= last:
             n += 1
     return n
@@ -454,9 +454,9 @@ cdef bint marked(
     cdef int64_t time = base, index
     cdef bint begun = False, found = False
     while at != end:
-        time = time - <int64_t> take(&at) if begun else base + take_signed(&at)
+        time = time - <int64_t> next_number(&at) if begun else base + next_signed(&at)
         begun = True
-        take_scalar(&at, &value)
+        next_scalar(&at, &value)
         index = index_of(trait, time)
         if index < first:
             break
@@ -491,7 +491,7 @@ cdef object top(const uint8_t *at, const uint8_t *end, int k, int64_t base, int6
         next_entry(at, &entry)
         count = count_of(entry.cell, entry.end, base, first, last)
         if count > 0:
-            take_scalar(&entry.key, &value)
+            next_scalar(&entry.key, &value)
             kind = 2 if value.kind == KIND_TEXT else 0 if value.kind in (KIND_TRUE, KIND_FALSE) else 1
             found.append((-<int64_t> count, kind, object_of(&value)))
         at = entry.end
@@ -510,7 +510,7 @@ cdef object gap(
     cdef bint begun = False
     cdef double mean, apart, squares = 0.0
     while at != end:
-        time = time - <int64_t> take(&at) if begun else base + take_signed(&at)
+        time = time - <int64_t> next_number(&at) if begun else base + next_signed(&at)
         begun = True
         if index_of(trait, time) < first:
             break

@@ -46,7 +46,7 @@ class Match:
     late: bool = False
     deferred: bool = False
     may_wait: bool = True
-    group_taken: bool = False
+    group_claimed: bool = False
     suppressed: bool = False
     attributes: Mapping[str, Any] = field(default_factory=lambda: {"email": "a@b.example"})
     consents: Mapping[str, Said] = field(default_factory=lambda: {"marketing": Said()})
@@ -217,7 +217,7 @@ def test_limits_by_the_calendar(limit: Limit, sent: tuple[int, ...], at: int, re
         (Match(rule(CALM), consents={"marketing": Said(expires=0)}), held("consent")),
         (Match(rule(CALM), attributes={}), held("address")),
         (Match(rule(CALM), attributes={"email": ""}), held("address")),
-        (Match(rule(CALM), group_taken=True), held("group")),
+        (Match(rule(CALM), group_claimed=True), held("group")),
         (Match(rule(CALM), sends={"channel:mail": (T0 - DAY + 1,)}), held("cap")),
         (Match(rule(CALM), sends={"channel:mail": (T0 - DAY,)}), SENT),
         (Match(rule(WEB), consents={}, attributes={}), ("sent", None, "web")),
@@ -232,7 +232,7 @@ def test_the_first_guard_that_refuses_gives_the_reason() -> None:
     always = Policy(timezone="UTC", cap=Limit(1, DAY), holdout=WHOLE)
     match = Match(
         rule(MAIL, limit=Limit(1, DAY)),
-        late=True, suppressed=True, group_taken=True, attributes={}, consents={},
+        late=True, suppressed=True, group_claimed=True, attributes={}, consents={},
         sends={"rule:r": (T0,), "channel:mail": (T0,), "policy": (T0,)},
     )  # fmt: skip
     assert judge(match, always).reason == "stale"
@@ -248,7 +248,7 @@ def test_the_first_guard_that_refuses_gives_the_reason() -> None:
     assert judge(match, always).reason == "quiet"
     match = replace(match, at=T0 + 2 * HOUR)
     assert judge(match, always).reason == "group"
-    match = replace(match, group_taken=False)
+    match = replace(match, group_claimed=False)
     assert judge(match, always).reason == "cap"
     match = replace(match, sends={"policy": (T0,)})
     assert judge(match, always).reason == "cap"
