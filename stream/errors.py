@@ -108,7 +108,7 @@ class EventFileError(StreamError):
 
 
 class StateError(StreamError):
-    """A stored customer state cannot be read: corrupt, or written by a version this one does not know."""
+    """A customer's state cannot be read or kept: corrupt, too large, or of a version that is not known."""
 
 
 class StoreError(StreamError):
@@ -118,26 +118,30 @@ class StoreError(StreamError):
 
 
 class TopologyError(StreamError):
-    """The topics in Kafka do not fit together: missing, or with unequal partition counts."""
+    """The topics in Kafka do not fit: missing, of unequal partition counts, made anew under a worker."""
 
 
 class BrokerError(StreamError):
     """The embedded Kafka cannot be fetched, started or stopped, or no Kafka answers at an address."""
 
 
-class LaneError(StreamError):
-    """The batch lane broke one of its own rules. Always a bug of ours; the worker stops."""
+class InternalError(StreamError):
+    """This program broke one of its own rules: always a bug of ours. It ends the worker."""
+
+    exit_code = 70
+
+
+class RuleSetError(StreamError):
+    """The rules compile, and cannot be run: too many definitions, or two that states cannot tell apart."""
+
+
+class CheckpointError(StreamError):
+    """A checkpoint has failed: what it took from the state is in nobody's hands, and the worker stops."""
 
     exit_code = 70
 
 
 class MembershipError(StreamError):
     """The worker is no longer a member of its group, and must not come back: another one has its place."""
-
-    exit_code = 70
-
-
-class EndedError(StreamError):
-    """Something that must run for as long as the worker does has ended. Always a bug."""
 
     exit_code = 70

@@ -30,7 +30,7 @@ from faust.types import TP
 from stream.clock import Clock
 from stream.decisions.wire import Origin, dead_letter_record, decision_record, trigger_record
 from stream.engine import preparing, process
-from stream.errors import LaneError
+from stream.errors import CheckpointError
 from stream.kafka.lease import Lease
 from stream.rules.model import RuleSet
 from stream.runtime import checkpoint as marks
@@ -172,11 +172,11 @@ class Lane:
     async def checkpoint(self, unit: Unit) -> None:
         """Make everything that the unit has applied durable.
 
-        Raises LaneError once a checkpoint has failed: what it took from the state is in nobody's hands.
+        Raises CheckpointError once a checkpoint has failed: what it took from the state is in nobody's hands.
         """
         async with unit.checkpointing:
             if unit.torn:
-                raise LaneError(f"partition {unit.number}: a checkpoint failed; not trusted")
+                raise CheckpointError(f"partition {unit.number}: a checkpoint failed; not trusted")
             unit.torn = True
             await self._checkpoint(unit)
             unit.torn = False

@@ -20,7 +20,7 @@ from faust.serializers.schemas import Schema
 
 from stream import __version__
 from stream.clock import Clock, wall_ms
-from stream.errors import EndedError, RuleFileError
+from stream.errors import InternalError, RuleFileError
 from stream.kafka.lease import Lease
 from stream.rules.compiler import check_rules
 from stream.rules.model import RuleSet
@@ -160,7 +160,7 @@ class StreamApp(faust.App):
             async for event in stream.noack().events():
                 await self.lane.take(event.message.topic, event.message.partition, event.value)
             if not self.should_stop:
-                self.fail(EndedError("the stream of records has ended, and must not"))
+                self.fail(InternalError("the stream of records has ended, and must not"))
         except Exception as error:  # whatever it is, the worker must not go on
             self.fail(error)
 

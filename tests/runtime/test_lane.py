@@ -15,7 +15,7 @@ import orjson
 import pytest
 
 from stream.clock import Clock
-from stream.errors import LaneError
+from stream.errors import CheckpointError
 from stream.kafka.lease import Lease
 from stream.rules.compiler import load_rules
 from stream.rules.model import RuleSet
@@ -217,7 +217,7 @@ async def test_after_a_failed_checkpoint_nothing_is_committed_and_the_customers_
     shop.outbox.acknowledge("web")
     with pytest.raises(OSError, match="gone"):
         await checkpoint
-    with pytest.raises(LaneError):
+    with pytest.raises(CheckpointError):
         await shop.lane.checkpoint(shop.unit)
     assert shop.ledger.committable() == []
     assert not await shop.lane.close(1)
