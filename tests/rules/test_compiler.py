@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stream.codes import Code
 from stream.content.template import Template
+from stream.diagnostics import Code
 from stream.errors import RuleFileError
 from stream.expression import parse
 from stream.rules import files as rulefiles

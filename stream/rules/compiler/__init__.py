@@ -15,7 +15,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from stream.errors import Diagnostic, RuleFileError, in_file_order
+from stream.diagnostics import Diagnostic, in_file_order
+from stream.errors import RuleFileError
 from stream.rules import files as rulefiles
 from stream.rules.compiler.channels import read_channel, read_policy
 from stream.rules.compiler.context import Context

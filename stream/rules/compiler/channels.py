@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from stream.codes import Code
 from stream.content.escaping import FORMATS
 from stream.content.template import MAX_FIELDS
+from stream.diagnostics import Code
 from stream.rules import keys
 from stream.rules.compiler.context import Context
 from stream.rules.compiler.reading import Reader, check_name

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from stream.codes import Code
-from stream.errors import Location
+from stream.diagnostics import Code, Location
 from stream.expression import Node, unparse
 from stream.rules.aggregates import AGGREGATES
 from stream.rules.compiler.reading import Findings, Reader

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 
-from stream.codes import Code
 from stream.content import template as content
 from stream.content.escaping import Format
 from stream.content.template import MAX_FIELDS, Reference, Template
+from stream.diagnostics import Code
 from stream.errors import ContentError, ExpressionError
 from stream.rules import keys
 from stream.rules.compiler.context import Context
@@ -111,7 +111,8 @@ def _template(context: Context, entry: Entry, scope: Scope, forms: Collection[Fo
         template = Template(scalar.value)
     except ContentError:
         for each in content.findings(scalar.value):
-            context.findings.add(each.code, scalar.at(each.offset), each.message, each.hint)
+            code = each.code or Code.TEMPLATE_SYNTAX
+            context.findings.add(code, scalar.at(each.offset), each.message, each.hint)
         return None
     for reference in template.references:
         if error := _reference(reference, scope):
@@ -119,7 +120,7 @@ def _template(context: Context, entry: Entry, scope: Scope, forms: Collection[Fo
             code = Code.TEMPLATE_NOT_SUPPORTED if code is Code.CONDITION_NOT_SUPPORTED else code
             context.findings.add(code, scalar.at(error.offset), error.message, error.hint)
     for found in (each for form in sorted(forms) for each in content.format_findings(template, form)):
-        context.findings.add(found.code, scalar.at(found.offset), found.message, found.hint)
+        context.findings.add(Code.WRONG_FORMAT, scalar.at(found.offset), found.message, found.hint)
     return template
 
 

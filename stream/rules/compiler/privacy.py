@@ -18,8 +18,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from typing import NamedTuple
 
-from stream.codes import Code
-from stream.errors import Location
+from stream.diagnostics import Code, Location
 from stream.expression import Call, Ident, Literal, Node, Select
 from stream.rules.aggregates import AGGREGATES
 from stream.rules.compiler.context import Context

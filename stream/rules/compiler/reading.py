@@ -12,9 +12,9 @@ from typing import TypeVar
 from zoneinfo import available_timezones
 
 from stream.clock import iana_zone
-from stream.codes import Code
 from stream.content.locales import exact_locale
-from stream.errors import Diagnostic, ExpressionError, Location
+from stream.diagnostics import Code, Diagnostic, Location
+from stream.errors import ExpressionError
 from stream.expression import Node, parse, simplify
 from stream.hints import did_you_mean
 from stream.rules import keys

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import cast
 
-from stream.codes import Code
+from stream.diagnostics import Code
 from stream.expression import Node
 from stream.rules import keys
 from stream.rules.compiler.context import Context

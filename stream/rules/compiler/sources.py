@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Literal, cast
 
-from stream.codes import Code
+from stream.diagnostics import Code
 from stream.rules import keys
 from stream.rules.compiler.context import Context
 from stream.rules.files import Entry, Mapped

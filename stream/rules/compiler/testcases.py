@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from stream.codes import Code
+from stream.diagnostics import Code
 from stream.rules import keys
 from stream.rules.compiler.context import Context
 from stream.rules.compiler.reading import NAME, Reader

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import cast
 
-from stream.codes import Code
+from stream.diagnostics import Code
 from stream.expression import Literal
 from stream.rules import keys
 from stream.rules.aggregates import AGGREGATES, DEFAULT_K, MAX_K, TraitFunction, describe_k

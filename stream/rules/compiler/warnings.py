@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 
-from stream.codes import Code
 from stream.content.template import Reference, Template
+from stream.diagnostics import Code
 from stream.expression import Node
 from stream.hints import did_you_mean
 from stream.rules.compiler.context import Context
