@@ -19,7 +19,7 @@ from rich.text import Text
 from stream.authoring import index_paths as indexpaths
 from stream.diagnostics import Diagnostic
 from stream.errors import RuleFileError
-from stream.rules.compiler import Checked, check_rules
+from stream.rules.compiler.rule_set import Checked, check_rules
 from stream.rules.model import RuleSet
 
 _WORD = re.compile(r"[\w.-]+|.")

@@ -22,7 +22,7 @@ from stream import __version__
 from stream.clock import Clock, wall_ms
 from stream.errors import InternalError, RuleFileError
 from stream.kafka.lease import Lease
-from stream.rules.compiler import check_rules
+from stream.rules.compiler.rule_set import check_rules
 from stream.rules.model import RuleSet
 from stream.runtime.failures import watch_loop, watch_threads
 from stream.runtime.lane import Lane

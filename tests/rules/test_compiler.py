@@ -17,7 +17,7 @@ from stream.errors import RuleFileError
 from stream.expression import parse
 from stream.rules import files as rulefiles
 from stream.rules import keys
-from stream.rules.compiler import check_rules, compile_rules, load_rules
+from stream.rules.compiler.rule_set import check_rules, compile_rules, load_rules
 from stream.rules.durations import MAX_MS, format_duration, format_rate, parse_duration, parse_rate
 from stream.rules.model import (
     Channel,

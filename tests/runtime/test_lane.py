@@ -17,7 +17,7 @@ import pytest
 from stream.clock import Clock
 from stream.errors import CheckpointError
 from stream.kafka.lease import Lease
-from stream.rules.compiler import load_rules
+from stream.rules.compiler.rule_set import load_rules
 from stream.rules.model import RuleSet
 from stream.runtime.checkpoint import Marks
 from stream.runtime.lane import Lane
