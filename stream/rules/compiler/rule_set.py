@@ -16,10 +16,10 @@ from stream.diagnostics import Diagnostic, in_file_order
 from stream.errors import RuleFileError
 from stream.rules import files as rulefiles
 from stream.rules.compiler.channels import read_channel, read_policy
-from stream.rules.compiler.context import Context
+from stream.rules.compiler.compilation import Compilation
+from stream.rules.compiler.definition import Findings, check_name
 from stream.rules.compiler.identity import with_revision
 from stream.rules.compiler.privacy import check_privacy
-from stream.rules.compiler.reading import Findings, check_name
 from stream.rules.compiler.rules import read_rule
 from stream.rules.compiler.sources import check_some, check_topics, read_source
 from stream.rules.compiler.testcases import read_tests
@@ -61,21 +61,21 @@ class Checked:
 
 def _compile(files: RuleFiles, found: list[Diagnostic]) -> Checked:
     findings = Findings(found)
-    context = Context(files, findings)
+    run = Compilation(files, findings)
     for kind in ("source", "trait", "segment", "channel", "rule"):
         for entry in getattr(files, f"{kind}s").values():
             check_name(entry, kind, findings)
     # Each in the order of names, so that nothing depends on the order of files.
-    sources = [read_source(context, entry) for entry in files.sources.values()]
-    traits = [read_trait(context, entry) for entry in files.traits.values()]
-    segments = read_segments(context)
-    channels = {name: read_channel(context, entry) for name, entry in files.channels.items()}
-    policy = read_policy(context)
-    rules = {name: read_rule(context, entry, channels, policy) for name, entry in files.rules.items()}
-    tests = read_tests(context, sources, rules)
-    check_topics(context, sources, channels.values())
-    check_some(context, sources)
-    check_privacy(context, traits, segments, policy, rules.values())
+    sources = [read_source(run, entry) for entry in files.sources.values()]
+    traits = [read_trait(run, entry) for entry in files.traits.values()]
+    segments = read_segments(run)
+    channels = {name: read_channel(run, entry) for name, entry in files.channels.items()}
+    policy = read_policy(run)
+    rules = {name: read_rule(run, entry, channels, policy) for name, entry in files.rules.items()}
+    tests = read_tests(run, sources, rules)
+    check_topics(run, sources, channels.values())
+    check_some(run, sources)
+    check_privacy(run, traits, segments, policy, rules.values())
     compiled = None
     if not findings.refused:
         compiled = with_revision(
@@ -85,9 +85,9 @@ def _compile(files: RuleFiles, found: list[Diagnostic]) -> Checked:
             list(channels.values()),
             policy,
             list(rules.values()),
-            context.predicates,
+            run.predicates,
         )
-        warn(context, compiled, tests)
+        warn(run, compiled, tests)
     return Checked(compiled, tuple(in_file_order(findings.all)), tests)
 
 
