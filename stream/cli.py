@@ -261,7 +261,7 @@ def backtest(
     from stream.authoring import backtest as backtests
     from stream.authoring.event_files import event_files
     from stream.events._times import parse_time
-    from stream.rules.compiler import load_rules
+    from stream.rules.compiler.rule_set import load_rules
 
     end = None if until is None else parse_time(until)
     if until is not None and end is None:

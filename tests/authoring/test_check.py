@@ -18,8 +18,7 @@ from typer.testing import CliRunner
 
 from stream.authoring.check import Format, as_annotation, as_text, check, report
 from stream.cli import cli
-from stream.codes import Code
-from stream.errors import Diagnostic, Location
+from stream.diagnostics import Code, Diagnostic, Location
 from stream.settings import Settings
 from stream.worker import app
 

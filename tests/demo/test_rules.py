@@ -23,7 +23,7 @@ from stream.authoring.rule_tests import run
 from stream.clock import Clock
 from stream.demo.data import PROFILES, WEATHER, Event, events
 from stream.engine import PartitionState, process
-from stream.rules.compiler import check_rules, load_rules
+from stream.rules.compiler.rule_set import check_rules, load_rules
 from stream.rules.model import RuleSet
 from stream.rules.testcases import RuleTest
 from stream.structs import Batch, Decision, Trigger

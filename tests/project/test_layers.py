@@ -18,7 +18,7 @@ import pytest
 import stream
 
 # The words that everything may use. They import one another in this order, and nothing else of the project.
-ROOT = ("hints", "codes", "errors", "clock", "structs", "settings")
+ROOT = ("hints", "diagnostics", "errors", "clock", "structs", "settings")
 
 # What each package, and each other module of the root, imports besides those.
 IMPORTS: dict[str, set[str]] = {
@@ -56,7 +56,7 @@ IMPORTS: dict[str, set[str]] = {
     "__main__": {"cli"},
 }
 PURE = {
-    *("hints", "codes", "errors", "clock", "structs", "settings"),
+    *("hints", "diagnostics", "errors", "clock", "structs", "settings"),
     *(
         "cel",
         "expression",

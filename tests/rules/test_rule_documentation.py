@@ -10,7 +10,7 @@ import pytest
 from rich.console import Console
 
 from stream.authoring import rule_tests as ruletest
-from stream.rules.compiler import check_rules
+from stream.rules.compiler.rule_set import check_rules
 
 README = Path(__file__).parents[2] / "rules" / "README.md"
 TEXT = README.read_text(encoding="utf-8")

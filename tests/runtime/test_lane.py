@@ -15,8 +15,8 @@ import pytest
 
 from stream.clock import Clock
 from stream.engine import PartitionState
-from stream.errors import LaneError
-from stream.rules.compiler import load_rules
+from stream.errors import CheckpointError
+from stream.rules.compiler.rule_set import load_rules
 from stream.rules.model import RuleSet
 from stream.runtime.ledger import Reach, TopicPartition
 from stream.telemetry.metrics import Metrics
@@ -165,7 +165,7 @@ async def test_after_a_failed_checkpoint_nothing_is_committed_and_the_customers_
     shop.outbox.acknowledge("web")
     with pytest.raises(OSError, match="gone"):
         await checkpoint
-    with pytest.raises(LaneError):
+    with pytest.raises(CheckpointError):
         await shop.checkpoint()
     assert shop.ledger.committable() == []
     assert not await shop.ownership.close(1)

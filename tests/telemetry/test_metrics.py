@@ -17,7 +17,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from stream.clock import Clock
 from stream.engine import PartitionState, process
-from stream.rules.compiler import load_rules
+from stream.rules.compiler.rule_set import load_rules
 from stream.structs import Batch, DeadLetter, Decision, EventRef, Outcome, Result, Trigger
 from stream.telemetry.instruments import BatchHistogram, CounterTable
 from stream.telemetry.metrics import DEAD_LETTER_REASONS, OUTCOMES, SUPPRESSED, Metrics, PartitionFigures
