@@ -17,7 +17,7 @@ from collections import Counter as Tally
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, get_args
 
 from prometheus_client import (
     CollectorRegistry,
@@ -30,7 +30,7 @@ from prometheus_client import (
 )
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
 
-from stream.structs import Result, Trigger
+from stream.structs import DeadLetterReason, EventErrorReason, Result, SuppressionReason, Trigger
 from stream.telemetry.instruments import BatchHistogram, CounterTable
 from stream.telemetry.rule_series import DecisionCounts
 
@@ -76,12 +76,11 @@ BATCH_EVENTS_BUCKETS = (1, 2, 5, 10, 25, 50, 100, 250, 500, 1000, 2500, 5000, 10
 
 RESTORE_SECONDS_BUCKETS = (0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600)
 
-DEAD_LETTER_REASONS = ("json", "customer", "event", "time", "size", "profile")
-EVENT_ERROR_REASONS = ("condition", "future_time")
-SUPPRESSED = ("stale", "limit", "suppressed", "consent", "address", "quiet", "group", "cap", "content")
-OUTCOMES = (
+DEAD_LETTER_REASONS: tuple[DeadLetterReason, ...] = get_args(DeadLetterReason)
+EVENT_ERROR_REASONS: tuple[EventErrorReason, ...] = get_args(EventErrorReason)
+OUTCOMES = (  # of a decision, with the reasons that each may have
     ("sent", ""),
-    *(("suppressed", reason) for reason in SUPPRESSED),
+    *(("suppressed", reason) for reason in get_args(SuppressionReason)),
     ("deferred", "quiet"),
     ("holdout", "holdout"),
 )
@@ -135,15 +134,14 @@ class Metrics:
         self._events = self._table("stream_events", "Events applied.", "source")
         self._event_errors = self._counter(
             "stream_event_errors",
-            "Oddities of events that were applied all the same: future_time, condition (ended in an error).",
+            f"What was odd with events that were applied all the same: {', '.join(EVENT_ERROR_REASONS)}.",
             "source",
             "reason",
         )
         self._repeats = self._counter("stream_repeats", "Records read again and left out: applied before.")
         self._dead_letters = self._counter(
             "stream_dead_letters",
-            "Records that are no events and went to the dead letters: json, customer, event, time, size, "
-            "profile.",
+            f"Records that are not events and went to the dead letters: {', '.join(DEAD_LETTER_REASONS)}.",
             "source",
             "reason",
         )
@@ -286,8 +284,8 @@ class Metrics:
             self._events.add(0, source)
             for reason in DEAD_LETTER_REASONS:
                 self._dead_letters.labels(source, reason)
-            for reason in EVENT_ERROR_REASONS:
-                self._event_errors.labels(source, reason)
+            for oddity in EVENT_ERROR_REASONS:
+                self._event_errors.labels(source, oddity)
         channels = list(channels)
         for channel in channels:
             self._triggers.add(0, channel)
