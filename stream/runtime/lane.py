@@ -41,7 +41,8 @@ from stream.runtime.partition_store import StoredPartitions
 from stream.runtime.restore import ChangelogReader
 from stream.runtime.takeover import Start, Takeover
 from stream.structs import Batch, Record, Result, WireRecord
-from stream.telemetry.metrics import Metrics, PartitionFigures
+from stream.telemetry.metrics import Metrics
+from stream.telemetry.partition_metrics import PartitionFigures
 from stream.telemetry.tracing import Tracing
 
 log = structlog.get_logger("stream.lane")
@@ -122,7 +123,7 @@ class Lane:
         if self._tracing is not None:
             self._tracing.passed(unit.number, result.positions)
         if records or result.events or result.decisions:
-            self._metrics.observe_batch(result, time.perf_counter() - started)
+            self._metrics.work.observe_batch(result, time.perf_counter() - started)
         return result.more
 
     def _ended(self, number: int) -> frozenset[str]:
@@ -135,7 +136,7 @@ class Lane:
         if not (result.decisions or result.dead_letters):
             return
         now = self._clock.wall()
-        self._metrics.observe_sent(result.triggers, now)
+        self._metrics.work.observe_sent(result.triggers, now)
         origin = Origin(self._app_id, unit.number, revision, self._topic_of)
         triggers = [trigger_record(trigger, origin, now) for trigger in result.triggers]
         if self._tracing is not None:
@@ -244,7 +245,7 @@ class Lane:
             for unit in self._units.values():
                 self._measure(unit)
             tps = [TopicPartition(topic, number) for number in self._units for topic in self._source_of]
-            self._metrics.set_under_way(
+            self._metrics.commits.set_under_way(
                 sum(map(self._ledger.in_flight, tps)),
                 sum(map(self._outbox.load, self._units)),
                 uncommitted=self.is_open and self._ledger.uncommitted(),
@@ -264,11 +265,13 @@ class Lane:
             stored.state.fetched,
             max(late, 0) / 1000,
         )
-        self._metrics.set_partition(unit.number, figures)
+        self._metrics.partitions.set_partition(unit.number, figures)
         for topic in self._source_of:
             tp = TopicPartition(topic, unit.number)
             records = self._ledger.lag(tp)
-            self._metrics.set_lag(topic, unit.number, records, self._lag_ms(tp, records, wall) / 1000)
+            self._metrics.partitions.set_lag(
+                topic, unit.number, records, self._lag_ms(tp, records, wall) / 1000
+            )
 
     def _lag_ms(self, tp: TopicPartition, records: int, now: int) -> int:
         """How old the oldest of these records is. Of what is not fetched yet nobody knows: it counts from
@@ -331,7 +334,7 @@ class Lane:
 
     async def follow(self, standbys: Iterable[int]) -> None:
         """Keep what other workers write of these partitions at hand; ends only where there are none."""
-        await self._reader.follow(standbys, self.rules, self._metrics.set_standby)
+        await self._reader.follow(standbys, self.rules, self._metrics.ownership.set_standby)
 
     def missing(self, assignment: Iterable[TP]) -> set[str]:
         """The sources' topics that an assignment lacks, though it has the same partitions of others."""

@@ -229,7 +229,7 @@ class Restore(Service):
         assignment = app.consumer.assignment()
         numbers = {tp.partition for tp in assignment}
         standbys = {tp.partition for tp in app.assignor.assigned_standbys()} - numbers
-        app.metrics.set_assignment(numbers, standbys)
+        app.metrics.ownership.set_assignment(numbers, standbys)
         while missing := app.lane.missing(assignment):
             log.warning("waits_for_topics", missing=sorted(missing), hint="were they deleted?")
             await app.consumer.rejoin_with(missing)
@@ -260,5 +260,5 @@ class Restore(Service):
         app.tables.on_actives_ready()
         app.tables.on_standbys_ready()
         app.on_rebalance_end()
-        app.metrics.observe_restore(time.monotonic() - self._assigned_at)
+        app.metrics.ownership.observe_restore(time.monotonic() - self._assigned_at)
         log.info("ready", partitions=len(numbers), generation=self._generation)

@@ -248,7 +248,7 @@ class Consumer(driver.Consumer):
     async def _commit(self, offsets: Mapping[TP, int]) -> bool:
         done: bool = await super()._commit(offsets)
         self.commits += 1
-        cast(Any, self.app).metrics.count_commit(done=done)
+        cast(Any, self.app).metrics.commits.count_commit(done=done)
         return done
 
     def ack(self, message: Any) -> bool:

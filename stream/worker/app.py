@@ -126,7 +126,9 @@ class StreamApp(faust.App):
         self.table = CustomerTable(self, partitions=topology.partitions)
         self.outbox = Outbox(settings, self.lease, self.fail)
         self.tracing = tracing(settings)
-        self.reader = ChangelogReader(settings, topology.changelog, self.stored, metrics.set_recovery)
+        self.reader = ChangelogReader(
+            settings, topology.changelog, self.stored, metrics.ownership.set_recovery
+        )
         self.lane = Lane(
             rules=rules,
             app_id=settings.app_id,
@@ -241,18 +243,18 @@ async def run(settings: Settings) -> int:
     directory = Directory(settings.rules)
     rules, topology = await check(settings)
     metrics = Metrics()
-    metrics.set_build(__version__, settings.store)
-    metrics.set_rules(rules.revision, len(rules.rules))
-    metrics.declare(
+    metrics.process.set_build(__version__, settings.store)
+    metrics.rules.set_rules(rules.revision, len(rules.rules))
+    metrics.work.declare(
         [source.name for source in rules.sources],
         [rule.name for rule in rules.rules],
         [channel.name for channel in rules.channels],
     )
     if settings.store == "rocksdb":
-        metrics.watch_disk(settings.data_dir)
+        metrics.process.watch_disk(settings.data_dir)
     app = StreamApp(settings, rules, topology, metrics)
-    metrics.set_stalled(0, settings.stuck_after)
-    metrics.set_ready(lambda: app.health().ready)
+    metrics.process.set_stalled(0, settings.stuck_after)
+    metrics.process.set_ready(lambda: app.health().ready)
     reload = Reload(directory, app.lane, metrics, partial(settle, settings))
     app.task(reload.keep_reloading)
     server = HealthServer(metrics, app.health, settings.http_host, settings.http_port)
@@ -264,7 +266,7 @@ async def run(settings: Settings) -> int:
     Verbosity(settings.log_level, loop).listen()
     watch_loop(loop, app.fail)
     watch_threads(lambda error: loop.call_soon_threadsafe(app.fail, error))
-    watchdog = Watchdog(app.signs, settings.stuck_after, loop, metrics.set_stalled)
+    watchdog = Watchdog(app.signs, settings.stuck_after, loop, metrics.process.set_stalled)
     server.start()
     # What lives long (customers, rules) is no garbage: with Python's own thresholds, looking through it again
     # and again took a fifth of the worker's time.

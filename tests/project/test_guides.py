@@ -142,8 +142,8 @@ def test_every_setting_exists(name: str) -> None:
 
 @each_page
 def test_every_metric_exists(name: str) -> None:
-    known = {each.name for each in Metrics().described}
-    histograms = {each.name for each in Metrics().described if each.type == "histogram"}
+    known = {each.name for each in Metrics().registry.described}
+    histograms = {each.name for each in Metrics().registry.described if each.type == "histogram"}
     known |= {f"{each}_{part}" for each in histograms for part in ("bucket", "count", "sum")}
     found = set(re.findall(r"(?<![\w:/-])stream_[a-z_]+(?![\w(…:*])", PAGES[name]))
     assert found <= known | NO_METRICS, f"{name}: {sorted(found - known - NO_METRICS)}"

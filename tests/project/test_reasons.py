@@ -61,7 +61,7 @@ def test_every_reason_that_the_engine_gives_is_listed_and_no_other() -> None:
 
 def test_metrics_declare_every_reason() -> None:
     metrics = Metrics()
-    metrics.declare(sources=["clicks"], rules=[], channels=["email"])
+    metrics.work.declare(sources=["clicks"], rules=[], channels=["email"])
     series: dict[str, set[str]] = {}
     for family in metrics.registry.collect():
         for sample in family.samples:
