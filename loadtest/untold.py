@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from stream import cli
+from stream.cli.main import main as stream_command
 from stream.runtime import lane
 from stream.structs import Result
 from stream.telemetry.commit_metrics import CommitMetrics
@@ -39,7 +39,7 @@ def main() -> None:
                 setattr(part, name, _nothing)
     setattr(WorkMetrics, "observe_batch", _count_events)  # noqa: B010 - not an assignment: mypy forbids that
     setattr(lane, "log", _Silent())  # noqa: B010
-    cli.main()
+    stream_command()
 
 
 if __name__ == "__main__":
