@@ -23,7 +23,7 @@ from stream.structs import Batch, Record, Result
 _NEVER = 253_402_300_799_999  # 9999-12-31: offline no event is from the future
 
 
-class Event(NamedTuple):
+class ReplayedRecord(NamedTuple):
     """An event that never was in Kafka, as the engine reads records. `timestamp`: ms; -1 if not known."""
 
     offset: int
