@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 from stream.cli.main import main as stream_command
-from stream.runtime import lane
+from stream.runtime import checkpointer, ownership
 from stream.structs import Result
 from stream.telemetry.commit_metrics import CommitMetrics
 from stream.telemetry.ownership_metrics import OwnershipMetrics
@@ -38,7 +38,8 @@ def main() -> None:
             if name.startswith(("observe_", "set_", "count_")):
                 setattr(part, name, _nothing)
     setattr(WorkMetrics, "observe_batch", _count_events)  # noqa: B010 - not an assignment: mypy forbids that
-    setattr(lane, "log", _Silent())  # noqa: B010
+    for module in (checkpointer, ownership):
+        setattr(module, "log", _Silent())  # noqa: B010
     stream_command()
 
 
