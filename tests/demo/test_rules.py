@@ -21,7 +21,7 @@ import pytest
 
 from stream.authoring.rule_tests import run
 from stream.clock import Clock
-from stream.demo.data import PROFILES, WEATHER, Event, events
+from stream.demo.data import PROFILES, WEATHER, DemoEvent, events
 from stream.engine import PartitionState, process
 from stream.rules.compiler.rule_set import check_rules, load_rules
 from stream.rules.model import RuleSet
@@ -112,12 +112,12 @@ def rules() -> RuleSet:
 
 
 @pytest.fixture(scope="module")
-def history() -> list[Event]:
+def history() -> list[DemoEvent]:
     return list(events())
 
 
 @pytest.fixture(scope="module")
-def facts(history: list[Event]) -> dict[str, list[Fact]]:
+def facts(history: list[DemoEvent]) -> dict[str, list[Fact]]:
     """What each customer did, in order."""
     by_customer: dict[str, list[Fact]] = defaultdict(list)
     for event in history:
@@ -129,12 +129,12 @@ def facts(history: list[Event]) -> dict[str, list[Fact]]:
 
 
 @pytest.fixture(scope="module")
-def profiles(history: list[Event]) -> dict[str, dict[str, Any]]:
+def profiles(history: list[DemoEvent]) -> dict[str, dict[str, Any]]:
     return {event.key.decode(): orjson.loads(event.value) for event in history if event.topic == PROFILES}
 
 
 @pytest.fixture(scope="module")
-def outcome(rules: RuleSet, history: list[Event]) -> Outcome:
+def outcome(rules: RuleSet, history: list[DemoEvent]) -> Outcome:
     """The whole history through the engine, as one partition and on the clock of the events."""
     records: dict[str, list[FakeRecord]] = {source: [] for source in SOURCES}
     for event in history:
@@ -245,7 +245,7 @@ def test_nobody_hears_of_a_child_who_did_not_ask_to(
         )
 
 
-def test_a_hot_day_is_one_where_the_visitor_is(outcome: Outcome, history: list[Event]) -> None:
+def test_a_hot_day_is_one_where_the_visitor_is(outcome: Outcome, history: list[DemoEvent]) -> None:
     days = {
         (event.key.decode(), event.time_ms // DAY_MS): orjson.loads(event.value)["temperature"]
         for event in history

@@ -13,7 +13,7 @@ import sys
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
-from stream import cli
+from stream.cli.main import main as stream_command
 from stream.runtime.checkpoint import Checkpoint, encode
 from stream.runtime.checkpointer import Checkpointer
 from stream.runtime.outbox import Outbox
@@ -150,4 +150,4 @@ BUGS: dict[str, Callable[[], None]] = {
 
 if __name__ == "__main__":
     BUGS[sys.argv.pop(1)]()
-    cli.main()
+    stream_command()

@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from stream import cli
+from stream.cli.main import main as stream_command
 from stream.runtime.lane import Lane
 from stream.runtime.ownership import Ownership
 from stream.runtime.restore import ChangelogReader
@@ -140,4 +140,4 @@ KINDS: dict[str, Callable[[], None]] = {
 
 if __name__ == "__main__":
     KINDS[sys.argv.pop(1)]()
-    cli.main()
+    stream_command()

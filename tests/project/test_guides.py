@@ -20,7 +20,7 @@ import typer.main
 import yaml
 
 from stream.cel import evaluation, grammar
-from stream.cli import cli
+from stream.cli.main import cli
 from stream.content import renderer as rendering
 from stream.content import template as content
 from stream.matcher import _source as _decode
@@ -102,7 +102,8 @@ def test_every_link_leads_somewhere(name: str) -> None:
 # --- commands
 
 
-COMMANDS: dict[str, Any] = typer.main.get_command(cli).commands  # type: ignore[attr-defined]
+GROUP: Any = typer.main.get_command(cli)
+COMMANDS = {name: GROUP.get_command(None, name) for name in GROUP.list_commands(None)}
 TYPED = re.compile(r"(?:^|-- |[|;] |&& |\$ |bin/)stream ([a-z-]+)(.*)")
 
 
@@ -142,8 +143,8 @@ def test_every_setting_exists(name: str) -> None:
 
 @each_page
 def test_every_metric_exists(name: str) -> None:
-    known = {each.name for each in Metrics().described}
-    histograms = {each.name for each in Metrics().described if each.type == "histogram"}
+    known = {each.name for each in Metrics().registry.described}
+    histograms = {each.name for each in Metrics().registry.described if each.type == "histogram"}
     known |= {f"{each}_{part}" for each in histograms for part in ("bucket", "count", "sum")}
     found = set(re.findall(r"(?<![\w:/-])stream_[a-z_]+(?![\w(…:*])", PAGES[name]))
     assert found <= known | NO_METRICS, f"{name}: {sorted(found - known - NO_METRICS)}"
