@@ -7,6 +7,7 @@ differs, the failure shows the line to write. What guides tell somebody to type 
 from __future__ import annotations
 
 import ast
+import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,6 +16,7 @@ import pytest
 
 from stream.demo.data import events
 from stream.rules.compiler import check_rules
+from tests.kit.asyncapi import validator
 from tests.project.test_guides import BLOCK, LINK, ROOT, SPAN, anchors, prose
 from tests.project.test_layers import IMPORTS, PURE
 from tests.project.test_layers import ROOT as ROOT_MODULES
@@ -190,6 +192,12 @@ def test_readme_tells_the_demos_figures_as_they_are() -> None:
     assert rules is not None
     assert f"{len(history):,} events, {len(rules.rules)} rules" in README
     assert f"{len({event.key for event in history}):,} customers" in README
+
+
+def test_the_example_of_a_trigger_is_what_asyncapi_says() -> None:
+    section = section_of(PAGES["docs/records.md"], "Triggers")
+    (example,) = (body for language, body in BLOCK.findall(section) if language == "json")
+    validator("#/components/messages/trigger/payload").validate(json.loads(example))
 
 
 def test_readmes_rule_is_one(tmp_path: Path) -> None:
