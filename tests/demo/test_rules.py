@@ -83,7 +83,7 @@ class Outcome:
 
 
 def is_held_out(customer: str, rule: str) -> bool:
-    """As README says that it can be computed outside."""
+    """As docs/experiments.md says that it can be computed outside."""
 
     def number(salt: str) -> int:
         digest = blake2b(f"{customer}\0{salt}".encode(), digest_size=8).digest()
