@@ -20,6 +20,7 @@ from tests.kit.asyncapi import validator
 from tests.project.test_guides import BLOCK, LINK, ROOT, SPAN, anchors, prose
 from tests.project.test_layers import IMPORTS, PURE
 from tests.project.test_layers import ROOT as ROOT_MODULES
+from tests.reference.guards import ORDER
 
 SKIPPED = {".venv", ".git", "build", "node_modules", ".pytest_cache"}
 PAGES = {
@@ -207,3 +208,18 @@ def test_readmes_rule_is_one(tmp_path: Path) -> None:
     (tmp_path / "rule.yaml").write_text(example)
     found = check_rules(tmp_path).diagnostics
     assert [str(each) for each in found if each.severity == "error"] == []
+
+
+# --- pages of which each line says something of the code
+
+
+def test_the_page_of_guards_has_them_in_their_order() -> None:
+    rows = re.findall(r"^\| `(\w+)` \|", PAGES["rules/docs/guards.md"], re.MULTILINE)
+    assert tuple(rows) == (*ORDER, "content")
+
+
+def test_decisions_taken_are_dated_the_newest_first() -> None:
+    headings = re.findall(r"^## (.*)$", PAGES["docs/design/decisions.md"], re.MULTILINE)
+    dates = [re.fullmatch(r"(20\d\d-\d\d-\d\d): .+", heading) for heading in headings]
+    assert None not in dates
+    assert headings == sorted(headings, key=lambda heading: heading[:10], reverse=True)
