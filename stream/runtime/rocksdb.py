@@ -1,16 +1,18 @@
-"""The customers of a partition on disk: RocksDB, by way of rocksdict.
+"""The state of a partition on disk: RocksDB, by way of rocksdict.
 
-    c<customer id>    the customer, in the same byte form as in the changelog; of the empty id, the marks
-    t<customer id>    what `_customers` wants to know of its timers, so that opening looks at no others
-    m                 whose store this is
-    o                 the changelog's offset up to which it is complete
+    c<key>    its value, the same as in the changelog; of the empty key, the checkpoint
+    t<key>    what the partition notes of the key's timers, so that opening looks at no others
+    m         whose store this is
+    o         the changelog's offset up to which it is complete
 
 What one checkpoint says is one write batch, together with the offset. There is no write-ahead log: the
 changelog in Kafka is one. After a crash the store is as of some earlier checkpoint, whole, because all of it
 is one column family, whose buffers are written to disk in order; the rest comes from the changelog.
 
-A store that cannot be opened, is another's or turned out to be corrupt is wiped and made anew from the
-changelog, and the log says so. One that another process has open, or a disk that is full, is an error.
+A store that is another's, or is corrupt, is wiped and made anew from the changelog, and the log says so. One
+that another process has open, or a disk that cannot be read or written, is an error. RocksDB tells these
+apart by the words of its messages only. So a lock of our own says that a store is in use. Where RocksDB
+cannot open one, the disk itself is tried: if all files can be read and another be written, it is corrupt.
 
 An empty store is *filled*: while it takes the changelog nothing is read from it, so its buffers are plain
 lists, sorted when they go to disk. Writing to them takes a tenth of the time (`settling` ends it).
@@ -21,11 +23,14 @@ Tested by tests/runtime/test_rocksdb.py and tests/integration/test_store.py.
 
 from __future__ import annotations
 
+import fcntl
 import os
 import shutil
+import tempfile
 from collections.abc import Iterable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import orjson
 import structlog
@@ -41,24 +46,23 @@ from rocksdict import (
     WriteOptions,
 )
 
-from stream.errors import StoreError
+from stream.errors import InternalError, StoreError
 from stream.settings import Settings
 
 log = structlog.get_logger("stream.store")
 
 FORMAT = 1
-CUSTOMER, TIMERS, OWNER, OFFSET = b"c", b"t", b"m", b"o"
+KEY, TIMERS, OWNER, OFFSET = b"c", b"t", b"m", b"o"
 DISTRUSTED = "DISTRUSTED"  # a file that says so
 SLICE = 5000  # entries between two pauses: a few milliseconds
-BLOOM_BITS = 10  # per key: one look in a hundred for an unknown customer reads from disk
+BLOOM_BITS = 10  # per key: one look in a hundred for an unknown key reads from disk
 BUFFER_BYTES = 32 << 20  # of a partition, before it is written to disk
 OPEN_FILES = 256  # of a partition
 FILES_UNMERGED = 16  # of a partition that is filled, before they are merged; 20 would slow its first writes
 CGROUP_LIMITS = ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes")
 SHARE = 4  # of the memory there is, for the stores, if no setting says otherwise
 LEAST_MEMORY = 32 << 20
-# RocksDB has no codes at this distance, only texts.
-NOT_OURS_TO_WIPE = ("lock", "No space", "Permission", "Read-only", "Too many open files", "Input/output")
+PROBE_BYTES = 1 << 20
 
 
 def memory_limit() -> int:
@@ -72,13 +76,13 @@ def memory_limit() -> int:
     return machine
 
 
-class Stores:
-    """Where a worker's stores are, and the memory that they share."""
+class DiskStores:
+    """Where a worker's stores of a stage are, and the memory that they share."""
 
-    def __init__(self, settings: Settings) -> None:
-        self._folder = settings.data_dir / settings.app_id / "customers"
+    def __init__(self, settings: Settings, stage: str) -> None:
+        self._folder = settings.data_dir / settings.app_id / stage
         self._owner = {"format": FORMAT, "app_id": settings.app_id}
-        self.customers = settings.store_customers
+        self.keys_in_memory = settings.store_customers
         memory = settings.store_memory or max(memory_limit() // SHARE, LEAST_MEMORY)
         self._cache = Cache.new_hyper_clock_cache(memory, 0)
         # Buffers beyond their half are written to disk early; they never stop a write.
@@ -86,13 +90,13 @@ class Stores:
             memory // 2, allow_stall=False, cache=self._cache
         )
 
-    def open(self, number: int, changelog_id: str) -> Store:
+    def open(self, number: int, changelog_id: str) -> DiskStore:
         """The store of a partition: as it was left if it is of this changelog, else empty.
 
         Raises StoreError if the disk does not let us, or another process has it open.
         """
         owner = orjson.dumps({**self._owner, "partition": number, "changelog": changelog_id})
-        return Store(self._folder / str(number), self._options(), self._filling_options(), owner)
+        return DiskStore(self._folder / str(number), self._options(), self._filling_options(), owner)
 
     def _filling_options(self) -> Options:
         options = self._options()
@@ -118,8 +122,8 @@ class Stores:
         return options
 
 
-class Store:
-    """One partition's customers on disk. One owner, one thread.
+class DiskStore:
+    """One partition's keys on disk. One owner, one thread.
 
     `position`: the changelog's offset up to which it is complete; 0: it is empty.
     """
@@ -134,19 +138,24 @@ class Store:
         self._write_options.disable_wal = True  # type: ignore[method-assign,assignment]  # a property
         self.position = 0
         self._db: Any = None
-        self._open(options)
+        self._lock = self._take_lock()
+        try:
+            self._open(options)
+        except StoreError:
+            self._lock.close()
+            raise
 
     def get(self, key: bytes) -> bytes | None:
-        """A customer in its byte form; None if there is none."""
+        """What is known of a key, in its byte form; None if nothing is."""
         try:
-            found: bytes | None = self._opened().get(CUSTOMER + key)
+            found: bytes | None = self._opened().get(KEY + key)
         except Exception as error:  # rocksdict raises nothing narrower
             self.distrust()
             raise self._error("read", error) from error
         return found
 
     def timers(self) -> Iterator[tuple[bytes, bytes]]:
-        """(customer id, note) of each customer with timers."""
+        """(key, note) of each key with timers."""
         entries = self._opened().iter()
         entries.seek(TIMERS)
         while entries.valid() and (key := entries.key())[:1] == TIMERS:
@@ -155,7 +164,7 @@ class Store:
 
     def write(
         self,
-        customers: Iterable[tuple[bytes, bytes | None]],
+        keys: Iterable[tuple[bytes, bytes | None]],
         timers: Iterable[tuple[bytes, bytes | None]],
         position: int,
     ) -> None:
@@ -163,18 +172,18 @@ class Store:
 
         Raises StoreError if the disk is full, or fails.
         """
-        for _ in self.writing(customers, timers, position):
+        for _ in self.writing(keys, timers, position):
             pass
 
     def writing(
         self,
-        customers: Iterable[tuple[bytes, bytes | None]],
+        keys: Iterable[tuple[bytes, bytes | None]],
         timers: Iterable[tuple[bytes, bytes | None]],
         position: int,
     ) -> Iterator[None]:
-        """The same with pauses, for who has other things to do; nothing is written before the end."""
+        """The same with pauses, in which the loop may do other things; nothing is written before the end."""
         batch = WriteBatch(raw_mode=True)
-        for prefix, entries in ((CUSTOMER, customers), (TIMERS, timers)):
+        for prefix, entries in ((KEY, keys), (TIMERS, timers)):
             for number, (key, value) in enumerate(entries, start=1):
                 if value is None:
                     batch.delete(prefix + key)
@@ -192,7 +201,7 @@ class Store:
     def fill(self) -> None:
         """It is empty and takes the changelog now: quicker to write and slow to read, until `settling`."""
         if self.position == 0 and not self._filling:
-            self.close()
+            self._close()
             self._open(self._filling_options)
             self._filling = True
 
@@ -206,12 +215,12 @@ class Store:
             db.property_int_value("rocksdb.num-immutable-mem-table")
         ):
             yield
-        self.close()
+        self._close()
         self._filling = False
         self._open(self._options)
 
     @property
-    def customers(self) -> int:
+    def keys(self) -> int:
         """RocksDB's estimate: one that was written again may count twice until the files are merged."""
         return int(self._opened().property_int_value("rocksdb.estimate-num-keys") or 0)
 
@@ -235,6 +244,12 @@ class Store:
 
     def close(self) -> None:
         """Write everything to disk and let go of it. Raises StoreError if that fails."""
+        try:
+            self._close()
+        finally:
+            self._lock.close()
+
+    def _close(self) -> None:
         db, self._db = self._db, None
         if db is not None:
             try:
@@ -242,9 +257,24 @@ class Store:
             except Exception as error:  # as above
                 raise self._error("closed", error) from error
 
+    def _take_lock(self) -> IO[bytes]:
+        """Beside the store, not in it: it outlives a wipe. It is held for as long as the file is open."""
+        path = self._folder.with_name(f"{self._folder.name}.lock")
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            lock = path.open("ab")
+        except OSError as error:
+            raise self._error("opened", error) from error
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            lock.close()
+            raise self._error("opened", "another process has it open") from None
+        return lock
+
     def _opened(self) -> Any:
         if self._db is None:
-            raise StoreError(f"{self._folder} is used after its end; this is a bug")
+            raise InternalError(f"{self._folder} is used after its end")
         return self._db
 
     def _open(self, options: Options) -> None:
@@ -269,8 +299,7 @@ class Store:
                 db.write(batch, self._write_options)
                 owner = self._owner
         except Exception as error:  # as above
-            if any(text.lower() in str(error).lower() for text in NOT_OURS_TO_WIPE):
-                raise self._error("opened", error) from error
+            self._try_disk()
             return str(error)
         if owner != self._owner:
             db.close()
@@ -278,6 +307,24 @@ class Store:
         self._db = db
         self.position = int.from_bytes(offset, "big") if offset else 0
         return None
+
+    def _try_disk(self) -> None:
+        """Raises StoreError if the disk, not what is on it, is why a store cannot be opened."""
+        try:
+            self._folder.mkdir(parents=True, exist_ok=True)
+            with ExitStack() as opened:  # all at once, as RocksDB does: there may be too many
+                files = [
+                    opened.enter_context(path.open("rb")) for path in self._folder.iterdir() if path.is_file()
+                ]
+                for file in files:
+                    while file.read(PROBE_BYTES):
+                        pass
+            with tempfile.TemporaryFile(dir=self._folder) as probe:
+                probe.write(bytes(PROBE_BYTES))
+                probe.flush()
+                os.fsync(probe.fileno())
+        except OSError as error:
+            raise self._error("opened", error) from error
 
     def _remove(self) -> None:
         self._db = None
@@ -287,7 +334,7 @@ class Store:
         except OSError as error:
             raise self._error("wiped", error) from error
 
-    def _error(self, what: str, error: Exception) -> StoreError:
+    def _error(self, what: str, error: object) -> StoreError:
         return StoreError(
             f"{self._folder} cannot be {what}: {error}",
             hint="is the disk full, or the directory another worker's? See STREAM_DATA_DIR",

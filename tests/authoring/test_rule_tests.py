@@ -12,7 +12,7 @@ import pytest
 
 from stream.authoring import rule_tests as ruletest
 from stream.authoring.rule_tests import Outcome
-from stream.rules.compiler import check_rules
+from stream.rules.compiler.rule_set import check_rules
 
 RULES = """
 sources:

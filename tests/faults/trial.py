@@ -11,7 +11,7 @@ from types import TracebackType
 
 from aiokafka.errors import KafkaError
 
-from stream.rules.compiler import load_rules
+from stream.rules.compiler.rule_set import load_rules
 from tests.faults.oracle import Verdict, expect, judge
 from tests.faults.workload import PARTITIONS, RULES, Customers, Produced
 from tests.kit.kafka import committed, consume_all, create_topics, produce

@@ -16,14 +16,14 @@ from typing import Any
 
 import structlog
 
-from stream import cli
-from stream.runtime import lane
+from stream.cli.main import main as stream_command
 from stream.runtime.lane import Lane
 from stream.runtime.outbox import Outbox
+from stream.runtime.ownership import Ownership
 from stream.runtime.restore import ChangelogReader
 from stream.runtime.transport import ConsumerThread
 from stream.settings import Settings
-from stream.worker import app, compile_process
+from stream.worker import app, compile_process, triggers
 from tests.kit.patience import scaled
 
 PERSON = "zoe-4711 Zo\u00eb Miller zoe.miller@private.example"  # see test_private_data.py
@@ -34,17 +34,17 @@ async def _for_ever(*args: Any, **kwargs: Any) -> None:
     await asyncio.Event().wait()
 
 
-def _after_open(fault: Callable[[Lane], None]) -> Callable[[], None]:
+def _after_open(fault: Callable[[Ownership], None]) -> Callable[[], None]:
     """Have `fault` happen in the event loop, soon after the work began."""
 
     def plant() -> None:
-        usual = Lane.open
+        usual = Ownership.open
 
-        def open_and_break(self: Lane, numbers: Any) -> None:
+        def open_and_break(self: Ownership, numbers: Any) -> None:
             usual(self, numbers)
             asyncio.get_running_loop().call_later(FAULT_S, fault, self)
 
-        Lane.open = open_and_break  # type: ignore[method-assign]
+        Ownership.open = open_and_break  # type: ignore[method-assign]
 
     return plant
 
@@ -57,7 +57,7 @@ async def _raise_soon() -> None:
     _raise()
 
 
-def _start_a_task(_: Lane) -> None:
+def _start_a_task(_: Ownership) -> None:
     asyncio.ensure_future(_raise_soon())  # noqa: RUF006 - that nobody keeps it is the fault
 
 
@@ -153,7 +153,7 @@ async def _over_a_record_soon(*args: object, **kwargs: object) -> None:
 
 
 def _fail_over_a_record() -> None:
-    lane.process = _over_a_record  # type: ignore[assignment]
+    triggers.process = _over_a_record  # type: ignore[assignment]
 
 
 def _fail_at_the_start() -> None:
@@ -182,4 +182,4 @@ KINDS: dict[str, Callable[[], None]] = {
 
 if __name__ == "__main__":
     KINDS[sys.argv.pop(1)]()
-    cli.main()
+    stream_command()

@@ -14,7 +14,7 @@ import psutil
 import pytest
 
 from stream.demo.play import TOPICS, play
-from stream.rules.compiler import load_rules
+from stream.rules.compiler.rule_set import load_rules
 from tests.kit.kafka import consume_all, create_topics, end_offsets
 from tests.kit.patience import eventually
 from tests.kit.worker import Worker

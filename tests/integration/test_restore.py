@@ -9,9 +9,11 @@ from aiokafka.structs import ConsumerRecord
 from stream.engine import PartitionState
 from stream.errors import StateError
 from stream.kafka import reader as ranges
-from stream.runtime.partition_store import StoredPartitions
+from stream.runtime.partition_store import PartitionStore
 from stream.runtime.restore import ChangelogReader
 from stream.settings import Settings, load
+from stream.telemetry.metrics import Metrics
+from stream.worker.triggers import TriggerPartition, TriggerStage
 from tests.engine.enginekit import DAY, Rules, World, rec
 from tests.kit.kafka import consume_all, create_topics, delete_records, delete_topics, end_offsets, produce
 from tests.kit.patience import eventually
@@ -31,23 +33,25 @@ class Reading:
     """A reader of one changelog and what it has read."""
 
     def __init__(self, bootstrap: str, topic: str) -> None:
-        self.table = StoredPartitions()
+        self.store = PartitionStore(TriggerStage(RULES, "shop", Metrics()))
         self.remaining: list[int] = []
         settings = load({"STREAM_BROKER": bootstrap}, env_file=None)
         self.reader = ChangelogReader(
-            settings, topic, self.table, lambda _, left: self.remaining.append(left)
+            settings, topic, self.store, lambda _, left: self.remaining.append(left)
         )
 
     async def catch_up(self) -> int:
-        return await self.reader.catch_up([0], RULES)
+        return await self.reader.catch_up([0])
 
     @property
     def state(self) -> PartitionState:
-        return self.table.stored[0].state
+        partition = self.store.stored[0].partition
+        assert isinstance(partition, TriggerPartition)
+        return partition.state
 
     @property
     def position(self) -> int:
-        return self.table.stored[0].position  # type: ignore[no-any-return]
+        return self.store.stored[0].position
 
 
 @pytest.fixture

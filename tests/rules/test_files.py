@@ -10,7 +10,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from stream.errors import Location, RuleFileError
+from stream.diagnostics import Location
+from stream.errors import RuleFileError
 from stream.rules.files import MAX_ALIASES, MAX_BYTES, MAX_DEPTH, Mapped, Scalar, Sequence, load, plain_value
 
 

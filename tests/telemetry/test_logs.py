@@ -39,8 +39,8 @@ def lines(stream: io.StringIO) -> list[dict[str, Any]]:
     return [json.loads(line) for line in stream.getvalue().splitlines()]
 
 
-def our_handler() -> logs._Handler:
-    (handler,) = (each for each in logging.getLogger().handlers if isinstance(each, logs._Handler))
+def our_handler() -> logs.LogHandler:
+    (handler,) = (each for each in logging.getLogger().handlers if isinstance(each, logs.LogHandler))
     return handler
 
 

@@ -77,7 +77,7 @@ def test_metrics_are_those_of_the_moment() -> None:
     metrics = Metrics()
     with HealthServer(metrics, lambda: WELL, "127.0.0.1", 0) as server:
         assert b"stream_rules_reload_failures_total 0.0" in ask(server, "/metrics")[2]
-        metrics.count_reload_failure()
+        metrics.rules.count_reload_failure()
         code, headers, body = ask(server, "/metrics?x=1")
     assert code == 200
     assert headers["Content-Type"] == CONTENT_TYPE

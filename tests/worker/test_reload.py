@@ -14,7 +14,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from stream.errors import BrokerError, RuleFileError, StreamError
-from stream.rules.compiler import load_rules
+from stream.rules.compiler.rule_set import load_rules
 from stream.rules.model import RuleSet
 from stream.telemetry.metrics import Metrics
 from stream.worker import compile_process as compilation
