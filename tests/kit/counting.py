@@ -24,6 +24,9 @@ from stream.settings import load
 from stream.structs import Batch, Record, WireRecord
 from stream.telemetry.logs import configure
 from stream.telemetry.metrics import Metrics
+from tests.kit.patience import scaled
+
+POST_S = scaled(1)  # the time-out of a post
 
 
 @dataclass
@@ -80,7 +83,7 @@ class CountingPartition:
                 step.checkpoint = True
             if known.count % 5 == 0:
                 known.post.append(known.count)
-                effects.append(Effect((key, known.count), timeout=1.0))
+                effects.append(Effect((key, known.count), timeout=POST_S))
         step.records, step.effects = written, effects
         return step
 
@@ -89,7 +92,7 @@ class CountingPartition:
         self.has_begun = True
         self.durable = [(key, count) for key, each in self.keys.items() for count in each.hand_on]
         step = self.checkpointed()
-        step.effects = [Effect((key, n), 1.0) for key, each in self.keys.items() for n in each.post]
+        step.effects = [Effect((key, n), POST_S) for key, each in self.keys.items() for n in each.post]
         return step
 
     def take_changed(self, checkpoint: bytes) -> list[tuple[bytes, bytes]]:
