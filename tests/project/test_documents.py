@@ -205,6 +205,9 @@ def test_readmes_rule_is_one(tmp_path: Path) -> None:
     (tmp_path / "rule.yaml").write_text(example)
     found = check_rules(tmp_path).diagnostics
     assert [str(each) for each in found if each.severity == "error"] == []
+    (tmp_path / "rule.yaml").write_text(example.replace("where:", "wehre:"))
+    (typo,) = (each for each in check_rules(tmp_path).diagnostics if each.severity == "error")
+    assert str(typo).partition(": ")[2] in README, "the finding that README shows"
 
 
 # --- pages of which each line says something of the code
