@@ -9,6 +9,7 @@ from __future__ import annotations
 import ast
 import json
 import re
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -205,9 +206,17 @@ def test_readmes_rule_is_one(tmp_path: Path) -> None:
     (tmp_path / "rule.yaml").write_text(example)
     found = check_rules(tmp_path).diagnostics
     assert [str(each) for each in found if each.severity == "error"] == []
-    (tmp_path / "rule.yaml").write_text(example.replace("where:", "wehre:"))
-    (typo,) = (each for each in check_rules(tmp_path).diagnostics if each.severity == "error")
-    assert str(typo).partition(": ")[2] in README, "the finding that README shows"
+
+
+def test_readme_shows_what_check_and_test_print(tmp_path: Path) -> None:
+    rules = shutil.copytree(ROOT / "rules", tmp_path / "rules")
+    carts = (rules / "carts.yaml").read_text("utf-8")
+    (rules / "carts.yaml").write_text(carts.replace("unless:", "unles:", 1))
+    found = check_rules(rules).diagnostics
+    (typo,) = (str(each) for each in found if each.severity == "error")
+    assert typo.replace(str(rules), "rules") in README
+    tests = check_rules(ROOT / "rules").tests
+    assert f"{tests[0].name}\nok     {tests[1].name}\n…\n{len(tests)} passed" in README
 
 
 # --- pages of which each line says something of the code
