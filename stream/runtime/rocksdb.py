@@ -11,8 +11,8 @@ is one column family, whose buffers are written to disk in order; the rest comes
 
 A store that is another's, or is corrupt, is wiped and made anew from the changelog, and the log says so. One
 that another process has open, or a disk that cannot be read or written, is an error. RocksDB tells these
-apart by the words of its messages only. So a lock of our own says that a store is in use, and where RocksDB cannot
-open one, the disk itself is tried: if all files can be read and another be written, the store is corrupt.
+apart by the words of its messages only. So a lock of our own says that a store is in use. Where RocksDB
+cannot open one, the disk itself is tried: if all files can be read and another be written, it is corrupt.
 
 An empty store is *filled*: while it takes the changelog nothing is read from it, so its buffers are plain
 lists, sorted when they go to disk. Writing to them takes a tenth of the time (`settling` ends it).
