@@ -98,8 +98,8 @@ class Decision(NamedTuple):
 PUT_OFF = -1  # in place of a time: whenever that was, before the message went
 
 
-class Told(NamedTuple):
-    """What was said of a match before a crash, and is in Kafka though not in the state. It stays said."""
+class PriorDecision(NamedTuple):
+    """What was decided of a match before a crash, and is in Kafka though not in the state. It stays so."""
 
     outcome: Outcome
     reason: DecisionReason | None

@@ -20,7 +20,7 @@ from rich.text import Text
 
 from stream.authoring.replay import Replay, ReplayedRecord
 from stream.decisions.wire import iso_time
-from stream.errors import one_line
+from stream.diagnostics import one_line
 from stream.rules.durations import format_duration
 from stream.rules.model import FieldPath, Rule, RuleSet, Source, Variant
 from stream.rules.testcases import HOLDOUT, Expectation, RuleTest, TestEvent

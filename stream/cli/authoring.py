@@ -12,7 +12,7 @@ from rich.console import Console
 from stream.authoring import check as checks
 from stream.authoring.check import Format
 from stream.errors import StreamError
-from stream.rules.compiler import load_rules
+from stream.rules.compiler.rule_set import load_rules
 from stream.rules.schema import schema_text
 
 commands = typer.Typer(rich_markup_mode=None)

@@ -1,4 +1,3 @@
-# cython: autotestdict=False
 """Slots for the definitions of a rule set, by name or stable id, and by the short ids of stored states.
 
 Tested by tests/state/test_codec.py and tests/state/test_customer.py.
@@ -9,46 +8,46 @@ from cpython.mem cimport PyMem_Free, PyMem_Malloc
 from libc.stdint cimport uint64_t
 
 from stream.state._windows cimport (
-    COUNT,
-    DISTINCT,
-    FIRST,
-    GAP,
-    LAST,
-    MAX,
+    FUNCTION_COUNT,
+    FUNCTION_DISTINCT,
+    FUNCTION_FIRST,
+    FUNCTION_GAP,
+    FUNCTION_LAST,
+    FUNCTION_MAX,
     MAX_KEYS,
     MAX_NESTED,
-    MEAN,
-    MIN,
+    FUNCTION_MEAN,
+    FUNCTION_MIN,
     SLICES,
-    SUM,
-    TOP,
+    FUNCTION_SUM,
+    FUNCTION_TOP,
     TraitC,
 )
 
 from hashlib import blake2b
 
-from stream.errors import LaneError
+from stream.errors import InternalError, RuleSetError
 
 cdef dict FUNCTIONS = {
-    "count": COUNT, "sum": SUM, "last": LAST, "mean": MEAN, "min": MIN, "max": MAX, "first": FIRST,
-    "distinct": DISTINCT, "top": TOP, "gap": GAP,
+    "count": FUNCTION_COUNT, "sum": FUNCTION_SUM, "last": FUNCTION_LAST, "mean": FUNCTION_MEAN,
+    "min": FUNCTION_MIN, "max": FUNCTION_MAX, "first": FUNCTION_FIRST, "distinct": FUNCTION_DISTINCT,
+    "top": FUNCTION_TOP, "gap": FUNCTION_GAP,
 }
 
 
 @cython.no_gc
 @cython.final
-@cython.auto_pickle(False)
 cdef class Ids:
     """Slots by short id, and back. A short id is 6 bytes of BLAKE2b of a name or stable id, as a number.
 
-    LaneError if two names have one, or if there are more than 65,535 names.
+    RuleSetError if two names have one, or if there are more than 65,535 names.
     """
 
     def __cinit__(self, tuple names not None):
         cdef int slot, at, size = 2
         cdef uint64_t id
         if len(names) >= 1 << 16:
-            raise LaneError("a rule set has more than 65,535 definitions of one kind")
+            raise RuleSetError("a rule set has more than 65,535 definitions of one kind")
         while size < 2 * len(names):
             size *= 2
         self.mask = size - 1
@@ -64,7 +63,7 @@ cdef class Ids:
             while self.table[at] >= 0:
                 if self.ids[self.table[at]] == id:
                     other = names[self.table[at]]
-                    raise LaneError(
+                    raise RuleSetError(
                         f"{name!r} and {other!r} cannot be told apart in stored states",
                         hint="rename one of them, or change its definition",
                     )
@@ -89,7 +88,6 @@ def short_id(str name not None):
 
 
 @cython.final
-@cython.auto_pickle(False)
 cdef class Layout:
     """Slots for the sources, traits, rules and counters of a rule set, by names and stable ids. Immutable.
 
@@ -113,7 +111,7 @@ cdef class Layout:
         self.rule_slots = {name: slot for slot, name in enumerate(self.rules)}
         self.counter_slots = {name: slot for slot, name in enumerate(self.counters)}
         if len(self.rule_slots) != len(self.rules) or len(self.source_slots) != len(self.sources):
-            raise LaneError("two rules of one stable id, or two sources of one name, in a compiled rule set")
+            raise InternalError("two rules of one stable id, or two sources of one name, in a compiled rule set")
         self.source_ids, self.trait_ids = Ids(self.sources), Ids(self.traits)
         self.rule_ids, self.counter_ids = Ids(self.rules), Ids(self.counters)
         self.context_ids = Ids(self.contexts)

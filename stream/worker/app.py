@@ -10,7 +10,7 @@ import structlog
 
 from stream import __version__
 from stream.errors import RuleFileError
-from stream.rules.compiler import check_rules
+from stream.rules.compiler.rule_set import check_rules
 from stream.rules.model import RuleSet
 from stream.runtime.app import EXIT_FAILED, StageApp, log_failure, serve
 from stream.settings import Settings

@@ -22,7 +22,7 @@ from stream.errors import StateError
 from stream.events._times import parse_time
 from stream.rules.model import RuleSet
 from stream.runtime.stage import Written
-from stream.structs import PUT_OFF, Outcome, Record, Told, WireRecord
+from stream.structs import PUT_OFF, Outcome, PriorDecision, Record, WireRecord
 
 Key = tuple[str, ...]  # what makes a record of a topic the same as one that was written before
 
@@ -34,7 +34,7 @@ class Decided(NamedTuple):
     customer: str
     rule: str
     at: int
-    told: Told
+    prior: PriorDecision
     had_waited: bool  # a timer fired it and it was sent: if it was judged at an earlier time, it was put off
 
 
@@ -90,26 +90,26 @@ def _decided(topic: str, body: Mapping[str, Any], at: int, cause: tuple[str, int
     outcome: Outcome = "sent" if topic != DECISIONS else body["outcome"]
     if topic == DECISIONS and outcome == "sent":
         return None
-    told = Told(outcome, body.get("reason"), body["channel"])
+    prior = PriorDecision(outcome, body.get("reason"), body["channel"])
     had_waited = topic != DECISIONS and cause is None
-    return Decided(body["trigger_id"], body["customer_id"], body["rule"], at, told, had_waited)
+    return Decided(body["trigger_id"], body["customer_id"], body["rule"], at, prior, had_waited)
 
 
 def enter(written: Iterable[Written], state: PartitionState, rules: RuleSet) -> None:
     """Let the state know: what was decided stays decided, and counts until it is decided again."""
     decided: list[Decided] = [each.content for each in written if each.content is not None]
-    told: dict[tuple[str, int], Told] = {}
+    prior: dict[tuple[str, int], PriorDecision] = {}
     for each in decided:
-        told[each.trigger_id, each.at] = each.told
+        prior[each.trigger_id, each.at] = each.prior
         if each.had_waited:  # or its own send would be in the way of its limit
-            told[each.trigger_id, PUT_OFF] = Told("deferred", "quiet", each.told.channel)
-    state.told = told
+            prior[each.trigger_id, PUT_OFF] = PriorDecision("deferred", "quiet", each.prior.channel)
+    state.prior_decisions = prior
     times = _sends(decided, rules)
     for (customer, counter), recalled in times.items():
         for at in state.sends(customer, counter):  # of an event that is applied: it is not decided again
             if at in recalled:
                 recalled.remove(at)
-    state.recalled = {used: sorted(each) for used, each in times.items() if each}
+    state.prior_sends = {used: sorted(each) for used, each in times.items() if each}
 
 
 def _sends(decided: Iterable[Decided], rules: RuleSet) -> dict[tuple[str, str], list[int]]:
@@ -118,8 +118,8 @@ def _sends(decided: Iterable[Decided], rules: RuleSet) -> dict[tuple[str, str], 
     channels = {channel.name: channel for channel in rules.channels}
     times: dict[tuple[str, str], list[int]] = defaultdict(list)
     for each in decided:
-        rule, channel = by_name.get(each.rule), channels.get(each.told.channel)
-        if each.told.outcome in ("sent", "holdout") and rule is not None and channel is not None:
+        rule, channel = by_name.get(each.rule), channels.get(each.prior.channel)
+        if each.prior.outcome in ("sent", "holdout") and rule is not None and channel is not None:
             for counter, _ in guards.counters(rule, channel, rules.policy):
                 times[each.customer, counter].append(each.at)
     return times
@@ -136,7 +136,7 @@ def leave(state: PartitionState, rules: RuleSet) -> None:
         for channel in rule.channels
         for counter, limit in guards.counters(rule, channel, rules.policy)
     }
-    for (customer, counter), times in state.recalled.items():
+    for (customer, counter), times in state.prior_sends.items():
         if times and counter in limits:
             state.recall(customer, counter, times, limits[counter].count)
-    state.told, state.recalled = {}, {}
+    state.prior_decisions, state.prior_sends = {}, {}

@@ -25,7 +25,8 @@ from pathlib import Path
 
 import structlog
 
-from stream.errors import RuleFileError, StreamError, TopologyError, one_line
+from stream.diagnostics import one_line
+from stream.errors import RuleFileError, StreamError, TopologyError
 from stream.rules.files import MAX_BYTES
 from stream.rules.model import Rule, RuleSet
 from stream.telemetry.metrics import Metrics

@@ -48,6 +48,17 @@ def _read_again() -> None:
     OwnedPartition.take_changed = take_changed  # type: ignore[method-assign]
 
 
+def _dies_restoring() -> None:
+    """No mistake: is killed when a part of its customers is restored."""
+    usual = StoredPartition.load
+
+    def load(self: StoredPartition, records: Iterable[Any]) -> None:
+        usual(self, records)
+        os.kill(os.getpid(), signal.SIGKILL)
+
+    StoredPartition.load = load  # type: ignore[method-assign, assignment]
+
+
 def _applied_ignored() -> None:
     """Applies again what a customer has had: no offset is one that it knows."""
     usual = OwnedPartition.__init__
@@ -140,6 +151,7 @@ BUGS: dict[str, Callable[[], None]] = {
     "none": _none,
     "offset-plus-one": _offset_plus_one,
     "read-again": _read_again,
+    "dies-restoring": _dies_restoring,
     "applied-ignored": _applied_ignored,
     "timer-dropped": _timer_dropped,
     "ack-before-send": _ack_before_send,

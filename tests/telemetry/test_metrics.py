@@ -17,7 +17,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from stream.clock import Clock
 from stream.engine import PartitionState, process
-from stream.rules.compiler import load_rules
+from stream.rules.compiler.rule_set import load_rules
 from stream.structs import Batch, DeadLetter, Decision, EventRef, Outcome, Result, Trigger
 from stream.telemetry.instruments import BatchHistogram, CounterTable
 from stream.telemetry.metrics import Metrics
@@ -339,18 +339,21 @@ def test_nothing_is_lost_while_one_thread_records_and_reloads_and_another_scrape
     counts = DecisionCounts(matches, decisions, CounterTable("c", "", ["channel", "outcome", "reason"]))
     waits, ended, interval = BatchHistogram("w", "", (1.0,)), threading.Event(), sys.getswitchinterval()
     seen: list[tuple[float, float]] = []
+    different: set[tuple[float, float]] = set()
 
     def scrape() -> None:
         while not ended.is_set():
             told = [sample for family in counts.collect() for sample in family.samples]
             judged = sum(sample.value for sample in told if sample.name == "m_total")
             seen.append((judged, next(waits.collect()).samples[-2].value))
+            different.add(seen[-1])
 
     scraping, batches = threading.Thread(target=scrape), 0
     sys.setswitchinterval(1e-6)
     try:
         scraping.start()
-        while len(seen) < 300 and scraping.is_alive():
+        # Until it was seen in motion, whichever of the two threads the machine lets run.
+        while (len(seen) < 300 or len(different) < 30 or batches < 100) and scraping.is_alive():
             counts.observe([decision(rule) for rule in rules])
             waits.observe([0.5] * 200)
             batches += 1

@@ -125,7 +125,7 @@ def test_what_is_not_said_again_counts_when_all_is_over() -> None:
         prior_decisions.enter(recovery.written, state, rules)
         prior_decisions.leave(state, rules)
     assert state.sends("c1", "rule:hello") == [T0]
-    assert (state.told, state.recalled) == ({}, {})
+    assert (state.prior_decisions, state.prior_sends) == ({}, {})
 
 
 def test_to_recall_again_what_is_applied_counts_nothing_twice() -> None:
