@@ -50,17 +50,17 @@ def run(
     replay, tally = Replay(rules), Tally()
     with out.open("wb") if out else nullcontext() as file:
 
-        def take(results: Iterable[Result]) -> None:
+        def add_up(results: Iterable[Result]) -> None:
             for result in results:
                 tally.add(result)
                 if file:
                     _write(file, result, rules.revision)
 
         for batch, ended in files.chunks():
-            take(replay.feed(batch, ended))
+            add_up(replay.feed(batch, ended))
             progress(sum(map(len, batch.values())))
         if until is not None:
-            take(replay.advance(until))
+            add_up(replay.advance(until))
     state = replay.state
     return Backtest(rules, tally, state.timers, state.customers, dict(files.unknown))
 

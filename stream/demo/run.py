@@ -34,7 +34,7 @@ from stream.errors import StreamError
 from stream.rules.compiler.rule_set import load_rules
 from stream.rules.model import RuleSet
 from stream.settings import Settings, load
-from stream.topics.settle import admin_client, create_topics
+from stream.topics.ensure import admin_client, create_topics
 
 PACKAGED_RULES = Path(__file__).parent / "rules"  # where the wheel puts them
 APP_ID = "demo"

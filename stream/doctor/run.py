@@ -11,8 +11,8 @@ from stream.errors import BrokerError
 from stream.kafka.cluster import look
 from stream.rules.model import RuleSet
 from stream.settings import Settings
+from stream.topics.ensure import admin_client, replication_of
 from stream.topics.plan import plan
-from stream.topics.settle import admin_client, replication_of
 
 
 async def examine(settings: Settings) -> list[Finding]:

@@ -63,7 +63,7 @@ from stream.state._windows cimport (
 from stream.events._times cimport NEVER
 
 from bisect import insort
-from stream.errors import InternalError
+from stream.errors import InternalError, StateError
 
 cdef extern from "Python.h":
     const char *PyUnicode_AsUTF8AndSize(object text, Py_ssize_t *size) except NULL

@@ -20,7 +20,7 @@ import yaml
 
 from stream.rules.compiler.rule_set import check_rules
 from stream.settings import load
-from stream.topics.settle import outputs
+from stream.topics.ensure import outputs
 from stream.worker.app import STOP_DEADLINE_S
 from tests.deploy import helm
 from tests.deploy.charts import (

@@ -140,7 +140,7 @@ def _problems(counts: Mapping[str, int], sources: list[str], ours: Mapping[str, 
                 yield f"{topic} has {counts[topic]} partitions, the sources have {partitions}"
 
 
-async def settle(settings: Settings, rules: RuleSet) -> Topology:
+async def ensure_topics(settings: Settings, rules: RuleSet) -> Topology:
     """Check the topics against the rules and create ours where missing.
 
     Raises BrokerError where no Kafka answers, TopologyError with every problem and what to change.
