@@ -133,7 +133,7 @@ def locked(folder: Path, console: Console | None) -> Iterator[None]:
 
 
 def say(console: Console | None, text: str) -> None:
-    """One plain line to whoever watches; nobody has to."""
+    """One plain line, where there is a console."""
     if console is not None:
         console.print(text, markup=False, highlight=False, soft_wrap=True)
 
@@ -155,7 +155,7 @@ def damaged(folder: Path, jars: tuple[Jar, ...] = JARS) -> list[Jar]:
 def fetch(folder: Path, console: Console | None = None, jars: tuple[Jar, ...] = JARS) -> list[Path]:
     """Bring what is missing or damaged into `folder`; the paths of all jars, in class path order.
 
-    The caller holds `locked(folder)`. `console` gets a progress bar, or plain lines where it is no terminal.
+    The caller holds `locked(folder)`. `console` gets a progress bar, plain lines if it is not a terminal.
     Raises BrokerError: no network, the `broker` extra is not installed, or a file is not what it should be.
     """
     wanted = damaged(folder, jars)
@@ -251,13 +251,13 @@ class _Quarters:
     """Progress for logs: a line at each quarter."""
 
     def __init__(self, console: Console, total: int) -> None:
-        self.console, self.total, self.done, self.told = console, total, 0, 0
+        self.console, self.total, self.done, self.shown = console, total, 0, 0
 
     def __call__(self, count: int) -> None:
         self.done += count
         quarter = 4 * self.done // self.total
-        if quarter > self.told:
-            self.told = quarter
+        if quarter > self.shown:
+            self.shown = quarter
             say(self.console, f"  {self.done / 1e6:.0f} of {self.total / 1e6:.0f} MB")
 
 

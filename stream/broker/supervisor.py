@@ -1,4 +1,4 @@
-"""The keeper of an embedded Kafka's processes and folder: it ends them when whoever started it ends, however.
+"""The keeper of an embedded Kafka's processes and folder: it ends them when its parent ends, however.
 
 A small program of its own, run as `python -I -S supervisor.py [FOLDER]` with a pipe on its input. When
 the pipe closes, because its parent stopped the cluster, left, crashed or was killed with SIGKILL, it ends the

@@ -211,7 +211,7 @@ async def _until_interrupted(bootstrap: str, worker: subprocess.Popen[bytes]) ->
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stop.set)
-    # Only now: whoever reads this may be quick.
+    # Only now: a reader may be quick.
     print(f"\nKafka is at {bootstrap}, the worker goes on. Ctrl-C ends both.")  # noqa: T201 - a command's output
     while not stop.is_set() and worker.poll() is None:
         with suppress(asyncio.TimeoutError):

@@ -106,7 +106,7 @@ class Producer:
         sender = kafka._sender.sender_task
         await kafka.client.close()
         if (waited_for := kafka.client._md_update_fut) is not None and not waited_for.done():
-            waited_for.set_result(False)  # or who waits for metadata would wait for ever
+            waited_for.set_result(False)  # or a task that waits for metadata would wait for ever
         sender.cancel()
         await asyncio.wait([sender], timeout=CUT_S)
 

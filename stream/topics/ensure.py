@@ -1,5 +1,4 @@
-"""The topics around a rule set: which there must be, whether they fit together, and making those that are
-ours.
+"""The topics around a rule set: which there must be, whether they fit together, and creating ours.
 
 Sources are the team's: they are never created, and a mismatch is an error that says what to change.
 What this program writes (channel topics, decisions, dead letters, the changelog) is created where missing,
@@ -25,8 +24,8 @@ from stream.settings import Settings
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-# Kafka never compacts the segment that is being written: with 1 GiB, its default, who restores a partition
-# would read millions of outdated records.
+# Kafka never compacts the segment that is being written: with 1 GiB, its default, a restore would read
+# millions of outdated records.
 CHANGELOG_CONFIG = {
     "cleanup.policy": "compact",
     "min.cleanable.dirty.ratio": "0.1",
