@@ -1,10 +1,10 @@
 """The jars of the embedded Kafka: which they are, and how they come onto this machine, once.
 
-The list is pinned with checksums (as a lock file is), so the first start resolves nothing, fetches
-the files a few at a time, and gets exactly what was tried; jgo knows where artefacts lie and how to
-ask for them, mirrors in its own settings included (`[repositories]`, `central = URL`). They are kept in
-`cache_dir()`. Each file is fetched next to its place and moved there only when its checksum is right,
-under a lock between processes: an interrupted or damaged fetch is seen and mended at the next start.
+The list is pinned with checksums, as a lock file is: the first start resolves nothing, and fetches exactly
+the files that were tested, a few at a time. jgo knows where artefacts are and how to ask for them, mirrors in
+its own settings included (`[repositories]`, `central = URL`). They are kept in `cache_dir()`. Each file is
+fetched next to its place and moved there only when its checksum is right, under a lock between processes: an
+interrupted or damaged fetch is seen and mended at the next start.
 
 To move to another Kafka: `resolve("org.apache.kafka:kafka_2.13:X.Y.Z")` returns the new list.
 """

@@ -1,8 +1,8 @@
 """The topics around a rule set: which there must be, whether they fit together, and creating ours.
 
 Sources are the team's: they are never created, and a mismatch is an error that says what to change.
-What this program writes (channel topics, decisions, dead letters, the changelog) is created where missing,
-with the sources' partition count, because a record goes to the partition number of its customer.
+What this program writes (channel topics, decisions, dead letters, the changelog) is created where missing.
+It gets the sources' partition count, because a record goes to the partition number of its customer.
 """
 
 from __future__ import annotations
