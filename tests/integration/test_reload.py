@@ -13,7 +13,7 @@ from typing import Any
 import psutil
 import pytest
 
-from stream.rules.compiler import load_rules
+from stream.rules.compiler.rule_set import load_rules
 from tests.integration.shop import MINUTE, PARTITIONS, START, Shop
 from tests.kit.kafka import consume_all, produce
 from tests.kit.patience import eventually

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from stream.demo.data import events
-from stream.rules.compiler import check_rules
+from stream.rules.compiler.rule_set import check_rules
 from tests.kit.asyncapi import validator
 from tests.project.test_guides import BLOCK, LINK, ROOT, SPAN, anchors, prose
 from tests.project.test_layers import IMPORTS, PURE
