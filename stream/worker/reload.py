@@ -92,14 +92,14 @@ class Reload:
         directory: Directory,
         stage: TriggerStage,
         metrics: Metrics,
-        settle: Callable[[RuleSet], Awaitable[object]],
+        ensure_topics: Callable[[RuleSet], Awaitable[object]],
         *,
         compile_rules: Callable[[Path], Awaitable[RuleSet]] = compile_aside,
     ) -> None:
         self._directory = directory
         self._stage = stage
         self._metrics = metrics
-        self._settle = settle
+        self._ensure_topics = ensure_topics
         self._compile = compile_rules
         self._asked = asyncio.Event()
         self._retry_at: float | None = None
@@ -173,7 +173,7 @@ class Reload:
                     hint="restart the workers; until then they go on with the rules in force",
                 )
             if {each.topic for each in rules.channels} - {each.topic for each in now.channels}:
-                await self._settle(rules)
+                await self._ensure_topics(rules)
         except StreamError as error:
             return error
         return rules

@@ -21,7 +21,7 @@ import yaml
 from stream.rules.compiler.rule_set import check_rules
 from stream.runtime.app import STOP_DEADLINE_S
 from stream.settings import load
-from stream.topics.settle import outputs
+from stream.topics.ensure import outputs
 from tests.deploy import helm
 from tests.deploy.charts import (
     CHART,
