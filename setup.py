@@ -19,6 +19,8 @@ SANITIZE = os.environ.get("STREAM_SANITIZE") == "1"
 directives = {
     "language_level": 3,
     "embedsignature": True,
+    "auto_pickle": False,  # nothing here is pickled: states have a byte form of their own
+    "autotestdict": False,
     "boundscheck": DEBUG,
     "wraparound": False,
     "initializedcheck": DEBUG,

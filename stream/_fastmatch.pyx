@@ -1,7 +1,6 @@
-# cython: autotestdict=False
 """What is done with an event: merge, traits, waiting instances, rules, timers. One call works off a batch.
 
-    records ─► Lane (one a source, `_decode`): the head is decoded, the rest waits as it came
+    records ─► SourceQueue (`_source`, one a source): the head is decoded, the rest waits as it came
                  │  the earliest head, once every source has one or is known to be at its end
                  ▼
     apply      1 timers that are due before the event       heap of the partition, `_customers`
@@ -23,8 +22,8 @@ is not recorded: it does nothing however often it is read, because whether it fi
 alone. (A condition that names earlier steps' events counts as fitting.) What the index of a plan leaves out
 (`_index`) did not fit.
 
-Watermark. `Lane.reached` is the largest event time applied; with the head's time, it is what a source has
-reached. It is kept in the changelog under the empty key, because what has been fired by it must have been
+Watermark. `SourceQueue.reached` is the largest event time applied; with the head's time, it is what a source
+has reached. It is kept in the changelog under the empty key, because what has been fired by it must have been
 fired before the same events after a restart, too. On the clock of the events the watermark never goes back:
 not either where a source that had been read to its end is read again (`floor`, kept under the empty name).
 
@@ -39,28 +38,33 @@ from libc.stdint cimport int64_t
 
 from stream.matcher._condition cimport nothing
 from stream.state._customers cimport Customers
-from stream.matcher._source cimport Lane
+from stream.matcher._source cimport SourceQueue
 from stream.matcher._explain cimport Explainer
 from stream.matcher._frame cimport Frame, Node
 from stream.state._instances cimport Instance
 from stream.state._packed cimport is_kept, is_key
 from stream.state._profile cimport Profile
-from stream.matcher._program cimport KEEP, RESTART, Candidate, Plan, Step, Update, program_of
+from stream.matcher._program cimport AGAIN_KEEP, AGAIN_RESTART, RulePlan, Plan, StepPlan, Update, program_of
 from stream.state._customer cimport MAX_INSTANCES, Customer
-from stream.events._value cimport ValueC, as_double, object_of, value_of
-from stream.state._windows cimport COUNT, DISTINCT, FIRST, GAP, LAST, TOP
+from stream.events._value cimport ABSENT, ValueC, as_double, object_of, value_of
+from stream.state._windows cimport (
+    FUNCTION_COUNT,
+    FUNCTION_DISTINCT,
+    FUNCTION_FIRST,
+    FUNCTION_GAP,
+    FUNCTION_LAST,
+    FUNCTION_TOP,
+)
+from stream.events._times cimport NEVER
 
 import orjson
 
 from stream import structs
 from stream.state._codec import decode_reached, encode_reached
-from stream.events._value import ABSENT
 from stream.errors import StateError
 
-cdef object ERROR = ABSENT
 cdef object loads = orjson.loads
 cdef object dumps = orjson.dumps
-cdef int64_t NEVER = 0x7FFFFFFFFFFFFFFF
 cdef object PUT_OFF = structs.PUT_OFF
 cdef bytes NOTHING_REACHED = encode_reached({})
 cdef dict NO_ONE = {}       # attributes or consents of who has none; never written to
@@ -77,13 +81,12 @@ class _Keyed(dict):
 
     def __missing__(self, key):
         value = nothing(self.function)
-        if value is ERROR:
+        if value is ABSENT:
             raise KeyError(key)
         return value
 
 
 @cython.final
-@cython.auto_pickle(False)
 cdef class Match:
     """A rule whose steps were done and whose `if` held, as of `at`: what guards and content see of it.
 
@@ -139,17 +142,18 @@ cdef class Match:
     @property
     def offset(self):
         """Of the record that caused it, in its partition of the source; -1 where a timer did."""
-        cdef Lane lane
+        cdef SourceQueue queue
         if self.timed:
             return -1
-        lane = self.state.lane_by_name[self.source]
-        return lane.offset - lane.base
+        queue = self.state.queue_by_name[self.source]
+        return queue.offset - queue.base
 
-    def told(self, str trigger_id not None):
-        """What was said of this match before a crash, of which the state knows nothing; None: nothing."""
-        if not self.state.told:
+    def prior_decision(self, str trigger_id not None):
+        """What was decided of this match before a crash, of which the state knows nothing; None: nothing."""
+        cdef dict prior = self.state.prior_decisions
+        if not prior:
             return None
-        return self.state.told.get((trigger_id, self.at)) or self.state.told.get((trigger_id, PUT_OFF))
+        return prior.get((trigger_id, self.at)) or prior.get((trigger_id, PUT_OFF))
 
     @property
     def suppressed(self):
@@ -161,45 +165,45 @@ cdef class Match:
         return held != 0
 
     @property
-    def group_taken(self):
-        """Whether another rule has taken the group; a rule does not stand in its own way."""
-        cdef dict taken = self.state.groups
+    def group_claimed(self):
+        """Whether another rule has claimed the group; a rule does not stand in its own way."""
+        cdef dict claimed = self.state.groups
         if self.timed:
-            taken = self.customer.rare.taken if self.customer.rare.taken_at == self.at else None
-        return taken is not None and taken.get(self.rule.group, self.rule.name) != self.rule.name
+            claimed = self.customer.rare.claimed if self.customer.rare.claimed_at == self.at else None
+        return claimed is not None and claimed.get(self.rule.group, self.rule.name) != self.rule.name
 
     @property
     def rules(self):
         return self.state.rules
 
-    def take_group(self):
+    def claim_group(self):
         """No other rule of the group fires for the same cause: the event, or the moment of the timer."""
         if self.rule.group is None:
             return
         if not self.timed:
             self.state.groups[self.rule.group] = self.rule.name
             return
-        if self.customer.rare.taken is None or self.customer.rare.taken_at != self.at:
-            self.customer.own().taken = {}
-            self.customer.rare.taken_at = self.at
-        self.customer.rare.taken[self.rule.group] = self.rule.name
+        if self.customer.rare.claimed is None or self.customer.rare.claimed_at != self.at:
+            self.customer.own().claimed = {}
+            self.customer.rare.claimed_at = self.at
+        self.customer.rare.claimed[self.rule.group] = self.rule.name
 
     def sent(self, str counter not None):
         """When the counter was last used: ascending times, as many as its limit looks at."""
         slot = self.state.program.counters.get(counter)
         return self.customer.sends(slot) if slot is not None else []
 
-    def recalled(self, str counter not None):
+    def prior_sends(self, str counter not None):
         """When it was used before a crash, as far as that was not judged again yet: ascending times."""
-        if not self.state.recalled:
+        if not self.state.prior_sends:
             return ()
-        return self.state.recalled.get((self.customer_id, counter), ())
+        return self.state.prior_sends.get((self.customer_id, counter), ())
 
     def enter(self, str counter not None, Py_ssize_t keep, bint again=False):
-        """Uses a counter once, of which the newest `keep` times decide. `again`: it was recalled."""
+        """Uses a counter once, of which the newest `keep` times decide. `again`: it is a prior send."""
         self.customer.sent(self.state.program.counters[counter], self.at, keep)
         if again:
-            times = self.state.recalled.get((self.customer_id, counter), [])
+            times = self.state.prior_sends.get((self.customer_id, counter), [])
             if self.at in times:
                 times.remove(self.at)
 
@@ -222,7 +226,7 @@ cdef class Match:
         if per:
             return _Keyed(self.customer.values(slot, self.at), function)
         value = self.customer.value(slot, NULL, self.at)
-        if value is ERROR:
+        if value is ABSENT:
             raise KeyError(name)
         return value
 
@@ -246,7 +250,6 @@ cdef class Match:
 # --- the loop ----------------------------------------------------------------------------------
 
 @cython.final
-@cython.auto_pickle(False)
 cdef class PartitionState:
     """All that the engine remembers of one partition: customers, timers, what is at hand, how far it is.
 
@@ -258,13 +261,13 @@ cdef class PartitionState:
         self.rules = rules
         self.program = program_of(rules)
         self.table = Customers(self.program.layout)
-        self.lanes = []
-        self.lane_by_name = {}
+        self.queues = []
+        self.queue_by_name = {}
         self.floor = -1
         self.frame, self.timer_frame = Frame(), Frame()
         self.groups = {}
         self.marks = b""
-        self.told, self.recalled = {}, {}
+        self.prior_decisions, self.prior_sends = {}, {}
         self.link()
 
     def __dealloc__(self):
@@ -285,7 +288,7 @@ cdef class PartitionState:
     @property
     def pending(self):
         """Records that are at hand but not applied."""
-        return sum([(<Lane> lane).at_hand() for lane in self.lanes])
+        return sum([(<SourceQueue> queue).at_hand() for queue in self.queues])
 
     @property
     def state_bytes(self):
@@ -310,15 +313,15 @@ cdef class PartitionState:
         The empty key holds how far the sources have come. StateError if the record is corrupt, or its
         version unknown.
         """
-        cdef Lane lane
+        cdef SourceQueue queue
         if key:
             self.table.load(key, value)
             return
         reached, self.marks = decode_reached(value) if value is not None else ({}, b"")
-        for lane in self.lanes:
-            lane.reached = reached.get(lane.name, -1)
+        for queue in self.queues:
+            queue.reached = reached.get(queue.name, -1)
         self.floor = reached.get("", -1)
-        self.reached_taken = value
+        self.reached_given = value
 
     def load_all(self, records not None):
         """Takes records of the changelog, see `load`; the StateError of a bad one says its offset."""
@@ -333,7 +336,7 @@ cdef class PartitionState:
 
         The topic was made anew: its offsets begin again, and must not be taken for those applied before.
         """
-        (<Lane> self.lane_by_name[source]).base = base
+        (<SourceQueue> self.queue_by_name[source]).base = base
 
     def recall(self, str customer_id not None, str counter not None, list times not None, Py_ssize_t keep):
         """Enters sends that a crash has kept from the state: of each time as many as `times` has of it.
@@ -363,15 +366,15 @@ cdef class PartitionState:
         After them, if anything moved, the record of how far the sources have come (the empty key): it must
         not be durable before the customers are. Empty if nothing changed.
         """
-        cdef Lane lane
+        cdef SourceQueue queue
         taken = self.table.take_changed()
-        came = {lane.name: lane.reached for lane in self.lanes if lane.reached >= 0}
+        came = {queue.name: queue.reached for queue in self.queues if queue.reached >= 0}
         if self.floor >= 0:
             came[""] = self.floor
         reached = encode_reached(came, self.marks)
-        if taken or reached != (self.reached_taken or NOTHING_REACHED):
+        if taken or reached != (self.reached_given or NOTHING_REACHED):
             taken.append((b"", reached))
-            self.reached_taken = reached
+            self.reached_given = reached
         return taken
 
     def keep_in(self, store):
@@ -393,7 +396,7 @@ cdef class PartitionState:
     @property
     def live(self):
         """Customers that are in memory: with a store, not all."""
-        return len(self.table) - self.table.hollow
+        return len(self.table) - self.table.evicted
 
     @property
     def fetched(self):
@@ -402,14 +405,14 @@ cdef class PartitionState:
 
     def forget_pending(self):
         """Drops what is at hand but not applied: it will be read again."""
-        cdef Lane lane
-        for lane in self.lanes:
-            lane.waiting = []
-            lane.records = ()
-            lane.at = lane.count = 0
-            lane.ready = False
-            lane.record = None
-            lane.event.forget()
+        cdef SourceQueue queue
+        for queue in self.queues:
+            queue.waiting = []
+            queue.records = ()
+            queue.at = queue.count = 0
+            queue.ready = False
+            queue.record = None
+            queue.event.forget()
 
     def adopt(self, rules):
         """Goes over to another rule set: what belongs to unchanged stable ids is kept, the rest dropped."""
@@ -421,25 +424,25 @@ cdef class PartitionState:
         self.link()
 
     cdef int link(self) except -1:
-        """Makes the lanes of the present sources; what is at hand of sources that stay is decoded anew."""
-        cdef Lane lane, old
+        """Makes the queues of the present sources; what is at hand of sources that stay is decoded anew."""
+        cdef SourceQueue queue, old
         cdef int64_t *verdicts
         cdef int *hits
         cdef int at
-        lanes = []
+        queues = []
         for slot, source in enumerate(self.rules.sources):
-            lane = Lane(source, slot, self.program)
-            old = self.lane_by_name.get(source.name)
+            queue = SourceQueue(source, slot, self.program)
+            old = self.queue_by_name.get(source.name)
             if old is not None:
-                lane.reached, lane.base = old.reached, old.base
+                queue.reached, queue.base = old.reached, old.base
                 rest = [old.record] if old.ready else []
-                lane.feed(rest + list(old.records[old.at:]))
+                queue.feed(rest + list(old.records[old.at:]))
                 for records in old.waiting:
-                    lane.feed(records)
-            lanes.append(lane)
+                    queue.feed(records)
+            queues.append(queue)
         # Equal event times go in the order of the sources' names.
-        self.lanes = sorted(lanes, key=lambda each: (<Lane> each).name)
-        self.lane_by_name = {(<Lane> lane).name: lane for lane in self.lanes}
+        self.queues = sorted(queues, key=lambda each: (<SourceQueue> each).name)
+        self.queue_by_name = {(<SourceQueue> queue).name: queue for queue in self.queues}
         verdicts = <int64_t *> PyMem_Realloc(self.verdicts, max(self.program.verdicts, 1) * sizeof(int64_t))
         if verdicts is NULL:
             raise MemoryError
@@ -462,41 +465,41 @@ cdef class PartitionState:
 
     def run(self, batch, result, clock, Py_ssize_t limit, decide):
         """Works off a batch, see `engine.process`. `decide(match, result)` says whether it was sent."""
-        cdef Lane lane
+        cdef SourceQueue queue
         cdef int64_t reached
         if self.table.loaded:
             self.table.rebuild_timers()
         self.result, self.decide, self.partition = result, decide, batch.partition
         self.wall, self.by_event_time, self.budget = clock.wall(), clock.by_event_time, limit
         ended = batch.ended
-        for lane in self.lanes:
-            lane.ended = lane.name in ended
-            lane.applied = lane.future = 0
-            lane.position = -1
+        for queue in self.queues:
+            queue.ended = queue.name in ended
+            queue.applied = queue.future = 0
+            queue.position = -1
         for name, records in batch.records.items():
-            lane = self.lane_by_name.get(name)
-            if lane is None:
+            queue = self.queue_by_name.get(name)
+            if queue is None:
                 # Its definition is gone; what is not taken is not committed, so nothing is lost.
                 result.errors[(name, "unknown_source")] = len(records)
             else:
-                lane.feed(records)
+                queue.feed(records)
         while True:
-            lane = self.next_lane()
+            queue = self.next_queue()
             reached = self.watermark()
             self.fire_due(reached)
-            if lane is None or self.budget <= 0:
+            if queue is None or self.budget <= 0:
                 break
-            self.apply(lane)
-            lane.consume()
+            self.apply(queue)
+            queue.consume()
             self.budget -= 1
-        result.more = lane is not None or self.table.is_due(reached)
-        for lane in self.lanes:
-            if lane.position >= 0:
-                result.positions[lane.name] = lane.position
-            if lane.applied:
-                result.events[lane.name] = lane.applied
-            if lane.future:
-                result.errors[(lane.name, "future_time")] = lane.future
+        result.more = queue is not None or self.table.is_due(reached)
+        for queue in self.queues:
+            if queue.position >= 0:
+                result.positions[queue.name] = queue.position
+            if queue.applied:
+                result.events[queue.name] = queue.applied
+            if queue.future:
+                result.errors[(queue.name, "future_time")] = queue.future
         result.watermark = reached if reached >= 0 else None
         result.next_deadline = self.table.next_deadline
         self.result = self.decide = None
@@ -504,291 +507,291 @@ cdef class PartitionState:
             (<Frame> frame).see(None, None)
             (<Frame> frame).customer = (<Frame> frame).captured = None
 
-    cdef Lane next_lane(self):
+    cdef SourceQueue next_queue(self):
         """The source whose head comes next; None if there is none, or a source must be waited for."""
-        cdef Lane lane, first = None
+        cdef SourceQueue queue, first = None
         cdef bint wait = False
-        for lane in self.lanes:
-            if not lane.ready and not lane.advance(self.result, self.wall):
-                wait = wait or not lane.ended
-            elif first is None or lane.time < first.time:
-                first = lane
+        for queue in self.queues:
+            if not queue.ready and not queue.advance(self.result, self.wall):
+                wait = wait or not queue.ended
+            elif first is None or queue.time < first.time:
+                first = queue
         return None if wait else first
 
     cdef int64_t watermark(self) except -2:
         """The time that the partition has reached; -1 where there is none yet. Heads must be decoded."""
-        cdef Lane lane
+        cdef SourceQueue queue
         cdef int64_t lagging = NEVER, latest = -1, reached
-        for lane in self.lanes:
-            reached = lane.time if lane.ready and lane.time > lane.reached else lane.reached
+        for queue in self.queues:
+            reached = queue.time if queue.ready and queue.time > queue.reached else queue.reached
             latest = max(latest, reached)
-            if lane.ready or not lane.ended:
+            if queue.ready or not queue.ended:
                 lagging = min(lagging, reached)
         if not self.by_event_time:
             return self.wall if lagging == NEVER else min(lagging, self.wall)
         self.floor = max(self.floor, latest if lagging == NEVER else lagging)
         return self.floor
 
-    cdef int64_t now(self, Lane lane) except -1:
+    cdef int64_t now(self, SourceQueue queue) except -1:
         """What lateness is measured by: the wall clock, or the largest event time seen."""
-        cdef Lane other
-        cdef int64_t latest = lane.time
+        cdef SourceQueue other
+        cdef int64_t latest = queue.time
         if not self.by_event_time:
             return self.wall
-        for other in self.lanes:
+        for other in self.queues:
             latest = max(latest, other.reached)
         return latest
 
-    cdef int apply(self, Lane lane) except -1:
+    cdef int apply(self, SourceQueue queue) except -1:
         """Applies the head of a source; timers that the watermark has passed have been fired."""
         cdef Customer customer
-        cdef Plan plan = lane.plan
-        cdef bint is_event = lane.profile is None and lane.context is None
+        cdef Plan plan = queue.plan
+        cdef bint is_event = queue.profile is None and queue.context is None
         # Without a plan nothing can come of an event.
         if plan is not None or not is_event or self.table.due != NEVER:
-            customer = self.table.find(lane.customer)
+            customer = self.table.find(queue.customer)
             if customer is not None:
-                if lane.offset <= customer.applied[lane.slot]:
+                if queue.offset <= customer.applied[queue.slot]:
                     self.result.repeats += 1
                     return 0
-                if customer.timer < lane.time:
-                    self.fire_own(customer, lane.time)
-            if lane.profile is not None:
-                self.merge_profile(lane, customer)
-            elif lane.context is not None:
-                self.replace_context(lane, customer)
+                if customer.timer < queue.time:
+                    self.fire_own(customer, queue.time)
+            if queue.profile is not None:
+                self.merge_profile(queue, customer)
+            elif queue.context is not None:
+                self.replace_context(queue, customer)
             elif plan is not None:
-                self.match(lane, plan, customer)
-        lane.applied += 1
-        lane.future += lane.from_future
+                self.match(queue, plan, customer)
+        queue.applied += 1
+        queue.future += queue.from_future
         return 0
 
-    cdef int merge_profile(self, Lane lane, Customer customer) except -1:
+    cdef int merge_profile(self, SourceQueue queue, Customer customer) except -1:
         """Takes over attributes and consents; a dead letter if there would be too much."""
         if customer is None:
-            customer = self.table.ensure(lane.customer)
-        if not (<Profile> lane.profile).merge_into(customer):
-            self.result.dead_letters.append(lane.dead_letter("profile"))
-        customer.applied[lane.slot] = lane.offset
+            customer = self.table.ensure(queue.customer)
+        if not (<Profile> queue.profile).merge_into(customer):
+            self.result.dead_letters.append(queue.dead_letter("profile"))
+        customer.applied[queue.slot] = queue.offset
         return self.table.touch(customer)
 
-    cdef int replace_context(self, Lane lane, Customer customer) except -1:
+    cdef int replace_context(self, SourceQueue queue, Customer customer) except -1:
         """Takes over what a source of `kind: context` says, in place of what it said before."""
         if customer is None:
-            customer = self.table.ensure(lane.customer)
+            customer = self.table.ensure(queue.customer)
         if customer.rare.contexts is None:
             customer.own().contexts = {}
-        customer.rare.contexts[lane.name] = lane.context
-        customer.applied[lane.slot] = lane.offset
+        customer.rare.contexts[queue.name] = queue.context
+        customer.applied[queue.slot] = queue.offset
         return self.table.touch(customer)
 
-    cdef int match(self, Lane lane, Plan plan, Customer customer) except -1:
+    cdef int match(self, SourceQueue queue, Plan plan, Customer customer) except -1:
         """Updates traits, moves instances on, judges rules; records the offset if it fits any of them."""
         cdef bint fits = False
         cdef Update update
-        cdef Candidate candidate
+        cdef RulePlan rule
         cdef Instance instance
         cdef Frame frame = self.frame
         cdef list completed = None
         cdef Py_ssize_t done = 0
         cdef int at
         self.epoch += 1
-        frame.see(lane.event, None)
+        frame.see(queue.event, None)
         frame.name, frame.customer = plan.name, customer
-        frame.time = frame.at = lane.time
-        for at in range(plan.updates_of.find(lane.event.values, self.hits)):
+        frame.time = frame.at = queue.time
+        for at in range(plan.updates_of.find(queue.event.values, self.hits)):
             update = plan.updates[self.hits[at]]
-            if (update.where < 0 or self.holds(update.where, lane)) and self.count_event(update, lane):
+            if (update.where < 0 or self.holds(update.where, queue)) and self.count_event(update, queue):
                 fits = True
         frame.begin()
         if self.groups:
             self.groups.clear()
         if plan.later:
             if frame.customer is not None and frame.customer.waits():
-                completed = self.move_on(plan, lane)
-            fits = fits or self.is_awaited(plan, lane)
-        if self.explainer is not None and self.explainer.customer == lane.customer:
+                completed = self.move_on(plan, queue)
+            fits = fits or self.is_awaited(plan, queue)
+        if self.explainer is not None and self.explainer.customer == queue.customer:
             self.explainer.tell_wheres(plan, frame)
-        for at in range(plan.candidates_of.find(lane.event.values, self.hits)):
-            candidate = plan.candidates[self.hits[at]]
+        for at in range(plan.candidates_of.find(queue.event.values, self.hits)):
+            rule = plan.candidates[self.hits[at]]
             while completed is not None and done < len(completed):
                 instance = completed[done]
-                if instance.rank > candidate.rank:
+                if instance.rank > rule.rank:
                     break
-                self.settle(instance, lane)
+                self.judge_completed(instance, queue)
                 done += 1
-            if (<Step> candidate.steps[0]).where < 0 or self.holds((<Step> candidate.steps[0]).where, lane):
+            if (<StepPlan> rule.steps[0]).where < 0 or self.holds((<StepPlan> rule.steps[0]).where, queue):
                 fits = True
-                self.begin(candidate, lane)
+                self.begin(rule, queue)
         if completed is not None:
             for instance in completed[done:]:
-                self.settle(instance, lane)
+                self.judge_completed(instance, queue)
         if fits:
             if frame.customer is None:
-                frame.customer = self.table.ensure(lane.customer)
-            frame.customer.applied[lane.slot] = lane.offset
+                frame.customer = self.table.ensure(queue.customer)
+            frame.customer.applied[queue.slot] = queue.offset
             self.table.touch(frame.customer)
         return 0
 
-    cdef bint holds(self, int predicate, Lane lane) except -1:
+    cdef bint holds(self, int predicate, SourceQueue queue) except -1:
         """Whether the event fits a predicate: judged at most once an event."""
         cdef int held
         if self.verdicts[predicate] >> 2 != self.epoch:
             held = (<Node> self.program.predicates[predicate]).test(self.frame)
             if held < 0:
-                self.complain(lane.name, "condition")
+                self.complain(queue.name, "condition")
                 held = 0
             self.verdicts[predicate] = self.epoch << 2 | held
         return self.verdicts[predicate] & 1
 
-    cdef bint count_event(self, Update update, Lane lane) except -1:
+    cdef bint count_event(self, Update update, SourceQueue queue) except -1:
         """Updates a trait; False if the event lacks what the trait counts."""
         cdef ValueC *key = NULL
         cdef ValueC *value = NULL
         cdef double amount = 1.0
         cdef int function = update.function
         if update.per >= 0:
-            key = &lane.event.values[update.per]
+            key = &queue.event.values[update.per]
             if not is_key(key):
                 return False
-        if function != COUNT and function != GAP:
-            value = &lane.event.values[update.field]
-            if function == FIRST or function == LAST:
+        if function != FUNCTION_COUNT and function != FUNCTION_GAP:
+            value = &queue.event.values[update.field]
+            if function == FUNCTION_FIRST or function == FUNCTION_LAST:
                 if not is_kept(value):
                     return False
-            elif function == DISTINCT or function == TOP:
+            elif function == FUNCTION_DISTINCT or function == FUNCTION_TOP:
                 if not is_key(value):
                     return False
             elif not as_double(value, &amount):
                 return False
         if self.frame.customer is None:
-            self.frame.customer = self.table.ensure(lane.customer)
-        if self.frame.customer.update(update.slot, key, lane.time, amount, value):
-            self.complain(lane.name, "evicted")
+            self.frame.customer = self.table.ensure(queue.customer)
+        if self.frame.customer.update(update.slot, key, queue.time, amount, value):
+            self.complain(queue.name, "evicted")
         return True
 
     # - instances
 
-    cdef list move_on(self, Plan plan, Lane lane):
+    cdef list move_on(self, Plan plan, SourceQueue queue):
         """Closes or advances the instances that the event fits; those that have to be judged now, by rank."""
         cdef Customer customer = self.frame.customer
-        cdef Candidate candidate
+        cdef RulePlan rule
         cdef Instance instance, further
-        cdef Step step
+        cdef StepPlan step
         cdef list completed = None
         for instance in customer.waiting(plan.later):
-            candidate = plan.later[instance.rank]
-            if instance.step < len(candidate.steps):
-                step = candidate.steps[instance.step]
-                if self.fits(step, candidate, instance, lane):
-                    further = self.further(candidate, instance, step, lane)
-                    if further.step < len(candidate.steps) or candidate.timed:
+            rule = plan.later[instance.rank]
+            if instance.step < len(rule.steps):
+                step = rule.steps[instance.step]
+                if self.fits(step, rule, instance, queue):
+                    further = self.further(rule, instance, step, queue)
+                    if further.step < len(rule.steps) or rule.timed:
                         self.table.replace(customer, instance, further)
                     else:
                         self.table.close(customer, instance)
                         completed = completed or []
                         completed.append(further)
-            elif candidate.unless is not None and self.fits(candidate.unless, candidate, instance, lane):
+            elif rule.unless is not None and self.fits(rule.unless, rule, instance, queue):
                 self.table.close(customer, instance)
         if completed is not None and len(completed) > 1:
             completed.sort(key=rank_of)
         return completed
 
-    cdef bint fits(self, Step step, Candidate candidate, Instance instance, Lane lane) except -1:
+    cdef bint fits(self, StepPlan step, RulePlan rule, Instance instance, SourceQueue queue) except -1:
         """Whether the event is the one that an instance waits for."""
         cdef int held
-        if lane.plan.name not in step.names or (
-            step.within >= 0 and lane.time - instance.time > step.within
+        if queue.plan.name not in step.names or (
+            step.within >= 0 and queue.time - instance.time > step.within
         ):
             return False
-        if self.explainer is not None and self.explainer.customer == lane.customer:
+        if self.explainer is not None and self.explainer.customer == queue.customer:
             self.frame.captured = [loads(event) for event in instance.events]
-            self.explainer.tell_step(candidate, instance.step, self.frame)
-        if step.where >= 0 and not self.holds(step.where, lane):
+            self.explainer.tell_step(rule, instance.step, self.frame)
+        if step.where >= 0 and not self.holds(step.where, queue):
             return False
         if step.compares is None:
             return True
         self.frame.captured = [loads(event) for event in instance.events]
         held = step.compares.test(self.frame)
         if held < 0:
-            self.complain(lane.name, "condition")
+            self.complain(queue.name, "condition")
         return held == 1
 
-    cdef bint is_awaited(self, Plan plan, Lane lane) except -1:
+    cdef bint is_awaited(self, Plan plan, SourceQueue queue) except -1:
         """Whether the event fits any later step or `unless`, open or not."""
         cdef int where
         cdef int at
-        for at in range(plan.awaited_of.find(lane.event.values, self.hits)):
+        for at in range(plan.awaited_of.find(queue.event.values, self.hits)):
             where = plan.awaited[self.hits[at]]
-            if where < 0 or self.holds(where, lane):
+            if where < 0 or self.holds(where, queue):
                 return True
         return False
 
-    cdef Instance further(self, Candidate candidate, Instance instance, Step step, Lane lane):
+    cdef Instance further(self, RulePlan rule, Instance instance, StepPlan step, SourceQueue queue):
         """The instance after another step."""
-        cdef Instance further = self.instance_of(candidate, lane)
+        cdef Instance further = self.instance_of(rule, queue)
         further.step = instance.step + 1
         further.key, further.sequence = instance.key, instance.sequence
-        further.events = [*instance.events, self.kept_event(step, lane)]
-        self.set_deadline(candidate, further)
+        further.events = [*instance.events, self.kept_event(step, queue)]
+        self.set_deadline(rule, further)
         return further
 
-    cdef Instance instance_of(self, Candidate candidate, Lane lane):
+    cdef Instance instance_of(self, RulePlan rule, SourceQueue queue):
         cdef Instance instance = Instance.__new__(Instance)
-        instance.rank, instance.step, instance.since, instance.key = candidate.rank, 1, -1, ERROR
-        instance.time, instance.appended_at, instance.deadline = lane.time, lane.appended_at, NEVER
-        instance.source, instance.name = lane.name, lane.plan.name
-        instance.id = lane.event_id(self.partition)
-        instance.late = candidate.stale_after >= 0 and self.now(lane) - lane.time > candidate.stale_after
+        instance.rank, instance.step, instance.since, instance.key = rule.rank, 1, -1, ABSENT
+        instance.time, instance.appended_at, instance.deadline = queue.time, queue.appended_at, NEVER
+        instance.source, instance.name = queue.name, queue.plan.name
+        instance.id = queue.event_id(self.partition)
+        instance.late = rule.stale_after >= 0 and self.now(queue) - queue.time > rule.stale_after
         return instance
 
-    cdef int set_deadline(self, Candidate candidate, Instance instance) except -1:
+    cdef int set_deadline(self, RulePlan rule, Instance instance) except -1:
         """When the next step must have come, or when the rule fires."""
-        cdef Step step
-        if instance.step == len(candidate.steps):
-            instance.deadline = instance.time + candidate.wait
+        cdef StepPlan step
+        if instance.step == len(rule.steps):
+            instance.deadline = instance.time + rule.wait
         else:
-            step = candidate.steps[instance.step]
+            step = rule.steps[instance.step]
             instance.deadline = NEVER if step.within < 0 else instance.time + step.within
         return 0
 
-    cdef bytes kept_event(self, Step step, Lane lane):
+    cdef bytes kept_event(self, StepPlan step, SourceQueue queue):
         """The event as a waiting instance keeps it: only the fields that judging the rule can read."""
         if step.fields is not None:
             if not step.fields:
                 return b"{}"
             try:
-                event = lane.event.whole()
+                event = queue.event.whole()
                 return dumps({name: event[name] for name in step.fields if name in event})
             except orjson.JSONEncodeError:
                 pass    # nested deeper than orjson writes, though it reads it: kept as it came
-        return bytes(lane.record.value)
+        return bytes(queue.record.value)
 
-    cdef int begin(self, Candidate candidate, Lane lane) except -1:
+    cdef int begin(self, RulePlan rule, SourceQueue queue) except -1:
         """The first step held: opens an instance, or has the rule judged at once."""
         cdef Instance instance, other
-        cdef object key = ERROR
+        cdef object key = ABSENT
         cdef Customer customer
         cdef int same = 0
-        if candidate.key >= 0:
-            key = object_of(&lane.event.values[candidate.key])
-            if not is_key(&lane.event.values[candidate.key]):
+        if rule.key >= 0:
+            key = object_of(&queue.event.values[rule.key])
+            if not is_key(&queue.event.values[rule.key]):
                 return 0
         if self.frame.customer is None:
-            self.frame.customer = self.table.ensure(lane.customer)
+            self.frame.customer = self.table.ensure(queue.customer)
         customer = self.frame.customer
-        if len(candidate.steps) == 1 and not candidate.timed:
-            if candidate.captures:
-                self.frame.captured = [lane.event.whole()]
-            if self.is_met(candidate, self.frame, lane.name):
-                instance = self.instance_of(candidate, lane)
+        if len(rule.steps) == 1 and not rule.timed:
+            if rule.captures:
+                self.frame.captured = [queue.event.whole()]
+            if self.is_met(rule, self.frame, queue.name):
+                instance = self.instance_of(rule, queue)
                 instance.key = key
-                self.judge(candidate, self.frame, instance, False)
+                self.judge(rule, self.frame, instance, False)
             return 0
         oldest = None
-        for other in customer.waiting_of(candidate.rank, False):
+        for other in customer.waiting_of(rule.rank, False):
             if other.key is key or (type(other.key) is type(key) and other.key == key):
-                if candidate.again == KEEP or (other.step > 1 and candidate.again != RESTART):
+                if rule.again == AGAIN_KEEP or (other.step > 1 and rule.again != AGAIN_RESTART):
                     return 0
                 self.table.close(customer, other)
             else:
@@ -796,27 +799,27 @@ cdef class PartitionState:
                 oldest = other if oldest is None else oldest
         if same == MAX_INSTANCES:
             self.table.close(customer, oldest)
-            self.complain(lane.name, "instances")
-        instance = self.instance_of(candidate, lane)
+            self.complain(queue.name, "instances")
+        instance = self.instance_of(rule, queue)
         instance.key = key
-        instance.events = [self.kept_event(candidate.steps[0], lane)]
-        self.set_deadline(candidate, instance)
+        instance.events = [self.kept_event(rule.steps[0], queue)]
+        self.set_deadline(rule, instance)
         self.table.open(customer, instance)
         return 0
 
     cdef int put_off(self, Match match, int64_t until) except -1:
         """Keeps a match until quiet hours are over."""
-        cdef Candidate candidate = self.program.candidates[match.cause.rank]
+        cdef RulePlan rule = self.program.by_rank[match.cause.rank]
         cdef Instance instance = Instance.__new__(Instance), cause = match.cause
-        cdef Step step
-        instance.rank, instance.step, instance.key = cause.rank, len(candidate.steps), cause.key
+        cdef StepPlan step
+        instance.rank, instance.step, instance.key = cause.rank, len(rule.steps), cause.key
         instance.sequence = cause.sequence
         instance.late, instance.since, instance.deadline = cause.late, match.since, until
         instance.time, instance.appended_at = cause.time, cause.appended_at
         instance.source, instance.name, instance.id = cause.source, cause.name, cause.id
         instance.events = cause.events
         if instance.events is None:     # judged at once: its event was not kept
-            step = candidate.steps[0]
+            step = rule.steps[0]
             event = match.frame.whole()
             if step.fields is not None:
                 event = {name: event[name] for name in step.fields if name in event}
@@ -830,20 +833,20 @@ cdef class PartitionState:
 
     # - judging
 
-    cdef bint is_met(self, Candidate candidate, Frame frame, str source) except -1:
+    cdef bint is_met(self, RulePlan rule, Frame frame, str source) except -1:
         """Whether the rule's `if` holds."""
         cdef int held = 1
-        cdef bint kept = candidate.verdict >= 0 and frame is self.frame
+        cdef bint kept = rule.verdict >= 0 and frame is self.frame
         if self.explainer is not None and self.explainer.customer == frame.customer.id:
-            self.explainer.tell_if(candidate, frame)
-        if candidate.condition is None:
+            self.explainer.tell_if(rule, frame)
+        if rule.condition is None:
             return True
-        if kept and self.verdicts[candidate.verdict] >> 2 == self.epoch:
-            held = <int> (self.verdicts[candidate.verdict] & 3) - 1
+        if kept and self.verdicts[rule.verdict] >> 2 == self.epoch:
+            held = <int> (self.verdicts[rule.verdict] & 3) - 1
         else:
-            held = candidate.condition.test(frame)
+            held = rule.condition.test(frame)
             if kept:
-                self.verdicts[candidate.verdict] = self.epoch << 2 | (held + 1)
+                self.verdicts[rule.verdict] = self.epoch << 2 | (held + 1)
             self.count_segment_errors(frame, source)
         if held < 0:
             self.complain(source, "condition")
@@ -855,19 +858,19 @@ cdef class PartitionState:
             self.complain(source, "condition")
         return 0
 
-    cdef int settle(self, Instance instance, Lane lane) except -1:
+    cdef int judge_completed(self, Instance instance, SourceQueue queue) except -1:
         """Judges an instance that the event at hand has completed."""
-        cdef Candidate candidate = self.program.candidates[instance.rank]
-        if candidate.captures:
+        cdef RulePlan rule = self.program.by_rank[instance.rank]
+        if rule.captures:
             self.frame.captured = [loads(event) for event in instance.events]
-        if self.is_met(candidate, self.frame, lane.name):
-            self.judge(candidate, self.frame, instance, False)
+        if self.is_met(rule, self.frame, queue.name):
+            self.judge(rule, self.frame, instance, False)
         return 0
 
-    cdef int judge(self, Candidate candidate, Frame frame, Instance cause, bint timed) except -1:
+    cdef int judge(self, RulePlan rule, Frame frame, Instance cause, bint timed) except -1:
         """Has a match decided."""
         cdef Match match = Match.__new__(Match)
-        match.rule, match.customer_id, match.source = candidate.rule, frame.customer.id, cause.source
+        match.rule, match.customer_id, match.source = rule.definition, frame.customer.id, cause.source
         match.event_name, match.event_id = cause.name, cause.id
         match.event_time, match.appended_at = cause.time, cause.appended_at
         match.at, match.timed = frame.at, timed
@@ -895,19 +898,19 @@ cdef class PartitionState:
 
     cdef int fire(self, Customer customer, Instance instance) except -1:
         """Judges an instance, which has been closed, as of its deadline; an unfinished sequence just ends."""
-        cdef Candidate candidate = self.program.candidates[instance.rank]
+        cdef RulePlan rule = self.program.by_rank[instance.rank]
         cdef Frame frame = self.timer_frame
         self.table.touch(customer)
-        if instance.step < len(candidate.steps):
+        if instance.step < len(rule.steps):
             return 0
         frame.see(None, loads(instance.events[instance.step - 1]))
         frame.name = instance.name
         frame.customer, frame.time, frame.at = customer, instance.time, instance.deadline
-        if candidate.captures:
+        if rule.captures:
             frame.captured = [loads(event) for event in instance.events]
         frame.begin()
-        if instance.since >= 0 or self.is_met(candidate, frame, instance.source):
-            self.judge(candidate, frame, instance, True)
+        if instance.since >= 0 or self.is_met(rule, frame, instance.source):
+            self.judge(rule, frame, instance, True)
         return 0
 
     cdef int complain(self, str source, str reason) except -1:

@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from functools import lru_cache
 from zoneinfo import ZoneInfo
 
+LATEST = 253_402_300_799_999  # 9999-12-31T23:59:59.999Z: no time is later
+
 _ZONE = re.compile(r"[A-Za-z][A-Za-z0-9_+/-]{0,63}")
 
 

@@ -23,10 +23,10 @@ from stream.decisions import guards
 from stream.decisions.guards import Arms
 from stream.decisions.wire import iso_time
 from stream.errors import ContentError
+from stream.events._value import ABSENT
 from stream.matcher._program import preparing
 from stream.matcher._source import FUTURE_MS, MAX_EVENT_BYTES
 from stream.rules.model import Channel, Rule, RuleSet, Variant
-from stream.state._customer import ABSENT
 from stream.structs import Batch, ConsentProof, Decision, EventRef, Result, SubjectProof, Trigger
 
 __all__ = ["FUTURE_MS", "MAX_EVENT_BYTES", "PartitionState", "preparing", "process", "trigger_id"]
@@ -64,15 +64,15 @@ def trigger_id(stable_id: str, customer_id: str, source: str, event_id: str, key
     """
     rule, customer = stable_id.encode(), customer_id.encode()
     origin, event = source.encode(), event_id.encode()
-    told = b"%d:%b%d:%b" % (len(rule), rule, len(customer), customer)
-    told += b"%d:%b%d:%b" % (len(origin), origin, len(event), event)
+    hashed = b"%d:%b%d:%b" % (len(rule), rule, len(customer), customer)
+    hashed += b"%d:%b%d:%b" % (len(origin), origin, len(event), event)
     if key is not None:
         last = key.encode()
-        told += b"%d:%b" % (len(last), last)
-    return blake2b(told, digest_size=16).hexdigest()
+        hashed += b"%d:%b" % (len(last), last)
+    return blake2b(hashed, digest_size=16).hexdigest()
 
 
-class _Traits(Mapping[str, Any]):
+class _TraitValues(Mapping[str, Any]):
     """Traits as content sees them: read when they are asked for, as of the match's time."""
 
     __slots__ = ("_match",)
@@ -90,7 +90,7 @@ class _Traits(Mapping[str, Any]):
         return len(self._match.trait_names)
 
 
-class _Segments(_Traits):
+class _SegmentValues(_TraitValues):
     """Segments, in the same way."""
 
     __slots__ = ()
@@ -127,8 +127,8 @@ _FACTS: Mapping[str, Callable[[Match], Any]] = {
     "now": lambda match: iso_time(match.at),
     "customer": lambda match: match.attributes,
     "context": lambda match: match.contexts,
-    "traits": _Traits,
-    "segments": _Segments,
+    "traits": _TraitValues,
+    "segments": _SegmentValues,
     "rule": lambda match: match.rule.name,
 }
 
@@ -138,15 +138,15 @@ def _decide(match: Match, result: Result, arms: Arms = experiments) -> None:
     rule, policy = match.rule, match.rules.policy
     key = None if match.key is ABSENT else orjson.dumps(match.key).decode()
     id_ = trigger_id(rule.stable_id, match.customer_id, match.source, match.event_id, key)
-    told = match.told(id_)
-    verdict = guards.judge(match, policy, arms) if told is None else guards.repeat(match, policy, told)
+    prior = match.prior_decision(id_)
+    verdict = guards.judge(match, policy, arms) if prior is None else guards.repeat(match, policy, prior)
     variant: Variant | None = None
     content: Mapping[str, str] = {}
     if verdict.outcome in ("sent", "holdout"):
         if rule.variants:
             variant = arms.variant_of(match.customer_id, rule.name, rule.variants)
         try:  # also for who is held out: what they would have got must be what the others get
-            content = _render(match, variant or rule, verdict.channel) if told is None else {}
+            content = _render(match, variant or rule, verdict.channel) if prior is None else {}
         except ContentError:
             verdict = verdict._replace(outcome="suppressed", reason="content")
     decision = Decision(
@@ -166,13 +166,13 @@ def _decide(match: Match, result: Result, arms: Arms = experiments) -> None:
     result.decisions.append(decision)
     if verdict.outcome == "suppressed":
         return
-    match.take_group()
+    match.claim_group()
     if verdict.until is not None:
         match.defer(verdict.until)
         return
     for counter, limit in guards.counters(rule, verdict.channel, policy):
-        match.enter(counter, limit.count, told is not None)
-    if verdict.outcome == "sent" and told is None:
+        match.enter(counter, limit.count, prior is not None)
+    if verdict.outcome == "sent" and prior is None:
         result.triggers.append(_trigger(match, decision, verdict.channel, content))
 
 

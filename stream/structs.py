@@ -76,8 +76,8 @@ class Decision(NamedTuple):
 PUT_OFF = -1  # in place of a time: whenever that was, before the message went
 
 
-class Told(NamedTuple):
-    """What was said of a match before a crash, and is in Kafka though not in the state. It stays said."""
+class PriorDecision(NamedTuple):
+    """What was decided of a match before a crash, and is in Kafka though not in the state. It stays so."""
 
     outcome: Outcome
     reason: str | None
@@ -153,12 +153,13 @@ class DeadLetter:
 
 
 class WireRecord(NamedTuple):  # made in a third of a frozen dataclass' time, once per changed customer
-    """What is sent to Kafka. The partition is the sender's to choose."""
+    """What is sent to Kafka, to its sender's partition number if it names none."""
 
     topic: str
     key: bytes | None
     value: bytes | None
     headers: Headers
+    partition: int | None = None
 
 
 @dataclass(slots=True)

@@ -14,13 +14,11 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 import stream.decisions.experiments
-from stream.clock import Clock
+from stream.clock import LATEST, Clock
 from stream.decisions.guards import Arms
 from stream.engine import PartitionState, process
 from stream.rules.model import RuleSet
 from stream.structs import Batch, Record, Result
-
-_NEVER = 253_402_300_799_999  # 9999-12-31: offline no event is from the future
 
 
 class Event(NamedTuple):
@@ -43,7 +41,8 @@ class Replay:
 
     def feed(self, records: Mapping[str, Sequence[Record]], ended: frozenset[str]) -> Iterator[Result]:
         """Apply the records (by source), as far as no source that has not ended must be waited for."""
-        return self._process(Batch(0, records, ended), Clock(wall=lambda: _NEVER, by_event_time=True))
+        # At the end of time no event is from the future.
+        return self._process(Batch(0, records, ended), Clock(wall=lambda: LATEST, by_event_time=True))
 
     def advance(self, until: int) -> Iterator[Result]:
         """All sources have ended: move the watermark to `until` (ms) and fire what is due before it."""

@@ -11,13 +11,13 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta, timezone, tzinfo
 
 from stream.cel.values import Duration, Timestamp
-from stream.clock import iana_zone
+from stream.clock import LATEST, iana_zone
 from stream.errors import ExpressionError
 
 SECOND = 1_000_000_000
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _FIRST = -62_135_596_800 * SECOND  # 0001-01-01T00:00:00Z
-_LAST = 253_402_300_800 * SECOND - 1  # 9999-12-31T23:59:59.999999999Z
+_LAST = (LATEST + 1) * 1_000_000 - 1  # 9999-12-31T23:59:59.999999999Z
 _LONGEST = 2**63 - 1  # about 292 years
 
 _RFC3339 = re.compile(

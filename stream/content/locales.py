@@ -20,7 +20,7 @@ from babel import Locale, UnknownLocaleError
 from babel.dates import format_date, format_time
 from babel.numbers import format_currency, list_currencies
 
-from stream.clock import iana_zone
+from stream.clock import LATEST, iana_zone
 
 DEFAULT_LOCALE = "en"
 STYLES = ("short", "medium", "long", "full")
@@ -31,7 +31,6 @@ _LOCALE = re.compile(r"[A-Za-z]{2,3}(?:[-_][A-Za-z]{4})?(?:[-_](?:[A-Za-z]{2}|[0
 _AMOUNT = re.compile(r"-?[0-9]{1,15}(?:\.[0-9]{1,9})?", re.ASCII)
 _DIRECTIVE = re.compile(r"%(-?.|$)", re.DOTALL)
 _MOST = 10**15
-_LATEST = 253_402_300_800_000  # ms: the year 10000 begins
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MILLISECOND = timedelta(milliseconds=1)
 
@@ -124,7 +123,7 @@ def read_moment(value: object) -> datetime | date:
             moment = moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
         elif len(value) <= 10 and (day := date.fromisoformat(value)).year >= _EPOCH.year:
             return day
-    elif (type(value) is int or type(value) is float) and 0 <= value < _LATEST:
+    elif (type(value) is int or type(value) is float) and 0 <= value < LATEST + 1:
         moment = _EPOCH + int(value * 1000 + 0.5 if value < 1e11 else value + 0.5) * _MILLISECOND
     if moment is None or moment < _EPOCH:
         raise ValueError("no time")

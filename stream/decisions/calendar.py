@@ -9,12 +9,13 @@ from collections.abc import Mapping
 from datetime import UTC, date, datetime, timedelta, tzinfo
 from typing import Any
 
+from stream.clock import LATEST
 from stream.rules.durations import Calendar
 from stream.rules.model import Policy
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MILLISECOND = timedelta(milliseconds=1)
-END = 253_402_041_600_000  # 9999-12-29, in ms: a later day may end in a year that `datetime` does not know
+END = LATEST + 1 - 3 * 86_400_000  # of a later day the end may lie in a year that `datetime` does not know
 
 
 def zone_of(attributes: Mapping[str, Any], policy: Policy) -> tzinfo | None:

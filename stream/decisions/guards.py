@@ -27,14 +27,14 @@ from stream.decisions import quiet
 from stream.decisions.calendar import END, began_at, zone_of
 from stream.decisions.experiments import POLICY
 from stream.rules.model import Channel, Limit, Policy, Quiet, Rule, Share, Variant
-from stream.structs import Outcome, Told
+from stream.structs import Outcome, PriorDecision
 
 MAX_DEFERRAL = (
     24 * 3_600_000
 )  # ms; a message that could not go out by then never goes, if its rule says nothing
 
 
-class Consent(Protocol):
+class ConsentView(Protocol):
     """What a customer has said for a purpose, at `at` (ms), and on what ground.
 
     `expires`: the first ms at which it no longer holds; None: it does until it is withdrawn.
@@ -57,11 +57,11 @@ class Arms(Protocol):
     def variant_of(self, customer: str, rule: str, variants: Sequence[Variant]) -> Variant: ...
 
 
-class Candidate(Protocol):
+class MatchView(Protocol):
     """What guards see of a match, as of `at` (ms).
 
     `late`: the event of its last step was too old when it came. `deferred`: it has been put off by quiet
-    hours, and was first judged at `since`. `group_taken`: another rule of its group has taken this event.
+    hours, and was first judged at `since`. `group_claimed`: another rule of its group has claimed this event.
     `may_wait`: not too many messages of the rule wait for the end of quiet hours.
     """
 
@@ -80,16 +80,16 @@ class Candidate(Protocol):
     @property
     def may_wait(self) -> bool: ...
     @property
-    def group_taken(self) -> bool: ...
+    def group_claimed(self) -> bool: ...
     @property
     def suppressed(self) -> bool: ...
     @property
     def attributes(self) -> Mapping[str, Any]: ...
     @property
-    def consents(self) -> Mapping[str, Consent]: ...
+    def consents(self) -> Mapping[str, ConsentView]: ...
 
     def sent(self, counter: str) -> Sequence[int]: ...
-    def recalled(self, counter: str) -> Sequence[int]: ...
+    def prior_sends(self, counter: str) -> Sequence[int]: ...
     def address(self, channel: Channel) -> Any: ...
 
 
@@ -102,29 +102,29 @@ class Verdict(NamedTuple):
     until: int | None = None
 
 
-def judge(candidate: Candidate, policy: Policy, arms: Arms) -> Verdict:
+def judge(match: MatchView, policy: Policy, arms: Arms) -> Verdict:
     """Asks the guards in their order."""
-    rule = candidate.rule
-    channels = rule.channels if len(rule.channels) == 1 else _by_preference(candidate)
+    rule = match.rule
+    channels = rule.channels if len(rule.channels) == 1 else _by_preference(match)
     first = channels[0]
-    if candidate.late and not candidate.deferred:
+    if match.late and not match.deferred:
         return Verdict("suppressed", "stale", first)
-    if rule.limit is not None and _is_used_up(candidate, f"rule:{rule.name}", rule.limit, policy):
+    if rule.limit is not None and _is_used_up(match, f"rule:{rule.name}", rule.limit, policy):
         return Verdict("suppressed", "limit", first)
-    if candidate.suppressed:
+    if match.suppressed:
         return Verdict("suppressed", "suppressed", first)
     # The cap comes after quiet and group: it decides between channels, and is the reason only at the end.
-    chosen, reason = _choose(candidate, channels, policy)
+    chosen, reason = _choose(match, channels, policy)
     if reason not in (None, "cap"):
         return Verdict("suppressed", reason, first)
-    if chosen.quiet is not None and (verdict := _quiet(candidate, chosen, chosen.quiet, policy)):
+    if chosen.quiet is not None and (verdict := _quiet(match, chosen, chosen.quiet, policy)):
         return verdict
-    if candidate.group_taken:
+    if match.group_claimed:
         return Verdict("suppressed", "group", chosen)
     if reason is not None:
         return Verdict("suppressed", "cap", chosen)
     if policy.holdout or rule.holdout:
-        customer = candidate.customer_id
+        customer = match.customer_id
         if (policy.holdout and arms.is_held_out(customer, POLICY, policy.holdout)) or (
             rule.holdout and arms.is_held_out(customer, f"rule:{rule.name}", rule.holdout)
         ):
@@ -132,13 +132,13 @@ def judge(candidate: Candidate, policy: Policy, arms: Arms) -> Verdict:
     return Verdict("sent", None, chosen)
 
 
-def repeat(candidate: Candidate, policy: Policy, told: Told) -> Verdict:
+def repeat(match: MatchView, policy: Policy, prior: PriorDecision) -> Verdict:
     """The verdict that was given before a crash, though its effects were lost: what was said stays said."""
-    channels = candidate.rule.channels
-    channel = next((each for each in channels if each.name == told.channel), channels[0])
-    if told.outcome != "deferred":
-        return Verdict(told.outcome, told.reason, channel)
-    again = None if channel.quiet is None else _quiet(candidate, channel, channel.quiet, policy)
+    channels = match.rule.channels
+    channel = next((each for each in channels if each.name == prior.channel), channels[0])
+    if prior.outcome != "deferred":
+        return Verdict(prior.outcome, prior.reason, channel)
+    again = None if channel.quiet is None else _quiet(match, channel, channel.quiet, policy)
     return again or Verdict("suppressed", "quiet", channel)
 
 
@@ -164,77 +164,77 @@ def is_used_up(limit: Limit, sent: Sequence[int], at: int, where: tzinfo | None)
 
 
 def is_used_up_before(
-    limit: Limit, sent: Sequence[int], recalled: Sequence[int], at: int, where: tzinfo | None
+    limit: Limit, sent: Sequence[int], prior: Sequence[int], at: int, where: tzinfo | None
 ) -> bool:
-    """The same after a crash, of which is known when else was sent (`recalled`, ascending), later ones too.
+    """The same after a crash, of which is known when else was sent (`prior`, ascending), later ones too.
 
     A later one stands in the way only where it would not have been sent, had this one been.
     """
-    earlier = [*sent, *(each for each in recalled if each <= at)]
+    earlier = [*sent, *(each for each in prior if each <= at)]
     if is_used_up(limit, sorted(earlier), at, where):
         return True
     earlier.append(at)
-    for later in recalled[len(earlier) - len(sent) - 1 :]:
+    for later in prior[len(earlier) - len(sent) - 1 :]:
         if is_used_up(limit, sorted(earlier), later, where):
             return True
         earlier.append(later)
     return False
 
 
-def has_consent(candidate: Candidate, channel: Channel) -> bool:
+def has_consent(match: MatchView, channel: Channel) -> bool:
     """Whether the customer had consented to all that a message needs: to the channel, if it needs a consent,
     and to each sensitive subject that the rule is about.
     """
-    if channel.consent is not None and not consents_to(candidate, channel.consent):
+    if channel.consent is not None and not consents_to(match, channel.consent):
         return False
-    return all(consents_to(candidate, subject.consent) for subject in candidate.rule.sensitive)
+    return all(consents_to(match, subject.consent) for subject in match.rule.sensitive)
 
 
-def consents_to(candidate: Candidate, purpose: str) -> bool:
+def consents_to(match: MatchView, purpose: str) -> bool:
     """Whether a consent for a purpose had been given by then, and has not expired."""
-    consent = candidate.consents.get(purpose)
-    if consent is None or not consent.granted or consent.at > candidate.at:
+    consent = match.consents.get(purpose)
+    if consent is None or not consent.granted or consent.at > match.at:
         return False
-    return consent.expires is None or candidate.at < consent.expires
+    return consent.expires is None or match.at < consent.expires
 
 
-def _by_preference(candidate: Candidate) -> list[Channel]:
-    preferred = candidate.attributes.get("preferred_channel")
-    return sorted(candidate.rule.channels, key=lambda channel: channel.name != preferred)
+def _by_preference(match: MatchView) -> list[Channel]:
+    preferred = match.attributes.get("preferred_channel")
+    return sorted(match.rule.channels, key=lambda channel: channel.name != preferred)
 
 
-def _choose(candidate: Candidate, channels: Sequence[Channel], policy: Policy) -> tuple[Channel, str | None]:
+def _choose(match: MatchView, channels: Sequence[Channel], policy: Policy) -> tuple[Channel, str | None]:
     """The first channel that nothing keeps closed; else the first one whose cap does; else the first one."""
     closed = []
     for channel in channels:
-        reason = _refusal(candidate, channel, policy)
+        reason = _refusal(match, channel, policy)
         if reason is None:
             return channel, None
         closed.append((channel, reason))
     return next((each for each in closed if each[1] == "cap"), closed[0])
 
 
-def _refusal(candidate: Candidate, channel: Channel, policy: Policy) -> str | None:
-    if (channel.consent is not None or candidate.rule.sensitive) and not has_consent(candidate, channel):
+def _refusal(match: MatchView, channel: Channel, policy: Policy) -> str | None:
+    if (channel.consent is not None or match.rule.sensitive) and not has_consent(match, channel):
         return "consent"
-    if channel.address is not None and candidate.address(channel) in (None, ""):
+    if channel.address is not None and match.address(channel) in (None, ""):
         return "address"
-    if channel.cap is not None and _is_used_up(candidate, f"channel:{channel.name}", channel.cap, policy):
+    if channel.cap is not None and _is_used_up(match, f"channel:{channel.name}", channel.cap, policy):
         return "cap"
     if channel.consent is None or policy.cap is None:
         return None
-    return "cap" if _is_used_up(candidate, "policy", policy.cap, policy) else None
+    return "cap" if _is_used_up(match, "policy", policy.cap, policy) else None
 
 
-def _quiet(candidate: Candidate, channel: Channel, hours: Quiet, policy: Policy) -> Verdict | None:
+def _quiet(match: MatchView, channel: Channel, hours: Quiet, policy: Policy) -> Verdict | None:
     """Put off to the end of the quiet hours; refused where that is never, or too late, or too many wait."""
-    where = _where(candidate, policy)
+    where = _where(match, policy)
     until = None
     if where is not None:
-        until = quiet.ends_at(hours, where, candidate.at)
+        until = quiet.ends_at(hours, where, match.at)
         if until is None:
             return None
-    if until is None or until > candidate.since + _patience(candidate.rule) or not candidate.may_wait:
+    if until is None or until > match.since + _patience(match.rule) or not match.may_wait:
         return Verdict("suppressed", "quiet", channel)
     return Verdict("deferred", "quiet", channel, until)
 
@@ -246,14 +246,14 @@ def _patience(rule: Rule) -> int:
     return 0 if rule.quiet == "drop" else MAX_DEFERRAL
 
 
-def _where(candidate: Candidate, policy: Policy) -> tzinfo | None:
+def _where(match: MatchView, policy: Policy) -> tzinfo | None:
     """The zone by whose clocks the customer is judged; None where it is not known, or its calendar ends."""
-    return zone_of(candidate.attributes, policy) if candidate.at < END else None
+    return zone_of(match.attributes, policy) if match.at < END else None
 
 
-def _is_used_up(candidate: Candidate, counter: str, limit: Limit, policy: Policy) -> bool:
-    where = None if isinstance(limit.over, int) else _where(candidate, policy)
-    sent, at = candidate.sent(counter), candidate.at
-    if recalled := candidate.recalled(counter):
-        return is_used_up_before(limit, sent, recalled, at, where)
+def _is_used_up(match: MatchView, counter: str, limit: Limit, policy: Policy) -> bool:
+    where = None if isinstance(limit.over, int) else _where(match, policy)
+    sent, at = match.sent(counter), match.at
+    if prior := match.prior_sends(counter):
+        return is_used_up_before(limit, sent, prior, at, where)
     return is_used_up(limit, sent, at, where)

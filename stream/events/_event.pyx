@@ -1,4 +1,3 @@
-# cython: autotestdict=False
 """One record of JSON at a time: only the fields that a rule set reads, and no Python object for any.
 
 `Fields` gives each field path that anyone reads (conditions, traits, the sources' mappings, the index) a
@@ -8,9 +7,9 @@ into `values`:
 
     {"event": "view", "properties": {"sku": "p1", "color": "red"}, "price": 9.5}
        │                 │              │            └ skipped        │
-       slot 0 TEXT       a table below  slot 1 TEXT                   slot 2 DOUBLE
+       slot 0: a text    a table below     slot 1: a text                 slot 2: a double
 
-A path that leads nowhere is MISSING. Of a key that stands twice the last one counts, as with orjson. The
+A path that leads nowhere is missing. Of a key that stands twice the last one counts, as with orjson. The
 event as a dict is made by orjson only when somebody asks for all of it or for a map or list inside of it:
 content, a captured event, a rare function. Both readers take the same bytes for JSON: UTF-8, at most 1,024
 levels, numbers that a double holds. (orjson is built on yyjson; the tests compare them.)
@@ -25,15 +24,15 @@ from libc.stdint cimport uint8_t, uint32_t
 from libc.string cimport memcmp, memset
 
 from stream.events._value cimport (
-    DOUBLE,
-    FALSE,
-    INTEGER,
-    MISSING,
-    NESTED,
-    NIL,
-    TEXT,
-    TRUE,
-    UNSIGNED,
+    KIND_DOUBLE,
+    KIND_FALSE,
+    KIND_INTEGER,
+    KIND_MISSING,
+    KIND_NESTED,
+    KIND_NIL,
+    KIND_TEXT,
+    KIND_TRUE,
+    KIND_UNSIGNED,
     ValueC,
     object_of,
 )
@@ -87,7 +86,6 @@ cdef inline uint32_t hash_of(const char *name, uint32_t size) noexcept:
 
 
 @cython.final
-@cython.auto_pickle(False)
 cdef class Fields:
     """Field paths and their slots. Paths are added while a rule set is compiled, then `build` makes the
     tables."""
@@ -162,7 +160,7 @@ cdef class Fields:
         return table
 
     cdef int fill(self, yyjson_val *object, int table, ValueC *values) noexcept:
-        """Puts the fields of a JSON object into their slots, which are MISSING."""
+        """Puts the fields of a JSON object into their slots, which are KIND_MISSING."""
         cdef TableC *known = &self.tables[table]
         cdef yyjson_obj_iter iterator
         cdef yyjson_val *key
@@ -186,7 +184,7 @@ cdef class Fields:
                 continue
             value = yyjson_obj_iter_get_val(key)
             if field.slot >= 0:
-                take(value, &values[field.slot])
+                copy_value(value, &values[field.slot])
             if field.below >= 0:
                 self.clear(field.below, values)     # the key may stand twice
                 if yyjson_get_type(value) == YYJSON_TYPE_OBJ:
@@ -199,39 +197,38 @@ cdef class Fields:
             field = &self.tables[table].fields[at]
             if field.name is not NULL:
                 if field.slot >= 0:
-                    values[field.slot].kind = MISSING
+                    values[field.slot].kind = KIND_MISSING
                 if field.below >= 0:
                     self.clear(field.below, values)
         return 0
 
 
-cdef inline void take(yyjson_val *value, ValueC *into) noexcept:
-    """One value; a NESTED one has 1 for a map and 0 for a list."""
+cdef inline void copy_value(yyjson_val *value, ValueC *into) noexcept:
+    """One value; of KIND_NESTED it has 1 for a map and 0 for a list."""
     cdef uint8_t type = yyjson_get_type(value), subtype
     if type == YYJSON_TYPE_STR:
-        into.kind, into.size = TEXT, <uint32_t> yyjson_get_len(value)
+        into.kind, into.size = KIND_TEXT, <uint32_t> yyjson_get_len(value)
         into.of.text = yyjson_get_str(value)
     elif type == YYJSON_TYPE_NUM:
         subtype = yyjson_get_subtype(value)
         if subtype == YYJSON_SUBTYPE_REAL:
-            into.kind, into.of.number = DOUBLE, yyjson_get_real(value)
+            into.kind, into.of.number = KIND_DOUBLE, yyjson_get_real(value)
         elif subtype == YYJSON_SUBTYPE_SINT:
-            into.kind, into.of.integer = INTEGER, yyjson_get_sint(value)
+            into.kind, into.of.integer = KIND_INTEGER, yyjson_get_sint(value)
         else:
             into.of.unsigned = yyjson_get_uint(value)
-            into.kind = INTEGER if into.of.integer >= 0 else UNSIGNED
+            into.kind = KIND_INTEGER if into.of.integer >= 0 else KIND_UNSIGNED
     elif type == YYJSON_TYPE_BOOL:
-        into.kind = TRUE if yyjson_get_subtype(value) == YYJSON_SUBTYPE_TRUE else FALSE
+        into.kind = KIND_TRUE if yyjson_get_subtype(value) == YYJSON_SUBTYPE_TRUE else KIND_FALSE
     elif type == YYJSON_TYPE_NULL:
-        into.kind = NIL
+        into.kind = KIND_NIL
     else:
-        into.kind, into.of.integer = NESTED, type == YYJSON_TYPE_OBJ
+        into.kind, into.of.integer = KIND_NESTED, type == YYJSON_TYPE_OBJ
 
 
 # --- one record --------------------------------------------------------------------------------
 
 @cython.final
-@cython.auto_pickle(False)
 cdef class Event:
     """The record that is at hand, by the slots of `fields`, which is built."""
 
@@ -281,7 +278,7 @@ cdef class Event:
         root = yyjson_doc_get_root(document)
         if yyjson_get_type(root) != YYJSON_TYPE_OBJ or (size > 2 * MAX_DEPTH and self.too_deep()):
             return False
-        memset(self.values, 0, len(self.fields.slots) * sizeof(ValueC))     # MISSING
+        memset(self.values, 0, len(self.fields.slots) * sizeof(ValueC))     # KIND_MISSING
         self.fields.fill(root, 0, self.values)
         return True
 
@@ -319,8 +316,8 @@ cdef dict fields_of(Event event):
     cdef dict found = {}
     for path, slot in event.fields.slots.items():
         kind = event.values[<int> slot].kind
-        if kind == NESTED:
+        if kind == KIND_NESTED:
             found[path] = {} if event.values[<int> slot].of.integer else []
-        elif kind != MISSING:
+        elif kind != KIND_MISSING:
             found[path] = object_of(&event.values[<int> slot])
     return found

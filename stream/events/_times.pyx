@@ -1,4 +1,3 @@
-# cython: autotestdict=False
 """Times as events write them, to milliseconds since the epoch.
 
 Cost: 40 ns for the common form of ISO 8601, 1 µs for others.
@@ -8,7 +7,7 @@ Tested by tests/engine/test_fastmatch.py.
 from libc.math cimport floor
 from libc.stdint cimport int64_t
 
-from stream.events._value cimport INTEGER, ValueC, is_number, object_of
+from stream.events._value cimport KIND_INTEGER, ValueC, is_number, object_of
 
 from datetime import datetime, timedelta, timezone
 
@@ -82,17 +81,17 @@ cdef int64_t milliseconds(object value) except -2:
         except (ValueError, OverflowError):
             return -1
     elif is_number(value):
-        if not 0 <= value <= latest_time():
+        if not 0 <= value <= LATEST:
             return -1
         if value < 1e11:
             value *= 1000
         time = value if type(value) is int else <int64_t> floor(<double> value + 0.5)
-    return time if 0 <= time <= latest_time() else -1
+    return time if 0 <= time <= LATEST else -1
 
 
 cdef int64_t milliseconds_of(const ValueC *value) except -2:
     """`milliseconds` of a value of JSON."""
-    if value.kind == INTEGER and 100_000_000_000 <= value.of.integer <= latest_time():
+    if value.kind == KIND_INTEGER and 100_000_000_000 <= value.of.integer <= LATEST:
         return value.of.integer
     return milliseconds(object_of(value))
 

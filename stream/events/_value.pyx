@@ -1,10 +1,9 @@
-# cython: autotestdict=False
 """One value of JSON, 16 bytes, borrowed: whoever made it owns the bytes of its text.
 
 So a record's fields, literals of rules and keys in a customer's state are compared without a Python object.
-An integer is INTEGER if 64 bits with a sign hold it, else UNSIGNED; what JSON writes beyond that is a DOUBLE,
-as in orjson. A map or a list is NESTED and nothing more.
-Tested by tests/unit/test_value.py.
+An integer is of KIND_INTEGER if 64 bits with a sign hold it, else of KIND_UNSIGNED; what JSON writes beyond
+that is of KIND_DOUBLE, as in orjson. A map or a list is KIND_NESTED and nothing more.
+Tested by tests/state/test_packed_state.py and tests/matcher/test_condition_nodes.py.
 """
 
 from cpython.unicode cimport PyUnicode_DecodeUTF8
@@ -23,24 +22,24 @@ class _Absent:
 
 
 ABSENT = _Absent()
-cdef object absent = ABSENT
+globals()["ABSENT"] = ABSENT      # for Python, too: a name of C is not in the module
 
 
 cdef object object_of(const ValueC *value):
     """The value as Python has it."""
-    if value.kind == TEXT:
+    if value.kind == KIND_TEXT:
         return PyUnicode_DecodeUTF8(value.of.text, value.size, NULL)
-    if value.kind == INTEGER:
+    if value.kind == KIND_INTEGER:
         return value.of.integer
-    if value.kind == DOUBLE:
+    if value.kind == KIND_DOUBLE:
         return value.of.number
-    if value.kind == TRUE:
+    if value.kind == KIND_TRUE:
         return True
-    if value.kind == FALSE:
+    if value.kind == KIND_FALSE:
         return False
-    if value.kind == NIL:
+    if value.kind == KIND_NIL:
         return None
-    return value.of.unsigned if value.kind == UNSIGNED else absent
+    return value.of.unsigned if value.kind == KIND_UNSIGNED else ABSENT
 
 
 cdef int value_of(object value, ValueC *into) except -1:
@@ -52,19 +51,19 @@ cdef int value_of(object value, ValueC *into) except -1:
     into.size = 0
     if type(value) is str:
         into.of.text = PyUnicode_AsUTF8AndSize(value, &size)
-        into.kind, into.size = TEXT, <uint32_t> size
+        into.kind, into.size = KIND_TEXT, <uint32_t> size
     elif type(value) is bool:
-        into.kind = TRUE if value else FALSE
+        into.kind = KIND_TRUE if value else KIND_FALSE
     elif type(value) is int and -0x8000000000000000 <= value <= 0x7FFFFFFFFFFFFFFF:
-        into.kind, into.of.integer = INTEGER, <int64_t> value
+        into.kind, into.of.integer = KIND_INTEGER, <int64_t> value
     elif type(value) is int and 0 <= value <= 0xFFFFFFFFFFFFFFFF:
-        into.kind, into.of.unsigned = UNSIGNED, <uint64_t> value
+        into.kind, into.of.unsigned = KIND_UNSIGNED, <uint64_t> value
     elif type(value) is float:
-        into.kind, into.of.number = DOUBLE, <double> value
+        into.kind, into.of.number = KIND_DOUBLE, <double> value
     elif value is None:
-        into.kind = NIL
+        into.kind = KIND_NIL
     else:
-        into.kind = MISSING if value is absent else NESTED
+        into.kind = KIND_MISSING if value is ABSENT else KIND_NESTED
     return 0
 
 
@@ -72,22 +71,22 @@ cdef bint is_same(const ValueC *one, const ValueC *other) noexcept:
     """Whether two values are of one kind and equal: 1 and 1.0 are not, nor are two nested ones."""
     if one.kind != other.kind:
         return False
-    if one.kind == TEXT:
+    if one.kind == KIND_TEXT:
         return one.size == other.size and memcmp(one.of.text, other.of.text, one.size) == 0
-    if one.kind == DOUBLE:
+    if one.kind == KIND_DOUBLE:
         return one.of.number == other.of.number
-    if one.kind == INTEGER or one.kind == UNSIGNED:
+    if one.kind == KIND_INTEGER or one.kind == KIND_UNSIGNED:
         return one.of.integer == other.of.integer
-    return one.kind != NESTED
+    return one.kind != KIND_NESTED
 
 
 cdef bint as_double(const ValueC *value, double *into) noexcept:
     """A number as a double."""
-    if value.kind == DOUBLE:
+    if value.kind == KIND_DOUBLE:
         into[0] = value.of.number
-    elif value.kind == INTEGER:
+    elif value.kind == KIND_INTEGER:
         into[0] = <double> value.of.integer
-    elif value.kind == UNSIGNED:
+    elif value.kind == KIND_UNSIGNED:
         into[0] = <double> value.of.unsigned
     else:
         return False

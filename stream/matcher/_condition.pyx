@@ -1,10 +1,9 @@
-# cython: autotestdict=False
 """Conditions: trees of `stream.expression`, compiled to nodes that evaluate without exceptions.
 
-A value is a value of CEL as `cel.values` has them, or ERROR. Semantics are CEL's: `&&` and `||` absorb errors
-on either side, so a chain of them may be judged from the left and left when settled; equality of different
-types is false, their order an error; ints and doubles compare by value; a boolean is no number. A
-condition whose value is no boolean does not hold, and counts as an error.
+A value is a value of CEL as `cel.values` has them, or ABSENT for an error. Semantics are CEL's: `&&` and `||`
+absorb errors on either side, so a chain of them may be judged from the left and left once it is decided;
+equality of different types is false, their order an error; ints and doubles compare by value; a boolean is
+not a number. A condition whose value is not a boolean does not hold, and counts as an error.
 
     _frame      what a condition sees, and the base of all nodes
     _operators  the nodes of operators and functions
@@ -30,11 +29,10 @@ from stream.events._event cimport Fields
 from stream.matcher._fields cimport Field, field_of, has_field
 from stream.matcher._frame cimport Frame, Node, reach
 from stream.state._packed cimport is_key
-from stream.events._value cimport DOUBLE, INTEGER, MISSING, ValueC, value_of
-from stream.state._windows cimport COUNT, DISTINCT, GAP, SUM, TOP
+from stream.events._value cimport ABSENT, KIND_DOUBLE, KIND_INTEGER, KIND_MISSING, ValueC, value_of
+from stream.state._windows cimport FUNCTION_COUNT, FUNCTION_DISTINCT, FUNCTION_GAP, FUNCTION_SUM, FUNCTION_TOP
 
 from stream.matcher._operators import constant, has, operation
-from stream.state._customer import ABSENT
 
 from stream.cel.evaluation import FUNCTIONS as _FUNCTIONS
 from stream.cel.grammar import MACROS as _MACROS
@@ -42,8 +40,6 @@ from stream.cel.values import TYPE_NAMES as _TYPE_NAMES, Lookup, Timestamp, Type
 from stream.errors import ExpressionError
 from stream.expression import Call, Ident, Literal, Select, evaluate, terms_of
 
-cdef object ERROR = ABSENT
-cdef object FRACTION = ABSENT       # a key that is in no map
 cdef object TRAITS = Ident("traits")
 cdef object SEGMENTS = Ident("segments")
 cdef tuple ALWAYS = ("event", "event_name", "event_time", "now", "traits", "segments")
@@ -52,7 +48,6 @@ cdef tuple ALWAYS = ("event", "event_name", "event_time", "now", "traits", "segm
 # --- names --------------------------------------------------------------------------------------
 
 @cython.final
-@cython.auto_pickle(False)
 cdef class Names:
     def __cinit__(
         self, *, dict traits=None, dict segments=None, dict steps=None, bint customer=False,
@@ -71,7 +66,6 @@ cdef class Names:
 
 # --- paths --------------------------------------------------------------------------------------
 
-@cython.auto_pickle(False)
 cdef class _Path(Node):
     """A path below a map; the empty path is the map itself."""
     cdef tuple path
@@ -84,29 +78,26 @@ cdef class _Path(Node):
 
 
 @cython.final
-@cython.auto_pickle(False)
 cdef class _Attribute(_Path):
     """Of the customer's attributes."""
 
     cdef object value(self, Frame frame):
         cdef dict attributes = frame.attributes()
         cdef PyObject *found = reach(attributes, self.path)
-        return ERROR if found is NULL else <object> found
+        return ABSENT if found is NULL else <object> found
 
 
 @cython.final
-@cython.auto_pickle(False)
 cdef class _Context(_Path):
     """Of what the sources of `kind: context` said last of the customer."""
 
     cdef object value(self, Frame frame):
         cdef dict contexts = frame.contexts()
         cdef PyObject *found = reach(contexts, self.path)
-        return ERROR if found is NULL else <object> found
+        return ABSENT if found is NULL else <object> found
 
 
 @cython.final
-@cython.auto_pickle(False)
 cdef class _Captured(_Path):
     """Of the event of an earlier step; an error if there is none yet."""
     cdef int step
@@ -120,36 +111,33 @@ cdef class _Captured(_Path):
     cdef object value(self, Frame frame):
         cdef object event = captured(frame, self.step)
         cdef PyObject *found
-        if event is ERROR:
-            return ERROR
+        if event is ABSENT:
+            return ABSENT
         found = reach(event, self.path)
-        return ERROR if found is NULL else <object> found
+        return ABSENT if found is NULL else <object> found
 
 
 cdef object captured(Frame frame, int step):
     if frame.captured is None or step >= len(frame.captured) or frame.captured[step] is None:
-        return ERROR
+        return ABSENT
     return frame.captured[step]
 
 
 # --- other names --------------------------------------------------------------------------------
 
 @cython.final
-@cython.auto_pickle(False)
 cdef class _EventName(Node):
     cdef object value(self, Frame frame):
         return frame.name
 
 
 @cython.final
-@cython.auto_pickle(False)
 cdef class _EventTime(Node):
     cdef object value(self, Frame frame):
         return Timestamp(frame.time * NANOS_PER_MS)
 
 
 @cython.final
-@cython.auto_pickle(False)
 cdef class _Now(Node):
     cdef object value(self, Frame frame):
         return Timestamp(frame.at * NANOS_PER_MS)
@@ -159,7 +147,6 @@ cdef object NANOS_PER_MS = 1_000_000    # a Python int: nanoseconds of the year 
 
 
 @cython.final
-@cython.auto_pickle(False)
 cdef class _Segment(Node):
     cdef int slot
 
@@ -167,7 +154,6 @@ cdef class _Segment(Node):
         return frame.judge(self.slot)
 
 
-@cython.auto_pickle(False)
 cdef class _Trait(Node):
     cdef int slot, function
 
@@ -179,7 +165,6 @@ cdef class _Trait(Node):
 
 
 @cython.final
-@cython.auto_pickle(False)
 cdef class _TraitOfKey(_Trait):
     """A trait with `per` at a key: no key of a map is an error, an absent key reads as over nothing."""
     cdef Node key
@@ -195,15 +180,15 @@ cdef class _TraitOfKey(_Trait):
 
 
 cdef bint read_trait(Frame frame, int slot, int function, const ValueC *key, ValueC *into) except -1:
-    if function == TOP or function == GAP:
+    if function == FUNCTION_TOP or function == FUNCTION_GAP:
         return False
-    into.kind = MISSING
+    into.kind = KIND_MISSING
     if frame.customer is not None:
         frame.customer.number(slot, key, frame.at, into)
-    elif function == COUNT or function == DISTINCT:
-        into.kind, into.of.integer = INTEGER, 0
-    elif function == SUM:
-        into.kind, into.of.number = DOUBLE, 0.0
+    elif function == FUNCTION_COUNT or function == FUNCTION_DISTINCT:
+        into.kind, into.of.integer = KIND_INTEGER, 0
+    elif function == FUNCTION_SUM:
+        into.kind, into.of.number = KIND_DOUBLE, 0.0
     return True
 
 
@@ -216,10 +201,10 @@ cdef object trait(Frame frame, int slot, int function):
 cdef object trait_of_key(Frame frame, int slot, int function, object key):
     cdef ValueC of
     if type(key) is float:
-        key = int(key) if key == floor(key) and -1e18 < key < 1e18 else FRACTION
+        key = int(key) if key == floor(key) and -1e18 < key < 1e18 else ABSENT    # in no map
     elif type(key) is not str and type(key) is not int and type(key) is not bool:
-        if key is ERROR or not isinstance(key, int):
-            return ERROR
+        if key is ABSENT or not isinstance(key, int):
+            return ABSENT
         key = int(key)      # an unsigned one
     if frame.customer is None:
         return nothing(function)
@@ -229,13 +214,14 @@ cdef object trait_of_key(Frame frame, int slot, int function, object key):
 
 cdef object nothing(int function):
     """A trait of no events."""
-    return 0 if function == COUNT or function == DISTINCT else 0.0 if function == SUM else ERROR
+    if function == FUNCTION_COUNT or function == FUNCTION_DISTINCT:
+        return 0
+    return 0.0 if function == FUNCTION_SUM else ABSENT
 
 
 # --- by the plain evaluator ---------------------------------------------------------------------
 
 @cython.final
-@cython.auto_pickle(False)
 cdef class _Plain(Node):
     """Whatever has no node of its own, by the plain evaluator."""
     cdef object tree
@@ -246,12 +232,12 @@ cdef class _Plain(Node):
         cdef dict bindings = {}
         for name in self.variables:
             value = self.binding(frame, name)
-            if value is not ERROR:
+            if value is not ABSENT:
                 bindings[name] = value
         try:
             return evaluate(self.tree, bindings)
         except ExpressionError:
-            return ERROR
+            return ABSENT
 
     cdef object binding(self, Frame frame, str name):
         if name == "event":
@@ -263,9 +249,9 @@ cdef class _Plain(Node):
         if name == "now":
             return Timestamp(frame.at * NANOS_PER_MS)
         if name == "traits":
-            return _Traits(frame, self.names.traits)
+            return _TraitLookup(frame, self.names.traits)
         if name == "segments":
-            return _Segments(frame, self.names.segments)
+            return _SegmentLookup(frame, self.names.segments)
         if name == "customer":
             return frame.attributes()
         if name == "context":
@@ -273,7 +259,7 @@ cdef class _Plain(Node):
         return captured(frame, self.names.steps[name])
 
 
-class _Traits(Lookup):
+class _TraitLookup(Lookup):
     """`traits`, to the plain evaluator."""
 
     def __init__(self, frame, traits):
@@ -282,11 +268,11 @@ class _Traits(Lookup):
     def look_up(self, key):
         slot, function, per = self.traits[key]
         if per:
-            return _Keys(self.frame, slot, function)
+            return _KeyLookup(self.frame, slot, function)
         return present(trait(self.frame, slot, function))
 
 
-class _Keys(Lookup):
+class _KeyLookup(Lookup):
     """A trait with `per`."""
 
     def __init__(self, frame, slot, function):
@@ -296,7 +282,7 @@ class _Keys(Lookup):
         return present(trait_of_key(self.frame, self.slot, self.function, key))
 
 
-class _Segments(Lookup):
+class _SegmentLookup(Lookup):
     """`segments`, to the plain evaluator."""
 
     def __init__(self, frame, segments):
@@ -307,7 +293,7 @@ class _Segments(Lookup):
 
 
 cdef object present(object value):
-    if value is ERROR:
+    if value is ABSENT:
         raise KeyError
     return value
 

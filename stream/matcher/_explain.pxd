@@ -1,7 +1,7 @@
 """Why a rule fired or not; the essay is in `_explain.pyx`."""
 
 from stream.matcher._frame cimport Frame
-from stream.matcher._program cimport Candidate, Plan, Program, Step
+from stream.matcher._program cimport RulePlan, Plan, Program, StepPlan
 
 cdef class Explainer:
     cdef str customer
@@ -11,8 +11,8 @@ cdef class Explainer:
     cdef dict terms                 # (tree, names of steps): [(text, Node)]
 
     cdef int tell_wheres(self, Plan plan, Frame frame) except -1
-    cdef int tell_step(self, Candidate candidate, int step, Frame frame) except -1
-    cdef int tell_if(self, Candidate candidate, Frame frame) except -1
-    cdef int tell_terms(self, Candidate candidate, str part, list trees, Frame frame) except -1
+    cdef int tell_step(self, RulePlan rule, int step, Frame frame) except -1
+    cdef int tell_if(self, RulePlan rule, Frame frame) except -1
+    cdef int tell_terms(self, RulePlan rule, str part, list trees, Frame frame) except -1
     cdef list nodes(self, tree, tuple steps)
-    cdef object predicate(self, Step step)
+    cdef object predicate(self, StepPlan step)

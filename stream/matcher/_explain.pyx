@@ -1,4 +1,3 @@
-# cython: autotestdict=False
 """Why a rule fired or not for one customer: each condition that the loop judges, conjunct by conjunct.
 
 The loop has one of these only while somebody asks (`PartitionState.explain`); otherwise it costs a
@@ -16,7 +15,7 @@ cimport cython
 
 from stream.matcher._condition cimport Names
 from stream.matcher._frame cimport Frame, Node
-from stream.matcher._program cimport Candidate, Plan, Program, Step
+from stream.matcher._program cimport RulePlan, Plan, Program, StepPlan
 
 from stream.matcher._condition import compile_condition
 from stream.errors import InternalError
@@ -27,7 +26,6 @@ cdef dict OUTCOMES = {1: "true", 0: "false", -1: "error"}
 
 
 @cython.final
-@cython.auto_pickle(False)
 cdef class Explainer:
     def __cinit__(self, str customer not None, tell, Program program not None):
         self.customer, self.tell, self.program = customer, tell, program
@@ -36,30 +34,30 @@ cdef class Explainer:
         self.frame.adopt(program.segment_nodes)
 
     cdef int tell_wheres(self, Plan plan, Frame frame) except -1:
-        cdef Candidate candidate
-        for candidate in plan.candidates:
-            self.tell_terms(candidate, "where", [self.predicate(candidate.steps[0])], frame)
+        cdef RulePlan rule
+        for rule in plan.candidates:
+            self.tell_terms(rule, "where", [self.predicate(rule.steps[0])], frame)
         return 0
 
-    cdef int tell_step(self, Candidate candidate, int step, Frame frame) except -1:
+    cdef int tell_step(self, RulePlan rule, int step, Frame frame) except -1:
         """`step`: how many are done; if all of them, it is the `unless`."""
-        cdef tuple steps = candidate.rule.steps
+        cdef tuple steps = rule.definition.steps
         if step < len(steps):
-            trees = [self.predicate(candidate.steps[step]), steps[step].compares]
-            return self.tell_terms(candidate, f"step {step + 1}", trees, frame)
-        trees = [self.predicate(candidate.unless), candidate.rule.unless.compares]
-        return self.tell_terms(candidate, "unless", trees, frame)
+            trees = [self.predicate(rule.steps[step]), steps[step].compares]
+            return self.tell_terms(rule, f"step {step + 1}", trees, frame)
+        trees = [self.predicate(rule.unless), rule.definition.unless.compares]
+        return self.tell_terms(rule, "unless", trees, frame)
 
-    cdef int tell_if(self, Candidate candidate, Frame frame) except -1:
-        return self.tell_terms(candidate, "if", [candidate.rule.condition], frame)
+    cdef int tell_if(self, RulePlan rule, Frame frame) except -1:
+        return self.tell_terms(rule, "if", [rule.definition.condition], frame)
 
-    cdef object predicate(self, Step step):
+    cdef object predicate(self, StepPlan step):
         return None if step.where < 0 else self.program.rules.predicates[step.where]
 
-    cdef int tell_terms(self, Candidate candidate, str part, list trees, Frame frame) except -1:
+    cdef int tell_terms(self, RulePlan rule, str part, list trees, Frame frame) except -1:
         cdef int held
         cdef list told = []
-        cdef tuple called = tuple([step.name for step in candidate.rule.steps]) if candidate.captures else ()
+        cdef tuple called = tuple([step.name for step in rule.definition.steps]) if rule.captures else ()
         self.frame.see(frame.record, frame.event)
         self.frame.name, self.frame.customer, self.frame.captured = frame.name, frame.customer, frame.captured
         self.frame.time, self.frame.at = frame.time, frame.at
@@ -71,7 +69,7 @@ cdef class Explainer:
         self.frame.see(None, None)
         self.frame.customer = self.frame.captured = None
         holds = all([term.outcome == "true" for term in told])
-        self.tell(Judgement(candidate.rule.name, part, frame.name, frame.at, holds, tuple(told)))
+        self.tell(Judgement(rule.definition.name, part, frame.name, frame.at, holds, tuple(told)))
         return 0
 
     cdef list nodes(self, tree, tuple steps):

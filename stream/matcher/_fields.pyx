@@ -1,4 +1,3 @@
-# cython: autotestdict=False
 """The nodes of the event's fields, which nearly all conditions are made of.
 
 Each reads the slot that the record's reader filled (`_event`). A frame without a record's fields (a timer's
@@ -13,15 +12,10 @@ from cpython.object cimport PyObject
 
 from stream.events._event cimport Fields
 from stream.matcher._frame cimport Frame, Node, reach
-from stream.events._value cimport FALSE, MISSING, NESTED, TRUE, ValueC, object_of
-
-from stream.events._value import ABSENT
-
-cdef object ERROR = ABSENT
+from stream.events._value cimport ABSENT, KIND_FALSE, KIND_MISSING, KIND_NESTED, KIND_TRUE, ValueC, object_of
 
 
 @cython.final
-@cython.auto_pickle(False)
 cdef class Field(Node):
     """`event.path`, or `event` itself."""
 
@@ -32,13 +26,13 @@ cdef class Field(Node):
         cdef PyObject *found
         if self.slot < 0:
             return frame.whole()
-        if frame.fields is not NULL and frame.fields[self.slot].kind != NESTED:
+        if frame.fields is not NULL and frame.fields[self.slot].kind != KIND_NESTED:
             return object_of(&frame.fields[self.slot])
         found = reach(frame.whole(), self.path)
-        return ERROR if found is NULL else <object> found
+        return ABSENT if found is NULL else <object> found
 
     cdef bint read(self, Frame frame, ValueC *into) except -1:
-        if frame.fields is NULL or self.slot < 0 or frame.fields[self.slot].kind == NESTED:
+        if frame.fields is NULL or self.slot < 0 or frame.fields[self.slot].kind == KIND_NESTED:
             return False
         into[0] = frame.fields[self.slot]
         return True
@@ -48,7 +42,7 @@ cdef class Field(Node):
         cdef int kind
         if frame.fields is not NULL and self.slot >= 0:
             kind = frame.fields[self.slot].kind
-            return 1 if kind == TRUE else 0 if kind == FALSE else -1
+            return 1 if kind == KIND_TRUE else 0 if kind == KIND_FALSE else -1
         value = self.value(frame)
         return 1 if value is True else 0 if value is False else -1
 
@@ -61,7 +55,6 @@ cdef Field field_of(Fields fields, tuple path):
 
 
 @cython.final
-@cython.auto_pickle(False)
 cdef class _HasField(Node):
     """`has(event.path)`; `above` is the path without its last name."""
     cdef Field field, above
@@ -73,9 +66,9 @@ cdef class _HasField(Node):
             return self.slow.test(frame)
         if self.above.slot >= 0:
             above = &frame.fields[self.above.slot]
-            if above.kind != NESTED or not above.of.integer:
+            if above.kind != KIND_NESTED or not above.of.integer:
                 return -1
-        return frame.fields[self.field.slot].kind != MISSING
+        return frame.fields[self.field.slot].kind != KIND_MISSING
 
 
 cdef Node has_field(Field field, Node slow):

@@ -19,7 +19,7 @@ cdef class Frame:
     cdef int64_t at                 # `now`, ms: when traits are read
     cdef list captured              # the events of the steps completed, by the index of the step; may be None
     cdef list segments              # Nodes by slot
-    cdef bytearray verdicts         # by slot: UNKNOWN, or what it came to
+    cdef bytearray verdicts         # by slot: VERDICT_UNKNOWN, or what it came to
     cdef bint judged                # whether a verdict is known
     cdef readonly int segment_errors    # segments that ended in an error; whoever reads it sets it back
 
@@ -34,10 +34,10 @@ cdef class Frame:
 cdef class Node:
     cdef Fields fields              # whose slots it uses; None: none
 
-    cdef object value(self, Frame frame)                    # ERROR (that is ABSENT), or a value of CEL
+    cdef object value(self, Frame frame)                    # a value of CEL; ABSENT: an error
     cdef int test(self, Frame frame) except -2              # 1 true, 0 false, -1 an error or no boolean
-    # Whether it puts its value `into`, MISSING for an error; False: ask `value`. A text is good until the
-    # customer or the event changes.
+    # Whether it puts its value `into`, KIND_MISSING for an error; False: ask `value`. A text is good until
+    # the customer or the event changes.
     cdef bint read(self, Frame frame, ValueC *into) except -1
 
 cdef inline PyObject *reach(dict event, tuple path):

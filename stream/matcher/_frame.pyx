@@ -1,4 +1,3 @@
-# cython: autotestdict=False
 """The frame of a judgement, and the base of a condition's nodes.
 
 A `Node` is immutable and knows no frame, so one is shared by all that use it. `Node.test` is what the loop
@@ -16,21 +15,18 @@ from libc.string cimport memset
 
 from stream.events._event cimport Event
 from stream.state._customer cimport Customer
-from stream.events._value cimport ValueC
+from stream.events._value cimport ABSENT, ValueC
 
-from stream.state._customer import ABSENT
 
-cdef object ERROR = ABSENT
 cdef dict NO_ATTRIBUTES = {}        # never written to
 
 cdef enum:
-    UNKNOWN = 0
-    FALSE = 1
-    TRUE = 2
+    VERDICT_UNKNOWN = 0
+    VERDICT_FALSE = 1
+    VERDICT_TRUE = 2
 
 
 @cython.final
-@cython.auto_pickle(False)
 cdef class Frame:
     def __cinit__(self, segments=()):
         self.adopt(list(segments))
@@ -51,19 +47,19 @@ cdef class Frame:
 
     cdef int begin(self) except -1:
         if self.judged:
-            memset(<char *> self.verdicts, UNKNOWN, len(self.verdicts))
+            memset(<char *> self.verdicts, VERDICT_UNKNOWN, len(self.verdicts))
             self.judged = False
         return 0
 
     cdef int judge(self, int slot) except -1:
         cdef int held
-        if self.verdicts[slot] == UNKNOWN:
+        if self.verdicts[slot] == VERDICT_UNKNOWN:
             held = (<Node> self.segments[slot]).test(self)
             if held < 0:
                 self.segment_errors += 1
-            self.verdicts[slot] = TRUE if held == 1 else FALSE
+            self.verdicts[slot] = VERDICT_TRUE if held == 1 else VERDICT_FALSE
             self.judged = True
-        return self.verdicts[slot] == TRUE
+        return self.verdicts[slot] == VERDICT_TRUE
 
     cdef dict attributes(self):
         if self.customer is None or self.customer.rare.attributes is None:
@@ -76,7 +72,6 @@ cdef class Frame:
         return self.customer.rare.contexts
 
 
-@cython.auto_pickle(False)
 cdef class Node:
     """One node of a condition. A class overrides `value`, or `test` if it is a boolean; some `read`, too."""
 
@@ -85,7 +80,7 @@ cdef class Node:
 
     cdef object value(self, Frame frame):
         cdef int held = self.test(frame)
-        return ERROR if held < 0 else held == 1
+        return ABSENT if held < 0 else held == 1
 
     cdef int test(self, Frame frame) except -2:
         cdef object value = self.value(frame)

@@ -21,8 +21,8 @@ cdef struct BoundC:
     double value
     int position
 
-cdef class Lookup:
-    """Positions by the value at a path."""
+cdef class FieldIndex:
+    """Positions by the value at one path."""
     cdef int slot
     cdef list owned             # the bytes of the texts
     cdef int *positions
@@ -48,6 +48,6 @@ cdef class Index:
     cdef readonly int size      # of what it is an index
     cdef int *always            # positions that no atom tells apart, ascending
     cdef int n_always
-    cdef list lookups           # Lookup, one a path
+    cdef list by_field          # FieldIndex, one a path
 
     cdef int find(self, const ValueC *fields, int *into) noexcept   # how many; ascending; room for `size`

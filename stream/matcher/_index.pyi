@@ -8,7 +8,7 @@ from stream.expression import Node
 from stream.matcher.atoms import Atom
 
 @final
-class Lookup:
+class FieldIndex:
     def __new__(cls, slot: int, atoms: list[tuple[int, Atom]]) -> Self: ...
 
 @final

@@ -1,4 +1,3 @@
-# cython: autotestdict=False
 """Finds which of many conditions on an event may hold, by one look-up for each path that they ask for.
 
 Each condition stands under one of its atoms, or among those that are always tried: `atoms` says which,
@@ -26,7 +25,7 @@ from libc.stdlib cimport qsort
 from libc.string cimport memcmp, memcpy
 
 from stream.events._event cimport Event, Fields
-from stream.events._value cimport FALSE, MISSING, NIL, TEXT, TRUE, ValueC, as_double
+from stream.events._value cimport KIND_FALSE, KIND_MISSING, KIND_NIL, KIND_TEXT, KIND_TRUE, ValueC, as_double
 
 import orjson
 
@@ -50,8 +49,7 @@ cdef int by_number(const void *one, const void *other) noexcept nogil:
 
 
 @cython.final
-@cython.auto_pickle(False)
-cdef class Lookup:
+cdef class FieldIndex:
     def __cinit__(self, int slot, list atoms):
         """`atoms`: (position, atom) of one path."""
         cdef dict texts = {}, numbers = {}, others = {}
@@ -142,18 +140,18 @@ cdef class Lookup:
         """How many positions the value at the path leads to."""
         cdef double number = 0.0
         cdef int count
-        if value.kind == MISSING:
+        if value.kind == KIND_MISSING:
             return self.copy(self.missing, into)
-        if value.kind == TRUE or value.kind == FALSE:
-            count = self.copy(self.true if value.kind == TRUE else self.false, into)
+        if value.kind == KIND_TRUE or value.kind == KIND_FALSE:
+            count = self.copy(self.true if value.kind == KIND_TRUE else self.false, into)
             return count + self.copy(self.bounds, into + count)
         count = self.copy(self.truths, into)
         if as_double(value, &number):
             count += self.find_number(number, into + count)
             return count + self.find_bounds(number, into + count)
-        if value.kind == TEXT:
+        if value.kind == KIND_TEXT:
             count += self.find_text(value, into + count)
-        elif value.kind == NIL:
+        elif value.kind == KIND_NIL:
             count += self.copy(self.null, into + count)
         return count + self.copy(self.bounds, into + count)
 
@@ -198,7 +196,6 @@ cdef class Lookup:
 
 
 @cython.final
-@cython.auto_pickle(False)
 cdef class Index:
     """Of conditions on the event by their positions; None always holds. `fields` is not built yet."""
 
@@ -211,7 +208,7 @@ cdef class Index:
             else:
                 by_path.setdefault(atom.path, []).append((position, atom))
         self.size = len(conditions)
-        self.lookups = [Lookup(fields.slot(path), atoms) for path, atoms in by_path.items()]
+        self.by_field = [FieldIndex(fields.slot(path), atoms) for path, atoms in by_path.items()]
         self.always = <int *> PyMem_Malloc(max(len(always), 1) * sizeof(int))
         if self.always is NULL:
             raise MemoryError
@@ -223,13 +220,13 @@ cdef class Index:
         PyMem_Free(self.always)
 
     cdef int find(self, const ValueC *fields, int *into) noexcept:
-        cdef Lookup lookup
+        cdef FieldIndex field
         cdef int count = self.n_always, more, at, back, held
         cdef bint in_order = True
         memcpy(into, self.always, count * sizeof(int))
-        for lookup in self.lookups:
-            more = lookup.find(&fields[lookup.slot], into + count)
-            if more and (count or lookup.bounds.count or lookup.truths.count):
+        for field in self.by_field:
+            more = field.find(&fields[field.slot], into + count)
+            if more and (count or field.bounds.count or field.truths.count):
                 in_order = False
             count += more
         if in_order:

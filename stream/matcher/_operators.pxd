@@ -5,4 +5,4 @@ from stream.events._value cimport ValueC
 
 cdef class Constant(Node):
     cdef object constant            # owns the text of `plain`
-    cdef ValueC plain               # NESTED: it is no scalar of JSON
+    cdef ValueC plain               # KIND_NESTED: it is no scalar of JSON

@@ -1,4 +1,3 @@
-# cython: autotestdict=False
 """The nodes of operators and functions: all that conditions are made of, but for names.
 
 A node tries the types that are common, those of JSON, and leaves the others to the functions that the plain
@@ -20,12 +19,13 @@ from libc.string cimport memcmp
 
 from stream.matcher._frame cimport Frame, Node
 from stream.events._value cimport (
-    DOUBLE,
-    INTEGER,
-    MISSING,
-    NESTED,
-    TEXT,
-    UNSIGNED,
+    ABSENT,
+    KIND_DOUBLE,
+    KIND_INTEGER,
+    KIND_MISSING,
+    KIND_NESTED,
+    KIND_TEXT,
+    KIND_UNSIGNED,
     ValueC,
     as_double,
     is_number,
@@ -39,7 +39,6 @@ cdef extern from "Python.h":
     PyObject *PyTuple_GET_ITEM(tuple items, Py_ssize_t at)
     Py_ssize_t PyTuple_GET_SIZE(tuple items)
 
-from stream.state._customer import ABSENT
 from stream.cel.functions import OVERLOADS as _OVERLOADS, apply
 from stream.cel.strings import MAX_SIZE as _MAX_SIZE, _pattern as read_pattern
 from stream.cel.times import duration, timestamp
@@ -48,7 +47,6 @@ from stream.cel.values import comparable, equals, find, in_order as any_in_order
 from stream.errors import ExpressionError
 from stream.expression import Call, Ident, evaluate
 
-cdef object ERROR = ABSENT
 cdef object INT_MAX = 2**63 - 1
 cdef object Timestamp = _Timestamp
 cdef object Duration = _Duration
@@ -63,7 +61,7 @@ cdef tuple TEXT_TESTS = ("contains", "startsWith", "endsWith")
 
 
 cdef enum:
-    UNSETTLED = -2
+    UNDECIDED = -2
     FEW = 16            # texts that are compared one by one
 
 
@@ -106,45 +104,45 @@ cdef int in_order(object left, object right, int relation) except -2:
         return PyObject_RichCompareBool(left, right, relation)
     if type(left) is type(right) and (type(left) is Timestamp or type(left) is Duration):
         return PyObject_RichCompareBool(left.nanos, right.nanos, relation)
-    if left is ERROR or right is ERROR or not comparable(left, right):
+    if left is ABSENT or right is ABSENT or not comparable(left, right):
         return -1
     return any_in_order(left, right, RELATIONS[relation])
 
 
 cdef bint are_comparable(const ValueC *one, const ValueC *other, double *left, double *right) noexcept:
     """Whether both are numbers that doubles hold exactly, or both doubles; and those."""
-    if one.kind == INTEGER and not -EXACT <= one.of.integer <= EXACT:
+    if one.kind == KIND_INTEGER and not -EXACT <= one.of.integer <= EXACT:
         return False
-    if other.kind == INTEGER and not -EXACT <= other.of.integer <= EXACT:
+    if other.kind == KIND_INTEGER and not -EXACT <= other.of.integer <= EXACT:
         return False
-    if one.kind == UNSIGNED or other.kind == UNSIGNED:
+    if one.kind == KIND_UNSIGNED or other.kind == KIND_UNSIGNED:
         return False
     return as_double(one, left) and as_double(other, right)
 
 
 cdef int plain_equal(const ValueC *one, const ValueC *other) noexcept:
-    """`equal` of two scalars that were read; UNSETTLED: the objects must be compared."""
+    """`equal` of two scalars that were read; UNDECIDED: the objects must be compared."""
     cdef double left = 0.0, right = 0.0
-    if one.kind == MISSING or other.kind == MISSING:
+    if one.kind == KIND_MISSING or other.kind == KIND_MISSING:
         return -1
     if are_comparable(one, other, &left, &right):
         return left == right
-    if INTEGER <= one.kind <= DOUBLE and INTEGER <= other.kind <= DOUBLE:
-        return UNSETTLED
+    if KIND_INTEGER <= one.kind <= KIND_DOUBLE and KIND_INTEGER <= other.kind <= KIND_DOUBLE:
+        return UNDECIDED
     return is_same(one, other)
 
 
 cdef int plain_order(const ValueC *one, const ValueC *other, int relation) noexcept:
     """`in_order` of two scalars that were read, likewise. UTF-8 orders as code points do."""
     cdef double left = 0.0, right = 0.0
-    if one.kind == MISSING or other.kind == MISSING:
+    if one.kind == KIND_MISSING or other.kind == KIND_MISSING:
         return -1
-    if one.kind == TEXT and other.kind == TEXT:
+    if one.kind == KIND_TEXT and other.kind == KIND_TEXT:
         left = memcmp(one.of.text, other.of.text, min(one.size, other.size))
         if left == 0:
             left, right = one.size, other.size
     elif not are_comparable(one, other, &left, &right):
-        return UNSETTLED
+        return UNDECIDED
     if relation == Py_LT:
         return left < right
     if relation == Py_LE:
@@ -153,42 +151,40 @@ cdef int plain_order(const ValueC *one, const ValueC *other, int relation) noexc
 
 
 cdef object applied(str function, list args):
-    """A function's value as `cel.functions` has it; ERROR where that raises."""
+    """A function's value as `cel.functions` has it; ABSENT where that raises."""
     try:
         return apply(function, args, 0)
     except ExpressionError:
-        return ERROR
+        return ABSENT
 
 
 cdef object sized(object number):
     """An int, if it has no more than 64 bits."""
     cdef int overflow = 0
     PyLong_AsLongLongAndOverflow(number, &overflow)
-    return number if overflow == 0 else ERROR
+    return number if overflow == 0 else ABSENT
 
 
 # --- constants and access ----------------------------------------------------------------------
 
 @cython.final
-@cython.auto_pickle(False)
 cdef class Constant(Node):
     def __init__(self, constant):
         self.constant = constant
         try:
             value_of(constant, &self.plain)
         except UnicodeEncodeError:      # half a surrogate pair
-            self.plain.kind = NESTED
+            self.plain.kind = KIND_NESTED
 
     cdef object value(self, Frame frame):
         return self.constant
 
     cdef bint read(self, Frame frame, ValueC *into) except -1:
         into[0] = self.plain
-        return self.plain.kind != NESTED
+        return self.plain.kind != KIND_NESTED
 
 
 @cython.final
-@cython.auto_pickle(False)
 cdef class _Index(Node):
     """`operand[key]` and `operand.key`"""
     cdef Node operand, key
@@ -198,20 +194,19 @@ cdef class _Index(Node):
 
     cdef object value(self, Frame frame):
         cdef object operand = self.operand.value(frame), key = self.key.value(frame)
-        if operand is ERROR or key is ERROR:
-            return ERROR
+        if operand is ABSENT or key is ABSENT:
+            return ABSENT
         if type(operand) is dict and type(key) is str:
-            return (<dict> operand).get(key, ERROR)
+            return (<dict> operand).get(key, ABSENT)
         if type(operand) is list and is_number(key):
-            return operand[int(key)] if 0 <= key < len(operand) and key == int(key) else ERROR
+            return operand[int(key)] if 0 <= key < len(operand) and key == int(key) else ABSENT
         try:
             return evaluate(INDEX, {"operand": operand, "key": key})
         except ExpressionError:
-            return ERROR
+            return ABSENT
 
 
 @cython.final
-@cython.auto_pickle(False)
 cdef class _Has(Node):
     """`has(operand.field)`, of what is a map."""
     cdef Node operand
@@ -226,7 +221,6 @@ cdef class _Has(Node):
 
 
 @cython.final
-@cython.auto_pickle(False)
 cdef class _Exists(Node):
     """`has` of what is computed: whether it has a value."""
     cdef Node operand
@@ -235,11 +229,10 @@ cdef class _Exists(Node):
         self.operand = operand
 
     cdef int test(self, Frame frame) except -2:
-        return self.operand.value(frame) is not ERROR
+        return self.operand.value(frame) is not ABSENT
 
 
 @cython.final
-@cython.auto_pickle(False)
 cdef class _List(Node):
     cdef list items
 
@@ -251,8 +244,8 @@ cdef class _List(Node):
         cdef list values = []
         for item in self.items:
             value = item.value(frame)
-            if value is ERROR:
-                return ERROR
+            if value is ABSENT:
+                return ABSENT
             values.append(value)
         return values
 
@@ -260,7 +253,6 @@ cdef class _List(Node):
 # --- comparisons and logic ---------------------------------------------------------------------
 
 @cython.final
-@cython.auto_pickle(False)
 cdef class _Equal(Node):
     cdef Node left, right
     cdef bint negated
@@ -274,20 +266,19 @@ cdef class _Equal(Node):
         cdef int held
         if self.left.read(frame, &one) and self.right.read(frame, &other):
             held = plain_equal(&one, &other)
-            if held != UNSETTLED:
+            if held != UNDECIDED:
                 return held if held < 0 else held != self.negated
         left = self.left.value(frame)
-        if left is ERROR:
+        if left is ABSENT:
             return -1
         right = self.right.value(frame)
-        if right is ERROR:
+        if right is ABSENT:
             return -1
         held = equal(left, right)
         return held if held < 0 else held != self.negated
 
 
 @cython.final
-@cython.auto_pickle(False)
 cdef class _Order(Node):
     cdef Node left, right
     cdef int relation
@@ -300,13 +291,12 @@ cdef class _Order(Node):
         cdef int held
         if self.left.read(frame, &one) and self.right.read(frame, &other):
             held = plain_order(&one, &other, self.relation)
-            if held != UNSETTLED:
+            if held != UNDECIDED:
                 return held
         return in_order(self.left.value(frame), self.right.value(frame), self.relation)
 
 
 @cython.final
-@cython.auto_pickle(False)
 cdef class _InLiterals(Node):
     """`operand in [literal, …]`, of any number of JSON's literals, found by hash."""
     cdef Node operand
@@ -327,7 +317,7 @@ cdef class _InLiterals(Node):
         cdef object value
         cdef ValueC plain
         cdef Constant each
-        if self.few is not None and self.operand.read(frame, &plain) and plain.kind == TEXT:
+        if self.few is not None and self.operand.read(frame, &plain) and plain.kind == KIND_TEXT:
             for each in self.few:
                 if is_same(&each.plain, &plain):
                     return 1
@@ -337,7 +327,7 @@ cdef class _InLiterals(Node):
             return value in self.texts
         if is_number(value) or (isinstance(value, int) and type(value) is not bool):
             return value in self.numbers
-        if value is ERROR:
+        if value is ABSENT:
             return -1
         if type(value) is bool:
             return self.true if value is True else self.false
@@ -345,7 +335,6 @@ cdef class _InLiterals(Node):
 
 
 @cython.final
-@cython.auto_pickle(False)
 cdef class _In(Node):
     """`item in items`, a list or a map."""
     cdef Node item, items
@@ -356,7 +345,7 @@ cdef class _In(Node):
     cdef int test(self, Frame frame) except -2:
         cdef object item = self.item.value(frame), items = self.items.value(frame)
         cdef int held
-        if item is ERROR or items is ERROR:
+        if item is ABSENT or items is ABSENT:
             return -1
         if type(items) is list:
             for each in <list> items:
@@ -370,7 +359,6 @@ cdef class _In(Node):
 
 
 @cython.final
-@cython.auto_pickle(False)
 cdef class _Not(Node):
     cdef Node operand
 
@@ -383,22 +371,21 @@ cdef class _Not(Node):
 
 
 @cython.final
-@cython.auto_pickle(False)
 cdef class _Chain(Node):
-    """`&&` (settled by false) or `||` (settled by true) of any number of terms; unsettled, an error wins."""
+    """`&&` (decided by false) or `||` (decided by true) of any number of terms; undecided, an error wins."""
     cdef tuple terms
-    cdef int settled
+    cdef int decisive
 
-    def __init__(self, list terms, int settled):
-        self.terms, self.settled = tuple(terms), settled
+    def __init__(self, list terms, int decisive):
+        self.terms, self.decisive = tuple(terms), decisive
 
     cdef int test(self, Frame frame) except -2:
-        cdef int held, outcome = 1 - self.settled
+        cdef int held, outcome = 1 - self.decisive
         cdef Py_ssize_t at
         for at in range(PyTuple_GET_SIZE(self.terms)):
             # The tuple owns the node: no reference is taken.
             held = (<Node> PyTuple_GET_ITEM(self.terms, at)).test(frame)
-            if held == self.settled:
+            if held == self.decisive:
                 return held
             if held < 0:
                 outcome = -1
@@ -406,7 +393,6 @@ cdef class _Chain(Node):
 
 
 @cython.final
-@cython.auto_pickle(False)
 cdef class _Ternary(Node):
     cdef Node condition, then, other
 
@@ -416,15 +402,14 @@ cdef class _Ternary(Node):
     cdef object value(self, Frame frame):
         cdef int held = self.condition.test(frame)
         if held < 0:
-            return ERROR
+            return ABSENT
         return self.then.value(frame) if held else self.other.value(frame)
 
 
 # --- functions ---------------------------------------------------------------------------------
 
 @cython.final
-@cython.auto_pickle(False)
-cdef class _Apply(Node):
+cdef class _Function(Node):
     """A function that has no node of its own."""
     cdef str function
     cdef list args
@@ -437,14 +422,13 @@ cdef class _Apply(Node):
         cdef list values = []
         for arg in self.args:
             value = arg.value(frame)
-            if value is ERROR:
-                return ERROR
+            if value is ABSENT:
+                return ABSENT
             values.append(value)
         return applied(self.function, values)
 
 
 @cython.final
-@cython.auto_pickle(False)
 cdef class _Arithmetic(Node):
     """`+`, `-`, `*`, `/`, `%` of two ints, or two doubles, or strings put together."""
     cdef Node left, right
@@ -456,11 +440,11 @@ cdef class _Arithmetic(Node):
 
     cdef object value(self, Frame frame):
         cdef object left = self.left.value(frame), right
-        if left is ERROR:
-            return ERROR
+        if left is ABSENT:
+            return ABSENT
         right = self.right.value(frame)
-        if right is ERROR:
-            return ERROR
+        if right is ABSENT:
+            return ABSENT
         if type(left) is float and type(right) is float:
             if self.symbol == u"/" and <double> right == 0.0 or self.symbol == u"%":
                 return applied(self.function, [left, right])
@@ -470,7 +454,7 @@ cdef class _Arithmetic(Node):
                 return sized(left + right)
             return sized(left - right if self.symbol == u"-" else left * right)
         if self.symbol == u"+" and type(left) is str and type(right) is str:
-            return left + right if len(<str> left) + len(<str> right) <= MAX_SIZE else ERROR
+            return left + right if len(<str> left) + len(<str> right) <= MAX_SIZE else ABSENT
         if type(left) is int and type(right) is int and 0 <= left <= INT_MAX and 0 < right <= INT_MAX:
             # Of what is not negative, Python's division is CEL's.
             return left // right if self.symbol == u"/" else left % right
@@ -485,8 +469,8 @@ cdef class _Arithmetic(Node):
             if type(right) is Timestamp and self.symbol == u"-":
                 return duration(left.nanos - right.nanos)
         except ExpressionError:     # out of range
-            return ERROR
-        return ERROR
+            return ABSENT
+        return ABSENT
 
     cdef double of_doubles(self, double left, double right) noexcept:
         if self.symbol == u"+":
@@ -497,7 +481,6 @@ cdef class _Arithmetic(Node):
 
 
 @cython.final
-@cython.auto_pickle(False)
 cdef class _Negative(Node):
     cdef Node operand
 
@@ -508,11 +491,10 @@ cdef class _Negative(Node):
         cdef object operand = self.operand.value(frame)
         if type(operand) is float:
             return -<double> operand
-        return sized(-operand) if type(operand) is int else ERROR
+        return sized(-operand) if type(operand) is int else ABSENT
 
 
 @cython.final
-@cython.auto_pickle(False)
 cdef class _Size(Node):
     cdef Node operand
 
@@ -523,11 +505,10 @@ cdef class _Size(Node):
         cdef object operand = self.operand.value(frame)
         if type(operand) is str or type(operand) is list or type(operand) is dict or type(operand) is bytes:
             return len(operand)
-        return ERROR
+        return ABSENT
 
 
 @cython.final
-@cython.auto_pickle(False)
 cdef class _Double(Node):
     cdef Node operand
 
@@ -536,13 +517,12 @@ cdef class _Double(Node):
 
     cdef object value(self, Frame frame):
         cdef object operand = self.operand.value(frame)
-        if type(operand) is float or operand is ERROR:
+        if type(operand) is float or operand is ABSENT:
             return operand
         return float(operand) if type(operand) is int else applied("double", [operand])
 
 
 @cython.final
-@cython.auto_pickle(False)
 cdef class _Int(Node):
     cdef Node operand
 
@@ -555,12 +535,11 @@ cdef class _Int(Node):
             return sized(operand)
         if type(operand) is float:
             in_range = -9223372036854775808.0 < <double> operand < 9223372036854775808.0
-            return int(operand) if in_range else ERROR
-        return operand if operand is ERROR else applied("int", [operand])
+            return int(operand) if in_range else ABSENT
+        return operand if operand is ABSENT else applied("int", [operand])
 
 
 @cython.final
-@cython.auto_pickle(False)
 cdef class _TextTest(Node):
     """`text.contains(part)`, `text.startsWith(part)`, `text.endsWith(part)`"""
     cdef Node text, part
@@ -579,9 +558,8 @@ cdef class _TextTest(Node):
 
 
 @cython.final
-@cython.auto_pickle(False)
 cdef class _Matches(Node):
-    """`text.matches("pattern")`; a pattern that is not written down goes by `_Apply`."""
+    """`text.matches("pattern")`; a pattern that is not written down goes by `_Function`."""
     cdef Node text
     cdef object search
 
@@ -619,7 +597,7 @@ def operation(str function not None, list args not None):
     if node is None or not all([type(arg) is Constant for arg in args]):
         return node
     value = node.value(None)
-    return node if value is ERROR else Constant(value)
+    return node if value is ABSENT else Constant(value)
 
 
 cdef Node _operation(str function, list args):
@@ -642,7 +620,7 @@ cdef Node _operation(str function, list args):
     kind = KINDS.get(function)
     if kind is not None:
         return kind(*args)
-    return _Apply(function, args) if function in _OVERLOADS else None
+    return _Function(function, args) if function in _OVERLOADS else None
 
 
 cdef dict KINDS = {
@@ -666,5 +644,5 @@ cdef Node _match(Node text, Node pattern):
             if len(source) <= 1000:
                 return _Matches(text, read_pattern(source).search)
         except ExpressionError:
-            pass    # an error whenever it is asked, which is how `_Apply` has it
-    return _Apply("matches", [text, pattern])
+            pass    # an error whenever it is asked, which is how `_Function` has it
+    return _Function("matches", [text, pattern])

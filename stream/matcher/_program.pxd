@@ -4,21 +4,21 @@ from libc.stdint cimport int64_t
 
 from stream.events._event cimport Fields
 from stream.matcher._frame cimport Node
-from stream.matcher._index cimport Index, Lookup
+from stream.matcher._index cimport Index, FieldIndex
 from stream.state._layout cimport Layout
 from stream.events._value cimport ValueC
 
 cdef enum Again:
-    UNSAID = 0      # begins anew unless it has gone beyond its first step
-    RESTART = 1
-    KEEP = 2
+    AGAIN_UNSAID = 0    # begins anew unless it has gone beyond its first step
+    AGAIN_RESTART = 1
+    AGAIN_KEEP = 2
 
 cdef class Update:
     """A trait, as an event updates it."""
     cdef int slot, function, where
     cdef int field, per             # slots of the record; -1: it has none
 
-cdef class Step:
+cdef class StepPlan:
     """A step, or an `unless`, as an event meets it."""
     cdef set names
     cdef int where                  # a predicate's number; -1: none
@@ -26,15 +26,15 @@ cdef class Step:
     cdef int64_t within             # -1: without end
     cdef tuple fields               # what is kept of its event; None for all of it
 
-cdef class Candidate:
+cdef class RulePlan:
     """A rule, as an event meets it."""
     cdef int rank, again
     cdef list steps
-    cdef Step unless                # None: there is none
+    cdef StepPlan unless                # None: there is none
     cdef int64_t wait               # from the last step to the judgement, with that of `unless`
     cdef bint timed                 # it fires by a timer, not at once
     cdef int64_t stale_after        # -1: never too old
-    cdef object rule
+    cdef object definition          # the rule, as in the rule set
     cdef int key                    # a slot of the record; -1: one instance a customer
     cdef bint captures              # a step has a name
     cdef Node condition
@@ -45,7 +45,7 @@ cdef class Plan:
     cdef str name
     cdef list updates
     cdef list candidates            # whose first step it can be, by rank
-    cdef dict later                 # rank: Candidate, one of whose later steps, or whose `unless`, it can be
+    cdef dict later                 # rank: RulePlan, one of whose later steps, or whose `unless`, it can be
     cdef list awaited               # numbers of predicates of those; -1: any event of the name is awaited
     cdef Index updates_of, candidates_of, awaited_of    # by the event: positions in the lists
 
@@ -57,12 +57,13 @@ cdef class Program:
     cdef Fields fields              # what is read of a record
     cdef dict plans                 # event name: Plan
     cdef list planned               # its values
-    cdef Lookup plans_by_name       # positions in `planned`
+    cdef FieldIndex plans_by_name       # positions in `planned`
     cdef int verdicts               # how many the loop keeps of an event: of predicates, then of conditions
     cdef int widest                 # the size of the largest index
     cdef dict traits                # name: (slot, function, has `per`)
     cdef dict segments              # name: slot
-    cdef list predicates, candidates, segment_nodes
+    cdef list predicates, segment_nodes
+    cdef list by_rank               # RulePlans
     cdef dict counters              # name: slot
     cdef Node suppress              # None: nothing is suppressed
     cdef dict names                 # names of steps: Names
@@ -70,7 +71,7 @@ cdef class Program:
 
     cdef Plan plan(self, str name)
     cdef Plan plan_of(self, const ValueC *name)     # None: nothing comes of events of this name
-    cdef Step step(self, each, tuple fields, names)
+    cdef StepPlan step(self, each, tuple fields, names)
     cdef int slot_of(self, path) except -2          # of a field path; -1 of None
     cdef int add_trait(self, trait) except -1
     cdef int add_rule(self, rule, int rank) except -1

@@ -1,4 +1,3 @@
-# cython: autotestdict=False
 """A rule set, compiled to what the loop walks: a plan for each event name.
 
 An event of a name that no plan has costs its decoding and one look-up. Each distinct predicate stands once,
@@ -14,9 +13,10 @@ cimport cython
 
 from stream.matcher._condition cimport Names
 from stream.events._event cimport Fields
-from stream.matcher._index cimport Index, Lookup
+from stream.matcher._index cimport Index, FieldIndex
 from stream.state._layout cimport Layout
 from stream.events._value cimport ValueC
+from stream.events._times cimport LATEST
 
 from stream.matcher._condition import compile_condition
 from stream.matcher.atoms import OneOf
@@ -26,29 +26,25 @@ cdef enum:
     SLICE = 20          # rules
 
 cdef list programs = []     # the newest rule sets' programs, the newest last
-cdef int64_t MAX_WAIT = (1 << 62) - 253402300799999     # so that no deadline overflows
+cdef int64_t MAX_WAIT = (1 << 62) - LATEST     # so that no deadline overflows
 
 
 @cython.final
-@cython.auto_pickle(False)
 cdef class Update:
     pass
 
 
 @cython.final
-@cython.auto_pickle(False)
-cdef class Step:
+cdef class StepPlan:
     pass
 
 
 @cython.final
-@cython.auto_pickle(False)
-cdef class Candidate:
+cdef class RulePlan:
     pass
 
 
 @cython.final
-@cython.auto_pickle(False)
 cdef class Plan:
     def __cinit__(self, str name):
         self.name = name
@@ -57,11 +53,11 @@ cdef class Plan:
     cdef int make_index(self, predicates, Fields fields) except -1:
         """Everything is in the lists: makes what finds those that an event may fit."""
         cdef Update update
-        cdef Candidate candidate
+        cdef RulePlan rule
         self.awaited = list(dict.fromkeys(self.awaited))
         wheres = (
             [update.where for update in self.updates],
-            [(<Step> candidate.steps[0]).where for candidate in self.candidates],
+            [(<StepPlan> rule.steps[0]).where for rule in self.candidates],
             self.awaited,
         )
         self.updates_of, self.candidates_of, self.awaited_of = [
@@ -71,7 +67,6 @@ cdef class Plan:
 
 
 @cython.final
-@cython.auto_pickle(False)
 cdef class Program:
     """A rule set, compiled; `layout` says where in a customer's state its parts are."""
 
@@ -80,7 +75,7 @@ cdef class Program:
         self.layout = Layout(rules)
         self.fields = Fields()
         self.plans, self.names, self.conditions = {}, {}, {}
-        self.candidates = []
+        self.by_rank = []
 
     def make(self):
         """Compiles everything; yields now and then, so that others can do something in between."""
@@ -121,7 +116,7 @@ cdef class Program:
             self.widest = max(self.widest, max(plan.updates_of.size, plan.candidates_of.size))
             self.widest = max(self.widest, plan.awaited_of.size)
             yield
-        self.plans_by_name = Lookup(-1, [(at, OneOf((), (name,))) for at, name in enumerate(self.plans)])
+        self.plans_by_name = FieldIndex(-1, [(at, OneOf((), (name,))) for at, name in enumerate(self.plans)])
         for source in rules.sources:
             for path in (source.customer, source.event, source.time, source.id):
                 self.slot_of(path)
@@ -157,8 +152,8 @@ cdef class Program:
             self.plan(name).updates.append(update)
         return 0
 
-    cdef Step step(self, each, tuple fields, names):
-        cdef Step step = Step()
+    cdef StepPlan step(self, each, tuple fields, names):
+        cdef StepPlan step = StepPlan()
         step.names = set(each.on)
         step.where = -1 if each.where is None else each.where
         if each.compares is not None:
@@ -168,39 +163,39 @@ cdef class Program:
         return step
 
     cdef int add_rule(self, rule, int rank) except -1:
-        cdef Candidate candidate = Candidate()
+        cdef RulePlan plan = RulePlan()
         cdef tuple called = tuple([each.name for each in rule.steps])
-        cdef Step step
-        candidate.captures = called.count(None) < len(called)
-        names = self.names_of(called if candidate.captures else ())
-        candidate.rank, candidate.rule, candidate.timed = rank, rule, rule.timed
-        candidate.key = self.slot_of(rule.key)
-        candidate.steps = [
+        cdef StepPlan step
+        plan.captures = called.count(None) < len(called)
+        names = self.names_of(called if plan.captures else ())
+        plan.rank, plan.definition, plan.timed = rank, rule, rule.timed
+        plan.key = self.slot_of(rule.key)
+        plan.steps = [
             self.step(each, fields, names)
             for each, fields in zip(rule.steps, rule.event_fields, strict=True)
         ]
-        candidate.wait = rule.wait
+        plan.wait = rule.wait
         if rule.unless is not None:
-            candidate.unless = self.step(rule.unless, None, names)
-            candidate.wait += rule.unless.within
-        candidate.wait = min(candidate.wait, MAX_WAIT)
-        candidate.again = {None: UNSAID, "restart": RESTART, "keep": KEEP}[rule.again]
+            plan.unless = self.step(rule.unless, None, names)
+            plan.wait += rule.unless.within
+        plan.wait = min(plan.wait, MAX_WAIT)
+        plan.again = {None: AGAIN_UNSAID, "restart": AGAIN_RESTART, "keep": AGAIN_KEEP}[rule.again]
         stale_after = self.rules.policy.stale_after if rule.stale_after is None else rule.stale_after
-        candidate.stale_after = -1 if stale_after is None else stale_after
-        candidate.verdict = -1
+        plan.stale_after = -1 if stale_after is None else stale_after
+        plan.verdict = -1
         if rule.condition is not None:
-            candidate.condition = compile_condition(rule.condition, names)
-            if not candidate.captures:      # equal conditions are one node, judged once an event
-                if candidate.condition not in self.conditions:
-                    self.conditions[candidate.condition] = self.verdicts
+            plan.condition = compile_condition(rule.condition, names)
+            if not plan.captures:      # equal conditions are one node, judged once an event
+                if plan.condition not in self.conditions:
+                    self.conditions[plan.condition] = self.verdicts
                     self.verdicts += 1
-                candidate.verdict = self.conditions[candidate.condition]
-        self.candidates.append(candidate)
+                plan.verdict = self.conditions[plan.condition]
+        self.by_rank.append(plan)
         for name in dict.fromkeys(rule.steps[0].on):
-            self.plan(name).candidates.append(candidate)
-        for step in [*candidate.steps[1:], *([candidate.unless] if candidate.unless is not None else [])]:
+            self.plan(name).candidates.append(plan)
+        for step in [*plan.steps[1:], *([plan.unless] if plan.unless is not None else [])]:
             for name in step.names:
-                self.plan(name).later[rank] = candidate
+                self.plan(name).later[rank] = plan
                 self.plan(name).awaited.append(step.where)
         return 0
 

@@ -1,11 +1,11 @@
-"""The records of one source; the essay is in `_decode.pyx`."""
+"""The records of one source; the essay is in `_source.pyx`."""
 
 from libc.stdint cimport int64_t
 
 from stream.events._event cimport Event
 from stream.matcher._program cimport Plan, Program
 
-cdef class Lane:
+cdef class SourceQueue:
     cdef object source
     cdef str name
     cdef Program program

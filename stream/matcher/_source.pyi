@@ -1,4 +1,4 @@
-"""Types of the compiled `_decode`; the essay is in `_decode.pyx`."""
+"""Types of the compiled `_source`; the essay is in `_source.pyx`."""
 
 from typing import Final, Self, final
 
@@ -9,5 +9,5 @@ MAX_CUSTOMER_ID: Final = 256
 FUTURE_MS: Final = 300000
 
 @final
-class Lane:
+class SourceQueue:
     def __new__(cls, source: Source, slot: int) -> Self: ...

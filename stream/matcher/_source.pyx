@@ -1,4 +1,3 @@
-# cython: autotestdict=False
 """Records to events: what a source's mapping says, applied to the record that comes next.
 
 Only the head of a source is decoded, into memory that is used again for the next one (`_event`). What is no
@@ -18,8 +17,8 @@ from libc.stdint cimport int64_t
 from stream.events._event cimport Event, Fields
 from stream.state._profile cimport context_of, profile_of
 from stream.matcher._program cimport Program
-from stream.events._times cimport latest_time, milliseconds_of
-from stream.events._value cimport INTEGER, MISSING, TEXT, UNSIGNED, ValueC, object_of
+from stream.events._times cimport LATEST, milliseconds_of
+from stream.events._value cimport KIND_INTEGER, KIND_MISSING, KIND_TEXT, KIND_UNSIGNED, ValueC, object_of
 
 from stream.structs import DeadLetter
 
@@ -34,8 +33,7 @@ cdef int64_t future_ms = FUTURE_MS
 # --- the records of one source -----------------------------------------------------------------
 
 @cython.final
-@cython.auto_pickle(False)
-cdef class Lane:
+cdef class SourceQueue:
     """The records of a source that are at hand, in order; the first of them decoded."""
 
     def __cinit__(self, source, int slot, Program program not None):
@@ -113,18 +111,18 @@ cdef class Lane:
             self.plan = self.constant
         else:
             found = &self.event.values[self.event_field]
-            if found.kind != TEXT or found.size == 0:
+            if found.kind != KIND_TEXT or found.size == 0:
                 return "event"
             self.plan = self.program.plan_of(found)
         self.time = record.timestamp
         self.appended_at = max(self.time, 0)
-        if self.time_field >= 0 and self.event.values[self.time_field].kind != MISSING:
+        if self.time_field >= 0 and self.event.values[self.time_field].kind != KIND_MISSING:
             self.time = milliseconds_of(&self.event.values[self.time_field])
-        if not 0 <= self.time <= latest_time():
+        if not 0 <= self.time <= LATEST:
             return "time"
         self.from_future = self.time > wall + future_ms
         if self.from_future:
-            self.time = min(self.appended_at, latest_time())
+            self.time = min(self.appended_at, LATEST)
         self.offset = self.base + <int64_t> record.offset
         self.record = record
         return None
@@ -133,9 +131,9 @@ cdef class Lane:
         """The customer's id; None if there is none."""
         cdef ValueC *found = &self.event.values[self.customer_field]
         cdef str id
-        if found.kind == INTEGER or found.kind == UNSIGNED:
+        if found.kind == KIND_INTEGER or found.kind == KIND_UNSIGNED:
             return str(object_of(found))
-        if found.kind != TEXT or not 0 < found.size <= 4 * max_customer_id:
+        if found.kind != KIND_TEXT or not 0 < found.size <= 4 * max_customer_id:
             return None
         id = object_of(found)
         return id if len(id) <= max_customer_id else None
@@ -144,9 +142,9 @@ cdef class Lane:
         cdef ValueC *found
         if self.id_field >= 0:
             found = &self.event.values[self.id_field]
-            if found.kind == TEXT and found.size:
+            if found.kind == KIND_TEXT and found.size:
                 return object_of(found)
-            if found.kind == INTEGER or found.kind == UNSIGNED:
+            if found.kind == KIND_INTEGER or found.kind == KIND_UNSIGNED:
                 return str(object_of(found))
         return f"{self.source.topic}/{partition}/{self.offset}"
 

@@ -9,6 +9,8 @@ import re
 from datetime import UTC, datetime, timedelta
 from typing import Literal, cast, get_args
 
+from stream.clock import LATEST
+
 _UNITS = {"w": 604_800_000, "d": 86_400_000, "h": 3_600_000, "m": 60_000, "s": 1_000}
 _DURATION = re.compile(r"(?=[0-9])" + "".join(f"(?:([0-9]{{1,12}}){unit})?" for unit in _UNITS))
 Calendar = Literal["day", "week", "month"]
@@ -42,7 +44,7 @@ def parse_time(text: str) -> int:
         ms = (moment - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(milliseconds=1)
     except (ValueError, OverflowError):
         raise ValueError("not a time") from None
-    if not 0 <= ms < 253_402_300_800_000:
+    if not 0 <= ms <= LATEST:
         raise ValueError("not within 1970 to 9999")
     return ms
 

@@ -1,4 +1,3 @@
-# cython: autotestdict=False
 """Customers by id: a hash table that leaves the id to the customer's block.
 
 Open addressing with linear probing, at most 7/8 full; a removal moves up what follows. 12 bytes a place: a
@@ -27,7 +26,6 @@ cdef uint32_t hash_of(const char *id, Py_ssize_t size) noexcept:
 
 
 @cython.final
-@cython.auto_pickle(False)
 cdef class ById:
     """The customers of a partition, in no order."""
 

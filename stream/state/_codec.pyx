@@ -1,16 +1,15 @@
-# cython: autotestdict=False
 """The byte form of a customer's state: the value of its changelog record, whose key is the customer's id.
 
     state     := 04 base applied profile traits instances sends contexts   04 is the version
     base      := number                             of the times in instances and sends, one more; 0: none
     applied   := count (id number)*                 offsets by source
-    profile   := bytes consents taken               the attributes as JSON; empty: there is none
+    profile   := bytes consents claimed               the attributes as JSON; empty: there is none
     consents  := count (text how at [expires] text)*    the purpose; 1 if granted, and 2 if it expires; the
                                                     basis (00 none, else 01 text)
-    taken     := time count (text text)*            when, one more; 0: never; group and rule
+    claimed   := time count (text text)*            when, one more; 0: never; group and rule
     traits    := count (id length base body)*       as in `_windows`; the base is a number
     instances := count (id length text tail)*       the source's name, and as in `_instances`
-    sends     := count (id length time*)*           as in `_state`
+    sends     := count (id length time*)*           as in `_customer`
     contexts  := count (id bytes)*                  by source, its latest record as JSON
     id        := 6 bytes                            of BLAKE2b of a stable id, a counter's or a source's name
     text      := length bytes                       UTF-8
@@ -40,7 +39,7 @@ from libc.string cimport memcpy
 from stream.state._instances cimport HeadC, next_head
 from stream.state._layout cimport Ids, Layout
 from stream.state._packed cimport VARINT, Buffer, reserve, span, write
-from stream.state._reader cimport Reader, corrupt, reader_of
+from stream.state._reader cimport StateReader, corrupt, reader_of
 from stream.state._customer cimport (
     MAX_INSTANCES,
     Consent,
@@ -50,6 +49,7 @@ from stream.state._customer cimport (
     next_part,
     next_send,
 )
+from stream.events._times cimport LATEST, NEVER
 
 import orjson
 
@@ -65,21 +65,19 @@ cdef enum:
     NO_HINT = 65536     # no slot is beyond it
 
 cdef enum Part:
-    SOURCE = 0
-    TRAIT = 1
-    RULE = 2
-    COUNTER = 3
-    CONTEXT = 4
+    PART_SOURCE = 0
+    PART_TRAIT = 1
+    PART_RULE = 2
+    PART_COUNTER = 3
+    PART_CONTEXT = 4
 
-cdef enum How:
-    GRANTED = 1
-    EXPIRES = 2
+cdef enum ConsentFlag:
+    CONSENT_GRANTED = 1
+    CONSENT_EXPIRES = 2
 
 cdef Buffer written = Buffer()      # by `encode`, one at a time
 
-cdef int64_t MAX_TIME = 253402300799999     # 9999-12-31T23:59:59.999Z
 cdef int64_t MAX_DEADLINE = 1 << 62
-cdef int64_t NEVER = 0x7FFFFFFFFFFFFFFF
 cdef list NO_FOREIGN = [[], [], [], [], []]
 
 
@@ -97,16 +95,16 @@ def encode(Customer customer not None):
     if out.room > MOST_KEPT:
         out = Buffer()
     out.size = 0
-    version = version_of(customer, foreign[CONTEXT])
+    version = version_of(customer, foreign[PART_CONTEXT])
     out.put(version)
     out.put(customer.base + 1)
-    put_applied(out, customer, foreign[SOURCE])
+    put_applied(out, customer, foreign[PART_SOURCE])
     put_profile(out, customer)
-    put_traits(out, customer, foreign[TRAIT])
-    put_instances(out, customer, foreign[RULE])
-    put_sends(out, customer, foreign[COUNTER])
+    put_traits(out, customer, foreign[PART_TRAIT])
+    put_instances(out, customer, foreign[PART_RULE])
+    put_sends(out, customer, foreign[PART_COUNTER])
     if version == VERSION:
-        put_contexts(out, customer, foreign[CONTEXT])
+        put_contexts(out, customer, foreign[PART_CONTEXT])
     return (<const char *> out.data)[:out.size]
 
 
@@ -172,16 +170,16 @@ cdef int put_profile(Buffer out, Customer customer) except -1:
     for purpose in sorted(rare.consents) if rare.consents is not None else ():
         consent = rare.consents[purpose]
         out.put_text(purpose)
-        out.put(consent.granted * GRANTED | (consent.expires is not None) * EXPIRES)
+        out.put(consent.granted * CONSENT_GRANTED | (consent.expires is not None) * CONSENT_EXPIRES)
         out.put(consent.at)
         if consent.expires is not None:
             out.put(consent.expires)
         out.put(consent.basis is not None)
         if consent.basis is not None:
             out.put_text(consent.basis)
-    out.put(rare.taken_at + 1)
-    out.put(len(rare.taken) if rare.taken is not None else 0)
-    for group, rule in sorted(rare.taken.items()) if rare.taken is not None else ():
+    out.put(rare.claimed_at + 1)
+    out.put(len(rare.claimed) if rare.claimed is not None else 0)
+    for group, rule in sorted(rare.claimed.items()) if rare.claimed is not None else ():
         out.put_text(group)
         out.put_text(rule)
     return 0
@@ -276,7 +274,7 @@ cdef object unknown_version():
 
 def decode(Layout layout not None, str id not None, bytes value not None, int generation=0):
     """The customer of a byte form. StateError if it is corrupt or of another version."""
-    cdef Reader reader = reader_of(value)
+    cdef StateReader reader = reader_of(value)
     cdef uint64_t version = reader.number()
     cdef Customer customer
     if version != VERSION and version != OLD_VERSION:
@@ -287,11 +285,11 @@ def decode(Layout layout not None, str id not None, bytes value not None, int ge
     customer.base = reader.bounded(MAX_DEADLINE) - 1
     read_applied(customer, reader)
     read_profile(customer, reader, version)
-    read_parts(customer, reader, TRAIT, layout.trait_ids)
-    read_parts(customer, reader, RULE, layout.rule_ids)
-    read_parts(customer, reader, COUNTER, layout.counter_ids)
+    read_parts(customer, reader, PART_TRAIT, layout.trait_ids)
+    read_parts(customer, reader, PART_RULE, layout.rule_ids)
+    read_parts(customer, reader, PART_COUNTER, layout.counter_ids)
     if version == VERSION:
-        read_parts(customer, reader, CONTEXT, layout.context_ids)
+        read_parts(customer, reader, PART_CONTEXT, layout.context_ids)
     if reader.at != reader.end:
         raise corrupt("something follows its end")
     customer.resize(customer.end)
@@ -303,13 +301,13 @@ def know(Customer customer not None):
     cdef Layout layout = customer.layout
     cdef list foreign = customer.rare.foreign
     cdef dict waiting = {}
-    cdef Reader reader
+    cdef StateReader reader
     cdef int slot
     ids = (layout.source_ids, layout.trait_ids, layout.rule_ids, layout.counter_ids, layout.context_ids)
     customer.own().foreign = None
     for kind, id, part in foreign:
         slot = (<Ids> ids[<int> kind]).slot(id)
-        if slot >= 0 and kind == SOURCE:
+        if slot >= 0 and kind == PART_SOURCE:
             customer.applied[slot] = part
         elif slot >= 0:
             reader = reader_of(part)
@@ -325,7 +323,7 @@ cdef int keep(Customer customer, int kind, uint64_t id, part) except -1:
     return 0
 
 
-cdef int read_applied(Customer customer, Reader reader) except -1:
+cdef int read_applied(Customer customer, StateReader reader) except -1:
     cdef int slot
     cdef uint64_t id
     cdef int64_t offset
@@ -338,11 +336,11 @@ cdef int read_applied(Customer customer, Reader reader) except -1:
         if slot >= 0:
             customer.applied[slot] = offset
         else:
-            keep(customer, SOURCE, id, offset)
+            keep(customer, PART_SOURCE, id, offset)
     return 0
 
 
-cdef int read_parts(Customer customer, Reader reader, int kind, Ids ids) except -1:
+cdef int read_parts(Customer customer, StateReader reader, int kind, Ids ids) except -1:
     cdef const uint8_t *around
     cdef uint64_t id
     cdef int slot
@@ -361,17 +359,17 @@ cdef int read_parts(Customer customer, Reader reader, int kind, Ids ids) except 
     return 0
 
 
-cdef int read_part(Customer customer, int kind, int slot, Reader reader) except -1:
+cdef int read_part(Customer customer, int kind, int slot, StateReader reader) except -1:
     """Reads a part that goes up to the reader's end."""
     cdef const uint8_t *begin = reader.at
     cdef bint twice = False, last = slot > reader.last
     cdef int count
-    if kind == TRAIT:
+    if kind == PART_TRAIT:
         reader.body(&customer.layout.trait[slot])
         twice = customer.put_trait(slot, begin, span(begin, reader.at), last)
-    elif kind == RULE:
+    elif kind == PART_RULE:
         read_instance(customer, slot, reader)
-    elif kind == CONTEXT:
+    elif kind == PART_CONTEXT:
         twice = read_context(customer, slot, reader)
     else:
         count = reader.sends(customer.base)
@@ -384,7 +382,7 @@ cdef int read_part(Customer customer, int kind, int slot, Reader reader) except 
     return 0
 
 
-cdef int read_instance(Customer customer, int rank, Reader reader) except -1:
+cdef int read_instance(Customer customer, int rank, StateReader reader) except -1:
     cdef str source = reader.text()
     cdef const uint8_t *begin = reader.at
     reader.tail(customer.base)
@@ -394,7 +392,7 @@ cdef int read_instance(Customer customer, int rank, Reader reader) except -1:
     return customer.append_waiting(rank, source, begin, span(begin, reader.at))
 
 
-cdef bint read_context(Customer customer, int slot, Reader reader) except -1:
+cdef bint read_context(Customer customer, int slot, StateReader reader) except -1:
     """Reads what a source said last; True, and nothing is done, if there is something of it."""
     cdef const uint8_t *begin = reader.at
     cdef str name = customer.layout.contexts[slot]
@@ -407,34 +405,34 @@ cdef bint read_context(Customer customer, int slot, Reader reader) except -1:
     return False
 
 
-cdef int read_profile(Customer customer, Reader reader, uint64_t version) except -1:
+cdef int read_profile(Customer customer, StateReader reader, uint64_t version) except -1:
     cdef bytes attributes = reader.raw()
     cdef bint has_basis
     cdef int64_t at, how
-    cdef uint64_t most = GRANTED if version == OLD_VERSION else GRANTED | EXPIRES
+    cdef uint64_t most = CONSENT_GRANTED if version == OLD_VERSION else CONSENT_GRANTED | CONSENT_EXPIRES
     if attributes:
         customer.own().attributes = reader.json_object(attributes)
     for _ in range(reader.bounded(MAX_PURPOSES)):
         purpose = reader.text()
-        how, at = reader.bounded(most), reader.bounded(MAX_TIME)
-        expires = reader.bounded(MAX_TIME) if how & EXPIRES else None
+        how, at = reader.bounded(most), reader.bounded(LATEST)
+        expires = reader.bounded(LATEST) if how & CONSENT_EXPIRES else None
         has_basis = reader.bounded(1)
         if customer.rare.consents is None:
             customer.own().consents = {}
         if purpose in customer.rare.consents:
             raise corrupt("a part is there twice")
         basis = reader.text() if has_basis else None
-        customer.rare.consents[purpose] = Consent(how & GRANTED, at, basis, expires)
+        customer.rare.consents[purpose] = Consent(how & CONSENT_GRANTED, at, basis, expires)
     at = reader.bounded(MAX_DEADLINE) - 1
     if at >= 0:
-        customer.own().taken_at = at
+        customer.own().claimed_at = at
     for _ in range(reader.length()):
-        if customer.rare.taken is None:
-            customer.own().taken = {}
+        if customer.rare.claimed is None:
+            customer.own().claimed = {}
         group = reader.text()
-        if group in customer.rare.taken:
+        if group in customer.rare.claimed:
             raise corrupt("a part is there twice")
-        customer.rare.taken[group] = reader.text()
+        customer.rare.claimed[group] = reader.text()
     return 0
 
 
@@ -453,11 +451,11 @@ def encode_reached(dict reached not None, bytes marks not None=b""):
 
 def decode_reached(bytes value not None):
     """({source's name: largest event time applied, "": the watermark}, marks). StateError if corrupt."""
-    cdef Reader reader = reader_of(value)
+    cdef StateReader reader = reader_of(value)
     cdef uint64_t version = reader.number()
     if version != OLD_VERSION and version != REACHED_VERSION:
         raise unknown_version()
-    reached = {reader.text(): reader.bounded(MAX_TIME) for _ in range(reader.length())}
+    reached = {reader.text(): reader.bounded(LATEST) for _ in range(reader.length())}
     marks = reader.raw() if version == REACHED_VERSION else b""
     if reader.at != reader.end:
         raise corrupt("something follows its end")

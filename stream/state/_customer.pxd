@@ -1,4 +1,4 @@
-"""What a customer's state is made of; the essay is in `_state.pyx`."""
+"""What a customer's state is made of; the essay is in `_customer.pyx`."""
 
 from libc.stdint cimport int64_t, uint8_t, uint32_t
 
@@ -7,13 +7,13 @@ from stream.state._layout cimport Ids, Layout
 from stream.events._value cimport ValueC
 
 cdef enum:
-    HOLLOW = -1         # generation of a customer that is in the store but for id and timers' place
+    EVICTED = -1         # generation of a customer that is in the store but for id and timers' place
     MAX_INSTANCES = 16  # open ones of a rule; and as many messages of it that wait for the end of quiet hours
 
 cdef enum Section:
-    TRAITS
-    INSTANCES
-    SENDS
+    SECTION_TRAITS
+    SECTION_INSTANCES
+    SECTION_SENDS
 
 
 # --- a customer -------------------------------------------------------------------------------
@@ -41,8 +41,8 @@ cdef class Rare:
     cdef dict attributes                            # of the profile; None: there is none
     cdef dict consents                              # purpose: Consent; None while empty
     cdef dict contexts                              # source: its latest record; None while empty
-    cdef int64_t taken_at                           # when a timer last took a group; -1: never
-    cdef dict taken                                 # group: the rule whose timer took it then; None: none
+    cdef int64_t claimed_at                         # when a timer last claimed a group; -1: never
+    cdef dict claimed                               # group: the rule whose timer claimed it then; None: none
     cdef list foreign                               # (kind, short id, bytes) of parts that no rule knows
 
 cdef class Customer:
@@ -50,8 +50,8 @@ cdef class Customer:
     cdef int64_t *applied                           # the block: first offsets by source slot, -1: none
     cdef uint32_t traits_at, instances_at, sends_at, end    # where the sections are
     cdef uint32_t room                              # bytes that the block takes
-    cdef uint32_t opened                            # sequence of the last instance; hollow: how many wait
-    cdef int generation                             # of the layout, in its partition; or HOLLOW
+    cdef uint32_t opened                            # sequence of the last instance; evicted: how many wait
+    cdef int generation                             # of the layout, in its partition; or EVICTED
     cdef int64_t base                               # of times of instances and sends; -1: there is none
     cdef int64_t timer                              # with `timer_rank` its place among the timers: not later
     cdef int timer_rank                             # than its first one; NEVER: none
@@ -64,8 +64,8 @@ cdef class Customer:
     cdef Rare own(self)
     cdef const char *id_bytes(self, Py_ssize_t *size) noexcept
     cdef int resize(self, Py_ssize_t size) except -1
-    cdef int take_over(self, Customer other) except -1
-    cdef int hollow(self, uint32_t waiting) except -1
+    cdef int swap_block(self, Customer other) except -1
+    cdef int shed(self, uint32_t waiting) except -1
     cdef int splice(
         self, int section, Py_ssize_t at, Py_ssize_t gone, const void *come, Py_ssize_t size
     ) except -1

@@ -1,8 +1,7 @@
-"""Types of the compiled `_state`; the essay is in `_state.pyx`."""
+"""Types of the compiled `_state`; the essay is in `_customer.pyx`."""
 
 from typing import Any, Self, final
 
-from stream.events._value import ABSENT as ABSENT
 from stream.state._layout import Layout
 
 @final

@@ -1,4 +1,3 @@
-# cython: autotestdict=False
 """What is remembered of each customer: parts by slot, in one block of memory.
 
 A `Layout` (`_layout`) gives each source, trait, rule and counter of a rule set a slot. A `Customer` owns a
@@ -19,7 +18,7 @@ Python objects, and one for all customers that have nothing of it:
 
     attributes, consents         of the profile: they belong to no definition
     contexts                     what sources of `kind: context` said last, by the source's name
-    taken                        the groups that timers of the last moment took: others of that moment may
+    claimed                      the groups that timers of the last moment claimed: others of that moment may
                                  come only after a restart
     foreign                      parts that the rules at hand do not know
 
@@ -43,12 +42,12 @@ from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 from libc.string cimport memcpy, memmove
 
 from stream.state._instances cimport HeadC, Instance, next_head, put_head, put_instance, unpack
-from stream.state._packed cimport VARINT, Buffer, span, take, take_scalar, take_signed, write
-from stream.events._value cimport ValueC, object_of, value_of
+from stream.state._packed cimport VARINT, Buffer, span, next_number, next_scalar, next_signed, write
+from stream.events._value cimport ABSENT, ValueC, object_of, value_of
 from stream.state._windows cimport (
-    COUNT,
-    DISTINCT,
-    SUM,
+    FUNCTION_COUNT,
+    FUNCTION_DISTINCT,
+    FUNCTION_SUM,
     EntryC,
     EventC,
     TraitC,
@@ -61,15 +60,14 @@ from stream.state._windows cimport (
     read_number,
     read_value,
 )
+from stream.events._times cimport NEVER
 
 from bisect import insort
-from stream.events._value import ABSENT
 from stream.errors import InternalError, StateError
 
 cdef extern from "Python.h":
     const char *PyUnicode_AsUTF8AndSize(object text, Py_ssize_t *size) except NULL
 
-cdef int64_t NEVER = 0x7FFFFFFFFFFFFFFF
 cdef Buffer scratch = Buffer()
 
 cdef enum:
@@ -81,7 +79,6 @@ cdef enum:
 
 @cython.no_gc
 @cython.final
-@cython.auto_pickle(False)
 cdef class Consent:
     """What a customer has said for a purpose."""
 
@@ -91,12 +88,11 @@ cdef class Consent:
 
 @cython.no_gc
 @cython.final
-@cython.auto_pickle(False)
 cdef class Rare:
     """What most customers have nothing of."""
 
     def __cinit__(self):
-        self.taken_at = -1
+        self.claimed_at = -1
 
 
 cdef Rare NOTHING_RARE = Rare()     # of all those; never written to
@@ -104,7 +100,6 @@ cdef Rare NOTHING_RARE = Rare()     # of all those; never written to
 
 @cython.no_gc
 @cython.final
-@cython.auto_pickle(False)
 cdef class Customer:
     """One customer's parts, by the slots of `layout`."""
 
@@ -209,7 +204,7 @@ cdef class Customer:
         self.room = <uint32_t> room
         return 0
 
-    cdef int take_over(self, Customer other) except -1:
+    cdef int swap_block(self, Customer other) except -1:
         """Gets what another one has, block and layout; the other is left with the old block."""
         self.applied, other.applied = other.applied, self.applied
         self.traits_at, self.instances_at, self.sends_at = other.traits_at, other.instances_at, other.sends_at
@@ -217,12 +212,12 @@ cdef class Customer:
         self.layout, self.generation = other.layout, other.generation
         return 0
 
-    cdef int hollow(self, uint32_t waiting) except -1:
+    cdef int shed(self, uint32_t waiting) except -1:
         """Leaves of the customer its id and its place among the timers, and how many there are."""
         self.end = self.instances_at = self.sends_at = self.traits_at
         self.resize(self.end)
         self.rare, self.base = NOTHING_RARE, -1
-        self.generation, self.opened = HOLLOW, waiting
+        self.generation, self.opened = EVICTED, waiting
         return 0
 
     cdef int splice(
@@ -232,9 +227,9 @@ cdef class Customer:
         cdef Py_ssize_t end = self.end + size - gone
         cdef Py_ssize_t begin = self.sends_at, finish = self.end
         cdef uint8_t *block
-        if section == TRAITS:
+        if section == SECTION_TRAITS:
             begin, finish = self.traits_at, self.instances_at
-        elif section == INSTANCES:
+        elif section == SECTION_INSTANCES:
             begin, finish = self.instances_at, self.sends_at
         if at < begin or gone < 0 or size < 0 or at + gone > finish:
             raise InternalError("a customer's state was to be written outside of its place; this is a bug")
@@ -245,9 +240,9 @@ cdef class Customer:
         if size:
             memcpy(block + at, come, size)
         self.end = <uint32_t> end
-        if section == TRAITS:
+        if section == SECTION_TRAITS:
             self.instances_at = <uint32_t> (self.instances_at + size - gone)
-        if section != SENDS:
+        if section != SECTION_SENDS:
             self.sends_at = <uint32_t> (self.sends_at + size - gone)
         if gone > size and 2 * end < self.room and self.room > 64:
             self.resize(end)
@@ -282,7 +277,7 @@ cdef class Customer:
             at = into.body + size
             if there == slot:
                 into.end = at
-                into.base = <int64_t> take(&into.body)
+                into.base = <int64_t> next_number(&into.body)
                 return True
             if there > slot:
                 return False
@@ -303,7 +298,7 @@ cdef class Customer:
         scratch.size = 0
         put_header(slot, size)
         scratch.put_raw(body, size)
-        self.splice(TRAITS, at, 0, scratch.data, scratch.size)
+        self.splice(SECTION_TRAITS, at, 0, scratch.data, scratch.size)
         return False
 
     cdef int update(
@@ -330,12 +325,12 @@ cdef class Customer:
             put_body(scratch, part.at, part.at, trait, base_of(trait, time), key, &event, &since)
             size = <uint32_t> (scratch.size - HEADER)
             memcpy(scratch.data + 2, &size, 4)
-            self.splice(TRAITS, at, 0, scratch.data, scratch.size)
+            self.splice(SECTION_TRAITS, at, 0, scratch.data, scratch.size)
             return 0
         crowded = put_body(scratch, part.body, part.end, trait, part.base, key, &event, &since)
         at, gone = self.offset(part.at), span(since, part.end)
         size = <uint32_t> (span(part.at, part.end) - HEADER - gone + scratch.size)
-        self.splice(TRAITS, self.offset(since), gone, scratch.data, scratch.size)
+        self.splice(SECTION_TRAITS, self.offset(since), gone, scratch.data, scratch.size)
         memcpy(<uint8_t *> self.applied + at + 2, &size, 4)
         return crowded
 
@@ -368,7 +363,7 @@ cdef class Customer:
         part.body = part.end = NULL
         if self.cell(slot, key, &part):
             return read_number(part.body, part.end, trait, part.base, at, into)
-        if trait.function != COUNT and trait.function != DISTINCT and trait.function != SUM:
+        if trait.function not in (FUNCTION_COUNT, FUNCTION_DISTINCT, FUNCTION_SUM):
             return False
         return read_number(NULL, NULL, trait, 0, at, into)
 
@@ -381,7 +376,7 @@ cdef class Customer:
         if self.seek(slot, &part):
             while part.body != part.end:
                 next_entry(part.body, &entry)
-                take_scalar(&entry.key, &key)
+                next_scalar(&entry.key, &key)
                 value = read_value(entry.cell, entry.end, &self.layout.trait[slot], part.base, at)
                 if value is not ABSENT:
                     found[object_of(&key)] = value
@@ -411,10 +406,10 @@ cdef class Customer:
         cdef int64_t time = self.base
         cdef list times = []
         if self.seek_send(counter, &send):
-            time += take_signed(&send.times)
+            time += next_signed(&send.times)
             times.append(time)
             while send.times != send.end:
-                time += <int64_t> take(&send.times)
+                time += <int64_t> next_number(&send.times)
                 times.append(time)
         return times
 
@@ -450,7 +445,7 @@ cdef class Customer:
             scratch.put(size)
         scratch.put_raw(times, size)
         return self.splice(
-            SENDS, self.offset(gone.at), span(gone.at, gone.end), scratch.data, scratch.size
+            SECTION_SENDS, self.offset(gone.at), span(gone.at, gone.end), scratch.data, scratch.size
         )
 
     cdef int sent(self, int counter, int64_t at, Py_ssize_t keep) except -1:
@@ -535,7 +530,7 @@ cdef class Customer:
         cdef Py_ssize_t offset = self.offset(at)
         scratch.size = 0
         put_instance(scratch, instance, self.base, self.layout.source_slots)
-        return self.splice(INSTANCES, offset, gone, scratch.data, scratch.size)
+        return self.splice(SECTION_INSTANCES, offset, gone, scratch.data, scratch.size)
 
     cdef int append_waiting(self, int rank, str source, const uint8_t *tail, Py_ssize_t size) except -1:
         """Enters an instance after the others, of which everything but rank and source is as it is stored."""
@@ -544,7 +539,7 @@ cdef class Customer:
         put_head(scratch, rank, self.opened, source, self.layout.source_slots)
         scratch.put_raw(tail, size)
         scratch.put_length(0)
-        return self.splice(INSTANCES, self.sends_at, 0, scratch.data, scratch.size)
+        return self.splice(SECTION_INSTANCES, self.sends_at, 0, scratch.data, scratch.size)
 
     cdef int locate(self, Instance instance, HeadC *head) except -1:
         """Finds an instance that is open."""
@@ -559,7 +554,7 @@ cdef class Customer:
         cdef HeadC head
         self.locate(instance, &head)
         return self.splice(
-            INSTANCES, self.offset(head.at), span(head.at, head.end), NULL, 0
+            SECTION_INSTANCES, self.offset(head.at), span(head.at, head.end), NULL, 0
         )
 
     cdef int replace(self, Instance instance, Instance by) except -1:
@@ -589,15 +584,15 @@ cdef int next_part(const uint8_t **at, int *slot, uint32_t *size) noexcept:
 
 cdef int next_send(const uint8_t **at, SendC *into) noexcept:
     """Reads a counter's head and goes past its times."""
-    cdef uint64_t head = take(at), size
+    cdef uint64_t head = next_number(at), size
     into.slot = <int> (head >> 1)
     into.several = head & 1
     if into.several:
-        size = take(at)
+        size = next_number(at)
         into.times = at[0]
         at[0] += size
     else:
         into.times = at[0]
-        take(at)
+        next_number(at)
     into.end = at[0]
     return 0

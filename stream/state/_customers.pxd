@@ -20,7 +20,7 @@ cdef class Customers:
     cdef Timers heap
     cdef int64_t due                                # no timer is due before it
     cdef Py_ssize_t waiting                         # instances with a deadline
-    cdef readonly Py_ssize_t hollow                 # customers of which only the timers' place is here
+    cdef readonly Py_ssize_t evicted                # customers of which only the timers' place is here
     cdef readonly Py_ssize_t fetched                # customers read from the store
     cdef object store                               # where customers are that are not here; None: all are
     cdef Py_ssize_t hand                            # where `evict` goes on
@@ -35,7 +35,7 @@ cdef class Customers:
     cdef int get_to_know(self, Customer customer) except -1
     cdef Customer find(self, str id)
     cdef Customer fetch(self, str id)
-    cdef int hollow_out(self, Customer customer) except -1
+    cdef int shed(self, Customer customer) except -1
     cdef int fill(self, Customer customer) except -1
     cdef Customer read(self, str id)
     cdef int enter_fetched(self, Customer customer) except -1
@@ -49,4 +49,4 @@ cdef class Customers:
     cdef tuple pop_due(self, int64_t before)
     cdef Instance pop_own(self, Customer customer, int64_t before)
     cdef bint is_due(self, int64_t before) except -1
-    cdef int settle(self) except -1
+    cdef int correct_first(self) except -1

@@ -1,4 +1,3 @@
-# cython: autotestdict=False
 """The customers of a partition, and their timers.
 
 Timers fire in the order of (deadline, rule slot, customer id, opening). The slots of rules are in the order
@@ -21,7 +20,7 @@ A changed customer is encoded when it is taken, not when it changes: ten changes
 
 With a store. Customers are read when they are needed, and leave again by `evict`, which may be called when
 the store has all that was taken: what is left out can be read back exactly. Of a customer with timers the id
-and its place stay (it is `hollow`): an entry that comes too early, if anything. `dues` tells the store of
+and its place stay (it is `evicted`): an entry that comes too early, if anything. `dues` tells the store of
 these, so that opening one needs no look at the others:
 
     due         deadline count      8 and 4 bytes, of the first timer and of all; -1: the customer has parts
@@ -41,13 +40,13 @@ from libc.string cimport memcpy
 from stream.state._instances cimport HeadC, Instance, next_head, source_of
 from stream.state._layout cimport Layout
 from stream.state._packed cimport span
-from stream.state._customer cimport HOLLOW, Customer, SendC, next_part, next_send
+from stream.state._customer cimport EVICTED, Customer, SendC, next_part, next_send
 from stream.state._timers cimport TimerC, Timers
+from stream.events._times cimport NEVER
 
 from stream.state._codec import decode, encode, know
 from stream.errors import StateError, StoreError
 
-cdef int64_t NEVER = 0x7FFFFFFFFFFFFFFF
 cdef int MAX_CUSTOMER_ID = 256
 cdef int LEAVING = -2
 
@@ -58,15 +57,14 @@ cdef struct DueC:
 cdef enum:
     DUE = 12            # bytes of it
 
-cdef enum:     # places of the kinds in what `moves_of` gives
-    SOURCES = 0
-    TRAITS = 1
-    RULES = 2
-    COUNTERS = 3
+cdef enum Moves:     # places of the kinds in what `moves_of` gives
+    MOVES_SOURCES = 0
+    MOVES_TRAITS = 1
+    MOVES_RULES = 2
+    MOVES_COUNTERS = 3
 
 
 @cython.final
-@cython.auto_pickle(False)
 cdef class Customers:
     """The customers of one partition and their timers. `state_bytes`: of all byte forms, as last seen."""
 
@@ -92,7 +90,7 @@ cdef class Customers:
     @property
     def next_deadline(self):
         """The earliest deadline of an instance that waits, None without one."""
-        self.settle()
+        self.correct_first()
         return self.due if self.due != NEVER else None
 
     def get(self, str id not None):
@@ -112,7 +110,7 @@ cdef class Customers:
         listed = old is not None and old.listed
         if old is not None:
             self.state_bytes -= old.size
-            self.hollow -= old.generation == HOLLOW
+            self.evicted -= old.generation == EVICTED
         if self.store is not None:
             self.note_due(key, customer, listed)
             if customer is not None and not customer.listed:
@@ -123,7 +121,7 @@ cdef class Customers:
             if customer.rare.foreign is not None:
                 self.foreign.append(customer)
             elif self.store is not None:
-                self.hollow_out(customer)
+                self.shed(customer)
 
     def stand_in(self, bytes key not None, bytes due not None):
         """Takes what the store knows of a customer's timers. StateError if that is corrupt."""
@@ -134,10 +132,10 @@ cdef class Customers:
             raise StateError("the store's note of a customer's timers is corrupt")
         memcpy(&what.deadline, at, 8)
         memcpy(&what.count, at + 8, 4)
-        customer = Customer(id_of(key), self.layout, HOLLOW)
+        customer = Customer(id_of(key), self.layout, EVICTED)
         customer.listed = True
         self.table.put(customer)
-        self.hollow += 1
+        self.evicted += 1
         self.loaded = True
         if what.deadline < 0:
             self.fill(customer)
@@ -171,14 +169,14 @@ cdef class Customers:
             self.dues.append((key, None))
         return 0
 
-    cdef int hollow_out(self, Customer customer) except -1:
+    cdef int shed(self, Customer customer) except -1:
         cdef HeadC head
         if customer.timer == NEVER and customer.first_timer(&head):
             customer.timer, customer.timer_rank = head.deadline, 0
         self.state_bytes -= customer.size
         customer.size = 0
-        customer.hollow(count_timers(customer))
-        self.hollow += 1
+        customer.shed(count_timers(customer))
+        self.evicted += 1
         return 0
 
     def evict(self, Py_ssize_t keep, Py_ssize_t most):
@@ -190,7 +188,7 @@ cdef class Customers:
         cdef Customer customer
         cdef Timers heap = self.heap
         cdef Py_ssize_t at, left = 0, kept = 0
-        cdef Py_ssize_t surplus = min(self.table.n - self.hollow - keep, most)
+        cdef Py_ssize_t surplus = min(self.table.n - self.evicted - keep, most)
         if surplus <= 0 or self.loaded:
             return 0
         leaving = []
@@ -209,7 +207,7 @@ cdef class Customers:
             elif customer.timer == NEVER:
                 self.touch(customer)    # the rules have dropped its timers; the store must know that
             else:
-                self.hollow_out(customer)
+                self.shed(customer)
                 surplus -= 1
                 left += 1
         if leaving:
@@ -232,7 +230,7 @@ cdef class Customers:
         self.loaded = False
         for at in range(self.table.room):
             customer = self.table.at(at)
-            if customer is not None and customer.generation != HOLLOW:
+            if customer is not None and customer.generation != EVICTED:
                 self.move(customer)
         self.heap.clear()
         self.waiting = 0
@@ -248,7 +246,7 @@ cdef class Customers:
         cdef HeadC head
         cdef const uint8_t *at = <const uint8_t *> customer.applied + customer.instances_at
         cdef int rank
-        if customer.generation == HOLLOW:
+        if customer.generation == EVICTED:
             self.waiting += customer.opened
             customer.timer_rank = 0
             return self.heap.put(customer.timer, 0, customer)
@@ -306,11 +304,11 @@ cdef class Customers:
                 with_timers.append((customer, customer.timer))
                 customer.timer = NEVER          # so that it is taken once
         for customer, deadline in with_timers:
-            if customer.generation == HOLLOW:
+            if customer.generation == EVICTED:
                 customer.timer = deadline
                 self.enter(customer, None)
             else:
-                self.enter(customer, self.moves_of(customer)[RULES])
+                self.enter(customer, self.moves_of(customer)[MOVES_RULES])
         self.heap.order()
         self.due = self.heap.heap[0].deadline if self.heap.n else NEVER
         strangers, self.foreign = self.foreign, []
@@ -341,7 +339,7 @@ cdef class Customers:
         cdef Customer moved
         if customer.generation == self.generation:
             return 0
-        if customer.generation == HOLLOW:
+        if customer.generation == EVICTED:
             return self.fill(customer)
         moved = Customer(customer.id, self.layout)
         moved.base = customer.base
@@ -349,7 +347,7 @@ cdef class Customers:
         moved.generation = self.generation
         if customer.rare.contexts is not None:
             self.drop_contexts(customer)
-        customer.take_over(moved)
+        customer.swap_block(moved)
         if customer.rare.foreign is not None:
             self.get_to_know(customer)
         return 0
@@ -397,14 +395,14 @@ cdef class Customers:
         return customer
 
     cdef int fill(self, Customer customer) except -1:
-        """Reads from the store what a hollow customer lacks."""
+        """Reads from the store what an evicted customer lacks."""
         cdef Customer whole = self.read(customer.id)
         if whole is None:
             raise self.distrusted("lacks a customer that has timers")
-        self.hollow -= 1
+        self.evicted -= 1
         self.waiting -= customer.opened
         customer.base, customer.size, customer.rare = whole.base, whole.size, whole.rare
-        customer.take_over(whole)
+        customer.swap_block(whole)
         return self.enter_fetched(customer)
 
     cdef Customer read(self, str id):
@@ -483,7 +481,7 @@ cdef class Customers:
     cdef tuple pop_due(self, int64_t before):
         """(customer, instance) of the first timer before `before`, taken out; or None."""
         cdef Customer customer
-        self.settle()
+        self.correct_first()
         if self.due >= before:
             return None
         customer = <Customer> self.heap.heap[0].customer
@@ -502,10 +500,10 @@ cdef class Customers:
     cdef bint is_due(self, int64_t before) except -1:
         """Whether a timer has a deadline before `before`."""
         if self.due < before:
-            self.settle()
+            self.correct_first()
         return self.due < before
 
-    cdef int settle(self) except -1:
+    cdef int correct_first(self) except -1:
         """Makes the first entry of the heap true."""
         cdef Customer customer
         cdef HeadC head
@@ -569,23 +567,23 @@ cdef int copy_parts(Customer one, Customer to, tuple moves) except -1:
     cdef SendC send
     cdef int slot
     cdef uint32_t size
-    slots = moves[SOURCES]
+    slots = moves[MOVES_SOURCES]
     for slot in range(one.layout.n_sources):
         if <int> slots[slot] >= 0:
             to.applied[<int> slots[slot]] = one.applied[slot]
-    slots = moves[TRAITS]
+    slots = moves[MOVES_TRAITS]
     while at != <const uint8_t *> one.applied + one.instances_at:
         next_part(&at, &slot, &size)
         if <int> slots[slot] >= 0:
             to.put_trait(slots[slot], at, size, False)
         at += size
-    slots = moves[RULES]
+    slots = moves[MOVES_RULES]
     while at != <const uint8_t *> one.applied + one.sends_at:
         next_head(&at, one.base, &head)
         if <int> slots[head.rank] >= 0:
             source = source_of(&head, one.layout.sources)
             to.append_waiting(slots[head.rank], source, head.tail, span(head.tail, head.end))
-    slots = moves[COUNTERS]
+    slots = moves[MOVES_COUNTERS]
     while at != <const uint8_t *> one.applied + one.end:
         next_send(&at, &send)
         if <int> slots[send.slot] >= 0:

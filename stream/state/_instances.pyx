@@ -1,4 +1,3 @@
-# cython: autotestdict=False
 """Rules that have begun for a customer, as bytes (`_packed` says of which kinds).
 
     entry     := length rank sequence source tail
@@ -18,18 +17,13 @@ cimport cython
 from cpython.unicode cimport PyUnicode_DecodeUTF8
 from libc.stdint cimport int64_t, uint8_t, uint64_t
 
-from stream.state._packed cimport Buffer, take, take_scalar, take_signed
-from stream.events._value cimport ValueC, object_of, value_of
-
-from stream.events._value import ABSENT
-
-cdef int64_t NEVER = 0x7FFFFFFFFFFFFFFF
-cdef object absent = ABSENT
+from stream.state._packed cimport Buffer, next_number, next_scalar, next_signed
+from stream.events._value cimport ABSENT, ValueC, object_of, value_of
+from stream.events._times cimport NEVER
 
 
 @cython.no_gc
 @cython.final
-@cython.auto_pickle(False)
 cdef class Instance:
     """A rule that has begun: waits for a step until `deadline`, or fires then unless it is closed.
 
@@ -42,14 +36,14 @@ cdef int next_head(const uint8_t **at, int64_t base, HeadC *into) noexcept:
     cdef uint64_t size
     cdef const uint8_t *cursor = at[0]
     into.at = cursor
-    size = take(&cursor)
+    size = next_number(&cursor)
     at[0] = cursor + size
-    into.rank = <int> take(&cursor)
-    into.sequence = <int64_t> take(&cursor)
-    into.slot = <int> take(&cursor) - 1
+    into.rank = <int> next_number(&cursor)
+    into.sequence = <int64_t> next_number(&cursor)
+    into.slot = <int> next_number(&cursor) - 1
     into.source = cursor
     if into.slot < 0:
-        size = take(&cursor)
+        size = next_number(&cursor)
         cursor += size
     into.end = at[0]
     return read_tail(cursor, base, into)
@@ -59,21 +53,21 @@ cdef int read_tail(const uint8_t *at, int64_t base, HeadC *into) noexcept:
     cdef uint64_t flags
     cdef ValueC key
     into.tail = at
-    flags = take(&at)
+    flags = next_number(&at)
     into.step = <int> (flags >> 4)
     into.late = flags & 1
-    into.deadline = base + take_signed(&at) if flags & 8 else NEVER
-    into.since = base + take_signed(&at) if flags & 2 else -1
+    into.deadline = base + next_signed(&at) if flags & 8 else NEVER
+    into.since = base + next_signed(&at) if flags & 2 else -1
     into.key = NULL
     if flags & 4:
         into.key = at
-        take_scalar(&at, &key)
+        next_scalar(&at, &key)
     into.rest = at
     return 0
 
 
-cdef str take_text(const uint8_t **at):
-    cdef uint64_t size = take(at)
+cdef str next_text(const uint8_t **at):
+    cdef uint64_t size = next_number(at)
     at[0] += size
     return PyUnicode_DecodeUTF8(<const char *> at[0] - size, size, NULL)
 
@@ -81,7 +75,7 @@ cdef str take_text(const uint8_t **at):
 cdef str source_of(const HeadC *head, tuple sources):
     """The name of the source that the last step's event came from."""
     cdef const uint8_t *at = head.source
-    return <str> sources[head.slot] if head.slot >= 0 else take_text(&at)
+    return <str> sources[head.slot] if head.slot >= 0 else next_text(&at)
 
 
 cdef Instance unpack(const HeadC *head, int64_t base, tuple sources):
@@ -92,19 +86,19 @@ cdef Instance unpack(const HeadC *head, int64_t base, tuple sources):
     instance.rank, instance.step, instance.late = head.rank, head.step, head.late
     instance.sequence, instance.deadline, instance.since = head.sequence, head.deadline, head.since
     instance.source = source_of(head, sources)
-    instance.key = absent
+    instance.key = ABSENT
     if head.key is not NULL:
         at = head.key
-        take_scalar(&at, &key)
+        next_scalar(&at, &key)
         instance.key = object_of(&key)
     at = head.rest
-    instance.time = base + take_signed(&at)
-    instance.appended_at = instance.time + take_signed(&at)
-    instance.name = take_text(&at)
-    instance.id = take_text(&at)
+    instance.time = base + next_signed(&at)
+    instance.appended_at = instance.time + next_signed(&at)
+    instance.name = next_text(&at)
+    instance.id = next_text(&at)
     instance.events = []
     for _ in range(head.step):
-        size = take(&at)
+        size = next_number(&at)
         instance.events.append((<const char *> at)[:size] if size else b"{}")
         at += size
     return instance
@@ -129,7 +123,7 @@ cdef int put_instance(Buffer out, Instance instance, int64_t base, dict slots) e
     put_head(out, instance.rank, instance.sequence, instance.source, slots)
     if instance.since >= 0:
         flags |= 2
-    if instance.key is not absent:
+    if instance.key is not ABSENT:
         flags |= 4
     if instance.deadline != NEVER:
         flags |= 8
@@ -138,7 +132,7 @@ cdef int put_instance(Buffer out, Instance instance, int64_t base, dict slots) e
         out.put_signed(instance.deadline - base)
     if instance.since >= 0:
         out.put_signed(instance.since - base)
-    if instance.key is not absent:
+    if instance.key is not ABSENT:
         value_of(instance.key, &key)
         out.put_scalar(&key)
     out.put_signed(instance.time - base)

@@ -1,4 +1,3 @@
-# cython: autotestdict=False
 """Slots for the definitions of a rule set, by name or stable id, and by the short ids of stored states.
 
 Tested by tests/state/test_codec.py and tests/state/test_customer.py.
@@ -9,19 +8,19 @@ from cpython.mem cimport PyMem_Free, PyMem_Malloc
 from libc.stdint cimport uint64_t
 
 from stream.state._windows cimport (
-    COUNT,
-    DISTINCT,
-    FIRST,
-    GAP,
-    LAST,
-    MAX,
+    FUNCTION_COUNT,
+    FUNCTION_DISTINCT,
+    FUNCTION_FIRST,
+    FUNCTION_GAP,
+    FUNCTION_LAST,
+    FUNCTION_MAX,
     MAX_KEYS,
     MAX_NESTED,
-    MEAN,
-    MIN,
+    FUNCTION_MEAN,
+    FUNCTION_MIN,
     SLICES,
-    SUM,
-    TOP,
+    FUNCTION_SUM,
+    FUNCTION_TOP,
     TraitC,
 )
 
@@ -30,14 +29,14 @@ from hashlib import blake2b
 from stream.errors import InternalError, RuleSetError
 
 cdef dict FUNCTIONS = {
-    "count": COUNT, "sum": SUM, "last": LAST, "mean": MEAN, "min": MIN, "max": MAX, "first": FIRST,
-    "distinct": DISTINCT, "top": TOP, "gap": GAP,
+    "count": FUNCTION_COUNT, "sum": FUNCTION_SUM, "last": FUNCTION_LAST, "mean": FUNCTION_MEAN,
+    "min": FUNCTION_MIN, "max": FUNCTION_MAX, "first": FUNCTION_FIRST, "distinct": FUNCTION_DISTINCT,
+    "top": FUNCTION_TOP, "gap": FUNCTION_GAP,
 }
 
 
 @cython.no_gc
 @cython.final
-@cython.auto_pickle(False)
 cdef class Ids:
     """Slots by short id, and back. A short id is 6 bytes of BLAKE2b of a name or stable id, as a number.
 
@@ -89,7 +88,6 @@ def short_id(str name not None):
 
 
 @cython.final
-@cython.auto_pickle(False)
 cdef class Layout:
     """Slots for the sources, traits, rules and counters of a rule set, by names and stable ids. Immutable.
 

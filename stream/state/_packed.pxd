@@ -5,14 +5,14 @@ from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 from libc.string cimport memcmp, memcpy
 
 from stream.events._value cimport (
-    DOUBLE,
-    FALSE,
-    INTEGER,
-    MISSING,
-    NIL,
-    TEXT,
-    TRUE,
-    UNSIGNED,
+    KIND_DOUBLE,
+    KIND_FALSE,
+    KIND_INTEGER,
+    KIND_MISSING,
+    KIND_NIL,
+    KIND_TEXT,
+    KIND_TRUE,
+    KIND_UNSIGNED,
     ValueC,
 )
 
@@ -79,7 +79,7 @@ cdef inline int64_t unzigzag(uint64_t number) noexcept:
 
 
 @cython.overflowcheck(False)
-cdef inline uint64_t take(const uint8_t **at) noexcept:
+cdef inline uint64_t next_number(const uint8_t **at) noexcept:
     """Reads a varint that is known to be one, and goes past it."""
     cdef uint64_t number = at[0][0]
     cdef int shift = 7
@@ -96,41 +96,41 @@ cdef inline uint64_t take(const uint8_t **at) noexcept:
     return number
 
 
-cdef inline int64_t take_signed(const uint8_t **at) noexcept:
-    return unzigzag(take(at))
+cdef inline int64_t next_signed(const uint8_t **at) noexcept:
+    return unzigzag(next_number(at))
 
 
-cdef inline double take_double(const uint8_t **at) noexcept:
+cdef inline double next_double(const uint8_t **at) noexcept:
     cdef double number
     memcpy(&number, at[0], 8)
     at[0] += 8
     return number
 
 
-cdef inline int take_scalar(const uint8_t **at, ValueC *into) noexcept:
+cdef inline int next_scalar(const uint8_t **at, ValueC *into) noexcept:
     """Reads a scalar; the bytes of a text stay where they are."""
-    cdef uint64_t head = take(at)
+    cdef uint64_t head = next_number(at)
     into.kind = <int> (head & 7)
     into.size = 0
-    if into.kind == TEXT:
+    if into.kind == KIND_TEXT:
         into.size = <uint32_t> (head >> 3)
         into.of.text = <const char *> at[0]
         at[0] += into.size
-    elif into.kind == INTEGER:
-        into.of.integer = take_signed(at)
-    elif into.kind == UNSIGNED:
-        into.of.unsigned = take(at)
-    elif into.kind == DOUBLE:
-        into.of.number = take_double(at)
+    elif into.kind == KIND_INTEGER:
+        into.of.integer = next_signed(at)
+    elif into.kind == KIND_UNSIGNED:
+        into.of.unsigned = next_number(at)
+    elif into.kind == KIND_DOUBLE:
+        into.of.number = next_double(at)
     return 0
 
 
 cdef inline bint at_scalar(const uint8_t *at, const ValueC *value) noexcept:
     """Whether a scalar that can be a key stands there."""
-    cdef uint64_t head = take(&at)
+    cdef uint64_t head = next_number(&at)
     if <int> (head & 7) != value.kind:
         return False
-    if value.kind == TEXT:
+    if value.kind == KIND_TEXT:
         if head >> 3 != value.size:
             return False
         if value.size == 0:
@@ -139,6 +139,6 @@ cdef inline bint at_scalar(const uint8_t *at, const ValueC *value) noexcept:
         return at[value.size - 1] == <uint8_t> value.of.text[value.size - 1] and (
             memcmp(at, value.of.text, value.size) == 0
         )
-    if value.kind == INTEGER:
-        return take_signed(&at) == value.of.integer
-    return take(&at) == value.of.unsigned if value.kind == UNSIGNED else True
+    if value.kind == KIND_INTEGER:
+        return next_signed(&at) == value.of.integer
+    return next_number(&at) == value.of.unsigned if value.kind == KIND_UNSIGNED else True

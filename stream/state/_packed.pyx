@@ -1,4 +1,3 @@
-# cython: autotestdict=False
 """Numbers and values in few bytes: what a customer's state consists of, in memory and in the changelog.
 
     number    a varint: 7 bits a byte, the lowest first; the high bit says that more follow
@@ -7,7 +6,7 @@
     scalar    head [payload]; head = size << 3 | kind, size that of a text, else 0; kinds as in `_value`
               (1 null, 2 false, 3 true, 4 signed, 5 number above 2^63, 6 double, 7 text)
 
-`take…` read what is known to be well formed: what this process has written, or `_codec` has found to be so.
+`next…` read what is known to be well formed: what this process has written, or `_codec` has found to be so.
 A `Buffer` grows as it is written to; `write` does not look, so `reserve` comes first.
 Tested by tests/state/test_codec.py and tests/state/test_customer.py.
 """
@@ -27,18 +26,17 @@ if sys.byteorder != "little":
 
 
 cdef bint is_key(const ValueC *value) noexcept:
-    if value.kind == TEXT:
+    if value.kind == KIND_TEXT:
         return value.size <= MAX_SCALAR
-    return value.kind == INTEGER or value.kind == TRUE or value.kind == FALSE or value.kind == UNSIGNED
+    return value.kind in (KIND_INTEGER, KIND_TRUE, KIND_FALSE, KIND_UNSIGNED)
 
 
 cdef bint is_kept(const ValueC *value) noexcept:
-    return is_key(value) or value.kind == DOUBLE or value.kind == NIL
+    return is_key(value) or value.kind == KIND_DOUBLE or value.kind == KIND_NIL
 
 
 @cython.no_gc
 @cython.final
-@cython.auto_pickle(False)
 cdef class Buffer:
     """Bytes that are being written."""
 
@@ -80,15 +78,15 @@ cdef class Buffer:
         return self.put_raw(data, size)
 
     cdef int put_scalar(self, const ValueC *value) except -1:
-        cdef uint64_t size = value.size if value.kind == TEXT else 0
+        cdef uint64_t size = value.size if value.kind == KIND_TEXT else 0
         self.put(size << 3 | <uint64_t> value.kind)
-        if value.kind == TEXT:
+        if value.kind == KIND_TEXT:
             self.put_raw(value.of.text, value.size)
-        elif value.kind == INTEGER:
+        elif value.kind == KIND_INTEGER:
             self.put_signed(value.of.integer)
-        elif value.kind == UNSIGNED:
+        elif value.kind == KIND_UNSIGNED:
             self.put(value.of.unsigned)
-        elif value.kind == DOUBLE:
+        elif value.kind == KIND_DOUBLE:
             self.put_double(value.of.number)
         return 0
 

@@ -1,4 +1,3 @@
-# cython: autotestdict=False
 """Profile updates: what a record says of a customer's attributes and consents, and how it is merged.
 
     {"attributes": {name: value},
@@ -32,7 +31,6 @@ cdef enum:
 
 
 @cython.final
-@cython.auto_pickle(False)
 cdef class Profile:
     """What a record says; see above."""
 

@@ -4,7 +4,7 @@ from libc.stdint cimport int64_t, uint8_t, uint64_t
 
 from stream.state._windows cimport TraitC
 
-cdef class Reader:
+cdef class StateReader:
     cdef const uint8_t *at
     cdef const uint8_t *end
     cdef int last               # slot of the part before, of its kind; -1: there was none
@@ -35,5 +35,5 @@ cdef class Reader:
     cdef int tail(self, int64_t base) except -1
     cdef int sends(self, int64_t base) except -1
 
-cdef Reader reader_of(bytes value)
+cdef StateReader reader_of(bytes value)
 cdef object corrupt(str why)

@@ -1,4 +1,3 @@
-# cython: autotestdict=False
 """Reading the byte form of parts, which may be corrupt. What the bytes mean is said in `_windows`,
 `_instances` and `_codec`.
 
@@ -13,21 +12,30 @@ from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 from libc.string cimport memcmp, memcpy
 
 from stream.state._packed cimport MAX_SCALAR, span, unzigzag
-from stream.events._value cimport DOUBLE, FALSE, INTEGER, NIL, TEXT, TRUE, UNSIGNED
+from stream.events._value cimport (
+    KIND_DOUBLE,
+    KIND_FALSE,
+    KIND_INTEGER,
+    KIND_NIL,
+    KIND_TEXT,
+    KIND_TRUE,
+    KIND_UNSIGNED,
+)
 from stream.state._windows cimport (
-    COUNT,
-    DISTINCT,
-    FIRST,
-    GAP,
-    LAST,
-    MEAN,
+    FUNCTION_COUNT,
+    FUNCTION_DISTINCT,
+    FUNCTION_FIRST,
+    FUNCTION_GAP,
+    FUNCTION_LAST,
+    FUNCTION_MEAN,
     MOST_SLICES,
-    TOP,
+    FUNCTION_TOP,
     EntryC,
     TraitC,
     index_of,
     next_entry,
 )
+from stream.events._times cimport LATEST, NEVER
 
 import orjson
 
@@ -38,16 +46,13 @@ cdef enum:
     MAX_STEPS = 10
     FEW_KEYS = 24       # are compared where their sums are equal
 
-cdef int64_t MAX_TIME = 253402300799999     # 9999-12-31T23:59:59.999Z
 cdef int64_t MAX_DEADLINE = 1 << 62
-cdef int64_t NEVER = 0x7FFFFFFFFFFFFFFF
 cdef uint64_t MAX_COUNT = 1 << 53           # amounts are doubles: whole numbers are exact up to here
 
 
 @cython.no_gc
 @cython.final
-@cython.auto_pickle(False)
-cdef class Reader:
+cdef class StateReader:
     """Goes over bytes from `at` to `end`, and raises StateError at what cannot be."""
 
     cdef uint64_t number(self) except? 0:
@@ -157,16 +162,16 @@ cdef class Reader:
     cdef int scalar(self, bint as_key) except -1:
         cdef uint64_t head = self.number()
         cdef uint64_t kind = head & 7, size = head >> 3
-        if kind == TEXT and size <= MAX_SCALAR and size <= <uint64_t> span(self.at, self.end):
+        if kind == KIND_TEXT and size <= MAX_SCALAR and size <= <uint64_t> span(self.at, self.end):
             return self.utf8(size)
-        if size == 0 and kind == INTEGER:
+        if size == 0 and kind == KIND_INTEGER:
             self.number()
-        elif size == 0 and kind == DOUBLE and not as_key:
+        elif size == 0 and kind == KIND_DOUBLE and not as_key:
             self.skip(8)
         elif size != 0 or not (
-            kind == TRUE or kind == FALSE
-            or (kind == NIL and not as_key)
-            or (kind == UNSIGNED and self.number() > <uint64_t> NEVER)
+            kind == KIND_TRUE or kind == KIND_FALSE
+            or (kind == KIND_NIL and not as_key)
+            or (kind == KIND_UNSIGNED and self.number() > <uint64_t> NEVER)
         ):
             raise corrupt("a value is of no known kind")
         return 0
@@ -184,17 +189,17 @@ cdef class Reader:
 
     cdef int body(self, const TraitC *trait) except -1:
         """Base and body of a trait's part, up to the end."""
-        cdef int64_t base = self.bounded(MAX_TIME)
+        cdef int64_t base = self.bounded(LATEST)
         if trait.per:
             return self.entries(trait, base, trait.keys, False)
         return self.cell(trait, base)
 
     cdef int cell(self, const TraitC *trait, int64_t base) except -1:
-        if trait.function == FIRST or trait.function == LAST:
+        if trait.function == FUNCTION_FIRST or trait.function == FUNCTION_LAST:
             return self.marks(trait, base)
-        if trait.function == GAP:
+        if trait.function == FUNCTION_GAP:
             return self.times(base, trait.values)
-        if trait.function == DISTINCT or trait.function == TOP:
+        if trait.function == FUNCTION_DISTINCT or trait.function == FUNCTION_TOP:
             return self.entries(trait, base, trait.values, True)
         return self.window(trait, trait.function, base)
 
@@ -216,7 +221,7 @@ cdef class Reader:
                 twice = twice or (seen & bit and stands_in(begin, entry, key, span(key, self.at)))
                 seen |= bit
             if nested:
-                self.window(trait, COUNT, base)
+                self.window(trait, FUNCTION_COUNT, base)
             else:
                 self.cell(trait, base)
             self.leave(around)
@@ -235,10 +240,10 @@ cdef class Reader:
         cdef int64_t index = 0
         cdef int count = 0
         while self.at != self.end:
-            index = self.older(index, 1) if count else self.signed(base, MAX_TIME if trait.width else 0)
-            if function != COUNT:
+            index = self.older(index, 1) if count else self.signed(base, LATEST if trait.width else 0)
+            if function != FUNCTION_COUNT:
                 self.skip(8)
-            if (function == COUNT or function == MEAN) and self.bounded(MAX_COUNT) == 0:
+            if (function == FUNCTION_COUNT or function == FUNCTION_MEAN) and self.bounded(MAX_COUNT) == 0:
                 raise corrupt("a slice of a window is empty")
             count += 1
         return self.some(count, MOST_SLICES)
@@ -248,7 +253,7 @@ cdef class Reader:
         cdef int count = 0
         while self.at != self.end:
             before = time
-            time = self.older(time, 1) if count else self.signed(base, MAX_TIME)
+            time = self.older(time, 1) if count else self.signed(base, LATEST)
             if count and index_of(trait, time) == index_of(trait, before):
                 raise corrupt("the times of a part are not in order")
             self.scalar(False)
@@ -259,7 +264,7 @@ cdef class Reader:
         cdef int64_t time = 0
         cdef int count = 0
         while self.at != self.end:
-            time = self.older(time, 0) if count else self.signed(base, MAX_TIME)
+            time = self.older(time, 0) if count else self.signed(base, LATEST)
             count += 1
         return self.some(count, most)
 
@@ -276,7 +281,7 @@ cdef class Reader:
             self.signed(base, MAX_DEADLINE)
         if flags & 4:
             self.scalar(True)
-        time = self.signed(base, MAX_TIME)
+        time = self.signed(base, LATEST)
         self.signed(time, NEVER)
         self.utf8(self.length())
         self.utf8(self.length())
@@ -340,8 +345,8 @@ cdef object corrupt(str why):
     return StateError(f"a stored state is corrupt: {why}", hint=hint)
 
 
-cdef Reader reader_of(bytes value):
-    cdef Reader reader = Reader()
+cdef StateReader reader_of(bytes value):
+    cdef StateReader reader = StateReader()
     reader.last, reader.waiting = -1, {}
     reader.at = <const uint8_t *> <const char *> value
     reader.end = reader.at + len(value)

@@ -1,4 +1,3 @@
-# cython: autotestdict=False
 """A heap of customers by what each has due first: deadline, then rank, then customer id.
 
 16 bytes and a pointer a customer that has a timer; how they are kept true is said in `_customers`. The
@@ -34,7 +33,6 @@ cdef bint is_before(Customer one, Customer other) noexcept:
 
 @cython.no_gc
 @cython.final
-@cython.auto_pickle(False)
 cdef class Timers:
     """A binary heap in an array: the children of `at` are 2 at + 1 and 2 at + 2."""
 

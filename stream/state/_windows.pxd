@@ -13,16 +13,16 @@ cdef enum:
     MAX_NESTED = 100    # the same, where a `distinct`, `top` or `gap` has `per`
 
 cdef enum Function:
-    COUNT = 1
-    SUM = 2
-    LAST = 3
-    MEAN = 4
-    MIN = 5
-    MAX = 6
-    FIRST = 7
-    DISTINCT = 8
-    TOP = 9
-    GAP = 10
+    FUNCTION_COUNT = 1
+    FUNCTION_SUM = 2
+    FUNCTION_LAST = 3
+    FUNCTION_MEAN = 4
+    FUNCTION_MIN = 5
+    FUNCTION_MAX = 6
+    FUNCTION_FIRST = 7
+    FUNCTION_DISTINCT = 8
+    FUNCTION_TOP = 9
+    FUNCTION_GAP = 10
 
 cdef struct TraitC:
     int function

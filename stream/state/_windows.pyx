@@ -1,4 +1,3 @@
-# cython: autotestdict=False
 """The windows of traits, as bytes (`_packed` says of which kinds).
 
     body     := cell | entry*            with `per`: an entry a key, the least recently updated first
@@ -39,16 +38,21 @@ from stream.state._packed cimport (
     at_scalar,
     reserve,
     span,
-    take,
-    take_double,
-    take_scalar,
-    take_signed,
+    next_number,
+    next_double,
+    next_scalar,
+    next_signed,
 )
-from stream.events._value cimport DOUBLE, FALSE, INTEGER, TEXT, TRUE, ValueC, object_of
-
-from stream.events._value import ABSENT
-
-cdef object absent = ABSENT
+from stream.events._value cimport (
+    ABSENT,
+    KIND_DOUBLE,
+    KIND_FALSE,
+    KIND_INTEGER,
+    KIND_TEXT,
+    KIND_TRUE,
+    ValueC,
+    object_of,
+)
 
 cdef struct SliceC:
     int64_t index
@@ -67,7 +71,7 @@ cdef int64_t index_of(const TraitC *trait, int64_t time) noexcept:
 
 cdef int64_t base_of(const TraitC *trait, int64_t time) noexcept:
     """What a body begun at `time` has for its base."""
-    if trait.function == FIRST or trait.function == LAST or trait.function == GAP:
+    if trait.function == FUNCTION_FIRST or trait.function == FUNCTION_LAST or trait.function == FUNCTION_GAP:
         return time
     return index_of(trait, time)
 
@@ -78,10 +82,10 @@ cdef int next_entry(const uint8_t *at, EntryC *into) noexcept:
     cdef uint64_t size
     cdef ValueC key
     into.at = at
-    size = take(&at)
+    size = next_number(&at)
     into.key = at
     into.end = at + size
-    take_scalar(&at, &key)
+    next_scalar(&at, &key)
     into.cell = at
     return 0
 
@@ -93,7 +97,7 @@ cdef int find(const uint8_t *at, const uint8_t *end, const ValueC *key, EntryC *
     cdef const uint8_t *begin
     while at != end:
         begin = at
-        size = take(&at)
+        size = next_number(&at)
         if at_scalar(at, key):
             next_entry(begin, into)
             return -1
@@ -132,7 +136,7 @@ cdef int put_entry(
     begin = out.size
     out.put_scalar(key)
     if nested:
-        add(out, cell, cell_end, COUNT, base, event)
+        add(out, cell, cell_end, FUNCTION_COUNT, base, event)
     else:
         crowded |= put_cell(out, cell, cell_end, trait, base, event)
     out.put_length(begin)
@@ -144,14 +148,14 @@ cdef int64_t newest_of(const EntryC *entry, const TraitC *trait, bint nested, in
     cdef EntryC each
     cdef const uint8_t *at = entry.cell
     cdef int64_t newest = -1
-    if not nested and (trait.function == DISTINCT or trait.function == TOP):
+    if not nested and (trait.function == FUNCTION_DISTINCT or trait.function == FUNCTION_TOP):
         while at != entry.end:
             next_entry(at, &each)
             newest = max(newest, newest_of(&each, trait, True, base))
             at = each.end
         return newest
-    newest = base + take_signed(&at)
-    if trait.function == FIRST or trait.function == LAST or trait.function == GAP:
+    newest = base + next_signed(&at)
+    if trait.function == FUNCTION_FIRST or trait.function == FUNCTION_LAST or trait.function == FUNCTION_GAP:
         return index_of(trait, newest)
     return newest
 
@@ -165,7 +169,7 @@ cdef int put_body(
     """Writes what an event makes of a body, from `since` on; 1 if something had to make room."""
     if trait.per:
         return put_entry(out, at, end, trait, False, base, key, event, since)
-    if trait.function == DISTINCT or trait.function == TOP:
+    if trait.function == FUNCTION_DISTINCT or trait.function == FUNCTION_TOP:
         return put_entry(out, at, end, trait, True, base, event.value, event, since)
     since[0] = at
     return put_cell(out, at, end, trait, base, event)
@@ -177,11 +181,11 @@ cdef int put_cell(
     cdef const uint8_t *since = NULL
     cdef Py_ssize_t begin = out.size, kept
     cdef int crowded
-    if trait.function == FIRST or trait.function == LAST:
+    if trait.function == FUNCTION_FIRST or trait.function == FUNCTION_LAST:
         return mark(out, at, end, trait, base, event)
-    if trait.function == GAP:
+    if trait.function == FUNCTION_GAP:
         return enter(out, at, end, trait, base, event.time)
-    if trait.function != DISTINCT and trait.function != TOP:
+    if trait.function != FUNCTION_DISTINCT and trait.function != FUNCTION_TOP:
         return add(out, at, end, trait.function, base, event)
     crowded = put_entry(out, at, end, trait, True, base, event.value, event, &since)
     kept = span(at, since)
@@ -192,28 +196,28 @@ cdef int put_cell(
     return crowded
 
 
-cdef inline int take_amount(const uint8_t **at, int function, SliceC *into) noexcept:
+cdef inline int next_amount(const uint8_t **at, int function, SliceC *into) noexcept:
     into.amount = 0.0
     into.count = 0
-    if function != COUNT:
-        into.amount = take_double(at)
-    if function == COUNT or function == MEAN:
-        into.count = take(at)
+    if function != FUNCTION_COUNT:
+        into.amount = next_double(at)
+    if function == FUNCTION_COUNT or function == FUNCTION_MEAN:
+        into.count = next_number(at)
     return 0
 
 
 cdef int put_amount(Buffer out, int function, const SliceC *slice) except -1:
-    if function != COUNT:
+    if function != FUNCTION_COUNT:
         out.put_double(slice.amount)
-    if function == COUNT or function == MEAN:
+    if function == FUNCTION_COUNT or function == FUNCTION_MEAN:
         out.put(slice.count)
     return 0
 
 
 cdef int fold(SliceC *slice, int function, double amount) noexcept:
-    if function == MIN:
+    if function == FUNCTION_MIN:
         slice.amount = min(slice.amount, amount)
-    elif function == MAX:
+    elif function == FUNCTION_MAX:
         slice.amount = max(slice.amount, amount)
     else:
         slice.amount += amount
@@ -232,12 +236,12 @@ cdef int add(
     slice.amount, slice.count = event.amount, 1
     rest = at
     if at != end:
-        newest = base + take_signed(&rest)
+        newest = base + next_signed(&rest)
     if event.index < newest:
         return add_late(out, at, end, function, base, event)
     out.put_signed(event.index - base)
     if at != end and event.index == newest:
-        take_amount(&rest, function, &slice)
+        next_amount(&rest, function, &slice)
         fold(&slice, function, event.amount)
         put_amount(out, function, &slice)
         return out.put_raw(rest, span(rest, end))
@@ -246,13 +250,13 @@ cdef int add(
         return 0
     out.put(event.index - newest)
     at = last = rest
-    take_amount(&last, function, &slice)
+    next_amount(&last, function, &slice)
     while last != end:
         rest = last
-        newest -= <int64_t> take(&rest)
+        newest -= <int64_t> next_number(&rest)
         if newest < event.index - KEPT:
             break
-        take_amount(&rest, function, &slice)
+        next_amount(&rest, function, &slice)
         last = rest
     return out.put_raw(at, span(at, last))
 
@@ -265,8 +269,8 @@ cdef int add_late(
     cdef int n = 0, to = 0, each
     cdef int64_t before = base
     while at != end:
-        slices[n].index = before - <int64_t> take(&at) if n else base + take_signed(&at)
-        take_amount(&at, function, &slices[n])
+        slices[n].index = before - <int64_t> next_number(&at) if n else base + next_signed(&at)
+        next_amount(&at, function, &slices[n])
         before = slices[n].index
         n += 1
     while to < n and slices[to].index > event.index:
@@ -300,15 +304,17 @@ cdef int mark(
     cdef int64_t before = base
     cdef bint there
     while at != end:
-        before = before - <int64_t> take(&at) if n else base + take_signed(&at)
+        before = before - <int64_t> next_number(&at) if n else base + next_signed(&at)
         marks[n].time, marks[n].value = before, at
-        take_scalar(&at, &value)
+        next_scalar(&at, &value)
         marks[n].size = span(marks[n].value, at)
         n += 1
     while to < n and index_of(trait, marks[to].time) > event.index:
         to += 1
     there = to < n and index_of(trait, marks[to].time) == event.index
-    if there and (event.time >= marks[to].time if trait.function == FIRST else event.time < marks[to].time):
+    if there and (
+        event.time >= marks[to].time if trait.function == FUNCTION_FIRST else event.time < marks[to].time
+    ):
         to = -1
     elif not there:
         while n and trait.width and index_of(trait, marks[n - 1].time) < (
@@ -340,7 +346,7 @@ cdef int enter(
     cdef int n = 0, to = 0, crowded
     cdef int64_t before = base
     while at != end:
-        before = before - <int64_t> take(&at) if n else base + take_signed(&at)
+        before = before - <int64_t> next_number(&at) if n else base + next_signed(&at)
         if before > time:
             to += 1
         elif to == n:
@@ -372,11 +378,11 @@ cdef int slices_of(
     cdef int64_t index = base
     cdef bint begun = False
     while at != end:
-        index = index - <int64_t> take(&at) if begun else base + take_signed(&at)
+        index = index - <int64_t> next_number(&at) if begun else base + next_signed(&at)
         begun = True
         if index < first:
             break
-        take_amount(&at, function, &into[n])
+        next_amount(&at, function, &into[n])
         if index <= last:
             n += 1
     return n
@@ -387,7 +393,7 @@ cdef uint64_t count_of(
 ) noexcept:
     cdef SliceC slices[MOST_SLICES + 1]
     cdef uint64_t count = 0
-    cdef int n = slices_of(at, end, COUNT, base, first, last, slices)
+    cdef int n = slices_of(at, end, FUNCTION_COUNT, base, first, last, slices)
     while n:
         n -= 1
         count += slices[n].count
@@ -407,34 +413,34 @@ cdef bint read_number(
     cdef uint64_t count = 0
     cdef double total = 0.0
     into.size = 0
-    if function == TOP or function == GAP:
+    if function == FUNCTION_TOP or function == FUNCTION_GAP:
         return False
-    if function == FIRST or function == LAST:
+    if function == FUNCTION_FIRST or function == FUNCTION_LAST:
         return marked(at, end, trait, base, first, last, into)
-    if function == COUNT or function == DISTINCT:
-        into.kind = INTEGER
-        if function == COUNT:
+    if function == FUNCTION_COUNT or function == FUNCTION_DISTINCT:
+        into.kind = KIND_INTEGER
+        if function == FUNCTION_COUNT:
             into.of.integer = <int64_t> count_of(at, end, base, first, last)
         else:
             into.of.integer = distinct(at, end, base, first, last)
         return True
     n = slices_of(at, end, function, base, first, last, slices)
-    if n == 0 and function != SUM:
+    if n == 0 and function != FUNCTION_SUM:
         return False
-    into.kind = DOUBLE
-    if function == MIN or function == MAX:
+    into.kind = KIND_DOUBLE
+    if function == FUNCTION_MIN or function == FUNCTION_MAX:
         n -= 1
         total = slices[n].amount
         while n:
             n -= 1
-            if (slices[n].amount < total) == (function == MIN):
+            if (slices[n].amount < total) == (function == FUNCTION_MIN):
                 total = slices[n].amount
     else:
         while n:
             n -= 1
             total += slices[n].amount
             count += slices[n].count
-        if function == MEAN:
+        if function == FUNCTION_MEAN:
             total /= <double> count     # at least 1 in each slice
     into.of.number = total
     return True
@@ -448,16 +454,16 @@ cdef bint marked(
     cdef int64_t time = base, index
     cdef bint begun = False, found = False
     while at != end:
-        time = time - <int64_t> take(&at) if begun else base + take_signed(&at)
+        time = time - <int64_t> next_number(&at) if begun else base + next_signed(&at)
         begun = True
-        take_scalar(&at, &value)
+        next_scalar(&at, &value)
         index = index_of(trait, time)
         if index < first:
             break
         if index <= last:
             into[0] = value
             found = True
-            if trait.function == LAST:
+            if trait.function == FUNCTION_LAST:
                 break
     return found
 
@@ -485,12 +491,12 @@ cdef object top(const uint8_t *at, const uint8_t *end, int k, int64_t base, int6
         next_entry(at, &entry)
         count = count_of(entry.cell, entry.end, base, first, last)
         if count > 0:
-            take_scalar(&entry.key, &value)
-            kind = 2 if value.kind == TEXT else 0 if value.kind == TRUE or value.kind == FALSE else 1
+            next_scalar(&entry.key, &value)
+            kind = 2 if value.kind == KIND_TEXT else 0 if value.kind in (KIND_TRUE, KIND_FALSE) else 1
             found.append((-<int64_t> count, kind, object_of(&value)))
         at = entry.end
     found.sort()
-    return [value_found for _, _, value_found in found[:k]] if found else absent
+    return [value_found for _, _, value_found in found[:k]] if found else ABSENT
 
 
 cdef object gap(
@@ -504,7 +510,7 @@ cdef object gap(
     cdef bint begun = False
     cdef double mean, apart, squares = 0.0
     while at != end:
-        time = time - <int64_t> take(&at) if begun else base + take_signed(&at)
+        time = time - <int64_t> next_number(&at) if begun else base + next_signed(&at)
         begun = True
         if index_of(trait, time) < first:
             break
@@ -512,7 +518,7 @@ cdef object gap(
             times[n] = time
             n += 1
     if n == 0:
-        return absent
+        return ABSENT
     found = {"since": (when - times[0]) / 1000.0}
     if n > 1:
         mean = <double> (times[0] - times[n - 1]) / (n - 1)
@@ -530,13 +536,15 @@ cdef object read_value(
     """The value of a cell as of `when`; ABSENT if it has none."""
     cdef ValueC value
     cdef int64_t last = index_of(trait, when)
-    if trait.function == TOP:
+    if trait.function == FUNCTION_TOP:
         return top(at, end, trait.k, base, last - SLICES, last)
-    if trait.function == GAP:
+    if trait.function == FUNCTION_GAP:
         return gap(at, end, trait, base, last - SLICES, last, when)
-    return object_of(&value) if read_number(at, end, trait, base, when, &value) else absent
+    return object_of(&value) if read_number(at, end, trait, base, when, &value) else ABSENT
 
 
 cdef object nothing_of(int function):
     """The value of a trait that nothing has been counted for."""
-    return 0 if function == COUNT or function == DISTINCT else 0.0 if function == SUM else absent
+    if function == FUNCTION_COUNT or function == FUNCTION_DISTINCT:
+        return 0
+    return 0.0 if function == FUNCTION_SUM else ABSENT

@@ -46,7 +46,7 @@ class Match:
     late: bool = False
     deferred: bool = False
     may_wait: bool = True
-    group_taken: bool = False
+    group_claimed: bool = False
     suppressed: bool = False
     attributes: Mapping[str, Any] = field(default_factory=lambda: {"email": "a@b.example"})
     consents: Mapping[str, Said] = field(default_factory=lambda: {"marketing": Said()})
@@ -55,7 +55,7 @@ class Match:
     def sent(self, counter: str) -> Sequence[int]:
         return self.sends.get(counter, ())
 
-    def recalled(self, counter: str) -> Sequence[int]:
+    def prior_sends(self, counter: str) -> Sequence[int]:
         return ()
 
     def address(self, channel: Channel) -> Any:
@@ -151,18 +151,18 @@ OVER: st.SearchStrategy[Period] = st.one_of(
 def test_what_a_crash_lost_is_sent_and_no_window_overrun(
     tried: list[int], count: int, over: Period, data: st.DataObject
 ) -> None:
-    """Some of what was sent did not reach its topic, the rest is recalled; then others are read first."""
+    """Some of what was sent did not reach its topic, the rest is known of; then others are read first."""
     limit, sent = Limit(count, over), list[int]()
     for at in tried:
         if not guards.is_used_up(limit, sent, at, UTC_ZONE):
             sent.append(at)
     written = [at for at in sent if data.draw(st.booleans(), label=f"{at} was written")]
-    recalled, again = list(written), list[int]()
+    prior, again = list(written), list[int]()
     for at in sent:
-        if at in recalled:
-            recalled.remove(at)
+        if at in prior:
+            prior.remove(at)
         else:
-            assert not guards.is_used_up_before(limit, again, recalled, at, UTC_ZONE)
+            assert not guards.is_used_up_before(limit, again, prior, at, UTC_ZONE)
         again.append(at)
     known = list(written)
     for at in data.draw(TIMES, label="read first"):
@@ -217,7 +217,7 @@ def test_limits_by_the_calendar(limit: Limit, sent: tuple[int, ...], at: int, re
         (Match(rule(CALM), consents={"marketing": Said(expires=0)}), held("consent")),
         (Match(rule(CALM), attributes={}), held("address")),
         (Match(rule(CALM), attributes={"email": ""}), held("address")),
-        (Match(rule(CALM), group_taken=True), held("group")),
+        (Match(rule(CALM), group_claimed=True), held("group")),
         (Match(rule(CALM), sends={"channel:mail": (T0 - DAY + 1,)}), held("cap")),
         (Match(rule(CALM), sends={"channel:mail": (T0 - DAY,)}), SENT),
         (Match(rule(WEB), consents={}, attributes={}), ("sent", None, "web")),
@@ -232,7 +232,7 @@ def test_the_first_guard_that_refuses_gives_the_reason() -> None:
     always = Policy(timezone="UTC", cap=Limit(1, DAY), holdout=WHOLE)
     match = Match(
         rule(MAIL, limit=Limit(1, DAY)),
-        late=True, suppressed=True, group_taken=True, attributes={}, consents={},
+        late=True, suppressed=True, group_claimed=True, attributes={}, consents={},
         sends={"rule:r": (T0,), "channel:mail": (T0,), "policy": (T0,)},
     )  # fmt: skip
     assert judge(match, always).reason == "stale"
@@ -248,7 +248,7 @@ def test_the_first_guard_that_refuses_gives_the_reason() -> None:
     assert judge(match, always).reason == "quiet"
     match = replace(match, at=T0 + 2 * HOUR)
     assert judge(match, always).reason == "group"
-    match = replace(match, group_taken=False)
+    match = replace(match, group_claimed=False)
     assert judge(match, always).reason == "cap"
     match = replace(match, sends={"policy": (T0,)})
     assert judge(match, always).reason == "cap"

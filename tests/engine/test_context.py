@@ -7,10 +7,11 @@ from typing import Any
 import orjson
 import pytest
 
+from stream.events._value import ABSENT
 from stream.expression import parse
 from stream.matcher._condition import Names, compile_condition
 from stream.rules.model import RuleSet, Source
-from stream.state._customer import ABSENT, Customer
+from stream.state._customer import Customer
 from stream.state._layout import Layout
 from tests.engine.enginekit import CLICKS, MINUTE, T0, WEATHER, Rec, Rules, World, rec
 

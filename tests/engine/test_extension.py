@@ -39,6 +39,15 @@ def test_the_extension_is_built_from_the_source_that_lies_here(name: str) -> Non
     assert built >= source, "build it: python setup.py build_ext --inplace"
 
 
+@pytest.mark.parametrize("name", MODULES)
+def test_what_is_compiled_is_not_pickled_by_generated_code(name: str) -> None:
+    """The build says so once: such code would copy pointers' owners without what they own."""
+    module = importlib.import_module(f"stream.{name}")
+    classes = [each for each in vars(module).values() if isinstance(each, type)]
+    assert [each for each in classes if hasattr(each, "__reduce_cython__")] == []
+    assert [each for each in vars(module) if "__pyx_unpickle" in each] == []
+
+
 def test_every_extension_is_built_by_setup_py() -> None:
     text = (PACKAGE.parent / "setup.py").read_text()
     assert [name for name in MODULES if name not in text] == [] or "*.pyx" in text

@@ -13,11 +13,11 @@ from hypothesis import strategies as st
 from stream.clock import Clock
 from stream.errors import ExpressionError
 from stream.events._times import parse_time
+from stream.events._value import ABSENT
 from stream.expression import Call, Ident, Literal, Node, Select, evaluate, parse
 from stream.matcher._condition import Names, compile_condition
 from stream.matcher._source import MAX_EVENT_BYTES
 from stream.rules.model import Source
-from stream.state._customer import ABSENT
 from tests.engine.enginekit import CLICKS, DAY, MINUTE, ORDERS, T0, Rec, Rules, World, rec
 
 # ---- conditions ----

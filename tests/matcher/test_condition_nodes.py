@@ -9,11 +9,12 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from stream.errors import ExpressionError
+from stream.events._value import ABSENT
 from stream.expression import Call, Ident, Literal, Node, Select, Timestamp, UInt, evaluate, parse
 from stream.matcher._condition import Names, compile_condition
 from stream.matcher._frame import Frame
 from stream.rules.model import RuleSet
-from stream.state._customer import ABSENT, Customer
+from stream.state._customer import Customer
 from stream.state._layout import Layout
 
 T0 = 1_772_445_600_000

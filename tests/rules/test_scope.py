@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 from stream.cel.values import Timestamp
 from stream.diagnostics import Code
 from stream.errors import ExpressionError
+from stream.events._value import ABSENT
 from stream.expression import Call, Ident, Literal, Node, Select, evaluate, parse
 from stream.matcher._condition import Names, compile_condition
 from stream.rules.scope import TraitShape, check, customer_scope, event_scope, rule_scope, settled
-from stream.state._customer import ABSENT
 
 TRAITS = {
     "views": TraitShape("count", per=True),
