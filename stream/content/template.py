@@ -119,11 +119,6 @@ class Template:
             raise ContentError(f"the template failed: {type(error).__name__}") from None
 
 
-def compile_template(source: str) -> Template:
-    """Raises ContentError if the template does not parse or uses what is not supported."""
-    return Template(source)
-
-
 def findings(source: str) -> list[ContentError]:
     """Everything that is wrong with a template, with its place; empty if `Template(source)` works."""
     return list(_read(source).findings)
