@@ -136,7 +136,7 @@ class StageApp(faust.App):
         owned: dict[int, OwnedPartition] = {}
         disk = DiskStores(settings, stage.name) if settings.store == "rocksdb" else None
         self.store = PartitionStore(stage, disk)
-        self.reader = ChangelogReader(settings, changelog, self.store, metrics.set_recovery)
+        self.reader = ChangelogReader(settings, changelog, self.store, metrics.ownership.set_recovery)
         self.lane = Lane(
             stage,
             owned,

@@ -8,7 +8,7 @@ from pathlib import Path
 from typer.testing import CliRunner
 
 from stream.authoring.index_paths import in_words, paths
-from stream.cli import cli
+from stream.cli.main import cli
 from stream.matcher._index import candidates
 from stream.rules.compiler.rule_set import load_rules
 

@@ -216,7 +216,6 @@ def command(tmp_path: Path, *arguments: str, code: int, tests: str = TESTS) -> s
         cwd=tmp_path,
         capture_output=True,
         text=True,
-        timeout=60,
         check=False,
     )
     assert done.returncode == code, done.stdout + done.stderr

@@ -244,7 +244,11 @@ yaml_pieces = st.sampled_from([
 
 
 @given(st.binary(max_size=80) | st.lists(yaml_pieces, max_size=30).map(lambda parts: "".join(parts).encode()))
-@settings(max_examples=500, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=500,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
 def test_no_file_does_anything_but_load_or_be_refused(rules: Path, content: bytes) -> None:
     (rules / "a.yaml").write_bytes(content)
     with contextlib.suppress(RuleFileError):
