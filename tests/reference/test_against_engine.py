@@ -17,7 +17,7 @@ from hypothesis import HealthCheck, Phase, given, note, settings
 from hypothesis import strategies as st
 
 from stream.runtime.partition_store import StoredPartition
-from stream.runtime.rocksdb import Stores
+from stream.runtime.rocksdb import DiskStores
 from stream.settings import load
 
 from .histories import History, histories
@@ -171,16 +171,18 @@ def test_a_new_worker_may_come_with_new_rules(
 
 
 @pytest.fixture(scope="session")
-def stores(tmp_path_factory: pytest.TempPathFactory) -> Stores:
+def stores(tmp_path_factory: pytest.TempPathFactory) -> DiskStores:
     folder = str(tmp_path_factory.mktemp("stores"))
     memory = {"STREAM_STORE_MEMORY": str(8 << 20)}
-    return Stores(load({"STREAM_DATA_DIR": folder, "STREAM_STORE": "rocksdb", **memory}, env_file=None))
+    return DiskStores(
+        load({"STREAM_DATA_DIR": folder, "STREAM_STORE": "rocksdb", **memory}, env_file=None), "customers"
+    )
 
 
 @worlds(5)
 @given(ANY_WORLD, PORTIONS, strings(24, 1, 1))
 def test_a_store_on_disk_changes_nothing(
-    stores: Stores, history: History, portions: list[Portion], faces: list[bytes]
+    stores: DiskStores, history: History, portions: list[Portion], faces: list[bytes]
 ) -> None:
     """However few customers stay in memory, and however often it is opened again."""
     history = replace(history, changes=())
