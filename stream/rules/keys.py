@@ -13,6 +13,8 @@ from typing import Any
 
 from stream.content.escaping import FORMATS
 from stream.content.template import MAX_FIELDS
+from stream.rules import aggregates
+from stream.rules.aggregates import AGGREGATES, DEFAULT_K, MAX_K
 from stream.rules.durations import CALENDARS
 
 NAME = "[a-z][a-z0-9_-]{0,127}"
@@ -35,7 +37,6 @@ MAX_RATE = 1000
 MAX_STEPS = 10
 MAX_CHANNELS = 10  # of one rule
 MAX_VARIANTS = 20
-MAX_TOP = 10
 MAX_TEST_EVENTS = 1_000
 MAX_SUBJECTS = 20  # sensitive ones
 MAX_MARKED = 100  # fields of one
@@ -43,12 +44,6 @@ MAX_DISCLOSED = 20  # sources of one rule
 KINDS = ("event", "profile", "context")
 AGAIN = ("restart", "keep")
 QUIET = ("defer", "drop")
-# Which functions of traits take a field.
-FUNCTIONS: Mapping[str, bool] = {
-    "count": False,
-    **dict.fromkeys(("sum", "mean", "min", "max", "first", "last", "distinct", "top"), True),
-    "gap": False,
-}
 
 Form = Mapping[str, Any]
 
@@ -150,10 +145,8 @@ SOURCE: Mapping[str, Key] = {
 
 TRAIT: Mapping[str, Key] = {
     "function": Key(
-        "What is computed: `count` (how often); `sum`, `mean`, `min`, `max` (of a field's numbers); `first`, "
-        "`last` (a field's oldest or newest value); `distinct` (how many different values), `top` (the most "
-        "frequent ones); `gap` (the time between two occurrences).",
-        _choice(FUNCTIONS),
+        f"What is computed: {aggregates.describe_all()}.",
+        _choice(AGGREGATES),
         needed=True,
     ),
     "of": Key("The event, or a list of events, that it is computed from.", _EVENT_NAMES, needed=True),
@@ -167,8 +160,8 @@ TRAIT: Mapping[str, Key] = {
     ),
     "over": Key("How far back. Without it: everything ever seen.", _duration("30m", "7d", "90d")),
     "k": Key(
-        "How many values a `top` gives; 3 if it is not said.",
-        {"type": "integer", "minimum": 1, "maximum": MAX_TOP, "examples": [3]},
+        f"{aggregates.describe_k().capitalize()}; {DEFAULT_K} if it is not said.",
+        {"type": "integer", "minimum": 1, "maximum": MAX_K, "examples": [3]},
     ),
 }
 

@@ -16,11 +16,9 @@ from stream.content.escaping import Format
 from stream.content.locales import Region
 from stream.content.template import Template
 from stream.expression import Call, Ident, Literal, Node, Select, unparse
+from stream.rules.aggregates import AGGREGATES, DEFAULT_K, TraitFunction
 from stream.rules.durations import Period, format_duration, format_rate
 
-TraitFunction = typing.Literal[
-    "count", "sum", "mean", "min", "max", "first", "last", "distinct", "top", "gap"
-]
 Again = typing.Literal["restart", "keep"]
 # What becomes of a message in quiet hours; a number: it waits, but no longer than so many ms.
 WhenQuiet = typing.Literal["defer", "drop"] | int
@@ -50,7 +48,7 @@ class Source:
 class Trait:
     """A computed fact. `where` indexes `RuleSet.predicates`; `over` is in milliseconds, None for all time.
 
-    `k`: how many values a `top` gives.
+    `k`: how many values a function that gives several (`top`) gives.
     """
 
     name: str
@@ -61,7 +59,7 @@ class Trait:
     where: int | None = None
     per: FieldPath | None = None
     over: int | None = None
-    k: int = 3
+    k: int = DEFAULT_K
 
 
 @dataclass(frozen=True, slots=True)
@@ -337,7 +335,7 @@ def _source_line(source: Source) -> str:
 
 
 def _trait_line(trait: Trait) -> str:
-    function = f"top {trait.k}" if trait.function == "top" else trait.function
+    function = f"{trait.function} {trait.k}" if AGGREGATES[trait.function].takes_k else trait.function
     line = f"trait {trait.name} [{trait.stable_id}]: {function} of {' | '.join(trait.of)}"
     line += f", field {_path(trait.field)}" if trait.field else ""
     line += f", where #{trait.where}" if trait.where is not None else ""

@@ -14,6 +14,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from stream.rules import keys
+from stream.rules.aggregates import AGGREGATES, with_k
 from stream.rules.keys import Form
 
 Snippet = Mapping[str, Any]
@@ -133,7 +134,7 @@ def schema() -> dict[str, Any]:
                 keys.mapping(keys.TRAIT),
                 (_TRAIT_SNIPPET,),
                 _if(_is("function", *_WITHOUT_FIELD), _without("field"), _needs("field")),
-                _if(_is("function", "top"), {}, _without("k")),
+                _if(_is("function", *with_k()), {}, _without("k")),
             ),
             "segments": _section(
                 "Named conditions of a customer; others say `segments.NAME`.",
@@ -170,7 +171,7 @@ def schema() -> dict[str, Any]:
     }
 
 
-_WITHOUT_FIELD = [name for name, takes_field in keys.FUNCTIONS.items() if not takes_field]
+_WITHOUT_FIELD = [each.name for each in AGGREGATES.values() if each.takes is None]
 
 
 def _rule() -> dict[str, Any]:

@@ -22,12 +22,11 @@ from stream.codes import Code
 from stream.errors import ExpressionError
 from stream.expression import Call, Ident, Literal, Node, Select, evaluate, terms_of
 from stream.hints import did_you_mean
+from stream.rules.aggregates import AGGREGATES, Aggregate
 
 Type = str  # CEL's name of it, or `dyn`
 
 _TIME, _SPAN = "google.protobuf.Timestamp", "google.protobuf.Duration"
-_GAP = "gap"  # what the trait function of this name gives: an object with these fields
-GAP_FIELDS = ("mean", "deviation", "since")
 _EVENT: Mapping[str, Type] = {"event": "map", "event_name": "string", "event_time": _TIME}
 _CUSTOMER: Mapping[str, Type] = {"customer": "map", "now": _TIME}
 _NAMESPACES = ("traits", "segments", "context")
@@ -35,12 +34,9 @@ _VARIABLES = (*_EVENT, *_CUSTOMER, *_NAMESPACES)
 # What no step may be called.
 RESERVED = frozenset({*_VARIABLES, "rule", *TYPE_NAMES, *MACROS, "has"})
 
-_TRAIT_TYPES: Mapping[str | None, Type] = {
-    **dict.fromkeys(("count", "distinct"), "int"),
-    **dict.fromkeys(("sum", "mean", "min", "max"), "double"),
-    **dict.fromkeys(("first", "last", None), "dyn"),
-    "top": "list",
-    "gap": _GAP,
+# The fields of what some trait functions give, by its type.
+_PARTS: Mapping[Type, Mapping[str, Type]] = {
+    each.type: each.parts for each in AGGREGATES.values() if each.parts
 }
 _IN_WORDS: Mapping[Type, str] = {
     "null_type": "null",
@@ -52,13 +48,13 @@ _IN_WORDS: Mapping[Type, str] = {
     "bytes": "bytes",
     "list": "a list",
     "map": "an object",
-    _GAP: "an object",
+    **dict.fromkeys(_PARTS, "an object"),
     "type": "a type",
     _TIME: "a time",
     _SPAN: "a duration",
 }
 _NUMBERS = frozenset(("int", "uint", "double"))
-_UNORDERED = frozenset(("null_type", "map", _GAP, "list", "type"))
+_UNORDERED = frozenset(("null_type", "map", "list", "type", *_PARTS))
 _SYMBOLS = {"_?_:_": "? :", "_[_]": "[ ]", "@in": "in", "!_": "!", "-_": "-"}
 # What a function gives, where that does not depend on its arguments (else: the type of the first).
 _RESULTS: Mapping[str, Type] = {
@@ -83,6 +79,20 @@ class TraitShape:
 
     function: str | None = None
     per: bool | None = None
+
+    @property
+    def aggregate(self) -> Aggregate | None:
+        return None if self.function is None else AGGREGATES[self.function]
+
+    @property
+    def type(self) -> Type:
+        """Of its value, or of each of its values."""
+        return "dyn" if self.aggregate is None else self.aggregate.type
+
+    @property
+    def parts(self) -> Mapping[str, Type]:
+        """The fields of its value; empty where it is not an object."""
+        return {} if self.aggregate is None else self.aggregate.parts
 
 
 Traits = Mapping[str, TraitShape]
@@ -155,6 +165,11 @@ def unknown_variable(name: str, scope: Scope, offset: int) -> ExpressionError:
 def unknown_trait(name: str, traits: Collection[str], offset: int) -> ExpressionError:
     meant = did_you_mean(name, traits)
     return ExpressionError(f"unknown trait `{name}`", offset=offset, hint=meant, code=Code.UNKNOWN_TRAIT)
+
+
+def unknown_part(name: str, function: str, parts: Collection[str], offset: int) -> ExpressionError:
+    hint = did_you_mean(name, parts) or f"there are: {', '.join(parts)}"
+    return ExpressionError(f"a `{function}` has no `{name}`", offset=offset, hint=hint)
 
 
 def unknown_segment(name: str, segments: Collection[str], offset: int) -> ExpressionError:
@@ -345,8 +360,8 @@ class _Checker:
         if isinstance(operand, Select) and self._is(operand.operand, "traits") and self._has_keys(operand):
             return self._trait(operand, operand.operand, indexed=True)  # `traits.views.shoes`
         kind = self.type(operand)
-        if kind == _GAP:
-            return self._gap(node, node.field)
+        if kind in _PARTS:
+            return self._part(node, kind, node.field)
         if kind not in ("dyn", "map"):
             return self.error(f"{_IN_WORDS[kind]} has no field `{node.field}`", node)
         return "dyn"
@@ -358,11 +373,11 @@ class _Checker:
         shape = (self.scope.traits or {}).get(trait.field)
         return shape is not None and bool(shape.per)
 
-    def _gap(self, node: Node, field: str) -> Type:
-        if field in GAP_FIELDS:
-            return "double"
-        hint = did_you_mean(field, GAP_FIELDS) or f"there are: {', '.join(GAP_FIELDS)}"
-        return self.error(f"a `gap` has no `{field}`", node, hint)
+    def _part(self, node: Node, kind: Type, name: str) -> Type:
+        if name in _PARTS[kind]:
+            return _PARTS[kind][name]
+        self.errors.append(unknown_part(name, kind, _PARTS[kind], node.offset))
+        return "dyn"
 
     def _segment(self, node: Select, root: Ident) -> Type:
         if self._sees(root) and self.scope.segments is not None and node.field not in self.scope.segments:
@@ -393,7 +408,7 @@ class _Checker:
         if shape.per is False and indexed:
             hint = f"write `traits.{node.field}`"
             return self.error(f"the trait `{node.field}` has no `per`: it has one value only", node, hint)
-        return _TRAIT_TYPES[shape.function]
+        return shape.type
 
     def _index(self, node: Call) -> Type:
         operand, key = node.args
@@ -407,16 +422,21 @@ class _Checker:
         ):
             return self._trait(operand, operand.operand, indexed=True)
         kind = self.type(operand)
-        if kind == _GAP and isinstance(key, Literal) and isinstance(key.value, str):
-            return self._gap(key, key.value)
-        if kind not in ("dyn", "map", "list", _GAP):
+        if kind in _PARTS and isinstance(key, Literal) and isinstance(key.value, str):
+            return self._part(key, kind, key.value)
+        if kind not in ("dyn", "map", "list", *_PARTS):
             return self.error(f"{_IN_WORDS[kind]} has no keys", operand)
         return "dyn"
 
     def _has_parts(self, trait: str) -> bool:
         """Whether a trait without `per` is itself a list or an object: then a key is one of that."""
         shape = (self.scope.traits or {}).get(trait)
-        return shape is not None and shape.per is False and shape.function in ("top", "gap")
+        return (
+            shape is not None
+            and shape.per is False
+            and shape.aggregate is not None
+            and shape.aggregate.has_parts
+        )
 
     def _comparison(self, node: Call) -> None:
         left, right = (self.type(arg) for arg in node.args)

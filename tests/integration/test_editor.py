@@ -18,7 +18,7 @@ from typing import Any, BinaryIO
 
 import pytest
 
-from stream.rules import keys
+from stream.rules.aggregates import AGGREGATES
 
 RULES = Path(__file__).parents[2] / "rules"
 VERSION = "1.19.2"
@@ -174,7 +174,7 @@ def test_a_whole_rule_is_proposed(editor: Editor, tmp_path: Path) -> None:
 
 def test_functions_of_a_trait_are_proposed(editor: Editor, tmp_path: Path) -> None:
     found = completions(editor, tmp_path, "traits:\n  orders:\n    function: |\n")
-    assert set(found) == set(keys.FUNCTIONS)
+    assert set(found) == set(AGGREGATES)
 
 
 def test_a_key_is_explained(editor: Editor, tmp_path: Path) -> None:

@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from stream import expression
 from stream.content.template import Template
 from stream.expression import Node, unparse
+from stream.rules.aggregates import TraitFunction
 from stream.rules.compiler.identity import rule_id, trait_id
 from stream.rules.durations import CALENDARS
 from stream.rules.model import (
@@ -33,7 +34,6 @@ from stream.rules.model import (
     Step,
     Subject,
     Trait,
-    TraitFunction,
     Unless,
     Variant,
 )

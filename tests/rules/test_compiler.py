@@ -6,7 +6,6 @@ import os
 import shutil
 from dataclasses import replace
 from pathlib import Path
-from typing import get_args
 
 import pytest
 from hypothesis import given
@@ -29,7 +28,6 @@ from stream.rules.model import (
     Source,
     Step,
     Trait,
-    TraitFunction,
     Unless,
 )
 from stream.rules.testcases import Expectation
@@ -174,10 +172,6 @@ def test_a_good_file_compiles_to_what_it_says(tmp_path: Path) -> None:
 def test_load_and_compile_in_two_steps_is_the_same(tmp_path: Path) -> None:
     rules = compiled(tmp_path / "r", GOOD)
     assert compile_rules(rulefiles.load(tmp_path / "r")) == rules
-
-
-def test_the_functions_are_those_of_the_program() -> None:
-    assert get_args(TraitFunction) == tuple(keys.FUNCTIONS)
 
 
 def test_the_dump_is_readable(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from stream.codes import Code
 from stream.errors import Location
 from stream.expression import Node, unparse
-from stream.rules import keys
+from stream.rules.aggregates import AGGREGATES
 from stream.rules.compiler.reading import Findings, Reader
 from stream.rules.files import Entry, Mapped, RuleFiles, Scalar, Written
 from stream.rules.scope import Traits, TraitShape
@@ -64,5 +64,5 @@ def _shape(entry: Entry) -> TraitShape:
         return TraitShape()
     named = entry.value.entries.get("function")
     function = named.value.value if named and isinstance(named.value, Scalar) else None
-    known = function if isinstance(function, str) and function in keys.FUNCTIONS else None
+    known = function if isinstance(function, str) and function in AGGREGATES else None
     return TraitShape(known, "per" in entry.value.entries)

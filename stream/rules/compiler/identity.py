@@ -15,6 +15,7 @@ from typing import Any
 
 from stream.content.template import Template
 from stream.expression import Node, unparse
+from stream.rules.aggregates import AGGREGATES
 from stream.rules.model import Channel, FieldPath, Policy, Rule, RuleSet, Segment, Source, Step, Trait, Unless
 
 
@@ -68,7 +69,7 @@ def trait_id(trait: Trait, predicates: Sequence[str]) -> str:
         "per": trait.per,
         "over": trait.over,
     }
-    return _hash({**form, "k": trait.k} if trait.function == "top" else form)
+    return _hash({**form, "k": trait.k} if AGGREGATES[trait.function].takes_k else form)
 
 
 def rule_id(

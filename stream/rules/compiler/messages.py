@@ -10,16 +10,15 @@ from stream.content import template as content
 from stream.content.escaping import Format
 from stream.content.template import MAX_FIELDS, Reference, Template
 from stream.errors import ContentError, ExpressionError
-from stream.hints import did_you_mean
 from stream.rules import keys
 from stream.rules.compiler.context import Context
 from stream.rules.compiler.reading import Reader
 from stream.rules.files import Entry, Mapped, Scalar, Sequence, Written
 from stream.rules.model import WHOLE, Channel, Variant
 from stream.rules.scope import (
-    GAP_FIELDS,
     Scope,
     unknown_context,
+    unknown_part,
     unknown_segment,
     unknown_trait,
     unknown_variable,
@@ -152,13 +151,14 @@ def _trait(name: str, further: int, last: object, scope: Scope, at: int) -> Expr
         hint = f"write traits.{name}[event.FIELD]"
         return ExpressionError(f"the trait `{name}` has one value for each key", offset=at, hint=hint)
     inner = 1 if shape.per else 0
-    if shape.function == "gap" and further == inner:
-        hint = f"write traits.{name}{'[…]' if shape.per else ''}.mean"
-        return ExpressionError(f"the trait `{name}` is a `gap`: it has several values", offset=at, hint=hint)
-    if shape.function == "gap" and further == inner + 1 and last is not None and last not in GAP_FIELDS:
-        hint = did_you_mean(str(last), GAP_FIELDS) or f"there are: {', '.join(GAP_FIELDS)}"
-        return ExpressionError(f"a `gap` has no `{last}`", offset=at, hint=hint)
-    inner += shape.function in ("top", "gap", None)
+    parts, aggregate = shape.parts, shape.aggregate
+    if parts and further == inner:
+        hint = f"write traits.{name}{'[…]' if shape.per else ''}.{next(iter(parts))}"
+        message = f"the trait `{name}` is a `{shape.function}`: it has several values"
+        return ExpressionError(message, offset=at, hint=hint)
+    if parts and further == inner + 1 and last is not None and last not in parts:
+        return unknown_part(str(last), str(shape.function), parts, at)
+    inner += aggregate is None or aggregate.has_parts
     if shape.per is False and further > inner:
         return ExpressionError(
             f"the trait `{name}` has one value only", offset=at, hint=f"write traits.{name}"

@@ -21,6 +21,7 @@ from typing import NamedTuple
 from stream.codes import Code
 from stream.errors import Location
 from stream.expression import Call, Ident, Literal, Node, Select
+from stream.rules.aggregates import AGGREGATES
 from stream.rules.compiler.context import Context
 from stream.rules.files import Entry, Mapped, Scalar, Written
 from stream.rules.files import Sequence as Items
@@ -153,7 +154,7 @@ class _Marks:
             self.links["segment", segment.name] = self.of_paths(paths)
 
     def of_trait(self, trait: Trait, predicates: Sequence[Node]) -> dict[Mark, _Link]:
-        verb = "counts" if trait.function == "count" else "is computed from"
+        verb = AGGREGATES[trait.function].verb
         found: dict[Mark, _Link] = {}
         for mark, link in (each for event in trait.of for each in self.of_event(event)):
             found.setdefault(mark, _Link(f"{verb} {link.words}"))

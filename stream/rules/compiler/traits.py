@@ -8,36 +8,38 @@ from typing import cast
 from stream.codes import Code
 from stream.expression import Literal
 from stream.rules import keys
+from stream.rules.aggregates import AGGREGATES, DEFAULT_K, MAX_K, TraitFunction, describe_k
 from stream.rules.compiler.context import Context
 from stream.rules.compiler.identity import trait_id
 from stream.rules.files import Entry
-from stream.rules.model import Segment, Trait, TraitFunction
+from stream.rules.model import Segment, Trait
 from stream.rules.scope import customer_scope, event_scope, names_of
 
 
 def read_trait(context: Context, entry: Entry) -> Trait:
     read = context.reader("trait", entry, keys.TRAIT)
-    read.need("function", f"one of {', '.join(keys.FUNCTIONS)}")
+    read.need("function", f"one of {', '.join(AGGREGATES)}")
     read.need("of", "the events that it is computed from")
-    function = read.name("function", keys.FUNCTIONS, "function")
-    if function is not None and keys.FUNCTIONS[function]:
+    function = read.name("function", AGGREGATES, "function")
+    aggregate = None if function is None else AGGREGATES[function]
+    if aggregate is not None and aggregate.takes is not None:
         read.need("field", f"what to take the {function} of")
-    elif function is not None:
+    elif aggregate is not None:
         hint = "leave it out, or use `per` or `where`"
         read.forbid("field", f"a `{function}` has no `field`", hint, Code.NOT_FOR_THIS_FUNCTION)
-    if function not in (None, "top"):
-        why = f"a `{function}` has no `k`: it says how many values a `top` gives"
+    if aggregate is not None and not aggregate.takes_k:
+        why = f"a `{function}` has no `k`: it says {describe_k()}"
         read.forbid("k", why, "leave it out", Code.NOT_FOR_THIS_FUNCTION)
     trait = Trait(
         name=entry.key,
         stable_id="",
-        function=cast(TraitFunction, function),
+        function=cast(TraitFunction, function or "last"),  # a stand-in: there is a finding
         of=read.event_names("of"),
         field=read.path("field"),
         where=context.predicate(read.condition("where", event_scope())),
         per=read.path("per"),
         over=read.duration("over"),
-        k=read.integer("k", 1, keys.MAX_TOP) or 3,
+        k=read.integer("k", 1, MAX_K) or DEFAULT_K,
     )
     return replace(trait, stable_id=trait_id(trait, context.texts))
 
