@@ -36,7 +36,6 @@ cimport cython
 from cpython.mem cimport PyMem_Free, PyMem_Realloc
 from libc.stdint cimport int64_t
 
-from stream.matcher._condition cimport nothing
 from stream.state._customers cimport Customers
 from stream.matcher._source cimport SourceQueue
 from stream.matcher._explain cimport Explainer
@@ -44,17 +43,21 @@ from stream.matcher._frame cimport Frame, Node
 from stream.state._instances cimport Instance
 from stream.state._packed cimport is_kept, is_key
 from stream.state._profile cimport Profile
-from stream.matcher._program cimport AGAIN_KEEP, AGAIN_RESTART, RulePlan, Plan, StepPlan, Update, program_of
+from stream.matcher._program cimport (
+    AGAIN_KEEP,
+    AGAIN_RESTART,
+    TAKES_KEY,
+    TAKES_NOTHING,
+    TAKES_NUMBER,
+    Plan,
+    RulePlan,
+    StepPlan,
+    Update,
+    program_of,
+)
 from stream.state._customer cimport MAX_INSTANCES, Customer
 from stream.events._value cimport ABSENT, ValueC, as_double, object_of, value_of
-from stream.state._windows cimport (
-    FUNCTION_COUNT,
-    FUNCTION_DISTINCT,
-    FUNCTION_FIRST,
-    FUNCTION_GAP,
-    FUNCTION_LAST,
-    FUNCTION_TOP,
-)
+from stream.state._windows cimport nothing_of
 from stream.events._times cimport NEVER
 
 import orjson
@@ -80,7 +83,7 @@ class _Keyed(dict):
         self.function = function
 
     def __missing__(self, key):
-        value = nothing(self.function)
+        value = nothing_of(self.function)
         if value is ABSENT:
             raise KeyError(key)
         return value
@@ -301,7 +304,7 @@ cdef class PartitionState:
         cdef Customer customer = self.table.find(customer_id)
         cdef ValueC of
         if customer is None:
-            return nothing(function)
+            return nothing_of(function)
         value_of(key, &of)
         return customer.value(slot, &of if per else NULL, at)
 
@@ -649,20 +652,16 @@ cdef class PartitionState:
         cdef ValueC *key = NULL
         cdef ValueC *value = NULL
         cdef double amount = 1.0
-        cdef int function = update.function
         if update.per >= 0:
             key = &queue.event.values[update.per]
             if not is_key(key):
                 return False
-        if function != FUNCTION_COUNT and function != FUNCTION_GAP:
+        if update.takes != TAKES_NOTHING:
             value = &queue.event.values[update.field]
-            if function == FUNCTION_FIRST or function == FUNCTION_LAST:
-                if not is_kept(value):
+            if update.takes == TAKES_NUMBER:
+                if not as_double(value, &amount):
                     return False
-            elif function == FUNCTION_DISTINCT or function == FUNCTION_TOP:
-                if not is_key(value):
-                    return False
-            elif not as_double(value, &amount):
+            elif not (is_key(value) if update.takes == TAKES_KEY else is_kept(value)):
                 return False
         if self.frame.customer is None:
             self.frame.customer = self.table.ensure(queue.customer)

@@ -54,6 +54,13 @@ from stream.events._value cimport (
     object_of,
 )
 
+from stream.rules.aggregates import AGGREGATES
+
+cdef list OVER_NOTHING = [ABSENT] * (1 + max([each.code for each in AGGREGATES.values()]))    # by function
+for _each in AGGREGATES.values():
+    if _each.nothing is not None:
+        OVER_NOTHING[_each.code] = _each.nothing
+
 cdef struct SliceC:
     int64_t index
     double amount
@@ -545,6 +552,4 @@ cdef object read_value(
 
 cdef object nothing_of(int function):
     """The value of a trait that nothing has been counted for."""
-    if function == FUNCTION_COUNT or function == FUNCTION_DISTINCT:
-        return 0
-    return 0.0 if function == FUNCTION_SUM else ABSENT
+    return OVER_NOTHING[function]
