@@ -11,6 +11,17 @@ from stream.state._instances cimport Instance
 from stream.state._customer cimport Customer
 
 
+cdef inline int64_t verdict_of(int64_t epoch, int held) noexcept:
+    """What a condition came to for the `epoch`th event: 1, 0, or -1 for an error."""
+    return epoch << 2 | (held + 1)
+
+
+cdef inline bint is_known(int64_t verdict, int64_t epoch, int *held) noexcept:
+    """Whether a verdict is on the `epoch`th event; then what it says."""
+    held[0] = <int> (verdict & 3) - 1
+    return verdict >> 2 == epoch
+
+
 cdef class Match:
     cdef readonly object rule
     cdef readonly str customer_id, source, event_name, event_id
@@ -28,7 +39,7 @@ cdef class PartitionState:
     cdef list queues
     cdef dict queue_by_name
     cdef Frame frame, timer_frame
-    cdef int64_t *verdicts          # by the program: for the `epoch`th event, what a condition came to
+    cdef int64_t *verdicts          # by the program's numbers of predicates and conditions
     cdef int64_t epoch
     cdef int *hits                  # what an index has found
     cdef Explainer explainer        # None: nobody asks why

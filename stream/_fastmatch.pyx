@@ -638,14 +638,13 @@ cdef class PartitionState:
 
     cdef bint holds(self, int predicate, SourceQueue queue) except -1:
         """Whether the event fits a predicate: judged at most once an event."""
-        cdef int held
-        if self.verdicts[predicate] >> 2 != self.epoch:
+        cdef int held = 0
+        if not is_known(self.verdicts[predicate], self.epoch, &held):
             held = (<Node> self.program.predicates[predicate]).test(self.frame)
+            self.verdicts[predicate] = verdict_of(self.epoch, held)
             if held < 0:
                 self.complain(queue.name, "condition")
-                held = 0
-            self.verdicts[predicate] = self.epoch << 2 | held
-        return self.verdicts[predicate] & 1
+        return held == 1
 
     cdef bint count_event(self, Update update, SourceQueue queue) except -1:
         """Updates a trait; False if the event lacks what the trait counts."""
@@ -840,12 +839,10 @@ cdef class PartitionState:
             self.explainer.tell_if(rule, frame)
         if rule.condition is None:
             return True
-        if kept and self.verdicts[rule.verdict] >> 2 == self.epoch:
-            held = <int> (self.verdicts[rule.verdict] & 3) - 1
-        else:
+        if not (kept and is_known(self.verdicts[rule.verdict], self.epoch, &held)):
             held = rule.condition.test(frame)
             if kept:
-                self.verdicts[rule.verdict] = self.epoch << 2 | (held + 1)
+                self.verdicts[rule.verdict] = verdict_of(self.epoch, held)
             self.count_segment_errors(frame, source)
         if held < 0:
             self.complain(source, "condition")
