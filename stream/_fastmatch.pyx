@@ -117,8 +117,8 @@ cdef class Match:
 
     @property
     def key(self):
-        """The value of the rule's `key`; ABSENT without one."""
-        return self.cause.key
+        """The JSON of the value of the rule's `key`; None without one."""
+        return None if self.cause.key is ABSENT else dumps(self.cause.key).decode()
 
     @property
     def attributes(self):

@@ -18,7 +18,7 @@ from typing import Any
 
 import orjson
 
-from stream.decisions import guards
+from stream.decisions import limits
 from stream.decisions.wire import APP, CAUSE, DEAD_LETTERS, DECISIONS
 from stream.engine import PartitionState
 from stream.errors import StateError
@@ -92,7 +92,7 @@ class Recall:
         times: dict[tuple[str, str], list[int]] = defaultdict(list)
         for customer, rule, channel, at in self.sends:
             if rule in by_name and channel in channels:
-                for counter, _ in guards.counters(by_name[rule], channels[channel], rules.policy):
+                for counter, _ in limits.counters(by_name[rule], channels[channel], rules.policy):
                     times[customer, counter].append(at)
         for (customer, counter), prior in times.items():
             for at in state.sends(customer, counter):  # of an event that is applied: it is not said again
@@ -105,15 +105,15 @@ class Recall:
 
         Nothing counts twice if that is done once more after another crash.
         """
-        limits = {
+        used_up_by = {
             counter: limit
             for rule in rules.rules
             for channel in rule.channels
-            for counter, limit in guards.counters(rule, channel, rules.policy)
+            for counter, limit in limits.counters(rule, channel, rules.policy)
         }
         for (customer, counter), times in state.prior_sends.items():
-            if times and counter in limits:
-                state.recall(customer, counter, times, limits[counter].count)
+            if times and counter in used_up_by:
+                state.recall(customer, counter, times, used_up_by[counter].count)
         state.prior_decisions, state.prior_sends = {}, {}
 
     def without_repeats(self, records: Iterable[WireRecord]) -> list[WireRecord]:
