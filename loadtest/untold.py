@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 from stream import cli
-from stream.runtime import lane
+from stream.runtime import checkpointer, ownership
 from stream.structs import Result
 from stream.telemetry.metrics import Metrics
 
@@ -31,7 +31,8 @@ def main() -> None:
         if name.startswith(("observe_", "set_", "count_")):
             setattr(Metrics, name, _nothing)
     setattr(Metrics, "observe_batch", _count_events)  # noqa: B010 - not an assignment: mypy forbids that
-    setattr(lane, "log", _Silent())  # noqa: B010
+    for module in (checkpointer, ownership):
+        setattr(module, "log", _Silent())  # noqa: B010
     cli.main()
 
 

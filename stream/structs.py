@@ -153,12 +153,13 @@ class DeadLetter:
 
 
 class WireRecord(NamedTuple):  # made in a third of a frozen dataclass' time, once per changed customer
-    """What is sent to Kafka. The partition is the sender's to choose."""
+    """What is sent to Kafka, to its sender's partition number if it names none."""
 
     topic: str
     key: bytes | None
     value: bytes | None
     headers: Headers
+    partition: int | None = None
 
 
 @dataclass(slots=True)

@@ -27,9 +27,9 @@ from stream.clock import Clock
 from stream.decisions.wire import Origin, decision_record, trigger_record
 from stream.engine import PartitionState, process
 from stream.rules.model import RuleSet
+from stream.runtime.app import GC_THRESHOLDS
 from stream.runtime.outbox import _fill
 from stream.structs import Batch, Result, WireRecord
-from stream.worker.app import GC_THRESHOLDS
 
 BATCH_BYTES = 1 << 17
 CONSENTS = {"mail": {"granted": True, "at": "2026-03-01T10:00:00Z", "basis": "double opt-in"}}

@@ -23,9 +23,11 @@ from stream.clock import Clock
 from stream.engine import process
 from stream.rules.model import RuleSet
 from stream.runtime.partition_store import StoredPartition
-from stream.runtime.rocksdb import Stores
+from stream.runtime.rocksdb import DiskStores
 from stream.settings import load
 from stream.structs import Batch
+from stream.telemetry.metrics import Metrics
+from stream.worker.triggers import TriggerPartition, TriggerStage
 
 EVENTS_PER_CHECKPOINT = 20_000
 CUSTOMERS = 50_000
@@ -37,19 +39,21 @@ def _play(
     """(seconds of the engine, seconds of the checkpoints, customers fetched)."""
     clock = Clock(wall=lambda: FAR, by_event_time=True)
     engine = checkpoints = 0.0
-    fetched, position = stored.state.fetched, stored.position
+    assert isinstance(stored.partition, TriggerPartition)
+    state, position = stored.partition.state, stored.position
+    fetched = state.fetched
     for number, batch in enumerate(events, 1):
         began = time.thread_time()
-        while process(batch, rules, stored.state, clock, limit=PER_BATCH * 10).more:
+        while process(batch, rules, state, clock, limit=PER_BATCH * 10).more:
             batch = replace(batch, records={})
         engine += time.thread_time() - began
         if number * PER_BATCH % EVENTS_PER_CHECKPOINT == 0:
             began = time.thread_time()
-            changed = stored.take_changed()
+            changed = stored.take_changed(b"")
             position += len(changed)
             stored.commit(changed, position, keep)
             checkpoints += time.thread_time() - began
-    return engine, checkpoints, stored.state.fetched - fetched
+    return engine, checkpoints, state.fetched - fetched
 
 
 def main() -> None:
@@ -72,8 +76,8 @@ def main() -> None:
                 settings = load(
                     {"STREAM_DATA_DIR": str(Path(folder)), "STREAM_STORE": "rocksdb"}, env_file=None
                 )
-                store = Stores(settings).open(0, "log") if share is not None else None
-                stored = StoredPartition(rules, store)
+                store = DiskStores(settings, "customers").open(0, "log") if share is not None else None
+                stored = StoredPartition(TriggerStage(rules, "bench", Metrics()), 0, store)
                 keep = int(CUSTOMERS * (share or 1))
                 _play(stored, rules, every[:half], keep)
                 engine, apart, fetched = _play(stored, rules, every[half:], keep)

@@ -1,11 +1,11 @@
-"""Marks: what a checkpoint says beside the customers, in the same changelog, under the empty key.
+"""What a checkpoint says beside the state, in the same changelog, under the empty key.
 
-They make a partition's changelog enough to take it over by: how far each source was applied, which making of
-its topic that was, and up to where of each topic written to all is known to the customers. What lies beyond
-that was written by an owner that died before its next checkpoint; `recall` reads it.
+It makes a partition's changelog enough to take the partition over: how far each source was applied, which
+incarnation of its topic that was, and up to where of each topic written to all is known to the state. What
+lies beyond that was written by an owner that died before its next checkpoint; `recovery` reads it.
 
-A topic that was deleted and made anew counts its offsets from 0 again. `base` is added to them, so that the
-customers' applied offsets stay comparable: it grows past all that was applied with each new making.
+A topic that was deleted and made anew counts its offsets from 0 again. `base` is added to them, so that
+applied offsets stay comparable: it grows past all that was applied with each new incarnation.
 Tested by tests/runtime/test_checkpoint.py.
 """
 
@@ -24,7 +24,7 @@ MAX_NAMES = 10_000
 MAX_OFFSET = 2**62
 
 
-class Making(NamedTuple):
+class Incarnation(NamedTuple):
     """One life of a source's topic: Kafka's id of it, and what its offsets are counted from."""
 
     topic_id: str
@@ -32,39 +32,43 @@ class Making(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Marks:
-    """By source: the next offset that is not applied, and the topic's making. By topic written to: the tail,
-    the offset from which on there can be records that the customers do not know of.
+class Checkpoint:
+    """By source: the next offset that is not applied, and the topic's incarnation. By topic written to: the
+    tail, the offset from which on there can be records that the state does not know of.
     """
 
     positions: Mapping[str, int] = field(default_factory=dict)
-    makings: Mapping[str, Making] = field(default_factory=dict)
+    incarnations: Mapping[str, Incarnation] = field(default_factory=dict)
     tails: Mapping[str, int] = field(default_factory=dict)
 
 
-def encode(marks: Marks) -> bytes:
-    makings = {source: list(making) for source, making in marks.makings.items()}
-    return orjson.dumps([VERSION, marks.positions, makings, marks.tails], option=orjson.OPT_SORT_KEYS)
+def encode(checkpoint: Checkpoint) -> bytes:
+    incarnations = {source: list(incarnation) for source, incarnation in checkpoint.incarnations.items()}
+    said = [VERSION, checkpoint.positions, incarnations, checkpoint.tails]
+    return orjson.dumps(said, option=orjson.OPT_SORT_KEYS)
 
 
-def decode(data: bytes) -> Marks | None:
-    """None if there are none yet. StateError if they cannot be read."""
+def decode(data: bytes) -> Checkpoint | None:
+    """None if there is none yet. StateError if it cannot be read."""
     if not data:
         return None
     try:
-        version, positions, makings, tails = orjson.loads(data)
+        version, positions, incarnations, tails = orjson.loads(data)
         if version != VERSION:
             raise StateError(
-                "the marks of a checkpoint have a version that this release does not know",
-                hint="they were written by another release: run that one",
+                "a checkpoint has a version that this release does not know",
+                hint="it was written by another release: run that one",
             )
-        return Marks(
+        return Checkpoint(
             _offsets(positions),
-            {name: Making(_text(topic_id), _offset(base)) for name, (topic_id, base) in _items(makings)},
+            {
+                name: Incarnation(_text(topic_id), _offset(base))
+                for name, (topic_id, base) in _items(incarnations)
+            },
             _offsets(tails),
         )
     except (ValueError, TypeError) as error:
-        raise StateError("the marks of a checkpoint cannot be read") from error
+        raise StateError("a checkpoint cannot be read") from error
 
 
 def _items(value: Any) -> Any:

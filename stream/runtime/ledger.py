@@ -3,7 +3,7 @@
 Faust's acks count single messages and cannot carry batches: commits stalled up to a fetch short of the end,
 and its merged gaps passed offsets still in work. Here a topic partition has three numbers that only grow:
 
-    handed     how many lots (one partition's share of one fetch) went to the lane, and their records
+    handed     how many batches (one partition's share of one fetch) went to the lane, and their records
     durable    the next offset whose effects are not yet safe in Kafka; offsets are committed up to here
     committed  what was last taken for a commit
 
@@ -37,10 +37,10 @@ class Reach(NamedTuple):
 
 @dataclass(slots=True)
 class _Account:
-    lots: deque[tuple[int, int, int]] = field(default_factory=deque)  # oldest first, see `hand_out`
+    batches: deque[tuple[int, int, int]] = field(default_factory=deque)  # oldest first, see `hand_out`
     in_flight: int = 0
-    handed_lots: int = 0
-    taken_lots: int = 0
+    handed_batches: int = 0
+    arrived_batches: int = 0
     handed_to: int = -1
     durable: int = -1
     committed: int = -1
@@ -67,7 +67,7 @@ class Ledger:
         account.committed = -1 if committed is None or committed > position else committed
 
     def hand_out(self, tp: TopicPartition, records: int, next_offset: int, appended_at: int = 0) -> None:
-        """A lot of `records`, ending before `next_offset`, is on its way to the lane; the first of them was
+        """A batch of `records`, ending before `next_offset`, is on its way to the lane; the first of them was
         appended at `appended_at`, in ms.
         """
         account = self._accounts.setdefault(tp, _Account())
@@ -76,14 +76,14 @@ class Ledger:
                 f"{tp.topic}/{tp.partition}: offsets went back from {account.handed_to} to {next_offset}",
                 hint="was the topic deleted and made anew? Started again, the worker notices and goes on",
             )
-        account.lots.append((records, next_offset, appended_at))
+        account.batches.append((records, next_offset, appended_at))
         account.in_flight += records
-        account.handed_lots += 1
+        account.handed_batches += 1
         account.handed_to = next_offset
 
-    def take(self, tp: TopicPartition) -> None:
-        """The lane has taken the oldest lot that was on its way."""
-        self._accounts[tp].taken_lots += 1
+    def arrive(self, tp: TopicPartition) -> None:
+        """The oldest batch that was on its way has reached the lane."""
+        self._accounts[tp].arrived_batches += 1
 
     def reached(self, reach: Mapping[TopicPartition, Reach]) -> None:
         """What a fetch that has just returned says of every assigned partition."""
@@ -100,8 +100,8 @@ class Ledger:
                 f"({account.durable}…{account.handed_to})"
             )
         account.durable = position
-        while account.lots and account.lots[0][1] <= position:
-            account.in_flight -= account.lots.popleft()[0]
+        while account.batches and account.batches[0][1] <= position:
+            account.in_flight -= account.batches.popleft()[0]
 
     def committable(self) -> list[TopicPartition]:
         """The partitions that have something new to commit."""
@@ -121,9 +121,9 @@ class Ledger:
         return account.durable if account else -1
 
     def oldest(self, tp: TopicPartition) -> int | None:
-        """When the first record of the oldest lot in flight was appended, in ms; None without one."""
+        """When the first record of the oldest batch in flight was appended, in ms; None without one."""
         account = self._accounts.get(tp)
-        return account.lots[0][2] if account and account.lots else None
+        return account.batches[0][2] if account and account.batches else None
 
     def uncommitted(self) -> bool:
         """Whether anything was handed out that is not committed."""
@@ -148,7 +148,7 @@ class Ledger:
         if reach is None or reach.position < reach.end:
             return False
         account = self._accounts.get(tp)
-        return account is None or account.handed_lots == account.taken_lots
+        return account is None or account.handed_batches == account.arrived_batches
 
     def lag(self, tp: TopicPartition) -> int:
         """Records between what is durable and the end of the topic partition, as far as known."""

@@ -1,7 +1,7 @@
 """What leaves a worker: records to Kafka in whole batches, acknowledged by all replicas, never twice by a
 retry.
 
-A parcel collects what is shipped to one topic partition while the parcel before it is under way; so batches
+A batch collects what is shipped to one topic partition while the batch before it is under way; so batches
 grow with the load by themselves and a lone record leaves at once. The order within a topic partition is that
 of the calls. Sending one by one costs 17–25 µs a record, a batch builder 2–3 µs.
 
@@ -35,13 +35,14 @@ log = structlog.get_logger("stream.outbox")
 RETRY_S = 1.0
 
 
-class _Parcel:
+class Outgoing:
     """Records on their way to one topic partition, and the promise of their offsets."""
 
-    __slots__ = ("acknowledged", "records")
+    __slots__ = ("acknowledged", "records", "senders")
 
     def __init__(self) -> None:
         self.records: list[WireRecord] = []
+        self.senders: Counter[int] = Counter()
         self.acknowledged: asyncio.Future[int] = asyncio.get_running_loop().create_future()
 
 
@@ -51,13 +52,13 @@ class Outbox:
     def __init__(self, settings: Settings, lease: Lease, on_error: Callable[[BaseException], None]) -> None:
         self._settings = settings
         self._lease = lease
-        self._on_error = on_error
+        self.on_error = on_error
         self._producer: Producer | None = None
         self._connecting = asyncio.Lock()
-        self._waiting: dict[TopicPartition, _Parcel] = {}
+        self._waiting: dict[TopicPartition, Outgoing] = {}
         self._carriers: dict[TopicPartition, asyncio.Task[None]] = {}
         self._load: Counter[int] = Counter()
-        self.acknowledged = 0  # parcels so far; for the watchdog
+        self.acknowledged = 0  # batches so far; for the watchdog
 
     async def start(self) -> None:
         """Connect; raises BrokerError where no Kafka answers."""
@@ -83,8 +84,8 @@ class Outbox:
         for carrier in self._carriers.values():
             carrier.cancel()
         await asyncio.gather(*self._carriers.values(), return_exceptions=True)
-        for parcel in self._waiting.values():
-            parcel.acknowledged.cancel()
+        for batch in self._waiting.values():
+            batch.acknowledged.cancel()
         self._waiting.clear()
         self._load.clear()
         if old is not None:
@@ -97,7 +98,7 @@ class Outbox:
         return bool(self._carriers)
 
     def load(self, partition: int) -> int:
-        """Records of this partition number, of all topics, that are shipped and not acknowledged."""
+        """Records that a partition number has shipped, to all topics, and that are not acknowledged."""
         return self._load[partition]
 
     @property
@@ -105,42 +106,46 @@ class Outbox:
         """What must not end while the outbox is used."""
         return self._producer.tasks if self._producer is not None else {}
 
-    def ship(self, topic: str, partition: int, records: Sequence[WireRecord]) -> asyncio.Future[int]:
-        """Send `records` in order; the future gives the offset after the parcel that they travel in.
+    def ship(
+        self, topic: str, partition: int, records: Sequence[WireRecord], *, sender: int
+    ) -> asyncio.Future[int]:
+        """Send `records` in order; the future gives the offset after the batch that they travel in.
 
-        Parcels of one topic partition are acknowledged in order. Futures may be shared by several calls.
+        `sender`: the partition number that they count for, see `load`. Batches of one topic partition are
+        acknowledged in order. Futures may be shared by several calls.
         """
         tp = TopicPartition(topic, partition)
-        parcel = self._waiting.get(tp)
-        if parcel is None:
-            parcel = self._waiting[tp] = _Parcel()
-        parcel.records.extend(records)
-        self._load[partition] += len(records)
+        batch = self._waiting.get(tp)
+        if batch is None:
+            batch = self._waiting[tp] = Outgoing()
+        batch.records.extend(records)
+        batch.senders[sender] += len(records)
+        self._load[sender] += len(records)
         if tp not in self._carriers:
             self._carriers[tp] = asyncio.get_running_loop().create_task(self._carry(tp))
-        return parcel.acknowledged
+        return batch.acknowledged
 
     async def _carry(self, tp: TopicPartition) -> None:
-        """Carry parcels of one topic partition until none waits."""
+        """Carry batches of one topic partition until none waits."""
         try:
-            while (parcel := self._waiting.pop(tp, None)) is not None:
+            while (batch := self._waiting.pop(tp, None)) is not None:
                 try:
-                    end = await self._send(tp, parcel.records)
+                    end = await self._send(tp, batch.records)
                 except asyncio.CancelledError:
-                    parcel.acknowledged.cancel()
+                    batch.acknowledged.cancel()
                     raise
                 except Exception as error:  # whatever it is, who waits and the worker are told
-                    if not parcel.acknowledged.done():
-                        parcel.acknowledged.set_exception(error)
-                        parcel.acknowledged.exception()  # retrieved: the worker is told, waiting or not
-                    self._on_error(error)
+                    if not batch.acknowledged.done():
+                        batch.acknowledged.set_exception(error)
+                        batch.acknowledged.exception()  # retrieved: the worker is told, waiting or not
+                    self.on_error(error)
                     return
-                self._load[tp.partition] -= len(parcel.records)
+                self._load.subtract(batch.senders)
                 self.acknowledged += 1
                 if (
-                    not parcel.acknowledged.done()
+                    not batch.acknowledged.done()
                 ):  # who waited for it may have been cancelled, and it with him
-                    parcel.acknowledged.set_result(end)
+                    batch.acknowledged.set_result(end)
         finally:
             del self._carriers[tp]
 

@@ -1,4 +1,4 @@
-"""A unit of work: one partition number's customers, how far its sources are, and what is not acknowledged.
+"""A partition at work: how far its sources are, and what of it is not acknowledged.
 
 Tested by tests/runtime/test_lane.py.
 """
@@ -8,27 +8,30 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping, Sequence
 
-from stream.rules.model import RuleSet
-from stream.runtime import checkpoint as marks
-from stream.runtime.checkpoint import Making, Marks
+from stream.runtime.checkpoint import Checkpoint, encode
 from stream.runtime.partition_store import StoredPartition
+from stream.runtime.stage import Partition, Step
 from stream.runtime.takeover import Start
-from stream.structs import Result, WireRecord
+from stream.structs import WireRecord
 
 
-class Unit:
-    """One partition number's work. `due`: when to checkpoint next, on the monotonic clock."""
+class OwnedPartition:
+    """One partition number's work. `due`: when to checkpoint next, on the monotonic clock.
+
+    `torn`: a checkpoint has failed; what it took from the state is in nobody's hands. `given_up`: it belongs
+    to another worker by now.
+    """
 
     __slots__ = (
         "checkpointing",
         "due",
         "durable",
         "given_up",
-        "makings",
+        "incarnations",
         "next_deadline",
         "number",
         "positions",
-        "recall",
+        "recovery",
         "stored",
         "tails",
         "torn",
@@ -36,56 +39,54 @@ class Unit:
         "watermark",
     )
 
-    def __init__(
-        self, number: int, stored: StoredPartition, start: Start, rules: RuleSet, due: float
-    ) -> None:
+    def __init__(self, number: int, stored: StoredPartition, start: Start, due: float) -> None:
         self.number = number
         self.due = due
         self.stored = stored
-        self.positions: dict[str, int] = dict(start.marks.positions)  # per source: next offset, not applied
+        self.positions: dict[str, int] = dict(start.checkpoint.positions)
         self.durable: dict[str, int] = {}
-        self.makings: Mapping[str, Making] = start.marks.makings
-        self.tails: dict[str, int] = dict(start.marks.tails)  # per topic: what follows may be unknown later
-        self.recall = start.recall
+        self.incarnations = start.checkpoint.incarnations
+        self.tails: dict[str, int] = dict(start.checkpoint.tails)
+        self.recovery = start.recovery
         self.unacknowledged: set[asyncio.Future[int]] = set()
         self.checkpointing = asyncio.Lock()
         self.torn = False
         self.given_up = False
         self.watermark: int | None = None
         self.next_deadline: int | None = None
-        for source, making in self.makings.items():
-            stored.state.rebase(source, making.base)
-        stored.state.prior_decisions, stored.state.prior_sends = {}, {}
-        if self.recall is not None:
-            self.recall.enter(stored.state, rules)
+        bases = {source: incarnation.base for source, incarnation in self.incarnations.items()}
+        self.partition.resume(bases, self.recovery.written if self.recovery is not None else ())
 
-    def advance(self, result: Result, topics: Mapping[str, str]) -> None:
-        """Take over how far the engine came. `topics`: of the sources."""
-        self.positions.update(result.positions)
-        self.watermark, self.next_deadline = result.watermark, result.next_deadline
-        if self.recall is not None and self.recall.is_over(
+    @property
+    def partition(self) -> Partition:
+        return self.stored.partition
+
+    def advance(self, step: Step, topics: Mapping[str, str]) -> None:
+        """Note how far a step came. `topics`: of the sources."""
+        self.positions.update(step.positions)
+        self.watermark, self.next_deadline = step.watermark, step.next_deadline
+        if self.recovery is not None and self.recovery.is_over(
             {topics[source]: position for source, position in self.positions.items()}, self.watermark
         ):
-            self.recall.leave(self.stored.state, self.stored.state.rules)
-            self.recall = None
-
-    def await_shipped(self, topic: str, acknowledged: asyncio.Future[int]) -> None:
-        """Note a parcel on its way to `topic`. Once it has come, the tail of the topic begins after it: all
-        in it was decided before any later checkpoint begins.
-        """
-        self.unacknowledged.add(acknowledged)
-        if self.recall is None:
-            acknowledged.add_done_callback(lambda parcel: self._note_tail(topic, parcel))
-
-    def _note_tail(self, topic: str, parcel: asyncio.Future[int]) -> None:
-        if not parcel.cancelled() and parcel.exception() is None:
-            self.tails[topic] = max(self.tails.get(topic, 0), parcel.result())
+            self.partition.recovered()
+            self.recovery = None
 
     def without_repeats(self, records: Sequence[WireRecord]) -> Sequence[WireRecord]:
         """The records without those that a former owner had written."""
-        return records if self.recall is None else self.recall.without_repeats(records)
+        return records if self.recovery is None else self.recovery.without_repeats(records)
+
+    def await_shipped(self, topic: str, number: int, acknowledged: asyncio.Future[int]) -> None:
+        """Note records on their way. Once they have come, the tail of the topic begins after them: all in it
+        was decided before any later checkpoint begins. Only topics' partitions of our number have tails.
+        """
+        self.unacknowledged.add(acknowledged)
+        if self.recovery is None and number == self.number:
+            acknowledged.add_done_callback(lambda shipped: self._note_tail(topic, shipped))
+
+    def _note_tail(self, topic: str, shipped: asyncio.Future[int]) -> None:
+        if not shipped.cancelled() and shipped.exception() is None:
+            self.tails[topic] = max(self.tails.get(topic, 0), shipped.result())
 
     def take_changed(self) -> list[tuple[bytes, bytes]]:
-        """What the changelog is to be told: customers that changed, and after them the marks."""
-        self.stored.state.marks = marks.encode(Marks(self.positions, self.makings, self.tails))
-        return self.stored.take_changed()
+        """What the changelog is to be told: what changed, and after it the checkpoint."""
+        return self.stored.take_changed(encode(Checkpoint(self.positions, self.incarnations, self.tails)))

@@ -1,9 +1,8 @@
-"""What a worker knows of the customers of its partitions: one `engine.PartitionState` for each, and the
-changelog offset up to which it is complete.
+"""The partitions that a worker has the state of, own ones and standbys, and up to where it is complete.
 
-With the memory store that is all. With a store on disk (`store`) a state has those customers in memory that
-are in use, and finds the others there; it says nothing that the changelog does not have.
-`restore` fills it from the changelog, `lane` works on it. Tested by tests/unit/test_stored.py.
+With the memory store a `stage.Partition` is all. With a store on disk (`rocksdb`) a partition has those keys
+in memory that are in use, and finds the others there; the disk says nothing that the changelog does not have.
+`restore` fills it from the changelog. Tested by tests/runtime/test_rocksdb.py.
 """
 
 from __future__ import annotations
@@ -12,84 +11,88 @@ from collections.abc import Iterator, Sequence
 
 import structlog
 
-from stream.engine import PartitionState
-from stream.errors import StateError
-from stream.rules.model import RuleSet
-from stream.runtime.rocksdb import SLICE, Store, Stores
+from stream.errors import SettingsError, StateError
+from stream.runtime.rocksdb import SLICE, DiskStore, DiskStores
+from stream.runtime.stage import Paged, Partition, Stage
 from stream.structs import Record
 
 log = structlog.get_logger("stream.stored")
 
 
 class StoredPartition:
-    """The customers of one partition, complete up to (not including) changelog offset `position`: all in
-    memory, or with a `store` those that are in use.
+    """A partition that is complete up to (not including) changelog offset `position`: all in memory, or with
+    a `store` the keys that are in use.
     """
 
-    __slots__ = ("changelog_id", "position", "state", "store", "taken")
+    __slots__ = ("changelog_id", "number", "paged", "partition", "position", "stage", "store", "taken")
 
-    def __init__(self, rules: RuleSet, store: Store | None = None, changelog_id: str = "") -> None:
+    def __init__(
+        self, stage: Stage, number: int, store: DiskStore | None = None, changelog_id: str = ""
+    ) -> None:
+        self.stage = stage
+        self.number = number
         self.store = store
         self.changelog_id = changelog_id
-        self.taken: list[tuple[bytes, bytes | None]] = []  # what the store is to know of timers
-        self._begin(rules)
+        self._begin()
         if store is not None:
             try:
                 self._look_into(store)
             except StateError as error:
                 log.warning("store_begins_anew", reason=error.message)
                 store.wipe()
-                self._begin(rules)
+                self._begin()
 
-    def _begin(self, rules: RuleSet) -> None:
-        self.state = PartitionState(rules)
-        self.state.keep_in(self.store)
+    def _begin(self) -> None:
+        self.partition: Partition = self.stage.open(self.number)
+        self.paged = _paged(self.partition) if self.store is not None else None
+        if self.paged is not None and self.store is not None:
+            self.paged.read_from(self.store)
         self.position = 0
-        self.taken = []
+        self.taken: list[tuple[bytes, bytes | None]] = []  # what the store is to know of timers
 
-    def _look_into(self, store: Store) -> None:
-        if marks := store.get(b""):
-            self.state.load(b"", marks)
+    def _look_into(self, store: DiskStore) -> None:
+        if checkpoint := store.get(b""):
+            self.partition.load([_Kept(store.position, b"", checkpoint)])
         for key, note in store.timers():
-            self.state.stand_in(key, note)
+            _paged(self.partition).stand_in(key, note)
         self.position = store.position
 
     def begin_anew(self) -> None:
         """Forget everything: it is not to be trusted, or can no longer be completed."""
         if self.store is not None:
             self.store.wipe()
-        self._begin(self.state.rules)
+        self._begin()
 
     def load(self, records: Sequence[Record]) -> None:
-        """Apply changelog records; a StateError names the offset, never the customer."""
-        self.state.load_all(records)
-        if self.store is not None and records:
+        """Apply changelog records; a StateError names the offset, never the key."""
+        self.partition.load(records)
+        if self.store is not None and self.paged is not None and records:
             self.store.fill()
-            customers = [(record.key or b"", record.value) for record in records]
-            self.store.write(customers, self.state.take_dues(), records[-1].offset + 1)
+            entries = [(record.key or b"", record.value) for record in records]
+            self.store.write(entries, self.paged.take_notes(), records[-1].offset + 1)
 
     def settling(self) -> Iterator[None]:
         """The changelog was read to its end: yields until the disk is ready for its use."""
         if self.store is not None:
             yield from self.store.settling()
 
-    def take_changed(self) -> list[tuple[bytes, bytes]]:
-        """What the changelog is to be told, see `PartitionState.take_changed`; `commit` has to follow."""
-        changed = self.state.take_changed()
-        self.taken = self.state.take_dues()
+    def take_changed(self, checkpoint: bytes) -> list[tuple[bytes, bytes]]:
+        """What the changelog is to be told, see `stage.Partition`; `commit` has to follow."""
+        changed = self.partition.take_changed(checkpoint)
+        self.taken = self.paged.take_notes() if self.paged is not None else []
         return changed
 
     def commit(self, changed: Sequence[tuple[bytes, bytes]], position: int, keep: int) -> None:
-        """The changelog has what was taken, up to `position`. `keep`: customers that stay in memory."""
+        """The changelog has what was taken, up to `position`. `keep`: keys that stay in memory."""
         for _ in self.committing(changed, position, keep):
             pass
 
     def committing(self, changed: Sequence[tuple[bytes, bytes]], position: int, keep: int) -> Iterator[None]:
-        """The same with pauses. In them the state may go on, but nothing else may be taken from it."""
-        if self.store is not None:
+        """The same with pauses. In them the partition may go on, but nothing else may be taken from it."""
+        if self.store is not None and self.paged is not None:
             yield from self.store.writing(changed, self.taken, position)
             self.taken = []
-            while self.state.evict(keep, SLICE) == SLICE:
+            while self.paged.evict(keep, SLICE) == SLICE:
                 yield
         self.position = position
 
@@ -99,24 +102,43 @@ class StoredPartition:
             self.store.close()
 
     @property
-    def customers(self) -> int:
+    def keys(self) -> int:
         """How many there are; with a store an estimate."""
-        return self.state.customers if self.store is None else self.store.customers
+        return self.partition.figures.keys if self.store is None else self.store.keys
 
     @property
-    def state_bytes(self) -> int:
+    def bytes(self) -> int:
         """Of their byte forms; with a store its size."""
-        return self.state.state_bytes if self.store is None else self.store.disk_bytes
+        return self.partition.figures.bytes if self.store is None else self.store.disk_bytes
 
 
-class StoredPartitions:
+def _paged(partition: Partition) -> Paged:
+    if not isinstance(partition, Paged):
+        raise SettingsError(
+            "this stage keeps all of its state in memory", hint="leave STREAM_STORE out, or say memory"
+        )
+    return partition
+
+
+class _Kept:
+    """A record of the changelog as the store has it."""
+
+    __slots__ = ("headers", "key", "offset", "timestamp", "value")
+
+    def __init__(self, offset: int, key: bytes, value: bytes) -> None:
+        self.offset, self.timestamp, self.key, self.value = offset, -1, key, value
+        self.headers: Sequence[tuple[str, bytes]] = ()
+
+
+class PartitionStore:
     """The partitions at hand, own ones and standbys, by number."""
 
-    def __init__(self, stores: Stores | None = None) -> None:
+    def __init__(self, stage: Stage, disk: DiskStores | None = None) -> None:
         self.stored: dict[int, StoredPartition] = {}
-        self._stores = stores
+        self._stage = stage
+        self._disk = disk
 
-    def ensure(self, number: int, changelog_id: str, rules: RuleSet) -> StoredPartition:
+    def ensure(self, number: int, changelog_id: str) -> StoredPartition:
         """What is known of a partition, of this very changelog; from disk, if it is not at hand."""
         stored = self.stored.get(number)
         if stored is not None and stored.changelog_id != changelog_id:
@@ -124,14 +146,14 @@ class StoredPartitions:
             self.drop(number)
             stored = None
         if stored is None:
-            store = self._stores.open(number, changelog_id) if self._stores is not None else None
-            stored = self.stored[number] = StoredPartition(rules, store, changelog_id)
+            store = self._disk.open(number, changelog_id) if self._disk is not None else None
+            stored = self.stored[number] = StoredPartition(self._stage, number, store, changelog_id)
         return stored
 
     @property
     def keep(self) -> int:
-        """How many customers of a partition stay in memory, if there is a store."""
-        return self._stores.customers // max(len(self.stored), 1) if self._stores is not None else 0
+        """How many keys of a partition stay in memory, if there is a store on disk."""
+        return self._disk.keys_in_memory // max(len(self.stored), 1) if self._disk is not None else 0
 
     def close(self) -> None:
         """Let go of all partitions: the worker ends."""
@@ -139,6 +161,6 @@ class StoredPartitions:
             self.drop(number)
 
     def drop(self, number: int) -> None:
-        """Forget a partition's customers: they belong to another worker, or are no longer trusted."""
+        """Forget a partition: it belongs to another worker, or is no longer trusted."""
         if (stored := self.stored.pop(number, None)) is not None:
             stored.close()

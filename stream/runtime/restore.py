@@ -1,4 +1,4 @@
-"""Restoring the customer table from its changelog: the project's own loop, in place of Faust's recovery.
+"""Restoring partitions from their changelog: the project's own loop, in place of Faust's recovery.
 
 Faust's waits for the record before the high watermark, which a compacted topic may not have, and swallows
 errors of single records. Here (`ranges`): an explicit seek, records applied in bulk, finished when the
@@ -29,8 +29,8 @@ from mode import Service
 from stream.errors import StateError
 from stream.kafka import reader as ranges
 from stream.kafka.topic_ids import topic_ids
-from stream.rules.model import RuleSet
-from stream.runtime.partition_store import StoredPartitions
+from stream.runtime.host import Host
+from stream.runtime.partition_store import PartitionStore
 from stream.settings import Settings
 
 log = structlog.get_logger("stream.restore")
@@ -47,34 +47,33 @@ Progress = Callable[[int, int], None]  # (partition number, records still to be 
 
 
 class ChangelogReader:
-    """Reads changelog partitions without a consumer group and applies them to the table."""
+    """Reads changelog partitions without a consumer group and applies them."""
 
-    def __init__(self, settings: Settings, topic: str, table: StoredPartitions, progress: Progress) -> None:
+    def __init__(self, settings: Settings, topic: str, store: PartitionStore, progress: Progress) -> None:
         self._settings = settings
         self._topic = topic
-        self._table = table
+        self._store = store
         self._progress = progress
         self.records = 0  # so far; for the watchdog
 
-    async def catch_up(self, numbers: Iterable[int], rules: RuleSet) -> int:
+    async def catch_up(self, numbers: Iterable[int]) -> int:
         """Bring these partitions up to the end of their changelogs; returns the number of records read.
 
         Raises StateError when a record cannot be read on the second try either.
         """
         numbers = sorted(numbers)
-        read = await self._keep_reading(numbers, rules, "restore", self._progress, None)
+        read = await self._keep_reading(numbers, "restore", self._progress, None)
         for number in numbers:
-            self._table.stored[number].state.ready()
+            self._store.stored[number].partition.ready()
         return read
 
-    async def follow(self, numbers: Iterable[int], rules: RuleSet, progress: Progress) -> None:
+    async def follow(self, numbers: Iterable[int], progress: Progress) -> None:
         """Keep these partitions near the end of their changelogs, for ever."""
-        await self._keep_reading(sorted(numbers), rules, "standby", progress, FOLLOW_S)
+        await self._keep_reading(sorted(numbers), "standby", progress, FOLLOW_S)
 
     async def _keep_reading(
         self,
         numbers: Sequence[int],
-        rules: RuleSet,
         purpose: str,
         progress: Progress,
         pause: float | None,
@@ -86,7 +85,7 @@ class ChangelogReader:
             try:
                 async with ranges.reader(self._settings, purpose) as consumer:
                     while True:
-                        async for count in self._read(consumer, wanted, rules, failed, progress):
+                        async for count in self._read(consumer, wanted, failed, progress):
                             read += count
                         if pause is None:
                             return read
@@ -95,7 +94,7 @@ class ChangelogReader:
                 # Cleaned up below us between two requests: what we hold can no longer be completed.
                 for tp in error.args[0]:
                     log.warning("restore_begins_anew", partition=tp.partition, reason="the changelog was cut")
-                    self._table.stored[tp.partition].begin_anew()
+                    self._store.stored[tp.partition].begin_anew()
             except KafkaError as error:
                 log.warning("restore_waits_for_kafka", error=type(error).__name__)
                 await asyncio.sleep(RETRY_S)
@@ -105,7 +104,6 @@ class ChangelogReader:
         self,
         consumer: Any,
         wanted: list[TopicPartition],
-        rules: RuleSet,
         failed: set[TopicPartition],
         progress: Progress,
     ) -> AsyncIterator[int]:
@@ -114,7 +112,7 @@ class ChangelogReader:
         changelog_id = (await topic_ids(consumer._client, [self._topic])).get(self._topic, "")
         spans = {}
         for tp in wanted:
-            stored = self._table.ensure(tp.partition, changelog_id, rules)
+            stored = self._store.ensure(tp.partition, changelog_id)
             if not beginnings[tp] <= stored.position <= ends[tp]:
                 if stored.position:
                     log.warning(
@@ -128,7 +126,7 @@ class ChangelogReader:
             progress(tp.partition, max(ends[tp] - stored.position, 0))
         bar = _Bar(sum(end - start for start, end in spans.values()))
         async for tp, records, position in ranges.read(consumer, spans):
-            stored = self._table.stored[tp.partition]
+            stored = self._store.stored[tp.partition]
             try:
                 for start in range(0, len(records), RECORDS_PER_STEP):
                     stored.load(records[start : start + RECORDS_PER_STEP])
@@ -147,10 +145,10 @@ class ChangelogReader:
             stored.position = position
             self.records += len(records)
             progress(tp.partition, max(ends[tp] - position, 0))
-            bar.tell(sum(ends[each] - self._table.stored[each.partition].position for each in wanted))
+            bar.tell(sum(ends[each] - self._store.stored[each.partition].position for each in wanted))
             yield len(records)
         for tp in wanted:
-            for _ in self._table.stored[tp.partition].settling():
+            for _ in self._store.stored[tp.partition].settling():
                 await asyncio.sleep(SETTLE_S)
 
 
@@ -186,7 +184,7 @@ class Restore(Service):
 
     logger = logging.getLogger("faust.restore")  # mode's own lines are Faust's business
 
-    def __init__(self, app: Any, **kwargs: Any) -> None:
+    def __init__(self, app: Host, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.app = app
         self.completed = asyncio.Event()
@@ -230,18 +228,18 @@ class Restore(Service):
         numbers = {tp.partition for tp in assignment}
         standbys = {tp.partition for tp in app.assignor.assigned_standbys()} - numbers
         app.metrics.set_assignment(numbers, standbys)
-        while missing := app.lane.missing(assignment):
+        while missing := app.ownership.missing(assignment):
             log.warning("waits_for_topics", missing=sorted(missing), hint="were they deleted?")
             await app.consumer.rejoin_with(missing)
             await asyncio.sleep(REJOIN_S)  # a new assignment ends this
         self.in_recovery = app.in_recovery = True
         try:
-            await app.lane.restore(numbers, standbys)
+            await app.ownership.restore(numbers, standbys)
         finally:
             self.in_recovery = app.in_recovery = False
         if generation == app.consumer_generation_id:
             await self._let_flow(numbers)
-        await app.lane.follow(standbys)
+        await app.ownership.follow(standbys, app.metrics.set_standby)
         await asyncio.Event().wait()  # nothing to follow: until the next assignment
 
     async def _let_flow(self, numbers: set[int]) -> None:
@@ -251,8 +249,8 @@ class Restore(Service):
         if assignment:
             consumer.resume_partitions(assignment)
             await consumer.perform_seek()
-            await consumer.seek_wait(app.lane.seeks(assignment, consumer._committed_offset))
-        app.lane.open(numbers)
+            await consumer.seek_wait(app.ownership.seeks(assignment, consumer._committed_offset))
+        app.ownership.open(numbers)
         self.completed.set()
         app.flow_control.resume()
         consumer.resume_flow()

@@ -1,9 +1,9 @@
-"""The customers of a partition on disk: RocksDB, by way of rocksdict.
+"""The state of a partition on disk: RocksDB, by way of rocksdict.
 
-    c<customer id>    the customer, in the same byte form as in the changelog; of the empty id, the marks
-    t<customer id>    what `_customers` wants to know of its timers, so that opening looks at no others
-    m                 whose store this is
-    o                 the changelog's offset up to which it is complete
+    c<key>    its value, the same as in the changelog; of the empty key, the checkpoint
+    t<key>    what the partition notes of the key's timers, so that opening looks at no others
+    m         whose store this is
+    o         the changelog's offset up to which it is complete
 
 What one checkpoint says is one write batch, together with the offset. There is no write-ahead log: the
 changelog in Kafka is one. After a crash the store is as of some earlier checkpoint, whole, because all of it
@@ -47,10 +47,10 @@ from stream.settings import Settings
 log = structlog.get_logger("stream.store")
 
 FORMAT = 1
-CUSTOMER, TIMERS, OWNER, OFFSET = b"c", b"t", b"m", b"o"
+KEY, TIMERS, OWNER, OFFSET = b"c", b"t", b"m", b"o"
 DISTRUSTED = "DISTRUSTED"  # a file that says so
 SLICE = 5000  # entries between two pauses: a few milliseconds
-BLOOM_BITS = 10  # per key: one look in a hundred for an unknown customer reads from disk
+BLOOM_BITS = 10  # per key: one look in a hundred for an unknown key reads from disk
 BUFFER_BYTES = 32 << 20  # of a partition, before it is written to disk
 OPEN_FILES = 256  # of a partition
 FILES_UNMERGED = 16  # of a partition that is filled, before they are merged; 20 would slow its first writes
@@ -72,13 +72,13 @@ def memory_limit() -> int:
     return machine
 
 
-class Stores:
-    """Where a worker's stores are, and the memory that they share."""
+class DiskStores:
+    """Where a worker's stores of a stage are, and the memory that they share."""
 
-    def __init__(self, settings: Settings) -> None:
-        self._folder = settings.data_dir / settings.app_id / "customers"
+    def __init__(self, settings: Settings, stage: str) -> None:
+        self._folder = settings.data_dir / settings.app_id / stage
         self._owner = {"format": FORMAT, "app_id": settings.app_id}
-        self.customers = settings.store_customers
+        self.keys_in_memory = settings.store_customers
         memory = settings.store_memory or max(memory_limit() // SHARE, LEAST_MEMORY)
         self._cache = Cache.new_hyper_clock_cache(memory, 0)
         # Buffers beyond their half are written to disk early; they never stop a write.
@@ -86,13 +86,13 @@ class Stores:
             memory // 2, allow_stall=False, cache=self._cache
         )
 
-    def open(self, number: int, changelog_id: str) -> Store:
+    def open(self, number: int, changelog_id: str) -> DiskStore:
         """The store of a partition: as it was left if it is of this changelog, else empty.
 
         Raises StoreError if the disk does not let us, or another process has it open.
         """
         owner = orjson.dumps({**self._owner, "partition": number, "changelog": changelog_id})
-        return Store(self._folder / str(number), self._options(), self._filling_options(), owner)
+        return DiskStore(self._folder / str(number), self._options(), self._filling_options(), owner)
 
     def _filling_options(self) -> Options:
         options = self._options()
@@ -118,8 +118,8 @@ class Stores:
         return options
 
 
-class Store:
-    """One partition's customers on disk. One owner, one thread.
+class DiskStore:
+    """One partition's keys on disk. One owner, one thread.
 
     `position`: the changelog's offset up to which it is complete; 0: it is empty.
     """
@@ -137,16 +137,16 @@ class Store:
         self._open(options)
 
     def get(self, key: bytes) -> bytes | None:
-        """A customer in its byte form; None if there is none."""
+        """What is known of a key, in its byte form; None if nothing is."""
         try:
-            found: bytes | None = self._opened().get(CUSTOMER + key)
+            found: bytes | None = self._opened().get(KEY + key)
         except Exception as error:  # rocksdict raises nothing narrower
             self.distrust()
             raise self._error("read", error) from error
         return found
 
     def timers(self) -> Iterator[tuple[bytes, bytes]]:
-        """(customer id, note) of each customer with timers."""
+        """(key, note) of each key with timers."""
         entries = self._opened().iter()
         entries.seek(TIMERS)
         while entries.valid() and (key := entries.key())[:1] == TIMERS:
@@ -155,7 +155,7 @@ class Store:
 
     def write(
         self,
-        customers: Iterable[tuple[bytes, bytes | None]],
+        keys: Iterable[tuple[bytes, bytes | None]],
         timers: Iterable[tuple[bytes, bytes | None]],
         position: int,
     ) -> None:
@@ -163,18 +163,18 @@ class Store:
 
         Raises StoreError if the disk is full, or fails.
         """
-        for _ in self.writing(customers, timers, position):
+        for _ in self.writing(keys, timers, position):
             pass
 
     def writing(
         self,
-        customers: Iterable[tuple[bytes, bytes | None]],
+        keys: Iterable[tuple[bytes, bytes | None]],
         timers: Iterable[tuple[bytes, bytes | None]],
         position: int,
     ) -> Iterator[None]:
-        """The same with pauses, for who has other things to do; nothing is written before the end."""
+        """The same with pauses, in which the loop may do other things; nothing is written before the end."""
         batch = WriteBatch(raw_mode=True)
-        for prefix, entries in ((CUSTOMER, customers), (TIMERS, timers)):
+        for prefix, entries in ((KEY, keys), (TIMERS, timers)):
             for number, (key, value) in enumerate(entries, start=1):
                 if value is None:
                     batch.delete(prefix + key)
@@ -211,7 +211,7 @@ class Store:
         self._open(self._options)
 
     @property
-    def customers(self) -> int:
+    def keys(self) -> int:
         """RocksDB's estimate: one that was written again may count twice until the files are merged."""
         return int(self._opened().property_int_value("rocksdb.estimate-num-keys") or 0)
 

@@ -1,28 +1,28 @@
-"""The customer table as Faust sees it: a name, a changelog topic, partitions, a reason for co-partitioned
+"""A stage's table as Faust sees it: a name, a changelog topic, partitions, a reason for co-partitioned
 assignment.
 
-What is in it is `stored`'s business. Faust's stores, windows, recovery and changelog subscription are not
-used (see ARCHITECTURE, State): `restore` reads the changelog, `lane` writes it.
+What is in it is `partition_store`'s business. Faust's stores, windows, recovery and changelog subscription
+are not used: `restore` reads the changelog, `checkpointer` writes it.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
-from typing import Any
+from typing import Any, cast
 
 from faust.tables.manager import TableManager
 from faust.tables.table import Table
 from faust.types import TP
 
-NAME = "customers"
+from stream.runtime.host import Host
 
 
-class CustomerTable(Table[str, Any]):
+class StageTable(Table[str, Any]):
     """Faust's view of the table; there is nothing in it."""
 
-    def __init__(self, app: Any, *, partitions: int) -> None:
-        super().__init__(app, name=NAME, partitions=partitions, key_type=bytes, value_type=bytes)
+    def __init__(self, app: Any, name: str, *, partitions: int) -> None:
+        super().__init__(app, name=name, partitions=partitions, key_type=bytes, value_type=bytes)
 
     async def on_start(self) -> None:
         """No store of Faust's to start, no topic to declare (see `topology`)."""
@@ -39,7 +39,7 @@ class Tables(TableManager):
     @property
     def recovery(self) -> Any:
         """The service that Faust tells of rebalances and waits for: see `restore.Restore`."""
-        return self.app.restore  # type: ignore[attr-defined]  # stream.worker.app.StreamApp
+        return cast("Host", self.app).restore
 
     async def on_start(self) -> None:
         """Start the restore service; Faust sleeps a second here."""

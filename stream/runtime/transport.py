@@ -3,9 +3,9 @@
 Registered as `lane` under Faust's entry point `faust.transports`; a broker URL `lane://host:port` selects it.
 Assignment, rebalance, agents and topics stay Faust's. What is replaced, and why:
 
-    getmany        yields a lot: its message's value is the list of records of one partition. Per record,
-                   Faust's drain loop makes four asyncio tasks; per lot that cost disappears.
-    _add_gap,      Faust's acks cannot carry lots (see `ledger`). Offsets to commit come from it, which
+    getmany        yields a batch: its message's value is the list of records of one partition. Per record,
+                   Faust's drain loop makes four asyncio tasks; per batch that cost disappears.
+    _add_gap,      Faust's acks cannot carry batches (see `ledger`). Offsets to commit come from it, which
     _new_offset,   the lane tells what is durable; `ack()` has no part in it, because Faust's compiled stream
     _filter_tps…   inlines it.
     _getmany       partitions with enough in flight are paused: that is the back-pressure. What is fetched
@@ -35,6 +35,7 @@ from mode import Service
 from stream.kafka.membership import REQUEST_S, Membership
 from stream.kafka.raw_records import give_raw_records
 from stream.runtime.failures import watch_loop
+from stream.runtime.host import Host
 from stream.runtime.ledger import Ledger, Reach, TopicPartition
 
 # While a partition is paused, the others are waited for no longer than this: it is looked at again soon.
@@ -72,10 +73,10 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
         watch_loop(self.thread_loop, self._fail)
         await super().on_start()
         give_raw_records(self._ensure_consumer())
-        Membership(cast(Any, self.app).lease, self._fail).attach(self._ensure_consumer())
+        Membership(cast("Host", self.app).lease, self._fail).attach(self._ensure_consumer())
 
     def _fail(self, error: BaseException) -> None:
-        self.parent_loop.call_soon_threadsafe(cast(Any, self.app).fail, error)
+        self.parent_loop.call_soon_threadsafe(cast("Host", self.app).fail, error)
 
     @Service.task
     async def _beat(self) -> None:
@@ -161,13 +162,14 @@ def _reach(consumer: Any) -> Iterator[tuple[TopicPartition, Reach]]:
 
 
 class Consumer(driver.Consumer):
-    """Faust's consumer with lots in place of single records."""
+    """Faust's consumer with batches in place of single records."""
 
     logger = logging.getLogger("faust.consumer")
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.ledger: Ledger = cast(Any, self.app).ledger
+        self.host = cast("Host", self.app)
+        self.ledger: Ledger = self.host.ledger
         self.commits = 0  # for the watchdog
 
     _thread: ConsumerThread
@@ -184,18 +186,18 @@ class Consumer(driver.Consumer):
         if not self.flow_active or self.app.consumer_generation_id != generation:
             await self._seek_back(fetch)
             return
-        lots = [
+        batches = [
             (tp, records) for tp, records in fetch.items() if records and (active is None or tp in active)
         ]
-        for tp, records in lots:
+        for tp, records in batches:
             appended_at = records[0].timestamp
             self.ledger.hand_out(TopicPartition(*tp), len(records), records[-1].offset + 1, appended_at)
         if isinstance(fetch, Fetch):
             self.ledger.reached(fetch.reach)
-        for tp, records in lots:
+        for tp, records in batches:
             if not self.flow_active or self.app.consumer_generation_id != generation:
                 return  # a rebalance has begun: the ledger forgets, the records are read again
-            yield tp, self._lot_message(tp, records)
+            yield tp, self._batch_message(tp, records)
 
     async def _seek_back(self, fetch: Mapping[TP, list[Any]]) -> None:
         """What was fetched across a rebalance is not handed out but read again, wherever it still is ours.
@@ -212,7 +214,7 @@ class Consumer(driver.Consumer):
         """Join the group anew if these topics exist by now: the assignment was made without them."""
         await self._thread.rejoin_with(topics)
 
-    def _lot_message(self, tp: TP, records: list[Any]) -> ConsumerMessage:
+    def _batch_message(self, tp: TP, records: list[Any]) -> ConsumerMessage:
         last = records[-1]
         return ConsumerMessage(
             tp.topic,
@@ -248,11 +250,11 @@ class Consumer(driver.Consumer):
     async def _commit(self, offsets: Mapping[TP, int]) -> bool:
         done: bool = await super()._commit(offsets)
         self.commits += 1
-        cast(Any, self.app).metrics.count_commit(done=done)
+        self.host.metrics.count_commit(done=done)
         return done
 
     def ack(self, message: Any) -> bool:
-        """Faust's acks have no meaning for lots: see `ledger`."""
+        """Faust's acks have no meaning for batches: see `ledger`."""
         return False
 
     @Service.task

@@ -135,9 +135,10 @@ class Tracing:
             while causes and (first := next(iter(causes))) < position:
                 del causes[first]
 
-    def forget(self) -> None:
-        """Forget all: the partitions are given up, and what was at hand is read again."""
-        self._causes.clear()
+    def forget(self, number: int) -> None:
+        """Forget a partition's: it is given up, and what was at hand is read again."""
+        for cause in [each for each in self._causes if each[0] == number]:
+            del self._causes[cause]
 
     def stop(self) -> None:
         """Hand over what was not exported yet, for as long as that is worth waiting for."""

@@ -1,4 +1,4 @@
 """The trigger worker: its app, reload, health and signals.
 
-Doors: `app`, `compile_process`.
+Doors: `app`.
 """

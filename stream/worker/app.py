@@ -1,225 +1,32 @@
-"""The worker: a Faust app around the batch lane, and its life from start to end.
-
-Faust brings the consumer group, assignment, rebalances and the agent; everything that it would do per record,
-and its recovery, stores, web server, leader topic and producer, is replaced or off (see ARCHITECTURE).
-"""
+"""The trigger worker: what it needs before it can start, and its life around the runtime's app."""
 
 from __future__ import annotations
 
 import asyncio
-import gc
-import logging
 import signal
 from functools import partial
-from typing import Any, cast
 
-import faust
 import structlog
-from faust.app.base import BootStrategy
-from faust.serializers.schemas import Schema
 
 from stream import __version__
-from stream.clock import Clock, wall_ms
-from stream.errors import EndedError, RuleFileError
-from stream.kafka.lease import Lease
+from stream.errors import RuleFileError
 from stream.rules.compiler import check_rules
 from stream.rules.model import RuleSet
-from stream.runtime.failures import watch_loop, watch_threads
-from stream.runtime.lane import Lane
-from stream.runtime.ledger import Ledger
-from stream.runtime.outbox import Outbox
-from stream.runtime.partition_store import StoredPartitions
-from stream.runtime.restore import ChangelogReader, Restore
-from stream.runtime.rocksdb import Stores
-from stream.runtime.table import CustomerTable, Tables
-from stream.runtime.takeover import Takeover
-from stream.runtime.transport import Consumer
-from stream.runtime.watchdog import Signs, Watchdog
+from stream.runtime.app import EXIT_FAILED, StageApp, log_failure, serve
 from stream.settings import Settings
 from stream.telemetry.metrics import Metrics
-from stream.telemetry.tracebacks import text_of
-from stream.telemetry.tracing import tracing
+from stream.telemetry.tracing import Tracing, tracing
 from stream.topics.settle import Topology, settle
 from stream.worker.health import Health, HealthServer
 from stream.worker.reload import Directory, Reload
 from stream.worker.signals import Verbosity
+from stream.worker.triggers import TriggerStage
+
+__all__ = ["EXIT_FAILED", "check", "log_failure", "run"]
 
 log = structlog.get_logger("stream.worker")
 
-REVOKE_DEADLINE_S = 20.0  # to make in-flight work durable before partitions are given up
-STOP_DEADLINE_S = 20.0
-FAUST_STOP_DEADLINE_S = 10.0  # when all of ours is done
-HEARD_MS = 10_000  # Kafka answers, if the last answer is not older
-LOOP_STALLED_S = 30.0  # the event loop has not ticked for so long: a restart would help
 WARNINGS_LOGGED = 50  # of the rule files, at the start
-EXIT_FAILED = 70
-GC_THRESHOLDS = (100_000, 50, 100)
-
-
-class LotSchema(Schema[Any, Any]):
-    """Lots pass as they are: the engine decodes, a batch at a time."""
-
-    def compile(self, app: Any, **kwargs: Any) -> Any:
-        """Build Faust's decode function: no decoding."""
-
-        async def decode(message: Any, *, propagate: bool = False) -> Any:
-            return app.create_event(message.key, message.value, message.headers, message)
-
-        return decode
-
-
-class _Boot(BootStrategy):
-    enable_kafka_producer = False  # the outbox has its own
-    enable_web = False  # Faust's would listen on all addresses and serve tables
-    enable_sensors = False
-
-
-def _credentials(settings: Settings) -> Any:
-    """The settings' security in Faust's shapes."""
-    context = settings.ssl_context()
-    if settings.security_protocol.startswith("SASL"):
-        return faust.SASLCredentials(
-            username=settings.sasl_username,
-            password=settings.kafka_security()["sasl_plain_password"],
-            mechanism=settings.sasl_mechanism,
-            ssl_context=context,
-        )
-    return faust.SSLCredentials(context) if context else None
-
-
-class StreamApp(faust.App):
-    """A Faust app that carries the lane's parts, where Faust's services find them."""
-
-    logger = logging.getLogger("faust.app")  # mode's own lines are Faust's business
-
-    BootStrategy = _Boot
-
-    def __init__(self, settings: Settings, rules: RuleSet, topology: Topology, metrics: Metrics) -> None:
-        self.ledger = Ledger(settings.max_in_flight)
-        self.lease = Lease(settings.session_timeout)
-        self.metrics = metrics
-        super().__init__(
-            settings.app_id,
-            broker=[f"lane://{address}" for address in settings.broker.split(",")],
-            broker_credentials=_credentials(settings),
-            broker_commit_interval=settings.commit_interval,
-            broker_commit_every=None,
-            broker_session_timeout=settings.session_timeout,
-            broker_heartbeat_interval=min(3.0, settings.session_timeout / 3),
-            broker_request_timeout=90.0,
-            broker_max_poll_interval=600.0,
-            consumer_auto_offset_reset="earliest",
-            consumer_group_instance_id=settings.instance_id,
-            consumer_max_fetch_size=settings.max_fetch_bytes,
-            topic_allow_declare=False,
-            topic_disable_leader=True,
-            stream_wait_empty=False,  # the lane finishes its own work on a rebalance
-            stream_recovery_delay=0.0,
-            web_enabled=False,
-            store="memory://",
-            TableManager=Tables,
-            table_standby_replicas=settings.standby_replicas,
-        )
-        self.restore = Restore(self, beacon=self.beacon)
-        stores = Stores(settings) if settings.store == "rocksdb" else None
-        self.stored = StoredPartitions(stores)
-        self.table = CustomerTable(self, partitions=topology.partitions)
-        self.outbox = Outbox(settings, self.lease, self.fail)
-        self.tracing = tracing(settings)
-        self.reader = ChangelogReader(settings, topology.changelog, self.stored, metrics.set_recovery)
-        self.lane = Lane(
-            rules=rules,
-            app_id=settings.app_id,
-            table=self.stored,
-            changelog=topology.changelog,
-            reader=self.reader,
-            takeover=Takeover(settings),
-            outbox=self.outbox,
-            ledger=self.ledger,
-            metrics=metrics,
-            clock=Clock(wall_ms, by_event_time=settings.clock == "event"),
-            lease=self.lease,
-            interval=settings.commit_interval,
-            tracing=self.tracing,
-        )
-        self.tables.add(self.table)
-        self.on_partitions_revoked.connect(self._give_up_partitions)
-        lots = self.topic(*(source.topic for source in rules.sources), schema=LotSchema())
-        self.agent(lots, name="customers")(self._customers)
-        self.task(self.lane.keep_checkpointing)
-        self.task(self.lane.keep_ticking)
-        self.task(self.lane.keep_measuring)
-        self.failure: BaseException | None = None
-
-    async def _customers(self, stream: Any) -> None:
-        """The agent over all source topics: hands each lot to the lane.
-
-        Faust would acknowledge and skip what an agent fails on; a failure of ours ends the worker instead.
-        """
-        try:
-            async for event in stream.noack().events():
-                await self.lane.take(event.message.topic, event.message.partition, event.value)
-            if not self.should_stop:
-                self.fail(EndedError("the stream of records has ended, and must not"))
-        except Exception as error:  # whatever it is, the worker must not go on
-            self.fail(error)
-
-    async def _give_up_partitions(self, *args: Any, **kwargs: Any) -> None:
-        """Faust gives up all partitions at the start of a rebalance, those that it keeps as well."""
-        if await self.lane.close(REVOKE_DEADLINE_S):
-            await self.consumer.commit()
-
-    def fail(self, error: BaseException) -> None:
-        """A failure of ours: the worker ends with it, loudly."""
-        if self.failure is None and not self.should_stop:
-            self.failure = error
-            self.add_future(self.crash(error))
-
-    def signs(self) -> Signs:
-        """What the watchdog looks at; called in its thread."""
-        if self.should_stop or self.crashed:
-            return Signs({"the stop": None})
-        consumer = cast("Consumer | None", self._consumer)
-        if consumer is None or consumer._thread is None or consumer._thread._consumer is None:
-            return Signs({})
-        thread = consumer._thread
-        places: dict[str, object] = {"the consumer's thread": thread.beats}
-        if self.lease.held:
-            if self.lane.is_open:
-                at_hand, answered_at = thread.at_hand(), thread.answered_at()
-                answers = {tp for tp, at in answered_at.items() if at > wall_ms() - HEARD_MS}
-                places |= self.lane.places(at_hand, answers)
-                if fetched := [at for tp, at in answered_at.items() if tp not in at_hand]:
-                    places["what is fetched"] = max(fetched)
-                if self.ledger.committable():
-                    places["the commit of offsets"] = consumer.commits
-                if self.outbox.under_way:
-                    places["what is sent"] = self.outbox.acknowledged
-            else:
-                places["the restore"] = (self.reader.records, self.consumer_generation_id)
-        tasks = {**thread.tasks, **self.outbox.tasks}
-        ended = [
-            f"the task of the {name}" for name, task in tasks.items() if task is not None and task.done()
-        ]
-        return Signs(places, ended)
-
-    def _create_directories(self) -> None:
-        """None: Faust's stores are not used, and a worker must run on a read-only disk."""
-
-    def health(self) -> Health:
-        """The verdict of the probes; called from the health server's thread."""
-        reasons = []
-        stalled = self.lane.stalled_for()
-        if self.failure is not None or self.crashed:
-            reasons.append("failed")
-        elif stalled > LOOP_STALLED_S:
-            reasons.append(f"event loop stalled for {stalled:.0f} s")
-        live = not reasons
-        if self.in_recovery:  # which is part of a rebalance, to Faust
-            reasons.append("restoring")
-        elif self.rebalancing or self.unassigned or not self.lane.is_open:
-            reasons.append("no partitions assigned")
-        return Health(live=live, ready=not reasons, reasons=tuple(reasons))
 
 
 async def check(settings: Settings) -> tuple[RuleSet, Topology]:
@@ -240,6 +47,35 @@ async def run(settings: Settings) -> int:
     """
     directory = Directory(settings.rules)
     rules, topology = await check(settings)
+    metrics = _metrics(settings, rules)
+    traces = tracing(settings)
+    stage = TriggerStage(rules, settings.app_id, metrics, traces)
+    app = StageApp(settings, stage, metrics, partitions=topology.partitions)
+    metrics.set_ready(lambda: _health(app).ready)
+    reload = Reload(directory, stage, metrics, partial(settle, settings))
+    app.task(reload.keep_reloading)
+    server = HealthServer(metrics, partial(_health, app), settings.http_host, settings.http_port)
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, stop.set)
+    loop.add_signal_handler(signal.SIGHUP, reload.ask)
+    Verbosity(settings.log_level, loop).listen()
+    server.start()
+    try:
+        log.info("starting", revision=rules.revision, rules=len(rules.rules), port=server.port)
+        return await serve(app, stop, settings.stuck_after, metrics.set_stalled)
+    finally:
+        server.stop()
+        await _stop(traces)
+
+
+async def _stop(traces: Tracing | None) -> None:
+    if traces is not None:
+        await asyncio.to_thread(traces.stop)
+
+
+def _metrics(settings: Settings, rules: RuleSet) -> Metrics:
     metrics = Metrics()
     metrics.set_build(__version__, settings.store)
     metrics.set_rules(rules.revision, len(rules.rules))
@@ -248,81 +84,14 @@ async def run(settings: Settings) -> int:
         [rule.name for rule in rules.rules],
         [channel.name for channel in rules.channels],
     )
+    metrics.set_stalled(0, settings.stuck_after)
     if settings.store == "rocksdb":
         metrics.watch_disk(settings.data_dir)
-    app = StreamApp(settings, rules, topology, metrics)
-    metrics.set_stalled(0, settings.stuck_after)
-    metrics.set_ready(lambda: app.health().ready)
-    reload = Reload(directory, app.lane, metrics, partial(settle, settings))
-    app.task(reload.keep_reloading)
-    server = HealthServer(metrics, app.health, settings.http_host, settings.http_port)
-    stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, stop.set)
-    loop.add_signal_handler(signal.SIGHUP, reload.ask)
-    Verbosity(settings.log_level, loop).listen()
-    watch_loop(loop, app.fail)
-    watch_threads(lambda error: loop.call_soon_threadsafe(app.fail, error))
-    watchdog = Watchdog(app.signs, settings.stuck_after, loop, metrics.set_stalled)
-    server.start()
-    # What lives long (customers, rules) is no garbage: with Python's own thresholds, looking through it again
-    # and again took a fifth of the worker's time.
-    gc.freeze()
-    gc.set_threshold(*GC_THRESHOLDS)
-    try:
-        log.info("starting", revision=rules.revision, rules=len(rules.rules), port=server.port)
-        await app.outbox.start()
-        watchdog.start()
-        await _first(stop.wait(), _live(app))
-        return await _end(app)
-    finally:
-        server.stop()
-        await app.outbox.stop(STOP_DEADLINE_S)
-        app.stored.close()
-        watchdog.stop()
-        if app.tracing is not None:
-            await asyncio.to_thread(app.tracing.stop)
+    return metrics
 
 
-async def _live(app: StreamApp) -> None:
-    await app.start()  # which takes as long as the first restore
-    await app.wait_until_stopped()
-
-
-async def _first(*coroutines: Any) -> None:
-    tasks = [asyncio.ensure_future(each) for each in coroutines]
-    await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-    for task in tasks:
-        task.cancel()
-
-
-def _cause(failure: BaseException) -> BaseException:
-    """What a group of failures is about."""
-    while isinstance(failure, BaseExceptionGroup):
-        failure = failure.exceptions[0]
-    return failure
-
-
-def log_failure(failure: BaseException) -> None:
-    """Say why the worker ends with 70."""
-    cause = _cause(failure)
-    log.error("failed", error=type(cause).__name__, reason=text_of(cause), exc_info=failure)
-
-
-async def _end(app: StreamApp) -> int:
-    failure = app.failure or app.crash_reason
-    if failure is None:
-        log.info("stopping")
-        app.consumer.stop_flow()
-        if await app.lane.close(STOP_DEADLINE_S):
-            await app.consumer.commit()
-    else:
-        log_failure(failure)
-    try:
-        # A thread of Faust's that is told to stop while it starts may never end.
-        await asyncio.wait_for(app.stop(), FAUST_STOP_DEADLINE_S)
-    except TimeoutError:
-        log.warning("left_behind", what="faust", deadline=FAUST_STOP_DEADLINE_S)
-    log.info("stopped")
-    return 0 if failure is None else EXIT_FAILED
+def _health(app: StageApp) -> Health:
+    """The verdict of the probes; called from the health server's thread."""
+    fatal, idle = app.amiss()
+    reasons = (*fatal, *idle)
+    return Health(live=not fatal, ready=not reasons, reasons=reasons)

@@ -1,6 +1,6 @@
 """A worker's rules, as its directory has them: a change is taken between two events, or not at all.
 
-    changed ─► quiet for 200 ms ─► compiled aside ─► new topics made ─► the lane switches
+    changed ─► quiet for 200 ms ─► compiled aside ─► new topics made ─► the stage switches
                                         │ errors: one log line, one count; the old set stays
 
 The directory is looked at four times a second (names, sizes, times, inodes) instead of watched with inotify:
@@ -28,9 +28,9 @@ import structlog
 from stream.errors import RuleFileError, StreamError, TopologyError, one_line
 from stream.rules.files import MAX_BYTES
 from stream.rules.model import Rule, RuleSet
-from stream.runtime.lane import Lane
 from stream.telemetry.metrics import Metrics
 from stream.worker.compile_process import compile_aside
+from stream.worker.triggers import TriggerStage
 
 log = structlog.get_logger("stream.reload")
 
@@ -84,19 +84,19 @@ class Directory:
 
 
 class Reload:
-    """Brings the lane's rules up to date with the directory, and says what came of it."""
+    """Brings the stage's rules up to date with the directory, and says what came of it."""
 
     def __init__(
         self,
         directory: Directory,
-        lane: Lane,
+        stage: TriggerStage,
         metrics: Metrics,
         settle: Callable[[RuleSet], Awaitable[object]],
         *,
         compile_rules: Callable[[Path], Awaitable[RuleSet]] = compile_aside,
     ) -> None:
         self._directory = directory
-        self._lane = lane
+        self._stage = stage
         self._metrics = metrics
         self._settle = settle
         self._compile = compile_rules
@@ -165,7 +165,7 @@ class Reload:
         """What is in the directory now, ready to be switched to, or what is wrong with it."""
         try:
             rules = await self._compile(self._directory.path)
-            now = self._lane.rules
+            now = self._stage.rules
             if _topics(rules) != _topics(now):
                 raise TopologyError(
                     "the sources' names or topics changed, which a running worker cannot take",
@@ -178,7 +178,7 @@ class Reload:
         return rules
 
     async def _take(self, rules: RuleSet, started: float) -> None:
-        old, self._reported = self._lane.rules, None
+        old, self._reported = self._stage.rules, None
         self._metrics.set_reload(successful=True)
         if rules.revision == old.revision:
             log.info("rules_unchanged", revision=old.revision)
@@ -188,7 +188,7 @@ class Reload:
             [rule.name for rule in rules.rules],
             [channel.name for channel in rules.channels],
         )
-        await self._lane.switch(rules)
+        await self._stage.switch(rules)
         self._metrics.set_rules(rules.revision, len(rules.rules))
         self._metrics.retire(rule.name for rule in rules.rules)
         seconds = round(time.monotonic() - started, 3)
@@ -216,7 +216,7 @@ class Reload:
         else:
             errors = [one_line(error.message)]
         self._metrics.count_reload_failure()
-        log.error("rules_refused", in_force=self._lane.rules.revision, errors=errors, hint=error.hint)
+        log.error("rules_refused", in_force=self._stage.rules.revision, errors=errors, hint=error.hint)
 
 
 def _topics(rules: RuleSet) -> dict[str, str]:

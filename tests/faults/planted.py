@@ -14,12 +14,13 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from stream import cli
-from stream.runtime import checkpoint as marks
-from stream.runtime import lane
+from stream.runtime.checkpoint import Checkpoint, encode
+from stream.runtime.checkpointer import Checkpointer
 from stream.runtime.outbox import Outbox
-from stream.runtime.partition import Unit
+from stream.runtime.partition import OwnedPartition
 from stream.runtime.partition_store import StoredPartition
 from stream.structs import WireRecord
+from stream.worker import triggers
 
 BASE = 1 << 40  # beyond all offsets
 
@@ -31,39 +32,38 @@ def _none() -> None:
 def _offset_plus_one() -> None:
     """Says that one more was applied than was."""
 
-    def take_changed(self: Unit) -> list[tuple[bytes, bytes]]:
+    def take_changed(self: OwnedPartition) -> list[tuple[bytes, bytes]]:
         positions = {source: position + 1 for source, position in self.positions.items()}
-        self.stored.state.marks = marks.encode(marks.Marks(positions, self.makings, self.tails))
-        return self.stored.take_changed()
+        return self.stored.take_changed(encode(Checkpoint(positions, self.incarnations, self.tails)))
 
-    Unit.take_changed = take_changed  # type: ignore[method-assign]
+    OwnedPartition.take_changed = take_changed  # type: ignore[method-assign]
 
 
 def _read_again() -> None:
-    """No mistake: everything is read again after a crash, as if the marks were lost."""
+    """Not a mistake: everything is read again after a crash, as if the positions were lost."""
 
-    def take_changed(self: Unit) -> list[tuple[bytes, bytes]]:
-        self.stored.state.marks = marks.encode(marks.Marks({}, self.makings, self.tails))
-        return self.stored.take_changed()
+    def take_changed(self: OwnedPartition) -> list[tuple[bytes, bytes]]:
+        return self.stored.take_changed(encode(Checkpoint({}, self.incarnations, self.tails)))
 
-    Unit.take_changed = take_changed  # type: ignore[method-assign]
+    OwnedPartition.take_changed = take_changed  # type: ignore[method-assign]
 
 
 def _applied_ignored() -> None:
     """Applies again what a customer has had: no offset is one that it knows."""
-    usual = Unit.__init__
+    usual = OwnedPartition.__init__
 
-    def init(self: Unit, number: int, stored: StoredPartition, *rest: Any) -> None:
+    def init(self: OwnedPartition, number: int, stored: StoredPartition, *rest: Any) -> None:
         usual(self, number, stored, *rest)
-        for source in self.makings:
-            stored.state.rebase(source, BASE)
+        assert isinstance(self.partition, triggers.TriggerPartition)
+        for source in self.incarnations:
+            self.partition.state.rebase(source, BASE)
 
-    Unit.__init__ = init  # type: ignore[method-assign]
+    OwnedPartition.__init__ = init  # type: ignore[method-assign]
 
 
 def _timer_dropped() -> None:
     """Forgets every third timer."""
-    usual, fired = lane.process, [0]
+    usual, fired = triggers.process, [0]
 
     def process(*args: Any, **kwargs: Any) -> Any:
         result = usual(*args, **kwargs)
@@ -74,20 +74,22 @@ def _timer_dropped() -> None:
                 result.triggers[:] = [each for each in result.triggers if each.decision is not decision]
         return result
 
-    lane.process = process  # type: ignore[attr-defined]
+    triggers.process = process  # type: ignore[attr-defined]
 
 
 def _hold_back(acknowledge: bool) -> None:
     """Keep everything but the changelog from being sent, and die when the changelog has customers in it."""
     usual = Outbox.ship
 
-    def ship(self: Outbox, topic: str, partition: int, records: Sequence[WireRecord]) -> asyncio.Future[int]:
+    def ship(
+        self: Outbox, topic: str, partition: int, records: Sequence[WireRecord], *, sender: int
+    ) -> asyncio.Future[int]:
         if not topic.endswith("-customers-changelog"):
             held: asyncio.Future[int] = asyncio.get_running_loop().create_future()
             if acknowledge:
                 held.set_result(1)
             return held
-        shipped = usual(self, topic, partition, records)
+        shipped = usual(self, topic, partition, records, sender=sender)
         if any(record.key for record in records):
             shipped.add_done_callback(lambda _: os.kill(os.getpid(), signal.SIGKILL))
         return shipped
@@ -102,20 +104,20 @@ def _ack_before_send() -> None:
 
 def _changelog_before_triggers() -> None:
     """Has the changelog not wait for what was decided."""
-    usual = Unit.take_changed
+    usual = OwnedPartition.take_changed
 
-    def take_changed(self: Unit) -> list[tuple[bytes, bytes]]:
+    def take_changed(self: OwnedPartition) -> list[tuple[bytes, bytes]]:
         changed = usual(self)
         self.unacknowledged = set()
         return changed
 
-    async def checkpoint(self: lane.Lane, unit: Unit) -> None:
-        unit.unacknowledged = set()
-        await usual_checkpoint(self, unit)
+    async def checkpoint(self: Checkpointer, owned: OwnedPartition) -> None:
+        owned.unacknowledged = set()
+        await usual_checkpoint(self, owned)
 
-    usual_checkpoint = lane.Lane._checkpoint
-    lane.Lane._checkpoint = checkpoint  # type: ignore[method-assign]
-    Unit.take_changed = take_changed  # type: ignore[method-assign]
+    usual_checkpoint = Checkpointer._checkpoint
+    Checkpointer._checkpoint = checkpoint  # type: ignore[method-assign]
+    OwnedPartition.take_changed = take_changed  # type: ignore[method-assign]
     _hold_back(acknowledge=False)
 
 

@@ -13,11 +13,11 @@ from collections.abc import Callable
 from typing import Any
 
 from stream import cli
-from stream.runtime import lane
 from stream.runtime.lane import Lane
+from stream.runtime.ownership import Ownership
 from stream.runtime.restore import ChangelogReader
 from stream.runtime.transport import ConsumerThread
-from stream.worker import app
+from stream.worker import app, triggers
 
 PERSON = "zoe-4711 Zo\u00eb Miller zoe.miller@private.example"  # see test_private_data.py
 FAULT_S = 1.0  # after the work began
@@ -27,17 +27,17 @@ async def _for_ever(*args: Any, **kwargs: Any) -> None:
     await asyncio.Event().wait()
 
 
-def _after_open(fault: Callable[[Lane], None]) -> Callable[[], None]:
+def _after_open(fault: Callable[[Ownership], None]) -> Callable[[], None]:
     """Have `fault` happen in the event loop, soon after the work began."""
 
     def plant() -> None:
-        usual = Lane.open
+        usual = Ownership.open
 
-        def open_and_break(self: Lane, numbers: Any) -> None:
+        def open_and_break(self: Ownership, numbers: Any) -> None:
             usual(self, numbers)
             asyncio.get_running_loop().call_later(FAULT_S, fault, self)
 
-        Lane.open = open_and_break  # type: ignore[method-assign]
+        Ownership.open = open_and_break  # type: ignore[method-assign]
 
     return plant
 
@@ -50,7 +50,7 @@ async def _raise_soon() -> None:
     _raise()
 
 
-def _start_a_task(_: Lane) -> None:
+def _start_a_task(_: Ownership) -> None:
     asyncio.ensure_future(_raise_soon())  # noqa: RUF006 - that nobody keeps it is the fault
 
 
@@ -114,7 +114,7 @@ async def _over_a_record_soon(*args: object, **kwargs: object) -> None:
 
 
 def _fail_over_a_record() -> None:
-    lane.process = _over_a_record  # type: ignore[assignment]
+    triggers.process = _over_a_record  # type: ignore[assignment]
 
 
 def _fail_at_the_start() -> None:

@@ -11,9 +11,11 @@ from aiokafka.structs import ConsumerRecord
 from stream.engine import PartitionState
 from stream.errors import StateError
 from stream.kafka import reader as ranges
-from stream.runtime.partition_store import StoredPartitions
+from stream.runtime.partition_store import PartitionStore
 from stream.runtime.restore import ChangelogReader
 from stream.settings import Settings, load
+from stream.telemetry.metrics import Metrics
+from stream.worker.triggers import TriggerPartition, TriggerStage
 from tests.engine.enginekit import DAY, Rules, World, rec
 from tests.kit.kafka import (
     consume_all,
@@ -40,24 +42,26 @@ class Reading:
     """A reader of one changelog and what it has read."""
 
     def __init__(self, bootstrap: str, topic: str) -> None:
-        self.table = StoredPartitions()
+        self.store = PartitionStore(TriggerStage(RULES, "shop", Metrics()))
         self.remaining: list[int] = []
         settings = load({"STREAM_BROKER": bootstrap}, env_file=None)
         self.reader = ChangelogReader(
-            settings, topic, self.table, lambda _, left: self.remaining.append(left)
+            settings, topic, self.store, lambda _, left: self.remaining.append(left)
         )
 
     async def catch_up(self) -> int:
-        read = self.reader.catch_up([0], RULES)
+        read = self.reader.catch_up([0])
         return await asyncio.wait_for(read, 30)
 
     @property
     def state(self) -> PartitionState:
-        return self.table.stored[0].state
+        partition = self.store.stored[0].partition
+        assert isinstance(partition, TriggerPartition)
+        return partition.state
 
     @property
     def position(self) -> int:
-        return self.table.stored[0].position  # type: ignore[no-any-return]
+        return self.store.stored[0].position
 
 
 @pytest.fixture

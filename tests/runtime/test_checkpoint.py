@@ -1,4 +1,4 @@
-"""Marks: there and back, and a reader that believes nothing."""
+"""A checkpoint: there and back, and a reader that believes nothing."""
 
 from __future__ import annotations
 
@@ -8,20 +8,20 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stream.errors import StateError
-from stream.runtime.checkpoint import MAX_OFFSET, Making, Marks, decode, encode
+from stream.runtime.checkpoint import MAX_OFFSET, Checkpoint, Incarnation, decode, encode
 
 OFFSETS = st.dictionaries(st.text(max_size=5), st.integers(0, MAX_OFFSET), max_size=3)
-MAKINGS = st.dictionaries(
-    st.text(max_size=5), st.builds(Making, st.text(max_size=8), st.integers(0, MAX_OFFSET)), max_size=3
+INCARNATIONS = st.dictionaries(
+    st.text(max_size=5), st.builds(Incarnation, st.text(max_size=8), st.integers(0, MAX_OFFSET)), max_size=3
 )
 
 
-@given(st.builds(Marks, OFFSETS, MAKINGS, OFFSETS))
-def test_they_are_read_back_as_they_were(marks: Marks) -> None:
-    assert decode(encode(marks)) == marks
+@given(st.builds(Checkpoint, OFFSETS, INCARNATIONS, OFFSETS))
+def test_it_is_read_back_as_it_was(checkpoint: Checkpoint) -> None:
+    assert decode(encode(checkpoint)) == checkpoint
 
 
-def test_there_are_none_before_the_first_checkpoint() -> None:
+def test_there_is_none_before_the_first_checkpoint() -> None:
     assert decode(b"") is None
 
 
@@ -38,7 +38,7 @@ def test_there_are_none_before_the_first_checkpoint() -> None:
         orjson.dumps([1, {}, {}, {str(number): 0 for number in range(10_001)}]),
     ],
 )
-def test_what_is_no_mark_is_an_error(value: bytes) -> None:
+def test_what_is_not_a_checkpoint_is_an_error(value: bytes) -> None:
     with pytest.raises(StateError, match="cannot be read"):
         decode(value)
 

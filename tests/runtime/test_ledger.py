@@ -66,7 +66,7 @@ def test_a_topic_has_ended_only_when_what_was_read_has_arrived() -> None:
     ledger.hand_out(CLICKS, 5, 5)
     ledger.reached({CLICKS: Reach(position=5, end=5)})
     assert not ledger.ended(CLICKS), "on its way to the lane"
-    ledger.take(CLICKS)
+    ledger.arrive(CLICKS)
     assert ledger.ended(CLICKS)
     ledger.reached({CLICKS: Reach(position=5, end=6)})
     assert not ledger.ended(CLICKS), "there is more"

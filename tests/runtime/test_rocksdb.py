@@ -12,10 +12,13 @@ from typing import Any
 import pytest
 import structlog
 
+from stream.engine import PartitionState
 from stream.errors import StoreError
 from stream.runtime.partition_store import StoredPartition
-from stream.runtime.rocksdb import Store, Stores, memory_limit
+from stream.runtime.rocksdb import DiskStore, DiskStores, memory_limit
 from stream.settings import Settings, load
+from stream.telemetry.metrics import Metrics
+from stream.worker.triggers import TriggerPartition, TriggerStage
 from tests.engine.enginekit import DAY, HOUR, Rules, World, rec
 
 RULES = (
@@ -25,6 +28,12 @@ RULES = (
     .rule("seen", "view", condition="traits.views >= 3", limit=(1, DAY))
     .build()
 )
+STAGE = TriggerStage(RULES, "shop", Metrics())
+
+
+def state_of(stored: StoredPartition) -> PartitionState:
+    assert isinstance(stored.partition, TriggerPartition)
+    return stored.partition.state
 
 
 def settings(folder: Path, **more: str) -> Settings:
@@ -33,12 +42,12 @@ def settings(folder: Path, **more: str) -> Settings:
 
 
 @pytest.fixture
-def stores(tmp_path: Path) -> Stores:
-    return Stores(settings(tmp_path))
+def stores(tmp_path: Path) -> DiskStores:
+    return DiskStores(settings(tmp_path), "customers")
 
 
 @pytest.fixture
-def store(stores: Stores) -> Iterator[Store]:
+def store(stores: DiskStores) -> Iterator[DiskStore]:
     store = stores.open(0, "log")
     yield store
     store.close()
@@ -50,7 +59,7 @@ def logged() -> Iterator[list[Any]]:
         yield lines
 
 
-def test_what_was_written_is_there_when_it_is_opened_again(stores: Stores) -> None:
+def test_what_was_written_is_there_when_it_is_opened_again(stores: DiskStores) -> None:
     store = stores.open(0, "log")
     store.write([(b"ann", b"1"), (b"bob", b"2"), (b"", b"marks")], [(b"bob", b"note")], 7)
     store.write([(b"ann", None), (b"cid", b"3")], [(b"bob", None), (b"cid", b"other")], 9)
@@ -62,7 +71,7 @@ def test_what_was_written_is_there_when_it_is_opened_again(stores: Stores) -> No
     again.close()
 
 
-def test_a_filled_store_is_an_ordinary_one_once_it_has_settled(stores: Stores) -> None:
+def test_a_filled_store_is_an_ordinary_one_once_it_has_settled(stores: DiskStores) -> None:
     store = stores.open(0, "log")
     store.fill()
     for turn in range(1, 4):
@@ -86,8 +95,8 @@ def test_a_killed_process_leaves_a_whole_checkpoint_behind(begin: str, tmp_path:
         import os, signal
         from pathlib import Path
         from tests.runtime.test_rocksdb import settings
-        from stream.runtime.rocksdb import Stores
-        store = Stores(settings(Path({str(tmp_path)!r}))).open(0, "log")
+        from stream.runtime.rocksdb import DiskStores
+        store = DiskStores(settings(Path({str(tmp_path)!r})), "customers").open(0, "log")
         {begin}
         for turn in range(1, 40):  # 80 MB, in buffers of less
             values = [(b"c%d" % n, b"%d" % turn + bytes(20_000)) for n in range(100)]
@@ -95,7 +104,7 @@ def test_a_killed_process_leaves_a_whole_checkpoint_behind(begin: str, tmp_path:
         os.kill(os.getpid(), signal.SIGKILL)
     """
     assert subprocess.run([sys.executable, "-c", textwrap.dedent(code)], check=False).returncode == -9
-    store = Stores(settings(tmp_path)).open(0, "log")
+    store = DiskStores(settings(tmp_path), "customers").open(0, "log")
     turn = store.position
     assert 0 < turn < 40
     values = {(store.get(b"c%d" % n) or b"").rstrip(b"\0") for n in range(100)}
@@ -105,7 +114,7 @@ def test_a_killed_process_leaves_a_whole_checkpoint_behind(begin: str, tmp_path:
 
 
 def test_a_store_that_another_process_has_open_is_an_error_and_is_left_alone(
-    stores: Stores, store: Store
+    stores: DiskStores, store: DiskStore
 ) -> None:
     store.write([(b"ann", b"1")], [], 1)
     with pytest.raises(StoreError, match="cannot be opened") as caught:
@@ -116,20 +125,22 @@ def test_a_store_that_another_process_has_open_is_an_error_and_is_left_alone(
 
 @pytest.mark.parametrize("other", ["app", "changelog"])
 def test_anothers_store_is_wiped_and_the_log_says_so(tmp_path: Path, other: str, logged: list[Any]) -> None:
-    store = Stores(settings(tmp_path)).open(0, "log")
+    store = DiskStores(settings(tmp_path), "customers").open(0, "log")
     store.write([(b"ann", b"1")], [], 1)
     store.close()
     if other == "app":
         (tmp_path / "stream").rename(tmp_path / "shop")
-        again = Stores(settings(tmp_path, STREAM_APP_ID="shop")).open(0, "log")
+        again = DiskStores(settings(tmp_path, STREAM_APP_ID="shop"), "customers").open(0, "log")
     else:
-        again = Stores(settings(tmp_path)).open(0, "made anew")
+        again = DiskStores(settings(tmp_path), "customers").open(0, "made anew")
     assert (again.get(b"ann"), again.position) == (None, 0)
     again.close()
     assert [line["event"] for line in logged] == ["store_begins_anew"]
 
 
-def test_a_store_that_cannot_be_opened_is_wiped(stores: Stores, tmp_path: Path, logged: list[Any]) -> None:
+def test_a_store_that_cannot_be_opened_is_wiped(
+    stores: DiskStores, tmp_path: Path, logged: list[Any]
+) -> None:
     store = stores.open(0, "log")
     store.write([(b"ann", b"1")], [], 1)
     store.close()
@@ -150,7 +161,7 @@ def spoil(folder: Path) -> None:
 
 
 def test_a_store_found_corrupt_while_at_work_ends_the_worker_and_is_wiped_at_the_next_start(
-    stores: Stores, tmp_path: Path, logged: list[Any]
+    stores: DiskStores, tmp_path: Path, logged: list[Any]
 ) -> None:
     store = stores.open(0, "log")
     store.write([(b"c%d" % n, bytes(1000)) for n in range(1000)], [], 1)
@@ -166,12 +177,12 @@ def test_a_store_found_corrupt_while_at_work_ends_the_worker_and_is_wiped_at_the
     assert logged
 
 
-def test_a_value_that_is_no_customer_ends_the_worker_and_the_store_is_wiped(stores: Stores) -> None:
-    stored = StoredPartition(RULES, stores.open(0, "log"), "log")
+def test_a_value_that_is_no_customer_ends_the_worker_and_the_store_is_wiped(stores: DiskStores) -> None:
+    stored = StoredPartition(STAGE, 0, stores.open(0, "log"), "log")
     assert stored.store is not None
     stored.store.write([(b"c1", b"\xff")], [], 1)
     with pytest.raises(StoreError, match="corrupt") as caught:
-        World(RULES, state=stored.state).clicks(rec(0, 0))
+        World(RULES, state=state_of(stored)).clicks(rec(0, 0))
     assert "c1" not in caught.value.message
     stored.close()
     again = stores.open(0, "log")
@@ -179,11 +190,11 @@ def test_a_value_that_is_no_customer_ends_the_worker_and_the_store_is_wiped(stor
     again.close()
 
 
-def test_a_note_of_timers_that_is_corrupt_has_the_store_wiped(stores: Stores, logged: list[Any]) -> None:
+def test_a_note_of_timers_that_is_corrupt_has_the_store_wiped(stores: DiskStores, logged: list[Any]) -> None:
     store = stores.open(0, "log")
     store.write([(b"c1", b"\xff")], [(b"c1", b"short")], 1)
-    stored = StoredPartition(RULES, store, "log")
-    assert (stored.position, stored.state.timers) == (0, 0)
+    stored = StoredPartition(STAGE, 0, store, "log")
+    assert (stored.position, state_of(stored).timers) == (0, 0)
     stored.close()
     assert [line["event"] for line in logged] == ["store_begins_anew"]
 
@@ -194,9 +205,9 @@ def test_a_full_disk_is_an_error_that_says_so(tmp_path: Path) -> None:
         import resource, signal
         from pathlib import Path
         from stream.errors import StoreError
-        from stream.runtime.rocksdb import Stores
+        from stream.runtime.rocksdb import DiskStores
         from tests.runtime.test_rocksdb import settings
-        store = Stores(settings(Path({str(tmp_path)!r}))).open(0, "log")
+        store = DiskStores(settings(Path({str(tmp_path)!r})), "customers").open(0, "log")
         signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
         resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 18, 1 << 18))
         try:
@@ -212,32 +223,32 @@ def test_a_full_disk_is_an_error_that_says_so(tmp_path: Path) -> None:
     assert "is the disk full" in ran.stdout
 
 
-def test_customers_leave_memory_and_come_back_as_they_were(stores: Stores) -> None:
-    stored = StoredPartition(RULES, stores.open(0, "log"), "log")
-    world = World(RULES, state=stored.state)
+def test_customers_leave_memory_and_come_back_as_they_were(stores: DiskStores) -> None:
+    stored = StoredPartition(STAGE, 0, stores.open(0, "log"), "log")
+    world = World(RULES, state=state_of(stored))
     world.clicks(*(rec(n, n, customer=f"c{n}") for n in range(10)), rec(10, 10, "cart", customer="c3"))
-    stored.commit(stored.take_changed(), 1, keep=100)
-    assert (stored.state.live, stored.state.timers) == (10, 1)
+    stored.commit(stored.take_changed(b""), 1, keep=100)
+    assert (state_of(stored).live, state_of(stored).timers) == (10, 1)
     world.clicks(rec(11, 11, customer="c0"))
-    stored.commit(stored.take_changed(), 2, keep=2)
-    stored.commit(stored.take_changed(), 2, keep=2)
-    assert (stored.state.live, stored.state.timers) == (2, 1)
+    stored.commit(stored.take_changed(b""), 2, keep=2)
+    stored.commit(stored.take_changed(b""), 2, keep=2)
+    assert (state_of(stored).live, state_of(stored).timers) == (2, 1)
     world.clicks(rec(12, 12, customer="c3"), rec(13, 13, customer="c3"), rec(14, 2 * HOUR, customer="c4"))
     assert world.fired() == [("seen", "sent", 13), ("cart", "sent", HOUR + 10)]
     stored.close()
 
 
-def test_opening_a_store_reads_no_customer(stores: Stores) -> None:
-    stored = StoredPartition(RULES, stores.open(0, "log"), "log")
-    world = World(RULES, state=stored.state)
+def test_opening_a_store_reads_no_customer(stores: DiskStores) -> None:
+    stored = StoredPartition(STAGE, 0, stores.open(0, "log"), "log")
+    world = World(RULES, state=state_of(stored))
     world.clicks(*(rec(n, n, "cart", customer=f"c{n}") for n in range(10)))
-    stored.commit(stored.take_changed(), 1, keep=100)
+    stored.commit(stored.take_changed(b""), 1, keep=100)
     stored.close()
-    again = StoredPartition(RULES, stores.open(0, "log"), "log")
-    assert (again.state.live, again.state.fetched, again.position) == (0, 0, 1)
-    again.state.ready()
-    assert again.state.timers == 10
-    later = World(RULES, state=again.state)
+    again = StoredPartition(STAGE, 0, stores.open(0, "log"), "log")
+    assert (state_of(again).live, state_of(again).fetched, again.position) == (0, 0, 1)
+    state_of(again).ready()
+    assert state_of(again).timers == 10
+    later = World(RULES, state=state_of(again))
     later.clicks(rec(20, 2 * HOUR, customer="x"))
     assert later.fired() == [("cart", "sent", HOUR + n) for n in range(10)]
     again.close()
@@ -247,7 +258,7 @@ def test_a_store_of_nobody_needs_memory_that_there_is() -> None:
     assert 64 << 20 < memory_limit() < 1 << 50
 
 
-def test_a_store_that_has_not_filled_a_buffer_is_not_shown_as_empty(store: Store) -> None:
+def test_a_store_that_has_not_filled_a_buffer_is_not_shown_as_empty(store: DiskStore) -> None:
     """For hours, and then all at once: its files are written when a buffer is full."""
     before = store.disk_bytes
     store.write([(b"c%d" % number, bytes(1000)) for number in range(1000)], [], 1)

@@ -127,8 +127,8 @@ def test_what_is_applied_is_forgotten_and_what_waits_is_not(traces: Callable[...
     assert kept == {(0, "clicks"): [3, 4], (0, "orders"): [0, 1, 2, 3, 4], (1, "clicks"): [0]}
     wires = found.traced(0, [trigger(2), trigger(2, source="orders")], [WIRE, WIRE], 1500)
     assert [each is not None for each in traceparents(wires)] == [False, True]
-    found.forget()
-    assert found._causes == {}
+    found.forget(0)
+    assert [each for each, _ in found._causes] == [1], "the other partition goes on"
 
 
 def test_without_the_setting_there_is_none_and_nothing_is_imported() -> None:

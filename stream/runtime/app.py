@@ -1,0 +1,326 @@
+"""A worker of any stage: a Faust app around the lane, and its life from start to end.
+
+Faust brings the consumer group, assignment, rebalances and the agent; everything that it would do per record,
+and its recovery, stores, web server, leader topic and producer, is replaced or off: see
+docs/design/batch-lane.md.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import logging
+from collections.abc import Callable
+from typing import Any, cast
+
+import faust
+import structlog
+from faust.app.base import BootStrategy
+from faust.serializers.schemas import Schema
+
+from stream.clock import Clock, wall_ms
+from stream.errors import EndedError
+from stream.kafka.lease import Lease
+from stream.runtime.checkpointer import Checkpointer
+from stream.runtime.effects import Perform, refuse
+from stream.runtime.failures import watch_loop, watch_threads
+from stream.runtime.gauges import Gauges
+from stream.runtime.lane import Lane
+from stream.runtime.ledger import Ledger
+from stream.runtime.outbox import Outbox
+from stream.runtime.ownership import Ownership
+from stream.runtime.partition import OwnedPartition
+from stream.runtime.partition_store import PartitionStore
+from stream.runtime.restore import ChangelogReader, Restore
+from stream.runtime.rocksdb import DiskStores
+from stream.runtime.stage import Stage
+from stream.runtime.table import StageTable, Tables
+from stream.runtime.takeover import Takeover
+from stream.runtime.transport import Consumer
+from stream.runtime.watchdog import Signs, Watchdog
+from stream.settings import Settings
+from stream.telemetry.metrics import Metrics
+from stream.telemetry.tracebacks import text_of
+
+log = structlog.get_logger("stream.worker")
+
+REVOKE_DEADLINE_S = 20.0  # to make in-flight work durable before partitions are given up
+STOP_DEADLINE_S = 20.0
+FAUST_STOP_DEADLINE_S = 10.0  # when all of ours is done
+HEARD_MS = 10_000  # Kafka answers, if the last answer is not older
+LOOP_STALLED_S = 30.0  # the event loop has not ticked for so long: a restart would help
+EXIT_FAILED = 70
+GC_THRESHOLDS = (100_000, 50, 100)
+
+
+class BatchSchema(Schema[Any, Any]):
+    """Batches pass as they are: the stage decodes, a batch at a time."""
+
+    def compile(self, app: Any, **kwargs: Any) -> Any:
+        """Build Faust's decode function: no decoding."""
+
+        async def decode(message: Any, *, propagate: bool = False) -> Any:
+            return app.create_event(message.key, message.value, message.headers, message)
+
+        return decode
+
+
+class _Boot(BootStrategy):
+    enable_kafka_producer = False  # the outbox has its own
+    enable_web = False  # Faust's would listen on all addresses and serve tables
+    enable_sensors = False
+
+
+def _credentials(settings: Settings) -> Any:
+    """The settings' security in Faust's shapes."""
+    context = settings.ssl_context()
+    if settings.security_protocol.startswith("SASL"):
+        return faust.SASLCredentials(
+            username=settings.sasl_username,
+            password=settings.kafka_security()["sasl_plain_password"],
+            mechanism=settings.sasl_mechanism,
+            ssl_context=context,
+        )
+    return faust.SSLCredentials(context) if context else None
+
+
+class StageApp(faust.App):
+    """A Faust app that carries the parts of a stage's worker, where Faust's services find them (`host`).
+
+    `partitions`: of each source. `perform`: for a stage that has effects outside.
+    """
+
+    logger = logging.getLogger("faust.app")  # mode's own lines are Faust's business
+
+    BootStrategy = _Boot
+
+    def __init__(
+        self,
+        settings: Settings,
+        stage: Stage,
+        metrics: Metrics,
+        *,
+        partitions: int,
+        perform: Perform = refuse,
+    ) -> None:
+        self.ledger = Ledger(settings.max_in_flight)
+        self.lease = Lease(settings.session_timeout)
+        self.metrics = metrics
+        self.failure: BaseException | None = None
+        super().__init__(
+            settings.app_id,
+            broker=[f"lane://{address}" for address in settings.broker.split(",")],
+            broker_credentials=_credentials(settings),
+            broker_commit_interval=settings.commit_interval,
+            broker_commit_every=None,
+            broker_session_timeout=settings.session_timeout,
+            broker_heartbeat_interval=min(3.0, settings.session_timeout / 3),
+            broker_request_timeout=90.0,
+            broker_max_poll_interval=600.0,
+            consumer_auto_offset_reset="earliest",
+            consumer_group_instance_id=settings.instance_id,
+            consumer_max_fetch_size=settings.max_fetch_bytes,
+            topic_allow_declare=False,
+            topic_disable_leader=True,
+            stream_wait_empty=False,  # the lane finishes its own work on a rebalance
+            stream_recovery_delay=0.0,
+            web_enabled=False,
+            store="memory://",
+            TableManager=Tables,
+            table_standby_replicas=settings.standby_replicas,
+        )
+        self.restore = Restore(self, beacon=self.beacon)
+        self.outbox = Outbox(settings, self.lease, self.fail)
+        clock = Clock(wall_ms, by_event_time=settings.clock == "event")
+        changelog = f"{settings.app_id}-{stage.name}-changelog"
+        owned: dict[int, OwnedPartition] = {}
+        disk = DiskStores(settings, stage.name) if settings.store == "rocksdb" else None
+        self.store = PartitionStore(stage, disk)
+        self.reader = ChangelogReader(settings, changelog, self.store, metrics.set_recovery)
+        self.lane = Lane(
+            stage,
+            owned,
+            outbox=self.outbox,
+            ledger=self.ledger,
+            lease=self.lease,
+            clock=clock,
+            perform=perform,
+        )
+        self.checkpointer = Checkpointer(
+            owned,
+            stage.sources,
+            changelog,
+            store=self.store,
+            outbox=self.outbox,
+            ledger=self.ledger,
+            lease=self.lease,
+            interval=settings.commit_interval,
+            on_durable=self.lane.hand_on,
+        )
+        self.ownership = Ownership(
+            owned,
+            stage.sources,
+            store=self.store,
+            reader=self.reader,
+            takeover=Takeover(settings, stage),
+            checkpointer=self.checkpointer,
+            outbox=self.outbox,
+            effects=self.lane.effects,
+            ledger=self.ledger,
+            lease=self.lease,
+            interval=settings.commit_interval,
+        )
+        self.gauges = Gauges(
+            owned,
+            stage.sources.values(),
+            outbox=self.outbox,
+            ledger=self.ledger,
+            clock=clock,
+            metrics=metrics,
+            is_open=lambda: self.ownership.is_open,
+        )
+        self.tables.add(StageTable(self, stage.name, partitions=partitions))
+        self.on_partitions_revoked.connect(self._give_up_partitions)
+        batches = self.topic(*stage.sources.values(), schema=BatchSchema())
+        self.agent(batches, name=stage.name)(self._records)
+        self.task(self.checkpointer.keep_checkpointing)
+        self.task(self.lane.keep_ticking)
+        self.task(self.gauges.keep_measuring)
+
+    async def _records(self, stream: Any) -> None:
+        """The agent over all source topics: hands each batch to the lane.
+
+        Faust would acknowledge and skip what an agent fails on; a failure of ours ends the worker instead.
+        """
+        try:
+            async for event in stream.noack().events():
+                await self.lane.take(event.message.topic, event.message.partition, event.value)
+            if not self.should_stop:
+                self.fail(EndedError("the stream of records has ended, and must not"))
+        except Exception as error:  # whatever it is, the worker must not go on
+            self.fail(error)
+
+    async def _give_up_partitions(self, *args: Any, **kwargs: Any) -> None:
+        """Faust gives up all partitions at the start of a rebalance, those that it keeps as well."""
+        if await self.ownership.close(REVOKE_DEADLINE_S):
+            await self.consumer.commit()
+
+    def fail(self, error: BaseException) -> None:
+        """A failure of ours: the worker ends with it, loudly."""
+        if self.failure is None and not self.should_stop:
+            self.failure = error
+            self.add_future(self.crash(error))
+
+    def amiss(self) -> tuple[list[str], list[str]]:
+        """Why a restart would help, and why no work is done; asked from other threads."""
+        fatal, idle = [], []
+        stalled = self.lane.stalled_for()
+        if self.failure is not None or self.crashed:
+            fatal.append("failed")
+        elif stalled > LOOP_STALLED_S:
+            fatal.append(f"event loop stalled for {stalled:.0f} s")
+        if self.in_recovery:  # which is part of a rebalance, to Faust
+            idle.append("restoring")
+        elif self.rebalancing or self.unassigned or not self.ownership.is_open:
+            idle.append("no partitions assigned")
+        return fatal, idle
+
+    def signs(self) -> Signs:
+        """What the watchdog looks at; called in its thread."""
+        if self.should_stop or self.crashed:
+            return Signs({"the stop": None})
+        consumer = cast("Consumer | None", self._consumer)
+        if consumer is None or consumer._thread is None or consumer._thread._consumer is None:
+            return Signs({})
+        thread = consumer._thread
+        places: dict[str, object] = {"the consumer's thread": thread.beats}
+        if self.lease.held:
+            if self.ownership.is_open:
+                at_hand, answered_at = thread.at_hand(), thread.answered_at()
+                answers = {tp for tp, at in answered_at.items() if at > wall_ms() - HEARD_MS}
+                places |= self.ownership.places(at_hand, answers)
+                if fetched := [at for tp, at in answered_at.items() if tp not in at_hand]:
+                    places["what is fetched"] = max(fetched)
+                if self.ledger.committable():
+                    places["the commit of offsets"] = consumer.commits
+                if self.outbox.under_way:
+                    places["what is sent"] = self.outbox.acknowledged
+            else:
+                places["the restore"] = (self.reader.records, self.consumer_generation_id)
+        tasks = {**thread.tasks, **self.outbox.tasks}
+        ended = [
+            f"the task of the {name}" for name, task in tasks.items() if task is not None and task.done()
+        ]
+        return Signs(places, ended)
+
+    def _create_directories(self) -> None:
+        """None: Faust's stores are not used, and a worker must run on a read-only disk."""
+
+
+async def serve(
+    app: StageApp, stop: asyncio.Event, stuck_after: float, on_stalled: Callable[[float, float], None]
+) -> int:
+    """Work until `stop` is set (exit code 0) or the app fails (70). Raises StreamError if it cannot start.
+
+    `stuck_after`: seconds without progress after which the process ends; `on_stalled` hears of the seconds.
+    """
+    loop = asyncio.get_running_loop()
+    watch_loop(loop, app.fail)
+    watch_threads(lambda error: loop.call_soon_threadsafe(app.fail, error))
+    watchdog = Watchdog(app.signs, stuck_after, loop, on_stalled)
+    # What lives long (customers, rules) is no garbage: with Python's own thresholds, looking through it again
+    # and again took a fifth of the worker's time.
+    gc.freeze()
+    gc.set_threshold(*GC_THRESHOLDS)
+    try:
+        await app.outbox.start()
+        watchdog.start()
+        await _first(stop.wait(), _live(app))
+        return await _end(app)
+    finally:
+        await app.outbox.stop(STOP_DEADLINE_S)
+        app.store.close()
+        watchdog.stop()
+
+
+async def _live(app: StageApp) -> None:
+    await app.start()  # which takes as long as the first restore
+    await app.wait_until_stopped()
+
+
+async def _first(*coroutines: Any) -> None:
+    tasks = [asyncio.ensure_future(each) for each in coroutines]
+    await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+    for task in tasks:
+        task.cancel()
+
+
+def _cause(failure: BaseException) -> BaseException:
+    """What a group of failures is about."""
+    while isinstance(failure, BaseExceptionGroup):
+        failure = failure.exceptions[0]
+    return failure
+
+
+def log_failure(failure: BaseException) -> None:
+    """Say why the worker ends with 70."""
+    cause = _cause(failure)
+    log.error("failed", error=type(cause).__name__, reason=text_of(cause), exc_info=failure)
+
+
+async def _end(app: StageApp) -> int:
+    failure = app.failure or app.crash_reason
+    if failure is None:
+        log.info("stopping")
+        app.consumer.stop_flow()
+        if await app.ownership.close(STOP_DEADLINE_S):
+            await app.consumer.commit()
+    else:
+        log_failure(failure)
+    try:
+        # A thread of Faust's that is told to stop while it starts may never end.
+        await asyncio.wait_for(app.stop(), FAUST_STOP_DEADLINE_S)
+    except TimeoutError:
+        log.warning("left_behind", what="faust", deadline=FAUST_STOP_DEADLINE_S)
+    log.info("stopped")
+    return 0 if failure is None else EXIT_FAILED

@@ -1,0 +1,120 @@
+"""Checkpoints: what makes durable all that a partition has applied, once per commit interval.
+
+    1 process      2 records written by the stage      3 what changed, to the changelog      4 offsets
+
+Each waits until the one before is acknowledged. What changed is encoded when the checkpoint begins, before
+anything later is processed: the changelog never holds the effect of an event whose records are not
+acknowledged. A key that changed ten times is written once. Checkpoints of the partitions are spread over the
+interval, so that none stalls the loop for long.
+
+After a crash before (3) is acknowledged, events are read again, and what had been written of them is found in
+the tails (`recovery`). After it, the state says that the events are applied.
+Tested by tests/runtime/test_lane.py.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Iterable, Mapping
+
+import structlog
+
+from stream.errors import LaneError
+from stream.kafka.lease import Lease
+from stream.runtime.lane import TICK_S
+from stream.runtime.ledger import Ledger, TopicPartition
+from stream.runtime.outbox import Outbox
+from stream.runtime.partition import OwnedPartition
+from stream.runtime.partition_store import PartitionStore, StoredPartition
+from stream.structs import WireRecord
+
+log = structlog.get_logger("stream.lane")
+
+
+class Checkpointer:
+    """Checkpoints the partitions in `owned`. `topic_of`: of the sources. `on_durable` hears of each."""
+
+    def __init__(
+        self,
+        owned: Mapping[int, OwnedPartition],
+        topic_of: Mapping[str, str],
+        changelog: str,
+        *,
+        store: PartitionStore,
+        outbox: Outbox,
+        ledger: Ledger,
+        lease: Lease,
+        interval: float,
+        on_durable: Callable[[OwnedPartition], None],
+    ) -> None:
+        self._owned = owned
+        self._topic_of = topic_of
+        self._changelog = changelog
+        self._store = store
+        self._outbox = outbox
+        self._ledger = ledger
+        self._lease = lease
+        self._interval = interval
+        self._on_durable = on_durable
+
+    async def checkpoint(self, owned: OwnedPartition) -> None:
+        """Make everything that the partition has applied durable.
+
+        Raises LaneError once a checkpoint has failed: what it took from the state is in nobody's hands.
+        """
+        async with owned.checkpointing:
+            if owned.torn:
+                raise LaneError(f"partition {owned.number}: a checkpoint failed; not trusted")
+            owned.torn = True
+            await self._checkpoint(owned)
+            owned.torn = False
+
+    async def _checkpoint(self, owned: OwnedPartition) -> None:
+        started = time.monotonic()
+        # The snapshot: from here to the first await nothing else is processed.
+        positions, waiting = dict(owned.positions), owned.unacknowledged
+        changed = owned.take_changed()
+        owned.unacknowledged = set()
+        if waiting:
+            await asyncio.gather(*waiting)
+        if changed:
+            logged = await self._log(owned.number, changed)
+        if owned.given_up:
+            return  # its state is restored by now, perhaps from before what was just written
+        if changed:
+            for _ in owned.stored.committing(changed, logged, self._store.keep):
+                await asyncio.sleep(0)
+        for source, position in positions.items():
+            if owned.durable.get(source) != position:
+                self._ledger.finish(TopicPartition(self._topic_of[source], owned.number), position)
+                owned.durable[source] = position
+        if changed:
+            seconds = round(time.monotonic() - started, 3)
+            log.debug("checkpointed", partition=owned.number, customers=len(changed), seconds=seconds)
+            self._on_durable(owned)
+
+    async def begin(self, stored: StoredPartition, checkpoint: bytes) -> None:
+        """The first checkpoint of a partition that has none."""
+        changed = stored.take_changed(checkpoint)
+        stored.commit(changed, await self._log(stored.number, changed), self._store.keep)
+
+    async def _log(self, number: int, changed: Iterable[tuple[bytes, bytes]]) -> int:
+        """Write to the changelog; returns the offset after it, once it is acknowledged."""
+        records = [WireRecord(self._changelog, key, value, ()) for key, value in changed]
+        return await self._outbox.ship(self._changelog, number, records, sender=number)
+
+    async def keep_checkpointing(self) -> None:
+        """Checkpoint each partition once per interval, and sooner when much of it is in flight, for ever."""
+        async with asyncio.TaskGroup() as checkpoints:
+            while True:
+                now = time.monotonic()
+                for owned in self._owned.values() if self._lease.held else ():
+                    if not owned.checkpointing.locked() and (now >= owned.due or self._is_pressed(owned)):
+                        owned.due = now + self._interval
+                        checkpoints.create_task(self.checkpoint(owned))
+                await asyncio.sleep(TICK_S)
+
+    def _is_pressed(self, owned: OwnedPartition) -> bool:
+        tps = (TopicPartition(topic, owned.number) for topic in self._topic_of.values())
+        return any(map(self._ledger.is_filling, tps))

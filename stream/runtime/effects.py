@@ -1,0 +1,95 @@
+"""Effects: what a stage has done outside, such as HTTP calls, awaited beside its steps.
+
+Each partition has at most `AT_ONCE` of them under way; the others wait in the order in which they were asked
+for. One that takes longer than its time-out is cancelled. The answer goes back
+to the partition by a step of its own.
+
+A partition that is given up has its effects cancelled. They are not part of a checkpoint: what must not be
+lost is in the stage's state until the answer is.
+Tested by tests/runtime/test_effects.py.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import Awaitable, Callable, Iterable
+from typing import Any
+
+from stream.kafka.lease import Lease
+from stream.runtime.stage import Effect, Performed
+
+AT_ONCE = 16  # of a partition
+FULL = 1000  # of a partition, waiting or under way: it gets no more records for now
+
+Perform = Callable[[Any], Awaitable[Any]]
+
+
+async def refuse(call: Any) -> Any:
+    """The performer of a stage that has no effects."""
+    raise NotImplementedError("this stage has no performer for its effects")
+
+
+class Effects:
+    """The effects of all partitions. `perform` gets a `call`; an exception of it is a failure of ours."""
+
+    def __init__(
+        self,
+        perform: Perform,
+        lease: Lease,
+        on_performed: Callable[[int, Performed], None],
+        on_error: Callable[[BaseException], None],
+    ) -> None:
+        self._perform = perform
+        self._lease = lease
+        self._on_performed = on_performed
+        self._on_error = on_error
+        self._tasks: dict[int, set[asyncio.Task[None]]] = {}
+        self._places: dict[int, asyncio.Semaphore] = {}
+        self._load: Counter[int] = Counter()
+        self._done = asyncio.Event()
+
+    def start(self, number: int, effects: Iterable[Effect]) -> None:
+        """Have effects of a partition done."""
+        tasks = self._tasks.setdefault(number, set())
+        places = self._places.setdefault(number, asyncio.Semaphore(AT_ONCE))
+        for effect in effects:
+            self._load[number] += 1
+            task = asyncio.get_running_loop().create_task(self._run(number, effect, places))
+            tasks.add(task)
+            task.add_done_callback(tasks.discard)
+
+    async def _run(self, number: int, effect: Effect, places: asyncio.Semaphore) -> None:
+        try:
+            async with places:
+                await self._lease.wait()
+                try:
+                    async with asyncio.timeout(effect.timeout) as bound:
+                        answer = await self._perform(effect.call)
+                    done = Performed(effect, answer, timed_out=False)
+                except TimeoutError:
+                    if not bound.expired():
+                        raise
+                    done = Performed(effect, None, timed_out=True)
+            self._on_performed(number, done)
+        except Exception as error:  # whatever it is, the worker must not go on
+            self._on_error(error)
+        finally:
+            self._load[number] -= 1
+            self._done.set()
+
+    def load(self, number: int) -> int:
+        """Effects of a partition that wait or are under way."""
+        return self._load[number]
+
+    async def room(self, number: int) -> None:
+        """Wait until a partition may have more effects."""
+        while self._load[number] >= FULL:
+            self._done.clear()
+            await self._done.wait()
+
+    def cancel(self, numbers: Iterable[int]) -> None:
+        """These partitions are given up."""
+        for number in numbers:
+            for task in self._tasks.pop(number, ()):
+                task.cancel()

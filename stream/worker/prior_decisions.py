@@ -1,0 +1,142 @@
+"""Prior decisions: what a partition's former owner had decided before it died, unknown to its state.
+
+What was decided stays decided, even where events are read again in another order; and it counts against
+limits and caps from the first event on, since another event may come first this time.
+
+The records of the tails say it (`runtime.recovery`), as `read` reads them.
+Pure. Tested by tests/worker/test_prior_decisions.py.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from typing import Any, NamedTuple
+
+import orjson
+
+from stream.decisions.limits import counters
+from stream.decisions.wire import APP, CAUSE, DEAD_LETTERS, DECISIONS
+from stream.engine import PartitionState
+from stream.errors import StateError
+from stream.events._times import parse_time
+from stream.rules.model import RuleSet
+from stream.runtime.stage import Written
+from stream.structs import PUT_OFF, Outcome, PriorDecision, Record, WireRecord
+
+Key = tuple[str, ...]  # what makes a record of a topic the same as one that was written before
+
+
+class Decided(NamedTuple):
+    """What a trigger or a decision in a tail says."""
+
+    trigger_id: str
+    customer: str
+    rule: str
+    at: int
+    decision: PriorDecision
+    had_waited: bool  # a timer fired it and it was sent: if it was judged at an earlier time, it was put off
+
+
+def read(topic: str, record: Record, app_id: str) -> Written | None:
+    """A record of a tail; None if another app wrote it. StateError if it is ours and cannot be read."""
+    headers = dict(record.headers)
+    if headers.get(APP) != app_id.encode():
+        return None
+    try:
+        key, cause = _key(topic, headers, record.value), _cause(headers)
+        if topic == DEAD_LETTERS:
+            return Written(key, cause)
+        body = orjson.loads(record.value or b"")
+        at = _time(body["at"])
+        return Written(key, cause, at if cause is None else None, _decided(topic, body, at, cause))
+    except (KeyError, ValueError, TypeError) as error:
+        raise StateError(
+            f"{topic} offset {record.offset}: not a record of this app, though its headers say so"
+        ) from error
+
+
+def _time(text: str) -> int:
+    at = parse_time(text)
+    if at is None:
+        raise ValueError("not a time")
+    return at
+
+
+def identity(record: WireRecord) -> Key:
+    """See `stage.Stage.identity`."""
+    return _key(record.topic, dict(record.headers), record.value)
+
+
+def _key(topic: str, headers: Mapping[str, bytes], value: bytes | None) -> Key:
+    if topic == DEAD_LETTERS:
+        return topic, headers["topic"].decode(), headers["offset"].decode()
+    outcome = orjson.loads(value or b"")["outcome"] if topic == DECISIONS else ""
+    return topic, headers["ce_id"].decode(), headers["ce_time"].decode(), outcome
+
+
+def _cause(headers: Mapping[str, bytes]) -> tuple[str, int] | None:
+    if CAUSE in headers:
+        topic, _, offset = headers[CAUSE].decode().rsplit("/", 2)
+    elif "offset" in headers:
+        topic, offset = headers["topic"].decode(), headers["offset"].decode()
+    else:
+        return None
+    return topic, int(offset)
+
+
+def _decided(topic: str, body: Mapping[str, Any], at: int, cause: tuple[str, int] | None) -> Decided | None:
+    """None for a decision `sent`: its trigger says so; and if that was not written, it is judged anew."""
+    outcome: Outcome = "sent" if topic != DECISIONS else body["outcome"]
+    if topic == DECISIONS and outcome == "sent":
+        return None
+    decision = PriorDecision(outcome, body.get("reason"), body["channel"])
+    had_waited = topic != DECISIONS and cause is None
+    return Decided(body["trigger_id"], body["customer_id"], body["rule"], at, decision, had_waited)
+
+
+def enter(written: Iterable[Written], state: PartitionState, rules: RuleSet) -> None:
+    """Let the state know: what was decided stays decided, and counts until it is decided again."""
+    decided: list[Decided] = [each.content for each in written if each.content is not None]
+    decisions: dict[tuple[str, int], PriorDecision] = {}
+    for each in decided:
+        decisions[each.trigger_id, each.at] = each.decision
+        if each.had_waited:  # or its own send would be in the way of its limit
+            decisions[each.trigger_id, PUT_OFF] = PriorDecision("deferred", "quiet", each.decision.channel)
+    state.prior_decisions = decisions
+    times = _sends(decided, rules)
+    for (customer, counter), prior in times.items():
+        for at in state.sends(customer, counter):  # of an event that is applied: it is not decided again
+            if at in prior:
+                prior.remove(at)
+    state.prior_sends = {used: sorted(each) for used, each in times.items() if each}
+
+
+def _sends(decided: Iterable[Decided], rules: RuleSet) -> dict[tuple[str, str], list[int]]:
+    """When each counter of a customer was used, by what was decided."""
+    by_name = {rule.name: rule for rule in rules.rules}
+    channels = {channel.name: channel for channel in rules.channels}
+    times: dict[tuple[str, str], list[int]] = defaultdict(list)
+    for each in decided:
+        rule, channel = by_name.get(each.rule), channels.get(each.decision.channel)
+        if each.decision.outcome in ("sent", "holdout") and rule is not None and channel is not None:
+            for counter, _ in counters(rule, channel, rules.policy):
+                times[each.customer, counter].append(each.at)
+    return times
+
+
+def leave(state: PartitionState, rules: RuleSet) -> None:
+    """It is over: what was sent and, as other events came first, not decided again, enters the limits.
+
+    Nothing counts twice if that is done once more after another crash.
+    """
+    limits = {
+        counter: limit
+        for rule in rules.rules
+        for channel in rule.channels
+        for counter, limit in counters(rule, channel, rules.policy)
+    }
+    for (customer, counter), times in state.prior_sends.items():
+        if times and counter in limits:
+            state.recall(customer, counter, times, limits[counter].count)
+    state.prior_decisions, state.prior_sends = {}, {}

@@ -1,0 +1,171 @@
+"""The trigger stage: the engine as the runtime runs it, one `engine.PartitionState` for each partition.
+
+    batch ─► engine.process ─► triggers, decisions, dead letters as records ─► Step
+
+Rules are the stage's. `switch` goes over to another set between two events: its program is made first, in
+slices between which the lane goes on; then each partition adopts it at its next step, or here if nothing
+happens there. A partition that is restored or followed adopts before it loads more: what other workers have
+written meanwhile is read with the rules in force, or what is new in them would be lost.
+
+Tested by tests/worker/test_triggers.py.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from weakref import WeakSet
+
+from stream.clock import Clock
+from stream.decisions.wire import (
+    DEAD_LETTERS,
+    DECISIONS,
+    Origin,
+    dead_letter_record,
+    decision_record,
+    trigger_record,
+)
+from stream.engine import PartitionState, preparing, process
+from stream.rules.model import RuleSet
+from stream.runtime.stage import Figures, Step, Store, Written
+from stream.structs import Batch, Record, Result, WireRecord
+from stream.telemetry.metrics import Metrics
+from stream.telemetry.tracing import Tracing
+from stream.worker import prior_decisions
+
+
+class TriggerStage:
+    """The rules in force, and what their partitions have in common."""
+
+    name = "customers"
+
+    def __init__(self, rules: RuleSet, app_id: str, metrics: Metrics, tracing: Tracing | None = None) -> None:
+        self.rules = rules
+        self.app_id = app_id
+        self.metrics = metrics
+        self.tracing = tracing
+        self.sources = {source.name: source.topic for source in rules.sources}
+        self._partitions: WeakSet[TriggerPartition] = WeakSet()
+
+    @property
+    def outputs(self) -> Iterable[str]:
+        """The channels' topics, decisions and dead letters."""
+        return {channel.topic for channel in self.rules.channels} | {DECISIONS, DEAD_LETTERS}
+
+    def open(self, number: int) -> TriggerPartition:
+        """A partition without customers."""
+        partition = TriggerPartition(self, number)
+        self._partitions.add(partition)
+        return partition
+
+    def read_written(self, topic: str, record: Record) -> Written | None:
+        """See `prior_decisions.read`."""
+        return prior_decisions.read(topic, record, self.app_id)
+
+    def identity(self, record: WireRecord) -> prior_decisions.Key:
+        """By topic, id, time and outcome; a dead letter by its record's topic and offset."""
+        return prior_decisions.identity(record)
+
+    async def switch(self, rules: RuleSet) -> None:
+        """Go over to another rule set, of the same sources: all that comes is judged by it."""
+        for _ in preparing(rules):
+            await asyncio.sleep(0)
+        self.rules = rules
+        for partition in list(self._partitions):
+            await asyncio.sleep(0)
+            partition.adopt()
+
+
+class TriggerPartition:
+    """The customers of one partition, and the rules at work on them."""
+
+    def __init__(self, stage: TriggerStage, number: int) -> None:
+        self.stage = stage
+        self.number = number
+        self.state = PartitionState(stage.rules)
+
+    @property
+    def checkpoint(self) -> bytes:
+        return self.state.marks
+
+    @property
+    def figures(self) -> Figures:
+        state = self.state
+        return Figures(state.customers, state.state_bytes, state.timers, state.live, state.fetched)
+
+    def adopt(self) -> None:
+        """Go over to the stage's rules, if they are not in force here yet."""
+        if self.state.rules is not self.stage.rules:
+            self.state.adopt(self.stage.rules)
+
+    # - from the changelog
+
+    def load(self, records: Sequence[Record]) -> None:
+        self.adopt()
+        self.state.load_all(records)
+
+    def ready(self) -> None:
+        self.state.ready()
+
+    def resume(self, bases: Mapping[str, int], written: Sequence[Written]) -> None:
+        self.adopt()
+        for source, base in bases.items():
+            self.state.rebase(source, base)
+        prior_decisions.enter(written, self.state, self.stage.rules)
+
+    def recovered(self) -> None:
+        prior_decisions.leave(self.state, self.state.rules)
+
+    # - work
+
+    def step(self, batch: Batch, clock: Clock, limit: int) -> Step:
+        """One call of the engine, and what it decided as records."""
+        stage, started = self.stage, time.perf_counter()
+        if stage.tracing is not None:
+            for source, records in batch.records.items():
+                stage.tracing.note(self.number, source, records)
+        result = process(batch, stage.rules, self.state, clock, limit=limit)
+        decided = result.decisions or result.dead_letters
+        written = self._records(result, clock.wall()) if decided else ()
+        if stage.tracing is not None:
+            stage.tracing.passed(self.number, result.positions)
+        if batch.records or result.events or result.decisions:
+            stage.metrics.observe_batch(result, time.perf_counter() - started)
+        return Step(written, result.positions, result.watermark, result.next_deadline, result.more)
+
+    def _records(self, result: Result, now: int) -> list[WireRecord]:
+        stage = self.stage
+        stage.metrics.observe_sent(result.triggers, now)
+        origin = Origin(stage.app_id, self.number, stage.rules.revision, stage.sources)
+        triggers = [trigger_record(trigger, origin, now) for trigger in result.triggers]
+        if stage.tracing is not None:
+            triggers = stage.tracing.traced(self.number, result.triggers, triggers, now)
+        return [
+            *triggers,
+            *(decision_record(decision, origin) for decision in result.decisions),
+            *(dead_letter_record(letter, origin) for letter in result.dead_letters),
+        ]
+
+    def take_changed(self, checkpoint: bytes) -> list[tuple[bytes, bytes]]:
+        self.state.marks = checkpoint
+        return self.state.take_changed()
+
+    def forget_pending(self) -> None:
+        self.state.forget_pending()
+        if self.stage.tracing is not None:
+            self.stage.tracing.forget(self.number)
+
+    # - a store on disk
+
+    def read_from(self, store: Store) -> None:
+        self.state.keep_in(store)
+
+    def stand_in(self, key: bytes, note: bytes) -> None:
+        self.state.stand_in(key, note)
+
+    def take_notes(self) -> list[tuple[bytes, bytes | None]]:
+        return self.state.take_dues()
+
+    def evict(self, keep: int, most: int) -> int:
+        return self.state.evict(keep, most)

@@ -1,0 +1,150 @@
+"""A stage that knows no rules: counts events by key. `python -m tests.kit.counting` is a worker of it.
+
+It uses all that a stage may ask for. Each count goes to the topic `counts`. Every third is handed on to
+`mail`, on partition number 0, but only once it is durable, for which it asks for an early checkpoint. Every
+fifth is posted to a web server, and its answer goes to `answers`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import sys
+import urllib.request
+from collections.abc import Hashable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+
+import orjson
+
+from stream.clock import Clock
+from stream.runtime.app import StageApp, serve
+from stream.runtime.stage import Effect, Figures, Performed, Step, Written
+from stream.settings import load
+from stream.structs import Batch, Record, WireRecord
+from stream.telemetry.logs import configure
+from stream.telemetry.metrics import Metrics
+
+
+@dataclass
+class Count:
+    """Of a key: how many, up to which offset, and what is still to be handed on and to be posted."""
+
+    count: int = 0
+    applied: int = -1
+    hand_on: list[int] = field(default_factory=list)
+    post: list[int] = field(default_factory=list)
+
+
+class CountingPartition:
+    def __init__(self, prefix: str) -> None:
+        self.prefix, self.base, self.checkpoint = prefix, 0, b""
+        self.keys: dict[bytes, Count] = {}
+        self.changed: set[bytes] = set()
+        self.durable: list[tuple[bytes, int]] = []
+        self.has_begun = False
+
+    @property
+    def figures(self) -> Figures:
+        return Figures(len(self.keys), 0, 0, len(self.keys), 0)
+
+    def load(self, records: Sequence[Record]) -> None:
+        for record in records:
+            if record.key:
+                self.keys[record.key] = Count(**orjson.loads(record.value or b""))
+            else:
+                self.checkpoint = record.value or b""
+
+    def ready(self) -> None: ...
+    def recovered(self) -> None: ...
+    def forget_pending(self) -> None: ...
+
+    def resume(self, bases: Mapping[str, int], written: Sequence[Written]) -> None:
+        self.base, self.has_begun = bases.get("in", 0), False
+
+    def step(self, batch: Batch, clock: Clock, limit: int) -> Step:
+        step = Step() if self.has_begun else self._begin()
+        step.watermark = clock.wall()
+        written, effects = list(step.records), list(step.effects)
+        for record in batch.records.get("in", ()):
+            key, known = record.key or b"", self.keys.setdefault(record.key or b"", Count())
+            step.positions = {"in": record.offset + 1}
+            if record.offset + self.base <= known.applied:
+                continue
+            known.count, known.applied = known.count + 1, record.offset + self.base
+            self.changed.add(key)
+            cause = (("offset", b"%d" % record.offset),)
+            written.append(WireRecord(f"{self.prefix}-counts", key, b"%d" % known.count, cause))
+            if known.count % 3 == 0:
+                known.hand_on.append(known.count)
+                step.checkpoint = True
+            if known.count % 5 == 0:
+                known.post.append(known.count)
+                effects.append(Effect((key, known.count), timeout=1.0))
+        step.records, step.effects = written, effects
+        return step
+
+    def _begin(self) -> Step:
+        """What a former owner had made durable, and perhaps not done."""
+        self.has_begun = True
+        self.durable = [(key, count) for key, each in self.keys.items() for count in each.hand_on]
+        step = self.checkpointed()
+        step.effects = [Effect((key, n), 1.0) for key, each in self.keys.items() for n in each.post]
+        return step
+
+    def take_changed(self, checkpoint: bytes) -> list[tuple[bytes, bytes]]:
+        if not self.changed and checkpoint == self.checkpoint:
+            return []
+        changed, self.changed, self.checkpoint = self.changed, set(), checkpoint
+        self.durable = [(key, count) for key in changed for count in self.keys[key].hand_on]
+        return [*((key, orjson.dumps(asdict(self.keys[key]))) for key in changed), (b"", checkpoint)]
+
+    def checkpointed(self) -> Step:
+        durable, self.durable = self.durable, []
+        for key, count in durable:
+            self.keys[key].hand_on.remove(count)
+            self.changed.add(key)
+        mail = f"{self.prefix}-mail"
+        return Step([WireRecord(mail, key, b"%d" % count, (), partition=0) for key, count in durable])
+
+    def performed(self, done: Performed, clock: Clock) -> Step:
+        if done.timed_out:
+            return Step(effects=[done.effect])
+        key, count = done.effect.call
+        self.keys[key].post.remove(count)
+        self.changed.add(key)
+        return Step([WireRecord(f"{self.prefix}-answers", key, done.answer, ())])
+
+
+class Counting:
+    name = "counts"
+
+    def __init__(self, prefix: str) -> None:
+        self.prefix, self.sources, self.outputs = prefix, {"in": f"{prefix}-in"}, [f"{prefix}-counts"]
+
+    def open(self, number: int) -> CountingPartition:
+        return CountingPartition(self.prefix)
+
+    def read_written(self, topic: str, record: Record) -> Written | None:
+        offset = int(dict(record.headers)["offset"])
+        return Written((topic, record.key, record.value), (self.sources["in"], offset))
+
+    def identity(self, record: WireRecord) -> Hashable:
+        return record.topic, record.key, record.value
+
+
+async def post(call: tuple[bytes, int]) -> bytes:
+    url = f"{os.environ['POST_TO']}/{call[0].decode()}/{call[1]}"
+    return await asyncio.to_thread(lambda: urllib.request.urlopen(url, b"").read())
+
+
+async def main() -> int:
+    settings, metrics, stop = load(dict(os.environ), env_file=None), Metrics(), asyncio.Event()
+    configure(settings.log_level, settings.log_format)
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
+    app = StageApp(settings, Counting(settings.app_id), metrics, partitions=4, perform=post)
+    return await serve(app, stop, settings.stuck_after, metrics.set_stalled)
+
+
+if __name__ == "__main__":
+    sys.exit(asyncio.run(main()))

@@ -1,0 +1,190 @@
+"""What a stage may ask of the runtime: an early checkpoint, a step once it is durable, effects outside."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+
+from stream.errors import SettingsError
+from stream.runtime.effects import AT_ONCE
+from stream.runtime.ledger import Reach, TopicPartition
+from stream.runtime.partition_store import PartitionStore
+from stream.runtime.rocksdb import DiskStores
+from stream.settings import load
+from stream.telemetry.metrics import Metrics
+from tests.kit.counting import Counting, CountingPartition
+from tests.runtime.lanekit import Parts, settle
+
+IN = TopicPartition("t-in", 0)
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    offset: int
+    key: bytes
+    timestamp: int = 0
+    value: bytes | None = b""
+    headers: tuple[tuple[str, bytes], ...] = ()
+
+
+class Counter(Parts):
+    """The counting stage on one partition; `posts` are the effects under way, answered by the test."""
+
+    def __init__(self) -> None:
+        self.stage = Counting("t")
+        self.posts: dict[Any, asyncio.Future[bytes]] = {}
+        super().__init__(self.stage, Metrics(), self.post)
+        self.offset = 0
+
+    async def post(self, call: Any) -> bytes:
+        answer = self.posts[call] = asyncio.get_running_loop().create_future()
+        return await answer
+
+    async def count(self, key: bytes, times: int = 1) -> None:
+        records = [Record(self.offset + n, key) for n in range(times)]
+        self.offset += times
+        self.ledger.hand_out(IN, times, self.offset)
+        self.ledger.reached({IN: Reach(self.offset, self.offset)})
+        await self.lane.take("t-in", 0, records)
+
+    def written(self, topic: str) -> list[bytes | None]:
+        return [each.value for name, records, _ in self.outbox.batches if name == topic for each in records]
+
+    @property
+    def partition(self) -> CountingPartition:
+        assert isinstance(self.owned.partition, CountingPartition)
+        return self.owned.partition
+
+
+@pytest.fixture
+async def counter() -> Counter:
+    counter = Counter()
+    await counter.open()
+    return counter
+
+
+async def test_an_early_checkpoint_is_due_at_once(counter: Counter) -> None:
+    due = counter.owned.due
+    await counter.count(b"a", 2)
+    assert counter.owned.due == due
+    await counter.count(b"a")
+    assert counter.owned.due == 0
+
+
+async def test_what_is_handed_on_waits_until_it_is_durable(counter: Counter) -> None:
+    await counter.count(b"a", 3)
+    checkpoint = asyncio.create_task(counter.checkpoint())
+    await settle()
+    counter.outbox.acknowledge("t-counts")
+    await counter.count(b"a", 3)
+    await settle()
+    assert counter.written("t-mail") == [], "the changelog has not acknowledged the third count yet"
+    counter.outbox.acknowledge("changelog")
+    await checkpoint
+    assert counter.written("t-mail") == [b"3"], "and not the sixth, which came after the checkpoint began"
+
+
+async def test_what_was_handed_on_is_acknowledged_before_the_state_forgets_it(counter: Counter) -> None:
+    await counter.count(b"a", 3)
+    for topics in (("t-counts", "changelog"), ("changelog",)):
+        checkpoint = asyncio.create_task(counter.checkpoint())
+        await settle()
+        for topic in topics:
+            counter.outbox.acknowledge(topic)
+            await settle()
+    assert not checkpoint.done(), "the mail is under way"
+    assert counter.written("changelog")[-1] != b"", "so the changelog still has it"
+    in_changelog = len(counter.written("changelog"))
+    counter.outbox.acknowledge("t-mail")
+    await settle()
+    assert len(counter.written("changelog")) > in_changelog
+
+
+async def test_a_partition_that_was_given_up_hands_nothing_on(counter: Counter) -> None:
+    await counter.count(b"a", 3)
+    closing = asyncio.create_task(counter.ownership.close(60))
+    await settle()
+    for topic in ("t-counts", "changelog"):
+        counter.outbox.acknowledge(topic)
+        await settle()
+    assert await closing
+    assert counter.written("t-mail") == [], "its next owner does"
+    await counter.open()
+    await counter.count(b"b")
+    assert counter.written("t-mail") == [b"3"]
+
+
+async def test_records_for_another_partition_number_have_no_tail_here(counter: Counter) -> None:
+    counter.owned.number = 7
+    counter.owned.await_shipped("t-mail", 0, (done := asyncio.get_running_loop().create_future()))
+    counter.owned.await_shipped("t-counts", 7, (own := asyncio.get_running_loop().create_future()))
+    done.set_result(5)
+    own.set_result(9)
+    await settle()
+    assert counter.owned.tails == {"t-counts": 9}
+
+
+async def test_an_effect_goes_on_beside_the_steps_and_its_answer_comes_back(counter: Counter) -> None:
+    await counter.count(b"a", 5)
+    await settle()
+    await counter.count(b"b")
+    assert counter.written("t-answers") == []
+    counter.posts[b"a", 5].set_result(b"thanks")
+    await settle()
+    assert counter.written("t-answers") == [b"thanks"]
+    assert counter.partition.keys[b"a"].post == []
+
+
+async def test_only_so_many_effects_of_a_partition_are_under_way(counter: Counter) -> None:
+    await counter.count(b"a", 5 * (AT_ONCE + 3))
+    await settle()
+    assert len(counter.posts) == AT_ONCE
+    assert counter.lane.effects.load(0) == AT_ONCE + 3
+    counter.posts[b"a", 5].set_result(b"")
+    await settle()
+    assert len(counter.posts) == AT_ONCE + 1
+
+
+async def test_an_effect_that_takes_too_long_is_cancelled_and_told(counter: Counter) -> None:
+    await counter.count(b"a", 5)
+    await settle()
+    first = counter.posts[b"a", 5]
+    while counter.posts[b"a", 5] is first:
+        await asyncio.sleep(0.01)
+    assert first.cancelled(), "the stage has asked for it again"
+
+
+async def test_without_the_lease_no_effect_begins(counter: Counter) -> None:
+    """Others may own the partition by now: the partner would be called twice."""
+    await counter.count(b"a", 5)
+    counter.now += 61
+    await settle()
+    assert counter.posts == {}
+
+
+async def test_effects_of_a_partition_that_is_given_up_are_cancelled(counter: Counter) -> None:
+    await counter.count(b"a", 5)
+    await settle()
+    await counter.ownership.close(0)
+    await settle()
+    assert counter.posts[b"a", 5].cancelled()
+    assert counter.lane.effects.load(0) == 0
+
+
+async def test_an_effect_that_fails_is_a_failure_of_ours(counter: Counter) -> None:
+    failed: list[BaseException] = []
+    counter.lane.effects._on_error = failed.append
+    await counter.count(b"a", 5)
+    await settle()
+    counter.posts[b"a", 5].set_exception(OSError("the performer did not catch it"))
+    await settle()
+    assert [type(each) for each in failed] == [OSError]
+
+
+def test_a_stage_that_keeps_all_in_memory_refuses_a_store_on_disk(tmp_path: Any) -> None:
+    settings = load({"STREAM_DATA_DIR": str(tmp_path), "STREAM_STORE": "rocksdb"}, env_file=None)
+    with pytest.raises(SettingsError, match="in memory"):
+        PartitionStore(Counting("t"), DiskStores(settings, "counts")).ensure(0, "")
