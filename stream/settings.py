@@ -2,7 +2,8 @@
 
 Flags win over variables, variables over the file. A value that is empty counts as not given, as deployment
 templates like to leave empty ones behind. Every problem is reported, not only the first, and none of the
-reports shows a secret. What a setting is called, means and defaults to stands in `Settings` and nowhere else.
+reports shows a secret. What a setting is called, means and defaults to is said in `Settings` and nowhere
+else: the commands' flags and docs/settings.md are made of it. Tested by tests/project/test_settings.py.
 """
 
 from __future__ import annotations
@@ -73,29 +74,29 @@ class Settings(BaseSettings):
     app_id: str = Field(
         "stream",
         pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$",
-        description="name of the consumer group; topics of the app's own start with it",
+        description="name of the consumer group; the changelog's name starts with it",
     )
     instance_id: str | None = Field(
         None,
         pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,248}$",
-        description="Kafka's group.instance.id: static membership, such as the pod's name",
+        description="Kafka's group.instance.id, such as the pod's name: a restart moves no partitions",
     )
     rules: Path = Field(Path("rules"), description="directory of the rule files")
     store: Annotated[Literal["memory", "rocksdb"], BeforeValidator(_lower)] = Field(
         "memory",
-        description="where the customers' state is kept: memory, or rocksdb, on disk; Kafka has a copy",
+        description="where the customers are kept: memory, or rocksdb (on disk, those in use in memory)",
     )
     data_dir: Path = Field(
         Path("data"),
-        description="directory for what a worker keeps on disk, each worker its own; nothing, with memory",
+        description="directory of the disk store, one for each worker; if lost, it is made anew from Kafka",
     )
     store_memory: int | None = Field(
         None,
         ge=1 << 20,
-        description="bytes of memory for RocksDB's cache and buffers; unset: a quarter of what there is",
+        description="bytes for RocksDB's cache and buffers; unset: a quarter of the memory",
     )
     store_customers: int = Field(
-        100_000, ge=100, description="with rocksdb: how many customers of a worker are in memory as well"
+        100_000, ge=100, description="with rocksdb: how many customers of a worker stay in memory as well"
     )
     clock: Annotated[Literal["wall", "event"], BeforeValidator(_lower)] = Field(
         "wall", description="wall, or event for replays of old data: now is the largest event time seen"
@@ -105,21 +106,21 @@ class Settings(BaseSettings):
         ge=0.01,
         le=60,
         allow_inf_nan=False,
-        description="seconds between two writes of the changed customers and commits of offsets",
+        description="seconds between two checkpoints: changed customers are written, offsets committed",
     )
     session_timeout: float = Field(
         45.0,
         ge=6,
         le=300,
         allow_inf_nan=False,
-        description="seconds without a sign of life after which a worker's partitions go to others",
+        description="seconds of silence after which a worker's partitions go to others",
     )
     stuck_after: float = Field(
         300.0,
         ge=5,
         le=86_400,
         allow_inf_nan=False,
-        description="seconds without progress, though there is work and Kafka answers, after which it ends",
+        description="seconds without progress, with work to do and Kafka there, after which a worker ends",
     )
     standby_replicas: int = Field(
         0,
@@ -140,16 +141,16 @@ class Settings(BaseSettings):
         None,
         ge=1,
         le=32767,
-        description="replication factor of topics made here; unset: 3, or as many as brokers",
+        description="replication factor of topics that a worker creates; unset: 3, or the number of brokers",
     )
     # All interfaces: a kubelet and Prometheus come from outside of the pod. Nothing but counts is served.
     http_host: str = Field(
         "0.0.0.0",  # noqa: S104 - see above
         min_length=1,
-        description="address that metrics and health are served on",
+        description="address of /metrics, /live and /ready",
     )
     http_port: int = Field(
-        9464, ge=0, le=65535, description="port that metrics and health are served on; 0: any free one"
+        9464, ge=0, le=65535, description="port of /metrics, /live and /ready; 0: any free one"
     )
     trace_share: float = Field(
         0.0,
@@ -160,7 +161,7 @@ class Settings(BaseSettings):
     )
     log_level: Annotated[
         Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"], BeforeValidator(_upper)
-    ] = Field("INFO", description="least severe level that is logged")
+    ] = Field("INFO", description="least severe level that is logged; SIGUSR1: DEBUG, SIGUSR2: back")
     log_format: Annotated[Literal["auto", "json", "text"], BeforeValidator(_lower)] = Field(
         "auto", description="json, text, or auto: text on a terminal, else json"
     )
@@ -173,7 +174,7 @@ class Settings(BaseSettings):
     sasl_username: str | None = Field(None, description="user name for SASL")
     sasl_password: SecretStr | None = Field(None, description="password for SASL")
     ssl_cafile: Path | None = Field(
-        None, description="certificates to trust, PEM; unset: those of the machine"
+        None, description="certificates to trust, PEM; unset: those of the system"
     )
     ssl_certfile: Path | None = Field(None, description="the client's certificate, PEM")
     ssl_keyfile: Path | None = Field(

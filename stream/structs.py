@@ -10,7 +10,29 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, NamedTuple, Protocol
 
 Headers = tuple[tuple[str, bytes], ...]
+
+# Outcomes and reasons, each in this one place. Metrics declare their series from here;
+# tests/project/test_reasons.py holds code and documents to these lists.
 Outcome = Literal["sent", "suppressed", "deferred", "holdout"]
+
+# Why a match is suppressed: the guards in their order, and `content`, a text that could not be rendered.
+SuppressionReason = Literal[
+    "stale", "limit", "suppressed", "consent", "address", "quiet", "group", "cap", "content"
+]
+DecisionReason = Literal[SuppressionReason, "holdout"]
+
+# Why a record is not an event: not a JSON object; no customer; no event name; no time; too large; attributes
+# or consents that cannot be taken; too much to be kept of a customer.
+DeadLetterReason = Literal["json", "customer", "event", "time", "size", "profile", "context"]
+
+# What was odd with events that were applied all the same:
+#   condition        a condition of a rule ended in an error, and did not hold
+#   future_time      the event's time was too far ahead, and the record's was taken
+#   evicted          a trait of the customer held as much as it may: something in it made room
+#   instances        a customer had as many open instances of a rule as there may be: the oldest was closed
+#   too_deep         nested too deep to be kept until quiet hours end: its fields are empty then
+#   unknown_source   of a source that the rules do not have; the records were left where they are
+EventErrorReason = Literal["condition", "future_time", "evicted", "instances", "too_deep", "unknown_source"]
 
 
 class Record(Protocol):
@@ -63,7 +85,7 @@ class Decision(NamedTuple):
     rule: str
     customer_id: str
     outcome: Outcome
-    reason: str | None
+    reason: DecisionReason | None
     channel: str | None
     variant: str | None
     event: EventRef
@@ -80,7 +102,7 @@ class PriorDecision(NamedTuple):
     """What was decided of a match before a crash, and is in Kafka though not in the state. It stays so."""
 
     outcome: Outcome
-    reason: str | None
+    reason: DecisionReason | None
     channel: str
 
 
@@ -141,14 +163,10 @@ class Judgement(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class DeadLetter:
-    """A record that is no event. It goes to the dead letters as it came.
-
-    Reasons: `json` (not a JSON object), `customer`, `event` (no event name), `time`, `size`, `profile`
-    (attributes or consents that cannot be taken), `context` (too much to be kept of a customer).
-    """
+    """A record that is not an event. It goes to the dead letters as it came."""
 
     source: str
-    reason: str
+    reason: DeadLetterReason
     record: Record
 
 
@@ -169,8 +187,7 @@ class Result:
     `decisions` has every match judged, in order; `triggers` those that were sent, in the same order.
     `positions`: per source, the next offset that is not applied yet (only sources that moved).
     `events`: per source, how many events were applied; `repeats`: read again and left out.
-    `errors`: counts by (source, reason) of what was odd with an event that was still applied
-    (`future_time`), or with a condition (`condition`).
+    `errors`: counts by (source, reason) of what was odd with events.
     `more`: events are still at hand and could be applied by another call with an empty batch.
     `watermark` and `next_deadline`: the partition's, None where there is none.
     """
@@ -181,7 +198,7 @@ class Result:
     positions: dict[str, int] = field(default_factory=dict)
     events: dict[str, int] = field(default_factory=dict)
     repeats: int = 0
-    errors: dict[tuple[str, str], int] = field(default_factory=dict)
+    errors: dict[tuple[str, EventErrorReason], int] = field(default_factory=dict)
     more: bool = False
     watermark: int | None = None
     next_deadline: int | None = None

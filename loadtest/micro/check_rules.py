@@ -18,7 +18,7 @@ from pathlib import Path
 
 from stream.errors import RuleFileError
 from stream.rules import files as rulefiles
-from stream.rules.compiler import check_rules, compile_rules
+from stream.rules.compiler.rule_set import check_rules, compile_rules
 
 PER_FILE = 400
 COMMON = """\

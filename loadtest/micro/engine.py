@@ -28,7 +28,7 @@ from loadtest.workloads import CLICKSTREAM, TRANSACTIONS, LoadEvent, wide
 from stream.clock import Clock
 from stream.engine import PartitionState, process
 from stream.matcher._match import Match
-from stream.rules.compiler import load_rules
+from stream.rules.compiler.rule_set import load_rules
 from stream.rules.model import RuleSet
 from stream.structs import Batch, Record, Result
 

@@ -19,7 +19,7 @@ import uvloop
 
 from loadtest.rulesets import stage
 from stream.engine import PartitionState
-from stream.rules.compiler import load_rules
+from stream.rules.compiler.rule_set import load_rules
 from stream.worker.compile_process import compile_aside
 
 TURN_S = 0.001

@@ -17,8 +17,9 @@ from rich.console import Console
 from rich.text import Text
 
 from stream.authoring import index_paths as indexpaths
-from stream.errors import Diagnostic, RuleFileError
-from stream.rules.compiler import Checked, check_rules
+from stream.diagnostics import Diagnostic
+from stream.errors import RuleFileError
+from stream.rules.compiler.rule_set import Checked, check_rules
 from stream.rules.model import RuleSet
 
 _WORD = re.compile(r"[\w.-]+|.")

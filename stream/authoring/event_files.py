@@ -25,7 +25,7 @@ from typing import IO, cast
 
 import orjson
 
-from stream.authoring.replay import Event
+from stream.authoring.replay import ReplayedRecord
 from stream.errors import EventFileError
 from stream.rules.model import RuleSet
 
@@ -35,7 +35,9 @@ MAX_LINE = 1_048_576  # bytes, as of a Kafka record
 _GZIP = b"\x1f\x8b"
 _MAX_NAMES = 1_000  # of sources that the rules do not have
 
-Chunk = tuple[dict[str, list[Event]], frozenset[str]]  # records by source; the sources that have ended
+Chunk = tuple[
+    dict[str, list[ReplayedRecord]], frozenset[str]
+]  # records by source; the sources that have ended
 
 
 @dataclass(slots=True)
@@ -59,12 +61,12 @@ class EventFiles:
         """The lines as the engine takes them; the first and the last chunk may be empty."""
         names = frozenset(source.name for source in self.rules.sources)
         left, offsets = Counter(self.lines), Counter[str]()
-        records: dict[str, list[Event]] = {}
+        records: dict[str, list[ReplayedRecord]] = {}
         for count, (line, source) in enumerate(self._read(), 1):
             if source not in names:
                 self._skip(source)
                 continue
-            records.setdefault(source, []).append(Event(offsets[source], -1, line))
+            records.setdefault(source, []).append(ReplayedRecord(offsets[source], -1, line))
             offsets[source] += 1
             left[source] -= 1
             if count % CHUNK == 0:

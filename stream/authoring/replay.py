@@ -21,7 +21,7 @@ from stream.rules.model import RuleSet
 from stream.structs import Batch, Record, Result
 
 
-class Event(NamedTuple):
+class ReplayedRecord(NamedTuple):
     """An event that never was in Kafka, as the engine reads records. `timestamp`: ms; -1 if not known."""
 
     offset: int

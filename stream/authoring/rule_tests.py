@@ -18,9 +18,9 @@ import orjson
 from rich.console import Console
 from rich.text import Text
 
-from stream.authoring.replay import Event, Replay
+from stream.authoring.replay import Replay, ReplayedRecord
 from stream.decisions.wire import iso_time
-from stream.errors import one_line
+from stream.diagnostics import one_line
 from stream.rules.durations import format_duration
 from stream.rules.model import FieldPath, Rule, RuleSet, Source, Variant
 from stream.rules.testcases import HOLDOUT, Expectation, RuleTest, TestEvent
@@ -90,7 +90,7 @@ def _play(
     return tuple(triggers), held_back, tuple(each for result in results for each in result.dead_letters)
 
 
-def _records(test: RuleTest, rules: RuleSet) -> dict[str, list[Event]]:
+def _records(test: RuleTest, rules: RuleSet) -> dict[str, list[ReplayedRecord]]:
     customer = test.customer.id
     sources = {source.name: source for source in rules.sources}
     first = next(source for source in rules.sources if source.kind == "event")
@@ -103,12 +103,12 @@ def _records(test: RuleTest, rules: RuleSet) -> dict[str, list[Event]]:
             for purpose, said in test.customer.consents.items()
         },
     }
-    records = {PROFILE: [Event(0, test.start, orjson.dumps(body))]}
+    records = {PROFILE: [ReplayedRecord(0, test.start, orjson.dumps(body))]}
     for each in test.events:
         source = sources[each.source] if each.source is not None else first
         of_source = records.setdefault(source.name, [])
         value = orjson.dumps(_as_written(each, source, customer, test.start + each.at))
-        of_source.append(Event(len(of_source), test.start + each.at, value))
+        of_source.append(ReplayedRecord(len(of_source), test.start + each.at, value))
     return records
 
 

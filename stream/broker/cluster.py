@@ -35,7 +35,7 @@ from rich.console import Console
 
 from stream.broker import supervisor
 from stream.broker.jars import KAFKA_VERSION, cache_dir, fetch, locked, missing_extra, say, sha256
-from stream.broker.node import Node, Runtime, command, format_data, new_id, write_settings
+from stream.broker.node import KafkaNode, Runtime, command, format_data, new_id, write_settings
 from stream.broker.ready import wait, wait_ready
 from stream.errors import BrokerError
 
@@ -85,7 +85,7 @@ class EmbeddedKafka:
         self._console = console
         self._heap = heap
         self._second = second
-        self._nodes: list[Node] = []
+        self._nodes: list[KafkaNode] = []
         self._supervisor: _Supervisor | None = None
         self._runtime: Runtime | None = None
 
@@ -182,7 +182,7 @@ class EmbeddedKafka:
             self._launch(node)
         self._wait_ready()
 
-    def _launch(self, node: Node) -> None:
+    def _launch(self, node: KafkaNode) -> None:
         assert self._runtime is not None  # noqa: S101 - start() set it
         self._running().start(node.id, command(self._runtime, node, self._heap), node.log)
 
@@ -402,7 +402,7 @@ def _cluster_id(folder: Path, brokers: int) -> str:
     return cluster_id
 
 
-def _draw_nodes(folder: Path, port: int | None, count: int) -> list[Node]:
+def _draw_nodes(folder: Path, port: int | None, count: int) -> list[KafkaNode]:
     """Nodes with free ports: `count` from `port` on if that is given, all others drawn."""
     fixed = [] if port is None else list(range(port, port + count))
     drawn: list[int] = []
@@ -411,7 +411,9 @@ def _draw_nodes(folder: Path, port: int | None, count: int) -> list[Node]:
         if candidate not in drawn and candidate not in fixed and not _taken(candidate):
             drawn.append(candidate)
     ports = fixed + drawn
-    return [Node(each, ports[each], ports[count + each], folder / f"node-{each}") for each in range(count)]
+    return [
+        KafkaNode(each, ports[each], ports[count + each], folder / f"node-{each}") for each in range(count)
+    ]
 
 
 def _refuse_taken(ports: range) -> None:
@@ -434,7 +436,7 @@ def _taken(port: int) -> str | None:
     return None
 
 
-def _died(node: Node, brokers: int) -> BrokerError:
+def _died(node: KafkaNode, brokers: int) -> BrokerError:
     """What is known of a node that has ended: the last lines of its log."""
     text = node.log.read_text(errors="replace") if node.log.exists() else ""
     kind = _PortTakenError if "Address already in use" in text else BrokerError

@@ -29,7 +29,7 @@ rootLogger.appenderRef.out.ref = out
 
 
 @dataclass(frozen=True, slots=True)
-class Node:
+class KafkaNode:
     """`id` is Kafka's node.id, counted from 0; `folder` holds its settings, log and data."""
 
     id: int
@@ -61,7 +61,9 @@ class Runtime:
     archive: Path | None = None
 
 
-def command(runtime: Runtime, node: Node, heap: str, *options: str, main: Sequence[str] = ()) -> list[str]:
+def command(
+    runtime: Runtime, node: KafkaNode, heap: str, *options: str, main: Sequence[str] = ()
+) -> list[str]:
     """The command line of a node, or of another main class (with its arguments) in the same surroundings."""
     return [
         str(runtime.java),
@@ -81,7 +83,7 @@ def command(runtime: Runtime, node: Node, heap: str, *options: str, main: Sequen
     ]
 
 
-def write_settings(node: Node, nodes: Sequence[Node]) -> None:
+def write_settings(node: KafkaNode, nodes: Sequence[KafkaNode]) -> None:
     """Write what `node` reads at its start; they may change from one start to the next, ports included."""
     node.folder.mkdir(parents=True, exist_ok=True)
     (node.folder / "log4j2.properties").write_text(_LOG4J)
@@ -89,7 +91,7 @@ def write_settings(node: Node, nodes: Sequence[Node]) -> None:
     node.settings.write_text("".join(lines))
 
 
-def format_data(node: Node, cluster_id: str, checkpoint: Path) -> None:
+def format_data(node: KafkaNode, cluster_id: str, checkpoint: Path) -> None:
     """Make the node's data folder one of the cluster, as Kafka's storage tool does, unless it is already.
 
     `checkpoint` holds the feature levels that a new cluster starts with.
@@ -113,7 +115,7 @@ def new_id() -> str:
             return text
 
 
-def properties(node: Node, nodes: Sequence[Node]) -> dict[str, object]:
+def properties(node: KafkaNode, nodes: Sequence[KafkaNode]) -> dict[str, object]:
     """Kafka's settings of `node` in the cluster of `nodes`."""
     replicas = min(3, len(nodes))
     in_sync = 2 if replicas == 3 else 1

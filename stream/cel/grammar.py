@@ -13,7 +13,7 @@ from __future__ import annotations
 from stream.cel.tokens import Token, number, tokens, unexpected
 from stream.cel.tree import Call, Ident, Literal, Node, Select, chain, terms_of
 from stream.cel.values import TYPE_NAMES
-from stream.codes import Code
+from stream.diagnostics import Code
 from stream.errors import ExpressionError
 
 MAX_LENGTH = 4096  # characters of one condition

@@ -16,13 +16,15 @@ import inspect
 import re
 from collections.abc import Callable, Mapping, Sequence
 from functools import wraps
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from liquid import Environment
 from liquid.exceptions import FilterArgumentError, ResourceLimitError
 from liquid.filter import string_filter, with_context
 
 from stream.content import locales
+from stream.diagnostics import Code
+from stream.errors import ContentError
 from stream.hints import did_you_mean
 
 if TYPE_CHECKING:
@@ -142,36 +144,30 @@ def _parameters(given: Filter) -> inspect.Signature:
 _SIGNATURES = {name: _parameters(each) for name, each in BY_NAME.items()}
 
 
-class Complaint(NamedTuple):
-    """What is wrong with a filter as it is used."""
-
-    message: str
-    hint: str | None = None
-
-
-def complaint(name: str, positional: Sequence[object], keywords: Sequence[str]) -> Complaint | None:
+def complaint(name: str, positional: Sequence[object], keywords: Sequence[str]) -> ContentError | None:
     """What can be seen to be wrong without rendering. `positional`: the arguments' values, UNSEEN where they
     are not written out.
     """
     if name in WITHHELD:
-        return Complaint(f"the filter `{name}` is not supported", WITHHELD[name])
+        code = Code.TEMPLATE_NOT_SUPPORTED
+        return ContentError(f"the filter `{name}` is not supported", hint=WITHHELD[name], code=code)
     if name not in BY_NAME:
-        return Complaint(f"unknown filter `{name}`", did_you_mean(name, BY_NAME))
+        return ContentError(f"unknown filter `{name}`", hint=did_you_mean(name, BY_NAME))
     if name == "money" and not positional:
-        return Complaint("`money` needs a currency", 'write e.g. money: "EUR"')
+        return ContentError("`money` needs a currency", hint='write e.g. money: "EUR"')
     try:
         _SIGNATURES[name].bind(None, *positional, **dict.fromkeys(keywords))
     except TypeError as error:
-        return Complaint(f"the filter `{name}` cannot take that: {error}")
+        return ContentError(f"the filter `{name}` cannot take that: {error}")
     first = positional[0] if positional else UNSEEN
     if name == "money" and first is not UNSEEN and first not in locales.currencies():
         shown = str(first)[:10]
         hint = did_you_mean(shown.upper(), locales.currencies()) or "a code of ISO 4217 such as EUR"
-        return Complaint(f"there is no currency `{shown}`", hint)
+        return ContentError(f"there is no currency `{shown}`", hint=hint)
     if name == "date" and first is not UNSEEN:
         wrong = locales.wrong_format(first) if isinstance(first, str) else "no text"
         hint = f"write {', '.join(locales.STYLES)}, {locales.TIME}, or a pattern such as %d. %B %Y"
-        return None if wrong is None else Complaint(f"no format of a date: {wrong}", hint)
+        return None if wrong is None else ContentError(f"no format of a date: {wrong}", hint=hint)
     return None
 
 

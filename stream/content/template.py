@@ -26,13 +26,13 @@ from liquid.builtin.output import OutputNode
 from liquid.exceptions import LiquidError, ResourceLimitError, UndefinedError
 from liquid.expression import Expression
 
-from stream.codes import Code
 from stream.content import escaping as formats
 from stream.content import fastpath as simpletext
 from stream.content import filters
 from stream.content.escaping import Format
 from stream.content.locales import Region
 from stream.content.renderer import ENVIRONMENT, NO_CONTEXT, bound, render
+from stream.diagnostics import Code
 from stream.errors import ContentError
 
 MAX_TEMPLATE_BYTES = 16 * 1024
@@ -54,16 +54,6 @@ class Reference:
     offset: int
 
 
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """What is wrong with a template, and where in it."""
-
-    message: str
-    offset: int
-    hint: str | None = None
-    code: Code = Code.TEMPLATE_SYNTAX
-
-
 class _Read(NamedTuple):
     """`liquid` is None for plain text and for what is no template; `simple` where it is a simple one."""
 
@@ -71,7 +61,7 @@ class _Read(NamedTuple):
     simple: simpletext.Simple | None = None
     references: tuple[Reference, ...] = ()
     filters: frozenset[str] = frozenset()
-    findings: tuple[Finding, ...] = ()
+    findings: tuple[ContentError, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,8 +73,8 @@ class Template:
 
     def __post_init__(self) -> None:
         read = _read(self.source)
-        if read.findings:
-            raise ContentError(read.findings[0].message, hint=read.findings[0].hint)
+        for each in read.findings:  # the first one anew: what is raised keeps the frames that it went through
+            raise ContentError(each.message, offset=each.offset, hint=each.hint, code=each.code)
         object.__setattr__(self, "_read", read)
 
     def __reduce__(self) -> tuple[type[Template], tuple[str]]:
@@ -134,25 +124,24 @@ def compile_template(source: str) -> Template:
     return Template(source)
 
 
-def findings(source: str) -> list[Finding]:
+def findings(source: str) -> list[ContentError]:
     """Everything that is wrong with a template, with its place; empty if `Template(source)` works."""
     return list(_read(source).findings)
 
 
-def format_findings(template: Template, form: Format) -> Iterator[Finding]:
+def format_findings(template: Template, form: Format) -> Iterator[ContentError]:
     """What keeps a template from being sent in this format."""
     liquid = template._read.liquid
     pieces = [(template.source, 0)] if liquid is None else list(_pieces(liquid.nodes))
-    code = Code.WRONG_FORMAT
     if form == "html":
         for where, offset in formats.html_places(pieces):
             hint = "there it would not be mere text: put it into the text, or an attribute with quotes"
-            yield Finding(f"a value {where}", offset, hint, code)
+            yield ContentError(f"a value {where}", offset=offset, hint=hint)
     elif form == "json":
         flat = liquid is None or all(isinstance(each, ContentNode | OutputNode) for each in liquid.nodes)
         if flat and not formats.looks_like_json(piece for piece, _ in pieces):
             hint = "its channel says `format: json`: all of the text must be one JSON document"
-            yield Finding("not a JSON document", 0, hint, code)
+            yield ContentError("not a JSON document", offset=0, hint=hint)
 
 
 def _pieces(nodes: list[Node]) -> Iterator[tuple[str | None, int]]:
@@ -187,7 +176,7 @@ def _read_short(source: str) -> _Read:
 def _read_anew(source: str) -> _Read:
     if len(source.encode()) > MAX_TEMPLATE_BYTES:
         message = f"more than {MAX_TEMPLATE_BYTES:,} bytes in one field"
-        return _Read(findings=(Finding(message, 0, None, Code.TOO_MUCH_CONTENT),))
+        return _Read(findings=(ContentError(message, offset=0, code=Code.TOO_MUCH_CONTENT),))
     if "{{" not in source and "{%" not in source:
         return _Read()
     if finding := _hopeless(source):
@@ -201,9 +190,9 @@ def _read_anew(source: str) -> _Read:
         offset = max(error.token.start_index, 0) if error.token else 0
         return _Read(findings=(_syntax_finding(str(error.message), offset),))
     except RecursionError:
-        return _Read(findings=(Finding("a template that is nested too deep", 0),))
+        return _Read(findings=(ContentError("a template that is nested too deep", offset=0),))
     found = [
-        Finding(f"`{each.path[0]}` is not supported", each.offset, "write `now`", Code.TEMPLATE_NOT_SUPPORTED)
+        _not_supported(f"`{each.path[0]}` is not supported", each.offset, "write `now`")
         for each in read.references
         if each.path[0] in _CLOCK
     ]
@@ -221,7 +210,7 @@ class _Reading:
     def __init__(self, template: BoundTemplate) -> None:
         self.references: list[Reference] = []
         self.filters: set[str] = set()
-        self.complaints: list[Finding] = []
+        self.complaints: list[ContentError] = []
         self.scopes: list[set[str]] = [
             set()
         ]  # names that the template itself gives: its own, then its blocks'
@@ -252,7 +241,7 @@ class _Reading:
             left = expression.left
             if isinstance(left, StringLiteral) and left.value in _NOW and given and given[0].name == "date":
                 message, at = f"'{left.value}' is not supported", left.token.start_index
-                self.complaints.append(Finding(message, at, _WRITE_NOW, Code.TEMPLATE_NOT_SUPPORTED))
+                self.complaints.append(_not_supported(message, at, _WRITE_NOW))
         self.scopes.append(set(expression.scope()))
         for child in expression.children():
             self.expression(child)
@@ -264,27 +253,27 @@ class _Reading:
         values = [each.value for each in given.args if not isinstance(each, KeywordArgument)]
         seen = [each.value if isinstance(each, Literal) else filters.UNSEEN for each in values]
         if wrong := filters.complaint(given.name, seen, keywords):
-            code = Code.TEMPLATE_NOT_SUPPORTED if given.name in filters.WITHHELD else Code.TEMPLATE_SYNTAX
-            self.complaints.append(Finding(wrong.message, given.token.start_index, wrong.hint, code))
+            wrong.offset = given.token.start_index
+            self.complaints.append(wrong)
 
 
-def _hopeless(source: str) -> Finding | None:
+def _hopeless(source: str) -> ContentError | None:
     """What would keep the library's patterns busy for seconds: they try all lengths of what has no end."""
     for start, end in (("{{", "}}"), ("{%", "%}")):
         last = source.rfind(start)
         if last > source.rfind(end):
-            return Finding(f"not a Liquid template: `{start}` without `{end}`", last)
+            return ContentError(f"not a Liquid template: `{start}` without `{end}`", offset=last)
     if gap := re.search(r"\s{200}", source):
-        return Finding("200 spaces in a row", gap.start(), "remove them")
+        return ContentError("200 spaces in a row", offset=gap.start(), hint="remove them")
     return None
 
 
-def _later(what: str, offset: int) -> Finding:
-    return Finding(f"{what} is not supported yet", offset, code=Code.TEMPLATE_NOT_SUPPORTED)
+def _not_supported(message: str, offset: int, hint: str | None = None) -> ContentError:
+    return ContentError(message, offset=offset, hint=hint, code=Code.TEMPLATE_NOT_SUPPORTED)
 
 
-def _syntax_finding(message: str, offset: int) -> Finding:
+def _syntax_finding(message: str, offset: int) -> ContentError:
     for tag in _LATER_TAGS:
         if message.startswith("unexpected tag") and tag in message:
-            return _later(f"the tag `{tag}`", offset)
-    return Finding(f"not a Liquid template: {message}", offset)
+            return _not_supported(f"the tag `{tag}` is not supported yet", offset)
+    return ContentError(f"not a Liquid template: {message}", offset=offset)

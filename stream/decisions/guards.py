@@ -26,7 +26,7 @@ from stream.decisions.calendar import END, zone_of
 from stream.decisions.experiments import POLICY
 from stream.decisions.limits import is_used_up, is_used_up_before
 from stream.rules.model import Channel, Limit, Policy, Quiet, Rule, Share, Variant
-from stream.structs import Outcome, PriorDecision
+from stream.structs import DecisionReason, Outcome, PriorDecision, SuppressionReason
 
 MAX_DEFERRAL = (
     24 * 3_600_000
@@ -96,7 +96,7 @@ class Verdict(NamedTuple):
     """What becomes of a match. `until`: when one that is deferred is judged again."""
 
     outcome: Outcome
-    reason: str | None
+    reason: DecisionReason | None
     channel: Channel
     until: int | None = None
 
@@ -163,7 +163,9 @@ def _by_preference(match: MatchView) -> list[Channel]:
     return sorted(match.rule.channels, key=lambda channel: channel.name != preferred)
 
 
-def _choose(match: MatchView, channels: Sequence[Channel], policy: Policy) -> tuple[Channel, str | None]:
+def _choose(
+    match: MatchView, channels: Sequence[Channel], policy: Policy
+) -> tuple[Channel, SuppressionReason | None]:
     """The first channel that nothing keeps closed; else the first one whose cap does; else the first one."""
     closed = []
     for channel in channels:
@@ -174,7 +176,7 @@ def _choose(match: MatchView, channels: Sequence[Channel], policy: Policy) -> tu
     return next((each for each in closed if each[1] == "cap"), closed[0])
 
 
-def _refusal(match: MatchView, channel: Channel, policy: Policy) -> str | None:
+def _refusal(match: MatchView, channel: Channel, policy: Policy) -> SuppressionReason | None:
     if (channel.consent is not None or match.rule.sensitive) and not has_consent(match, channel):
         return "consent"
     if channel.address is not None and match.address(channel) in (None, ""):

@@ -1,4 +1,4 @@
-"""Records: the wire form of what the engine decides, as README's "Records" has it. Pure functions.
+"""Records: the wire form of what the engine decides, as docs/records.md has it. Pure functions.
 
 Triggers and decisions carry CloudEvents 1.0 attributes as headers, in the binary mode of its Kafka binding.
 What does not apply is `null`; times are ISO 8601 UTC with milliseconds.

@@ -54,7 +54,7 @@ _EXPECTING = 8  # per cent of the customers, of whom most want to hear about it
 _WANTS_TO_HEAR = 75
 
 
-class Event(NamedTuple):
+class DemoEvent(NamedTuple):
     """One record to produce. `key` is the customer id, `value` a JSON object, `time_ms` the event's time."""
 
     topic: str
@@ -63,7 +63,7 @@ class Event(NamedTuple):
     time_ms: int
 
 
-def events() -> Iterator[Event]:
+def events() -> Iterator[DemoEvent]:
     """A profile of every customer, then all events of both data sets and the weather, by time.
 
     At the same time clickstream comes first, then the order is that of the file.
@@ -74,7 +74,7 @@ def events() -> Iterator[Event]:
     yield from sorted(weather(visits) + history, key=attrgetter("time_ms"))
 
 
-def weather(visits: Iterable[Event]) -> list[Event]:
+def weather(visits: Iterable[DemoEvent]) -> list[DemoEvent]:
     """The weather where a visitor is, for each day of a visit, from the day's first second on: `customer_id`,
     `ts`, `temperature` in degrees Celsius, `rain`.
     """
@@ -88,15 +88,17 @@ def weather(visits: Iterable[Event]) -> list[Event]:
             "temperature": round(2 + 20 * season) + drawn[0] % 11 - 3,
             "rain": drawn[1] % 3 == 0,
         }
-        made.append(Event(WEATHER, key, orjson.dumps(value), day * _DAY_MS))
+        made.append(DemoEvent(WEATHER, key, orjson.dumps(value), day * _DAY_MS))
     return made
 
 
-def profiles(customers: Iterable[bytes]) -> list[Event]:
+def profiles(customers: Iterable[bytes]) -> list[DemoEvent]:
     """A made-up profile of each customer: `customer_id`, `ts`, `attributes`, `consents`; see `profile`."""
     ts, time_ms = _PROFILED.isoformat().replace("+00:00", "Z"), int(_PROFILED.timestamp()) * 1000
     return [
-        Event(PROFILES, key, orjson.dumps({"customer_id": key.decode(), "ts": ts} | profile(key)), time_ms)
+        DemoEvent(
+            PROFILES, key, orjson.dumps({"customer_id": key.decode(), "ts": ts} | profile(key)), time_ms
+        )
         for key in dict.fromkeys(customers)
     ]
 
@@ -138,7 +140,7 @@ def profile(customer: bytes) -> dict[str, dict[str, Any]]:
     return {"attributes": attributes, "consents": consents}
 
 
-def clickstream() -> list[Event]:
+def clickstream() -> list[DemoEvent]:
     """The shop's page events: `event`, `customer_id`, `ts`, `event_id` and what is known of the visit."""
     made = []
     for line, row in enumerate(csv.DictReader(io.StringIO(_unpacked("shop_clickstream.csv.gz"))), start=1):
@@ -155,12 +157,12 @@ def clickstream() -> list[Event]:
             "lifecycle": row["user_lifecycle"],
         }
         time_ms = int(at.timestamp()) * 1000
-        made.append(Event(CLICKSTREAM, row["user_id"].encode(), orjson.dumps(value), time_ms))
+        made.append(DemoEvent(CLICKSTREAM, row["user_id"].encode(), orjson.dumps(value), time_ms))
     made.sort(key=attrgetter("time_ms"))  # stable: what one visitor did within a second keeps its order
     return made
 
 
-def transactions() -> list[Event]:
+def transactions() -> list[DemoEvent]:
     """CDNOW's purchases, moved in time: `customer_id`, `ts`, `event_id`, `amount`, `items`, `currency`."""
     made = []
     lines = _unpacked("cdnow_transactions.txt.gz").splitlines()[1:]  # without the header
@@ -177,7 +179,7 @@ def transactions() -> list[Event]:
             "currency": "USD",
         }
         time_ms = (midnight + second) * 1000
-        made.append(Event(TRANSACTIONS, customer.encode(), orjson.dumps(value), time_ms))
+        made.append(DemoEvent(TRANSACTIONS, customer.encode(), orjson.dumps(value), time_ms))
     made.sort(key=attrgetter("time_ms"))
     return made
 

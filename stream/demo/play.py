@@ -16,7 +16,7 @@ from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
 from aiokafka.partitioner import murmur2
 
-from stream.demo.data import CLICKSTREAM, PROFILES, TRANSACTIONS, WEATHER, Event, events
+from stream.demo.data import CLICKSTREAM, PROFILES, TRANSACTIONS, WEATHER, DemoEvent, events
 from stream.errors import BrokerError
 
 TOPICS = (PROFILES, WEATHER, CLICKSTREAM, TRANSACTIONS)
@@ -72,7 +72,7 @@ class _Player:
         self._on_the_way: list[asyncio.Future[Any]] = []
         self._acknowledged = 0
 
-    async def play(self, history: list[Event], pace: float | None) -> None:
+    async def play(self, history: list[DemoEvent], pace: float | None) -> None:
         """Sends everything; with a pace, what is collected goes out ten times a second."""
         loop = asyncio.get_running_loop()
         started = loop.time()
@@ -89,7 +89,7 @@ class _Player:
         await self._send_all()
         await asyncio.gather(*self._on_the_way)
 
-    def _add(self, event: Event, partition: int) -> bool:
+    def _add(self, event: DemoEvent, partition: int) -> bool:
         """False when the batch has no room for it."""
         batch = self._open.get((event.topic, partition))
         if batch is None:

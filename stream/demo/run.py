@@ -31,7 +31,7 @@ from stream.decisions.wire import DECISIONS
 from stream.demo.play import TOPICS, play
 from stream.demo.view import DemoView
 from stream.errors import StreamError
-from stream.rules.compiler import load_rules
+from stream.rules.compiler.rule_set import load_rules
 from stream.rules.model import RuleSet
 from stream.settings import Settings, load
 from stream.topics.settle import admin_client, create_topics

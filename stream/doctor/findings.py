@@ -10,7 +10,7 @@ from typing import Literal
 from rich.console import Console
 from rich.text import Text
 
-from stream.errors import one_line
+from stream.diagnostics import one_line
 
 Status = Literal["ok", "warning", "error", "unknown"]
 _STYLES = {"ok": "green", "warning": "bold yellow", "error": "bold red", "unknown": "dim"}
@@ -18,8 +18,10 @@ _STYLES = {"ok": "green", "warning": "bold yellow", "error": "bold red", "unknow
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """`status`: `ok`; `warning`: it runs, and an accident will be worse for it; `error`: it will not run, or
-    not for long; `unknown`: could not be looked at. `check`: what was looked at, a word or two.
+    """What was found about one thing. Not a Diagnostic: that is a mistake at a place in a file, with a code.
+
+    `status`: `ok`; `warning`: it runs, and an accident will be worse for it; `error`: it will not run, or not
+    for long; `unknown`: could not be looked at. `check`: what was looked at, a word or two.
     """
 
     status: Status

@@ -3,7 +3,7 @@
 So a record's fields, literals of rules and keys in a customer's state are compared without a Python object.
 An integer is of KIND_INTEGER if 64 bits with a sign hold it, else of KIND_UNSIGNED; what JSON writes beyond
 that is of KIND_DOUBLE, as in orjson. A map or a list is KIND_NESTED and nothing more.
-Tested by tests/state/test_packed_state.py and tests/matcher/test_condition_nodes.py.
+Tested by tests/events/test_event.py and tests/matcher/test_condition_nodes.py.
 """
 
 from cpython.unicode cimport PyUnicode_DecodeUTF8

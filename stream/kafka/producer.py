@@ -26,7 +26,7 @@ from aiokafka.errors import (
 )
 from aiokafka.protocol.produce import ProduceRequest
 
-from stream.errors import BrokerError, LaneError
+from stream.errors import BrokerError, InternalError
 from stream.kafka.lease import Lease
 from stream.settings import Settings
 
@@ -112,7 +112,7 @@ class Producer:
 
     def _started(self) -> Any:
         if self._kafka is None:
-            raise LaneError("the producer is used before its start, or after its end")
+            raise InternalError("the producer is used before its start, or after its end")
         return self._kafka
 
 

@@ -18,7 +18,7 @@ from stream.matcher._frame cimport Frame, Node
 from stream.matcher._program cimport RulePlan, Plan, Program, StepPlan
 
 from stream.matcher._condition import compile_condition
-from stream.errors import LaneError
+from stream.errors import InternalError
 from stream.expression import terms_of, unparse
 from stream.structs import Judgement, Term
 
@@ -81,5 +81,5 @@ cdef class Explainer:
                 (unparse(term), compile_condition(term, names)) for term in terms_of("_&&_", tree)
             ]
             if len(self.program.fields) != fields:
-                raise LaneError("a part of a condition reads a field that the condition does not")
+                raise InternalError("a part of a condition reads a field that the condition does not")
         return self.terms[tree, steps]

@@ -20,7 +20,7 @@ from stream.events._times cimport LATEST
 
 from stream.matcher._condition import compile_condition
 from stream.matcher.atoms import OneOf
-from stream.rules.aggregates import AGGREGATES
+from stream.rules.aggregates import AGGREGATES as _AGGREGATES
 
 cdef enum:
     REMEMBERED = 3      # rule sets
@@ -150,7 +150,7 @@ cdef class Program:
     cdef int add_trait(self, trait) except -1:
         cdef Update update = Update()
         update.slot = self.traits[trait.name][0]
-        update.takes = TAKES[AGGREGATES[trait.function].takes]
+        update.takes = TAKES[_AGGREGATES[trait.function].takes]
         update.where = -1 if trait.where is None else trait.where
         update.field, update.per = self.slot_of(trait.field), self.slot_of(trait.per)
         for name in dict.fromkeys(trait.of):

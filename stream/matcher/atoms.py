@@ -17,7 +17,8 @@ ends in an error, unless the condition also says `has(event.field)` (`guarded`).
 because an atom is false neither holds nor counts as an error. Numbers beyond 2**53 and bytes make no atoms:
 up to there integers and doubles are the same numbers.
 
-Pure functions of trees. Tested, with the index, by tests/matcher/test_index.py.
+Pure functions of trees.
+Tested by tests/matcher/test_atoms.py and, with the index, tests/matcher/test_index.py.
 """
 
 from __future__ import annotations

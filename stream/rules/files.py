@@ -31,8 +31,8 @@ from yaml.events import (  # type: ignore[import-untyped]
 )
 from yaml.reader import ReaderError  # type: ignore[import-untyped]
 
-from stream.codes import Code
-from stream.errors import Diagnostic, Location, RuleFileError
+from stream.diagnostics import Code, Diagnostic, Location
+from stream.errors import RuleFileError
 from stream.hints import did_you_mean
 
 MAX_BYTES = 1_000_000  # of a file

@@ -18,7 +18,7 @@ from typing import TypeGuard
 from stream.cel.functions import OVERLOADS, SIGNATURES
 from stream.cel.grammar import MACROS
 from stream.cel.values import TYPE_NAMES, type_of
-from stream.codes import Code
+from stream.diagnostics import Code
 from stream.errors import ExpressionError
 from stream.expression import Call, Ident, Literal, Node, Select, evaluate, terms_of
 from stream.hints import did_you_mean

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from stream.errors import Location
+from stream.diagnostics import Location
 
 DEFAULT_START = 1_772_445_600_000  # 2026-03-02T10:00:00Z
 HOLDOUT = "holdout"  # what `arm` says for the control group

@@ -19,7 +19,7 @@ from faust.app.base import BootStrategy
 from faust.serializers.schemas import Schema
 
 from stream.clock import Clock, wall_ms
-from stream.errors import EndedError
+from stream.errors import InternalError
 from stream.kafka.lease import Lease
 from stream.runtime.checkpointer import Checkpointer
 from stream.runtime.effects import Perform, refuse
@@ -136,7 +136,7 @@ class StageApp(faust.App):
         owned: dict[int, OwnedPartition] = {}
         disk = DiskStores(settings, stage.name) if settings.store == "rocksdb" else None
         self.store = PartitionStore(stage, disk)
-        self.reader = ChangelogReader(settings, changelog, self.store, metrics.set_recovery)
+        self.reader = ChangelogReader(settings, changelog, self.store, metrics.ownership.set_recovery)
         self.lane = Lane(
             stage,
             owned,
@@ -196,7 +196,7 @@ class StageApp(faust.App):
             async for event in stream.noack().events():
                 await self.lane.take(event.message.topic, event.message.partition, event.value)
             if not self.should_stop:
-                self.fail(EndedError("the stream of records has ended, and must not"))
+                self.fail(InternalError("the stream of records has ended, and must not"))
         except Exception as error:  # whatever it is, the worker must not go on
             self.fail(error)
 

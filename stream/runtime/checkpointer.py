@@ -20,7 +20,7 @@ from collections.abc import Callable, Iterable, Mapping
 
 import structlog
 
-from stream.errors import LaneError
+from stream.errors import CheckpointError
 from stream.kafka.lease import Lease
 from stream.runtime.lane import TICK_S
 from stream.runtime.ledger import Ledger, TopicPartition
@@ -61,11 +61,11 @@ class Checkpointer:
     async def checkpoint(self, owned: OwnedPartition) -> None:
         """Make everything that the partition has applied durable.
 
-        Raises LaneError once a checkpoint has failed: what it took from the state is in nobody's hands.
+        Raises CheckpointError once a checkpoint has failed: what it took from the state is in nobody's hands.
         """
         async with owned.checkpointing:
             if owned.torn:
-                raise LaneError(f"partition {owned.number}: a checkpoint failed; not trusted")
+                raise CheckpointError(f"partition {owned.number}: a checkpoint failed; not trusted")
             owned.torn = True
             await self._checkpoint(owned)
             owned.torn = False

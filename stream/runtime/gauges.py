@@ -12,7 +12,8 @@ from stream.clock import Clock
 from stream.runtime.ledger import Ledger, TopicPartition
 from stream.runtime.outbox import Outbox
 from stream.runtime.partition import OwnedPartition
-from stream.telemetry.metrics import Metrics, PartitionFigures
+from stream.telemetry.metrics import Metrics
+from stream.telemetry.partition_metrics import PartitionFigures
 
 MEASURE_S = 1.0
 
@@ -54,7 +55,7 @@ class Gauges:
         tps = [TopicPartition(topic, number) for number in self._owned for topic in self._topics]
         for tp in self._behind_since.keys() - set(tps):
             del self._behind_since[tp]
-        self._metrics.set_under_way(
+        self._metrics.commits.set_under_way(
             sum(map(self._ledger.in_flight, tps)),
             sum(map(self._outbox.load, self._owned)),
             uncommitted=self._is_open() and self._ledger.uncommitted(),
@@ -64,7 +65,7 @@ class Gauges:
         stored, figures, wall = owned.stored, owned.partition.figures, self._clock.wall()
         now = owned.watermark if self._clock.by_event_time else wall
         late = 0 if now is None or owned.next_deadline is None else now - owned.next_deadline
-        self._metrics.set_partition(
+        self._metrics.partitions.set_partition(
             owned.number,
             PartitionFigures(
                 stored.keys,
@@ -79,7 +80,9 @@ class Gauges:
         for topic in self._topics:
             tp = TopicPartition(topic, owned.number)
             records = self._ledger.lag(tp)
-            self._metrics.set_lag(topic, owned.number, records, self._lag_ms(tp, records, wall) / 1000)
+            self._metrics.partitions.set_lag(
+                topic, owned.number, records, self._lag_ms(tp, records, wall) / 1000
+            )
 
     def _lag_ms(self, tp: TopicPartition, records: int, now: int) -> int:
         """How old the oldest of these records is. Of what is not fetched yet nobody knows: it counts from

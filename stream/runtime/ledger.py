@@ -18,7 +18,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from stream.errors import LaneError
+from stream.errors import InternalError, TopologyError
 
 
 class TopicPartition(NamedTuple):
@@ -72,7 +72,7 @@ class Ledger:
         """
         account = self._accounts.setdefault(tp, _Account())
         if next_offset <= account.handed_to:
-            raise LaneError(
+            raise TopologyError(
                 f"{tp.topic}/{tp.partition}: offsets went back from {account.handed_to} to {next_offset}",
                 hint="was the topic deleted and made anew? Started again, the worker notices and goes on",
             )
@@ -95,7 +95,7 @@ class Ledger:
         if account is None or position == account.durable:
             return
         if not account.durable < position <= account.handed_to:
-            raise LaneError(
+            raise InternalError(
                 f"{tp.topic}/{tp.partition}: position {position} is outside what was handed out "
                 f"({account.durable}…{account.handed_to})"
             )

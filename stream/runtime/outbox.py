@@ -23,7 +23,7 @@ from typing import Any
 import structlog
 
 from stream.clock import wall_ms
-from stream.errors import BrokerError, LaneError
+from stream.errors import BrokerError, InternalError
 from stream.kafka.lease import Lease
 from stream.kafka.producer import Producer
 from stream.runtime.ledger import TopicPartition
@@ -163,7 +163,7 @@ class Outbox:
             # A batch whose future is cancelled, as that of who waits would be, upsets aiokafka's sender.
             offset = (await asyncio.shield(future)).offset
             if offset < 0:  # more than five batches ago, of which no more than one is ever under way
-                raise LaneError(f"{tp.topic}/{tp.partition}: Kafka no longer knows where it has a batch")
+                raise InternalError(f"{tp.topic}/{tp.partition}: Kafka no longer knows where it has a batch")
             end = offset + batch.record_count()
         return end
 

@@ -2,7 +2,8 @@
 
 With the memory store a `stage.Partition` is all. With a store on disk (`rocksdb`) a partition has those keys
 in memory that are in use, and finds the others there; the disk says nothing that the changelog does not have.
-`restore` fills it from the changelog. Tested by tests/runtime/test_rocksdb.py.
+`restore` fills it from the changelog.
+Tested by tests/runtime/test_rocksdb.py and tests/integration/test_restore.py.
 """
 
 from __future__ import annotations

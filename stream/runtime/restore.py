@@ -227,7 +227,7 @@ class Restore(Service):
         assignment = app.consumer.assignment()
         numbers = {tp.partition for tp in assignment}
         standbys = {tp.partition for tp in app.assignor.assigned_standbys()} - numbers
-        app.metrics.set_assignment(numbers, standbys)
+        app.metrics.ownership.set_assignment(numbers, standbys)
         while missing := app.ownership.missing(assignment):
             log.warning("waits_for_topics", missing=sorted(missing), hint="were they deleted?")
             await app.consumer.rejoin_with(missing)
@@ -239,7 +239,7 @@ class Restore(Service):
             self.in_recovery = app.in_recovery = False
         if generation == app.consumer_generation_id:
             await self._let_flow(numbers)
-        await app.ownership.follow(standbys, app.metrics.set_standby)
+        await app.ownership.follow(standbys, app.metrics.ownership.set_standby)
         await asyncio.Event().wait()  # nothing to follow: until the next assignment
 
     async def _let_flow(self, numbers: set[int]) -> None:
@@ -258,5 +258,5 @@ class Restore(Service):
         app.tables.on_actives_ready()
         app.tables.on_standbys_ready()
         app.on_rebalance_end()
-        app.metrics.observe_restore(time.monotonic() - self._assigned_at)
+        app.metrics.ownership.observe_restore(time.monotonic() - self._assigned_at)
         log.info("ready", partitions=len(numbers), generation=self._generation)

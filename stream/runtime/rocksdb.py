@@ -41,7 +41,7 @@ from rocksdict import (
     WriteOptions,
 )
 
-from stream.errors import StoreError
+from stream.errors import InternalError, StoreError
 from stream.settings import Settings
 
 log = structlog.get_logger("stream.store")
@@ -244,7 +244,7 @@ class DiskStore:
 
     def _opened(self) -> Any:
         if self._db is None:
-            raise StoreError(f"{self._folder} is used after its end; this is a bug")
+            raise InternalError(f"{self._folder} is used after its end")
         return self._db
 
     def _open(self, options: Options) -> None:

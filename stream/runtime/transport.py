@@ -250,7 +250,7 @@ class Consumer(driver.Consumer):
     async def _commit(self, offsets: Mapping[TP, int]) -> bool:
         done: bool = await super()._commit(offsets)
         self.commits += 1
-        self.host.metrics.count_commit(done=done)
+        self.host.metrics.commits.count_commit(done=done)
         return done
 
     def ack(self, message: Any) -> bool:

@@ -60,7 +60,7 @@ from stream.state._windows cimport (
 from stream.events._times cimport NEVER
 
 from bisect import insort
-from stream.errors import LaneError
+from stream.errors import InternalError, StateError
 
 cdef extern from "Python.h":
     const char *PyUnicode_AsUTF8AndSize(object text, Py_ssize_t *size) except NULL
@@ -193,7 +193,7 @@ cdef class Customer:
         cdef Py_ssize_t room = (max(size + (size >> 3 if size > 512 else 0), 16) + 15) & ~15
         cdef int64_t *block
         if size > MAX_BLOCK:
-            raise LaneError("the state of a customer is larger than 1 GiB")
+            raise StateError("the state of a customer is larger than 1 GiB")
         block = <int64_t *> PyMem_RawRealloc(self.applied, room)
         if block is NULL:
             raise MemoryError
@@ -229,7 +229,7 @@ cdef class Customer:
         elif section == SECTION_INSTANCES:
             begin, finish = self.instances_at, self.sends_at
         if at < begin or gone < 0 or size < 0 or at + gone > finish:
-            raise LaneError("a customer's state was to be written outside of its place; this is a bug")
+            raise InternalError("a customer's state was to be written outside of its place; this is a bug")
         if end > self.room:
             self.resize(end)
         block = <uint8_t *> self.applied
@@ -543,7 +543,7 @@ cdef class Customer:
             next_head(&at, self.base, head)
             if head.sequence == instance.sequence:
                 return 0
-        raise LaneError("an instance was to be closed that is not open; this is a bug")
+        raise InternalError("an instance was to be closed that is not open; this is a bug")
 
     cdef int remove(self, Instance instance) except -1:
         cdef HeadC head

@@ -11,8 +11,8 @@ from stream.state._windows cimport MAX_KEYS, MAX_NESTED, SLICES, TraitC
 
 from hashlib import blake2b
 
-from stream.errors import LaneError
-from stream.rules.aggregates import AGGREGATES
+from stream.errors import InternalError, RuleSetError
+from stream.rules.aggregates import AGGREGATES as _AGGREGATES
 
 
 @cython.no_gc
@@ -20,14 +20,14 @@ from stream.rules.aggregates import AGGREGATES
 cdef class Ids:
     """Slots by short id, and back. A short id is 6 bytes of BLAKE2b of a name or stable id, as a number.
 
-    LaneError if two names have one, or if there are more than 65,535 names.
+    RuleSetError if two names have one, or if there are more than 65,535 names.
     """
 
     def __cinit__(self, tuple names not None):
         cdef int slot, at, size = 2
         cdef uint64_t id
         if len(names) >= 1 << 16:
-            raise LaneError("a rule set has more than 65,535 definitions of one kind")
+            raise RuleSetError("a rule set has more than 65,535 definitions of one kind")
         while size < 2 * len(names):
             size *= 2
         self.mask = size - 1
@@ -43,7 +43,7 @@ cdef class Ids:
             while self.table[at] >= 0:
                 if self.ids[self.table[at]] == id:
                     other = names[self.table[at]]
-                    raise LaneError(
+                    raise RuleSetError(
                         f"{name!r} and {other!r} cannot be told apart in stored states",
                         hint="rename one of them, or change its definition",
                     )
@@ -91,7 +91,7 @@ cdef class Layout:
         self.rule_slots = {name: slot for slot, name in enumerate(self.rules)}
         self.counter_slots = {name: slot for slot, name in enumerate(self.counters)}
         if len(self.rule_slots) != len(self.rules) or len(self.source_slots) != len(self.sources):
-            raise LaneError("two rules of one stable id, or two sources of one name, in a compiled rule set")
+            raise InternalError("two rules of one stable id, or two sources of one name, in a compiled rule set")
         self.source_ids, self.trait_ids = Ids(self.sources), Ids(self.traits)
         self.rule_ids, self.counter_ids = Ids(self.rules), Ids(self.counters)
         self.context_ids = Ids(self.contexts)
@@ -101,7 +101,7 @@ cdef class Layout:
         if self.trait is NULL:
             raise MemoryError
         for slot, trait in enumerate(definitions.values()):
-            aggregate = AGGREGATES[trait.function]
+            aggregate = _AGGREGATES[trait.function]
             nested = trait.per is not None and aggregate.keeps_many
             self.trait[slot].function = aggregate.code
             self.trait[slot].per = trait.per is not None

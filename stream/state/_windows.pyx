@@ -54,10 +54,10 @@ from stream.events._value cimport (
     object_of,
 )
 
-from stream.rules.aggregates import AGGREGATES
+from stream.rules.aggregates import AGGREGATES as _AGGREGATES
 
-cdef list OVER_NOTHING = [ABSENT] * (1 + max([each.code for each in AGGREGATES.values()]))    # by function
-for _each in AGGREGATES.values():
+cdef list OVER_NOTHING = [ABSENT] * (1 + max([each.code for each in _AGGREGATES.values()]))    # by function
+for _each in _AGGREGATES.values():
     if _each.nothing is not None:
         OVER_NOTHING[_each.code] = _each.nothing
 

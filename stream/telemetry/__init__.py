@@ -1,4 +1,4 @@
 """Metrics, logs and traces.
 
-Doors: `metrics`, `logs`, `tracebacks`, `tracing`.
+Doors: `metrics`, `partition_metrics`, `logs`, `tracebacks`, `tracing`.
 """

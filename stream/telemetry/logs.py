@@ -23,7 +23,7 @@ LIBRARIES = ("faust", "mode", "aiokafka", "kafka", "asyncio", "opentelemetry", "
 OURS = "stream"
 
 
-class _Handler(logging.StreamHandler[TextIO]):
+class LogHandler(logging.StreamHandler[TextIO]):
     """The one that `configure` sets up; known by its class, so that it is replaced and not added to."""
 
     def __init__(self, stream: TextIO) -> None:
@@ -85,7 +85,7 @@ def configure(
         logger_factory=structlog.stdlib.LoggerFactory(),
         cache_logger_on_first_use=False,
     )
-    handler = _Handler(stream)
+    handler = LogHandler(stream)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=[*common, structlog.stdlib.ExtraAdder()],
@@ -98,7 +98,7 @@ def configure(
         )
     )
     root = logging.getLogger()
-    for old in [each for each in root.handlers if isinstance(each, _Handler)]:
+    for old in [each for each in root.handlers if isinstance(each, LogHandler)]:
         root.removeHandler(old)
     root.addHandler(handler)
     logging.captureWarnings(capture=True)

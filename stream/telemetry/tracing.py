@@ -40,19 +40,19 @@ SAMPLED = 0x01
 STOP_S = 2.0  # to hand over what was not exported yet
 
 
-class Context(NamedTuple):
+class TraceContext(NamedTuple):
     """Of the cause: trace and span."""
 
     trace_id: int
     span_id: int
 
 
-def sampled_context(value: bytes) -> Context | None:
+def sampled_context(value: bytes) -> TraceContext | None:
     """What a `traceparent` says; None if it says nothing, or that it is not sampled."""
     found = PATTERN.match(value)
     if found is None or not int(found[3], 16) & SAMPLED:
         return None
-    return Context(int(found[1], 16), int(found[2], 16))
+    return TraceContext(int(found[1], 16), int(found[2], 16))
 
 
 class _Ids:
@@ -81,7 +81,7 @@ class Tracing:
         self._provider = provider
         self._ids = ids
         self._tracer = provider.get_tracer("stream.triggers")
-        self._causes: dict[tuple[int, str], dict[int, Context]] = {}
+        self._causes: dict[tuple[int, str], dict[int, TraceContext]] = {}
 
     def note(self, number: int, source: str, records: Sequence[Record]) -> None:
         """Keep the contexts of a lot's records, which come in the order of their offsets."""
@@ -106,7 +106,7 @@ class Tracing:
         value = f"00-{decision.trigger_id}-{decision.trigger_id[:16]}-01".encode()
         return wire._replace(headers=(*wire.headers, (TRACEPARENT, value)))
 
-    def _export(self, number: int, trigger: Trigger, cause: Context, now: int) -> None:
+    def _export(self, number: int, trigger: Trigger, cause: TraceContext, now: int) -> None:
         trace, decision = self._trace, trigger.decision
         self._ids.trace_id = int(decision.trigger_id, 16)
         self._ids.span_id = int(decision.trigger_id[:16], 16)

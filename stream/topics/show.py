@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from stream.errors import TopologyError
-from stream.rules.compiler import load_rules
+from stream.rules.compiler.rule_set import load_rules
 from stream.settings import Settings
 from stream.topics.plan import SOURCE, Need, plan
 from stream.topics.settle import admin_client, create_topics, partition_counts, replication_of

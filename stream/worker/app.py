@@ -10,7 +10,7 @@ import structlog
 
 from stream import __version__
 from stream.errors import RuleFileError
-from stream.rules.compiler import check_rules
+from stream.rules.compiler.rule_set import check_rules
 from stream.rules.model import RuleSet
 from stream.runtime.app import EXIT_FAILED, StageApp, log_failure, serve
 from stream.settings import Settings
@@ -51,7 +51,7 @@ async def run(settings: Settings) -> int:
     traces = tracing(settings)
     stage = TriggerStage(rules, settings.app_id, metrics, traces)
     app = StageApp(settings, stage, metrics, partitions=topology.partitions)
-    metrics.set_ready(lambda: _health(app).ready)
+    metrics.process.set_ready(lambda: _health(app).ready)
     reload = Reload(directory, stage, metrics, partial(settle, settings))
     app.task(reload.keep_reloading)
     server = HealthServer(metrics, partial(_health, app), settings.http_host, settings.http_port)
@@ -64,7 +64,7 @@ async def run(settings: Settings) -> int:
     server.start()
     try:
         log.info("starting", revision=rules.revision, rules=len(rules.rules), port=server.port)
-        return await serve(app, stop, settings.stuck_after, metrics.set_stalled)
+        return await serve(app, stop, settings.stuck_after, metrics.process.set_stalled)
     finally:
         server.stop()
         await _stop(traces)
@@ -77,16 +77,16 @@ async def _stop(traces: Tracing | None) -> None:
 
 def _metrics(settings: Settings, rules: RuleSet) -> Metrics:
     metrics = Metrics()
-    metrics.set_build(__version__, settings.store)
-    metrics.set_rules(rules.revision, len(rules.rules))
-    metrics.declare(
+    metrics.process.set_build(__version__, settings.store)
+    metrics.rules.set_rules(rules.revision, len(rules.rules))
+    metrics.work.declare(
         [source.name for source in rules.sources],
         [rule.name for rule in rules.rules],
         [channel.name for channel in rules.channels],
     )
-    metrics.set_stalled(0, settings.stuck_after)
+    metrics.process.set_stalled(0, settings.stuck_after)
     if settings.store == "rocksdb":
-        metrics.watch_disk(settings.data_dir)
+        metrics.process.watch_disk(settings.data_dir)
     return metrics
 
 

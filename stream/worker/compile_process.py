@@ -24,7 +24,7 @@ from typing import Any
 
 from stream.engine import PartitionState
 from stream.errors import RuleFileError, StreamError
-from stream.rules.compiler import load_rules
+from stream.rules.compiler.rule_set import load_rules
 from stream.rules.model import RuleSet
 
 AT_MOST_S = 120.0  # 10,000 rules take a few seconds

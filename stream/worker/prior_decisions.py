@@ -34,7 +34,7 @@ class Decided(NamedTuple):
     customer: str
     rule: str
     at: int
-    decision: PriorDecision
+    prior: PriorDecision
     had_waited: bool  # a timer fired it and it was sent: if it was judged at an earlier time, it was put off
 
 
@@ -90,25 +90,25 @@ def _decided(topic: str, body: Mapping[str, Any], at: int, cause: tuple[str, int
     outcome: Outcome = "sent" if topic != DECISIONS else body["outcome"]
     if topic == DECISIONS and outcome == "sent":
         return None
-    decision = PriorDecision(outcome, body.get("reason"), body["channel"])
+    prior = PriorDecision(outcome, body.get("reason"), body["channel"])
     had_waited = topic != DECISIONS and cause is None
-    return Decided(body["trigger_id"], body["customer_id"], body["rule"], at, decision, had_waited)
+    return Decided(body["trigger_id"], body["customer_id"], body["rule"], at, prior, had_waited)
 
 
 def enter(written: Iterable[Written], state: PartitionState, rules: RuleSet) -> None:
     """Let the state know: what was decided stays decided, and counts until it is decided again."""
     decided: list[Decided] = [each.content for each in written if each.content is not None]
-    decisions: dict[tuple[str, int], PriorDecision] = {}
+    prior: dict[tuple[str, int], PriorDecision] = {}
     for each in decided:
-        decisions[each.trigger_id, each.at] = each.decision
+        prior[each.trigger_id, each.at] = each.prior
         if each.had_waited:  # or its own send would be in the way of its limit
-            decisions[each.trigger_id, PUT_OFF] = PriorDecision("deferred", "quiet", each.decision.channel)
-    state.prior_decisions = decisions
+            prior[each.trigger_id, PUT_OFF] = PriorDecision("deferred", "quiet", each.prior.channel)
+    state.prior_decisions = prior
     times = _sends(decided, rules)
-    for (customer, counter), prior in times.items():
+    for (customer, counter), recalled in times.items():
         for at in state.sends(customer, counter):  # of an event that is applied: it is not decided again
-            if at in prior:
-                prior.remove(at)
+            if at in recalled:
+                recalled.remove(at)
     state.prior_sends = {used: sorted(each) for used, each in times.items() if each}
 
 
@@ -118,8 +118,8 @@ def _sends(decided: Iterable[Decided], rules: RuleSet) -> dict[tuple[str, str], 
     channels = {channel.name: channel for channel in rules.channels}
     times: dict[tuple[str, str], list[int]] = defaultdict(list)
     for each in decided:
-        rule, channel = by_name.get(each.rule), channels.get(each.decision.channel)
-        if each.decision.outcome in ("sent", "holdout") and rule is not None and channel is not None:
+        rule, channel = by_name.get(each.rule), channels.get(each.prior.channel)
+        if each.prior.outcome in ("sent", "holdout") and rule is not None and channel is not None:
             for counter, _ in counters(rule, channel, rules.policy):
                 times[each.customer, counter].append(each.at)
     return times

@@ -25,7 +25,8 @@ from pathlib import Path
 
 import structlog
 
-from stream.errors import RuleFileError, StreamError, TopologyError, one_line
+from stream.diagnostics import one_line
+from stream.errors import RuleFileError, StreamError, TopologyError
 from stream.rules.files import MAX_BYTES
 from stream.rules.model import Rule, RuleSet
 from stream.telemetry.metrics import Metrics
@@ -179,18 +180,18 @@ class Reload:
 
     async def _take(self, rules: RuleSet, started: float) -> None:
         old, self._reported = self._stage.rules, None
-        self._metrics.set_reload(successful=True)
+        self._metrics.rules.set_reload(successful=True)
         if rules.revision == old.revision:
             log.info("rules_unchanged", revision=old.revision)
             return
-        self._metrics.declare(
+        self._metrics.work.declare(
             [source.name for source in rules.sources],
             [rule.name for rule in rules.rules],
             [channel.name for channel in rules.channels],
         )
         await self._stage.switch(rules)
-        self._metrics.set_rules(rules.revision, len(rules.rules))
-        self._metrics.retire(rule.name for rule in rules.rules)
+        self._metrics.rules.set_rules(rules.revision, len(rules.rules))
+        self._metrics.work.retire(rule.name for rule in rules.rules)
         seconds = round(time.monotonic() - started, 3)
         counts = _counts(old, rules)
         log.info(
@@ -215,7 +216,7 @@ class Reload:
             errors = [str(each) for each in error.diagnostics]
         else:
             errors = [one_line(error.message)]
-        self._metrics.count_reload_failure()
+        self._metrics.rules.count_reload_failure()
         log.error("rules_refused", in_force=self._stage.rules.revision, errors=errors, hint=error.hint)
 
 

@@ -131,12 +131,12 @@ class TriggerPartition:
         if stage.tracing is not None:
             stage.tracing.passed(self.number, result.positions)
         if batch.records or result.events or result.decisions:
-            stage.metrics.observe_batch(result, time.perf_counter() - started)
+            stage.metrics.work.observe_batch(result, time.perf_counter() - started)
         return Step(written, result.positions, result.watermark, result.next_deadline, result.more)
 
     def _records(self, result: Result, now: int) -> list[WireRecord]:
         stage = self.stage
-        stage.metrics.observe_sent(result.triggers, now)
+        stage.metrics.work.observe_sent(result.triggers, now)
         origin = Origin(stage.app_id, self.number, stage.rules.revision, stage.sources)
         triggers = [trigger_record(trigger, origin, now) for trigger in result.triggers]
         if stage.tracing is not None:

@@ -8,9 +8,9 @@ from pathlib import Path
 from typer.testing import CliRunner
 
 from stream.authoring.index_paths import in_words, paths
-from stream.cli import cli
+from stream.cli.main import cli
 from stream.matcher._index import candidates
-from stream.rules.compiler import load_rules
+from stream.rules.compiler.rule_set import load_rules
 
 RULES = """\
 sources: {clicks: {event: event, customer: customer_id}}

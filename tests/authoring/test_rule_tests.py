@@ -12,7 +12,7 @@ import pytest
 
 from stream.authoring import rule_tests as ruletest
 from stream.authoring.rule_tests import Outcome
-from stream.rules.compiler import check_rules
+from stream.rules.compiler.rule_set import check_rules
 
 RULES = """
 sources:
@@ -216,7 +216,6 @@ def command(tmp_path: Path, *arguments: str, code: int, tests: str = TESTS) -> s
         cwd=tmp_path,
         capture_output=True,
         text=True,
-        timeout=60,
         check=False,
     )
     assert done.returncode == code, done.stdout + done.stderr

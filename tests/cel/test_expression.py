@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import time
 from collections import defaultdict
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -217,11 +216,8 @@ def test_what_is_wrongly_written_is_said_with_its_place(source: str, offset: int
     ],
     ids=range(11),
 )
-def test_bombs_are_refused_quickly(source: str) -> None:
-    parse("warm")
-    started = time.perf_counter()
-    failure(source)
-    assert time.perf_counter() - started < 2
+def test_bombs_are_refused(source: str) -> None:
+    failure(source)  # or the test's limit ends it
 
 
 def test_the_longest_chain_is_no_bomb() -> None:
@@ -386,10 +382,8 @@ def test_a_function_that_nobody_knows_is_an_error_when_it_is_evaluated() -> None
 def test_no_event_makes_an_expression_slow(source: str) -> None:
     expression = Expression(source)
     bindings = {"big": list(range(5000)), "text": "x" * 40_000}
-    started = time.perf_counter()
     with pytest.raises(ExpressionError, match="more than"):
         expression.evaluate(bindings)
-    assert time.perf_counter() - started < 5
     assert MAX_STEPS == 100_000
 
 
@@ -411,9 +405,7 @@ def test_values_that_no_event_has_are_errors_too() -> None:
 
 
 def test_a_pattern_that_backtracks_elsewhere_is_linear() -> None:
-    started = time.perf_counter()
     assert Expression("text.matches('(a+)+$')").evaluate({"text": "a" * 50_000 + "b"}) is False
-    assert time.perf_counter() - started < 1
 
 
 # ---- tree to text, and what no text can do ----

@@ -12,7 +12,7 @@ import orjson
 import pytest
 
 from stream.decisions.wire import DEAD_LETTERS, DECISIONS
-from stream.rules.compiler import load_rules
+from stream.rules.compiler.rule_set import load_rules
 from stream.structs import WireRecord
 from stream.topics.settle import changelog_topic, outputs
 from tests.decisions.test_wire import RECORDS, engine_records

@@ -90,7 +90,7 @@ def test_ten_lines_of_python_agree() -> None:
     ]
     done = subprocess.run(
         [sys.executable, "-I", "-S", "-c", told + ASKED],
-        input=json.dumps(questions), capture_output=True, text=True, check=True, timeout=60,
+        input=json.dumps(questions), capture_output=True, text=True, check=True,
     )  # fmt: skip
     assert done.stdout.split("\n")[:-1] == [each.result for each in VECTORS]
 
@@ -104,6 +104,6 @@ def test_a_few_lines_of_shell_agree() -> None:
     ]
     done = subprocess.run(
         ["bash", "-c", "\n".join([*lines[:-1], asking]), "bash", *arguments],
-        capture_output=True, text=True, check=True, timeout=60,
+        capture_output=True, text=True, check=True,
     )  # fmt: skip
     assert done.stdout.split() == [each.result for each in holdouts]

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from stream.rules.compiler import load_rules
+from stream.rules.compiler.rule_set import load_rules
 from tests.engine.enginekit import DAY, HOUR, SECOND, T0, World, rec
 
 RULES = """

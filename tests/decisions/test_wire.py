@@ -20,7 +20,7 @@ from stream.decisions.wire import (
     iso_time,
     trigger_record,
 )
-from stream.rules.compiler import load_rules
+from stream.rules.compiler.rule_set import load_rules
 from stream.rules.model import Goal
 from stream.structs import ConsentProof, DeadLetter, Decision, EventRef, SubjectProof, Trigger, WireRecord
 from tests.engine.enginekit import DAY, HOUR, T0, Rec, World, rec

@@ -12,32 +12,34 @@ import orjson
 import pytest
 
 from stream.clock import iana_zone
-from stream.demo.data import SHIFT_DAYS, Event, events, profile
+from stream.demo.data import SHIFT_DAYS, DemoEvent, events, profile
 
 DAY_MS = 86_400_000
 
 
 @pytest.fixture(scope="module")
-def history() -> list[Event]:
+def history() -> list[DemoEvent]:
     return list(events())
 
 
 @pytest.fixture(scope="module")
-def clicks(history: list[Event]) -> list[Event]:
+def clicks(history: list[DemoEvent]) -> list[DemoEvent]:
     return [event for event in history if event.topic == "clickstream"]
 
 
 @pytest.fixture(scope="module")
-def orders(history: list[Event]) -> list[Event]:
+def orders(history: list[DemoEvent]) -> list[DemoEvent]:
     return [event for event in history if event.topic == "transactions"]
 
 
 @pytest.fixture(scope="module")
-def profiles(history: list[Event]) -> dict[str, dict[str, Any]]:
+def profiles(history: list[DemoEvent]) -> dict[str, dict[str, Any]]:
     return {event.key.decode(): orjson.loads(event.value) for event in history if event.topic == "profiles"}
 
 
-def test_every_line_of_both_files_is_an_event_and_every_customer_has_a_profile(history: list[Event]) -> None:
+def test_every_line_of_both_files_is_an_event_and_every_customer_has_a_profile(
+    history: list[DemoEvent],
+) -> None:
     of_topic = Counter(event.topic for event in history)
     assert of_topic == {
         "profiles": 24_170,
@@ -48,7 +50,7 @@ def test_every_line_of_both_files_is_an_event_and_every_customer_has_a_profile(h
     assert len({event.key for event in history}) == 24_170
 
 
-def test_profiles_come_before_all_events(history: list[Event]) -> None:
+def test_profiles_come_before_all_events(history: list[DemoEvent]) -> None:
     assert {event.topic for event in history[:24_170]} == {"profiles"}
     assert history[24_169].time_ms < history[24_170].time_ms
 
@@ -97,7 +99,7 @@ def test_some_expect_a_child_and_most_of_them_want_to_hear_of_it(profiles: dict[
         assert each["consents"]["pregnancy"]["expires"] == each["attributes"]["due_date"]
 
 
-def test_the_weather_is_there_before_its_day_begins_and_follows_the_seasons(history: list[Event]) -> None:
+def test_the_weather_is_there_before_its_day_begins_and_follows_the_seasons(history: list[DemoEvent]) -> None:
     days: dict[tuple[bytes, int], dict[str, Any]] = {}
     for event in history:
         day = event.key, event.time_ms // DAY_MS
@@ -126,12 +128,12 @@ def test_time_zones_are_known(profiles: dict[str, dict[str, Any]]) -> None:
     assert all(iana_zone(each) for each in found)
 
 
-def test_events_are_in_the_order_of_their_time(history: list[Event]) -> None:
+def test_events_are_in_the_order_of_their_time(history: list[DemoEvent]) -> None:
     times = [event.time_ms for event in history]
     assert times == sorted(times)
 
 
-def test_what_a_visitor_did_within_one_second_keeps_the_order_of_the_file(history: list[Event]) -> None:
+def test_what_a_visitor_did_within_one_second_keeps_the_order_of_the_file(history: list[DemoEvent]) -> None:
     last: dict[bytes, str] = {}
     for event in history:
         if event.topic == "clickstream":
@@ -140,7 +142,7 @@ def test_what_a_visitor_did_within_one_second_keeps_the_order_of_the_file(histor
             last[event.key] = event_id
 
 
-def test_key_time_and_id_agree_with_the_record(history: list[Event]) -> None:
+def test_key_time_and_id_agree_with_the_record(history: list[DemoEvent]) -> None:
     ids = set()
     for event in history:
         value = orjson.loads(event.value)
@@ -150,7 +152,7 @@ def test_key_time_and_id_agree_with_the_record(history: list[Event]) -> None:
     assert len(ids) == len(history)
 
 
-def test_events_are_those_of_the_files(history: list[Event]) -> None:
+def test_events_are_those_of_the_files(history: list[DemoEvent]) -> None:
     by_id = {value.get("event_id"): value for value in (orjson.loads(event.value) for event in history)}
     assert by_id["click-00001"] == {
         "event": "home",
@@ -173,18 +175,18 @@ def test_events_are_those_of_the_files(history: list[Event]) -> None:
     }
 
 
-def test_both_histories_end_on_one_day(clicks: list[Event], orders: list[Event]) -> None:
+def test_both_histories_end_on_one_day(clicks: list[DemoEvent], orders: list[DemoEvent]) -> None:
     assert max(each.time_ms for each in clicks) // DAY_MS == max(each.time_ms for each in orders) // DAY_MS
 
 
-def test_purchases_are_moved_by_whole_days_and_keep_their_distances(orders: list[Event]) -> None:
+def test_purchases_are_moved_by_whole_days_and_keep_their_distances(orders: list[DemoEvent]) -> None:
     days = sorted({each.time_ms // DAY_MS for each in orders})
     first, last = (datetime.fromisoformat(day) for day in ("1997-01-01", "1998-06-30"))
     assert days[-1] - days[0] == (last - first).days
     assert SHIFT_DAYS == 9_496
 
 
-def test_purchases_of_one_customer_and_day_stay_several_at_different_times(orders: list[Event]) -> None:
+def test_purchases_of_one_customer_and_day_stay_several_at_different_times(orders: list[DemoEvent]) -> None:
     days: dict[tuple[bytes, int], list[int]] = {}
     for each in orders:
         days.setdefault((each.key, each.time_ms // DAY_MS), []).append(each.time_ms)
@@ -193,11 +195,11 @@ def test_purchases_of_one_customer_and_day_stay_several_at_different_times(order
     assert all(len(set(times)) == len(times) for times in several)
 
 
-def test_purchases_happen_between_eight_and_ten(orders: list[Event]) -> None:
+def test_purchases_happen_between_eight_and_ten(orders: list[DemoEvent]) -> None:
     hours = Counter(each.time_ms % DAY_MS // 3_600_000 for each in orders)
     assert set(hours) == set(range(8, 22))
     assert max(hours.values()) < 1.1 * min(hours.values())
 
 
-def test_the_two_shops_have_no_customer_in_common(clicks: list[Event], orders: list[Event]) -> None:
+def test_the_two_shops_have_no_customer_in_common(clicks: list[DemoEvent], orders: list[DemoEvent]) -> None:
     assert not {each.key for each in clicks} & {each.key for each in orders}

@@ -9,7 +9,7 @@ import pytest
 from aiokafka.errors import KafkaConnectionError, KafkaTimeoutError
 
 from stream.demo import play as playing
-from stream.demo.data import Event
+from stream.demo.data import DemoEvent
 from stream.errors import BrokerError
 
 
@@ -69,7 +69,7 @@ class FakeProducer:
 
 
 HISTORY = [
-    Event(
+    DemoEvent(
         "profiles" if n < 20 else ("clickstream", "transactions")[n % 7 == 0],
         b"customer-%d" % (n % 5),
         b"%d" % n,

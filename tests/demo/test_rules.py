@@ -21,9 +21,10 @@ import pytest
 
 from stream.authoring.rule_tests import run
 from stream.clock import Clock
-from stream.demo.data import PROFILES, WEATHER, Event, events
+from stream.demo.data import PROFILES, WEATHER, DemoEvent, events
+from stream.demo.play import partition_of
 from stream.engine import PartitionState, process
-from stream.rules.compiler import check_rules, load_rules
+from stream.rules.compiler.rule_set import check_rules, load_rules
 from stream.rules.model import RuleSet
 from stream.rules.testcases import RuleTest
 from stream.structs import Batch, Decision, Trigger
@@ -82,7 +83,7 @@ class Outcome:
 
 
 def is_held_out(customer: str, rule: str) -> bool:
-    """As README says that it can be computed outside."""
+    """As docs/experiments.md says that it can be computed outside."""
 
     def number(salt: str) -> int:
         digest = blake2b(f"{customer}\0{salt}".encode(), digest_size=8).digest()
@@ -112,12 +113,12 @@ def rules() -> RuleSet:
 
 
 @pytest.fixture(scope="module")
-def history() -> list[Event]:
+def history() -> list[DemoEvent]:
     return list(events())
 
 
 @pytest.fixture(scope="module")
-def facts(history: list[Event]) -> dict[str, list[Fact]]:
+def facts(history: list[DemoEvent]) -> dict[str, list[Fact]]:
     """What each customer did, in order."""
     by_customer: dict[str, list[Fact]] = defaultdict(list)
     for event in history:
@@ -129,13 +130,17 @@ def facts(history: list[Event]) -> dict[str, list[Fact]]:
 
 
 @pytest.fixture(scope="module")
-def profiles(history: list[Event]) -> dict[str, dict[str, Any]]:
+def profiles(history: list[DemoEvent]) -> dict[str, dict[str, Any]]:
     return {event.key.decode(): orjson.loads(event.value) for event in history if event.topic == PROFILES}
 
 
 @pytest.fixture(scope="module")
-def outcome(rules: RuleSet, history: list[Event]) -> Outcome:
-    """The whole history through the engine, as one partition and on the clock of the events."""
+def outcome(rules: RuleSet, history: list[DemoEvent]) -> Outcome:
+    return played(rules, history)
+
+
+def played(rules: RuleSet, history: Iterable[DemoEvent]) -> Outcome:
+    """A history through the engine, as one partition and on the clock of the events."""
     records: dict[str, list[FakeRecord]] = {source: [] for source in SOURCES}
     for event in history:
         of_topic = records[event.topic]
@@ -245,7 +250,7 @@ def test_nobody_hears_of_a_child_who_did_not_ask_to(
         )
 
 
-def test_a_hot_day_is_one_where_the_visitor_is(outcome: Outcome, history: list[Event]) -> None:
+def test_a_hot_day_is_one_where_the_visitor_is(outcome: Outcome, history: list[DemoEvent]) -> None:
     days = {
         (event.key.decode(), event.time_ms // DAY_MS): orjson.loads(event.value)["temperature"]
         for event in history
@@ -466,3 +471,25 @@ def test_wish_list_reminders_go_to_phones_only(outcome: Outcome, facts: dict[str
     for each in fired(outcome, "wish-list-waiting"):
         visits = [fact for fact in facts[each.customer_id] if fact.value.get("platform") == "mobile"]
         assert any(each.at - 31 * DAY_MS < fact.time <= each.at for fact in visits)
+
+
+def test_readme_shows_what_the_demo_prints(rules: RuleSet, history: list[DemoEvent]) -> None:
+    """Its excerpt of the summary, on the demo's four partitions: each has a watermark of its own."""
+    readme = (RULES.parent / "README.md").read_text(encoding="utf-8")
+    block = re.search(
+        r"^```text\nRule +Channel +Sent +Held back\n(.*?)^```$", readme, re.MULTILINE | re.DOTALL
+    )
+    assert block is not None
+    sent: Counter[tuple[str, str]] = Counter()
+    held_back: dict[str, Counter[str]] = defaultdict(Counter)
+    for number in range(4):
+        outcome = played(rules, (each for each in history if partition_of(each.key, 4) == number))
+        sent.update((each.decision.rule, each.decision.channel) for each in outcome.triggers)
+        for each in outcome.decisions:
+            if each.outcome not in ("sent", "deferred"):
+                held_back[each.rule][each.reason or ""] += 1
+    for line in block[1].splitlines():
+        rule, channel, count, reasons = re.split(r" {2,}", line)
+        assert sent[rule, channel] == int(count)
+        shown = [f"{reason} {n:,}" for reason, n in held_back[rule].most_common()]
+        assert reasons in (", ".join(shown), ", ".join([*shown[: reasons.count(",")], "…"]))

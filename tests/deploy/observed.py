@@ -45,8 +45,8 @@ def asked(expression: str, interval: str = "10s", time: str = "1m") -> str:
     return expression
 
 
-def expressions(document: Mapping[str, Any]) -> list[str]:
-    return [asked(target["expr"]) for panel in panels(document) for target in panel["targets"]]
+def expressions(document: Mapping[str, Any], interval: str = "10s") -> list[str]:
+    return [asked(target["expr"], interval) for panel in panels(document) for target in panel["targets"]]
 
 
 def names(expression: str) -> set[str]:

@@ -18,7 +18,7 @@ import kubernetes_validate
 import pytest
 import yaml
 
-from stream.rules.compiler import check_rules
+from stream.rules.compiler.rule_set import check_rules
 from stream.settings import load
 from stream.topics.settle import outputs
 from stream.worker.app import STOP_DEADLINE_S

@@ -12,7 +12,8 @@ import yaml
 
 from deploy.dashboards import DASHBOARDS
 from deploy.dashboards.__main__ import FOLDER, rendered
-from stream.telemetry.metrics import LATENCY_BUCKETS, Metrics
+from stream.telemetry.metrics import Metrics
+from stream.telemetry.work_metrics import LATENCY_BUCKETS
 from tests.deploy.observed import expressions, names, panels, recorded, rule_expressions
 from tests.kit.prometheus import promtool
 
@@ -67,7 +68,7 @@ def test_names_and_ids_are_told_apart() -> None:
 
 def test_what_is_asked_for_is_recorded_or_a_metric() -> None:
     """Of a running worker tests/integration/test_monitoring.py shows the same."""
-    known = {each.name for each in Metrics().described} | recorded()
+    known = {each.name for each in Metrics().registry.described} | recorded()
     asked = set().union(*(names(each) for each in rule_expressions()))
     for document in DOCUMENTS.values():
         asked |= set().union(*(names(each) for each in expressions(document)))

@@ -19,7 +19,8 @@ from aiokafka.protocol.admin import CreateAclsRequest
 from stream.broker import node
 from stream.broker.cluster import EmbeddedKafka
 from tests.deploy.charts import LEAST, Chart, find
-from tests.kit.kafka import committed, consume_all, create_topics, eventually, free_port, produce
+from tests.kit.kafka import committed, consume_all, create_topics, free_port, produce
+from tests.kit.patience import eventually
 from tests.kit.worker import Worker
 
 USER, PASSWORD = "stream", "let-me-in"
@@ -90,7 +91,7 @@ def event(customer: str) -> tuple[int, bytes, bytes, None, tuple[()]]:
 
 def until_committed(bootstrap: str, end: int) -> None:
     expected = {TopicPartition("shop", 0): end}
-    eventually(lambda: committed(bootstrap, "stream", ["shop"]) == expected, 60, "all is committed")
+    eventually(lambda: committed(bootstrap, "stream", ["shop"]) == expected, "all is committed")
 
 
 def declare(chart: Chart, kafka: EmbeddedKafka, folder: Path) -> list[dict[str, Any]]:
@@ -117,6 +118,7 @@ def test_a_worker_needs_no_other_permissions(
     """It works, is killed, and another one takes over: reads what the first one wrote, and goes on."""
     kafka, address = guarded
     asyncio.run(grant(kafka.bootstrap, declare(chart, kafka, tmp_path)))
+    until_allowed(address, tmp_path)
     for number, customer in enumerate(("c1", "c2")):
         worker = Worker(
             address,
@@ -153,6 +155,11 @@ def refusals(address: str, folder: Path) -> list[str]:
     return [each["message"] for each in findings if each["check"] == "permissions" and each["status"] != "ok"]
 
 
+def until_allowed(address: str, folder: Path) -> None:
+    """Wait until all that was granted is in force: a broker learns of it later than it is acknowledged."""
+    eventually(lambda: not refusals(address, folder), "nothing is refused any more")
+
+
 def test_doctor_says_what_is_not_allowed_until_it_is(
     chart: Chart, guarded: tuple[EmbeddedKafka, str], tmp_path: Path
 ) -> None:
@@ -161,9 +168,14 @@ def test_doctor_says_what_is_not_allowed_until_it_is(
     late = [acl for acl in acls if acl["resource"]["name"] in ("triggers.web", "stream")]
     assert len(late) >= 2, "a topic and the group"
     asyncio.run(grant(kafka.bootstrap, [acl for acl in acls if acl not in late]))
-    told = refusals(address, tmp_path)
-    assert any("triggers.web" in each for each in told), told
-    assert any("group stream" in each for each in told), told
-    assert not any("shop" in each for each in told), told
+
+    def only_those() -> bool:
+        told = refusals(address, tmp_path)
+        assert any("triggers.web" in each for each in told), told
+        assert any("group stream" in each for each in told), told
+        assert not any("shop" in each for each in told), told
+        return True
+
+    eventually(only_those, "what was granted is in force, and it alone")
     asyncio.run(grant(kafka.bootstrap, late))
-    assert refusals(address, tmp_path) == []
+    until_allowed(address, tmp_path)

@@ -20,7 +20,7 @@ from stream.content.locales import Region
 from stream.content.template import Reference
 from stream.engine import PartitionState, process, trigger_id
 from stream.errors import ContentError
-from stream.rules.compiler import load_rules
+from stream.rules.compiler.rule_set import load_rules
 from stream.rules.model import Channel, Policy
 from stream.structs import Batch
 from tests.engine.enginekit import DAY, HOUR, MINUTE, T0, WEB, Rec, Rules, World, rec

@@ -13,7 +13,7 @@ import sys
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
-from stream import cli
+from stream.cli.main import main as stream_command
 from stream.runtime.checkpoint import Checkpoint, encode
 from stream.runtime.checkpointer import Checkpointer
 from stream.runtime.outbox import Outbox
@@ -46,6 +46,17 @@ def _read_again() -> None:
         return self.stored.take_changed(encode(Checkpoint({}, self.incarnations, self.tails)))
 
     OwnedPartition.take_changed = take_changed  # type: ignore[method-assign]
+
+
+def _dies_restoring() -> None:
+    """No mistake: is killed when a part of its customers is restored."""
+    usual = StoredPartition.load
+
+    def load(self: StoredPartition, records: Iterable[Any]) -> None:
+        usual(self, records)
+        os.kill(os.getpid(), signal.SIGKILL)
+
+    StoredPartition.load = load  # type: ignore[method-assign, assignment]
 
 
 def _applied_ignored() -> None:
@@ -140,6 +151,7 @@ BUGS: dict[str, Callable[[], None]] = {
     "none": _none,
     "offset-plus-one": _offset_plus_one,
     "read-again": _read_again,
+    "dies-restoring": _dies_restoring,
     "applied-ignored": _applied_ignored,
     "timer-dropped": _timer_dropped,
     "ack-before-send": _ack_before_send,
@@ -150,4 +162,4 @@ BUGS: dict[str, Callable[[], None]] = {
 
 if __name__ == "__main__":
     BUGS[sys.argv.pop(1)]()
-    cli.main()
+    stream_command()

@@ -20,7 +20,7 @@ with atheris.instrument_imports(
         "stream.content.filters",
         "stream.content.escaping",
         "stream.rules.files",
-        "stream.rules.compiler",
+        "stream.rules.compiler.rule_set",
     ]
 ):
     from tests.fuzz.targets import CORPUS, TARGETS

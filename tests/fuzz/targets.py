@@ -18,7 +18,7 @@ from stream.content.locales import Region
 from stream.content.template import MAX_TEMPLATE_BYTES, Template, findings, format_findings
 from stream.errors import ContentError, ExpressionError, RuleFileError
 from stream.expression import Node, evaluate, parse, simplify, unparse
-from stream.rules.compiler import check_rules
+from stream.rules.compiler.rule_set import check_rules
 
 MARKUP = "<img src=x onerror=y>"
 CORPUS = Path(__file__).parent / "corpus"

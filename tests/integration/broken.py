@@ -6,18 +6,25 @@ Kinds: see `KINDS`. Each is what a bug of ours, of Faust or of aiokafka would do
 from __future__ import annotations
 
 import asyncio
+import os
+import signal
 import sys
 import threading
 import time
 from collections.abc import Callable
 from typing import Any
 
-from stream import cli
+import structlog
+
+from stream.cli.main import main as stream_command
 from stream.runtime.lane import Lane
+from stream.runtime.outbox import Outbox
 from stream.runtime.ownership import Ownership
 from stream.runtime.restore import ChangelogReader
 from stream.runtime.transport import ConsumerThread
-from stream.worker import app, triggers
+from stream.settings import Settings
+from stream.worker import app, compile_process, triggers
+from tests.kit.patience import scaled
 
 PERSON = "zoe-4711 Zo\u00eb Miller zoe.miller@private.example"  # see test_private_data.py
 FAULT_S = 1.0  # after the work began
@@ -94,14 +101,46 @@ def _hang_consumer_thread() -> None:
 
 
 def _hurry_polls() -> None:
-    """Kafka's clients give up a member that has not polled for ten minutes; here, for two seconds."""
+    """Kafka's clients give up a member that has not polled for ten minutes; here, for four seconds, which
+    is longer than the pause between two heartbeats. Each time that they are over there is a line in the log.
+    """
     usual = ConsumerThread.on_start
 
     async def start_and_break(self: ConsumerThread) -> None:
         await usual(self)
-        self._ensure_consumer()._coordinator._max_poll_interval = 2.0
+        coordinator, interval = self._ensure_consumer()._coordinator, scaled(4)
+        coordinator._max_poll_interval = interval
+        asyncio.get_running_loop().call_later(interval, _tell_hurry, interval)
 
     ConsumerThread.on_start = start_and_break  # type: ignore[method-assign]
+
+
+def _tell_hurry(interval: float) -> None:
+    structlog.get_logger("stream.broken").info("hurried")
+    asyncio.get_running_loop().call_later(interval, _tell_hurry, interval)
+
+
+def _rest_checkpoints() -> None:
+    """No checkpoint but those that are asked for: an hour between two."""
+    Settings.commit_interval = property(lambda _: 3600.0)  # type: ignore[assignment]
+
+
+def _hang_compilation() -> None:
+    """Rules that are compiled in a running worker never are."""
+    compile_process.__name__ = "tests.integration.hangs"
+
+
+def _die_at_work() -> None:
+    """Killed, as by the kernel, after 1,600 triggers and decisions: in the midst of any longer history."""
+    usual, left = Outbox.ship, [1_600]
+
+    def ship_and_die(self: Outbox, topic: str, partition: int, records: Any) -> asyncio.Future[int]:
+        left[0] -= len(records)
+        if left[0] < 0:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return usual(self, topic, partition, records)
+
+    Outbox.ship = ship_and_die  # type: ignore[method-assign]
 
 
 def _over_a_record(*args: object, **kwargs: object) -> None:
@@ -129,6 +168,9 @@ KINDS: dict[str, Callable[[], None]] = {
     "fetches-hang": _hang_fetches,
     "fetcher-ends": _end_fetcher,
     "polls-hurry": _hurry_polls,
+    "dies-at-work": _die_at_work,
+    "checkpoints-rest": _rest_checkpoints,
+    "compilation-hangs": _hang_compilation,
     "task-fails": _after_open(_start_a_task),
     "callback-fails": _after_open(_raise),
     "record-fails": _fail_over_a_record,
@@ -140,4 +182,4 @@ KINDS: dict[str, Callable[[], None]] = {
 
 if __name__ == "__main__":
     KINDS[sys.argv.pop(1)]()
-    cli.main()
+    stream_command()

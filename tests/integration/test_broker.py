@@ -28,33 +28,38 @@ from stream.broker import cluster, jars
 from stream.broker.cluster import EmbeddedKafka
 from stream.broker.jars import JARS, cache_dir, damaged, fetch, locked
 from stream.errors import BrokerError
-from tests.kit.kafka import committed, consume_all, create_topics, end_offsets, eventually, produce
+from tests.kit.kafka import committed, consume_all, create_topics, end_offsets, produce
+from tests.kit.patience import eventually
 
 pytestmark = pytest.mark.kafka
 
 ROOT = Path(__file__).parents[2]
 SMALL = tuple(jar for jar in JARS if jar.size < 100_000)[:5]
-DEADLINE = 60
 
 # What the processes under test run: the cluster in a child, which says where everything is.
 CHILD = """
-import json, os, sys, time
+import json, os, sys
 from stream.broker.cluster import EmbeddedKafka
 
 kafka = EmbeddedKafka()
 kafka.start()
 if sys.argv[1] == "with-fork" and os.fork() == 0:
-    time.sleep(60)  # holds the pipe open
+    sys.stdin.read()  # holds the pipe open
     os._exit(0)
 supervisor = kafka._supervisor._process.pid
 print(json.dumps([kafka.pids, supervisor, kafka.bootstrap, str(kafka.folder)]), flush=True)
-time.sleep(60)
+sys.stdin.read()
 """
 SERVE = """
 import sys
 from rich.console import Console
 from stream.broker.cluster import serve
 sys.exit(serve(None, 1, None, Console(stderr=True)))
+"""
+NEVER_READY = """
+import signal
+from stream.broker import cluster
+cluster.wait_ready = lambda *_: signal.pause()
 """
 
 
@@ -69,6 +74,7 @@ def run_child(code: str, *args: str, **environment: str) -> subprocess.Popen[str
         [sys.executable, "-c", code, *args],
         cwd=ROOT,
         env=os.environ | {"PYTHONPATH": str(ROOT)} | environment,
+        stdin=subprocess.PIPE,  # closed with the test: then a child that waits for us ends
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -108,7 +114,9 @@ async def find_coordinator(bootstrap: str, group: str) -> None:
 
 
 async def join_and_commit(bootstrap: str, topic: str, group: str) -> list[bytes | None]:
-    """What one member of a group reads at once, committed."""
+    """What a member of a group reads of a topic that has something in each partition, up to its end;
+    committed.
+    """
     consumer = AIOKafkaConsumer(
         topic,
         bootstrap_servers=bootstrap,
@@ -117,10 +125,16 @@ async def join_and_commit(bootstrap: str, topic: str, group: str) -> list[bytes 
         enable_auto_commit=False,
     )
     await consumer.start()
+    values: list[bytes | None] = []
+    waiting = end_offsets(bootstrap, [topic])
     try:
-        records = await consumer.getmany(timeout_ms=10_000)
+        while waiting:
+            for each, records in (await consumer.getmany(timeout_ms=200)).items():
+                values += (record.value for record in records)
+                if await consumer.position(each) == waiting[each]:
+                    del waiting[each]
         await consumer.commit()
-        return [record.value for each in records.values() for record in each]
+        return values
     finally:
         await consumer.stop()
 
@@ -236,7 +250,7 @@ def test_when_the_parent_is_killed_nothing_is_left(child: str, tmp_path: Path) -
         assert kafka_folders(tmp_path) == [Path(folder)]
         forks = psutil.Process(parent.pid).children()
         parent.kill()
-        eventually(lambda: all(map(gone, [*pids, supervisor])), 10, "all processes are gone")
+        eventually(lambda: all(map(gone, [*pids, supervisor])), "all processes are gone")
         for fork in forks:
             if fork.pid != supervisor:
                 fork.kill()
@@ -260,7 +274,7 @@ def test_serve_ends_cleanly_and_says_one_line(how: signal.Signals, tmp_path: Pat
         children = psutil.Process(process.pid).children(recursive=True)
         assert len(children) == 2
         process.send_signal(how)
-        out, err = process.communicate(timeout=DEADLINE)
+        out, err = process.communicate()
     assert (process.returncode, out, without_waiting(err)) == (0, "", [])
     assert all(gone(each.pid) for each in children)
     assert not listens(port)
@@ -268,12 +282,10 @@ def test_serve_ends_cleanly_and_says_one_line(how: signal.Signals, tmp_path: Pat
 
 
 def test_serve_can_be_ended_while_it_starts(tmp_path: Path) -> None:
-    with run_child(SERVE, TMPDIR=str(tmp_path)) as process:
-        eventually(
-            lambda: list(tmp_path.glob("stream-kafka-*/node-0/kafka.log")), DEADLINE, "the node was started"
-        )
+    with run_child(NEVER_READY + SERVE, TMPDIR=str(tmp_path)) as process:
+        eventually(lambda: list(tmp_path.glob("stream-kafka-*/node-0/kafka.log")), "the node was started")
         process.send_signal(signal.SIGINT)
-        out, err = process.communicate(timeout=DEADLINE)
+        out, err = process.communicate()
     assert (process.returncode, out, without_waiting(err)) == (0, "", [])
     assert list(tmp_path.iterdir()) == []
 
@@ -284,7 +296,7 @@ def test_serve_fails_when_its_kafka_dies(tmp_path: Path) -> None:
         process.stdout.readline()
         (java,) = (p for p in psutil.Process(process.pid).children(recursive=True) if "java" in p.name())
         java.kill()
-        _, err = process.communicate(timeout=DEADLINE)
+        _, err = process.communicate()
     assert process.returncode == 1
     assert "node 0 of the embedded Kafka has ended" in err
     assert list(tmp_path.iterdir()) == []
@@ -304,14 +316,13 @@ async def test_three_brokers_are_a_quorum_that_outlives_one_of_them() -> None:
         with pytest.raises(BrokerError, match="node 0 of the embedded Kafka has ended"):
             kafka.check()
         survivors = kafka.bootstrap.partition(",")[2]
-        eventually(lambda: len(end_offsets(survivors, ["replicated"])) == 3, 30, "the others have taken over")
+        eventually(lambda: len(end_offsets(survivors, ["replicated"])) == 3, "the others have taken over")
         produce(survivors, "replicated", records)
         kafka.restart(0)
         assert kafka.pids[0] != lost
         kafka.check()
         eventually(
             lambda: sum(end_offsets(kafka.bootstrap, ["replicated"]).values()) == 60,
-            30,
             "every record is there",
         )
 
@@ -437,7 +448,7 @@ with locked(Path(sys.argv[1]), None):
     fetch(Path(sys.argv[1]), None, tuple(jar for jar in JARS if jar.size < 100_000)[:5])
 """
     children = [run_child(code, str(tmp_path / "jars")) for _ in range(2)]
-    outcomes = [(child.communicate(timeout=DEADLINE), child.returncode) for child in children]
+    outcomes = [(child.communicate(), child.returncode) for child in children]
     assert outcomes == [(("", ""), 0)] * 2
     assert sorted(repository.asked) == sorted(jar.file_name for jar in SMALL)
     assert damaged(tmp_path / "jars", SMALL) == []

@@ -1,8 +1,4 @@
-"""The schema in an editor: yaml-language-server, as VS Code and others run it, completes and explains.
-
-Needs Node.js with npm; without them, or without the network for the first fetch, the tests are skipped with
-that reason. The server is fetched once, into `yaml-language-server-VERSION` of the user's cache.
-"""
+"""The schema in an editor: yaml-language-server, as VS Code and others run it, completes and explains."""
 
 from __future__ import annotations
 
@@ -19,35 +15,9 @@ from typing import Any, BinaryIO
 import pytest
 
 from stream.rules.aggregates import AGGREGATES
+from tests.kit import language_server
 
 RULES = Path(__file__).parents[2] / "rules"
-VERSION = "1.19.2"
-DEADLINE = 60.0  # seconds for one answer, on a machine that does much else
-
-
-@pytest.fixture(scope="module")
-def server_script() -> Path:
-    """The language server's start script."""
-    if not shutil.which("node") or not shutil.which("npm"):
-        pytest.skip("Node.js and npm are not installed")
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    folder = cache / "stream-triggers" / f"yaml-language-server-{VERSION}"
-    script = folder / "node_modules" / "yaml-language-server" / "bin" / "yaml-language-server"
-    if not script.exists():
-        folder.mkdir(parents=True, exist_ok=True)
-        fetched = subprocess.run(
-            [
-                *("npm", "install", "--no-audit", "--no-fund", "--ignore-scripts"),
-                *("--prefix", str(folder), f"yaml-language-server@{VERSION}"),
-            ],
-            capture_output=True,
-            text=True,
-            timeout=150,
-            check=False,
-        )
-        if fetched.returncode:
-            pytest.skip(f"npm cannot fetch yaml-language-server: {fetched.stderr.strip()[-200:]}")
-    return script
 
 
 class Editor:
@@ -56,7 +26,7 @@ class Editor:
     def __init__(self, command: list[str], cwd: Path) -> None:
         self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, cwd=cwd)
         assert self.process.stdout is not None
-        self.inbox: queue.Queue[dict[str, Any]] = queue.Queue()
+        self.inbox: queue.Queue[dict[str, Any] | None] = queue.Queue()  # None: it has ended
         self.reader = threading.Thread(target=self._read, args=(self.process.stdout,), daemon=True)
         self.reader.start()
         self.requests = 0
@@ -68,6 +38,7 @@ class Editor:
             while pipe.readline().strip():
                 pass
             self.inbox.put(json.loads(pipe.read(size)))
+        self.inbox.put(None)
 
     def send(self, message: dict[str, Any]) -> None:
         body = json.dumps({"jsonrpc": "2.0", **message}).encode()
@@ -77,7 +48,8 @@ class Editor:
 
     def take(self) -> dict[str, Any]:
         """The next message; what the server asks in between is answered."""
-        message = self.inbox.get(timeout=DEADLINE)
+        message = self.inbox.get()
+        assert message is not None, "the server has ended"
         if message.get("method") == "workspace/configuration":
             yaml = {"hover": True, "completion": True, "validate": True, "schemaStore": {"enable": False}}
             answers = [yaml if item.get("section") == "yaml" else None for item in message["params"]["items"]]
@@ -111,17 +83,17 @@ class Editor:
 
     def close(self) -> None:
         self.process.terminate()
-        self.process.wait(timeout=DEADLINE)
-        self.reader.join(timeout=DEADLINE)
+        self.process.wait()
+        self.reader.join()
         for pipe in (self.process.stdin, self.process.stdout):
             if pipe:
                 pipe.close()
 
 
 @pytest.fixture(scope="module")
-def editor(server_script: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Editor]:
+def editor(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Editor]:
     folder = tmp_path_factory.mktemp("brand")
-    editor = Editor(["node", str(server_script), "--stdio"], folder)
+    editor = Editor(language_server.command(), folder)
     try:
         documents = {
             "completion": {"completionItem": {"snippetSupport": True, "documentationFormat": ["markdown"]}},

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from tests.integration.shop import MINUTE, PARTITIONS, START, Shop
-from tests.kit.kafka import committed, consume_all, end_offsets, eventually, produce
+from tests.kit.kafka import committed, consume_all, end_offsets, produce
+from tests.kit.patience import eventually
 
 
 def views(
@@ -33,7 +34,7 @@ def test_stop_and_start_loses_and_repeats_nothing(shop: Shop) -> None:
         for turn in range(3):
             produce(shop.bootstrap, shop.clicks, views(shop, 8, 300, START + turn * 300 * MINUTE))
             # The stop comes while events are in flight: only a part must be committed by then.
-            eventually(shop.triggers, 30, "the first triggers")
+            eventually(shop.triggers, "the first triggers")
             assert worker.stop() == 0, worker.log
             worker.start().until_ready()
         worker.until_caught_up(shop.sources)
@@ -47,8 +48,8 @@ def test_two_workers_share_the_partitions_and_take_over_from_each_other(shop: Sh
         second.until_ready()
         produce(shop.bootstrap, shop.clicks, views(shop, 8, 100))
         first.until_caught_up(shop.sources)
-        eventually(lambda: first.figures().get("stream_events_total", 0) > 0, 10, "the first worker works")
-        eventually(lambda: second.figures().get("stream_events_total", 0) > 0, 10, "the second worker works")
+        eventually(lambda: first.figures().get("stream_events_total", 0) > 0, "the first worker works")
+        eventually(lambda: second.figures().get("stream_events_total", 0) > 0, "the second worker works")
         assert first.stop() == 0, first.log
         produce(shop.bootstrap, shop.clicks, views(shop, 8, 100, START + 100 * MINUTE))
         second.until_caught_up(shop.sources)

@@ -9,7 +9,8 @@ import pytest
 
 from stream.decisions.experiments import is_held_out
 from tests.integration.shop import MINUTE, PARTITIONS, START, Shop
-from tests.kit.kafka import consume_all, create_topics, eventually, produce
+from tests.kit.kafka import consume_all, create_topics, produce
+from tests.kit.patience import eventually
 from tests.kit.worker import Worker
 
 HOUR = 60 * MINUTE
@@ -118,7 +119,7 @@ def test_what_quiet_hours_put_off_outlives_a_kill_and_a_withdrawal_stops_it(shop
     clicks(shop, "cart", night + MINUTE, sku="p1")
     with shop.worker(instance_id="a") as worker:
         caught_up(shop, worker)
-        eventually(lambda: decided(worker, "deferred") == len(GOLD), 20, "all are put off")
+        eventually(lambda: decided(worker, "deferred") == len(GOLD), "all are put off")
         worker.kill()
         # Half of them change their minds before the morning.
         body = {"ts": night + HOUR, "consents": {"marketing": {"granted": False, "at": night + HOUR}}}

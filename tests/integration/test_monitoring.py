@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import time
+from functools import partial
 from itertools import count
 from pathlib import Path
 
@@ -24,7 +25,8 @@ from tests.deploy.observed import (
     rules,
 )
 from tests.integration.shop import PARTITIONS, START, Shop
-from tests.kit.kafka import create_topics, eventually, produce
+from tests.kit.kafka import create_topics, produce
+from tests.kit.patience import eventually, scaled
 from tests.kit.prometheus import Prometheus, running
 
 NOON = START + 12 * 3_600_000
@@ -52,38 +54,43 @@ def has_data(prometheus: Prometheus, expression: str) -> bool:
 def test_every_panel_has_data_and_every_rule_works(shop: Shop, tmp_path: Path) -> None:
     (shop.rules / "shop.yaml").write_text(RULES.replace("PREFIX", shop.prefix))
     create_topics(shop.bootstrap, {f"{shop.prefix}-mail": PARTITIONS})
-    missing = {
-        (name, expression) for name, document in DOCUMENTS.items() for expression in expressions(document)
-    }
+    every = max(round(scaled(1)), 1)  # seconds between two scrapes, and how long one may take
+    rates = f"{10 * every}s"
+    missing = {(name, each) for name, document in DOCUMENTS.items() for each in expressions(document, rates)}
     turns = count()
     with shop.worker(store="rocksdb", data_dir=str(tmp_path / "data")) as worker:
         worker.until_ready()
-        with running(tmp_path / "prometheus", {"a": worker.port}, RULE_FILES) as prometheus:
+        with running(tmp_path / "prometheus", {"a": worker.port}, RULE_FILES, f"{every}s") as prometheus:
 
-            def all_have_data() -> bool:
-                """Customers go on meanwhile: a rate is one only between two scrapes."""
+            def go_on() -> None:
+                """Customers go on: a rate is one only between two scrapes."""
                 at = NOON + 1000 * next(turns)
                 events = [
                     shop.click(customer, event, at) for customer in range(20) for event in ("view", "cart")
                 ]
                 produce(shop.bootstrap, shop.clicks, [(*event[:3], None, ()) for event in events])
-                found = {each for each in missing if has_data(prometheus, each[1])}
-                missing.difference_update(found)
-                return not missing
 
-            try:
-                eventually(all_have_data, 45, "every panel has data")
-            except AssertionError as error:
-                raise AssertionError(f"without data: {sorted(missing)}") from error
+            def all_have_data() -> bool:
+                go_on()
+                missing.difference_update({each for each in missing if has_data(prometheus, each[1])})
+                assert not missing, f"without data: {sorted(missing)}"
+                return True
+
+            def drawn(name: str) -> bool:
+                """Whether each panel has a line: data in more than one moment of the last seconds."""
+                go_on()
+                span = drawing.Span(time.time() - 8 * every, time.time(), every)
+                page = drawing.page(DOCUMENTS[name], prometheus, span, partial(asked, interval=rates))
+                graphs = sum(each["type"] != "table" for each in panels(DOCUMENTS[name]))
+                return "no data" not in page and page.count("<polyline") >= graphs
+
+            eventually(all_have_data, "every panel has data")
             groups = prometheus.get("rules")["groups"]
             judged = [rule for group in groups for rule in group["rules"]]
             assert len(judged) == len(list(rules()))
             assert [rule for rule in judged if rule["health"] == "err"] == []
-            end = time.time()
-            for name, document in DOCUMENTS.items():
-                page = drawing.page(document, prometheus, drawing.Span(end - 8, end, 1), asked)
-                assert "no data" not in page, name
-                assert page.count("<polyline") >= sum(each["type"] != "table" for each in panels(document))
+            for name in DOCUMENTS:
+                eventually(lambda name=name: drawn(name), f"{name} is drawn")
         exposed = {
             sample.name
             for family in text_string_to_metric_families(worker.get("/metrics")[1])

@@ -12,6 +12,7 @@ from stream.runtime.outbox import Outbox
 from stream.settings import load
 from stream.structs import WireRecord
 from tests.kit.kafka import consume_all, create_topics
+from tests.kit.patience import eventually_async
 
 
 def held() -> Lease:
@@ -78,8 +79,13 @@ async def test_nothing_leaves_without_the_lease_and_what_was_abandoned_never_doe
     """A process that was stopped for a minute woke up and sent what it had ready, beside the new owner's."""
     topic = f"{prefix}-out"
     create_topics(kafka, {topic: 1})
-    now = [0.0]
-    lease = Lease(10, lambda: now[0])
+    now, asked = [0.0], [0]
+
+    def clock() -> float:
+        asked[0] += 1
+        return now[0]
+
+    lease = Lease(10, clock)
     lease.renew(0)
     errors: list[BaseException] = []
     outbox = Outbox(load({}, {"broker": kafka}, env_file=None), lease, errors.append)
@@ -92,7 +98,12 @@ async def test_nothing_leaves_without_the_lease_and_what_was_abandoned_never_doe
         await asyncio.sleep(0)
     now[0] = 60
     later = outbox.ship(topic, 0, [record(topic, 2)])
-    await asyncio.sleep(0.3)
+    refused = asked[0]
+
+    async def refused_again_and_again() -> bool:
+        return asked[0] > refused + 3
+
+    await eventually_async(refused_again_and_again, "the client wants to send, and asks for the lease")
     assert not ready.done()
     await outbox.abandon()
     assert ready.cancelled()

@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 from tests.integration.shop import START, Shop
-from tests.kit.kafka import create_topics, eventually, produce
+from tests.kit.kafka import create_topics, produce
+from tests.kit.patience import eventually
 from tests.kit.worker import Worker
 
 MEGABYTE = 1024 * 1024
@@ -121,13 +122,13 @@ def test_a_worker_says_nothing_of_its_customers(crowd: Shop) -> None:
     with crowd.worker() as worker:
         worker.until_ready()
         worker.signal(signal.SIGUSR1)
-        eventually(lambda: "log_level_changed" in worker.log, 10, "it says more")
+        eventually(lambda: "log_level_changed" in worker.log, "it says more")
         worker.until_caught_up(crowd.sources)
         figures = worker.figures()
         assert figures["stream_dead_letters_total"] >= 10
         assert figures["stream_event_errors_total"] >= 2
         assert figures["stream_decisions_total"] >= 3, "the people were there"
-        eventually(lambda: '"checkpointed"' in worker.log, 10, "lines of level DEBUG")
+        eventually(lambda: '"checkpointed"' in worker.log, "lines of level DEBUG")
         worker.signal(signal.SIGUSR2)
         assert hits(said(worker)) == []
         assert worker.stop() == 0

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-
 import pytest
 from aiokafka import AIOKafkaProducer, TopicPartition
 from aiokafka.structs import ConsumerRecord
@@ -17,15 +15,8 @@ from stream.settings import Settings, load
 from stream.telemetry.metrics import Metrics
 from stream.worker.triggers import TriggerPartition, TriggerStage
 from tests.engine.enginekit import DAY, Rules, World, rec
-from tests.kit.kafka import (
-    consume_all,
-    create_topics,
-    delete_records,
-    delete_topics,
-    end_offsets,
-    eventually,
-    produce,
-)
+from tests.kit.kafka import consume_all, create_topics, delete_records, delete_topics, end_offsets, produce
+from tests.kit.patience import eventually
 
 RULES = Rules().trait("views", "count", "view").build()
 
@@ -50,8 +41,7 @@ class Reading:
         )
 
     async def catch_up(self) -> int:
-        read = self.reader.catch_up([0])
-        return await asyncio.wait_for(read, 30)
+        return await self.reader.catch_up([0])
 
     @property
     def state(self) -> PartitionState:
@@ -91,7 +81,7 @@ async def test_a_hole_at_the_tail_is_the_end(kafka: str, changelog: str) -> None
         await producer.send_and_wait(changelog, states(1)[0][2], key=b"c10", partition=0)
     await producer.stop()
     tp = TopicPartition(changelog, 0)
-    eventually(lambda: end_offsets(kafka, [changelog])[tp] == 13, 10, "the marker is written")
+    eventually(lambda: end_offsets(kafka, [changelog])[tp] == 13, "the marker is written")
     reading = Reading(kafka, changelog)
     assert await reading.catch_up() == 12
     assert (reading.state.customers, reading.position) == (11, 13)

@@ -15,7 +15,8 @@ import orjson
 import pytest
 from aiokafka.structs import ConsumerRecord
 
-from tests.kit.kafka import consume_all, create_topics, eventually, produce
+from tests.kit.kafka import consume_all, create_topics, produce
+from tests.kit.patience import eventually, scaled
 from tests.kit.worker import Worker
 
 PARTITIONS = 4
@@ -88,7 +89,7 @@ class Counts:
             command,
             instance_id=name,
             standby_replicas="1",
-            session_timeout="6",
+            session_timeout=f"{scaled(6):.1f}",
         )
 
     def produce(self) -> None:
@@ -130,7 +131,7 @@ def test_a_stage_that_is_killed_restored_rebalanced_and_stood_by_for_does_everyt
         for turn in range(ROUNDS):
             before = len(counts.read("counts"))
             counts.produce()
-            eventually(lambda before=before: len(counts.read("counts")) > before, 60, "the workers work")
+            eventually(lambda before=before: len(counts.read("counts")) > before, "the workers work")
             if turn % 3 == 0:
                 a.kill()  # its partitions go to b, which stands by
                 assert_mail_is_durable(counts)
@@ -151,13 +152,13 @@ def test_a_stage_that_is_killed_restored_rebalanced_and_stood_by_for_does_everyt
         def answered() -> bool:
             return {value for values in counts.by_key("answers").values() for value in values} == fifths
 
-        eventually(answered, 120, "each post was answered")
+        eventually(answered, "each post was answered")
         thirds = {(key, n) for key in KEYS for n in expected[2::3]}
 
         def handed_on() -> bool:
             return {(record.key, record.value) for record in counts.read("mail")} == thirds
 
-        eventually(handed_on, 60, "all is handed on")
+        eventually(handed_on, "all is handed on")
         assert counts.by_key("counts") == dict.fromkeys(KEYS, expected), "each once, in order"
         assert {record.partition for record in counts.read("mail")} == {0}
         assert fifths <= {path.encode() for path in web.posted}
@@ -170,14 +171,14 @@ def test_a_standby_takes_over_without_reading_the_changelog_anew(counts: Counts)
     with counts.worker("a") as a, counts.worker("b") as b:
         counts.produce()
         a.until_caught_up([counts.topic("in")])
-        eventually(lambda: '"ready"' in b.log, 60, "b has its partitions")
+        eventually(lambda: '"ready"' in b.log, "b has its partitions")
         a.until_caught_up([counts.topic("in")])
         changelog = len(counts.read("counts-changelog"))
 
         def followed() -> bool:
             return changelog <= len(counts.read("counts-changelog"))
 
-        eventually(followed, 20, "b follows a")
+        eventually(followed, "b follows a")
         a.kill()
         counts.produce()
         b.until_caught_up([counts.topic("in")])

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import json
 import resource
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from tests.integration.shop import MINUTE, START, Shop
 from tests.integration.test_takeover import views
-from tests.kit.kafka import eventually, produce
-from tests.kit.worker import Worker
+from tests.kit.kafka import produce
+from tests.kit.patience import eventually
 
 CUSTOMERS = 300  # of which 100 are in memory
 
@@ -28,26 +26,21 @@ def on_disk(tmp_path: Path) -> dict[str, str]:
     }
 
 
-def restored(worker: Worker) -> list[dict[str, Any]]:
-    return [json.loads(line) for line in worker.log.splitlines() if '"restored"' in line]
-
-
 def test_killed_again_and_again_it_goes_on_from_its_disk(shop: Shop, on_disk: dict[str, str]) -> None:
     with shop.worker(**on_disk) as worker:
         for turn in range(4):
             produce(shop.bootstrap, shop.clicks, views(shop, CUSTOMERS, 5, START + 5 * turn * MINUTE))
-            eventually(lambda n=5 * CUSTOMERS * turn: len(shop.triggers()) > n, 30, "it works")
+            eventually(lambda n=5 * CUSTOMERS * turn: len(shop.triggers()) > n, "it works")
             if turn < 3:
                 worker.kill()
                 worker.start()
-        eventually(lambda: len(shop.triggers()) >= 20 * CUSTOMERS, 60, "all triggers")
+        eventually(lambda: len(shop.triggers()) >= 20 * CUSTOMERS, "all triggers")
         worker.until_caught_up(shop.sources)
         assert worker.stop() == 0
         worker.start().until_ready()
-        figures = worker.figures()
-        assert restored(worker)[-1]["records"] == 0, "a worker that ended well has it all on its disk"
-        assert figures["stream_live_customers"] <= 100
-        assert figures["stream_customers"] >= CUSTOMERS
+        eventually(lambda: worker.figures()["stream_customers"] >= CUSTOMERS, "they are measured")
+        assert worker.said("restored")[-1]["records"] == 0, "a worker that ended well has it all on its disk"
+        assert worker.figures()["stream_live_customers"] <= 100
     shop.assert_seen_once(CUSTOMERS, 20)
 
 
@@ -60,9 +53,9 @@ def test_a_corrupt_disk_is_wiped_and_made_anew_from_kafka(shop: Shop, on_disk: d
             file.write_text("nonsense")
         worker.start().until_ready()
         assert worker.log.count('"store_begins_anew"') > 1
-        assert restored(worker)[-1]["records"] >= CUSTOMERS
+        assert worker.said("restored")[-1]["records"] >= CUSTOMERS
         produce(shop.bootstrap, shop.clicks, views(shop, CUSTOMERS, 5, START + 5 * MINUTE))
-        eventually(lambda: len(shop.triggers()) >= 10 * CUSTOMERS, 60, "all triggers")
+        eventually(lambda: len(shop.triggers()) >= 10 * CUSTOMERS, "all triggers")
     shop.assert_seen_once(CUSTOMERS, 10)
 
 
@@ -78,12 +71,12 @@ def test_a_full_disk_ends_the_worker_with_a_clear_error_and_nothing_is_lost(
         while worker.alive and turns < 20:  # it learns of it when it writes again
             produce(shop.bootstrap, shop.clicks, views(shop, 6000, 1, START + turns * MINUTE))
             turns += 1
-            eventually(lambda n=6000 * turns: not worker.alive or len(shop.triggers()) >= n, 60, "an end")
+            eventually(lambda n=6000 * turns: not worker.alive or len(shop.triggers()) >= n, "an end")
         assert worker.wait() == 70
-        failed = next(json.loads(line) for line in worker.log.splitlines() if '"failed"' in line)
+        failed = worker.said("failed")[0]
         assert failed["error"] == "StoreError"
         assert "is the disk full" in failed["reason"]
         worker.start()
-        eventually(lambda: len(shop.triggers()) >= turns * 6000, 90, "all triggers")
+        eventually(lambda: len(shop.triggers()) >= turns * 6000, "all triggers")
         worker.until_caught_up(shop.sources)
     shop.assert_seen_once(6000, turns)

@@ -11,7 +11,8 @@ import pytest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
 from tests.integration.shop import START, Shop
-from tests.kit.kafka import consume_all, eventually, produce
+from tests.kit.kafka import consume_all, produce
+from tests.kit.patience import eventually
 
 TRACE, SPAN = "4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7"
 
@@ -83,7 +84,7 @@ def test_a_traced_click_leads_to_a_linked_span(shop: Shop, receiver: Receiver) -
     )
     with shop.worker(trace_share="1") as worker:
         worker.until_caught_up(shop.sources)
-        eventually(lambda: receiver.spans, 20, "a span")
+        eventually(lambda: receiver.spans, "a span")
         assert worker.stop() == 0, worker.log
     found = traceparents(shop)
     trigger_id, traceparent = found["c0"]

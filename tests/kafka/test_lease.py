@@ -45,4 +45,4 @@ async def test_who_waits_goes_on_once_it_is_held() -> None:
     await asyncio.sleep(0)
     assert not waiting.done()
     lease.renew(100)
-    await asyncio.wait_for(waiting, 5)
+    await waiting

@@ -31,7 +31,7 @@ class _Consumer:
         self._client, self._fetcher = _Client(), _Fetcher()
 
     async def fetch(self) -> None:
-        await asyncio.sleep(60)
+        await asyncio.Event().wait()
 
     async def stop(self) -> None:
         for task in self._fetcher._pending_tasks:

@@ -143,7 +143,7 @@ async def main() -> int:
     configure(settings.log_level, settings.log_format)
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
     app = StageApp(settings, Counting(settings.app_id), metrics, partitions=4, perform=post)
-    return await serve(app, stop, settings.stuck_after, metrics.set_stalled)
+    return await serve(app, stop, settings.stuck_after, metrics.process.set_stalled)
 
 
 if __name__ == "__main__":

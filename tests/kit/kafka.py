@@ -1,4 +1,4 @@
-"""The test kit for real Kafka: create topics, produce, read everything, look at offsets, wait for something.
+"""The test kit for real Kafka: create topics, produce, read everything, look at offsets.
 
 Plain functions that block, each with a client of its own that it opens and closes. They also work where an
 event loop runs, and hold it up meanwhile; `await asyncio.to_thread(produce, ...)` does not.
@@ -8,23 +8,29 @@ Nothing here joins a group, so nothing here disturbs the groups under test.
 from __future__ import annotations
 
 import asyncio
+import random
 import socket
 import threading
 import time
 from collections import defaultdict
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable, Mapping, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Coroutine, Iterable, Mapping, Sequence
+from contextlib import asynccontextmanager, suppress
 from typing import Any, TypeVar
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic, RecordsToDelete
-from aiokafka.errors import KafkaError, for_code
+from aiokafka.errors import for_code
 from aiokafka.protocol.admin import DeleteGroupsRequest
 from aiokafka.structs import ConsumerRecord
 
-POLL_SECONDS = 0.02
+from stream.broker import cluster
+from tests.kit.patience import eventually_async, scaled
+
 LARGEST = 16 * 1024 * 1024
 UNKNOWN_TOPIC = 3
+
+# Those who start a Kafka want to be told when it hangs; here the limit of a test ends that.
+cluster.READY_SECONDS = cluster.STOP_SECONDS = cluster.TRAINING_SECONDS = 3600.0
 
 # What `produce` takes: partition, key, value, timestamp in ms (None: now), headers.
 Produced = tuple[int, bytes | None, bytes | None, int | None, Sequence[tuple[str, bytes]]]
@@ -45,10 +51,12 @@ def create_topics(
 
 
 def free_port() -> int:
-    """A port of this machine that nobody listens on, as of now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """A port of this machine that nobody listens on, as of now: one that no outgoing connection is given."""
+    while True:
+        port = random.choice(cluster.PORTS)
+        with socket.socket() as probe, suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
 
 
 def produce(bootstrap: str, topic: str, records: Iterable[Produced]) -> None:
@@ -56,11 +64,9 @@ def produce(bootstrap: str, topic: str, records: Iterable[Produced]) -> None:
     _run(_produce(bootstrap, topic, list(records)))
 
 
-def consume_all(
-    bootstrap: str, topics: Sequence[str], timeout: float = 30
-) -> list[ConsumerRecord[bytes, bytes]]:
+def consume_all(bootstrap: str, topics: Sequence[str]) -> list[ConsumerRecord[bytes, bytes]]:
     """All records from the beginning to the end offsets as they are now; in offset order per partition."""
-    return _run(_consume_all(bootstrap, topics, timeout))
+    return _run(_consume_all(bootstrap, topics))
 
 
 def end_offsets(bootstrap: str, topics: Sequence[str]) -> dict[TopicPartition, int]:
@@ -88,52 +94,6 @@ def delete_offsets(bootstrap: str, group: str) -> None:
     _run(_delete_group(bootstrap, group))
 
 
-def eventually(condition: Callable[[], T], timeout: float = 20, message: str = "the condition holds") -> T:
-    """Wait until `condition()` is true and return it; an AssertionError after `timeout` seconds.
-
-    An AssertionError in the condition, or an error that Kafka calls retriable (a dead broker stays in the
-    metadata for a while), counts as "not yet", and is shown if it stays so.
-    """
-    deadline = time.monotonic() + timeout
-    while True:
-        result, last = _attempt(condition)
-        if result:
-            return result
-        if time.monotonic() > deadline:
-            raise AssertionError(f"not within {timeout} s: {message}") from last
-        time.sleep(POLL_SECONDS)
-
-
-async def eventually_async(
-    condition: Callable[[], Awaitable[T]], seconds: float = 20, message: str = "the condition holds"
-) -> T:
-    """`eventually` for a condition that is a coroutine function."""
-    deadline = time.monotonic() + seconds
-    while True:
-        last = None
-        try:
-            if result := await condition():
-                return result
-        except (AssertionError, KafkaError) as error:
-            last = _not_yet(error)
-        if time.monotonic() > deadline:
-            raise AssertionError(f"not within {seconds} s: {message}") from last
-        await asyncio.sleep(POLL_SECONDS)
-
-
-def _attempt(condition: Callable[[], T]) -> tuple[T | None, Exception | None]:
-    try:
-        return condition(), None
-    except (AssertionError, KafkaError) as error:
-        return None, _not_yet(error)
-
-
-def _not_yet(error: AssertionError | KafkaError) -> Exception:
-    if isinstance(error, KafkaError) and not error.retriable:
-        raise error
-    return error
-
-
 def _run(work: Coroutine[Any, Any, T]) -> T:
     """Run in an event loop of its own, in a thread of its own: the caller may be inside another loop."""
     results: list[T] = []
@@ -153,9 +113,13 @@ def _run(work: Coroutine[Any, Any, T]) -> T:
     return results[0]
 
 
+def _request_ms() -> int:
+    return int(1000 * scaled(40))
+
+
 @asynccontextmanager
 async def _admin(bootstrap: str) -> AsyncIterator[AIOKafkaAdminClient]:
-    admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap)
+    admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap, request_timeout_ms=_request_ms())
     await admin.start()
     try:
         yield admin
@@ -166,7 +130,10 @@ async def _admin(bootstrap: str) -> AsyncIterator[AIOKafkaAdminClient]:
 @asynccontextmanager
 async def _consumer(bootstrap: str) -> AsyncIterator[AIOKafkaConsumer[bytes, bytes]]:
     consumer = AIOKafkaConsumer(
-        bootstrap_servers=bootstrap, enable_auto_commit=False, max_partition_fetch_bytes=LARGEST
+        bootstrap_servers=bootstrap,
+        enable_auto_commit=False,
+        max_partition_fetch_bytes=LARGEST,
+        request_timeout_ms=_request_ms(),
     )
     await consumer.start()
     try:
@@ -197,7 +164,7 @@ async def _create_topics(
                 for name, count in partitions.items()
             )
 
-        await eventually_async(complete, 20, f"{', '.join(partitions)} have leaders")
+        await eventually_async(complete, f"{', '.join(partitions)} have leaders")
 
 
 async def _delete_topics(bootstrap: str, topics: Sequence[str]) -> None:
@@ -208,7 +175,7 @@ async def _delete_topics(bootstrap: str, topics: Sequence[str]) -> None:
             described = await admin.describe_topics(list(topics))
             return all(each["error_code"] == UNKNOWN_TOPIC for each in described)
 
-        await eventually_async(gone, 20, f"{', '.join(topics)} are gone")
+        await eventually_async(gone, f"{', '.join(topics)} are gone")
 
 
 async def _delete_records(bootstrap: str, before: Mapping[TopicPartition, int]) -> None:
@@ -224,7 +191,7 @@ async def _delete_group(bootstrap: str, group: str) -> None:
             answer = await admin._send_request(DeleteGroupsRequest([group]), coordinator)
             return not answer.results[0][1]
 
-        await eventually_async(deleted, 30, f"the group {group} is deleted")
+        await eventually_async(deleted, f"the group {group} is deleted")
 
 
 async def _produce(bootstrap: str, topic: str, records: list[Produced]) -> None:
@@ -232,7 +199,11 @@ async def _produce(bootstrap: str, topic: str, records: list[Produced]) -> None:
     for record in records:
         by_partition[record[0]].append(record)
     producer = AIOKafkaProducer(
-        bootstrap_servers=bootstrap, acks="all", max_request_size=LARGEST, max_batch_size=LARGEST
+        bootstrap_servers=bootstrap,
+        acks="all",
+        max_request_size=LARGEST,
+        max_batch_size=LARGEST,
+        request_timeout_ms=_request_ms(),
     )
     await producer.start()
     try:
@@ -263,9 +234,7 @@ async def _produce_partition(
         await (await producer.send_batch(batch, topic, partition=partition))
 
 
-async def _consume_all(
-    bootstrap: str, topics: Sequence[str], seconds: float
-) -> list[ConsumerRecord[bytes, bytes]]:
+async def _consume_all(bootstrap: str, topics: Sequence[str]) -> list[ConsumerRecord[bytes, bytes]]:
     partitions = await _partitions(bootstrap, topics)
     missing = set(topics) - {each.topic for each in partitions}
     assert not missing, f"no such topics: {sorted(missing)}"
@@ -277,9 +246,7 @@ async def _consume_all(
             consumer.seek(each, starts[each])
         waiting = {each for each in partitions if starts[each] < ends[each]}
         records: list[ConsumerRecord[bytes, bytes]] = []
-        deadline = time.monotonic() + seconds
         while waiting:
-            assert time.monotonic() < deadline, f"not read to the end: {sorted(waiting)}"
             for each, fetched in (await consumer.getmany(*waiting, timeout_ms=200)).items():
                 records += (record for record in fetched if record.offset < ends[each])
             # By position, not by the last record: the end may be a hole (compaction, control records).

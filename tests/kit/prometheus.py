@@ -24,11 +24,10 @@ from typing import Any, NamedTuple
 import yaml
 
 from stream.broker.jars import cache_dir, locked
-from tests.kit.kafka import eventually, free_port
+from tests.kit.kafka import free_port
+from tests.kit.patience import eventually
 
 LEAST = (2, 42)
-APT_S = 300
-READY_S = 30
 
 
 class Tools(NamedTuple):
@@ -95,14 +94,12 @@ def _fetch(folder: Path) -> None:
 
 def _apt(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     command = ["apt-get", "-q", *arguments]
-    return subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=APT_S, check=False)
+    return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
 
 
 def promtool(*arguments: str | Path) -> None:
     """Run promtool; an AssertionError with what it says if it is not content."""
-    done = subprocess.run(
-        [tools().promtool, *arguments], capture_output=True, text=True, timeout=120, check=False
-    )
+    done = subprocess.run([tools().promtool, *arguments], capture_output=True, text=True, check=False)
     assert done.returncode == 0, f"{done.stdout}\n{done.stderr}"
 
 
@@ -116,7 +113,7 @@ class Prometheus:
         """Raises AssertionError with Prometheus' own message, such as where a query does not parse."""
         query = urllib.parse.urlencode(parameters)
         try:
-            with urllib.request.urlopen(f"{self._url}{path}?{query}", timeout=30) as answer:
+            with urllib.request.urlopen(f"{self._url}{path}?{query}") as answer:
                 return json.load(answer)["data"]
         except urllib.error.HTTPError as error:
             with error:
@@ -175,8 +172,8 @@ def running(
             except OSError:
                 return False
 
-        eventually(ready, READY_S, "Prometheus answers")
+        eventually(ready, "Prometheus answers")
         yield server
     finally:
         process.terminate()
-        process.wait(30)
+        process.wait()

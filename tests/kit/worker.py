@@ -9,17 +9,25 @@ import sys
 import urllib.error
 import urllib.request
 from collections.abc import Mapping, Sequence
+from http.client import HTTPException
 from pathlib import Path
 from types import TracebackType
+from typing import Any
 
 import orjson
 from prometheus_client.parser import text_string_to_metric_families
 
-from tests.kit.kafka import committed, end_offsets, eventually
+from tests.kit.kafka import committed, end_offsets
+from tests.kit.patience import eventually, scaled
 
 WORKER = (sys.executable, "-m", "stream", "worker")
-READY_S = 60
-CAUGHT_UP_S = 90
+
+
+def short_session() -> str:
+    """`session_timeout` where another worker takes over: the shortest that Kafka allows, or what this machine
+    needs to show a sign of life.
+    """
+    return f"{min(scaled(6), 300):.0f}"
 
 
 class Worker:
@@ -72,9 +80,10 @@ class Worker:
         self.signal(signal.SIGTERM)
         return self.wait()
 
-    def wait(self, timeout: float = 60) -> int:
+    def wait(self) -> int:
+        """Wait until it has ended; its exit code."""
         assert self.process is not None
-        return self.process.wait(timeout)
+        return self.process.wait()
 
     @property
     def alive(self) -> bool:
@@ -84,27 +93,33 @@ class Worker:
     def log(self) -> str:
         return self.log_file.read_text(errors="replace")
 
+    def said(self, message: str) -> list[dict[str, Any]]:
+        """The log's lines of one kind; of a line that is being written nothing."""
+        whole = self.log.rpartition("\n")[0]
+        lines = (orjson.loads(line) for line in whole.splitlines() if line.startswith("{"))
+        return [line for line in lines if line["message"] == message]
+
     @property
     def port(self) -> int:
         """The port of metrics and health, as the log says (the last start counts); 0 before."""
-        found = 0
-        for line in self.log.splitlines():
-            if line.startswith("{") and '"starting"' in line:
-                found = orjson.loads(line).get("port", 0)
-        return found
+        starts = self.said("starting")
+        return int(starts[-1].get("port", 0)) if starts else 0
 
     def get(self, path: str) -> tuple[int, str]:
-        """Status and body of a page; 0 where nobody answers."""
-        if not self.port:
-            return 0, ""
-        try:
-            with urllib.request.urlopen(f"http://127.0.0.1:{self.port}{path}", timeout=5) as answer:
-                return answer.status, answer.read().decode()
-        except urllib.error.HTTPError as error:
-            with error:
-                return error.code, error.read().decode()
-        except OSError:
-            return 0, ""
+        """Status and body of a page; 0 where nobody answers. An answer that the worker was too slow for, and
+        cut, is asked for again.
+        """
+        while port := self.port:
+            try:
+                with urllib.request.urlopen(f"http://127.0.0.1:{port}{path}") as answer:
+                    return answer.status, answer.read().decode()
+            except urllib.error.HTTPError as error:
+                with error:
+                    return error.code, error.read().decode()
+            except (OSError, HTTPException) as error:
+                if isinstance(getattr(error, "reason", error), ConnectionRefusedError) or not self.alive:
+                    break
+        return 0, ""
 
     def figures(self) -> Mapping[str, float]:
         """The metrics by name, summed over labels."""
@@ -116,7 +131,7 @@ class Worker:
 
     def until_ready(self) -> Worker:
         """Wait until the worker says so itself."""
-        eventually(lambda: not self.alive or self.get("/ready")[0] == 200, READY_S, "the worker is ready")
+        eventually(lambda: not self.alive or self.get("/ready")[0] == 200, "the worker is ready")
         assert self.alive, self.log
         return self
 
@@ -130,7 +145,7 @@ class Worker:
             offsets = committed(self.bootstrap, self.app_id, topics)
             return all(offsets.get(tp, -1) >= end for tp, end in ends.items())
 
-        eventually(done, CAUGHT_UP_S, f"all of {', '.join(topics)} is committed")
+        eventually(done, f"all of {', '.join(topics)} is committed")
         assert self.alive, self.log
         return self
 

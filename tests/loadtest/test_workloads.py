@@ -26,7 +26,7 @@ from loadtest.workloads import (
     wide,
 )
 from stream.errors import SettingsError
-from stream.rules.compiler import load_rules
+from stream.rules.compiler.rule_set import load_rules
 
 RULES = Path(__file__).resolve().parents[2] / "loadtest" / "rules"
 SAMPLE = 20_000

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ast
 import re
+import tomllib
 from collections.abc import Iterator
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
@@ -18,7 +19,7 @@ import pytest
 import stream
 
 # The words that everything may use. They import one another in this order, and nothing else of the project.
-ROOT = ("hints", "codes", "errors", "clock", "structs", "settings")
+ROOT = ("hints", "diagnostics", "errors", "clock", "structs", "settings")
 
 # What each package, and each other module of the root, imports besides those.
 IMPORTS: dict[str, set[str]] = {
@@ -56,7 +57,7 @@ IMPORTS: dict[str, set[str]] = {
     "__main__": {"cli"},
 }
 PURE = {
-    *("hints", "codes", "errors", "clock", "structs", "settings"),
+    *("hints", "diagnostics", "errors", "clock", "structs", "settings"),
     *(
         "cel",
         "expression",
@@ -228,6 +229,13 @@ def test_each_package_says_what_it_is_for_and_names_its_doors(package: str) -> N
         for door in doors
         if not (PACKAGE / package / door).is_dir() and not list((PACKAGE / package).glob(f"{door}.p*"))
     ] == []
+
+
+def test_every_package_is_installed() -> None:
+    """A wheel holds what is listed; the tree beside an installed one hides what is not."""
+    project = tomllib.loads((PACKAGE.parent / "pyproject.toml").read_text(encoding="utf-8"))
+    found = {".".join(path.parent.relative_to(PACKAGE.parent).parts) for path in PACKAGE.rglob("__init__.py")}
+    assert found <= set(project["tool"]["setuptools"]["packages"])
 
 
 def test_the_root_is_small() -> None:

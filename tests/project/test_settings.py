@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from deploy import settings_page
 from stream.errors import SettingsError
 from stream.settings import PRECEDENCE, Settings, load
 
@@ -33,6 +34,15 @@ def test_defaults_are_those_that_are_documented() -> None:
 
 def test_every_setting_says_what_it_is() -> None:
     assert [name for name, field in Settings.model_fields.items() if not field.description] == []
+
+
+def test_the_page_is_what_the_class_says() -> None:
+    """`make settings` writes it."""
+    assert settings_page.PAGE.read_text(encoding="utf-8") == settings_page.page()
+    shown = [name for group in settings_page.GROUPS for name in group.names]
+    assert sorted(shown) == sorted(Settings.model_fields)
+    readme = (settings_page.PAGE.parents[1] / "README.md").read_text(encoding="utf-8")
+    assert "](docs/settings.md)" in readme
 
 
 def test_the_environment_of_the_process_is_not_read_behind_the_callers_back(
@@ -217,7 +227,7 @@ def make_certificate(directory: Path, password: str) -> tuple[Path, Path]:
     certificate, key = directory / "client.pem", directory / "client.key"
     command = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-days", "2", "-subj", "/CN=test"]
     command += ["-keyout", str(key), "-out", str(certificate), "-passout", f"pass:{password}"]
-    subprocess.run(command, check=True, capture_output=True, timeout=60)
+    subprocess.run(command, check=True, capture_output=True)
     return certificate, key
 
 

@@ -40,14 +40,14 @@ from collections import Counter, deque
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
-from typing import Any
+from typing import Any, cast
 
 from stream.cel.values import Lookup, Timestamp
 from stream.errors import ContentError, ExpressionError
 from stream.expression import Node, evaluate
 from stream.rules.durations import format_duration
 from stream.rules.model import Channel, Goal, Rule, RuleSet, Source, Step, Unless
-from stream.structs import DeadLetter, Decision, EventRef, Record
+from stream.structs import DeadLetter, DeadLetterReason, Decision, DecisionReason, EventRef, Record
 from stream.structs import Outcome as Outcomes
 
 from . import guards as policing
@@ -167,7 +167,9 @@ class _Run:
             self.outcome.positions[source.name] = record.offset + 1
             understood = understand(source, record, self.partition, self.wall)
             if isinstance(understood, str):
-                self.outcome.dead_letters.append(DeadLetter(source.name, understood, record))
+                self.outcome.dead_letters.append(
+                    DeadLetter(source.name, cast("DeadLetterReason", understood), record)
+                )
             else:
                 yield understood
 
@@ -394,7 +396,8 @@ class _Run:
             and self.ask(suppress, customer, self.outcome.possible_errors, event) is not False,
             cause=(instance.customer, at) if timed else self.applied,
         )
-        channel, reason = self.guards.verdict(match)
+        channel, refused = self.guards.verdict(match)
+        reason = cast("DecisionReason | None", refused)
         decision = Decision(
             trigger_id=repr(cause_of(instance, self.definitions.rules[rule.name])),
             rule=rule.name,

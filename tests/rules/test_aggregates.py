@@ -22,7 +22,7 @@ AGGREGATES["spread"] = Aggregate(
     "spread", 99, "how far values are apart", "number", "spread", verb="is spread over",
     takes_k=True, parts={"low": "double", "high": "double"},
 )
-from stream.rules.compiler import check_rules
+from stream.rules.compiler.rule_set import check_rules
 from stream.rules.schema import schema
 
 checked = check_rules(Path(sys.argv[1]))

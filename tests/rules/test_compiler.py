@@ -11,13 +11,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stream.codes import Code
 from stream.content.template import Template
+from stream.diagnostics import Code
 from stream.errors import RuleFileError
 from stream.expression import parse
 from stream.rules import files as rulefiles
 from stream.rules import keys
-from stream.rules.compiler import check_rules, compile_rules, load_rules
+from stream.rules.compiler.rule_set import check_rules, compile_rules, load_rules
 from stream.rules.durations import MAX_MS, format_duration, format_rate, parse_duration, parse_rate
 from stream.rules.model import (
     Channel,

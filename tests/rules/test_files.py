@@ -10,7 +10,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from stream.errors import Location, RuleFileError
+from stream.diagnostics import Location
+from stream.errors import RuleFileError
 from stream.rules.files import MAX_ALIASES, MAX_BYTES, MAX_DEPTH, Mapped, Scalar, Sequence, load, plain_value
 
 
@@ -228,7 +229,11 @@ yaml_pieces = st.sampled_from([
 
 
 @given(st.binary(max_size=80) | st.lists(yaml_pieces, max_size=30).map(lambda parts: "".join(parts).encode()))
-@settings(max_examples=500, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=500,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
 def test_no_file_does_anything_but_load_or_be_refused(rules: Path, content: bytes) -> None:
     (rules / "a.yaml").write_bytes(content)
     with contextlib.suppress(RuleFileError):

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from stream.expression import parse
-from stream.rules.compiler import Checked, check_rules
 from stream.rules.compiler.privacy import paths_of
+from stream.rules.compiler.rule_set import Checked, check_rules
 
 BASE = """\
 sources:

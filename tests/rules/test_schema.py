@@ -12,9 +12,9 @@ from typing import Any
 import jsonschema
 import pytest
 
-from stream.codes import Code
-from stream.errors import Location, RuleFileError
-from stream.rules.compiler import check_rules
+from stream.diagnostics import Code, Location
+from stream.errors import RuleFileError
+from stream.rules.compiler.rule_set import check_rules
 from stream.rules.files import SECTIONS, Mapped, Sequence, Text, Written, read_yaml
 from stream.rules.schema import schema, schema_text
 

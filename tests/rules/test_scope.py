@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from stream.cel.values import Timestamp
-from stream.codes import Code
+from stream.diagnostics import Code
 from stream.errors import ExpressionError
 from stream.events._value import ABSENT
 from stream.expression import Call, Ident, Literal, Node, Select, evaluate, parse

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stream.errors import LaneError
+from stream.errors import InternalError, TopologyError
 from stream.runtime.ledger import Ledger, Reach, TopicPartition
 
 CLICKS = TopicPartition("clickstream", 0)
@@ -44,7 +44,7 @@ def test_a_position_that_moves_back_or_past_what_was_read_is_our_bug_and_said(po
     ledger = Ledger(limit=100)
     ledger.hand_out(CLICKS, 20, 20)
     ledger.finish(CLICKS, 10)
-    with pytest.raises(LaneError, match="clickstream/0"):
+    with pytest.raises(InternalError, match="clickstream/0"):
         ledger.finish(CLICKS, position)
 
 
@@ -118,7 +118,7 @@ def test_offsets_that_go_back_are_an_error() -> None:
     """A topic was deleted and made anew below a running worker: its records were taken for applied ones."""
     ledger = Ledger(limit=10)
     ledger.hand_out(CLICKS, 2, 12)
-    with pytest.raises(LaneError, match="went back from 12 to 3") as caught:
+    with pytest.raises(TopologyError, match="went back from 12 to 3") as caught:
         ledger.hand_out(CLICKS, 3, 3)
     assert "made anew" in (caught.value.hint or "")
 

@@ -13,7 +13,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from stream.engine import PartitionState
-from stream.errors import LaneError, StateError
+from stream.errors import RuleSetError, StateError
 from stream.state._codec import decode, decode_reached, encode, encode_reached
 from stream.state._layout import Layout, short_id
 from tests.engine.enginekit import DAY, HOUR, MINUTE, T0, Rules, World, rec
@@ -291,7 +291,7 @@ def test_two_names_of_one_id_are_refused_when_the_layout_is_made() -> None:
         "stream.state._layout.blake2b", lambda name, digest_size: blake2b(name[:3], digest_size=digest_size)
     ):
         assert Layout(Rules().rule("a", "view").build())
-        with pytest.raises(LaneError, match="cannot be told apart"):
+        with pytest.raises(RuleSetError, match="cannot be told apart"):
             Layout(Rules().rule("a", "view").rule("b", "view").build())
 
 

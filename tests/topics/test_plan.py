@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from stream.rules.compiler import load_rules
+from stream.rules.compiler.rule_set import load_rules
 from stream.topics.plan import plan
 
 RULES = Path(__file__).parents[2] / "rules"

@@ -14,14 +14,14 @@ import pytest
 from structlog.testing import capture_logs
 
 from stream.errors import BrokerError, RuleFileError, StreamError
-from stream.rules.compiler import load_rules
+from stream.rules.compiler.rule_set import load_rules
 from stream.rules.model import RuleSet
 from stream.telemetry.metrics import Metrics
 from stream.worker import compile_process as compilation
 from stream.worker import reload
 from stream.worker.compile_process import compile_aside
-from stream.worker.reload import Directory, Reload
-from tests.kit.kafka import eventually_async
+from stream.worker.reload import Directory, Reload, Signature
+from tests.kit.patience import eventually_async
 
 SOURCES = "sources: {clicks: {event: event, customer: customer_id, time: ts}}\n"
 CHANNELS = "channels: {web: {topic: web, consent: none}}\n"
@@ -32,6 +32,8 @@ rules:
 """
 OTHER_RULES = RULES.replace("Hello", "Welcome") + "  on-search: {on: search, send: {channel: web}}\n"
 BROKEN_RULES = RULES.replace("web", "wbe")
+
+NEVER_S = 3600.0
 
 Log = list[MutableMapping[str, Any]]
 
@@ -51,12 +53,22 @@ class Lane:
         return sorted(rule.name for rule in self.rules.rules)
 
 
+class Watched(Directory):
+    """Counts how often it was looked at."""
+
+    looks = 0
+
+    def look(self) -> Signature:
+        self.looks += 1
+        return super().look()
+
+
 class Worker:
     """A reload over a directory, with everything around it in the test's hands."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self.directory = Directory(folder)
+        self.directory = Watched(folder)
         self.lane: Any = Lane(load_rules(folder))
         self.metrics = Metrics()
         self.settled: list[RuleSet] = []
@@ -79,7 +91,10 @@ class Worker:
         return self.metrics.registry.get_sample_value("stream_rules_reload_failures_total") or 0
 
     def write(self, text: str, name: str = "rules.yaml") -> None:
-        (self.folder / name).write_text(text)
+        """By a rename: a writer that is held up must not leave half a file."""
+        draft = self.folder / f".{name}"
+        draft.write_text(text)
+        draft.replace(self.folder / name)
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
@@ -97,19 +112,28 @@ class Worker:
         async def done() -> bool:
             return self.directory.signature == self.directory.look() != ()
 
-        await eventually_async(done, 10, "the directory has been judged")
+        await eventually_async(done, "the directory has been judged")
 
     async def until_switched(self, times: int = 1) -> None:
         async def done() -> bool:
             return len(self.lane.switches) == times
 
-        await eventually_async(done, 10, "the lane has been switched")
+        await eventually_async(done, "the lane has been switched")
+
+    async def until_looked(self, times: int) -> None:
+        """Wait until the directory was looked at so often from now on."""
+        before = self.directory.looks
+
+        async def done() -> bool:
+            return self.directory.looks >= before + times
+
+        await eventually_async(done, "the directory has been looked at")
 
     async def until_failed(self, times: int = 1) -> None:
         async def done() -> bool:
             return self.failures == times
 
-        await eventually_async(done, 10, "the failure has been counted")
+        await eventually_async(done, "the failure has been counted")
 
 
 @pytest.fixture
@@ -183,12 +207,18 @@ async def test_a_mended_set_is_taken(worker: Worker, logged: Log) -> None:
     assert worker.failures == 1
 
 
-async def test_files_written_one_after_the_other_are_one_change(worker: Worker) -> None:
+async def test_files_written_one_after_the_other_are_one_change(
+    worker: Worker, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The rule came 100 ms before its channel, and the worker complained about half a set."""
+    quiet = reload.QUIET_S
+    monkeypatch.setattr(reload, "PATIENCE_S", NEVER_S)
+    monkeypatch.setattr(reload, "QUIET_S", NEVER_S)
     async with worker.running():
         worker.write(OTHER_RULES.replace("web", "mail"))
-        await asyncio.sleep(0.1)  # the pace of who writes, not a wait for the worker
+        await worker.until_looked(3)  # it has seen the first file, and waits for more
         worker.write("channels: {mail: {topic: web, consent: none}}", "channels.yaml")
+        monkeypatch.setattr(reload, "QUIET_S", quiet)
         await worker.until_switched()
     assert worker.failures == 0
 
@@ -197,6 +227,7 @@ async def test_a_directory_that_is_written_without_end_is_judged_all_the_same(
     worker: Worker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(reload, "PATIENCE_S", 0.4)
+    monkeypatch.setattr(reload, "QUIET_S", NEVER_S)  # however slow the writer is
     async with worker.running():
         worker.write(OTHER_RULES)
 
@@ -270,13 +301,17 @@ async def test_a_config_map_that_is_turned_over_is_taken(tmp_path: Path) -> None
     assert len(worker.lane.switches) == 1
 
 
-async def test_a_directory_that_vanishes_for_a_moment_is_no_failure(worker: Worker) -> None:
+async def test_a_directory_that_vanishes_for_a_moment_is_no_failure(
+    worker: Worker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reload, "PATIENCE_S", NEVER_S)
+    monkeypatch.setattr(reload, "QUIET_S", 1e-9)  # what is not taken for absent is judged at the next look
     aside = worker.folder.with_name("aside")
     shutil.copytree(worker.folder, aside)
     (aside / "rules.yaml").write_text(OTHER_RULES)
     async with worker.running():
         shutil.rmtree(worker.folder)
-        await asyncio.sleep(3 * reload.QUIET_S)  # longer than what counts as quiet
+        await worker.until_looked(5)
         aside.rename(worker.folder)
         await worker.until_switched()
     assert worker.failures == 0
@@ -313,7 +348,7 @@ async def test_who_asks_is_answered_without_waiting_for_quiet(worker: Worker, lo
         async def answered() -> bool:
             return bool(said(logged, "rules_unchanged"))
 
-        await eventually_async(answered, 10)
+        await eventually_async(answered)
     assert worker.compiled == 1
     assert worker.lane.switches == []
 
@@ -351,7 +386,7 @@ async def test_if_kafka_is_away_it_is_tried_again(
         async def tried_twice() -> bool:
             return worker.compiled >= 2
 
-        await eventually_async(tried_twice, 10)
+        await eventually_async(tried_twice)
         assert worker.lane.switches == []
         worker.kafka_is_away = False
         await worker.until_switched()
@@ -378,7 +413,7 @@ async def test_a_compilation_that_fails_or_hangs_is_an_error_of_ours(
     with pytest.raises(StreamError, match="longer than"):
         await compile_aside(worker.folder)
     monkeypatch.setattr(compilation.sys, "executable", "/bin/false")
-    monkeypatch.setattr(compilation, "AT_MOST_S", 20.0)
+    monkeypatch.setattr(compilation, "AT_MOST_S", NEVER_S)
     with pytest.raises(StreamError, match="exit code 1"):
         await compile_aside(worker.folder)
     monkeypatch.setattr(compilation.sys, "executable", "/nowhere/python")

@@ -13,6 +13,7 @@ import pytest
 from stream.telemetry import logs
 from stream.worker import signals as verbosity
 from stream.worker.signals import Verbosity
+from tests.kit.patience import eventually_async
 
 
 @pytest.fixture(autouse=True)
@@ -29,9 +30,10 @@ def level() -> str:
 
 
 async def until(wanted: str) -> None:
-    async with asyncio.timeout(10):
-        while level() != wanted:
-            await asyncio.sleep(0)
+    async def reached() -> bool:
+        return level() == wanted
+
+    await eventually_async(reached, f"the level is {wanted}")
 
 
 async def test_signals_change_the_level_and_take_it_back() -> None:

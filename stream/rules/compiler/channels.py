@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
-from stream.codes import Code
 from stream.content.escaping import FORMATS
 from stream.content.template import MAX_FIELDS
+from stream.diagnostics import Code
 from stream.rules import keys
-from stream.rules.compiler.context import Context
-from stream.rules.compiler.reading import Reader, check_name
+from stream.rules.compiler import values
+from stream.rules.compiler.compilation import Compilation
+from stream.rules.compiler.conditions import condition
+from stream.rules.compiler.definition import Definition, check_name
 from stream.rules.files import Entry, Mapped
 from stream.rules.model import Channel, FieldPath, Policy, Subject
 from stream.rules.scope import customer_scope
@@ -18,84 +20,85 @@ _CONSENT_HINT = "name the consent that it needs, or write `consent: none` for a 
 _NONE = "none"
 
 
-def read_channel(context: Context, entry: Entry) -> Channel:
-    read = context.reader("channel", entry, keys.CHANNEL)
+def read_channel(run: Compilation, entry: Entry) -> Channel:
+    read = run.definition("channel", entry, keys.CHANNEL)
     read.need("topic", "the topic that its triggers go to")
     read.need("consent", _CONSENT_HINT)
     consent = read.new_name("consent")
     return Channel(
         name=entry.key,
-        topic=read.topic("topic") or "",
+        topic=values.topic(read, "topic") or "",
         consent=None if consent == _NONE else consent,
-        address=_address(context, read),
-        cap=read.rate("cap"),
-        quiet=read.hours("quiet"),
-        **_formats(context, read),
+        address=_address(run, read),
+        cap=values.rate(read, "cap"),
+        quiet=values.hours(read, "quiet"),
+        **_formats(run, read),
     )
 
 
-def _formats(context: Context, read: Reader) -> dict[str, Any]:
+def _formats(run: Compilation, read: Definition) -> dict[str, Any]:
     """Of all fields, or of those that are named."""
     entry = read.entries.get("format")
     if entry is None or not isinstance(entry.value, Mapped):
         return {"format": read.name("format", FORMATS, "format") or "text"}
-    fields = context.reader("format", entry, entry.value.entries)
+    fields = run.definition("format", entry, entry.value.entries)
     if not 1 <= len(fields.entries) <= MAX_FIELDS:
-        context.error(Code.WRONG_TYPE, entry, f"`format` must have 1 to {MAX_FIELDS} fields of content")
+        run.error(Code.WRONG_TYPE, entry, f"`format` must have 1 to {MAX_FIELDS} fields of content")
     found = {name: fields.name(name, FORMATS, "format") for name in sorted(fields.entries)}
     return {"formats": tuple((name, form) for name, form in found.items() if form is not None)}
 
 
-def _address(context: Context, read: Reader) -> FieldPath | None:
-    path, entry = read.path("address"), read.entries.get("address")
+def _address(run: Compilation, read: Definition) -> FieldPath | None:
+    path, entry = values.path(read, "address"), read.entries.get("address")
     if path is None or entry is None:
         return None
     if path[0] not in ("event", "customer") or len(path) == 1:
         message = "`address` must be an attribute of the customer or a field of the event"
         hint = "write e.g. customer.email or event.session"
-        context.findings.add(Code.WRONG_ADDRESS, entry.value.location, message, hint)
+        run.findings.add(Code.WRONG_ADDRESS, entry.value.location, message, hint)
     return path
 
 
-def read_policy(context: Context) -> Policy:
-    read = context.section("policy", context.files.policy, keys.POLICY)
+def read_policy(run: Compilation) -> Policy:
+    read = run.section("policy", run.files.policy, keys.POLICY)
     return Policy(
-        timezone=read.time_zone("timezone"),
-        locale=read.locale("locale"),
-        cap=read.rate("cap"),
-        suppress=read.condition(
-            "suppress", customer_scope(context.traits, context.segments, context.contexts)
-        ),
-        holdout=read.share("holdout") or 0,
-        stale_after=read.duration("stale_after"),
-        sensitive=_subjects(context, read.entries.get("sensitive")),
+        timezone=values.time_zone(read, "timezone"),
+        locale=values.locale(read, "locale"),
+        cap=values.rate(read, "cap"),
+        suppress=condition(read, "suppress", customer_scope(run.traits, run.segments, run.contexts)),
+        holdout=values.share(read, "holdout") or 0,
+        stale_after=values.duration(read, "stale_after"),
+        sensitive=_subjects(run, read.entries.get("sensitive")),
     )
 
 
-def _subjects(context: Context, entry: Entry | None) -> tuple[Subject, ...]:
+def _subjects(run: Compilation, entry: Entry | None) -> tuple[Subject, ...]:
     """The sensitive subjects, in the order of names."""
     if entry is None:
         return ()
     if not isinstance(entry.value, Mapped):
         message, hint = "`sensitive` must map subjects to what is about them", "pregnancy: {events: [NAME]}"
-        context.findings.add(Code.WRONG_TYPE, entry.value.location, message, f"write e.g. {hint}")
+        run.findings.add(Code.WRONG_TYPE, entry.value.location, message, f"write e.g. {hint}")
         return ()
     if len(entry.value.entries) > keys.MAX_SUBJECTS:
         message = f"more than {keys.MAX_SUBJECTS} sensitive subjects"
-        context.error(Code.WRONG_LIST, entry, message)
+        run.error(Code.WRONG_LIST, entry, message)
     subjects = sorted(entry.value.entries.values(), key=lambda each: each.key)
-    return tuple(_subject(context, each) for each in subjects)
+    return tuple(_subject(run, each) for each in subjects)
 
 
-def _subject(context: Context, entry: Entry) -> Subject:
-    check_name(entry, "sensitive subject", context.findings)
-    read = context.reader("sensitive subject", entry, keys.SUBJECT)
+def _subject(run: Compilation, entry: Entry) -> Subject:
+    check_name(entry, "sensitive subject", run.findings)
+    read = run.definition("sensitive subject", entry, keys.SUBJECT)
     if not {"events", "fields"} & set(read.entries):
         read.need("events", "what is about it: `events`, `fields` or both")
     consent = read.new_name("consent")
     if consent == _NONE:
         at, hint = read.entries["consent"].value.location, "leave it out: then it is the subject's name"
-        context.findings.add(Code.WRONG_NAME, at, "a sensitive subject needs a consent of its own", hint)
+        run.findings.add(Code.WRONG_NAME, at, "a sensitive subject needs a consent of its own", hint)
     return Subject(
-        entry.key, consent or entry.key, read.event_names("events"), read.paths("fields", keys.MARKED)
+        entry.key,
+        consent or entry.key,
+        values.event_names(read, "events"),
+        values.paths(read, "fields", keys.MARKED),
     )

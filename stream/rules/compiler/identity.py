@@ -19,7 +19,7 @@ from stream.rules.aggregates import AGGREGATES
 from stream.rules.model import Channel, FieldPath, Policy, Rule, RuleSet, Segment, Source, Step, Trait, Unless
 
 
-def rule_set(
+def with_revision(
     sources: Sequence[Source],
     traits: Sequence[Trait],
     segments: Sequence[Segment],

@@ -5,14 +5,15 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 
-from stream.codes import Code
 from stream.content import template as content
 from stream.content.escaping import Format
 from stream.content.template import MAX_FIELDS, Reference, Template
+from stream.diagnostics import Code
 from stream.errors import ContentError, ExpressionError
 from stream.rules import keys
-from stream.rules.compiler.context import Context
-from stream.rules.compiler.reading import Reader
+from stream.rules.compiler import values
+from stream.rules.compiler.compilation import Compilation
+from stream.rules.compiler.definition import Definition
 from stream.rules.files import Entry, Mapped, Scalar, Sequence, Written
 from stream.rules.model import WHOLE, Channel, Variant
 from stream.rules.scope import (
@@ -32,94 +33,95 @@ class Send:
     variants: tuple[Variant, ...] = ()
 
 
-def read_send(context: Context, rule: Reader, channels: Mapping[str, Channel], scope: Scope) -> Send:
+def read_send(run: Compilation, rule: Definition, channels: Mapping[str, Channel], scope: Scope) -> Send:
     nowhere = (Channel("", ""),)
     entry = rule.entries.get("send")
     if entry is None:
         return Send(nowhere)
-    read = context.reader("send", entry, keys.SEND)
+    read = run.definition("send", entry, keys.SEND)
     read.need("channel", "the channel to send to")
     read.either("content", "variants")
     named = read.names("channel", channels, "channel", keys.MAX_CHANNELS)
     sent = tuple(channels[name] for name in named)
     return Send(
         channels=sent or nowhere,
-        content=_content(context, read, scope, sent),
-        variants=_variants(context, read, scope, sent),
+        content=_content(run, read, scope, sent),
+        variants=_variants(run, read, scope, sent),
     )
 
 
 def _variants(
-    context: Context, send: Reader, scope: Scope, channels: Collection[Channel]
+    run: Compilation, send: Definition, scope: Scope, channels: Collection[Channel]
 ) -> tuple[Variant, ...]:
     variants: dict[str, tuple[Variant, Written]] = {}
     shares: list[int] = []  # those that can be read
     items = send.items("variants", keys.MAX_VARIANTS)
     listed = send.entries.get("variants")
     if listed is not None and isinstance(listed.value, Sequence) and not items:
-        context.error(Code.WRONG_LIST, listed, "`variants` is empty", "write `content` for one message")
+        run.error(Code.WRONG_LIST, listed, "`variants` is empty", "write `content` for one message")
     for item in items:
-        read = context.item("variant", item, keys.VARIANT)
+        read = run.item("variant", item, keys.VARIANT)
         read.need("name", "what it is called in results")
         read.need("share", "the share of customers that get it, e.g. 50%")
-        name, share = read.new_name("name") or "", read.share("share")
+        name, share = read.new_name("name") or "", values.share(read, "share")
         shares += [] if share is None else [share]
         if share == 0:
             at = read.entries["share"].value.location
-            context.findings.add(Code.NO_SHARE, at, "`share` must be more than nothing")
-        variant = Variant(name, share or 0, _content(context, read, scope, channels))
+            run.findings.add(Code.NO_SHARE, at, "`share` must be more than nothing")
+        variant = Variant(name, share or 0, _content(run, read, scope, channels))
         if name in variants:
             at, message = variants[name][1].location, f"two variants are called `{name}`"
-            context.findings.add(Code.DEFINED_TWICE, item.location, message, f"also at {at}")
-            context.findings.add(Code.DEFINED_TWICE, at, message, f"also at {item.location}")
+            run.findings.add(Code.DEFINED_TWICE, item.location, message, f"also at {at}")
+            run.findings.add(Code.DEFINED_TWICE, at, message, f"also at {item.location}")
         variants.setdefault(name, (variant, item))
     found = tuple(variant for variant, _ in variants.values())
     total = sum(shares)
     if items and len(shares) == len(items) and total != WHOLE:
         message = f"the shares of the variants add up to {total / 100:g}%, not to 100%"
-        context.error(Code.WRONG_SHARES, send.entries["variants"], message)
+        run.error(Code.WRONG_SHARES, send.entries["variants"], message)
     return found
 
 
 def _content(
-    context: Context, read: Reader, scope: Scope, channels: Collection[Channel]
+    run: Compilation, read: Definition, scope: Scope, channels: Collection[Channel]
 ) -> dict[str, Template]:
     entry = read.entries.get("content")
     if entry is None:
         return {}
     if not isinstance(entry.value, Mapped):
         message = "`content` must be a mapping of names to texts"
-        context.findings.add(Code.WRONG_TYPE, entry.value.location, message)
+        run.findings.add(Code.WRONG_TYPE, entry.value.location, message)
         return {}
     if len(entry.value.entries) > MAX_FIELDS:
-        context.error(Code.TOO_MUCH_CONTENT, entry, f"more than {MAX_FIELDS} fields of content")
+        run.error(Code.TOO_MUCH_CONTENT, entry, f"more than {MAX_FIELDS} fields of content")
     templates = {}
     for each in entry.value.entries.values():
-        if template := _template(context, each, scope, {channel.format_of(each.key) for channel in channels}):
+        if template := _template(run, each, scope, {channel.format_of(each.key) for channel in channels}):
             templates[each.key] = template
     return templates
 
 
-def _template(context: Context, entry: Entry, scope: Scope, forms: Collection[Format]) -> Template | None:
+def _template(run: Compilation, entry: Entry, scope: Scope, forms: Collection[Format]) -> Template | None:
     scalar = entry.value
     if not isinstance(scalar, Scalar) or not isinstance(scalar.value, str):
         hint = "put it in quotes" if isinstance(scalar, Scalar) else None
         message = f"the content `{entry.key}` must be a text"
-        context.findings.add(Code.NO_TEXT, scalar.location, message, hint)
+        run.findings.add(Code.NO_TEXT, scalar.location, message, hint)
         return None
     try:
         template = Template(scalar.value)
     except ContentError:
         for each in content.findings(scalar.value):
-            context.findings.add(each.code, scalar.at(each.offset), each.message, each.hint)
+            code = each.code or Code.TEMPLATE_SYNTAX
+            run.findings.add(code, scalar.at(each.offset), each.message, each.hint)
         return None
     for reference in template.references:
         if error := _reference(reference, scope):
             code = Code.TEMPLATE_TRAIT if error.code is None else error.code
             code = Code.TEMPLATE_NOT_SUPPORTED if code is Code.CONDITION_NOT_SUPPORTED else code
-            context.findings.add(code, scalar.at(error.offset), error.message, error.hint)
+            run.findings.add(code, scalar.at(error.offset), error.message, error.hint)
     for found in (each for form in sorted(forms) for each in content.format_findings(template, form)):
-        context.findings.add(found.code, scalar.at(found.offset), found.message, found.hint)
+        run.findings.add(Code.WRONG_FORMAT, scalar.at(found.offset), found.message, found.hint)
     return template
 
 

@@ -18,11 +18,10 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from typing import NamedTuple
 
-from stream.codes import Code
-from stream.errors import Location
+from stream.diagnostics import Code, Location
 from stream.expression import Call, Ident, Literal, Node, Select
 from stream.rules.aggregates import AGGREGATES
-from stream.rules.compiler.context import Context
+from stream.rules.compiler.compilation import Compilation
 from stream.rules.files import Entry, Mapped, Scalar, Written
 from stream.rules.files import Sequence as Items
 from stream.rules.model import FieldPath, Policy, Rule, Segment, Step, Trait, Unless
@@ -56,35 +55,35 @@ class _Use(NamedTuple):
 
 
 def check_privacy(
-    context: Context,
+    run: Compilation,
     traits: Iterable[Trait],
     segments: Iterable[Segment],
     policy: Policy,
     rules: Iterable[Rule],
 ) -> None:
     """Adds what rules do not say that they read, and, where that is all right, what they say in vain."""
-    predicates = tuple(context.predicates)
-    marks = _Marks(policy, context.contexts, traits, segments, predicates)
+    predicates = tuple(run.predicates)
+    marks = _Marks(policy, run.contexts, traits, segments, predicates)
     found = []
     for rule in rules:
-        entry = context.files.rules[rule.name]
+        entry = run.files.rules[rule.name]
         about, shown = _reads(rule, marks, predicates)
         found.append((rule, entry, about, shown))
-        _not_said(context, rule, entry, policy, about)
-        _not_disclosed(context, rule, entry, shown)
-    if context.findings.refused:
+        _not_said(run, rule, entry, policy, about)
+        _not_disclosed(run, rule, entry, shown)
+    if run.findings.refused:
         return
     for rule, entry, about, shown in found:
         for subject in rule.sensitive:
             if subject.name not in about:
                 message = f"rule `{rule.name}` reads nothing about the sensitive subject `{subject.name}`"
                 hint = f"leave it out: it is sent only to who has consented to `{subject.consent}`"
-                context.findings.add(Code.SENSITIVE_NOT_READ, _place(entry, ("sensitive",)), message, hint)
+                run.findings.add(Code.SENSITIVE_NOT_READ, _place(entry, ("sensitive",)), message, hint)
         for source in rule.discloses:
             if source not in shown:
                 message = f"no text of rule `{rule.name}` tells of `context.{source}`"
                 at = _place(entry, ("discloses",))
-                context.findings.add(Code.NOTHING_DISCLOSED, at, message, "leave the source out")
+                run.findings.add(Code.NOTHING_DISCLOSED, at, message, "leave the source out")
 
 
 Found = dict[str, tuple[_Use, str]]  # by subject, or by source: where it is read first, and how
@@ -103,7 +102,7 @@ def _reads(rule: Rule, marks: _Marks, predicates: Sequence[Node]) -> tuple[Found
     return about, shown
 
 
-def _not_said(context: Context, rule: Rule, entry: Entry, policy: Policy, about: Found) -> None:
+def _not_said(run: Compilation, rule: Rule, entry: Entry, policy: Policy, about: Found) -> None:
     said = {subject.name for subject in rule.sensitive}
     consents = {subject.name: subject.consent for subject in policy.sensitive}
     for name, (use, chain) in about.items():
@@ -113,10 +112,10 @@ def _not_said(context: Context, rule: Rule, entry: Entry, policy: Policy, about:
                 f"write `sensitive: [{', '.join(sorted(said | set(about)))}]` in the rule; "
                 f"it then goes only to customers who have consented to `{consents[name]}`"
             )
-            context.findings.add(Code.SENSITIVE_NOT_SAID, _place(entry, use.keys, use.offset), message, hint)
+            run.findings.add(Code.SENSITIVE_NOT_SAID, _place(entry, use.keys, use.offset), message, hint)
 
 
-def _not_disclosed(context: Context, rule: Rule, entry: Entry, shown: Found) -> None:
+def _not_disclosed(run: Compilation, rule: Rule, entry: Entry, shown: Found) -> None:
     for name, (use, chain) in shown.items():
         if name not in rule.discloses:
             message = (
@@ -128,7 +127,7 @@ def _not_disclosed(context: Context, rule: Rule, entry: Entry, shown: Found) -> 
                 "or ask in `if` and leave it out of the text"
             )
             at = _place(entry, use.keys, use.offset)
-            context.findings.add(Code.DISCLOSURE_NOT_SAID, at, message, hint)
+            run.findings.add(Code.DISCLOSURE_NOT_SAID, at, message, hint)
 
 
 # ---- marks: of events, fields, traits and segments ----

@@ -5,15 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Literal, cast
 
-from stream.codes import Code
+from stream.diagnostics import Code
 from stream.rules import keys
-from stream.rules.compiler.context import Context
+from stream.rules.compiler import values
+from stream.rules.compiler.compilation import Compilation
 from stream.rules.files import Entry, Mapped
 from stream.rules.model import Channel, Source
 
 
-def read_source(context: Context, entry: Entry) -> Source:
-    read = context.reader("source", entry, keys.SOURCE)
+def read_source(run: Compilation, entry: Entry) -> Source:
+    read = run.definition("source", entry, keys.SOURCE)
     kind = read.name("kind", keys.KINDS, "kind") or "event"
     read.need("customer", "the field with the customer's id")
     event, constant = None, None
@@ -25,43 +26,43 @@ def read_source(context: Context, entry: Entry) -> Source:
         read.need("event", "the field with the event's name, or {is: NAME}")
         named = read.entries.get("event")
         if named is not None and isinstance(named.value, Mapped):
-            inner = context.reader("event", named, keys.EVENT)
+            inner = run.definition("event", named, keys.EVENT)
             inner.need("is")
             constant = inner.text("is")
         else:
-            event = read.path("event")
+            event = values.path(read, "event")
     return Source(
         name=entry.key,
-        topic=read.topic("topic") or entry.key,
-        customer=read.path("customer") or (),
+        topic=values.topic(read, "topic") or entry.key,
+        customer=values.path(read, "customer") or (),
         event=event,
         constant=constant,
-        time=read.path("time"),
-        id=read.path("id"),
+        time=values.path(read, "time"),
+        id=values.path(read, "id"),
         kind=cast(Literal["event", "profile", "context"], kind),
     )
 
 
-def check_topics(context: Context, sources: Iterable[Source], channels: Iterable[Channel]) -> None:
+def check_topics(run: Compilation, sources: Iterable[Source], channels: Iterable[Channel]) -> None:
     """One topic is one source. A channel that wrote to it would feed the rules their own triggers."""
     by_topic: dict[str, Entry] = {}
     for source in sources:
-        entry = context.files.sources[source.name]
+        entry = run.files.sources[source.name]
         first = by_topic.setdefault(source.topic, entry)
         if first is not entry:
             for one, other in ((entry, first), (first, entry)):
                 message = f"the topic `{source.topic}` belongs to two sources"
-                context.error(Code.TOPIC_OF_TWO_SOURCES, one, message, f"also at {other.location}")
+                run.error(Code.TOPIC_OF_TWO_SOURCES, one, message, f"also at {other.location}")
     for channel in channels:
         if channel.topic in by_topic:
             message = f"channel `{channel.name}` sends to a topic that is read"
             hint = f"the source at {by_topic[channel.topic].location} reads it"
-            context.error(Code.CHANNEL_FEEDS_SOURCE, context.files.channels[channel.name], message, hint)
+            run.error(Code.CHANNEL_FEEDS_SOURCE, run.files.channels[channel.name], message, hint)
 
 
-def check_some(context: Context, sources: Iterable[Source]) -> None:
+def check_some(run: Compilation, sources: Iterable[Source]) -> None:
     """Rules need events."""
-    if context.files.rules and not any(source.kind == "event" for source in sources):
-        first = next(iter(context.files.rules.values()))
+    if run.files.rules and not any(source.kind == "event" for source in sources):
+        first = next(iter(run.files.rules.values()))
         message = "there are rules, but no source of events"
-        context.error(Code.NO_SOURCE, first, message, "define `sources`")
+        run.error(Code.NO_SOURCE, first, message, "define `sources`")

@@ -6,10 +6,11 @@ import math
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from stream.codes import Code
+from stream.diagnostics import Code
 from stream.rules import keys
-from stream.rules.compiler.context import Context
-from stream.rules.compiler.reading import NAME, Reader
+from stream.rules.compiler import values
+from stream.rules.compiler.compilation import Compilation
+from stream.rules.compiler.definition import NAME, Definition
 from stream.rules.files import Entry, Mapped, Scalar, Sequence, Written
 from stream.rules.model import Rule, Source
 from stream.rules.testcases import DEFAULT_START, HOLDOUT, Expectation, RuleTest, TestCustomer, TestEvent
@@ -18,49 +19,47 @@ Sources = Mapping[str, Source]
 
 
 def read_tests(
-    context: Context, sources: Iterable[Source], rules: Mapping[str, Rule]
+    run: Compilation, sources: Iterable[Source], rules: Mapping[str, Rule]
 ) -> tuple[RuleTest, ...]:
     """All tests, in the order of the files."""
     carriers = {source.name: source for source in sources}
     tests: dict[str, tuple[RuleTest, Written]] = {}
-    for item in context.files.tests:
-        test = _test(context, item, carriers, rules)
+    for item in run.files.tests:
+        test = _test(run, item, carriers, rules)
         first = tests.setdefault(test.name, (test, item))
         if first[1] is not item and test.name:
             message = f"two tests are called `{test.name}`"
             for one, other in ((item, first[1]), (first[1], item)):
                 hint = f"also at {other.location}"
-                context.findings.add(Code.DEFINED_TWICE, one.location, message, hint)
+                run.findings.add(Code.DEFINED_TWICE, one.location, message, hint)
     return tuple(test for test, _ in tests.values())
 
 
-def _test(context: Context, item: Written, sources: Sources, rules: Mapping[str, Rule]) -> RuleTest:
-    read = context.item("test", item, keys.TEST)
+def _test(run: Compilation, item: Written, sources: Sources, rules: Mapping[str, Rule]) -> RuleTest:
+    read = run.item("test", item, keys.TEST)
     read.need("name", "what it shows, in a sentence")
     read.need("events", "what happens: `- {at: 0m, event: …}`")
     read.need("expect", "what is sent; `[]` is silence")
     return RuleTest(
         name=read.text("name") or "",
         location=item.location,
-        events=tuple(_event(context, each, sources) for each in read.items("events", keys.MAX_TEST_EVENTS)),
-        expect=tuple(
-            _expectation(context, each, rules) for each in read.items("expect", keys.MAX_TEST_EVENTS)
-        ),
+        events=tuple(_event(run, each, sources) for each in read.items("events", keys.MAX_TEST_EVENTS)),
+        expect=tuple(_expectation(run, each, rules) for each in read.items("expect", keys.MAX_TEST_EVENTS)),
         rule=read.name("rule", rules, "rule"),
-        customer=_customer(context, read.entries.get("customer")),
-        start=DEFAULT_START if "start" not in read.entries else read.time("start") or 0,
-        until=read.duration("until", least=0),
-        arm=_arm(context, read, rules),
+        customer=_customer(run, read.entries.get("customer")),
+        start=DEFAULT_START if "start" not in read.entries else values.time(read, "start") or 0,
+        until=values.duration(read, "until", least=0),
+        arm=_arm(run, read, rules),
     )
 
 
-def _arm(context: Context, read: Reader, rules: Mapping[str, Rule]) -> str | None:
+def _arm(run: Compilation, read: Definition, rules: Mapping[str, Rule]) -> str | None:
     variants = {variant.name for rule in rules.values() for variant in rule.variants}
     return read.name("arm", [HOLDOUT, *sorted(variants)], "arm") if "arm" in read.entries else None
 
 
-def _event(context: Context, item: Written, sources: Sources) -> TestEvent:
-    read = context.item("event", item, keys.TEST_EVENT, open_ended=True)
+def _event(run: Compilation, item: Written, sources: Sources) -> TestEvent:
+    read = run.item("event", item, keys.TEST_EVENT, open_ended=True)
     read.need("at", "when it happens, from the test's start, e.g. 10m")
     name, source = read.text("event") or "", read.name("source", sources, "source")
     carriers = (each for each in sources.values() if each.kind == "event")
@@ -76,30 +75,30 @@ def _event(context: Context, item: Written, sources: Sources) -> TestEvent:
     if name and carrier is not None and carrier.constant not in (None, name):
         message = f"the source `{carrier.name}` carries no event but `{carrier.constant}`"
         hint = "name the source that the event comes from: `source: …`"
-        context.findings.add(Code.UNKNOWN_NAME, read.entries["event"].value.location, message, hint)
+        run.findings.add(Code.UNKNOWN_NAME, read.entries["event"].value.location, message, hint)
     fields = {
-        key: _plain(context, entry.value) for key, entry in read.entries.items() if key not in keys.TEST_EVENT
+        key: _plain(run, entry.value) for key, entry in read.entries.items() if key not in keys.TEST_EVENT
     }
-    return TestEvent(read.duration("at", least=0) or 0, name, source, fields)
+    return TestEvent(values.duration(read, "at", least=0) or 0, name, source, fields)
 
 
-def _customer(context: Context, entry: Entry | None) -> TestCustomer:
+def _customer(run: Compilation, entry: Entry | None) -> TestCustomer:
     if entry is None:
         return TestCustomer()
-    read = context.reader("customer", entry, keys.TEST_CUSTOMER)
+    read = run.definition("customer", entry, keys.TEST_CUSTOMER)
     attributes = read.entries.get("attributes")
     if attributes is not None and not isinstance(attributes.value, Mapped):
-        context.findings.add(Code.WRONG_TYPE, attributes.value.location, "`attributes` must be a mapping")
+        run.findings.add(Code.WRONG_TYPE, attributes.value.location, "`attributes` must be a mapping")
     return TestCustomer(
         id=read.text("id") or "c1",
-        attributes=_plain(context, attributes.value)
+        attributes=_plain(run, attributes.value)
         if attributes and isinstance(attributes.value, Mapped)
         else {},
-        consents=_consents(context, read.entries.get("consents")),
+        consents=_consents(run, read.entries.get("consents")),
     )
 
 
-def _consents(context: Context, entry: Entry | None) -> dict[str, Mapping[str, Any]]:
+def _consents(run: Compilation, entry: Entry | None) -> dict[str, Mapping[str, Any]]:
     if entry is None:
         return {}
     if isinstance(entry.value, Sequence):
@@ -111,52 +110,50 @@ def _consents(context: Context, entry: Entry | None) -> dict[str, Mapping[str, A
     elif isinstance(entry.value, Mapped):
         found = {}
         for each in entry.value.entries.values():
-            read = context.item("consent", each.value, ("granted", "at", "basis", "expires"))
+            read = run.item("consent", each.value, ("granted", "at", "basis", "expires"))
             granted = read.entries.get("granted")
             if granted and not (isinstance(granted.value, Scalar) and isinstance(granted.value.value, bool)):
-                context.findings.add(
-                    Code.WRONG_TYPE, granted.value.location, "`granted` must be true or false"
-                )
-            read.time("at")
-            read.time("expires")
+                run.findings.add(Code.WRONG_TYPE, granted.value.location, "`granted` must be true or false")
+            values.time(read, "at")
+            values.time(read, "expires")
             read.text("basis")
-            found[each.key] = _plain(context, each.value)
+            found[each.key] = _plain(run, each.value)
         return found
     message, hint = "`consents` must be a list of purposes, or map each to what is known", "[marketing_email]"
-    context.findings.add(Code.WRONG_TYPE, entry.value.location, message, f"write e.g. {hint}")
+    run.findings.add(Code.WRONG_TYPE, entry.value.location, message, f"write e.g. {hint}")
     return {}
 
 
-def _expectation(context: Context, item: Written, rules: Mapping[str, Rule]) -> Expectation:
-    read = context.item("expectation", item, keys.EXPECTATION)
+def _expectation(run: Compilation, item: Written, rules: Mapping[str, Rule]) -> Expectation:
+    read = run.item("expectation", item, keys.EXPECTATION)
     content = read.entries.get("content")
     texts: dict[str, str] | None = None
     if content is not None:
-        plain = _plain(context, content.value)
+        plain = _plain(run, content.value)
         if isinstance(plain, dict) and all(isinstance(each, str) for each in plain.values()):
             texts = plain
         else:
             message = "`content` must be a mapping of names to texts"
-            context.findings.add(Code.WRONG_TYPE, content.value.location, message, "put them in quotes")
+            run.findings.add(Code.WRONG_TYPE, content.value.location, message, "put them in quotes")
     variants = {variant.name for rule in rules.values() for variant in rule.variants}
     return Expectation(
-        at=read.duration("at", least=0),
+        at=values.duration(read, "at", least=0),
         rule=read.name("rule", rules, "rule"),
-        channel=read.name("channel", context.files.channels, "channel"),
+        channel=read.name("channel", run.files.channels, "channel"),
         variant=read.name("variant", sorted(variants), "variant"),
         content=texts,
     )
 
 
-def _plain(context: Context, value: Written) -> Any:
+def _plain(run: Compilation, value: Written) -> Any:
     """What was written, as JSON values: no number that an event in JSON could not hold."""
     if isinstance(value, Mapped):
-        return {key: _plain(context, entry.value) for key, entry in value.entries.items()}
+        return {key: _plain(run, entry.value) for key, entry in value.entries.items()}
     if isinstance(value, Sequence):
-        return [_plain(context, item) for item in value.items]
+        return [_plain(run, item) for item in value.items]
     number = value.value
     too_large = isinstance(number, int) and not -(2**63) <= number < 2**64
     if too_large or (isinstance(number, float) and not math.isfinite(number)):
         message, hint = "a number that JSON cannot hold", "if a text is meant, put it in quotes"
-        context.findings.add(Code.WRONG_TYPE, value.location, message, hint)
+        run.findings.add(Code.WRONG_TYPE, value.location, message, hint)
     return number

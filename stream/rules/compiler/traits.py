@@ -5,19 +5,21 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import cast
 
-from stream.codes import Code
+from stream.diagnostics import Code
 from stream.expression import Literal
 from stream.rules import keys
 from stream.rules.aggregates import AGGREGATES, DEFAULT_K, MAX_K, TraitFunction, describe_k
-from stream.rules.compiler.context import Context
+from stream.rules.compiler import values
+from stream.rules.compiler.compilation import Compilation
+from stream.rules.compiler.conditions import condition, condition_of
 from stream.rules.compiler.identity import trait_id
 from stream.rules.files import Entry
 from stream.rules.model import Segment, Trait
 from stream.rules.scope import customer_scope, event_scope, names_of
 
 
-def read_trait(context: Context, entry: Entry) -> Trait:
-    read = context.reader("trait", entry, keys.TRAIT)
+def read_trait(run: Compilation, entry: Entry) -> Trait:
+    read = run.definition("trait", entry, keys.TRAIT)
     read.need("function", f"one of {', '.join(AGGREGATES)}")
     read.need("of", "the events that it is computed from")
     function = read.name("function", AGGREGATES, "function")
@@ -34,28 +36,27 @@ def read_trait(context: Context, entry: Entry) -> Trait:
         name=entry.key,
         stable_id="",
         function=cast(TraitFunction, function or "last"),  # a stand-in: there is a finding
-        of=read.event_names("of"),
-        field=read.path("field"),
-        where=context.predicate(read.condition("where", event_scope())),
-        per=read.path("per"),
-        over=read.duration("over"),
-        k=read.integer("k", 1, MAX_K) or DEFAULT_K,
+        of=values.event_names(read, "of"),
+        field=values.path(read, "field"),
+        where=run.predicate(condition(read, "where", event_scope())),
+        per=values.path(read, "per"),
+        over=values.duration(read, "over"),
+        k=values.integer(read, "k", 1, MAX_K) or DEFAULT_K,
     )
-    return replace(trait, stable_id=trait_id(trait, context.texts))
+    return replace(trait, stable_id=trait_id(trait, run.texts))
 
 
-def read_segments(context: Context) -> list[Segment]:
+def read_segments(run: Compilation) -> list[Segment]:
     """All segments, each after those that it names."""
-    scope = customer_scope(context.traits, context.segments, context.contexts)
-    read = context.section("segments", context.files.segments)
+    scope = customer_scope(run.traits, run.segments, run.contexts)
     found = {}
-    for name, entry in context.files.segments.items():
-        condition = read.condition_of(entry, scope)
+    for name, entry in run.files.segments.items():
+        condition = condition_of(entry, scope, run.findings)
         found[name] = Segment(name, Literal(False) if condition is None else condition)
-    return _in_order(context, found)
+    return _in_order(run, found)
 
 
-def _in_order(context: Context, segments: dict[str, Segment]) -> list[Segment]:
+def _in_order(run: Compilation, segments: dict[str, Segment]) -> list[Segment]:
     """Depth first, without recursion: a chain of segments may be as long as a file allows."""
     named = {
         name: [each for each in dict.fromkeys(names_of(segment.condition, "segments")) if each in segments]
@@ -76,7 +77,7 @@ def _in_order(context: Context, segments: dict[str, Segment]) -> list[Segment]:
                 circle = [*path[path.index(following) :], following]
                 message = f"segment `{following}` depends on itself: {' → '.join(circle)}"
                 hint = "one of them must do without the others"
-                context.error(Code.SEGMENTS_IN_A_CIRCLE, context.files.segments[following], message, hint)
+                run.error(Code.SEGMENTS_IN_A_CIRCLE, run.files.segments[following], message, hint)
                 return []
             elif following not in ordered:
                 path.append(following)

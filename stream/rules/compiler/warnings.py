@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 
-from stream.codes import Code
 from stream.content.template import Reference, Template
+from stream.diagnostics import Code
 from stream.expression import Node
 from stream.hints import did_you_mean
-from stream.rules.compiler.context import Context
+from stream.rules.compiler.compilation import Compilation
 from stream.rules.files import Entry
 from stream.rules.model import Limit, Policy, Rule, RuleSet
 from stream.rules.scope import selections_of
@@ -18,34 +18,34 @@ from stream.rules.testcases import RuleTest
 _COMPARED = 100  # rules of a group that each of its rules is compared with
 
 
-def warn(context: Context, rules: RuleSet, tests: Sequence[RuleTest]) -> None:
+def warn(run: Compilation, rules: RuleSet, tests: Sequence[RuleTest]) -> None:
     """Adds every warning to the findings."""
     samples: dict[str, set[str]] = defaultdict(set)
     for each in (event for test in tests for event in test.events):
         samples[each.name].update(each.fields)
     for rule in rules.rules:
-        entry = context.files.rules[rule.name]
-        _answers(context, rule, entry)
-        _events(context, rule, entry, rules)
-        _shown_fields(context, rule, entry, samples)
-        _dates(context, rule, entry, rules.policy)
-    _alike(context, rules.rules)
-    _groups(context, rules.rules)
-    _channels(context, rules)
-    _zones(context, rules)
-    _unused(context, rules)
+        entry = run.files.rules[rule.name]
+        _answers(run, rule, entry)
+        _events(run, rule, entry, rules)
+        _shown_fields(run, rule, entry, samples)
+        _dates(run, rule, entry, rules.policy)
+    _alike(run, rules.rules)
+    _groups(run, rules.rules)
+    _channels(run, rules)
+    _zones(run, rules)
+    _unused(run, rules)
 
 
-def _answers(context: Context, rule: Rule, entry: Entry) -> None:
+def _answers(run: Compilation, rule: Rule, entry: Entry) -> None:
     if rule.limit is None:
         message = f"rule `{rule.name}` has no `limit`: it answers every time"
-        context.error(Code.NO_LIMIT, entry, message, "write e.g. `limit: 1 per 7d`")
+        run.error(Code.NO_LIMIT, entry, message, "write e.g. `limit: 1 per 7d`")
     if rule.goal is None:
         message = f"rule `{rule.name}` has no `goal`: nobody will know whether it works"
-        context.error(Code.NO_GOAL, entry, message, "write e.g. `goal: {on: purchase, within: 3d}`")
+        run.error(Code.NO_GOAL, entry, message, "write e.g. `goal: {on: purchase, within: 3d}`")
 
 
-def _events(context: Context, rule: Rule, entry: Entry, rules: RuleSet) -> None:
+def _events(run: Compilation, rule: Rule, entry: Entry, rules: RuleSet) -> None:
     """Where every topic carries one event only, these are all the events that there can be."""
     sources = [each for each in rules.sources if each.kind == "event"]
     if not all(each.constant is not None for each in sources):
@@ -54,10 +54,10 @@ def _events(context: Context, rule: Rule, entry: Entry, rules: RuleSet) -> None:
     for name in dict.fromkeys(name for step in rule.steps for name in step.on):
         if name not in known:
             message = f"rule `{rule.name}` waits for `{name}`, which no source has"
-            context.error(Code.EVENT_OF_NO_SOURCE, entry, message, did_you_mean(name, known))
+            run.error(Code.EVENT_OF_NO_SOURCE, entry, message, did_you_mean(name, known))
 
 
-def _shown_fields(context: Context, rule: Rule, entry: Entry, samples: Mapping[str, set[str]]) -> None:
+def _shown_fields(run: Compilation, rule: Rule, entry: Entry, samples: Mapping[str, set[str]]) -> None:
     """A text shows a field of the event that the tests' events of that name never have."""
     names = [name for name in rule.steps[-1].on if name in samples]
     known = {field for name in names for field in samples[name]}
@@ -66,14 +66,14 @@ def _shown_fields(context: Context, rule: Rule, entry: Entry, samples: Mapping[s
             root, *rest = reference.path
             if names and root == "event" and rest and isinstance(rest[0], str) and rest[0] not in known:
                 message = f"rule `{rule.name}` shows `event.{rest[0]}`, which no event of the tests has"
-                context.error(Code.UNKNOWN_FIELD, entry, message, did_you_mean(rest[0], known))
+                run.error(Code.UNKNOWN_FIELD, entry, message, did_you_mean(rest[0], known))
 
 
-def _dates(context: Context, rule: Rule, entry: Entry, policy: Policy) -> None:
+def _dates(run: Compilation, rule: Rule, entry: Entry, policy: Policy) -> None:
     if policy.timezone is None and any(template.shows_dates for template in _templates(rule)):
         message = f"rule `{rule.name}` shows a date: it sends nothing to customers without a time zone"
         hint = "write e.g. `policy: {timezone: Europe/Berlin}`"
-        context.error(Code.NO_TIME_ZONE, entry, message, hint)
+        run.error(Code.NO_TIME_ZONE, entry, message, hint)
 
 
 def _templates(rule: Rule) -> Iterator[Template]:
@@ -85,14 +85,14 @@ def _contents(rule: Rule) -> tuple[Mapping[str, Template], ...]:
     return rule.content, *(each.content for each in rule.variants)
 
 
-def _alike(context: Context, rules: Iterable[Rule]) -> None:
+def _alike(run: Compilation, rules: Iterable[Rule]) -> None:
     same: dict[Hashable, Rule] = {}
     for rule in rules:
         first = same.setdefault(_what_it_does(rule), rule)
         if first is not rule:
-            at = context.files.rules[first.name].location
+            at = run.files.rules[first.name].location
             message = f"rule `{rule.name}` sends the same as `{first.name}`, at the same events"
-            context.error(Code.SAME_RULE, context.files.rules[rule.name], message, f"also at {at}")
+            run.error(Code.SAME_RULE, run.files.rules[rule.name], message, f"also at {at}")
 
 
 def _what_it_does(rule: Rule) -> Hashable:
@@ -105,7 +105,7 @@ def _what_it_does(rule: Rule) -> Hashable:
     return rule.steps, waits, rule.condition, rule.channels[0].name, tuple(texts)
 
 
-def _groups(context: Context, rules: Iterable[Rule]) -> None:
+def _groups(run: Compilation, rules: Iterable[Rule]) -> None:
     """A rule never fires where another of its group, judged before it, fires at all of its events.
 
     Sound, not complete: the other must answer at once, always, and whatever has been sent.
@@ -118,7 +118,7 @@ def _groups(context: Context, rules: Iterable[Rule]) -> None:
             if _always_wins(earlier, rule):
                 message = f"rule `{rule.name}` is never reached: `{earlier.name}` of its group goes first"
                 hint = "give it a higher `priority`, or the other one a `where` or a `limit`"
-                context.error(Code.NEVER_REACHED, context.files.rules[rule.name], message, hint)
+                run.error(Code.NEVER_REACHED, run.files.rules[rule.name], message, hint)
                 break
         if len(groups[rule.group]) < _COMPARED:
             groups[rule.group].append(rule)
@@ -145,28 +145,28 @@ def _always_wins(one: Rule, other: Rule) -> bool:
     )
 
 
-def _channels(context: Context, rules: RuleSet) -> None:
+def _channels(run: Compilation, rules: RuleSet) -> None:
     profiles = any(each.kind == "profile" for each in rules.sources)
     for rule in () if profiles else rules.rules:
         for subject in rule.sensitive:
             message = f"nobody can ever consent to `{subject.consent}`: no source has `kind: profile`"
             hint = "define one; without it the rule never sends anything"
-            context.error(Code.NO_CONSENT_EVER, context.files.rules[rule.name], message, hint)
+            run.error(Code.NO_CONSENT_EVER, run.files.rules[rule.name], message, hint)
     for channel in rules.channels:
-        entry = context.files.channels[channel.name]
+        entry = run.files.channels[channel.name]
         if channel.consent is not None and not profiles:
             message = f"nobody can ever consent to `{channel.consent}`: no source has `kind: profile`"
             hint = "define one; without it the channel never sends anything"
-            context.error(Code.NO_CONSENT_EVER, entry, message, hint)
+            run.error(Code.NO_CONSENT_EVER, entry, message, hint)
         sent = [rule for rule in rules.rules if channel in rule.channels] if channel.formats else []
         known = {name for rule in sent for each in _contents(rule) for name in each}
         for name, _ in channel.formats:
             if name not in known:
                 message = f"channel `{channel.name}` has a format for `{name}`, which no rule sends"
-                context.error(Code.NEVER_USED, entry, message, did_you_mean(name, known))
+                run.error(Code.NEVER_USED, entry, message, did_you_mean(name, known))
 
 
-def _zones(context: Context, rules: RuleSet) -> None:
+def _zones(run: Compilation, rules: RuleSet) -> None:
     """What fails closed for customers whose time zone nobody knows."""
     if rules.policy.timezone is not None:
         return
@@ -174,33 +174,33 @@ def _zones(context: Context, rules: RuleSet) -> None:
     def complain(entry: Entry, what: str) -> None:
         hint = "write e.g. `policy: {timezone: Europe/Berlin}`"
         message = f"{what} for customers without a time zone"
-        context.error(Code.NO_TIME_ZONE, entry, message, hint)
+        run.error(Code.NO_TIME_ZONE, entry, message, hint)
 
     for channel in rules.channels:
-        entry = context.files.channels[channel.name]
+        entry = run.files.channels[channel.name]
         if channel.quiet is not None:
             complain(entry, f"channel `{channel.name}` is quiet all day")
         if _is_of_calendar(channel.cap):
             complain(entry, f"the cap of channel `{channel.name}` is always reached")
     if _is_of_calendar(rules.policy.cap):
-        complain(context.files.policy["cap"], "the cap of the policy is always reached")
+        complain(run.files.policy["cap"], "the cap of the policy is always reached")
     for rule in rules.rules:
         if _is_of_calendar(rule.limit):
-            complain(context.files.rules[rule.name], f"the limit of rule `{rule.name}` is always reached")
+            complain(run.files.rules[rule.name], f"the limit of rule `{rule.name}` is always reached")
 
 
 def _is_of_calendar(limit: Limit | None) -> bool:
     return limit is not None and isinstance(limit.over, str)
 
 
-def _unused(context: Context, rules: RuleSet) -> None:
+def _unused(run: Compilation, rules: RuleSet) -> None:
     conditions = [*_conditions(rules.rules, rules.policy), *(each.condition for each in rules.segments)]
     references = [each.path for rule in rules.rules for each in _references(rule)]
     selected = {each for node in conditions for each in selections_of(node)}
-    sources = {name: context.files.sources[name] for name in context.contexts}
+    sources = {name: run.files.sources[name] for name in run.contexts}
     for namespace, what, entries in (
-        ("traits", "trait", context.files.traits),
-        ("segments", "segment", context.files.segments),
+        ("traits", "trait", run.files.traits),
+        ("segments", "segment", run.files.segments),
         ("context", "source", sources),
     ):
         named = {name for root, name in selected if root == namespace}
@@ -209,7 +209,7 @@ def _unused(context: Context, rules: RuleSet) -> None:
         for name, entry in entries.items():
             if name not in named and not whole:
                 message = f"{what} `{name}` is never used"
-                context.error(Code.NEVER_USED, entry, message, "leave it out: it costs memory")
+                run.error(Code.NEVER_USED, entry, message, "leave it out: it costs memory")
 
 
 def _references(rule: Rule) -> Iterator[Reference]:

@@ -1,12 +1,16 @@
-"""The stable codes of what a check finds: `E…` refuses the rule set, `W…` does not.
+"""What a check finds: each finding has a code, a place, a message and mostly a likely fix.
 
-A code never changes its meaning and is never used again for another. Each has its part of
-docs/diagnostics.md, which a test holds together with this table: tests/authoring/test_check.py.
+Codes are stable: `E…` refuses the rule set, `W…` does not. A code never changes its meaning and is never used
+again for another. Each has its part of docs/diagnostics.md, which a test compares with this table:
+tests/authoring/test_check.py.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from dataclasses import dataclass
 from enum import StrEnum
+from typing import NamedTuple
 
 
 class Code(StrEnum):
@@ -96,3 +100,44 @@ class Code(StrEnum):
     def severity(self) -> str:
         """`error` or `warning`."""
         return "error" if self.value.startswith("E") else "warning"
+
+
+class Location(NamedTuple):
+    """A place in a file; `line` and `column` count from 1, 0 where unknown."""
+
+    file: str
+    line: int = 0
+    column: int = 0
+
+    def __str__(self) -> str:
+        return f"{self.file}:{self.line}:{self.column}" if self.line else self.file
+
+
+@dataclass(frozen=True, slots=True)
+class Diagnostic:
+    """One finding of a check, printed as `file:line:col: error: message (hint) [CODE]`, on one line."""
+
+    code: Code
+    location: Location
+    message: str
+    hint: str | None = None
+
+    @property
+    def severity(self) -> str:
+        """`error` or `warning`."""
+        return self.code.severity
+
+    def __str__(self) -> str:
+        hint = f" ({self.hint})" if self.hint else ""
+        return one_line(f"{self.location}: {self.severity}: {self.message}{hint} [{self.code}]")
+
+
+def one_line(text: str) -> str:
+    """The text without what would move a terminal's cursor: names in rule files can hold escapes."""
+    return text if text.isprintable() else "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
+
+
+def in_file_order(diagnostics: Iterable[Diagnostic]) -> list[Diagnostic]:
+    """Each finding once, by place, then by what it says."""
+    once = dict.fromkeys(diagnostics)
+    return sorted(once, key=lambda each: (each.location, each.message, each.hint or ""))

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from stream.codes import Code
-from stream.errors import Location
+from stream.diagnostics import Code, Location
 from stream.expression import Node, unparse
 from stream.rules.aggregates import AGGREGATES
-from stream.rules.compiler.reading import Findings, Reader
+from stream.rules.compiler.definition import Definition, Findings
 from stream.rules.files import Entry, Mapped, RuleFiles, Scalar, Written
 from stream.rules.scope import Traits, TraitShape
 
 
-class Context:
+class Compilation:
     """One run of the compiler. `predicates`: the distinct conditions on events, with their numbers."""
 
     def __init__(self, files: RuleFiles, findings: Findings) -> None:
@@ -24,20 +23,20 @@ class Context:
         self.segments = tuple(files.segments)
         self.contexts = tuple(name for name, entry in files.sources.items() if _is_context(entry))
 
-    def reader(self, kind: str, entry: Entry, known: Iterable[str]) -> Reader:
+    def definition(self, kind: str, entry: Entry, known: Iterable[str]) -> Definition:
         """A definition by its name, or a mapping within one by its key."""
         what = f"`{kind}`" if kind == entry.key else f"{kind} `{entry.key}`"
-        return Reader(what, entry.location, entry.value, self.findings, keys=tuple(known))
+        return Definition(what, entry.location, entry.value, self.findings, keys=tuple(known))
 
-    def item(self, what: str, item: Written, known: Iterable[str], *, open_ended: bool = False) -> Reader:
+    def item(self, what: str, item: Written, known: Iterable[str], *, open_ended: bool = False) -> Definition:
         """A mapping in a list."""
-        return Reader(what, item.location, item, self.findings, keys=tuple(known), open_ended=open_ended)
+        return Definition(what, item.location, item, self.findings, keys=tuple(known), open_ended=open_ended)
 
-    def section(self, name: str, entries: Mapping[str, Entry], known: Iterable[str] | None = None) -> Reader:
-        """A section whose entries are keys of one mapping; `known` None: any key is."""
+    def section(self, name: str, entries: Mapping[str, Entry], known: Iterable[str]) -> Definition:
+        """A section whose entries are the keys of one mapping."""
         at = next((entry.location for entry in entries.values()), Location(""))
         body = Mapped(entries, at)
-        return Reader(f"`{name}`", at, body, self.findings, keys=tuple(entries if known is None else known))
+        return Definition(f"`{name}`", at, body, self.findings, keys=tuple(known))
 
     def predicate(self, node: Node | None) -> int | None:
         """The number of a condition that sees the event only."""

@@ -1,0 +1,4 @@
+"""The command `stream`: arguments in, exit codes out.
+
+Doors: `main`.
+"""

@@ -1,0 +1,78 @@
+"""The command `stream`. Exit codes: 0 fine, 1 problems found, 2 wrong usage, 70 a worker that failed.
+
+A command's module is imported when the command is run, since most take a second: `stream --version` answers
+at once. Tested by tests/cli/test_commands.py and tests/cli/test_imports.py.
+"""
+
+from __future__ import annotations
+
+import sys
+from importlib import import_module
+from typing import Annotated, Any
+
+import typer
+from typer.core import TyperGroup
+
+from stream import __version__
+from stream.errors import StreamError
+
+MODULES = {
+    "worker": "worker",
+    "doctor": "operations",
+    "topics": "operations",
+    "check": "authoring",
+    "test": "authoring",
+    "backtest": "authoring",
+    "broker": "trial",
+    "demo": "trial",
+}
+
+
+class Commands(TyperGroup):
+    """The commands by name, each from the Typer `commands` of its module."""
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        return list(MODULES)
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        if cmd_name not in MODULES:
+            return None
+        module = import_module(f"stream.cli.{MODULES[cmd_name]}")
+        return typer.main.get_group(module.commands).commands[cmd_name]
+
+
+cli = typer.Typer(
+    cls=Commands,
+    name="stream",
+    help="Real-time triggers from customer events on Apache Kafka.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+
+
+def main() -> None:
+    """Run a command; an error of ours is shown as a message, not as a traceback."""
+    try:
+        cli()
+    except StreamError as error:
+        from rich.console import Console
+
+        Console(stderr=True, soft_wrap=True, highlight=False).print(f"error: {error}", markup=False)
+        sys.exit(error.exit_code)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"stream {__version__}")
+        raise typer.Exit
+
+
+@cli.callback()
+def _options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and end.")
+    ] = False,
+) -> None:
+    pass

@@ -1,0 +1,49 @@
+"""`stream worker`. Tested by tests/integration/test_worker.py."""
+
+from __future__ import annotations
+
+import os
+from typing import Annotated, Any
+
+import typer
+import uvloop
+
+from stream.cli.flags import with_settings
+from stream.errors import StreamError
+from stream.settings import load
+from stream.telemetry import logs
+
+commands = typer.Typer(rich_markup_mode=None)
+
+
+@commands.command()
+@with_settings
+def worker(
+    *,
+    check: Annotated[
+        bool, typer.Option("--check", help="Test settings, broker, topics and rules, then end.")
+    ] = False,
+    **flags: Any,
+) -> None:
+    """Run a worker. Every setting is also an environment variable STREAM_…, or stands in a file .env."""
+    from stream.runtime.failures import leave_threads
+    from stream.worker import app  # Faust takes a second to import: not for `stream --help`
+
+    settings = load(os.environ, flags)
+    logs.configure(settings.log_level, settings.log_format)
+    if check:
+        rules, topology = uvloop.run(app.check(settings))
+        typer.echo(
+            f"ok: {len(rules.rules)} rules (revision {rules.revision}), "
+            f"{len(rules.sources)} sources of {topology.partitions} partitions at {settings.broker}"
+        )
+        return
+    try:
+        code = uvloop.run(app.run(settings))
+    except StreamError:
+        raise
+    except Exception as error:  # Python would print its message, which may be about a customer
+        app.log_failure(error)
+        code = app.EXIT_FAILED
+    leave_threads(code)
+    raise typer.Exit(code)

@@ -1,0 +1,49 @@
+"""Conditions: parsed, checked against what they may name, and simplified.
+
+Tested by tests/rules/test_compiler.py and tests/rules/test_scope.py.
+"""
+
+from __future__ import annotations
+
+from stream.diagnostics import Code
+from stream.errors import ExpressionError
+from stream.expression import Node, parse, simplify
+from stream.rules.compiler.definition import Definition, Findings
+from stream.rules.files import Entry, Scalar
+from stream.rules.scope import Scope, check, settled
+
+
+def condition(read: Definition, key: str, scope: Scope) -> Node | None:
+    """The checked tree of a definition's condition."""
+    entry = read.entries.get(key)
+    return None if entry is None else condition_of(entry, scope, read.findings)
+
+
+def condition_of(entry: Entry, scope: Scope, findings: Findings) -> Node | None:
+    """The checked tree, simplified, of an entry whose value is a condition."""
+    key, scalar = entry.key, entry.value
+    if isinstance(scalar, Scalar) and not scalar.written.strip():
+        hint = "leave it out if it should always hold"
+        findings.add(Code.NO_CONDITION, scalar.location, f"`{key}` is empty", hint)
+        return None
+    if not isinstance(scalar, Scalar) or not isinstance(scalar.value, str):
+        hint = "a condition is a text such as event.price >= 50; if it begins with { or [, put it in quotes"
+        findings.add(Code.NO_CONDITION, scalar.location, f"`{key}` must be a condition", hint)
+        return None
+    errors: list[ExpressionError] = []
+    node: Node | None = None
+    otherwise = Code.CONDITION_SYNTAX
+    try:
+        node = parse(scalar.value)
+        otherwise = Code.CONDITION_TYPES
+        errors = check(node, scope)
+    except ExpressionError as failure:
+        errors = [failure]
+    for error in errors:
+        code = error.code or otherwise
+        findings.add(code, scalar.at(error.offset), error.message, error.hint)
+    if node is not None and not errors and (verdict := settled(node)) is not None:
+        hint = "leave it out" if verdict else "this definition is never used"
+        message = f"`{key}` {'always' if verdict else 'never'} holds"
+        findings.add(Code.SETTLED_CONDITION, scalar.at(0), message, hint)
+    return node if node is None or errors else simplify(node)

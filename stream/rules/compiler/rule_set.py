@@ -1,0 +1,112 @@
+"""A directory of rule files, compiled: every section in turn, then what all of them must fit.
+
+All errors of all files are found in one run; there is no rule set with a part left out.
+Tested by tests/rules/test_compiler.py.
+"""
+
+from __future__ import annotations
+
+import gc
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from stream.diagnostics import Diagnostic, in_file_order
+from stream.errors import RuleFileError
+from stream.rules import files as rulefiles
+from stream.rules.compiler.channels import read_channel, read_policy
+from stream.rules.compiler.compilation import Compilation
+from stream.rules.compiler.definition import Findings, check_name
+from stream.rules.compiler.identity import with_revision
+from stream.rules.compiler.privacy import check_privacy
+from stream.rules.compiler.rules import read_rule
+from stream.rules.compiler.sources import check_some, check_topics, read_source
+from stream.rules.compiler.testcases import read_tests
+from stream.rules.compiler.traits import read_segments, read_trait
+from stream.rules.compiler.warnings import warn
+from stream.rules.files import RuleFiles
+from stream.rules.model import RuleSet
+from stream.rules.testcases import RuleTest
+
+
+def load_rules(directory: Path) -> RuleSet:
+    """Read and compile a directory of rule files. Raises RuleFileError with every error in them."""
+    return _rules_of(check_rules(directory))
+
+
+def check_rules(directory: Path) -> Checked:
+    """Read and compile a directory of rule files, with every error and warning.
+
+    Raises RuleFileError if a file cannot be read at all.
+    """
+    with _no_collection():
+        return _compile(*rulefiles.collect(directory))
+
+
+def compile_rules(files: RuleFiles) -> RuleSet:
+    """Raises RuleFileError with everything that is wrong in any definition."""
+    with _no_collection():
+        return _rules_of(_compile(files, []))
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """What a check found, in file order; `rules` is None if there is an error among it."""
+
+    rules: RuleSet | None
+    diagnostics: tuple[Diagnostic, ...]
+    tests: tuple[RuleTest, ...] = ()
+
+
+def _compile(files: RuleFiles, found: list[Diagnostic]) -> Checked:
+    findings = Findings(found)
+    run = Compilation(files, findings)
+    for kind in ("source", "trait", "segment", "channel", "rule"):
+        for entry in getattr(files, f"{kind}s").values():
+            check_name(entry, kind, findings)
+    # Each in the order of names, so that nothing depends on the order of files.
+    sources = [read_source(run, entry) for entry in files.sources.values()]
+    traits = [read_trait(run, entry) for entry in files.traits.values()]
+    segments = read_segments(run)
+    channels = {name: read_channel(run, entry) for name, entry in files.channels.items()}
+    policy = read_policy(run)
+    rules = {name: read_rule(run, entry, channels, policy) for name, entry in files.rules.items()}
+    tests = read_tests(run, sources, rules)
+    check_topics(run, sources, channels.values())
+    check_some(run, sources)
+    check_privacy(run, traits, segments, policy, rules.values())
+    compiled = None
+    if not findings.refused:
+        compiled = with_revision(
+            sources,
+            traits,
+            segments,
+            list(channels.values()),
+            policy,
+            list(rules.values()),
+            run.predicates,
+        )
+        warn(run, compiled, tests)
+    return Checked(compiled, tuple(in_file_order(findings.all)), tests)
+
+
+@contextmanager
+def _no_collection() -> Iterator[None]:
+    """No looking for garbage meanwhile: trees have no cycles, and it costs a third of the time."""
+    if not gc.isenabled():
+        yield
+        return
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.freeze()  # and back: all of it counts as old, and is not looked through at once
+        gc.unfreeze()
+        gc.enable()
+
+
+def _rules_of(checked: Checked) -> RuleSet:
+    if checked.rules is None:
+        raise RuleFileError([each for each in checked.diagnostics if each.severity == "error"])
+    return checked.rules
