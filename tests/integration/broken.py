@@ -163,7 +163,7 @@ def _fail_at_the_start() -> None:
 KINDS: dict[str, Callable[[], None]] = {
     "lane-hangs": _hang_lane,
     "restore-hangs": _hang_restore,
-    "loop-hangs": _after_open(lambda _: time.sleep(600)),
+    "loop-hangs": _after_open(lambda _: time.sleep(600)),  # the fault
     "consumer-thread-hangs": _hang_consumer_thread,
     "fetches-hang": _hang_fetches,
     "fetcher-ends": _end_fetcher,

@@ -236,7 +236,7 @@ async def test_a_directory_that_is_written_without_end_is_judged_all_the_same(
         async def write_on() -> None:
             while True:
                 worker.write(f"# {asyncio.get_running_loop().time()}", "notes.yaml")
-                await asyncio.sleep(reload.STEP_S / 2)
+                await asyncio.sleep(reload.STEP_S / 2)  # the pace of who writes
 
         writer = asyncio.create_task(write_on())
         await worker.until_switched()
