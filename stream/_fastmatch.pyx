@@ -10,7 +10,7 @@
                4 traits of the event's name                 Plan.updates
                5 instances that wait for it                 Plan.later: closed, or one step further
                6 rules of the event's name, and those that 5 completed, by priority and name
-                   first step held ─► opens an instance, or `if` held ─► a Match ─► decide (engine.py)
+                   first step held ─► opens an instance, or `if` held ─► a Match ─► decide (decisions)
 
 The plan for each event name is in the `Program` (`_program`). Each distinct predicate is judged at most once
 an event (`verdicts`).
@@ -25,229 +25,52 @@ alone. (A condition that names earlier steps' events counts as fitting.) What th
 Watermark. `SourceQueue.reached` is the largest event time applied; with the head's time, it is what a source
 has reached. It is kept in the changelog under the empty key, because what has been fired by it must have been
 fired before the same events after a restart, too. On the clock of the events the watermark never goes back:
-not either where a source that had been read to its end is read again (`floor`, kept under the empty name).
+not either where a source that had been read to its end is read again (`floor`, under the empty name).
 
 Cost: 500 rules, 200-byte events: 2 µs an event, and about 8 µs for each match that is decided, in Python.
 Tested by tests/engine/test_process.py and the reference model.
-Longer than 450 lines, because the loop is one class.
+Longer than 450 lines, because the loop is one class: a match is in `_match`, the merge of sources in
+`_source`, the customers are in `state`.
 """
 
 cimport cython
 from cpython.mem cimport PyMem_Free, PyMem_Realloc
 from libc.stdint cimport int64_t
 
-from stream.matcher._condition cimport nothing
-from stream.state._customers cimport Customers
-from stream.matcher._source cimport SourceQueue
+from stream.events._times cimport NEVER
+from stream.events._value cimport ABSENT, ValueC, as_double, object_of, value_of
 from stream.matcher._explain cimport Explainer
 from stream.matcher._frame cimport Frame, Node
+from stream.matcher._match cimport Match, Shared
+from stream.matcher._program cimport (
+    AGAIN_KEEP,
+    AGAIN_RESTART,
+    TAKES_KEY,
+    TAKES_NOTHING,
+    TAKES_NUMBER,
+    Plan,
+    RulePlan,
+    StepPlan,
+    Update,
+    program_of,
+)
+from stream.matcher._source cimport SourceQueue, SourceQueues
+from stream.state._customer cimport MAX_INSTANCES, Customer
+from stream.state._customers cimport Customers
 from stream.state._instances cimport Instance
 from stream.state._packed cimport is_kept, is_key
 from stream.state._profile cimport Profile
-from stream.matcher._program cimport AGAIN_KEEP, AGAIN_RESTART, RulePlan, Plan, StepPlan, Update, program_of
-from stream.state._customer cimport MAX_INSTANCES, Customer
-from stream.events._value cimport ABSENT, ValueC, as_double, object_of, value_of
-from stream.state._windows cimport (
-    FUNCTION_COUNT,
-    FUNCTION_DISTINCT,
-    FUNCTION_FIRST,
-    FUNCTION_GAP,
-    FUNCTION_LAST,
-    FUNCTION_TOP,
-)
-from stream.events._times cimport NEVER
+from stream.state._windows cimport nothing_of
 
 import orjson
 
-from stream import structs
-from stream.state._codec import decode_reached, encode_reached
 from stream.errors import StateError
+from stream.state._codec import decode_reached, encode_reached
 
 cdef object loads = orjson.loads
 cdef object dumps = orjson.dumps
-cdef object PUT_OFF = structs.PUT_OFF
 cdef bytes NOTHING_REACHED = encode_reached({})
-cdef dict NO_ONE = {}       # attributes or consents of who has none; never written to
 
-
-# --- matches -----------------------------------------------------------------------------------
-
-class _Keyed(dict):
-    """A trait with `per` as content sees it: an absent key reads as over nothing, if that is a value."""
-
-    def __init__(self, values, function):
-        super().__init__(values)
-        self.function = function
-
-    def __missing__(self, key):
-        value = nothing(self.function)
-        if value is ABSENT:
-            raise KeyError(key)
-        return value
-
-
-@cython.final
-cdef class Match:
-    """A rule whose steps were done and whose `if` held, as of `at`: what guards and content see of it.
-
-    `event`, `event_time`, `event_id` and so on are those of the last step; `captured` maps the names of steps
-    to their events. `timed`: a timer fired it. `since`: when quiet hours first put it off, else `at`. Times
-    are milliseconds since the epoch. It is good until `decide` returns.
-    """
-
-    @property
-    def event(self):
-        """As a dict; not to be written to."""
-        return self.frame.whole()
-
-    @property
-    def deferred(self):
-        return self.cause.since >= 0
-
-    @property
-    def since(self):
-        return self.cause.since if self.cause.since >= 0 else self.at
-
-    @property
-    def late(self):
-        return self.cause.late
-
-    @property
-    def key(self):
-        """The value of the rule's `key`; ABSENT without one."""
-        return self.cause.key
-
-    @property
-    def attributes(self):
-        return self.customer.rare.attributes if self.customer.rare.attributes is not None else NO_ONE
-
-    @property
-    def consents(self):
-        return self.customer.rare.consents if self.customer.rare.consents is not None else NO_ONE
-
-    @property
-    def contexts(self):
-        return self.customer.rare.contexts if self.customer.rare.contexts is not None else NO_ONE
-
-    def address(self, channel not None):
-        """What the channel's address says, None if there is none."""
-        cdef tuple path = channel.address
-        value = self.attributes if path[0] == "customer" else self.frame.whole()
-        for name in path[1:]:
-            if type(value) is not dict or name not in value:
-                return None
-            value = value[name]
-        return value
-
-    @property
-    def offset(self):
-        """Of the record that caused it, in its partition of the source; -1 where a timer did."""
-        cdef SourceQueue queue
-        if self.timed:
-            return -1
-        queue = self.state.queue_by_name[self.source]
-        return queue.offset - queue.base
-
-    def prior_decision(self, str trigger_id not None):
-        """What was decided of this match before a crash, of which the state knows nothing; None: nothing."""
-        cdef dict prior = self.state.prior_decisions
-        if not prior:
-            return None
-        return prior.get((trigger_id, self.at)) or prior.get((trigger_id, PUT_OFF))
-
-    @property
-    def suppressed(self):
-        """Whether the policy's `suppress` holds, or ends in an error: then nobody knows, and it counts."""
-        cdef Node suppress = self.state.program.suppress
-        cdef int held = 0 if suppress is None else suppress.test(self.frame)
-        if held < 0:
-            self.state.complain(self.source, "condition")
-        return held != 0
-
-    @property
-    def group_claimed(self):
-        """Whether another rule has claimed the group; a rule does not stand in its own way."""
-        cdef dict claimed = self.state.groups
-        if self.timed:
-            claimed = self.customer.rare.claimed if self.customer.rare.claimed_at == self.at else None
-        return claimed is not None and claimed.get(self.rule.group, self.rule.name) != self.rule.name
-
-    @property
-    def rules(self):
-        return self.state.rules
-
-    def claim_group(self):
-        """No other rule of the group fires for the same cause: the event, or the moment of the timer."""
-        if self.rule.group is None:
-            return
-        if not self.timed:
-            self.state.groups[self.rule.group] = self.rule.name
-            return
-        if self.customer.rare.claimed is None or self.customer.rare.claimed_at != self.at:
-            self.customer.own().claimed = {}
-            self.customer.rare.claimed_at = self.at
-        self.customer.rare.claimed[self.rule.group] = self.rule.name
-
-    def sent(self, str counter not None):
-        """When the counter was last used: ascending times, as many as its limit looks at."""
-        slot = self.state.program.counters.get(counter)
-        return self.customer.sends(slot) if slot is not None else []
-
-    def prior_sends(self, str counter not None):
-        """When it was used before a crash, as far as that was not judged again yet: ascending times."""
-        if not self.state.prior_sends:
-            return ()
-        return self.state.prior_sends.get((self.customer_id, counter), ())
-
-    def enter(self, str counter not None, Py_ssize_t keep, bint again=False):
-        """Uses a counter once, of which the newest `keep` times decide. `again`: it is a prior send."""
-        self.customer.sent(self.state.program.counters[counter], self.at, keep)
-        if again:
-            times = self.state.prior_sends.get((self.customer_id, counter), [])
-            if self.at in times:
-                times.remove(self.at)
-
-    @property
-    def may_wait(self):
-        """Whether there is room for one more message of the rule that waits for the end of quiet hours."""
-        return len(self.customer.waiting_of(self.cause.rank, True)) < MAX_INSTANCES
-
-    def defer(self, int64_t until):
-        """Puts it off: it is judged again as of `until`."""
-        self.state.put_off(self, until)
-
-    @property
-    def trait_names(self):
-        return tuple(self.state.program.traits)
-
-    def trait(self, str name not None):
-        """A trait's value as of `at`, a mapping if it has `per`. KeyError if unknown or without value."""
-        slot, function, per = self.state.program.traits[name]
-        if per:
-            return _Keyed(self.customer.values(slot, self.at), function)
-        value = self.customer.value(slot, NULL, self.at)
-        if value is ABSENT:
-            raise KeyError(name)
-        return value
-
-    @property
-    def segment_names(self):
-        return tuple(self.state.program.segments)
-
-    def segment(self, str name not None):
-        """Whether the customer belongs to a segment. KeyError if there is none of the name."""
-        return self.frame.judge(self.state.program.segments[name]) == 1
-
-    @property
-    def captured(self):
-        found = {}
-        for at, step in enumerate(self.rule.steps):
-            if step.name is not None:
-                found[step.name] = self.frame.captured[at]
-        return found
-
-
-# --- the loop ----------------------------------------------------------------------------------
 
 @cython.final
 cdef class PartitionState:
@@ -260,48 +83,47 @@ cdef class PartitionState:
     def __cinit__(self, rules):
         self.rules = rules
         self.program = program_of(rules)
-        self.table = Customers(self.program.layout)
-        self.queues = []
-        self.queue_by_name = {}
-        self.floor = -1
+        self.customers_table = Customers(self.program.layout)
+        self.queues = SourceQueues()
         self.frame, self.timer_frame = Frame(), Frame()
-        self.groups = {}
+        self.shared = Shared(self.customers_table)
         self.marks = b""
-        self.prior_decisions, self.prior_sends = {}, {}
         self.link()
 
     def __dealloc__(self):
         PyMem_Free(self.verdicts)
         PyMem_Free(self.hits)
 
-    # - what it holds
-
-    @property
-    def customers(self):
-        return len(self.table)
-
-    @property
-    def timers(self):
-        """Instances with a deadline: begun sequences, reminders, what quiet hours put off."""
-        return self.table.timers
-
     @property
     def pending(self):
         """Records that are at hand but not applied."""
-        return sum([(<SourceQueue> queue).at_hand() for queue in self.queues])
+        return self.queues.at_hand()
 
     @property
-    def state_bytes(self):
-        """Bytes of the customers' changelog values, as last taken or loaded: not their size in memory."""
-        return self.table.state_bytes
+    def prior_decisions(self):
+        """(trigger id, at): what was decided of it before a crash, see `Match.prior_decision`."""
+        return self.shared.prior_decisions
+
+    @prior_decisions.setter
+    def prior_decisions(self, dict decisions not None):
+        self.shared.prior_decisions = decisions
+
+    @property
+    def prior_sends(self):
+        """(customer, counter): ascending times, see `Match.prior_sends`."""
+        return self.shared.prior_sends
+
+    @prior_sends.setter
+    def prior_sends(self, dict sends not None):
+        self.shared.prior_sends = sends
 
     def trait(self, str customer_id not None, str name not None, int64_t at, key=None):
         """A trait's value as of `at` (at `key`, with `per`); ABSENT if it has none. For tests and tools."""
         slot, function, per = self.program.traits[name]
-        cdef Customer customer = self.table.find(customer_id)
+        cdef Customer customer = self.customers_table.find(customer_id)
         cdef ValueC of
         if customer is None:
-            return nothing(function)
+            return nothing_of(function)
         value_of(key, &of)
         return customer.value(slot, &of if per else NULL, at)
 
@@ -313,14 +135,11 @@ cdef class PartitionState:
         The empty key holds how far the sources have come. StateError if the record is corrupt, or its
         version unknown.
         """
-        cdef SourceQueue queue
         if key:
-            self.table.load(key, value)
+            self.customers_table.load(key, value)
             return
         reached, self.marks = decode_reached(value) if value is not None else ({}, b"")
-        for queue in self.queues:
-            queue.reached = reached.get(queue.name, -1)
-        self.floor = reached.get("", -1)
+        self.queues.set_reached(reached)
         self.reached_given = value
 
     def load_all(self, records not None):
@@ -331,88 +150,74 @@ cdef class PartitionState:
             except StateError as error:
                 raise StateError(f"offset {record.offset}: {error.message}", hint=error.hint) from error
 
-    def rebase(self, str source not None, int64_t base):
-        """From now on counts a source's offsets from `base`, which is beyond all that were applied of it.
-
-        The topic was made anew: its offsets begin again, and must not be taken for those applied before.
-        """
-        (<SourceQueue> self.queue_by_name[source]).base = base
-
-    def recall(self, str customer_id not None, str counter not None, list times not None, Py_ssize_t keep):
-        """Enters sends that a crash has kept from the state: of each time as many as `times` has of it.
-
-        So it may be called again with the same sends. Only the newest `keep` decide.
-        """
-        cdef Customer customer = self.table.ensure(customer_id)
-        cdef list known = customer.sends(self.program.counters[counter])
-        for at in sorted(set(times)):
-            for _ in range(times.count(at) - known.count(at)):
-                customer.sent(self.program.counters[counter], at, keep)
-        self.table.touch(customer)
-
-    def sends(self, str customer_id not None, str counter not None):
-        """When the customer's counter was last used: ascending times; a list of one's own."""
-        cdef Customer customer = self.table.find(customer_id)
-        slot = self.program.counters.get(counter)
-        return list(customer.sends(slot)) if customer is not None and slot is not None else []
-
-    def ready(self):
-        """Everything is loaded: makes the timers. (`process` does it, too, if it was not done.)"""
-        self.table.rebuild_timers()
-
     def take_changed(self):
         """(key, value) for the changelog of each customer that changed since the last call, as of now.
 
         After them, if anything moved, the record of how far the sources have come (the empty key): it must
         not be durable before the customers are. Empty if nothing changed.
         """
-        cdef SourceQueue queue
-        taken = self.table.take_changed()
-        came = {queue.name: queue.reached for queue in self.queues if queue.reached >= 0}
-        if self.floor >= 0:
-            came[""] = self.floor
-        reached = encode_reached(came, self.marks)
-        if taken or reached != (self.reached_given or NOTHING_REACHED):
-            taken.append((b"", reached))
+        changed = self.customers_table.take_changed()
+        reached = encode_reached(self.queues.reached(), self.marks)
+        if changed or reached != (self.reached_given or NOTHING_REACHED):
+            changed.append((b"", reached))
             self.reached_given = reached
-        return taken
+        return changed
 
-    def keep_in(self, store):
-        """From now on not all customers are here, see `_customers`; `store`: `get(key)`, `distrust()`."""
-        self.table.read_from(store)
+    def rebase(self, str source not None, int64_t base):
+        """From now on counts a source's offsets from `base`, which is beyond all that were applied of it.
 
-    def stand_in(self, bytes key not None, bytes due not None):
-        """Takes what `take_dues` gave for a customer that is only in the store."""
-        self.table.stand_in(key, due)
-
-    def take_dues(self):
-        """(key, due) of the customers taken or loaded since the last call, for the store; due None: none."""
-        return self.table.take_dues()
-
-    def evict(self, Py_ssize_t keep, Py_ssize_t most):
-        """Leaves at most `most` customers to the store, until `keep` are here; it must have all taken."""
-        return self.table.evict(keep, most)
-
-    @property
-    def live(self):
-        """Customers that are in memory: with a store, not all."""
-        return len(self.table) - self.table.evicted
-
-    @property
-    def fetched(self):
-        """How often the store was asked for a customer."""
-        return self.table.fetched
+        The topic was made anew: its offsets begin again, and must not be taken for those applied before.
+        """
+        (<SourceQueue> self.queues.by_name[source]).base = base
 
     def forget_pending(self):
         """Drops what is at hand but not applied: it will be read again."""
-        cdef SourceQueue queue
-        for queue in self.queues:
-            queue.waiting = []
-            queue.records = ()
-            queue.at = queue.count = 0
-            queue.ready = False
-            queue.record = None
-            queue.event.forget()
+        self.queues.forget()
+
+    # - the customers, as the runtime asks for them: each is a method of `customers_table`, and goes
+
+    @property
+    def customers(self):
+        return len(self.customers_table)
+
+    @property
+    def timers(self):
+        return self.customers_table.timers
+
+    @property
+    def state_bytes(self):
+        return self.customers_table.state_bytes
+
+    @property
+    def live(self):
+        return self.customers_table.live
+
+    @property
+    def fetched(self):
+        return self.customers_table.fetched
+
+    def ready(self):
+        self.customers_table.rebuild_timers()
+
+    def recall(self, str customer_id not None, str counter not None, list times not None, Py_ssize_t keep):
+        self.customers_table.enter_sends(customer_id, counter, times, keep)
+
+    def sends(self, str customer_id not None, str counter not None):
+        return self.customers_table.sends(customer_id, counter)
+
+    def keep_in(self, store):
+        self.customers_table.read_from(store)
+
+    def stand_in(self, bytes key not None, bytes due not None):
+        self.customers_table.stand_in(key, due)
+
+    def take_dues(self):
+        return self.customers_table.take_dues()
+
+    def evict(self, Py_ssize_t keep, Py_ssize_t most):
+        return self.customers_table.evict(keep, most)
+
+    # - rules
 
     def adopt(self, rules):
         """Goes over to another rule set: what belongs to unchanged stable ids is kept, the rest dropped."""
@@ -420,29 +225,16 @@ cdef class PartitionState:
         self.rules = rules
         if self.explainer is not None:
             self.explain(self.explainer.customer, self.explainer.tell)
-        self.table.adopt(self.program.layout)
+        self.customers_table.adopt(self.program.layout)
         self.link()
 
     cdef int link(self) except -1:
-        """Makes the queues of the present sources; what is at hand of sources that stay is decoded anew."""
-        cdef SourceQueue queue, old
+        """Makes everything fit the rules at hand."""
         cdef int64_t *verdicts
         cdef int *hits
         cdef int at
-        queues = []
-        for slot, source in enumerate(self.rules.sources):
-            queue = SourceQueue(source, slot, self.program)
-            old = self.queue_by_name.get(source.name)
-            if old is not None:
-                queue.reached, queue.base = old.reached, old.base
-                rest = [old.record] if old.ready else []
-                queue.feed(rest + list(old.records[old.at:]))
-                for records in old.waiting:
-                    queue.feed(records)
-            queues.append(queue)
-        # Equal event times go in the order of the sources' names.
-        self.queues = sorted(queues, key=lambda each: (<SourceQueue> each).name)
-        self.queue_by_name = {(<SourceQueue> queue).name: queue for queue in self.queues}
+        self.shared.rules, self.shared.program = self.rules, self.program
+        self.queues.link(self.rules, self.program)
         verdicts = <int64_t *> PyMem_Realloc(self.verdicts, max(self.program.verdicts, 1) * sizeof(int64_t))
         if verdicts is NULL:
             raise MemoryError
@@ -464,83 +256,32 @@ cdef class PartitionState:
     # - one call
 
     def run(self, batch, result, clock, Py_ssize_t limit, decide):
-        """Works off a batch, see `engine.process`. `decide(match, result)` says whether it was sent."""
+        """Works off a batch, see `engine.process`. `decide(match, result)` makes a match a decision."""
         cdef SourceQueue queue
+        cdef Frame frame
         cdef int64_t reached
-        if self.table.loaded:
-            self.table.rebuild_timers()
-        self.result, self.decide, self.partition = result, decide, batch.partition
-        self.wall, self.by_event_time, self.budget = clock.wall(), clock.by_event_time, limit
-        ended = batch.ended
-        for queue in self.queues:
-            queue.ended = queue.name in ended
-            queue.applied = queue.future = 0
-            queue.position = -1
-        for name, records in batch.records.items():
-            queue = self.queue_by_name.get(name)
-            if queue is None:
-                # Its definition is gone; what is not taken is not committed, so nothing is lost.
-                result.errors[(name, "unknown_source")] = len(records)
-            else:
-                queue.feed(records)
+        if self.customers_table.loaded:
+            self.customers_table.rebuild_timers()
+        self.result = self.shared.result = result
+        self.decide, self.partition, self.budget = decide, batch.partition, limit
+        self.queues.feed(batch, result, clock)
         while True:
-            queue = self.next_queue()
-            reached = self.watermark()
+            queue = self.queues.next_queue()
+            reached = self.queues.watermark()
             self.fire_due(reached)
             if queue is None or self.budget <= 0:
                 break
             self.apply(queue)
             queue.consume()
             self.budget -= 1
-        result.more = queue is not None or self.table.is_due(reached)
-        for queue in self.queues:
-            if queue.position >= 0:
-                result.positions[queue.name] = queue.position
-            if queue.applied:
-                result.events[queue.name] = queue.applied
-            if queue.future:
-                result.errors[(queue.name, "future_time")] = queue.future
+        result.more = queue is not None or self.customers_table.is_due(reached)
+        self.queues.tell(result)
         result.watermark = reached if reached >= 0 else None
-        result.next_deadline = self.table.next_deadline
-        self.result = self.decide = None
+        result.next_deadline = self.customers_table.next_deadline
+        self.result = self.shared.result = self.decide = None
         for frame in (self.frame, self.timer_frame):
-            (<Frame> frame).see(None, None)
-            (<Frame> frame).customer = (<Frame> frame).captured = None
-
-    cdef SourceQueue next_queue(self):
-        """The source whose head comes next; None if there is none, or a source must be waited for."""
-        cdef SourceQueue queue, first = None
-        cdef bint wait = False
-        for queue in self.queues:
-            if not queue.ready and not queue.advance(self.result, self.wall):
-                wait = wait or not queue.ended
-            elif first is None or queue.time < first.time:
-                first = queue
-        return None if wait else first
-
-    cdef int64_t watermark(self) except -2:
-        """The time that the partition has reached; -1 where there is none yet. Heads must be decoded."""
-        cdef SourceQueue queue
-        cdef int64_t lagging = NEVER, latest = -1, reached
-        for queue in self.queues:
-            reached = queue.time if queue.ready and queue.time > queue.reached else queue.reached
-            latest = max(latest, reached)
-            if queue.ready or not queue.ended:
-                lagging = min(lagging, reached)
-        if not self.by_event_time:
-            return self.wall if lagging == NEVER else min(lagging, self.wall)
-        self.floor = max(self.floor, latest if lagging == NEVER else lagging)
-        return self.floor
-
-    cdef int64_t now(self, SourceQueue queue) except -1:
-        """What lateness is measured by: the wall clock, or the largest event time seen."""
-        cdef SourceQueue other
-        cdef int64_t latest = queue.time
-        if not self.by_event_time:
-            return self.wall
-        for other in self.queues:
-            latest = max(latest, other.reached)
-        return latest
+            frame.see(None, None)
+            frame.customer = frame.captured = None
 
     cdef int apply(self, SourceQueue queue) except -1:
         """Applies the head of a source; timers that the watermark has passed have been fired."""
@@ -548,8 +289,8 @@ cdef class PartitionState:
         cdef Plan plan = queue.plan
         cdef bint is_event = queue.profile is None and queue.context is None
         # Without a plan nothing can come of an event.
-        if plan is not None or not is_event or self.table.due != NEVER:
-            customer = self.table.find(queue.customer)
+        if plan is not None or not is_event or self.customers_table.due != NEVER:
+            customer = self.customers_table.find(queue.customer)
             if customer is not None:
                 if queue.offset <= customer.applied[queue.slot]:
                     self.result.repeats += 1
@@ -569,21 +310,21 @@ cdef class PartitionState:
     cdef int merge_profile(self, SourceQueue queue, Customer customer) except -1:
         """Takes over attributes and consents; a dead letter if there would be too much."""
         if customer is None:
-            customer = self.table.ensure(queue.customer)
+            customer = self.customers_table.ensure(queue.customer)
         if not (<Profile> queue.profile).merge_into(customer):
             self.result.dead_letters.append(queue.dead_letter("profile"))
         customer.applied[queue.slot] = queue.offset
-        return self.table.touch(customer)
+        return self.customers_table.touch(customer)
 
     cdef int replace_context(self, SourceQueue queue, Customer customer) except -1:
         """Takes over what a source of `kind: context` says, in place of what it said before."""
         if customer is None:
-            customer = self.table.ensure(queue.customer)
+            customer = self.customers_table.ensure(queue.customer)
         if customer.rare.contexts is None:
             customer.own().contexts = {}
         customer.rare.contexts[queue.name] = queue.context
         customer.applied[queue.slot] = queue.offset
-        return self.table.touch(customer)
+        return self.customers_table.touch(customer)
 
     cdef int match(self, SourceQueue queue, Plan plan, Customer customer) except -1:
         """Updates traits, moves instances on, judges rules; records the offset if it fits any of them."""
@@ -604,8 +345,8 @@ cdef class PartitionState:
             if (update.where < 0 or self.holds(update.where, queue)) and self.count_event(update, queue):
                 fits = True
         frame.begin()
-        if self.groups:
-            self.groups.clear()
+        if self.shared.groups:
+            self.shared.groups.clear()
         if plan.later:
             if frame.customer is not None and frame.customer.waits():
                 completed = self.move_on(plan, queue)
@@ -628,46 +369,41 @@ cdef class PartitionState:
                 self.judge_completed(instance, queue)
         if fits:
             if frame.customer is None:
-                frame.customer = self.table.ensure(queue.customer)
+                frame.customer = self.customers_table.ensure(queue.customer)
             frame.customer.applied[queue.slot] = queue.offset
-            self.table.touch(frame.customer)
+            self.customers_table.touch(frame.customer)
         return 0
 
     cdef bint holds(self, int predicate, SourceQueue queue) except -1:
         """Whether the event fits a predicate: judged at most once an event."""
-        cdef int held
-        if self.verdicts[predicate] >> 2 != self.epoch:
+        cdef int held = 0
+        if not is_known(self.verdicts[predicate], self.epoch, &held):
             held = (<Node> self.program.predicates[predicate]).test(self.frame)
+            self.verdicts[predicate] = verdict_of(self.epoch, held)
             if held < 0:
-                self.complain(queue.name, "condition")
-                held = 0
-            self.verdicts[predicate] = self.epoch << 2 | held
-        return self.verdicts[predicate] & 1
+                self.shared.complain(queue.name, "condition")
+        return held == 1
 
     cdef bint count_event(self, Update update, SourceQueue queue) except -1:
         """Updates a trait; False if the event lacks what the trait counts."""
         cdef ValueC *key = NULL
         cdef ValueC *value = NULL
         cdef double amount = 1.0
-        cdef int function = update.function
         if update.per >= 0:
             key = &queue.event.values[update.per]
             if not is_key(key):
                 return False
-        if function != FUNCTION_COUNT and function != FUNCTION_GAP:
+        if update.takes != TAKES_NOTHING:
             value = &queue.event.values[update.field]
-            if function == FUNCTION_FIRST or function == FUNCTION_LAST:
-                if not is_kept(value):
+            if update.takes == TAKES_NUMBER:
+                if not as_double(value, &amount):
                     return False
-            elif function == FUNCTION_DISTINCT or function == FUNCTION_TOP:
-                if not is_key(value):
-                    return False
-            elif not as_double(value, &amount):
+            elif not (is_key(value) if update.takes == TAKES_KEY else is_kept(value)):
                 return False
         if self.frame.customer is None:
-            self.frame.customer = self.table.ensure(queue.customer)
+            self.frame.customer = self.customers_table.ensure(queue.customer)
         if self.frame.customer.update(update.slot, key, queue.time, amount, value):
-            self.complain(queue.name, "evicted")
+            self.shared.complain(queue.name, "evicted")
         return True
 
     # - instances
@@ -686,13 +422,13 @@ cdef class PartitionState:
                 if self.fits(step, rule, instance, queue):
                     further = self.further(rule, instance, step, queue)
                     if further.step < len(rule.steps) or rule.timed:
-                        self.table.replace(customer, instance, further)
+                        self.customers_table.replace(customer, instance, further)
                     else:
-                        self.table.close(customer, instance)
+                        self.customers_table.close(customer, instance)
                         completed = completed or []
                         completed.append(further)
             elif rule.unless is not None and self.fits(rule.unless, rule, instance, queue):
-                self.table.close(customer, instance)
+                self.customers_table.close(customer, instance)
         if completed is not None and len(completed) > 1:
             completed.sort(key=rank_of)
         return completed
@@ -714,7 +450,7 @@ cdef class PartitionState:
         self.frame.captured = [loads(event) for event in instance.events]
         held = step.compares.test(self.frame)
         if held < 0:
-            self.complain(queue.name, "condition")
+            self.shared.complain(queue.name, "condition")
         return held == 1
 
     cdef bint is_awaited(self, Plan plan, SourceQueue queue) except -1:
@@ -742,7 +478,7 @@ cdef class PartitionState:
         instance.time, instance.appended_at, instance.deadline = queue.time, queue.appended_at, NEVER
         instance.source, instance.name = queue.name, queue.plan.name
         instance.id = queue.event_id(self.partition)
-        instance.late = rule.stale_after >= 0 and self.now(queue) - queue.time > rule.stale_after
+        instance.late = rule.stale_after >= 0 and self.queues.now(queue) - queue.time > rule.stale_after
         return instance
 
     cdef int set_deadline(self, RulePlan rule, Instance instance) except -1:
@@ -778,7 +514,7 @@ cdef class PartitionState:
             if not is_key(&queue.event.values[rule.key]):
                 return 0
         if self.frame.customer is None:
-            self.frame.customer = self.table.ensure(queue.customer)
+            self.frame.customer = self.customers_table.ensure(queue.customer)
         customer = self.frame.customer
         if len(rule.steps) == 1 and not rule.timed:
             if rule.captures:
@@ -786,49 +522,25 @@ cdef class PartitionState:
             if self.is_met(rule, self.frame, queue.name):
                 instance = self.instance_of(rule, queue)
                 instance.key = key
-                self.judge(rule, self.frame, instance, False)
+                self.judge(rule, self.frame, instance, queue.offset - queue.base)
             return 0
         oldest = None
         for other in customer.waiting_of(rule.rank, False):
             if other.key is key or (type(other.key) is type(key) and other.key == key):
                 if rule.again == AGAIN_KEEP or (other.step > 1 and rule.again != AGAIN_RESTART):
                     return 0
-                self.table.close(customer, other)
+                self.customers_table.close(customer, other)
             else:
                 same += 1
                 oldest = other if oldest is None else oldest
         if same == MAX_INSTANCES:
-            self.table.close(customer, oldest)
-            self.complain(queue.name, "instances")
+            self.customers_table.close(customer, oldest)
+            self.shared.complain(queue.name, "instances")
         instance = self.instance_of(rule, queue)
         instance.key = key
         instance.events = [self.kept_event(rule.steps[0], queue)]
         self.set_deadline(rule, instance)
-        self.table.open(customer, instance)
-        return 0
-
-    cdef int put_off(self, Match match, int64_t until) except -1:
-        """Keeps a match until quiet hours are over."""
-        cdef RulePlan rule = self.program.by_rank[match.cause.rank]
-        cdef Instance instance = Instance.__new__(Instance), cause = match.cause
-        cdef StepPlan step
-        instance.rank, instance.step, instance.key = cause.rank, len(rule.steps), cause.key
-        instance.sequence = cause.sequence
-        instance.late, instance.since, instance.deadline = cause.late, match.since, until
-        instance.time, instance.appended_at = cause.time, cause.appended_at
-        instance.source, instance.name, instance.id = cause.source, cause.name, cause.id
-        instance.events = cause.events
-        if instance.events is None:     # judged at once: its event was not kept
-            step = rule.steps[0]
-            event = match.frame.whole()
-            if step.fields is not None:
-                event = {name: event[name] for name in step.fields if name in event}
-            try:
-                instance.events = [dumps(event)]
-            except orjson.JSONEncodeError:
-                instance.events = [b"{}"]
-                self.complain(cause.source, "too_deep")
-        self.table.open(match.customer, instance)
+        self.customers_table.open(customer, instance)
         return 0
 
     # - judging
@@ -841,21 +553,19 @@ cdef class PartitionState:
             self.explainer.tell_if(rule, frame)
         if rule.condition is None:
             return True
-        if kept and self.verdicts[rule.verdict] >> 2 == self.epoch:
-            held = <int> (self.verdicts[rule.verdict] & 3) - 1
-        else:
+        if not (kept and is_known(self.verdicts[rule.verdict], self.epoch, &held)):
             held = rule.condition.test(frame)
             if kept:
-                self.verdicts[rule.verdict] = self.epoch << 2 | (held + 1)
+                self.verdicts[rule.verdict] = verdict_of(self.epoch, held)
             self.count_segment_errors(frame, source)
         if held < 0:
-            self.complain(source, "condition")
+            self.shared.complain(source, "condition")
         return held == 1
 
     cdef int count_segment_errors(self, Frame frame, str source) except -1:
         while frame.segment_errors:
             frame.segment_errors -= 1
-            self.complain(source, "condition")
+            self.shared.complain(source, "condition")
         return 0
 
     cdef int judge_completed(self, Instance instance, SourceQueue queue) except -1:
@@ -864,24 +574,24 @@ cdef class PartitionState:
         if rule.captures:
             self.frame.captured = [loads(event) for event in instance.events]
         if self.is_met(rule, self.frame, queue.name):
-            self.judge(rule, self.frame, instance, False)
+            self.judge(rule, self.frame, instance, queue.offset - queue.base)
         return 0
 
-    cdef int judge(self, RulePlan rule, Frame frame, Instance cause, bint timed) except -1:
-        """Has a match decided."""
+    cdef int judge(self, RulePlan rule, Frame frame, Instance cause, int64_t offset) except -1:
+        """Has a match decided. `offset`: of the record that caused it, -1 where a timer did."""
         cdef Match match = Match.__new__(Match)
         match.rule, match.customer_id, match.source = rule.definition, frame.customer.id, cause.source
         match.event_name, match.event_id = cause.name, cause.id
         match.event_time, match.appended_at = cause.time, cause.appended_at
-        match.at, match.timed = frame.at, timed
-        match.cause, match.customer, match.frame, match.state = cause, frame.customer, frame, self
+        match.at, match.offset, match.timed = frame.at, offset, offset < 0
+        match.cause, match.customer, match.frame, match.shared = cause, frame.customer, frame, self.shared
         self.decide(match, self.result)
         return self.count_segment_errors(frame, cause.source)
 
     cdef int fire_due(self, int64_t before) except -1:
         """Fires the timers with a deadline before `before`, in order, as far as the budget goes."""
-        while self.table.due < before and self.budget > 0:
-            due = self.table.pop_due(before)
+        while self.customers_table.due < before and self.budget > 0:
+            due = self.customers_table.pop_due(before)
             if due is None:
                 break
             self.fire(due[0], due[1])
@@ -890,17 +600,17 @@ cdef class PartitionState:
 
     cdef int fire_own(self, Customer customer, int64_t before) except -1:
         """Fires the customer's own timers with a deadline before `before`, in order."""
-        cdef Instance first = self.table.pop_own(customer, before)
+        cdef Instance first = self.customers_table.pop_own(customer, before)
         while first is not None:
             self.fire(customer, first)
-            first = self.table.pop_own(customer, before)
+            first = self.customers_table.pop_own(customer, before)
         return 0
 
     cdef int fire(self, Customer customer, Instance instance) except -1:
         """Judges an instance, which has been closed, as of its deadline; an unfinished sequence just ends."""
         cdef RulePlan rule = self.program.by_rank[instance.rank]
         cdef Frame frame = self.timer_frame
-        self.table.touch(customer)
+        self.customers_table.touch(customer)
         if instance.step < len(rule.steps):
             return 0
         frame.see(None, loads(instance.events[instance.step - 1]))
@@ -910,14 +620,7 @@ cdef class PartitionState:
             frame.captured = [loads(event) for event in instance.events]
         frame.begin()
         if instance.since >= 0 or self.is_met(rule, frame, instance.source):
-            self.judge(rule, frame, instance, True)
-        return 0
-
-    cdef int complain(self, str source, str reason) except -1:
-        """Counts what was odd."""
-        cdef dict errors = self.result.errors
-        key = (source, reason)
-        errors[key] = errors.get(key, 0) + 1
+            self.judge(rule, frame, instance, -1)
         return 0
 
 

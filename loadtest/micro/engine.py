@@ -25,9 +25,9 @@ from typing import NamedTuple
 
 from loadtest.rulesets import SOURCES, ref_rules
 from loadtest.workloads import CLICKSTREAM, TRANSACTIONS, LoadEvent, wide
-from stream._fastmatch import Match
 from stream.clock import Clock
 from stream.engine import PartitionState, process
+from stream.matcher._match import Match
 from stream.rules.compiler.rule_set import load_rules
 from stream.rules.model import RuleSet
 from stream.structs import Batch, Record, Result

@@ -11,9 +11,7 @@ consent, an address and room under its cap; the customer's own preference (attri
 first if the rule names it. Where no channel is left, the reason is that of the first one. Whether it is quiet
 is asked of the chosen channel only. A held-out customer uses up limit and caps exactly as if sent to.
 
-Limits roll. One by the calendar counts from the beginning of the day, week or month in the zone where the
-customer is by what is known when the match is judged; where no zone is known it is used up. What was sent for
-a later time than the match's counts in any case: a late event finds no room that is taken.
+Limits and caps are in `limits`.
 Tested by tests/decisions/test_guards.py, and by the reference model.
 """
 
@@ -24,8 +22,9 @@ from datetime import tzinfo
 from typing import Any, NamedTuple, Protocol
 
 from stream.decisions import quiet
-from stream.decisions.calendar import END, began_at, zone_of
+from stream.decisions.calendar import END, zone_of
 from stream.decisions.experiments import POLICY
+from stream.decisions.limits import is_used_up, is_used_up_before
 from stream.rules.model import Channel, Limit, Policy, Quiet, Rule, Share, Variant
 from stream.structs import DecisionReason, Outcome, PriorDecision, SuppressionReason
 
@@ -140,45 +139,6 @@ def repeat(match: MatchView, policy: Policy, prior: PriorDecision) -> Verdict:
         return Verdict(prior.outcome, prior.reason, channel)
     again = None if channel.quiet is None else _quiet(match, channel, channel.quiet, policy)
     return again or Verdict("suppressed", "quiet", channel)
-
-
-def counters(rule: Rule, channel: Channel, policy: Policy) -> list[tuple[str, Limit]]:
-    """What a send, or a held-out one, uses up: the counters' names and their limits."""
-    used = [(f"rule:{rule.name}", rule.limit), (f"channel:{channel.name}", channel.cap)]
-    if channel.consent is not None:
-        used.append(("policy", policy.cap))
-    return [(name, limit) for name, limit in used if limit is not None]
-
-
-def is_used_up(limit: Limit, sent: Sequence[int], at: int, where: tzinfo | None) -> bool:
-    """Whether `limit.count` sends lie after `at - limit.over`; what was sent exactly `over` ago is out.
-
-    By the calendar: whether so many lie in the period of `at` in the zone `where`, or after it.
-    `sent` ascends and holds at least the newest `limit.count` times.
-    """
-    if isinstance(limit.over, int):
-        return len(sent) >= limit.count and sent[-limit.count] > at - limit.over
-    if where is None:
-        return True
-    return len(sent) >= limit.count and sent[-limit.count] >= began_at(limit.over, where, at)
-
-
-def is_used_up_before(
-    limit: Limit, sent: Sequence[int], prior: Sequence[int], at: int, where: tzinfo | None
-) -> bool:
-    """The same after a crash, of which is known when else was sent (`prior`, ascending), later ones too.
-
-    A later one stands in the way only where it would not have been sent, had this one been.
-    """
-    earlier = [*sent, *(each for each in prior if each <= at)]
-    if is_used_up(limit, sorted(earlier), at, where):
-        return True
-    earlier.append(at)
-    for later in prior[len(earlier) - len(sent) - 1 :]:
-        if is_used_up(limit, sorted(earlier), later, where):
-            return True
-        earlier.append(later)
-    return False
 
 
 def has_consent(match: MatchView, channel: Channel) -> bool:

@@ -16,5 +16,3 @@ cdef class Names:
     cdef dict nodes
 
     cdef bint knows(self, str variable) except -1
-
-cdef object nothing(int function)                           # the value of a trait of no events

@@ -29,8 +29,8 @@ from stream.events._event cimport Fields
 from stream.matcher._fields cimport Field, field_of, has_field
 from stream.matcher._frame cimport Frame, Node, reach
 from stream.state._packed cimport is_key
-from stream.events._value cimport ABSENT, KIND_DOUBLE, KIND_INTEGER, KIND_MISSING, ValueC, value_of
-from stream.state._windows cimport FUNCTION_COUNT, FUNCTION_DISTINCT, FUNCTION_GAP, FUNCTION_SUM, FUNCTION_TOP
+from stream.events._value cimport ABSENT, KIND_MISSING, ValueC, value_of
+from stream.state._windows cimport FUNCTION_GAP, FUNCTION_TOP, nothing_of
 
 from stream.matcher._operators import constant, has, operation
 
@@ -182,19 +182,16 @@ cdef class _TraitOfKey(_Trait):
 cdef bint read_trait(Frame frame, int slot, int function, const ValueC *key, ValueC *into) except -1:
     if function == FUNCTION_TOP or function == FUNCTION_GAP:
         return False
+    if frame.customer is None:
+        return value_of(nothing_of(function), into) == 0
     into.kind = KIND_MISSING
-    if frame.customer is not None:
-        frame.customer.number(slot, key, frame.at, into)
-    elif function == FUNCTION_COUNT or function == FUNCTION_DISTINCT:
-        into.kind, into.of.integer = KIND_INTEGER, 0
-    elif function == FUNCTION_SUM:
-        into.kind, into.of.number = KIND_DOUBLE, 0.0
+    frame.customer.number(slot, key, frame.at, into)
     return True
 
 
 cdef object trait(Frame frame, int slot, int function):
     if frame.customer is None:
-        return nothing(function)
+        return nothing_of(function)
     return frame.customer.value(slot, NULL, frame.at)
 
 
@@ -207,16 +204,9 @@ cdef object trait_of_key(Frame frame, int slot, int function, object key):
             return ABSENT
         key = int(key)      # an unsigned one
     if frame.customer is None:
-        return nothing(function)
+        return nothing_of(function)
     value_of(key, &of)
     return frame.customer.value(slot, &of, frame.at)
-
-
-cdef object nothing(int function):
-    """A trait of no events."""
-    if function == FUNCTION_COUNT or function == FUNCTION_DISTINCT:
-        return 0
-    return 0.0 if function == FUNCTION_SUM else ABSENT
 
 
 # --- by the plain evaluator ---------------------------------------------------------------------

@@ -13,9 +13,15 @@ cdef enum Again:
     AGAIN_RESTART = 1
     AGAIN_KEEP = 2
 
+cdef enum Takes:        # of an event's field, by a trait's function
+    TAKES_NOTHING = 0
+    TAKES_NUMBER = 1
+    TAKES_SCALAR = 2
+    TAKES_KEY = 3
+
 cdef class Update:
     """A trait, as an event updates it."""
-    cdef int slot, function, where
+    cdef int slot, takes, where
     cdef int field, per             # slots of the record; -1: it has none
 
 cdef class StepPlan:

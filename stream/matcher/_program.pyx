@@ -20,11 +20,15 @@ from stream.events._times cimport LATEST
 
 from stream.matcher._condition import compile_condition
 from stream.matcher.atoms import OneOf
+from stream.rules.aggregates import AGGREGATES as _AGGREGATES
 
 cdef enum:
     REMEMBERED = 3      # rule sets
     SLICE = 20          # rules
 
+cdef dict TAKES = {
+    None: TAKES_NOTHING, "number": TAKES_NUMBER, "scalar": TAKES_SCALAR, "key": TAKES_KEY,
+}
 cdef list programs = []     # the newest rule sets' programs, the newest last
 cdef int64_t MAX_WAIT = (1 << 62) - LATEST     # so that no deadline overflows
 
@@ -145,7 +149,8 @@ cdef class Program:
 
     cdef int add_trait(self, trait) except -1:
         cdef Update update = Update()
-        update.slot, update.function, _ = self.traits[trait.name]
+        update.slot = self.traits[trait.name][0]
+        update.takes = TAKES[_AGGREGATES[trait.function].takes]
         update.where = -1 if trait.where is None else trait.where
         update.field, update.per = self.slot_of(trait.field), self.slot_of(trait.per)
         for name in dict.fromkeys(trait.of):

@@ -38,3 +38,23 @@ cdef class SourceQueue:
     cdef object dead_letter(self, str reason)       # of the head
     cdef int consume(self) except -1
     cdef Py_ssize_t at_hand(self) noexcept
+
+cdef class SourceQueues:
+    cdef list queues                # in the order of the sources' names
+    cdef dict by_name
+    cdef int64_t floor              # how far the watermark was, on the clock of the events; -1: nowhere
+    # during a call:
+    cdef object result
+    cdef int64_t wall
+    cdef bint by_event_time
+
+    cdef int link(self, rules, Program program) except -1
+    cdef Py_ssize_t at_hand(self) except -1
+    cdef int forget(self) except -1
+    cdef dict reached(self)
+    cdef int set_reached(self, dict reached) except -1
+    cdef int feed(self, batch, result, clock) except -1
+    cdef int tell(self, result) except -1
+    cdef SourceQueue next_queue(self)
+    cdef int64_t watermark(self) except -2
+    cdef int64_t now(self, SourceQueue queue) except -1

@@ -11,3 +11,7 @@ FUTURE_MS: Final = 300000
 @final
 class SourceQueue:
     def __new__(cls, source: Source, slot: int) -> Self: ...
+
+@final
+class SourceQueues:
+    def __new__(cls) -> Self: ...

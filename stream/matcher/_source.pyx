@@ -17,7 +17,7 @@ from libc.stdint cimport int64_t
 from stream.events._event cimport Event, Fields
 from stream.state._profile cimport context_of, profile_of
 from stream.matcher._program cimport Program
-from stream.events._times cimport LATEST, milliseconds_of
+from stream.events._times cimport LATEST, NEVER, milliseconds_of
 from stream.events._value cimport KIND_INTEGER, KIND_MISSING, KIND_TEXT, KIND_UNSIGNED, ValueC, object_of
 
 from stream.structs import DeadLetter
@@ -160,3 +160,133 @@ cdef class SourceQueue:
         self.event.forget()
         self.record = self.profile = self.context = None
         return 0
+
+
+# --- their merge -------------------------------------------------------------------------------
+
+@cython.final
+cdef class SourceQueues:
+    """The queues of all sources, merged by event time; how far they have come is the watermark."""
+
+    def __cinit__(self):
+        self.queues, self.by_name = [], {}
+        self.floor = -1
+
+    cdef int link(self, rules, Program program) except -1:
+        """Makes the queues of the present sources; what is at hand of sources that stay is decoded anew."""
+        cdef SourceQueue queue, old
+        queues = []
+        for slot, source in enumerate(rules.sources):
+            queue = SourceQueue(source, slot, program)
+            old = self.by_name.get(source.name)
+            if old is not None:
+                queue.reached, queue.base = old.reached, old.base
+                rest = [old.record] if old.ready else []
+                queue.feed(rest + list(old.records[old.at:]))
+                for records in old.waiting:
+                    queue.feed(records)
+            queues.append(queue)
+        # Equal event times go in the order of the sources' names.
+        self.queues = sorted(queues, key=lambda each: (<SourceQueue> each).name)
+        self.by_name = {(<SourceQueue> queue).name: queue for queue in self.queues}
+        return 0
+
+    cdef Py_ssize_t at_hand(self) except -1:
+        cdef SourceQueue queue
+        cdef Py_ssize_t count = 0
+        for queue in self.queues:
+            count += queue.at_hand()
+        return count
+
+    cdef int forget(self) except -1:
+        """Drops what is at hand."""
+        cdef SourceQueue queue
+        for queue in self.queues:
+            queue.waiting = []
+            queue.records = ()
+            queue.at = queue.count = 0
+            queue.ready = False
+            queue.record = None
+            queue.event.forget()
+        return 0
+
+    cdef dict reached(self):
+        """The largest event time applied by source; the watermark under the empty name."""
+        cdef SourceQueue queue
+        cdef dict reached = {queue.name: queue.reached for queue in self.queues if queue.reached >= 0}
+        if self.floor >= 0:
+            reached[""] = self.floor
+        return reached
+
+    cdef int set_reached(self, dict reached) except -1:
+        cdef SourceQueue queue
+        for queue in self.queues:
+            queue.reached = reached.get(queue.name, -1)
+        self.floor = reached.get("", -1)
+        return 0
+
+    cdef int feed(self, batch, result, clock) except -1:
+        """Begins a call: queues a batch's records."""
+        cdef SourceQueue queue
+        self.result, self.wall, self.by_event_time = result, clock.wall(), clock.by_event_time
+        ended = batch.ended
+        for queue in self.queues:
+            queue.ended = queue.name in ended
+            queue.applied = queue.future = 0
+            queue.position = -1
+        for name, records in batch.records.items():
+            queue = self.by_name.get(name)
+            if queue is None:
+                # Its definition is gone; what is not queued is not committed, so nothing is lost.
+                result.errors[(name, "unknown_source")] = len(records)
+            else:
+                queue.feed(records)
+        return 0
+
+    cdef int tell(self, result) except -1:
+        """Ends a call: says what was applied in it."""
+        cdef SourceQueue queue
+        for queue in self.queues:
+            if queue.position >= 0:
+                result.positions[queue.name] = queue.position
+            if queue.applied:
+                result.events[queue.name] = queue.applied
+            if queue.future:
+                result.errors[(queue.name, "future_time")] = queue.future
+        self.result = None
+        return 0
+
+    cdef SourceQueue next_queue(self):
+        """The source whose head comes next; None if there is none, or a source must be waited for."""
+        cdef SourceQueue queue, first = None
+        cdef bint wait = False
+        for queue in self.queues:
+            if not queue.ready and not queue.advance(self.result, self.wall):
+                wait = wait or not queue.ended
+            elif first is None or queue.time < first.time:
+                first = queue
+        return None if wait else first
+
+    cdef int64_t watermark(self) except -2:
+        """The time that the partition has reached; -1 where there is none yet. Heads must be decoded."""
+        cdef SourceQueue queue
+        cdef int64_t lagging = NEVER, latest = -1, reached
+        for queue in self.queues:
+            reached = queue.time if queue.ready and queue.time > queue.reached else queue.reached
+            latest = max(latest, reached)
+            if queue.ready or not queue.ended:
+                lagging = min(lagging, reached)
+        if not self.by_event_time:
+            return self.wall if lagging == NEVER else min(lagging, self.wall)
+        self.floor = max(self.floor, latest if lagging == NEVER else lagging)
+        return self.floor
+
+    cdef int64_t now(self, SourceQueue queue) except -1:
+        """What lateness is measured by: the wall clock, or the largest event time seen."""
+        cdef SourceQueue other
+        cdef int64_t latest = queue.time
+        if not self.by_event_time:
+            return self.wall
+        for other in self.queues:
+            latest = max(latest, other.reached)
+        return latest

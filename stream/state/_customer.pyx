@@ -45,9 +45,6 @@ from stream.state._instances cimport HeadC, Instance, next_head, put_head, put_i
 from stream.state._packed cimport VARINT, Buffer, span, next_number, next_scalar, next_signed, write
 from stream.events._value cimport ABSENT, ValueC, object_of, value_of
 from stream.state._windows cimport (
-    FUNCTION_COUNT,
-    FUNCTION_DISTINCT,
-    FUNCTION_SUM,
     EntryC,
     EventC,
     TraitC,
@@ -360,12 +357,10 @@ cdef class Customer:
         """
         cdef const TraitC *trait = &self.layout.trait[slot]
         cdef PartC part
-        part.body = part.end = NULL
-        if self.cell(slot, key, &part):
-            return read_number(part.body, part.end, trait, part.base, at, into)
-        if trait.function not in (FUNCTION_COUNT, FUNCTION_DISTINCT, FUNCTION_SUM):
-            return False
-        return read_number(NULL, NULL, trait, 0, at, into)
+        if not self.cell(slot, key, &part):
+            part.body = part.end = NULL
+            part.base = 0
+        return read_number(part.body, part.end, trait, part.base, at, into)
 
     cdef dict values(self, int slot, int64_t at):
         """The values of a trait with `per` as of `at`, by key."""

@@ -93,6 +93,30 @@ cdef class Customers:
         self.correct_first()
         return self.due if self.due != NEVER else None
 
+    @property
+    def live(self):
+        """Customers that are in memory: with a store, not all."""
+        return self.table.n - self.evicted
+
+    def enter_sends(self, str id not None, str counter not None, list times not None, Py_ssize_t keep):
+        """Enters sends that a crash has kept from the state: of each time as many as `times` has of it.
+
+        So it may be called again with the same sends. Only the newest `keep` decide.
+        """
+        cdef Customer customer = self.ensure(id)
+        cdef int slot = self.layout.counter_slots[counter]
+        cdef list known = customer.sends(slot)
+        for at in sorted(set(times)):
+            for _ in range(times.count(at) - known.count(at)):
+                customer.sent(slot, at, keep)
+        self.touch(customer)
+
+    def sends(self, str id not None, str counter not None):
+        """When the customer's counter was last used: ascending times; a list of one's own."""
+        cdef Customer customer = self.find(id)
+        slot = self.layout.counter_slots.get(counter)
+        return customer.sends(slot) if customer is not None and slot is not None else []
+
     def get(self, str id not None):
         """The customer, None if there is none; for tests and measurements."""
         return self.find(id)

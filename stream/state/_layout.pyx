@@ -7,32 +7,12 @@ cimport cython
 from cpython.mem cimport PyMem_Free, PyMem_Malloc
 from libc.stdint cimport uint64_t
 
-from stream.state._windows cimport (
-    FUNCTION_COUNT,
-    FUNCTION_DISTINCT,
-    FUNCTION_FIRST,
-    FUNCTION_GAP,
-    FUNCTION_LAST,
-    FUNCTION_MAX,
-    MAX_KEYS,
-    MAX_NESTED,
-    FUNCTION_MEAN,
-    FUNCTION_MIN,
-    SLICES,
-    FUNCTION_SUM,
-    FUNCTION_TOP,
-    TraitC,
-)
+from stream.state._windows cimport MAX_KEYS, MAX_NESTED, SLICES, TraitC
 
 from hashlib import blake2b
 
 from stream.errors import InternalError, RuleSetError
-
-cdef dict FUNCTIONS = {
-    "count": FUNCTION_COUNT, "sum": FUNCTION_SUM, "last": FUNCTION_LAST, "mean": FUNCTION_MEAN,
-    "min": FUNCTION_MIN, "max": FUNCTION_MAX, "first": FUNCTION_FIRST, "distinct": FUNCTION_DISTINCT,
-    "top": FUNCTION_TOP, "gap": FUNCTION_GAP,
-}
+from stream.rules.aggregates import AGGREGATES as _AGGREGATES
 
 
 @cython.no_gc
@@ -121,8 +101,9 @@ cdef class Layout:
         if self.trait is NULL:
             raise MemoryError
         for slot, trait in enumerate(definitions.values()):
-            nested = trait.per is not None and trait.function in ("distinct", "top", "gap")
-            self.trait[slot].function = FUNCTIONS[trait.function]
+            aggregate = _AGGREGATES[trait.function]
+            nested = trait.per is not None and aggregate.keeps_many
+            self.trait[slot].function = aggregate.code
             self.trait[slot].per = trait.per is not None
             self.trait[slot].k = trait.k
             self.trait[slot].keys = self.trait[slot].values = MAX_NESTED if nested else MAX_KEYS

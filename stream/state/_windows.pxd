@@ -12,7 +12,7 @@ cdef enum:
     MAX_KEYS = 1000     # values of `per`, of `distinct` and `top`, times of a `gap`, a customer and trait
     MAX_NESTED = 100    # the same, where a `distinct`, `top` or `gap` has `per`
 
-cdef enum Function:
+cdef enum Function:      # the codes of `rules.aggregates`, and the order in which they came
     FUNCTION_COUNT = 1
     FUNCTION_SUM = 2
     FUNCTION_LAST = 3

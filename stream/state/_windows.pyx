@@ -54,6 +54,13 @@ from stream.events._value cimport (
     object_of,
 )
 
+from stream.rules.aggregates import AGGREGATES as _AGGREGATES
+
+cdef list OVER_NOTHING = [ABSENT] * (1 + max([each.code for each in _AGGREGATES.values()]))    # by function
+for _each in _AGGREGATES.values():
+    if _each.nothing is not None:
+        OVER_NOTHING[_each.code] = _each.nothing
+
 cdef struct SliceC:
     int64_t index
     double amount
@@ -74,6 +81,38 @@ cdef int64_t base_of(const TraitC *trait, int64_t time) noexcept:
     if trait.function == FUNCTION_FIRST or trait.function == FUNCTION_LAST or trait.function == FUNCTION_GAP:
         return time
     return index_of(trait, time)
+
+
+# --- times and indices -------------------------------------------------------------------------
+
+cdef struct CursorC:        # over what begins with a time or an index, newest first
+    const uint8_t *at
+    const uint8_t *end
+    int64_t time            # or the index, of where it is; before that the base
+    bint begun
+
+
+cdef inline CursorC cursor_of(const uint8_t *at, const uint8_t *end, int64_t base) noexcept:
+    cdef CursorC cursor
+    cursor.at, cursor.end, cursor.time, cursor.begun = at, end, base, False
+    return cursor
+
+
+cdef inline bint next_time(CursorC *cursor) noexcept:
+    """Reads the next time or index, and goes past it; False at the end."""
+    if cursor.at == cursor.end:
+        return False
+    if cursor.begun:
+        cursor.time -= <int64_t> next_number(&cursor.at)
+    else:
+        cursor.time += next_signed(&cursor.at)
+        cursor.begun = True
+    return True
+
+
+cdef inline int put_time(Buffer out, bint begun, int64_t before, int64_t time) except -1:
+    """Writes a time or an index; `before` is the one before it, or the base where nothing has `begun`."""
+    return out.put(before - time) if begun else out.put_signed(time - before)
 
 
 # --- entries -----------------------------------------------------------------------------------
@@ -147,6 +186,7 @@ cdef int64_t newest_of(const EntryC *entry, const TraitC *trait, bint nested, in
     """The index of the newest slice of an entry."""
     cdef EntryC each
     cdef const uint8_t *at = entry.cell
+    cdef CursorC cursor = cursor_of(entry.cell, entry.end, base)
     cdef int64_t newest = -1
     if not nested and (trait.function == FUNCTION_DISTINCT or trait.function == FUNCTION_TOP):
         while at != entry.end:
@@ -154,10 +194,10 @@ cdef int64_t newest_of(const EntryC *entry, const TraitC *trait, bint nested, in
             newest = max(newest, newest_of(&each, trait, True, base))
             at = each.end
         return newest
-    newest = base + next_signed(&at)
+    next_time(&cursor)
     if trait.function == FUNCTION_FIRST or trait.function == FUNCTION_LAST or trait.function == FUNCTION_GAP:
-        return index_of(trait, newest)
-    return newest
+        return index_of(trait, cursor.time)
+    return cursor.time
 
 
 # --- changes -----------------------------------------------------------------------------------
@@ -230,35 +270,30 @@ cdef int add(
 ) except -1:
     """A window with an amount added to a slice."""
     cdef SliceC slice
+    cdef CursorC cursor = cursor_of(at, end, base)
+    cdef bint begun = next_time(&cursor)
+    cdef int64_t newest = cursor.time
     cdef const uint8_t *rest
     cdef const uint8_t *last
-    cdef int64_t newest = event.index
     slice.amount, slice.count = event.amount, 1
-    rest = at
-    if at != end:
-        newest = base + next_signed(&rest)
-    if event.index < newest:
+    if begun and event.index < newest:
         return add_late(out, at, end, function, base, event)
-    out.put_signed(event.index - base)
-    if at != end and event.index == newest:
-        next_amount(&rest, function, &slice)
+    put_time(out, False, base, event.index)
+    if begun and event.index == newest:
+        next_amount(&cursor.at, function, &slice)
         fold(&slice, function, event.amount)
         put_amount(out, function, &slice)
-        return out.put_raw(rest, span(rest, end))
+        return out.put_raw(cursor.at, span(cursor.at, end))
     put_amount(out, function, &slice)
-    if at == end or newest < event.index - KEPT:
+    if not begun or newest < event.index - KEPT:
         return 0
-    out.put(event.index - newest)
-    at = last = rest
-    next_amount(&last, function, &slice)
-    while last != end:
-        rest = last
-        newest -= <int64_t> next_number(&rest)
-        if newest < event.index - KEPT:
-            break
-        next_amount(&rest, function, &slice)
-        last = rest
-    return out.put_raw(at, span(at, last))
+    put_time(out, True, event.index, newest)
+    rest = cursor.at
+    while True:
+        next_amount(&cursor.at, function, &slice)
+        last = cursor.at
+        if not next_time(&cursor) or cursor.time < event.index - KEPT:
+            return out.put_raw(rest, span(rest, last))
 
 
 cdef int add_late(
@@ -266,12 +301,11 @@ cdef int add_late(
 ) except -1:
     """The same, for an event older than the newest slice."""
     cdef SliceC slices[MOST_SLICES + 1]
+    cdef CursorC cursor = cursor_of(at, end, base)
     cdef int n = 0, to = 0, each
-    cdef int64_t before = base
-    while at != end:
-        slices[n].index = before - <int64_t> next_number(&at) if n else base + next_signed(&at)
-        next_amount(&at, function, &slices[n])
-        before = slices[n].index
+    while next_time(&cursor):
+        slices[n].index = cursor.time
+        next_amount(&cursor.at, function, &slices[n])
         n += 1
     while to < n and slices[to].index > event.index:
         to += 1
@@ -285,10 +319,7 @@ cdef int add_late(
         slices[to].index, slices[to].amount, slices[to].count = event.index, event.amount, 1
         n += 1
     for each in range(n):
-        if each:
-            out.put(slices[each - 1].index - slices[each].index)
-        else:
-            out.put_signed(slices[0].index - base)
+        put_time(out, each > 0, slices[each - 1].index if each else base, slices[each].index)
         put_amount(out, function, &slices[each])
     return 0
 
@@ -299,15 +330,14 @@ cdef int mark(
     """Marks with one put into its slice: `first` keeps the earliest, of equal times the one that came first;
     `last` the latest, of equal times the one that came later."""
     cdef MarkC marks[MOST_SLICES + 1]
+    cdef CursorC cursor = cursor_of(at, end, base)
     cdef ValueC value
     cdef int n = 0, to = 0, each
-    cdef int64_t before = base
     cdef bint there
-    while at != end:
-        before = before - <int64_t> next_number(&at) if n else base + next_signed(&at)
-        marks[n].time, marks[n].value = before, at
-        next_scalar(&at, &value)
-        marks[n].size = span(marks[n].value, at)
+    while next_time(&cursor):
+        marks[n].time, marks[n].value = cursor.time, cursor.at
+        next_scalar(&cursor.at, &value)
+        marks[n].size = span(marks[n].value, cursor.at)
         n += 1
     while to < n and index_of(trait, marks[to].time) > event.index:
         to += 1
@@ -327,10 +357,7 @@ cdef int mark(
     if to >= 0:
         marks[to].time, marks[to].value = event.time, NULL
     for each in range(n):
-        if each:
-            out.put(marks[each - 1].time - marks[each].time)
-        else:
-            out.put_signed(marks[0].time - base)
+        put_time(out, each > 0, marks[each - 1].time if each else base, marks[each].time)
         if marks[each].value is NULL:
             out.put_scalar(event.value)
         else:
@@ -343,16 +370,15 @@ cdef int enter(
 ) except -1:
     """The times of a `gap` with one entered; 1 if the oldest had to make room."""
     cdef int64_t times[MAX_KEYS + 1]
-    cdef int n = 0, to = 0, crowded
-    cdef int64_t before = base
-    while at != end:
-        before = before - <int64_t> next_number(&at) if n else base + next_signed(&at)
-        if before > time:
+    cdef CursorC cursor = cursor_of(at, end, base)
+    cdef int n = 0, to = 0, each, crowded
+    while next_time(&cursor):
+        if cursor.time > time:
             to += 1
         elif to == n:
             times[n] = time
             n += 1
-        times[n] = before
+        times[n] = cursor.time
         n += 1
     if to == n:
         times[n] = time
@@ -361,9 +387,8 @@ cdef int enter(
         n -= 1
     crowded = n > trait.values
     n -= crowded
-    out.put_signed(times[0] - base)
-    for to in range(1, n):
-        out.put(times[to - 1] - times[to])
+    for each in range(n):
+        put_time(out, each > 0, times[each - 1] if each else base, times[each])
     return crowded
 
 
@@ -374,17 +399,11 @@ cdef int slices_of(
     SliceC *into,
 ) noexcept:
     """The slices of a window from `first` to `last`, newest first; how many."""
+    cdef CursorC cursor = cursor_of(at, end, base)
     cdef int n = 0
-    cdef int64_t index = base
-    cdef bint begun = False
-    while at != end:
-        index = index - <int64_t> next_number(&at) if begun else base + next_signed(&at)
-        begun = True
-        if index < first:
-            break
-        next_amount(&at, function, &into[n])
-        if index <= last:
-            n += 1
+    while next_time(&cursor) and cursor.time >= first:
+        next_amount(&cursor.at, function, &into[n])
+        n += cursor.time <= last
     return n
 
 
@@ -450,14 +469,13 @@ cdef bint marked(
     const uint8_t *at, const uint8_t *end, const TraitC *trait, int64_t base, int64_t first, int64_t last,
     ValueC *into,
 ) noexcept:
+    cdef CursorC cursor = cursor_of(at, end, base)
     cdef ValueC value
-    cdef int64_t time = base, index
-    cdef bint begun = False, found = False
-    while at != end:
-        time = time - <int64_t> next_number(&at) if begun else base + next_signed(&at)
-        begun = True
-        next_scalar(&at, &value)
-        index = index_of(trait, time)
+    cdef int64_t index
+    cdef bint found = False
+    while next_time(&cursor):
+        next_scalar(&cursor.at, &value)
+        index = index_of(trait, cursor.time)
         if index < first:
             break
         if index <= last:
@@ -505,17 +523,12 @@ cdef object gap(
 ):
     """{mean, deviation, since} in seconds, those that there are; ABSENT of nothing."""
     cdef int64_t times[MAX_KEYS + 1]
-    cdef int64_t time = base
+    cdef CursorC cursor = cursor_of(at, end, base)
     cdef int n = 0, each
-    cdef bint begun = False
     cdef double mean, apart, squares = 0.0
-    while at != end:
-        time = time - <int64_t> next_number(&at) if begun else base + next_signed(&at)
-        begun = True
-        if index_of(trait, time) < first:
-            break
-        if index_of(trait, time) <= last:
-            times[n] = time
+    while next_time(&cursor) and index_of(trait, cursor.time) >= first:
+        if index_of(trait, cursor.time) <= last:
+            times[n] = cursor.time
             n += 1
     if n == 0:
         return ABSENT
@@ -545,6 +558,4 @@ cdef object read_value(
 
 cdef object nothing_of(int function):
     """The value of a trait that nothing has been counted for."""
-    if function == FUNCTION_COUNT or function == FUNCTION_DISTINCT:
-        return 0
-    return 0.0 if function == FUNCTION_SUM else ABSENT
+    return OVER_NOTHING[function]

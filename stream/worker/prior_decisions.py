@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 
 import orjson
 
-from stream.decisions import guards
+from stream.decisions.limits import counters
 from stream.decisions.wire import APP, CAUSE, DEAD_LETTERS, DECISIONS
 from stream.engine import PartitionState
 from stream.errors import StateError
@@ -120,7 +120,7 @@ def _sends(decided: Iterable[Decided], rules: RuleSet) -> dict[tuple[str, str], 
     for each in decided:
         rule, channel = by_name.get(each.rule), channels.get(each.prior.channel)
         if each.prior.outcome in ("sent", "holdout") and rule is not None and channel is not None:
-            for counter, _ in guards.counters(rule, channel, rules.policy):
+            for counter, _ in counters(rule, channel, rules.policy):
                 times[each.customer, counter].append(each.at)
     return times
 
@@ -134,7 +134,7 @@ def leave(state: PartitionState, rules: RuleSet) -> None:
         counter: limit
         for rule in rules.rules
         for channel in rule.channels
-        for counter, limit in guards.counters(rule, channel, rules.policy)
+        for counter, limit in counters(rule, channel, rules.policy)
     }
     for (customer, counter), times in state.prior_sends.items():
         if times and counter in limits:

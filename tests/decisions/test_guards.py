@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stream.decisions import experiments as arms
-from stream.decisions import guards
+from stream.decisions import guards, limits
 from stream.decisions.experiments import is_held_out
 from stream.decisions.guards import MAX_DEFERRAL, Verdict
 from stream.rules.durations import Period
@@ -135,7 +135,7 @@ def test_what_nothing_refuses_is_sent() -> None:
     ],
 )
 def test_limits_roll(count: int, sent: tuple[int, ...], at: int, refused: bool) -> None:
-    assert guards.is_used_up(Limit(count, DAY), sent, at, None) is refused
+    assert limits.is_used_up(Limit(count, DAY), sent, at, None) is refused
     limited = Match(rule(WEB, limit=Limit(count, DAY)), at=at, sends={"rule:r": sent})
     assert (judge(limited, UTC).reason == "limit") is refused
 
@@ -154,7 +154,7 @@ def test_what_a_crash_lost_is_sent_and_no_window_overrun(
     """Some of what was sent did not reach its topic, the rest is known of; then others are read first."""
     limit, sent = Limit(count, over), list[int]()
     for at in tried:
-        if not guards.is_used_up(limit, sent, at, UTC_ZONE):
+        if not limits.is_used_up(limit, sent, at, UTC_ZONE):
             sent.append(at)
     written = [at for at in sent if data.draw(st.booleans(), label=f"{at} was written")]
     prior, again = list(written), list[int]()
@@ -162,11 +162,11 @@ def test_what_a_crash_lost_is_sent_and_no_window_overrun(
         if at in prior:
             prior.remove(at)
         else:
-            assert not guards.is_used_up_before(limit, again, prior, at, UTC_ZONE)
+            assert not limits.is_used_up_before(limit, again, prior, at, UTC_ZONE)
         again.append(at)
     known = list(written)
     for at in data.draw(TIMES, label="read first"):
-        if not guards.is_used_up_before(limit, [], known, at, UTC_ZONE):
+        if not limits.is_used_up_before(limit, [], known, at, UTC_ZONE):
             known = sorted([*known, at])
     for at in known:
         began = at - over if isinstance(over, int) else at // DAY * DAY - 1
@@ -373,9 +373,9 @@ def test_a_rules_holdout_holds_out_by_its_own_hash() -> None:
 
 def test_a_send_uses_up_the_rule_its_channel_and_the_policy() -> None:
     policy = Policy(cap=Limit(3, DAY))
-    assert guards.counters(rule(MAIL, limit=Limit(2, HOUR)), MAIL, policy) == [
+    assert limits.counters(rule(MAIL, limit=Limit(2, HOUR)), MAIL, policy) == [
         ("rule:r", Limit(2, HOUR)),
         ("channel:mail", Limit(1, DAY)),
         ("policy", Limit(3, DAY)),
     ]
-    assert guards.counters(rule(WEB), WEB, policy) == []
+    assert limits.counters(rule(WEB), WEB, policy) == []

@@ -32,7 +32,7 @@ IMPORTS: dict[str, set[str]] = {
     "matcher": {"cel", "events", "expression", "rules", "state"},
     "decisions": {"rules"},
     "_fastmatch": {"events", "matcher", "rules", "state"},
-    "engine": {"_fastmatch", "decisions", "events", "matcher", "rules", "state"},
+    "engine": {"_fastmatch", "decisions", "matcher", "rules"},
     "telemetry": set(),
     "kafka": set(),
     "topics": {"decisions", "kafka", "rules"},

@@ -16,9 +16,12 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, note, settings
 from hypothesis import strategies as st
 
+from stream.engine import PartitionState
 from stream.runtime.partition_store import StoredPartition
 from stream.runtime.rocksdb import DiskStores
 from stream.settings import load
+from stream.telemetry.metrics import Metrics
+from stream.worker.triggers import TriggerPartition, TriggerStage
 
 from .histories import History, histories
 from .player import (
@@ -179,6 +182,11 @@ def stores(tmp_path_factory: pytest.TempPathFactory) -> DiskStores:
     )
 
 
+def state_of(stored: StoredPartition) -> PartitionState:
+    assert isinstance(stored.partition, TriggerPartition)
+    return stored.partition.state
+
+
 @worlds(5)
 @given(ANY_WORLD, PORTIONS, strings(24, 1, 1))
 def test_a_store_on_disk_changes_nothing(
@@ -188,14 +196,15 @@ def test_a_store_on_disk_changes_nothing(
     history = replace(history, changes=())
     in_memory = played(history)
     player, dice, offset = Player(history), Dice(faces[0]), 0
-    stored = StoredPartition(player.rules, stores.open(0, "log"), "log")
+    stage = TriggerStage(player.rules, "app", Metrics())
+    stored = StoredPartition(stage, 0, stores.open(0, "log"), "log")
     stored.begin_anew()
     try:
-        player.state = stored.state
+        player.state = state_of(stored)
         coming = iter(portions)
         while any(player.waiting.values()):
             player.call(next(coming, EVERYTHING))
-            changed = stored.take_changed()
+            changed = stored.take_changed(b"")
             player.states.update(changed)
             offset += len(changed)
             on_the_way = dice.chance(2)
@@ -204,9 +213,9 @@ def test_a_store_on_disk_changes_nothing(
             stored.commit(changed, offset, keep=dice.pick((0, 1, 2)))
             if not on_the_way and dice.chance(2):
                 stored.close()
-                stored = StoredPartition(player.rules, stores.open(0, "log"), "log")
+                stored = StoredPartition(stage, 0, stores.open(0, "log"), "log")
                 assert stored.position == offset or not offset
-                player.state = stored.state
+                player.state = state_of(stored)
                 player.read_from(dict(player.positions))
         player.play()
         player.durable()

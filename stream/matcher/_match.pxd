@@ -1,0 +1,31 @@
+"""A match, as guards and content see it; the essay is in `_match.pyx`."""
+
+from libc.stdint cimport int64_t
+
+from stream.matcher._frame cimport Frame
+from stream.matcher._program cimport Program
+from stream.state._customer cimport Customer
+from stream.state._customers cimport Customers
+from stream.state._instances cimport Instance
+
+cdef class Shared:
+    """What all matches of a partition share."""
+    cdef object rules
+    cdef Program program
+    cdef Customers customers
+    cdef dict prior_decisions       # (trigger id, at): see Match.prior_decision
+    cdef dict prior_sends           # (customer, counter): times, see Match.prior_sends
+    cdef dict groups                # group: the rule that has claimed it, for the event at hand
+    cdef object result              # during a call
+
+    cdef int complain(self, str source, str reason) except -1   # counts what was odd
+
+cdef class Match:
+    cdef readonly object rule
+    cdef readonly str customer_id, source, event_name, event_id
+    cdef readonly int64_t event_time, appended_at, at, offset
+    cdef readonly bint timed
+    cdef Instance cause
+    cdef Customer customer
+    cdef Frame frame
+    cdef Shared shared
