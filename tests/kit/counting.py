@@ -19,7 +19,7 @@ import orjson
 
 from stream.clock import Clock
 from stream.runtime.app import StageApp, serve
-from stream.runtime.stage import Effect, Figures, Performed, Step, Written
+from stream.runtime.stage import Effect, Figures, Performed, StepResult, Written
 from stream.settings import load
 from stream.structs import Batch, Record, WireRecord
 from stream.telemetry.logs import configure
@@ -62,8 +62,8 @@ class CountingPartition:
     def resume(self, bases: Mapping[str, int], written: Sequence[Written]) -> None:
         self.base, self.has_begun = bases.get("in", 0), False
 
-    def step(self, batch: Batch, clock: Clock, limit: int) -> Step:
-        step = Step() if self.has_begun else self._begin()
+    def step(self, batch: Batch, clock: Clock, limit: int) -> StepResult:
+        step = StepResult() if self.has_begun else self._begin()
         step.watermark = clock.wall()
         written, effects = list(step.records), list(step.effects)
         for record in batch.records.get("in", ()):
@@ -84,7 +84,7 @@ class CountingPartition:
         step.records, step.effects = written, effects
         return step
 
-    def _begin(self) -> Step:
+    def _begin(self) -> StepResult:
         """What a former owner had made durable, and perhaps not done."""
         self.has_begun = True
         self.durable = [(key, count) for key, each in self.keys.items() for count in each.hand_on]
@@ -99,21 +99,21 @@ class CountingPartition:
         self.durable = [(key, count) for key in changed for count in self.keys[key].hand_on]
         return [*((key, orjson.dumps(asdict(self.keys[key]))) for key in changed), (b"", checkpoint)]
 
-    def checkpointed(self) -> Step:
+    def checkpointed(self) -> StepResult:
         durable, self.durable = self.durable, []
         for key, count in durable:
             self.keys[key].hand_on.remove(count)
             self.changed.add(key)
         mail = f"{self.prefix}-mail"
-        return Step([WireRecord(mail, key, b"%d" % count, (), partition=0) for key, count in durable])
+        return StepResult([WireRecord(mail, key, b"%d" % count, (), partition=0) for key, count in durable])
 
-    def performed(self, done: Performed, clock: Clock) -> Step:
+    def performed(self, done: Performed, clock: Clock) -> StepResult:
         if done.timed_out:
-            return Step(effects=[done.effect])
+            return StepResult(effects=[done.effect])
         key, count = done.effect.call
         self.keys[key].post.remove(count)
         self.changed.add(key)
-        return Step([WireRecord(f"{self.prefix}-answers", key, done.answer, ())])
+        return StepResult([WireRecord(f"{self.prefix}-answers", key, done.answer, ())])
 
 
 class Counting:
