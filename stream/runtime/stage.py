@@ -9,12 +9,12 @@ rules: the trigger engine (`worker.triggers`) is one stage, and a stage in the t
               └► take_changed       at each checkpoint: what the changelog is to be told
          ─► forget_pending          the partition is given up
 
-A step never waits. Three things that take longer are asked of the runtime, each by a part of `StepResult` or by a
-protocol of its own:
+A step never waits. Three things that take longer are asked of the runtime, each by a part of the step's
+result or by a protocol of its own:
 
     checkpoint now       `StepResult.checkpoint`: within a tick, not only after the commit interval
     once it is durable   `HandsOn.checkpointed`: called when the changelog has acknowledged a checkpoint
-    an effect outside    `StepResult.effects` and `Performs.performed`: awaited beside the steps, within a bound
+    an effect outside    `StepResult.effects`, `Performs.performed`: awaited beside the steps, within a bound
 
 A record may name another partition number than its own. Its receiver has to know repeats by itself: after a
 crash only the tails of the partition's own number are read.

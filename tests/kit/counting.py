@@ -25,6 +25,8 @@ from stream.structs import Batch, Record, WireRecord
 from stream.telemetry.logs import configure
 from stream.telemetry.metrics import Metrics
 
+ANSWER_S = 1.0
+
 
 @dataclass
 class Count:
@@ -80,7 +82,7 @@ class CountingPartition:
                 step.checkpoint = True
             if known.count % 5 == 0:
                 known.post.append(known.count)
-                effects.append(Effect((key, known.count), timeout=1.0))
+                effects.append(Effect((key, known.count), ANSWER_S))
         step.records, step.effects = written, effects
         return step
 
@@ -89,7 +91,7 @@ class CountingPartition:
         self.has_begun = True
         self.durable = [(key, count) for key, each in self.keys.items() for count in each.hand_on]
         step = self.checkpointed()
-        step.effects = [Effect((key, n), 1.0) for key, each in self.keys.items() for n in each.post]
+        step.effects = [Effect((key, n), ANSWER_S) for key, each in self.keys.items() for n in each.post]
         return step
 
     def take_changed(self, checkpoint: bytes) -> list[tuple[bytes, bytes]]:
