@@ -1,8 +1,7 @@
 """A stage that knows no rules: counts events by key. `python -m tests.kit.counting` is a worker of it.
 
-It uses all that a stage may ask for. Each count goes to the topic `counts`. Every third is handed on to
-`mail`, on partition number 0, but only once it is durable, for which it asks for an early checkpoint. Every
-fifth is posted to a web server, and its answer goes to `answers`.
+Each count goes to `counts`; every third to `mail`, partition number 0, once it is durable, for which it asks
+at once. Every fifth is posted to a web server; the answer goes to `answers`.
 """
 
 from __future__ import annotations
@@ -10,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-import sys
 import urllib.request
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
@@ -44,7 +42,6 @@ class CountingPartition:
         self.keys: dict[bytes, Count] = {}
         self.changed: set[bytes] = set()
         self.durable: list[tuple[bytes, int]] = []
-        self.has_begun = False
 
     @property
     def figures(self) -> Figures:
@@ -90,8 +87,8 @@ class CountingPartition:
         """What a former owner had made durable, and perhaps not done."""
         self.has_begun = True
         self.durable = [(key, count) for key, each in self.keys.items() for count in each.hand_on]
-        step = self.checkpointed()
-        step.effects = [Effect((key, n), ANSWER_S) for key, each in self.keys.items() for n in each.post]
+        step, posts = self.checkpointed(), ((key, n) for key, each in self.keys.items() for n in each.post)
+        step.effects = [Effect(each, ANSWER_S) for each in posts]
         return step
 
     def take_changed(self, checkpoint: bytes) -> list[tuple[bytes, bytes]]:
@@ -128,8 +125,8 @@ class Counting:
         return CountingPartition(self.prefix)
 
     def read_written(self, topic: str, record: Record) -> Written | None:
-        offset = int(dict(record.headers)["offset"])
-        return Written((topic, record.key, record.value), (self.sources["in"], offset))
+        cause = self.sources["in"], int(dict(record.headers)["offset"])
+        return Written((topic, record.key, record.value), cause)
 
     def identity(self, record: WireRecord) -> Hashable:
         return record.topic, record.key, record.value
@@ -149,4 +146,4 @@ async def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(asyncio.run(main()))
+    raise SystemExit(asyncio.run(main()))
