@@ -17,13 +17,13 @@ from aiokafka.structs import ConsumerRecord
 
 from tests.kit.kafka import consume_all, create_topics, produce
 from tests.kit.patience import eventually, scaled
-from tests.kit.worker import Worker, short_session
+from tests.kit.worker import Worker
 
 PARTITIONS = 4
 KEYS = [b"key-%02d" % number for number in range(20)]
 ROUNDS = 3
 PER_ROUND = 50  # of each key
-SLOW = scaled(2)  # longer than the stage's time-out
+SLOW = 2.0  # longer than the stage's time-out
 
 
 class Web:
@@ -37,7 +37,7 @@ class Web:
             def do_POST(self) -> None:
                 web.posted.append(self.path)
                 if len(web.posted) % 10 == 0:
-                    time.sleep(SLOW)  # meant: the stage must give it up
+                    time.sleep(SLOW)  # the stage does not wait for so long, and asks again
                 self.send_response(200)
                 self.end_headers()
                 self.wfile.write(self.path.encode())
@@ -89,7 +89,7 @@ class Counts:
             command,
             instance_id=name,
             standby_replicas="1",
-            session_timeout=short_session(),
+            session_timeout=f"{scaled(6):.1f}",
         )
 
     def produce(self) -> None:
