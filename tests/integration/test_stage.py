@@ -16,8 +16,8 @@ import pytest
 from aiokafka.structs import ConsumerRecord
 
 from tests.kit.kafka import consume_all, create_topics, produce
-from tests.kit.patience import eventually, scaled
-from tests.kit.worker import Worker
+from tests.kit.patience import eventually
+from tests.kit.worker import Worker, short_session
 
 PARTITIONS = 4
 KEYS = [b"key-%02d" % number for number in range(20)]
@@ -89,7 +89,7 @@ class Counts:
             command,
             instance_id=name,
             standby_replicas="1",
-            session_timeout=f"{scaled(6):.1f}",
+            session_timeout=short_session(),
         )
 
     def produce(self) -> None:
