@@ -37,10 +37,10 @@ async def test_records_arrive_in_the_order_of_the_calls_whatever_their_number(
     futures = []
     number = 0
     for size in (1, 5000, 2, 1, 700):
-        futures.append(outbox.ship(topic, 1, [record(topic, number + n, 200) for n in range(size)]))
+        futures.append(outbox.ship(topic, 1, [record(topic, number + n, 200) for n in range(size)], sender=1))
         number += size
     ends = [await future for future in futures]
-    later = await outbox.ship(topic, 1, [record(topic, number)])
+    later = await outbox.ship(topic, 1, [record(topic, number)], sender=1)
     await outbox.stop(20)
     arrived = consume_all(kafka, [topic])
     assert [int(each.value.split(b":")[0]) for each in arrived] == list(range(number + 1))
@@ -56,7 +56,7 @@ async def test_what_waits_when_the_worker_stops_is_still_sent(kafka: str, prefix
     create_topics(kafka, {topic: 1})
     outbox = Outbox(load({}, {"broker": kafka}, env_file=None), held(), lambda error: None)
     await outbox.start()
-    outbox.ship(topic, 0, [record(topic, n) for n in range(3)])
+    outbox.ship(topic, 0, [record(topic, n) for n in range(3)], sender=0)
     await outbox.stop(20)
     assert len(consume_all(kafka, [topic])) == 3
 
@@ -68,7 +68,7 @@ async def test_a_record_that_kafka_refuses_is_told_and_not_swallowed(kafka: str,
     outbox = Outbox(load({}, {"broker": kafka}, env_file=None), held(), errors.append)
     await outbox.start()
     with pytest.raises(KafkaError):
-        await outbox.ship(topic, 0, [record(topic, 0, 5000)])
+        await outbox.ship(topic, 0, [record(topic, 0, 5000)], sender=0)
     assert len(errors) == 1
     await outbox.stop(20)
 
@@ -90,14 +90,14 @@ async def test_nothing_leaves_without_the_lease_and_what_was_abandoned_never_doe
     errors: list[BaseException] = []
     outbox = Outbox(load({}, {"broker": kafka}, env_file=None), lease, errors.append)
     await outbox.start()
-    await outbox.ship(topic, 0, [record(topic, 0)])
+    await outbox.ship(topic, 0, [record(topic, 0)], sender=0)
     producer = outbox._producer
     assert producer is not None
-    ready = outbox.ship(topic, 0, [record(topic, 1)])
+    ready = outbox.ship(topic, 0, [record(topic, 1)], sender=0)
     while not producer._kafka._message_accumulator._batches:  # it waits in the client itself by now
         await asyncio.sleep(0)
     now[0] = 60
-    later = outbox.ship(topic, 0, [record(topic, 2)])
+    later = outbox.ship(topic, 0, [record(topic, 2)], sender=0)
     refused = asked[0]
 
     async def refused_again_and_again() -> bool:
@@ -109,7 +109,7 @@ async def test_nothing_leaves_without_the_lease_and_what_was_abandoned_never_doe
     assert ready.cancelled()
     assert later.cancelled()
     lease.renew(60)
-    await outbox.ship(topic, 0, [record(topic, 3)])
+    await outbox.ship(topic, 0, [record(topic, 3)], sender=0)
     await outbox.stop(20)
     assert [each.value.split(b":")[0] for each in consume_all(kafka, [topic])] == [b"0", b"3"]
     assert not errors
