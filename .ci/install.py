@@ -37,7 +37,7 @@ class Progress:
         elif re.match(r"\s*Installing build dependencies: started", line):
             self.step, self.detail = "installing the build tools", ""
         elif re.match(r"\s*Building editable for", line):
-            self.step, self.detail = "compiling the engine", "a minute or two"
+            self.step, self.detail = "compiling the engine", "this takes minutes"
         elif found := re.match(r"\s*Building wheel for ([\w.-]+)", line):
             self.step, self.detail = f"building {found[1]}", ""
         elif found := re.match(r"\s*Installing collected packages: (.*)", line):

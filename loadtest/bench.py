@@ -36,7 +36,7 @@ from stream.broker.cluster import EmbeddedKafka
 from stream.errors import StreamError, TopologyError
 from stream.rules.compiler.rule_set import load_rules
 from stream.settings import Settings
-from stream.topics.settle import admin_client, partition_counts
+from stream.topics.ensure import admin_client, partition_counts
 
 POLL_SECONDS = 0.05
 COMMIT_POLL_SECONDS = 0.1

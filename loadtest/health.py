@@ -40,7 +40,7 @@ from stream.broker.cluster import EmbeddedKafka
 from stream.errors import StreamError
 from stream.settings import Settings
 from stream.settings import load as load_settings
-from stream.topics.settle import admin_client
+from stream.topics.ensure import admin_client
 
 PROMISE_MS = 100.0
 TIMEOUT_S = 5.0

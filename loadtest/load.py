@@ -14,7 +14,7 @@ from aiokafka.admin import AIOKafkaAdminClient
 from loadtest.workloads import CLICKSTREAM, PARTITIONS, TRANSACTIONS, LoadEvent
 from stream.errors import TopologyError
 from stream.settings import Settings
-from stream.topics import settle as topology
+from stream.topics import ensure as topology
 
 TOPICS = (CLICKSTREAM, TRANSACTIONS)
 EMPTY_TOPICS = ("profiles", "weather")  # which the example rules read, too: the workloads have neither

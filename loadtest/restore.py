@@ -29,7 +29,7 @@ from loadtest.workloads import PARTITIONS, partition_of
 from stream.broker.cluster import EmbeddedKafka
 from stream.rules.compiler.rule_set import load_rules
 from stream.settings import Settings, load
-from stream.topics.settle import admin_client, changelog_topic, settle
+from stream.topics.ensure import admin_client, changelog_topic, ensure_topics
 
 APP = "restored"
 BATCH_BYTES = 256 * 1024
@@ -48,7 +48,7 @@ async def fill(settings: Settings, rules: Path, events: int, customers: int) -> 
     """Write so many customers into the changelog of `APP`, as `events` leave them; gives the bytes."""
     async with admin_client(settings) as admin:
         await create_topics(admin, "", 1)
-    await settle(settings, load_rules(rules))
+    await ensure_topics(settings, load_rules(rules))
     producer = AIOKafkaProducer(bootstrap_servers=settings.broker, max_batch_size=BATCH_BYTES)
     await producer.start()
     size, topic = 0, changelog_topic(APP)

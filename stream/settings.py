@@ -46,7 +46,7 @@ def _lower(value: Any) -> Any:
 
 
 def _brokers(value: Any) -> Any:
-    """`host:port[,…]` without spaces. IPv6 addresses stand in brackets."""
+    """`host:port[,…]` without spaces. IPv6 addresses are in brackets."""
     if not isinstance(value, str):
         return value
     entries = [entry.strip() for entry in value.split(",")]
@@ -64,7 +64,7 @@ def _mechanism(value: Any) -> Any:
 
 
 class Settings(BaseSettings):
-    """What a worker is told. Made by `load`, which holds the settings against one another, too."""
+    """A worker's settings. Made by `load`, which compares them with one another, too."""
 
     model_config = SettingsConfigDict(frozen=True, extra="forbid", env_prefix=PREFIX)
 
@@ -383,4 +383,4 @@ def _reason(error: Exception) -> str:
     """Why a file cannot be used, without the file's name or what is in it."""
     if isinstance(error, OSError):
         return error.strerror or type(error).__name__
-    return "it is not UTF-8" if isinstance(error, UnicodeDecodeError) else "that is no file name"
+    return "it is not UTF-8" if isinstance(error, UnicodeDecodeError) else "that is not a file name"

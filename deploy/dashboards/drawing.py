@@ -195,7 +195,7 @@ def _runs(points: Points, step: float) -> Iterable[Points]:
 
 
 def _ticks(top: float, unit: str) -> list[float]:
-    top = top or 1.0
+    top = top if top > 0 else 1.0
     if unit == "s" and top > 15:
         times = (5, 10, 15, 30, 60, 120, 300, 600, 1200, 1800, 3600, 7200, 14_400, 28_800, 86_400)
         step = next((float(each) for each in times if top / each <= 4), 86_400.0)

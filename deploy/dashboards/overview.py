@@ -145,7 +145,7 @@ DASHBOARD = Dashboard(
             (
                 Panel(
                     "Dead letters by reason",
-                    "Records that are no events, in a second.",
+                    "Records that are not events, in a second.",
                     (
                         Query(
                             "sum by (reason) (rate(stream_dead_letters_total{@}[$__rate_interval]))",

@@ -16,8 +16,9 @@ import stream
 
 package = Path(stream.__file__).parent
 assert target in package.parents, f"stream is taken from {package}"
-for path in package.glob("_*.pyi"):  # every extension has its stub beside it
-    module = importlib.import_module(f"stream.{path.stem}")
+for path in package.rglob("_*.pyi"):  # every extension has its stub beside it
+    name = ".".join(path.relative_to(package.parent).with_suffix("").parts)
+    module = importlib.import_module(name)
     assert module.__file__.endswith(".so"), f"{module.__name__} is not compiled"
 
 installed = {each.metadata["Name"].lower() for each in distributions(path=[str(package.parent)])}

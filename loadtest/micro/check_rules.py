@@ -17,8 +17,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 from stream.errors import RuleFileError
-from stream.rules import files as rulefiles
-from stream.rules.compiler.rule_set import check_rules, compile_rules
+from stream.rules.compiler.rule_set import check_rules, compile_files
+from stream.rules.files import collect
 
 PER_FILE = 400
 COMMON = """\
@@ -117,9 +117,9 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         directory = Path(folder)
         write_rules(directory, given.rules)
-        files = rulefiles.load(directory)
-        measure(f"read {given.rules:,} rules", lambda: rulefiles.load(directory), given.rounds)
-        measure(f"compile {given.rules:,} rules", lambda: compile_rules(files), given.rounds)
+        files, found = collect(directory)
+        measure(f"read {given.rules:,} rules", lambda: collect(directory), given.rounds)
+        measure(f"compile {given.rules:,} rules", lambda: compile_files(files, found), given.rounds)
         measure(f"check {given.rules:,} rules", lambda: check_rules(directory), given.rounds)
     for name, bomb in BOMBS.items():
         with tempfile.TemporaryDirectory() as folder:

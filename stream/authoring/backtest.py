@@ -19,7 +19,7 @@ from rich.table import Table
 
 from stream.authoring.event_files import EventFiles
 from stream.authoring.replay import Replay, Tally
-from stream.decisions import wire as records
+from stream.decisions import wire
 from stream.rules.model import RuleSet
 from stream.structs import Result
 
@@ -45,22 +45,22 @@ def run(
 ) -> Backtest:
     """Play the files. `until`: ms to which the watermark moves at the end; None: it stays at the last event.
 
-    `out` takes the decisions; `progress` is told how many lines were read since it was last told.
+    `out` takes the decisions; `progress` is called with the number of lines read since its last call.
     """
     replay, tally = Replay(rules), Tally()
     with out.open("wb") if out else nullcontext() as file:
 
-        def take(results: Iterable[Result]) -> None:
+        def add_up(results: Iterable[Result]) -> None:
             for result in results:
                 tally.add(result)
                 if file:
                     _write(file, result, rules.revision)
 
         for batch, ended in files.chunks():
-            take(replay.feed(batch, ended))
+            add_up(replay.feed(batch, ended))
             progress(sum(map(len, batch.values())))
         if until is not None:
-            take(replay.advance(until))
+            add_up(replay.advance(until))
     state = replay.state
     return Backtest(rules, tally, state.timers, state.customers, dict(files.unknown))
 
@@ -69,10 +69,10 @@ def _write(file: IO[bytes], result: Result, revision: str) -> None:
     triggers = iter(result.triggers)  # one for each decision that is `sent`, in the same order
     for decision in result.decisions:
         if decision.outcome == "sent":
-            body = {**records.trigger_body(next(triggers), revision, sent_at=None), "outcome": "sent"}
+            body = {**wire.trigger_body(next(triggers), revision, sent_at=None), "outcome": "sent"}
         else:
-            body = records.decision_body(decision, revision)
-        file.write(records.encode(body) + b"\n")
+            body = wire.decision_body(decision, revision)
+        file.write(wire.encode(body) + b"\n")
 
 
 # ---- what is shown ----
@@ -103,7 +103,7 @@ def as_object(backtest: Backtest) -> dict[str, Any]:
         ],
         "unknown_sources": dict(sorted(backtest.unknown.items())),
         "customers": backtest.customers,
-        "until": None if tally.watermark is None else records.iso_time(tally.watermark),
+        "until": None if tally.watermark is None else wire.iso_time(tally.watermark),
         "open_timers": backtest.timers,
         "rules": {
             rule.name: {
@@ -136,7 +136,7 @@ def report(backtest: Backtest, console: Console, *, as_json: bool) -> None:
     )
     lines = [f"{line}; {shown['open_timers']:,} reminders still open"]
     lines += [
-        f"{each['count']:,} records of {each['source']} are no events: {each['reason']}"
+        f"{each['count']:,} records of {each['source']} are not events: {each['reason']}"
         for each in shown["dead_letters"]
     ]
     lines += [f"{each['count']:,} × {each['reason']} in {each['source']}" for each in shown["errors"]]

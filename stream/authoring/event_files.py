@@ -33,7 +33,7 @@ STANDARD_INPUT = "-"
 CHUNK = 5_000  # lines
 MAX_LINE = 1_048_576  # bytes, as of a Kafka record
 _GZIP = b"\x1f\x8b"
-_MAX_NAMES = 1_000  # of sources that the rules do not have
+MAX_NAMES = 1_000  # of sources that the rules do not have
 
 Chunk = tuple[
     dict[str, list[ReplayedRecord]], frozenset[str]
@@ -75,7 +75,7 @@ class EventFiles:
         yield records, names
 
     def _skip(self, source: str) -> None:
-        known = source in self.unknown or len(self.unknown) < _MAX_NAMES
+        known = source in self.unknown or len(self.unknown) < MAX_NAMES
         self.unknown[source if known else "(others)"] += 1
 
     def _read(self) -> Iterator[tuple[bytes, str]]:

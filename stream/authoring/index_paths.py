@@ -1,7 +1,7 @@
 """What `stream check --explain-index` says: by which field of an event each rule is found, if any.
 
-The engine asks, for an event of a name, only those rules whose atom the event's fields fit (`atoms`,
-`_index`); a rule without an atom is judged at every event of its names, which is slow where there are many.
+For an event the engine judges only the rules of its name whose atom the event's fields fit (`matcher.atoms`).
+A rule without an atom is judged at every event of its names, which is slow where there are many.
 Tested by tests/authoring/test_index_paths.py, against the engine's index.
 """
 

@@ -1,4 +1,4 @@
-"""`stream test`: the tests that stand in rule files, played to the production engine on a clock of their own.
+"""`stream test`: the tests in rule files, played to the production engine on a clock of their own.
 
 A test passes if exactly what it expects was sent, in that order; keys that an expectation leaves out are not
 compared, nor fields of content. Nobody is held out, and where a rule has variants each of them counts, unless

@@ -59,10 +59,10 @@ class EmbeddedKafka:
     `port`: the first node's; the others take the ports after it. None: free ones.
     `brokers`: 1 to 9 nodes; topics get min(3, brokers) replicas unless they ask otherwise.
     `data_dir`: kept and used again (with the same number of brokers); None: a temporary folder.
-    `console`: where the first start's fetch is told; None: nowhere. Kafka's own output goes to
+    `console`: shows what the first start fetches; None: nothing does. Kafka's own output goes to
     `node-N/kafka.log` in the data folder. `heap`: of each node, as Java writes it.
-    `second`: the first node listens at this port, too, and tells clients who come there to use the other one:
-    for what stands between them and Kafka.
+    `second`: the first node listens at this port, too, and has clients that come there use the other one:
+    for proxies between them and Kafka.
     """
 
     def __init__(
@@ -428,7 +428,7 @@ def _refuse_taken(ports: range) -> None:
 def _taken(port: int) -> str | None:
     """Why nobody can listen on 127.0.0.1:`port`, None if one can."""
     with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # closing connections are no listener
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # closing connections do not listen
         try:
             probe.bind(("127.0.0.1", port))
         except OSError as error:

@@ -1,10 +1,10 @@
 """The jars of the embedded Kafka: which they are, and how they come onto this machine, once.
 
-The list is pinned with checksums (as a lock file is), so the first start resolves nothing, fetches
-the files a few at a time, and gets exactly what was tried; jgo knows where artefacts lie and how to
-ask for them, mirrors in its own settings included (`[repositories]`, `central = URL`). They are kept in
-`cache_dir()`. Each file is fetched next to its place and moved there only when its checksum is right,
-under a lock between processes: an interrupted or damaged fetch is seen and mended at the next start.
+The list is pinned with checksums, as a lock file is: the first start resolves nothing, and fetches exactly
+the files that were tested, a few at a time. jgo knows where artefacts are and how to ask for them, mirrors in
+its own settings included (`[repositories]`, `central = URL`). They are kept in `cache_dir()`. Each file is
+fetched next to its place and moved there only when its checksum is right, under a lock between processes: an
+interrupted or damaged fetch is seen and mended at the next start.
 
 To move to another Kafka: `resolve("org.apache.kafka:kafka_2.13:X.Y.Z")` returns the new list.
 """
@@ -133,7 +133,7 @@ def locked(folder: Path, console: Console | None) -> Iterator[None]:
 
 
 def say(console: Console | None, text: str) -> None:
-    """One plain line to whoever watches; nobody has to."""
+    """One plain line, where there is a console."""
     if console is not None:
         console.print(text, markup=False, highlight=False, soft_wrap=True)
 
@@ -155,7 +155,7 @@ def damaged(folder: Path, jars: tuple[Jar, ...] = JARS) -> list[Jar]:
 def fetch(folder: Path, console: Console | None = None, jars: tuple[Jar, ...] = JARS) -> list[Path]:
     """Bring what is missing or damaged into `folder`; the paths of all jars, in class path order.
 
-    The caller holds `locked(folder)`. `console` gets a progress bar, or plain lines where it is no terminal.
+    The caller holds `locked(folder)`. `console` gets a progress bar, plain lines if it is not a terminal.
     Raises BrokerError: no network, the `broker` extra is not installed, or a file is not what it should be.
     """
     wanted = damaged(folder, jars)
@@ -251,13 +251,13 @@ class _Quarters:
     """Progress for logs: a line at each quarter."""
 
     def __init__(self, console: Console, total: int) -> None:
-        self.console, self.total, self.done, self.told = console, total, 0, 0
+        self.console, self.total, self.done, self.shown = console, total, 0, 0
 
     def __call__(self, count: int) -> None:
         self.done += count
         quarter = 4 * self.done // self.total
-        if quarter > self.told:
-            self.told = quarter
+        if quarter > self.shown:
+            self.shown = quarter
             say(self.console, f"  {self.done / 1e6:.0f} of {self.total / 1e6:.0f} MB")
 
 

@@ -36,7 +36,9 @@ class KafkaNode:
     port: int
     controller_port: int
     folder: Path
-    second: tuple[int, int] | None = None  # another listener: its port, and the one that clients are told
+    second: tuple[int, int] | None = (
+        None  # another listener: its port, and the one that clients are advertised
+    )
 
     @property
     def log(self) -> Path:
@@ -119,15 +121,15 @@ def properties(node: KafkaNode, nodes: Sequence[KafkaNode]) -> dict[str, object]
     """Kafka's settings of `node` in the cluster of `nodes`."""
     replicas = min(3, len(nodes))
     in_sync = 2 if replicas == 3 else 1
-    listeners = told = f"CLIENTS://127.0.0.1:{node.port}"
+    listeners = advertised = f"CLIENTS://127.0.0.1:{node.port}"
     if node.second is not None:
         listeners += f",SECOND://127.0.0.1:{node.second[0]}"
-        told += f",SECOND://127.0.0.1:{node.second[1]}"
+        advertised += f",SECOND://127.0.0.1:{node.second[1]}"
     return {
         "process.roles": "broker,controller",
         "node.id": node.id,
         "listeners": f"{listeners},CONTROLLER://127.0.0.1:{node.controller_port}",
-        "advertised.listeners": told,
+        "advertised.listeners": advertised,
         "listener.security.protocol.map": "CLIENTS:PLAINTEXT,SECOND:PLAINTEXT,CONTROLLER:PLAINTEXT",
         "inter.broker.listener.name": "CLIENTS",
         "controller.listener.names": "CONTROLLER",

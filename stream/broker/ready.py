@@ -77,7 +77,7 @@ def _probing(bootstrap: str, brokers: int) -> Iterator[Callable[[], bool]]:
             asyncio.run(until_given_up())
             outcome.put(None)
         except BaseException as error:
-            outcome.put(error)  # raised by whoever waits
+            outcome.put(error)  # raised in the thread that waits
 
     def ready() -> bool:
         try:

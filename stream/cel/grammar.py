@@ -244,7 +244,7 @@ class _Parser:
         return Ident(token.text, offset=token.start)
 
     def items(self, close: str) -> tuple[Node, ...]:
-        """What stands between brackets, with commas; one may stand after the last item of a list."""
+        """The items between brackets, with commas; a list may end with one."""
         found: list[Node] = []
         while not self.take(close):
             if found:

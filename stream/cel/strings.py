@@ -35,7 +35,7 @@ _QUOTED = {
 
 
 @lru_cache(maxsize=1024)
-def _pattern(source: str) -> Any:
+def pattern_of(source: str) -> Any:
     options = re2.Options()
     options.log_errors = False
     options.max_mem = _PATTERN_MEMORY
@@ -49,7 +49,7 @@ def matches(text: str, pattern: str) -> bool:
     if len(pattern) > 1000:
         raise ExpressionError("a pattern of more than 1000 characters")
     try:
-        return _pattern(pattern).search(text) is not None
+        return pattern_of(pattern).search(text) is not None
     except UnicodeError:
         raise ExpressionError("a text that is no Unicode") from None
 

@@ -18,7 +18,7 @@ Kind = Choice["word", "quoted", "value", "string", "number", "operator", "end"]
 
 
 class Token(NamedTuple):  # a tuple, as there are many: made in a quarter of a frozen dataclass's time
-    """`text` as it stands in the source; `value` that of a literal (of a number: see `number`)."""
+    """`text` as it is written in the source; `value` that of a literal (of a number: see `number`)."""
 
     kind: Kind
     text: str
@@ -85,7 +85,7 @@ _HINTS = {
 
 
 def unexpected(source: str, position: int) -> ExpressionError:
-    """The error about whatever stands at a place where nothing such may stand."""
+    """The error about a character or word that cannot be at this place."""
     found = re.compile(r"\w+|==|!=|&&|\|\||.", re.DOTALL).match(source, position)
     if found is None:
         return ExpressionError("the condition ends too early", offset=len(source.rstrip()))
@@ -118,7 +118,7 @@ def number(token: Token, *, negative: bool = False) -> int | float:
 
 
 def _body(quote: str, raw: bool) -> re.Pattern[str]:
-    """What stands between two quotes."""
+    """The text between two quotes."""
     choices = [f"[^{quote[0]}" + ("" if raw else r"\\") + ("" if len(quote) == 3 else r"\n\r") + "]"]
     if not raw:
         choices.append(r"\\.")

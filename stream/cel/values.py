@@ -1,4 +1,4 @@
-"""The values of CEL in Python, what is equal to what, and in which order they stand.
+"""The values of CEL in Python, what is equal to what, and their order.
 
 null None · bool bool · int int (64 bits) · uint `UInt` · double float · string str · bytes bytes · list list
 · map dict, or another mapping · timestamp `Timestamp` · duration `Duration` · type `TypeValue`. Times are
@@ -73,7 +73,7 @@ TYPE_NAMES = frozenset((*_TYPES.values(), "map"))
 
 
 def type_of(value: Any) -> str:
-    """CEL's name of a value's type; `map` for mappings, `dyn` for what is no value of CEL."""
+    """CEL's name of a value's type; `map` for mappings, `dyn` for what is not a value of CEL."""
     return _TYPES.get(type(value)) or ("map" if isinstance(value, Mapping) else "dyn")
 
 

@@ -55,7 +55,7 @@ def run_tests(
     junit: Annotated[Path | None, typer.Option(help="Write the outcomes to this file as JUnit XML.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="The outcomes as JSON.")] = False,
 ) -> None:
-    """Run the tests that stand in the rule files; ends with 1 if one fails."""
+    """Run the tests in the rule files; end with 1 if one fails."""
     from stream.authoring import rule_tests
 
     wanted = _pattern(run) if run is not None else None

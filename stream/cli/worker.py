@@ -25,7 +25,7 @@ def worker(
     ] = False,
     **flags: Any,
 ) -> None:
-    """Run a worker. Every setting is also an environment variable STREAM_…, or stands in a file .env."""
+    """Run a worker. Every setting is also an environment variable STREAM_…, or a line of a file .env."""
     from stream.runtime.failures import leave_threads
     from stream.worker import app  # Faust takes a second to import: not for `stream --help`
 

@@ -1,8 +1,8 @@
 """What a channel's texts are, and how a value is put into one: `text` as it is, `html` and `json` escaped.
 
-`html`: whatever stands in `{{ }}` becomes text for a reader, never markup; only what `capture` or a filter
-has escaped already is not escaped again (`Markup`). That is sound for text and for quoted attributes, so
-other places are refused when the rules are loaded: `html_places`.
+`html`: whatever is written in `{{ }}` becomes text for a reader, never markup; only what `capture` or a
+filter has escaped already is not escaped again (`Markup`). That is sound for text and for quoted attributes,
+so other places are refused when the rules are loaded: `html_places`.
 
 `json`: the template is a JSON document, and stays one. Within quotes a value is escaped; elsewhere it becomes
 a JSON value: a text gets its quotes, a list its brackets. `<` is escaped as well, as such a document may end
@@ -109,7 +109,7 @@ class _Html:
             at = getattr(self, f"_{self.place}")(text, at)
 
     def complaint(self) -> str | None:
-        """Why a value must not stand here."""
+        """Why a value must not be written here."""
         if self.place == "quoted":
             return f"in `{self.attribute}`" if _SCRIPTED.match(self.attribute) else None
         where = {
@@ -183,8 +183,9 @@ class _Html:
 
 
 def html_places(pieces: Iterable[tuple[str | None, int]]) -> Iterator[tuple[str, int]]:
-    """Where values stand that escaping does not make harmless, in words and by their places. `pieces`: what
-    the template says, and values, each with its place; all branches one after the other.
+    """The values that escaping does not make harmless: where they are written, in words, and their places.
+
+    `pieces`: the text of the template and its values, each with its place; all branches in order.
     """
     document = _Html()
     for text, offset in pieces:

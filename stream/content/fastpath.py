@@ -2,7 +2,7 @@
 that python-liquid takes for the same, and the same text.
 
 What is not as usual is left to python-liquid: `render` returns None where a value is missing (but for
-`default`), is no scalar, is long, or a filter fails; so errors, and all that is odd, have one home.
+`default`), is not a scalar, is long, or a filter fails; so errors, and all that is odd, have one home.
 `simplify` takes templates of text and `{{ }}` only, with paths of names; `size`, `first` and `last` mean more
 than a name.
 Tested by tests/content/test_fastpath.py, against python-liquid.
@@ -33,7 +33,7 @@ _ROOM = 4096  # characters of all values
 _SCALARS = frozenset({str, int, float, bool, type(None)})
 
 
-class _Apply(NamedTuple):
+class _Filter(NamedTuple):
     function: Callable[..., Any]
     arguments: tuple[Any, ...]
     placed: bool  # takes the context, of which it asks the place
@@ -47,7 +47,7 @@ class _Value(NamedTuple):
     root: str
     keys: tuple[Any, ...]
     fallback: str | int | float | None
-    filters: tuple[_Apply, ...]
+    filters: tuple[_Filter, ...]
 
 
 class _Placed(NamedTuple):
@@ -90,7 +90,7 @@ def _value(expression: Any) -> _Value | None:
         if each.name == "default" and number == 0:
             fallback = values[0] if values else ""
             continue
-        applied.append(_Apply(function, values, hasattr(function, "with_context")))
+        applied.append(_Filter(function, values, hasattr(function, "with_context")))
     return _Value(*path, fallback, tuple(applied))
 
 
@@ -183,7 +183,7 @@ def _written(value: object) -> str:
     return str(value)
 
 
-def _filtered(value: Any, applied: tuple[_Apply, ...], bindings: Mapping[str, Any], region: Region) -> Any:
+def _filtered(value: Any, applied: tuple[_Filter, ...], bindings: Mapping[str, Any], region: Region) -> Any:
     for function, arguments, placed in applied:
         if placed:
             value = function(value, *arguments, context=_Placed(Place(bindings, region)))

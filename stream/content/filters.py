@@ -78,7 +78,7 @@ def newline_to_br(value: str, *, context: Rendering) -> str:
 
 @string_filter
 def strip_html(value: str) -> str:
-    """Without tags and comments, and without what stands in a script or style. Takes linear time."""
+    """Without tags and comments, and without the content of a script or style. Takes linear time."""
     kept, at = [], 0
     while (start := value.find("<", at)) >= 0:
         kept.append(value[at:start])

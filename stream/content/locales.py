@@ -86,8 +86,8 @@ def currencies() -> frozenset[str]:
 
 
 def money(amount: object, currency: object, locale: Locale) -> str:
-    """`€1,234.50` or `1.234,50 €`. `amount`: a number, or a text such as `12.50`. ValueError if it is none,
-    or there is no such currency.
+    """`€1,234.50` or `1.234,50 €`. `amount`: a number, or a text such as `12.50`. ValueError if it is not a
+    number, or the currency does not exist.
     """
     if not isinstance(currency, str) or currency not in currencies():
         raise ValueError("no currency")
@@ -153,8 +153,8 @@ def show_moment(value: object, form: object, locale: Locale, zone: tzinfo | None
     """A moment as the clock and calendar of `zone` show it. `form`: one of `STYLES` (the day), `time`, or a
     pattern such as `%d. %B`, whose names are the locale's.
 
-    A calendar day is the same in every zone; it has no hour. ValueError for what is no time, no format, or
-    where a zone would be needed and is None.
+    A calendar day is the same in every zone; it has no hour. ValueError where the value is not a time, the
+    form is not a format, or a zone is needed and None.
     """
     if not isinstance(form, str) or wrong_format(form):
         raise ValueError("no format of a date")

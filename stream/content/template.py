@@ -1,9 +1,9 @@
 """Content: Liquid templates, compiled when the rules are loaded and rendered when a trigger is sent.
 
-Templates see data and nothing else: no files, no clock, bounded in steps and output (`rendering`). An
+Templates see data and nothing else: no files, no clock, bounded in steps and output (`renderer`). An
 undefined variable is an error, so that nobody is greeted as "Hello ,"; `| default: "…"` says what to write
 instead. A template is parsed once, whatever the formats of the channels that it goes to; how values are
-written is settled by the format of the one that is chosen (`formats`).
+written is settled by the format of the one that is chosen (`escaping`).
 Tested by tests/content/test_template.py.
 """
 
@@ -26,9 +26,7 @@ from liquid.builtin.output import OutputNode
 from liquid.exceptions import LiquidError, ResourceLimitError, UndefinedError
 from liquid.expression import Expression
 
-from stream.content import escaping as formats
-from stream.content import fastpath as simpletext
-from stream.content import filters
+from stream.content import escaping, fastpath, filters
 from stream.content.escaping import Format
 from stream.content.locales import Region
 from stream.content.renderer import ENVIRONMENT, NO_CONTEXT, bound, render
@@ -55,10 +53,10 @@ class Reference:
 
 
 class _Read(NamedTuple):
-    """`liquid` is None for plain text and for what is no template; `simple` where it is a simple one."""
+    """`liquid` is None for plain text and for what is not a template; `simple` where it is a simple one."""
 
     liquid: BoundTemplate | None = None
-    simple: simpletext.Simple | None = None
+    simple: fastpath.Simple | None = None
     references: tuple[Reference, ...] = ()
     filters: frozenset[str] = frozenset()
     findings: tuple[ContentError, ...] = ()
@@ -105,7 +103,7 @@ class Template:
         if read.liquid is None:
             return self.source
         if read.simple is not None and form != "json":
-            text = simpletext.render(read.simple, bindings, form, region)
+            text = fastpath.render(read.simple, bindings, form, region)
             if text is not None:
                 return text
         try:
@@ -119,11 +117,6 @@ class Template:
             raise ContentError(f"the template failed: {type(error).__name__}") from None
 
 
-def compile_template(source: str) -> Template:
-    """Raises ContentError if the template does not parse or uses what is not supported."""
-    return Template(source)
-
-
 def findings(source: str) -> list[ContentError]:
     """Everything that is wrong with a template, with its place; empty if `Template(source)` works."""
     return list(_read(source).findings)
@@ -134,12 +127,12 @@ def format_findings(template: Template, form: Format) -> Iterator[ContentError]:
     liquid = template._read.liquid
     pieces = [(template.source, 0)] if liquid is None else list(_pieces(liquid.nodes))
     if form == "html":
-        for where, offset in formats.html_places(pieces):
+        for where, offset in escaping.html_places(pieces):
             hint = "there it would not be mere text: put it into the text, or an attribute with quotes"
             yield ContentError(f"a value {where}", offset=offset, hint=hint)
     elif form == "json":
         flat = liquid is None or all(isinstance(each, ContentNode | OutputNode) for each in liquid.nodes)
-        if flat and not formats.looks_like_json(piece for piece, _ in pieces):
+        if flat and not escaping.looks_like_json(piece for piece, _ in pieces):
             hint = "its channel says `format: json`: all of the text must be one JSON document"
             yield ContentError("not a JSON document", offset=0, hint=hint)
 
@@ -150,7 +143,7 @@ def _pieces(nodes: list[Node]) -> Iterator[tuple[str | None, int]]:
         if isinstance(node, ContentNode):
             yield node.text, node.token.start_index
         elif isinstance(node, OutputNode):
-            yield formats.VALUE, node.expression.token.start_index
+            yield escaping.VALUE, node.expression.token.start_index
         else:
             yield from _pieces(list(node.children(NO_CONTEXT, include_partials=False)))
 
@@ -197,7 +190,7 @@ def _read_anew(source: str) -> _Read:
         if each.path[0] in _CLOCK
     ]
     names = frozenset(read.filters)
-    simple = simpletext.simplify(liquid.nodes)
+    simple = fastpath.simplify(liquid.nodes)
     return _Read(liquid, simple, tuple(read.references), names, (*found, *read.complaints))
 
 

@@ -1,7 +1,7 @@
 """The two data sets as events, in the order of event time, the same every time, and what goes with them.
 
 The shop's page events become `clickstream`, CDNOW's purchases become `transactions`. They are two shops with
-different customers and stay so. What was done to them is told in `data/README.md`: CDNOW's 18 months are
+different customers and stay so. `data/README.md` says what was done to them: CDNOW's 18 months are
 moved to end on the clickstream's last day, and its purchases, which have no time of day, are given one.
 Addresses and consents are in neither: `profiles` are made up, from the customer's id. So is the `weather`
 where a visitor of the shop is, as somebody else would know it.

@@ -1,8 +1,8 @@
 """Puts the demo's profiles and events into Kafka: in batches, in the order of event time, keyed by customer.
 
-Records of one partition number are collected per topic and sent together as soon as one of the batches is
-full, so that at every moment all topics have been played up to about the same event time. About: whoever
-reads meanwhile may see one a batch ahead of the other. Read after the end for results that never vary.
+Records of one partition number are collected per topic, and sent together as soon as one of the batches is
+full. So all topics have been played up to about the same event time at every moment: a reader may see one
+topic a batch ahead of another. Read after the end for results that never vary.
 """
 
 from __future__ import annotations

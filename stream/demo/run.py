@@ -34,7 +34,7 @@ from stream.errors import StreamError
 from stream.rules.compiler.rule_set import load_rules
 from stream.rules.model import RuleSet
 from stream.settings import Settings, load
-from stream.topics.settle import admin_client, create_topics
+from stream.topics.ensure import admin_client, create_topics
 
 PACKAGED_RULES = Path(__file__).parent / "rules"  # where the wheel puts them
 APP_ID = "demo"
@@ -211,7 +211,7 @@ async def _until_interrupted(bootstrap: str, worker: subprocess.Popen[bytes]) ->
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stop.set)
-    # Only now: whoever reads this may be quick.
+    # Only now: a reader may be quick.
     print(f"\nKafka is at {bootstrap}, the worker goes on. Ctrl-C ends both.")  # noqa: T201 - a command's output
     while not stop.is_set() and worker.poll() is None:
         with suppress(asyncio.TimeoutError):

@@ -137,13 +137,13 @@ class DemoView:
         model = self.model
         if self._began is None or events_done == 0:
             self._began = (now, events_done)
-        elif events_done != model.events_done:  # the time stands still while nothing moves
+        elif events_done != model.events_done:  # the time shown stays while nothing moves
             model.seconds, model.measured = now - self._began[0], events_done - self._began[1]
         model.events_done, model.events_total, model.rate = events_done, events_total, rate
         self._tick()
 
     def on_trigger(self, trigger: Mapping[str, Any]) -> None:
-        """Takes a trigger record, as it stands on a channel's topic."""
+        """Takes a trigger record, as it is on a channel's topic."""
         shown = Shown(
             at=str(trigger["at"]),
             rule=trigger["rule"],

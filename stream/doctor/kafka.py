@@ -61,7 +61,7 @@ def clock(cluster: Cluster) -> Finding:
         return unknown(
             "clock",
             "the cluster does not tell its time to this client",
-            "let whoever runs this have Describe on the cluster; or compare `date` on both, and run NTP",
+            "grant this client Describe on the cluster; or compare `date` on both, and run NTP",
         )
     said = f"the controller's is {abs(ahead):,} ms {'ahead of' if ahead >= 0 else 'behind'} this machine's"
     said += f" (± {cluster.clock_error:,} ms)"
@@ -108,8 +108,10 @@ def permissions(cluster: Cluster, needs: Sequence[Need], app_id: str) -> Iterato
         )
     if refused:
         return
-    told = [cluster.topics[each.name].operations for each in needs if each.name in cluster.topics]
-    if not told or None in told or cluster.group_operations is None:
-        yield unknown("permissions", "not all of them are told", "look at the access control lists")
+    known = [cluster.topics[each.name].operations for each in needs if each.name in cluster.topics]
+    if not known or None in known or cluster.group_operations is None:
+        yield unknown(
+            "permissions", "not all of them may be seen by this client", "look at the access control lists"
+        )
     else:
         yield ok("permissions", "this client may read, write and describe what it has to, and join the group")

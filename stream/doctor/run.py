@@ -11,8 +11,8 @@ from stream.errors import BrokerError
 from stream.kafka.cluster import look
 from stream.rules.model import RuleSet
 from stream.settings import Settings
+from stream.topics.ensure import admin_client, replication_of
 from stream.topics.plan import plan
-from stream.topics.settle import admin_client, replication_of
 
 
 async def examine(settings: Settings) -> list[Finding]:
@@ -37,7 +37,11 @@ async def examine(settings: Settings) -> list[Finding]:
             found += topics.findings(cluster, needs)
             found += kafka.permissions(cluster, needs, settings.app_id)
         else:
-            found.append(unknown("topics", "which are needed stands in the rules", "mend the rules first"))
+            found.append(
+                unknown(
+                    "topics", "the rules, which say which are needed, have errors", "mend the rules first"
+                )
+            )
     return [*found, *machine.findings(settings, partitions)]
 
 

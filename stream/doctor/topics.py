@@ -1,6 +1,6 @@
 """Each topic: whether it is there, fits the others, loses nothing in an accident, and keeps what it must.
 
-Pure: of `clusterfacts` and `topicplan`. Tested by tests/doctor/test_topics.py.
+Pure: judges what `kafka.cluster` has seen by what `topics.plan` needs. Tested by tests/doctor/test_topics.py.
 """
 
 from __future__ import annotations
@@ -43,10 +43,10 @@ def _is_source(need: Need, cluster: Cluster) -> bool:
 
 
 def _said(need: Need, topic: Topic) -> str:
-    policy = (topic.config or {}).get("cleanup.policy", "not told")
+    policy = (topic.config or {}).get("cleanup.policy", "not known")
     return (
         f"{need.role}, {topic.partitions} partitions of {topic.replication} copies, "
-        f"min.insync.replicas {topic.number('min.insync.replicas') or 'not told'}, cleanup {policy}"
+        f"min.insync.replicas {topic.number('min.insync.replicas') or 'not known'}, cleanup {policy}"
     )
 
 
@@ -126,7 +126,7 @@ def _settings(need: Need, topic: Topic, cluster: Cluster, needs: Sequence[Need])
     if need.role == CHANGELOG and policies != {"compact"}:
         yield error(
             where,
-            f"cleanup.policy is {','.join(sorted(policies))}: who is silent for long is forgotten",
+            f"cleanup.policy is {','.join(sorted(policies))}: customers silent for long are forgotten",
             CHANGE.format(topic=need.name, setting="cleanup.policy=compact"),
         )
     if need.role != CHANGELOG and "compact" in policies and need.role != SOURCE:

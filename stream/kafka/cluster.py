@@ -76,7 +76,7 @@ class Cluster:
     """`topics`: of those asked for, those that exist; `hidden`: those that this client may not even see.
 
     `features` by name, such as `metadata.version`. `clock_ahead`: ms by which the controller's clock is ahead
-    of this machine's, give or take `clock_error`; None if it is not told.
+    of this machine's, give or take `clock_error`; None if it is not known.
     """
 
     brokers: Sequence[Broker]
@@ -173,10 +173,10 @@ async def _clock(client: Any) -> tuple[int | None, int]:
     """(ms by which the controller's clock is ahead, how exact that is): half of the way there and back."""
     before = wall_ms()
     try:
-        told = await controller_clock(client, client.get_random_node())
+        controller = await controller_clock(client, client.get_random_node())
     except (KafkaError, NotImplementedError, IncompatibleBrokerVersion):
         return None, 0
     after = wall_ms()
-    if told is None:
+    if controller is None:
         return None, 0
-    return told - (before + after) // 2, (after - before + 1) // 2
+    return controller - (before + after) // 2, (after - before + 1) // 2

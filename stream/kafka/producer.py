@@ -1,8 +1,8 @@
 """The producer: batches to Kafka, idempotent, for as long as it takes, and only under the lease.
 
 aiokafka's own gives up: a batch that finds no place within `request_timeout_ms` fails, and one whose
-partition has no leader expires after it. Here no batch ever expires, whatever is away and for how long, while
-a single request is given up after `REQUEST_MS`, so that a peer that accepts and never answers is noticed.
+partition has no leader expires after it. Here no batch ever expires, whatever is away and for how long. A
+single request is given up after `REQUEST_MS`: so a peer that accepts and never answers is noticed.
 A batch that is tried again keeps its sequence number: the broker that has it already answers with its offset.
 
 No batch leaves without the lease, not even one that had been handed over: batches wait in the client, too.
@@ -106,7 +106,7 @@ class Producer:
         sender = kafka._sender.sender_task
         await kafka.client.close()
         if (waited_for := kafka.client._md_update_fut) is not None and not waited_for.done():
-            waited_for.set_result(False)  # or who waits for metadata would wait for ever
+            waited_for.set_result(False)  # or a task that waits for metadata would wait for ever
         sender.cancel()
         await asyncio.wait([sender], timeout=CUT_S)
 

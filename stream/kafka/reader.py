@@ -63,8 +63,9 @@ async def read(
 ) -> AsyncIterator[tuple[TopicPartition, Sequence[Any], int]]:
     """Yield (topic partition, records, position after them) until each has come to the end of its range.
 
-    Assigns them to the consumer. Who iterates may seek a partition elsewhere, to begin it anew. Records from
-    beyond the end may come along. What comes last has no records, and a position at or beyond the end.
+    Assigns them to the consumer. The caller may seek a partition elsewhere, to begin it anew. Records from
+    beyond the end may be among them. The last yield of a range has no records, and a position at its end or
+    beyond.
     """
     consumer.assign(list(ranges))
     for tp, (start, _) in ranges.items():

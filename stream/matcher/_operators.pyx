@@ -40,7 +40,7 @@ cdef extern from "Python.h":
     Py_ssize_t PyTuple_GET_SIZE(tuple items)
 
 from stream.cel.functions import OVERLOADS as _OVERLOADS, apply
-from stream.cel.strings import MAX_SIZE as _MAX_SIZE, _pattern as read_pattern
+from stream.cel.strings import MAX_SIZE as _MAX_SIZE, pattern_of
 from stream.cel.times import duration, timestamp
 from stream.cel.values import ABSENT as _NOT_FOUND, Duration as _Duration, Timestamp as _Timestamp
 from stream.cel.values import comparable, equals, find, in_order as any_in_order
@@ -642,7 +642,7 @@ cdef Node _match(Node text, Node pattern):
         source = (<Constant> pattern).constant
         try:
             if len(source) <= 1000:
-                return _Matches(text, read_pattern(source).search)
+                return _Matches(text, pattern_of(source).search)
         except ExpressionError:
             pass    # an error whenever it is asked, which is how `_Function` has it
     return _Function("matches", [text, pattern])

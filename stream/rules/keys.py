@@ -1,7 +1,7 @@
 """The keys that rule files may hold: for each what it says and which values it takes, as JSON Schema.
 
 One table for three readers: the compiler refuses what is not in it, the patterns and bounds are those that
-definitions.py enforces, and schema.py gives the whole to editors. Tested key by key by
+compiler/values.py enforces, and schema.py gives the whole to editors. Tested key by key by
 tests/rules/test_schema.py.
 """
 

@@ -1,7 +1,7 @@
 """The compiled rule set: one immutable program that the engine runs.
 
 Everything that a rule file can say is resolved here: names to definitions, durations to milliseconds,
-conditions to trees, templates to compiled templates. Distinct predicates stand once in `predicates`, however
+conditions to trees, templates to compiled templates. Each distinct predicate is in `predicates` once, however
 many rules share them; rules and traits name them by index. Definitions have a stable id, a hash of
 what they mean, under which a customer's state keeps their parts across changes of the rules.
 """
@@ -119,7 +119,7 @@ class Channel:
 
 @dataclass(frozen=True, slots=True)
 class Subject:
-    """What nobody is written to about who has not consented to just that: the purpose `consent`.
+    """A subject about which nobody is written to without having consented to it: the purpose `consent`.
 
     Whatever reads one of `events` (names) or `fields` (paths that begin with `event`, `customer` or
     `context`) is about it.

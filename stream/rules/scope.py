@@ -393,7 +393,7 @@ class _Checker:
         return "map"
 
     def _trait(self, node: Select, root: Ident, *, indexed: bool | None) -> Type:
-        """`indexed`: None where either form may stand."""
+        """`indexed`: None where either form is allowed."""
         if not self._sees(root) or self.scope.traits is None:
             return "dyn"
         shape = self.scope.traits.get(node.field)

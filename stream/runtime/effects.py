@@ -6,7 +6,7 @@ to the partition by a step of its own.
 
 A partition that is given up has its effects cancelled. They are not part of a checkpoint: what must not be
 lost is in the stage's state until the answer is.
-Tested by tests/runtime/test_effects.py.
+Tested by tests/runtime/test_stage.py.
 """
 
 from __future__ import annotations

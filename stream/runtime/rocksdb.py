@@ -9,8 +9,10 @@ What one checkpoint says is one write batch, together with the offset. There is 
 changelog in Kafka is one. After a crash the store is as of some earlier checkpoint, whole, because all of it
 is one column family, whose buffers are written to disk in order; the rest comes from the changelog.
 
-A store that cannot be opened, is another's or turned out to be corrupt is wiped and made anew from the
-changelog, and the log says so. One that another process has open, or a disk that is full, is an error.
+A store that is another's, or is corrupt, is wiped and made anew from the changelog, and the log says so. One
+that another process has open, or a disk that cannot be read or written, is an error. RocksDB tells these
+apart by the words of its messages only. So a lock of our own says that a store is in use. Where RocksDB
+cannot open one, the disk itself is tried: if all files can be read and another be written, it is corrupt.
 
 An empty store is *filled*: while it takes the changelog nothing is read from it, so its buffers are plain
 lists, sorted when they go to disk. Writing to them takes a tenth of the time (`settling` ends it).
@@ -21,11 +23,14 @@ Tested by tests/runtime/test_rocksdb.py and tests/integration/test_store.py.
 
 from __future__ import annotations
 
+import fcntl
 import os
 import shutil
+import tempfile
 from collections.abc import Iterable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import orjson
 import structlog
@@ -57,8 +62,7 @@ FILES_UNMERGED = 16  # of a partition that is filled, before they are merged; 20
 CGROUP_LIMITS = ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes")
 SHARE = 4  # of the memory there is, for the stores, if no setting says otherwise
 LEAST_MEMORY = 32 << 20
-# RocksDB has no codes at this distance, only texts.
-NOT_OURS_TO_WIPE = ("lock", "No space", "Permission", "Read-only", "Too many open files", "Input/output")
+PROBE_BYTES = 1 << 20
 
 
 def memory_limit() -> int:
@@ -134,7 +138,12 @@ class DiskStore:
         self._write_options.disable_wal = True  # type: ignore[method-assign,assignment]  # a property
         self.position = 0
         self._db: Any = None
-        self._open(options)
+        self._lock = self._take_lock()
+        try:
+            self._open(options)
+        except StoreError:
+            self._lock.close()
+            raise
 
     def get(self, key: bytes) -> bytes | None:
         """What is known of a key, in its byte form; None if nothing is."""
@@ -192,7 +201,7 @@ class DiskStore:
     def fill(self) -> None:
         """It is empty and takes the changelog now: quicker to write and slow to read, until `settling`."""
         if self.position == 0 and not self._filling:
-            self.close()
+            self._close()
             self._open(self._filling_options)
             self._filling = True
 
@@ -206,7 +215,7 @@ class DiskStore:
             db.property_int_value("rocksdb.num-immutable-mem-table")
         ):
             yield
-        self.close()
+        self._close()
         self._filling = False
         self._open(self._options)
 
@@ -235,12 +244,33 @@ class DiskStore:
 
     def close(self) -> None:
         """Write everything to disk and let go of it. Raises StoreError if that fails."""
+        try:
+            self._close()
+        finally:
+            self._lock.close()
+
+    def _close(self) -> None:
         db, self._db = self._db, None
         if db is not None:
             try:
                 db.close()
             except Exception as error:  # as above
                 raise self._error("closed", error) from error
+
+    def _take_lock(self) -> IO[bytes]:
+        """Beside the store, not in it: it outlives a wipe. It is held for as long as the file is open."""
+        path = self._folder.with_name(f"{self._folder.name}.lock")
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            lock = path.open("ab")
+        except OSError as error:
+            raise self._error("opened", error) from error
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            lock.close()
+            raise self._error("opened", "another process has it open") from None
+        return lock
 
     def _opened(self) -> Any:
         if self._db is None:
@@ -269,8 +299,7 @@ class DiskStore:
                 db.write(batch, self._write_options)
                 owner = self._owner
         except Exception as error:  # as above
-            if any(text.lower() in str(error).lower() for text in NOT_OURS_TO_WIPE):
-                raise self._error("opened", error) from error
+            self._try_disk()
             return str(error)
         if owner != self._owner:
             db.close()
@@ -278,6 +307,24 @@ class DiskStore:
         self._db = db
         self.position = int.from_bytes(offset, "big") if offset else 0
         return None
+
+    def _try_disk(self) -> None:
+        """Raises StoreError if the disk, not what is on it, is why a store cannot be opened."""
+        try:
+            self._folder.mkdir(parents=True, exist_ok=True)
+            with ExitStack() as opened:  # all at once, as RocksDB does: there may be too many
+                files = [
+                    opened.enter_context(path.open("rb")) for path in self._folder.iterdir() if path.is_file()
+                ]
+                for file in files:
+                    while file.read(PROBE_BYTES):
+                        pass
+            with tempfile.TemporaryFile(dir=self._folder) as probe:
+                probe.write(bytes(PROBE_BYTES))
+                probe.flush()
+                os.fsync(probe.fileno())
+        except OSError as error:
+            raise self._error("opened", error) from error
 
     def _remove(self) -> None:
         self._db = None
@@ -287,7 +334,7 @@ class DiskStore:
         except OSError as error:
             raise self._error("wiped", error) from error
 
-    def _error(self, what: str, error: Exception) -> StoreError:
+    def _error(self, what: str, error: object) -> StoreError:
         return StoreError(
             f"{self._folder} cannot be {what}: {error}",
             hint="is the disk full, or the directory another worker's? See STREAM_DATA_DIR",

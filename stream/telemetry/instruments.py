@@ -65,8 +65,8 @@ class BatchHistogram(Collector):
 
 
 class CounterTable(Collector):
-    """`counts`: by the values of the labels; whoever owns the table adds to it, in one thread at a time, and
-    takes series away. A scrape may come from another: it looks at a copy, which is made in one step.
+    """`counts`: by the values of the labels. The table's owner adds series and removes them, in one thread at
+    a time. A scrape may come from another thread: it reads a copy, which is made in one step.
     """
 
     def __init__(self, name: str, documentation: str, labels: Sequence[str]) -> None:

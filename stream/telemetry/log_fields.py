@@ -1,8 +1,8 @@
 """What a log line may say: its fields by name, and of values only plain ones.
 
 A field that is not in `FIELDS` does not get out. tests/telemetry/test_log_fields.py reads every log call of
-the package and refuses such a field before anybody runs it; should one come along at run time all the same (a
-library's `extra`, a bound context), it is left out, and the line says which under `refused`. Nothing here
+the package and refuses such a field before anybody runs it. If one comes at run time all the same (a
+library's `extra`, a bound context), it is left out, and the line names it under `refused`. Nothing here
 raises.
 
 What libraries say is text of their own making with values in it, which may be records. So of those values

@@ -2,8 +2,8 @@
 
 A broker that is away makes its client say so thirty times a second; a hundred partitions may all have the
 same to say. Of each thing a burst is let through, then one line every `EVERY_S`, with the number of those
-that were left out; if it stops being said, what was left out is told by a line of its own, with the next line
-of anything.
+that were left out. If it stops being said, a line of its own says what was left out, with the next line of
+anything.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """Logs: one line per happening on standard error, for people on a terminal and as JSON for machines.
 
 What libraries say through the standard library's logging, and Python's warnings, come out the same way, from
-WARNING upwards. No line has a customer in it: fields are those of `logfields`, exceptions as in `tracebacks`.
-What is said again and again is left out and counted (`loglimits`). The level can be changed while a worker
+WARNING upwards. No line has a customer in it: `log_fields` and `tracebacks` say what a line may hold.
+What is said again and again is left out and counted (`log_limits`). The level can be changed while a worker
 runs.
 """
 
@@ -32,8 +32,8 @@ class LogHandler(logging.StreamHandler[TextIO]):
         self.addFilter(self.repeats)
 
     def emit(self, record: logging.LogRecord) -> None:
-        for told in self.repeats.overdue():
-            self._write(told)
+        for overdue in self.repeats.overdue():
+            self._write(overdue)
         self._write(record)
 
     def _write(self, record: logging.LogRecord) -> None:

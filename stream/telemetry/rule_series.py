@@ -4,12 +4,11 @@ A thousand rules with the dozen combinations of outcome and reason that a decisi
 series than a worker may cost a Prometheus. So
 
     each rule has three for certain     its matches, its decisions that were sent, and one for the rest
-    the rest is told apart              by outcome and reason, a series at its first use, while there is room
+    the rest has a series each          by outcome and reason, from its first use on, while there is room
     beyond that                         it is counted under the rule, with outcome and reason `other`
 
-Nothing is left out and no rule is hidden: a rule's decisions always add up. What became of the decisions of
-all rules together is told exactly, by channel, in another metric. Up to LIMIT / 14 rules everything is told
-apart.
+Nothing is left out and no rule is hidden: a rule's decisions always add up. Another metric counts the
+decisions of all rules together exactly, by channel. Up to LIMIT / 14 rules everything has its own series.
 
 With hundreds of rules most decisions of a batch are of another rule each, and to look up the series of each
 took as long as all other telemetry. So decisions are counted in one dictionary as they come, and are given to

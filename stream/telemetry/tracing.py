@@ -1,18 +1,17 @@
-"""Tracing: a trigger's span, linked to the trace of the record that caused it. Off unless STREAM_TRACE_SHARE
-says otherwise; then nothing of OpenTelemetry is even imported, and the lane looks at one attribute per lot.
+"""Tracing: a trigger's span, linked to the trace of the record that caused it. It is off unless
+STREAM_TRACE_SHARE says otherwise: OpenTelemetry is not imported then, and a batch costs one look at a field.
 
-    note     a lot arrives: of its records with a `traceparent` whose sampled flag is set, the context is kept
+    note     a batch arrives: of records with a `traceparent` whose sampled flag is set, the context is kept
     traced   their triggers get a `traceparent` of their own, and a span is exported by OTLP
     passed   what is applied is forgotten
 
-A trigger begins a trace of its own, since it may answer many events of many traces: its trace id is its
-trigger id (32 hex digits, as good as random), so whoever has a trigger finds its trace, and a trigger that
-goes out again after a crash says the same. The span is as long as the trigger's latency: from the record
-appended to Kafka to the trigger handed to Kafka. It says rule, channel and topic, and nothing of the
-customer.
+A trigger begins a trace of its own, since it may answer many events of many traces. Its trace id is its
+trigger id (32 hex digits, as good as random): a trigger leads to its trace, and a trigger that goes out again
+after a crash has the same one. The span is as long as the trigger's latency: from the record appended to
+Kafka to the trigger handed to Kafka. It says rule, channel and topic, and nothing of the customer.
 
-A timer's trigger has no record at hand, and so no span: the state keeps no trace contexts. Where spans go is
-said by the standard OTEL_EXPORTER_OTLP_… variables. Tested by tests/telemetry/test_tracing.py and
+A timer's trigger has no record at hand, and so no span: the state keeps no trace contexts. The standard
+variables OTEL_EXPORTER_OTLP_… say where spans go. Tested by tests/telemetry/test_tracing.py and
 tests/integration/test_tracing.py.
 """
 
@@ -29,7 +28,7 @@ from stream.settings import Settings
 from stream.structs import Record, Trigger, WireRecord
 
 if TYPE_CHECKING:
-    from opentelemetry.sdk.trace import TracerProvider
+    from opentelemetry.sdk.trace import SpanProcessor, TracerProvider
 
 TRACEPARENT = "traceparent"
 # Of later versions the beginning is the same (W3C Trace Context, 3.2.2 and 4.3). Zeros are no ids.
@@ -83,8 +82,12 @@ class Tracing:
         self._tracer = provider.get_tracer("stream.triggers")
         self._causes: dict[tuple[int, str], dict[int, TraceContext]] = {}
 
+    def export_to(self, processor: SpanProcessor) -> None:
+        """Hand finished spans to it, too."""
+        self._provider.add_span_processor(processor)
+
     def note(self, number: int, source: str, records: Sequence[Record]) -> None:
-        """Keep the contexts of a lot's records, which come in the order of their offsets."""
+        """Keep the contexts of a batch's records, which come in the order of their offsets."""
         causes = self._causes.setdefault((number, source), {})
         for record in records:
             for name, value in record.headers:
@@ -162,7 +165,7 @@ def tracing(settings: Settings) -> Tracing | None:
             "STREAM_TRACE_SHARE: OpenTelemetry is not installed", hint="pip install 'stream-triggers[otel]'"
         ) from None
     made = traced_by(settings.trace_share, settings.app_id)
-    made._provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter()))
+    made.export_to(BatchSpanProcessor(OTLPSpanExporter()))
     return made
 
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from stream.decisions.wire import DEAD_LETTERS, DECISIONS
 from stream.rules.model import RuleSet
-from stream.topics.settle import changelog_topic, made_with, outputs
+from stream.topics.ensure import changelog_topic, made_with, outputs
 
 SOURCE, CHANNEL, CHANGELOG = "source", "channel", "changelog"
 

@@ -10,8 +10,8 @@ from collections.abc import Mapping, Sequence
 from stream.errors import TopologyError
 from stream.rules.compiler.rule_set import load_rules
 from stream.settings import Settings
+from stream.topics.ensure import admin_client, create_topics, partition_counts, replication_of
 from stream.topics.plan import SOURCE, Need, plan
-from stream.topics.settle import admin_client, create_topics, partition_counts, replication_of
 
 PRODUCTION_COPIES = 3
 
@@ -48,7 +48,7 @@ async def needs(
 
 
 def _common(wanted: Sequence[Need], there: Mapping[str, int], given: int | None) -> int:
-    """The sources' partition count; raises TopologyError where they differ, or nobody says."""
+    """The sources' partition count; raises TopologyError where they differ or none is known."""
     found = {need.name: there[need.name] for need in wanted if need.role == SOURCE and need.name in there}
     counts = set(found.values()) | ({given} if given is not None else set())
     if not counts:

@@ -16,7 +16,7 @@ from stream.runtime.app import EXIT_FAILED, StageApp, log_failure, serve
 from stream.settings import Settings
 from stream.telemetry.metrics import Metrics
 from stream.telemetry.tracing import Tracing, tracing
-from stream.topics.settle import Topology, settle
+from stream.topics.ensure import Topology, ensure_topics
 from stream.worker.health import Health, HealthServer
 from stream.worker.reload import Directory, Reload
 from stream.worker.signals import Verbosity
@@ -38,7 +38,7 @@ async def check(settings: Settings) -> tuple[RuleSet, Topology]:
         log.warning("rule_warning", code=each.code.value, place=str(each.location), finding=each.message)
     if checked.diagnostics:
         log.warning("rules_have_warnings", warnings=len(checked.diagnostics), hint="stream check shows them")
-    return checked.rules, await settle(settings, checked.rules)
+    return checked.rules, await ensure_topics(settings, checked.rules)
 
 
 async def run(settings: Settings) -> int:
@@ -52,7 +52,7 @@ async def run(settings: Settings) -> int:
     stage = TriggerStage(rules, settings.app_id, metrics, traces)
     app = StageApp(settings, stage, metrics, partitions=topology.partitions)
     metrics.process.set_ready(lambda: _health(app).ready)
-    reload = Reload(directory, stage, metrics, partial(settle, settings))
+    reload = Reload(directory, stage, metrics, partial(ensure_topics, settings))
     app.task(reload.keep_reloading)
     server = HealthServer(metrics, partial(_health, app), settings.http_host, settings.http_port)
     stop = asyncio.Event()

@@ -17,7 +17,7 @@ from __future__ import annotations
 import asyncio
 import os
 import time
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import replace
 from hashlib import blake2b
@@ -27,7 +27,7 @@ import structlog
 
 from stream.diagnostics import one_line
 from stream.errors import RuleFileError, StreamError, TopologyError
-from stream.rules.files import MAX_BYTES
+from stream.rules.files import MAX_BYTES, paths_in
 from stream.rules.model import Rule, RuleSet
 from stream.telemetry.metrics import Metrics
 from stream.worker.compile_process import compile_aside
@@ -59,7 +59,7 @@ class Directory:
     def look(self) -> Signature:
         """What tells without reading that files have changed; empty if there are none."""
         found = []
-        for path in self._files():
+        for path in paths_in(self.path):
             with suppress(OSError):  # gone since it was listed
                 stat = path.stat()
                 found.append((str(path), stat.st_mtime_ns, stat.st_size, stat.st_ino))
@@ -68,20 +68,12 @@ class Directory:
     def read(self) -> bytes:
         """A digest of the files' names and content."""
         digest = blake2b(digest_size=16)
-        for path in sorted(self._files()):
+        for path in paths_in(self.path):
             with suppress(OSError), path.open("rb") as file:
                 content = file.read(MAX_BYTES + 1)  # larger files are refused whatever is in them
                 digest.update(b"%s\0%d\0" % (os.fsencode(path), len(content)))
                 digest.update(content)
         return digest.digest()
-
-    def _files(self) -> Iterator[Path]:
-        # The same as `rulefiles` reads: nothing hidden, so nothing of a ConfigMap's earlier versions.
-        for folder, folders, names in os.walk(self.path):
-            folders[:] = [each for each in folders if not each.startswith(".")]
-            for name in names:
-                if name.endswith((".yaml", ".yml")) and not name.startswith("."):
-                    yield Path(folder, name)
 
 
 class Reload:
@@ -92,14 +84,14 @@ class Reload:
         directory: Directory,
         stage: TriggerStage,
         metrics: Metrics,
-        settle: Callable[[RuleSet], Awaitable[object]],
+        ensure_topics: Callable[[RuleSet], Awaitable[object]],
         *,
         compile_rules: Callable[[Path], Awaitable[RuleSet]] = compile_aside,
     ) -> None:
         self._directory = directory
         self._stage = stage
         self._metrics = metrics
-        self._settle = settle
+        self._ensure_topics = ensure_topics
         self._compile = compile_rules
         self._asked = asyncio.Event()
         self._retry_at: float | None = None
@@ -173,7 +165,7 @@ class Reload:
                     hint="restart the workers; until then they go on with the rules in force",
                 )
             if {each.topic for each in rules.channels} - {each.topic for each in now.channels}:
-                await self._settle(rules)
+                await self._ensure_topics(rules)
         except StreamError as error:
             return error
         return rules

@@ -83,7 +83,7 @@ def test_people_see_a_table(place: Path) -> None:
     out = backtest(place).stdout
     assert "viewed" in out
     assert "limit 1" in out
-    assert "1 records of clicks are no events: customer" in out
+    assert "1 records of clicks are not events: customer" in out
 
 
 def test_a_time_that_is_none_is_wrong_usage(place: Path) -> None:

@@ -305,9 +305,9 @@ async def test_a_worker_logs_each_warning_but_not_without_end(
 ) -> None:
     """It said how many there were, and nobody who reads logs could tell which."""
 
-    async def settled(*_: object) -> None: ...
+    async def ensured(*_: object) -> None: ...
 
-    monkeypatch.setattr(app, "settle", settled)
+    monkeypatch.setattr(app, "ensure_topics", ensured)
     traits = ", ".join(f"t{n}: {{function: count, of: b}}" for n in range(60))
     (rules / "a.yaml").write_text(f"{BASE}traits: {{{traits}}}\n")
     with capture_logs() as lines:

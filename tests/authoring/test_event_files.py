@@ -11,8 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from stream.authoring import event_files as eventfiles
-from stream.authoring.event_files import event_files
+from stream.authoring.event_files import MAX_LINE, event_files
 from stream.errors import EventFileError
 from stream.rules.model import RuleSet, Source
 
@@ -52,7 +51,7 @@ def test_every_line_goes_to_its_source_in_order(tmp_path: Path) -> None:
 def test_a_source_has_ended_after_its_last_line_and_not_before(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(eventfiles, "CHUNK", 1)
+    monkeypatch.setattr("stream.authoring.event_files.CHUNK", 1)
     path = tmp_path / "events.jsonl"
     path.write_text(lines("clicks", "orders", "clicks"))
     _, ended = read(str(path))
@@ -91,7 +90,7 @@ def test_standard_input_is_read_too(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_sources_that_the_rules_do_not_have_are_counted(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(eventfiles, "_MAX_NAMES", 2)
+    monkeypatch.setattr("stream.authoring.event_files.MAX_NAMES", 2)
     path = tmp_path / "events.jsonl"
     path.write_text(lines("a", "b", "c", "a", "d", "clicks"))
     with event_files([str(path)], RULES) as files:
@@ -105,7 +104,7 @@ def test_sources_that_the_rules_do_not_have_are_counted(
     [
         (None, "No such file"),
         (gzip.compress(lines("clicks").encode())[:-9], "cannot be read to its end"),
-        (b"x" * (eventfiles.MAX_LINE + 1), ":1: a line of more than 1,048,576 bytes"),
+        (b"x" * (MAX_LINE + 1), ":1: a line of more than 1,048,576 bytes"),
     ],
 )
 def test_a_file_that_cannot_be_read_is_named(tmp_path: Path, content: bytes | None, message: str) -> None:

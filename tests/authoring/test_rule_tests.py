@@ -10,7 +10,7 @@ from xml.etree import ElementTree
 
 import pytest
 
-from stream.authoring import rule_tests as ruletest
+from stream.authoring import rule_tests
 from stream.authoring.rule_tests import Outcome
 from stream.rules.compiler.rule_set import check_rules
 
@@ -49,7 +49,7 @@ def outcomes(tmp_path: Path, tests: str) -> list[Outcome]:
     (tmp_path / "tests.yaml").write_text(f"tests:\n{tests}")
     checked = check_rules(tmp_path)
     assert checked.rules is not None, checked.diagnostics
-    return [ruletest.run(test, checked.rules) for test in checked.tests]
+    return [rule_tests.run(test, checked.rules) for test in checked.tests]
 
 
 def failures(tmp_path: Path, **parts: str) -> list[str]:
@@ -194,7 +194,7 @@ def test_any_space_is_the_space_of_an_amount(tmp_path: Path) -> None:
         (tmp_path / "tests.yaml").write_text(f"tests:\n{tests}")
         checked = check_rules(tmp_path)
         assert checked.rules is not None, checked.diagnostics
-        assert ruletest.run(checked.tests[0], checked.rules).passed is passes
+        assert rule_tests.run(checked.tests[0], checked.rules).passed is passes
 
 
 def test_in_order(tmp_path: Path) -> None:

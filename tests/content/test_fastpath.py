@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from stream.content import fastpath as simpletext
+from stream.content import fastpath
 from stream.content.escaping import Format
 from stream.content.locales import Region
 from stream.content.template import Template
@@ -90,7 +90,7 @@ def both(
     simple, liquid = template._read.simple, template._read.liquid
     if simple is None or liquid is None:
         return None, None
-    quick = simpletext.render(simple, bindings, form, region)
+    quick = fastpath.render(simple, bindings, form, region)
     object.__setattr__(template, "_read", template._read._replace(simple=None))
     try:
         return quick, template.render(bindings, form, region)

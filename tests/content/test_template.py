@@ -11,7 +11,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from stream.content import template
-from stream.content.template import MAX_TEMPLATE_BYTES, Reference, Template, compile_template, findings
+from stream.content.template import MAX_TEMPLATE_BYTES, Reference, Template, findings
 from stream.errors import ContentError
 
 BINDINGS: dict[str, Any] = {
@@ -49,7 +49,7 @@ BINDINGS: dict[str, Any] = {
     ],
 )
 def test_rendering(source: str, text: str) -> None:
-    assert compile_template(source).render(BINDINGS) == text
+    assert Template(source).render(BINDINGS) == text
 
 
 @pytest.mark.parametrize(
@@ -94,7 +94,7 @@ def test_what_is_no_template(source: str, message: str, offset: int) -> None:
     (found,) = findings(source)
     assert (found.message, found.offset) == (message, offset)
     with pytest.raises(ContentError) as caught:
-        compile_template(source)
+        Template(source)
     assert caught.value.message == message
 
 

@@ -14,7 +14,7 @@ import pytest
 from stream.decisions.wire import DEAD_LETTERS, DECISIONS
 from stream.rules.compiler.rule_set import load_rules
 from stream.structs import WireRecord
-from stream.topics.settle import changelog_topic, outputs
+from stream.topics.ensure import changelog_topic, outputs
 from tests.decisions.test_wire import RECORDS, engine_records
 from tests.engine.enginekit import PROFILES, T0, Rec, Rules, World
 from tests.kit.asyncapi import assert_described, document, referred

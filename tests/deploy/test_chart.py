@@ -19,9 +19,9 @@ import pytest
 import yaml
 
 from stream.rules.compiler.rule_set import check_rules
+from stream.runtime.app import STOP_DEADLINE_S
 from stream.settings import load
-from stream.topics.settle import outputs
-from stream.worker.app import STOP_DEADLINE_S
+from stream.topics.ensure import outputs
 from tests.deploy import helm
 from tests.deploy.charts import (
     CHART,

@@ -76,28 +76,38 @@ def script(
     return done
 
 
+def build_context() -> tuple[list[str], list[str]]:
+    """What Dockerfile.dockerignore takes, and what it leaves out of that."""
+    lines = (ROOT / "deploy" / "Dockerfile.dockerignore").read_text().splitlines()
+    first, *patterns = [line for line in lines if line and not line.startswith("#")]
+    assert first == "*"
+    taken = [each.removeprefix("!") for each in patterns if each.startswith("!")]
+    return taken, patterns[len(taken) :]
+
+
 def copy_sources(target: Path) -> Path:
-    """The files that git knows or would take, and what setuptools would have left from a build of them."""
-    listed = subprocess.run(
-        ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    for name in filter(None, listed.stdout.split("\0")):
+    """What the image is built from, and what setuptools would have left from a build of it."""
+    taken, left_out = build_context()
+    left = {path for pattern in left_out for path in ROOT.glob(pattern)}
+    for name in taken:
+        (target / name).parent.mkdir(parents=True, exist_ok=True)
         if (ROOT / name).is_file():
-            (target / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy2(ROOT / name, target / name)
+        else:
+            shutil.copytree(
+                ROOT / name,
+                target / name,
+                ignore=lambda folder, names: [each for each in names if Path(folder, each) in left],
+            )
     version = f"{sys.version_info[0]}{sys.version_info[1]}"
-    built = target / "build" / f"lib.{sysconfig.get_platform()}-cpython-{version}" / "stream"
-    built.mkdir(parents=True)
+    built = target / "build" / f"lib.{sysconfig.get_platform()}-cpython-{version}"
     # Newer than all that they are made of, to which Cython's own files belong, and those are fetched anew.
     later = time.time() + 3600
-    for path in (ROOT / "stream").glob("_*.c"):
-        os.utime(shutil.copy(path, target / "stream"), (later, later))
-    for path in (ROOT / "stream").glob("_*.so"):
-        os.utime(shutil.copy(path, built), (later + 1, later + 1))
+    for suffix, folder, at in (("c", target, later), ("so", built, later + 1)):
+        for path in (ROOT / "stream").rglob(f"_*.{suffix}"):
+            copy = folder / path.relative_to(ROOT)
+            copy.parent.mkdir(parents=True, exist_ok=True)
+            os.utime(shutil.copy(path, copy), (at, at))
     return target
 
 
@@ -174,7 +184,7 @@ def test_the_check_passes(image: Image) -> None:
 
 
 def test_the_check_sees_a_lost_extension(image: Image, tmp_path: Path) -> None:
-    (extension,) = image.environment.glob("lib/python3.11/site-packages/stream/_index.*.so")
+    (extension,) = image.environment.glob("lib/python3.11/site-packages/stream/matcher/_index.*.so")
     extension.parent.chmod(0o755)
     kept = shutil.move(extension, tmp_path)
     extension.parent.chmod(0o555)
@@ -292,11 +302,10 @@ def test_the_dockerfile_is_as_it_should_be() -> None:
 
 
 def test_the_build_gets_the_sources_and_nothing_that_lies_around() -> None:
-    ignored = (ROOT / "deploy" / "Dockerfile.dockerignore").read_text().split("\n")
-    rules = [line for line in ignored if line and not line.startswith("#")]
-    assert rules[0] == "*"
-    taken = {line.removeprefix("!") for line in rules if line.startswith("!")}
+    taken, left_out = build_context()
     assert all((ROOT / name).exists() for name in taken)
     needed = {"setup.py", "pyproject.toml", "stream", "rules", "deploy/image", "README.md", "LICENSE"}
-    assert needed <= taken
-    assert {"**/*.so", "stream/*.c"} <= set(rules), "a build of somebody's own machine would go in"
+    assert needed <= set(taken)
+    assert {"**/*.so", "stream/*.c", "stream/*/*.c"} <= set(left_out), (
+        "a build of somebody's own machine would go in"
+    )

@@ -113,7 +113,7 @@ def test_topics_as_they_should_be() -> None:
             {"changelog": HEALTHY},
             "error",
             "topic app-customers-changelog",
-            "is forgotten",
+            "are forgotten",
             "cleanup.policy=compact",
         ),
         (

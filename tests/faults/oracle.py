@@ -21,7 +21,7 @@ from stream.decisions.wire import iso_time
 from stream.engine import PartitionState, process
 from stream.rules.model import RuleSet
 from stream.structs import Batch, Decision
-from stream.topics.settle import changelog_topic
+from stream.topics.ensure import changelog_topic
 from tests.faults.workload import HOUR, LAST
 from tests.kit.kafka import consume_all
 from tests.reference.histories import Rec

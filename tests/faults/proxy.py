@@ -98,12 +98,12 @@ class Proxy:
         try:
             while piece := await reader.read(PIECE):
                 while self._silent and not writer.is_closing():
-                    await asyncio.sleep(0.05)
+                    await asyncio.sleep(0.05)  # until it is mended
                 wait = self.delay * (LOST if self._dice.random() < LOSS else 1)
                 if self.bytes_per_second:
                     wait += len(piece) / self.bytes_per_second
                 if wait:
-                    await asyncio.sleep(wait)
+                    await asyncio.sleep(wait)  # the fault
                 writer.write(piece)
                 await writer.drain()
         except OSError:

@@ -19,6 +19,7 @@ from tests.faults.trial import Trial
 from tests.faults.workload import BROKEN, HOUR, OTHER, Customers
 from tests.kit.kafka import delete_topics, free_port, produce
 from tests.kit.patience import eventually
+from tests.kit.worker import LONG_SESSION_S
 
 Report = Callable[[Verdict], None]
 ON_DISK = {"store": "rocksdb", "store_customers": "100", "store_memory": str(4 << 20)}
@@ -93,7 +94,9 @@ def test_static_members_restart_one_after_the_other(
     kafka: str, prefix: str, tmp_path: Path, form: Form, report: Report
 ) -> None:
     patient(form)
-    with Trial(kafka, prefix, tmp_path, Customers(form.seed, 200), session_timeout="300") as trial:
+    with Trial(
+        kafka, prefix, tmp_path, Customers(form.seed, 200), session_timeout=str(LONG_SESSION_S)
+    ) as trial:
         workers = [trial.worker(name, instance_id=name) for name in "abc"]
         trial.start(*workers)
         eventually(lambda: len({each.said("ready")[-1]["generation"] for each in workers}) == 1, "one group")

@@ -157,13 +157,13 @@ def _fail_over_a_record() -> None:
 
 
 def _fail_at_the_start() -> None:
-    app.settle = _over_a_record_soon  # type: ignore[assignment]
+    app.ensure_topics = _over_a_record_soon  # type: ignore[assignment]
 
 
 KINDS: dict[str, Callable[[], None]] = {
     "lane-hangs": _hang_lane,
     "restore-hangs": _hang_restore,
-    "loop-hangs": _after_open(lambda _: time.sleep(600)),
+    "loop-hangs": _after_open(lambda _: time.sleep(600)),  # the fault
     "consumer-thread-hangs": _hang_consumer_thread,
     "fetches-hang": _hang_fetches,
     "fetcher-ends": _end_fetcher,

@@ -7,7 +7,6 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Sequence
 from pathlib import Path
 
 import orjson
@@ -18,11 +17,11 @@ from stream.demo.play import TOPICS, play
 from stream.rules.compiler.rule_set import load_rules
 from tests.kit.kafka import consume_all, create_topics, end_offsets
 from tests.kit.patience import eventually
-from tests.kit.worker import WORKER, Worker
+from tests.kit.worker import Worker
 
 PROJECT = Path(__file__).resolve().parents[2]
 PARTITIONS = 4
-KILLS = 3
+DEATHS = 3
 
 
 @pytest.fixture
@@ -34,23 +33,17 @@ def history(kafka: str) -> list[str]:
     return channels
 
 
-def run(
-    bootstrap: str,
-    app_id: str,
-    folder: Path,
-    channels: list[str],
-    command: Sequence[str] = WORKER,
-    kills: int = 0,
-) -> list[dict]:
-    """Play the history through a worker of its own group; returns the triggers that this wrote."""
+def run(bootstrap: str, app_id: str, folder: Path, channels: list[str], deaths: int = 0) -> list[dict]:
+    """Play the history through workers of one group, of which so many die at work; the triggers of all."""
     before = end_offsets(bootstrap, channels)
     # As in production: a member that comes back under its name is let in at once.
-    log = folder / f"{app_id}.log"
-    worker = Worker(bootstrap, app_id, PROJECT / "rules", log, command, clock="event", instance_id="pod-0")
-    with worker:
-        for _ in range(kills):
+    settings = {"clock": "event", "instance_id": "pod-0"}
+    dying = (sys.executable, "-m", "tests.integration.broken", "dies-at-work", "worker")
+    for turn in range(deaths):
+        log = folder / f"{app_id}-{turn}.log"
+        with Worker(bootstrap, app_id, PROJECT / "rules", log, dying, **settings) as worker:
             assert worker.wait() == -signal.SIGKILL, worker.log
-            worker.start()
+    with Worker(bootstrap, app_id, PROJECT / "rules", folder / f"{app_id}.log", **settings) as worker:
         worker.until_caught_up(TOPICS)
         assert worker.stop() == 0, worker.log
     return [
@@ -66,8 +59,7 @@ def test_a_worker_killed_in_the_middle_gives_the_same_triggers(
     whole = run(kafka, "demo-whole", tmp_path, history)
     count = len(whole)
     assert count > 8_000
-    dying = (sys.executable, "-m", "tests.integration.broken", "dies-at-work", "worker")
-    torn = run(kafka, "demo-torn", tmp_path, history, dying, KILLS)
+    torn = run(kafka, "demo-torn", tmp_path, history, DEATHS)
     by_id = {trigger["trigger_id"]: trigger for trigger in whole}
     assert len(by_id) == count, "no trigger twice without a crash"
     again = {trigger["trigger_id"]: trigger for trigger in torn}

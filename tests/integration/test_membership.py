@@ -9,7 +9,7 @@ from tests.integration.shop import MINUTE, START, Shop
 from tests.integration.test_takeover import views
 from tests.kit.kafka import create_topics, produce
 from tests.kit.patience import eventually
-from tests.kit.worker import Worker, short_session
+from tests.kit.worker import LONG_SESSION_S, Worker, short_session
 
 
 def generations(worker: Worker) -> list[int]:
@@ -38,7 +38,7 @@ def test_of_two_workers_of_one_name_the_former_ends_and_says_why(shop: Shop) -> 
 
 
 def test_a_rolling_restart_of_static_members_moves_no_partition(shop: Shop) -> None:
-    settings = {"session_timeout": "300"}  # more than any restart takes
+    settings = {"session_timeout": str(LONG_SESSION_S)}  # more than a restart takes
     with (
         shop.worker("a", instance_id="a", **settings) as a,
         shop.worker("b", instance_id="b", **settings) as b,

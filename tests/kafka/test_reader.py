@@ -8,8 +8,7 @@ from typing import Any
 
 from aiokafka import TopicPartition
 
-from stream.kafka import reader as ranges
-from stream.kafka.reader import close
+from stream.kafka.reader import close, read
 
 
 class _Client:
@@ -87,5 +86,5 @@ class _Polled:
 async def test_records_that_come_just_after_a_poll_are_not_taken_for_a_hole() -> None:
     """On a busy machine the customers of a partition were not restored, and nobody was told."""
     changelog, consumer = TopicPartition("changelog", 0), _Polled()
-    read = [(records, to) async for _, records, to in ranges.read(consumer, {changelog: (0, 2)})]
-    assert [(len(records), to) for records, to in read] == [(2, 2), (0, 2)]
+    parts = [(records, to) async for _, records, to in read(consumer, {changelog: (0, 2)})]
+    assert [(len(records), to) for records, to in parts] == [(2, 2), (0, 2)]

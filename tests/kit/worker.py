@@ -21,13 +21,14 @@ from tests.kit.kafka import committed, end_offsets
 from tests.kit.patience import eventually, scaled
 
 WORKER = (sys.executable, "-m", "stream", "worker")
+LONG_SESSION_S = 85  # as long as Faust allows
 
 
 def short_session() -> str:
     """`session_timeout` where another worker takes over: the shortest that Kafka allows, or what this machine
     needs to show a sign of life.
     """
-    return f"{min(scaled(6), 300):.0f}"
+    return f"{min(scaled(6), LONG_SESSION_S):.0f}"
 
 
 class Worker:

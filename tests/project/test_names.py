@@ -12,20 +12,7 @@ import stream
 PACKAGE = Path(stream.__file__).parent
 
 # Still named twice; each goes from here with its rename, and none is added.
-NAMED_TWICE = {
-    *(
-        "Candidate",
-        "Consent",
-        "Finding",
-        "Lane",
-        "Lookup",
-        "Reader",
-        "Step",
-        "_Apply",
-        "_Segments",
-        "_Traits",
-    ),
-}
+NAMED_TWICE = {"Step"}
 
 
 def places_of_classes(package: Path) -> Mapping[str, list[str]]:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 import signal
 import time
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -102,3 +104,22 @@ def test_the_limit_of_a_test_is_counted_in_quiet_seconds(
     assert timers == [(180, patience.LOOK_S), (0,)]
     settings.method = "thread"
     assert conftest.pytest_timeout_set_timer(item, settings) is None, "left to the plugin"
+
+
+TESTS = Path(__file__).parents[1]
+OURS = {TESTS / "kit" / "patience.py", Path(__file__)}
+NO_TESTS = {TESTS / "deploy" / "preview.py"}  # plays a shop for people to look at
+SLEEPS = re.compile(r"\bsleep\((?!0\))(?!.*# )")
+LIMITS = re.compile(r"\b(timeout=[\d.]+[,)]|wait_for\(|asyncio\.timeout\(|(wait|join)\(\d)(?!.*# )")
+
+
+@pytest.mark.parametrize("pattern", [SLEEPS, LIMITS], ids=["sleeps", "limits"])
+def test_no_test_waits_for_time_or_has_a_limit_of_its_own(pattern: re.Pattern[str]) -> None:
+    """A sleep that is meant says so beside it."""
+    found = [
+        f"{path.relative_to(TESTS)}:{number} {line.strip()}"
+        for path in sorted({*TESTS.rglob("*.py")} - OURS - NO_TESTS)
+        for number, line in enumerate(path.read_text("utf-8").splitlines(), 1)
+        if pattern.search(line)
+    ]
+    assert found == []

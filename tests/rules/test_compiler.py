@@ -15,9 +15,8 @@ from stream.content.template import Template
 from stream.diagnostics import Code
 from stream.errors import RuleFileError
 from stream.expression import parse
-from stream.rules import files as rulefiles
 from stream.rules import keys
-from stream.rules.compiler.rule_set import check_rules, compile_rules, load_rules
+from stream.rules.compiler.rule_set import check_rules, load_rules
 from stream.rules.durations import MAX_MS, format_duration, format_rate, parse_duration, parse_rate
 from stream.rules.model import (
     Channel,
@@ -167,11 +166,6 @@ def test_a_good_file_compiles_to_what_it_says(tmp_path: Path) -> None:
         ),
         Rule("at-once", "", (Step(("purchase",)),), (email,)),
     ]
-
-
-def test_load_and_compile_in_two_steps_is_the_same(tmp_path: Path) -> None:
-    rules = compiled(tmp_path / "r", GOOD)
-    assert compile_rules(rulefiles.load(tmp_path / "r")) == rules
 
 
 def test_the_dump_is_readable(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import tracemalloc
 from pathlib import Path
 
@@ -10,9 +11,20 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from stream.diagnostics import Location
+from stream.diagnostics import Location, in_file_order
 from stream.errors import RuleFileError
-from stream.rules.files import MAX_ALIASES, MAX_BYTES, MAX_DEPTH, Mapped, Scalar, Sequence, load, plain_value
+from stream.rules.files import (
+    MAX_ALIASES,
+    MAX_BYTES,
+    MAX_DEPTH,
+    Mapped,
+    Scalar,
+    Sequence,
+    collect,
+    paths_in,
+    plain_value,
+)
+from stream.worker.reload import Directory
 
 
 @pytest.fixture
@@ -24,9 +36,12 @@ def rules(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def errors(directory: Path) -> list[str]:
-    with pytest.raises(RuleFileError) as caught:
-        load(directory)
-    return [str(each) for each in caught.value.diagnostics]
+    """What is wrong with the files, whatever they define."""
+    try:
+        _, found = collect(directory)
+    except RuleFileError as error:
+        found = error.diagnostics
+    return [str(each) for each in in_file_order(found)]
 
 
 def refusal(rules: Path, text: str | bytes) -> str:
@@ -42,7 +57,7 @@ def test_files_below_the_directory_are_merged(rules: Path) -> None:
     (rules / "team" / "spring" / "z.yml").write_text("rules:\n  a: {}\n")
     (rules / "empty.yaml").write_text("# nothing yet\n")
     (rules / "notes.txt").write_text("rules: {c: {}}")
-    files = load(rules)
+    files, _ = collect(rules)
     assert list(files.rules) == ["a", "b"]
     assert list(files.traits) == ["t"]
     assert files.rules["a"].location == Location("rules/team/spring/z.yml", 2, 3)
@@ -54,7 +69,7 @@ def test_a_mounted_config_map_is_read_once(rules: Path) -> None:
     (rules / "..2026_03_01" / "a.yaml").write_text("rules: {a: {}}")
     (rules / "..data").symlink_to("..2026_03_01")
     (rules / "a.yaml").symlink_to("..data/a.yaml")
-    assert list(load(rules).rules) == ["a"]
+    assert list(collect(rules)[0].rules) == ["a"]
 
 
 def test_a_name_defined_twice_points_at_both_places(rules: Path) -> None:
@@ -115,7 +130,7 @@ def test_scalars_mean_what_yaml_1_2_says(written: str, value: object) -> None:
 
 def test_on_and_no_are_words(rules: Path) -> None:
     (rules / "a.yaml").write_text("rules: {a: {on: no, quoted: 'true'}}")
-    rule = load(rules).rules["a"].value
+    rule = collect(rules)[0].rules["a"].value
     assert isinstance(rule, Mapped)
     assert {
         key: entry.value.value for key, entry in rule.entries.items() if isinstance(entry.value, Scalar)
@@ -142,7 +157,7 @@ def test_a_place_within_a_text_is_found_however_it_is_written(
     rules: Path, value: str, word: str, line: int, column: int
 ) -> None:
     (rules / "a.yaml").write_text(f"rules:\n  where: {value}\n")
-    scalar = load(rules).rules["where"].value
+    scalar = collect(rules)[0].rules["where"].value
     assert isinstance(scalar, Scalar)
     place = scalar.at(scalar.written.index(word))
     assert (place.line - 1, place.column) == (line, column)
@@ -211,7 +226,7 @@ def test_bombs_are_refused_before_they_are_built(rules: Path, bomb: str) -> None
 
 def test_aliases_stand_for_what_they_name(rules: Path) -> None:
     (rules / "a.yaml").write_text("traits:\n  a: &a {of: [x, y]}\n  b: *a\n")
-    traits = load(rules).traits
+    traits = collect(rules)[0].traits
     assert traits["b"].value == traits["a"].value
     assert traits["b"].location == Location("rules/a.yaml", 3, 3)
     body = traits["b"].value
@@ -237,4 +252,24 @@ yaml_pieces = st.sampled_from([
 def test_no_file_does_anything_but_load_or_be_refused(rules: Path, content: bytes) -> None:
     (rules / "a.yaml").write_bytes(content)
     with contextlib.suppress(RuleFileError):
-        load(rules)
+        collect(rules)
+
+
+def test_what_is_read_is_what_a_reload_looks_at(rules: Path) -> None:
+    """Neither follows a link to a folder, opens a pipe, or looks into what is hidden."""
+    for name in ("team", ".hidden", "folder.yaml", "elsewhere"):
+        (rules / name).mkdir()
+    for name in ("a.yaml", "team/b.yml", ".hidden/c.yaml", ".d.yaml", "e.txt", "folder.yaml/f.yaml"):
+        (rules / name).write_text("rules: {}\n")
+    (rules / "linked.yaml").symlink_to("team/b.yml")
+    (rules / "nowhere.yaml").symlink_to("missing")
+    (rules / "other.yaml").symlink_to("team")
+    os.mkfifo(rules / "pipe.yaml")
+    found = [str(path.relative_to(rules)) for path in paths_in(rules)]
+    assert found == ["a.yaml", "folder.yaml/f.yaml", "linked.yaml", "nowhere.yaml", "team/b.yml"]
+    assert errors(rules) == ["rules/nowhere.yaml: error: cannot be read: No such file or directory [E002]"]
+    (rules / "nowhere.yaml").unlink()
+    directory = Directory(rules)
+    assert [path for path, *_ in directory.look()] == [
+        f"rules/{name}" for name in found if name != "nowhere.yaml"
+    ]

@@ -117,10 +117,51 @@ def test_a_store_that_another_process_has_open_is_an_error_and_is_left_alone(
     stores: DiskStores, store: DiskStore
 ) -> None:
     store.write([(b"ann", b"1")], [], 1)
-    with pytest.raises(StoreError, match="cannot be opened") as caught:
+    with pytest.raises(StoreError, match="another process has it open") as caught:
         stores.open(0, "log")
     assert "another worker" in (caught.value.hint or "")
     assert store.get(b"ann") == b"1"
+
+
+def test_a_store_that_a_dead_process_had_open_is_opened(tmp_path: Path) -> None:
+    code = f"""
+        import os, signal
+        from pathlib import Path
+        from stream.runtime.rocksdb import DiskStores
+        from tests.runtime.test_rocksdb import settings
+        store = DiskStores(settings(Path({str(tmp_path)!r})), "customers").open(0, "log")
+        os.kill(os.getpid(), signal.SIGKILL)
+    """
+    assert subprocess.run([sys.executable, "-c", textwrap.dedent(code)], check=False).returncode == -9
+    DiskStores(settings(tmp_path), "customers").open(0, "log").close()
+
+
+def test_a_store_is_not_wiped_because_too_many_files_are_open(tmp_path: Path) -> None:
+    """What RocksDB says of it was once told from corruption by its words."""
+    store = DiskStores(settings(tmp_path), "customers").open(0, "log")
+    store.write([(b"ann", b"1")], [], 1)
+    store.close()
+    code = f"""
+        import os, resource
+        from pathlib import Path
+        from stream.errors import StoreError
+        from stream.runtime.rocksdb import DiskStores
+        from tests.runtime.test_rocksdb import settings
+        stores = DiskStores(settings(Path({str(tmp_path)!r})), "customers")
+        used = len(os.listdir("/proc/self/fd"))
+        resource.setrlimit(resource.RLIMIT_NOFILE, (used + 2, used + 2))
+        try:
+            stores.open(0, "log")
+        except StoreError as error:
+            print(error.message)
+    """
+    ran = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(code)], check=False, capture_output=True, text=True
+    )
+    assert "cannot be opened: [Errno 24]" in ran.stdout, ran.stderr
+    again = DiskStores(settings(tmp_path), "customers").open(0, "log")
+    assert again.get(b"ann") == b"1"
+    again.close()
 
 
 @pytest.mark.parametrize("other", ["app", "changelog"])

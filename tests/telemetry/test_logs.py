@@ -13,8 +13,7 @@ from typing import Any
 import pytest
 import structlog
 
-from stream.telemetry import log_limits as loglimits
-from stream.telemetry import logs
+from stream.telemetry import log_limits, logs
 
 
 class Terminal(io.StringIO):
@@ -260,7 +259,7 @@ def test_what_was_left_out_is_told_even_if_it_is_not_said_again(monkeypatch: pyt
     monkeypatch.setattr(our_handler().repeats, "_now", lambda: now[0])
     for number in range(5):
         logging.getLogger("aiokafka").error("no node %d", number)
-    now[0] = loglimits.EVERY_S
+    now[0] = log_limits.EVERY_S
     structlog.stdlib.get_logger("stream").info("ready")
     assert [(each["message"], each.get("left_out")) for each in lines(stream)] == [
         ("no node 0", None),

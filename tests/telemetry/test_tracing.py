@@ -51,7 +51,7 @@ def spans() -> InMemorySpanExporter:
 def traces(spans: InMemorySpanExporter) -> Callable[[float], Tracing]:
     def make(share: float = 1.0) -> Tracing:
         made = traced_by(share, "app")
-        made._provider.add_span_processor(SimpleSpanProcessor(spans))
+        made.export_to(SimpleSpanProcessor(spans))
         return made
 
     return make
@@ -123,12 +123,16 @@ def test_what_is_applied_is_forgotten_and_what_waits_is_not(traces: Callable[...
     found.note(0, "orders", [Record(offset, ("traceparent", SAMPLED)) for offset in range(5)])
     found.note(1, "clicks", [Record(0, ("traceparent", SAMPLED))])
     found.passed(0, {"clicks": 3})
-    kept = {key: list(causes) for key, causes in found._causes.items()}
-    assert kept == {(0, "clicks"): [3, 4], (0, "orders"): [0, 1, 2, 3, 4], (1, "clicks"): [0]}
-    wires = found.traced(0, [trigger(2), trigger(2, source="orders")], [WIRE, WIRE], 1500)
-    assert [each is not None for each in traceparents(wires)] == [False, True]
+
+    def traced_offsets(partition: int, source: str) -> list[int]:
+        wires = found.traced(partition, [trigger(each, source=source) for each in range(5)], [WIRE] * 5, 1500)
+        return [offset for offset, value in enumerate(traceparents(wires)) if value is not None]
+
+    assert traced_offsets(0, "clicks") == [3, 4]
+    assert traced_offsets(0, "orders") == [0, 1, 2, 3, 4]
     found.forget(0)
-    assert [each for each, _ in found._causes] == [1], "the other partition goes on"
+    assert traced_offsets(0, "clicks") == traced_offsets(0, "orders") == []
+    assert traced_offsets(1, "clicks") == [0], "the other partition goes on"
 
 
 def test_without_the_setting_there_is_none_and_nothing_is_imported() -> None:

@@ -71,20 +71,22 @@ class Worker:
         self.directory = Watched(folder)
         self.lane: Any = Lane(load_rules(folder))
         self.metrics = Metrics()
-        self.settled: list[RuleSet] = []
+        self.ensured: list[RuleSet] = []
         self.kafka_is_away = False
         self.compiled = 0
-        self.reload = Reload(self.directory, self.lane, self.metrics, self.settle, compile_rules=self.compile)
+        self.reload = Reload(
+            self.directory, self.lane, self.metrics, self.ensure_topics, compile_rules=self.compile
+        )
 
     async def compile(self, folder: Path) -> RuleSet:
         self.compiled += 1
         return load_rules(folder)
 
-    async def settle(self, rules: RuleSet) -> None:
+    async def ensure_topics(self, rules: RuleSet) -> None:
         if self.kafka_is_away:
             raise BrokerError("no Kafka answers", hint="is it running?")
         assert self.lane.rules is not rules, "topics come before the switch"
-        self.settled.append(rules)
+        self.ensured.append(rules)
 
     @property
     def failures(self) -> float:
@@ -234,7 +236,7 @@ async def test_a_directory_that_is_written_without_end_is_judged_all_the_same(
         async def write_on() -> None:
             while True:
                 worker.write(f"# {asyncio.get_running_loop().time()}", "notes.yaml")
-                await asyncio.sleep(reload.STEP_S / 2)
+                await asyncio.sleep(reload.STEP_S / 2)  # the pace of who writes
 
         writer = asyncio.create_task(write_on())
         await worker.until_switched()
@@ -357,10 +359,10 @@ async def test_the_topic_of_a_new_channel_is_made_before_the_switch(worker: Work
     async with worker.running():
         worker.write(OTHER_RULES)
         await worker.until_switched()
-        assert worker.settled == [], "its topics are all there"
+        assert worker.ensured == [], "its topics are all there"
         worker.write(CHANNELS.replace("}}", "}, mail: {topic: mails, consent: none}}"), "channels.yaml")
         await worker.until_switched(2)
-    assert worker.settled == worker.lane.switches[1:]
+    assert worker.ensured == worker.lane.switches[1:]
 
 
 async def test_other_source_topics_are_refused_with_what_to_do(worker: Worker, logged: Log) -> None:
@@ -372,7 +374,7 @@ async def test_other_source_topics_are_refused_with_what_to_do(worker: Worker, l
     assert "sources" in line["errors"][0]
     assert "restart" in line["hint"]
     assert worker.lane.rules is before
-    assert worker.settled == []
+    assert worker.ensured == []
 
 
 async def test_if_kafka_is_away_it_is_tried_again(

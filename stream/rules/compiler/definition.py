@@ -87,7 +87,7 @@ class Definition:
             self.findings.add(code, entry.location, why, hint)
 
     def items(self, key: str, most: int) -> tuple[Written, ...]:
-        """What stands in a list."""
+        """The items of a list."""
         entry = self.entries.get(key)
         if entry is None:
             return ()

@@ -197,7 +197,7 @@ class _Marks:
 
 
 def _overlap(path: Path, field: FieldPath) -> bool:
-    """Whether who reads a path reads of the field: it is the field, in it, or around it."""
+    """Whether reading a path reads of the field: the path is the field, in it, or around it."""
     return all(one is None or one == other for one, other in zip(path, field, strict=False))
 
 

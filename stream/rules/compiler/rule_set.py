@@ -14,7 +14,6 @@ from pathlib import Path
 
 from stream.diagnostics import Diagnostic, in_file_order
 from stream.errors import RuleFileError
-from stream.rules import files as rulefiles
 from stream.rules.compiler.channels import read_channel, read_policy
 from stream.rules.compiler.compilation import Compilation
 from stream.rules.compiler.definition import Findings, check_name
@@ -25,14 +24,17 @@ from stream.rules.compiler.sources import check_some, check_topics, read_source
 from stream.rules.compiler.testcases import read_tests
 from stream.rules.compiler.traits import read_segments, read_trait
 from stream.rules.compiler.warnings import warn
-from stream.rules.files import RuleFiles
+from stream.rules.files import RuleFiles, collect
 from stream.rules.model import RuleSet
 from stream.rules.testcases import RuleTest
 
 
 def load_rules(directory: Path) -> RuleSet:
     """Read and compile a directory of rule files. Raises RuleFileError with every error in them."""
-    return _rules_of(check_rules(directory))
+    checked = check_rules(directory)
+    if checked.rules is None:
+        raise RuleFileError([each for each in checked.diagnostics if each.severity == "error"])
+    return checked.rules
 
 
 def check_rules(directory: Path) -> Checked:
@@ -41,13 +43,7 @@ def check_rules(directory: Path) -> Checked:
     Raises RuleFileError if a file cannot be read at all.
     """
     with _no_collection():
-        return _compile(*rulefiles.collect(directory))
-
-
-def compile_rules(files: RuleFiles) -> RuleSet:
-    """Raises RuleFileError with everything that is wrong in any definition."""
-    with _no_collection():
-        return _rules_of(_compile(files, []))
+        return compile_files(*collect(directory))
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +55,8 @@ class Checked:
     tests: tuple[RuleTest, ...] = ()
 
 
-def _compile(files: RuleFiles, found: list[Diagnostic]) -> Checked:
+def compile_files(files: RuleFiles, found: list[Diagnostic]) -> Checked:
+    """`found`: what was wrong when the files were read."""
     findings = Findings(found)
     run = Compilation(files, findings)
     for kind in ("source", "trait", "segment", "channel", "rule"):
@@ -104,9 +101,3 @@ def _no_collection() -> Iterator[None]:
         gc.freeze()  # and back: all of it counts as old, and is not looked through at once
         gc.unfreeze()
         gc.enable()
-
-
-def _rules_of(checked: Checked) -> RuleSet:
-    if checked.rules is None:
-        raise RuleFileError([each for each in checked.diagnostics if each.severity == "error"])
-    return checked.rules

@@ -1,4 +1,4 @@
-"""`tests`: what rule files say of themselves. They are no part of the rule set."""
+"""`tests`: what rule files say of themselves. They are not part of the rule set."""
 
 from __future__ import annotations
 

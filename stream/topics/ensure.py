@@ -1,9 +1,8 @@
-"""The topics around a rule set: which there must be, whether they fit together, and making those that are
-ours.
+"""The topics around a rule set: which there must be, whether they fit together, and creating ours.
 
 Sources are the team's: they are never created, and a mismatch is an error that says what to change.
-What this program writes (channel topics, decisions, dead letters, the changelog) is created where missing,
-with the sources' partition count, because a record goes to the partition number of its customer.
+What this program writes (channel topics, decisions, dead letters, the changelog) is created where missing.
+It gets the sources' partition count, because a record goes to the partition number of its customer.
 """
 
 from __future__ import annotations
@@ -25,8 +24,8 @@ from stream.settings import Settings
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-# Kafka never compacts the segment that is being written: with 1 GiB, its default, who restores a partition
-# would read millions of outdated records.
+# Kafka never compacts the segment that is being written: with 1 GiB, its default, a restore would read
+# millions of outdated records.
 CHANGELOG_CONFIG = {
     "cleanup.policy": "compact",
     "min.cleanable.dirty.ratio": "0.1",
@@ -140,7 +139,7 @@ def _problems(counts: Mapping[str, int], sources: list[str], ours: Mapping[str, 
                 yield f"{topic} has {counts[topic]} partitions, the sources have {partitions}"
 
 
-async def settle(settings: Settings, rules: RuleSet) -> Topology:
+async def ensure_topics(settings: Settings, rules: RuleSet) -> Topology:
     """Check the topics against the rules and create ours where missing.
 
     Raises BrokerError where no Kafka answers, TopologyError with every problem and what to change.
