@@ -65,7 +65,6 @@ def _rounds(rounds: int, per: int, action: Callable[[], object], unit: float) ->
 
 def _codec(layout: Layout, values: list[tuple[str, bytes]], rounds: int) -> None:
     customers = [decode(layout, name, value) for name, value in values]
-    print(f"{'block, bytes':24}{fmean(each.block_bytes for each in customers):8.0f}")
 
     def encode_all() -> None:
         for each in customers:

@@ -41,7 +41,7 @@ def is_used_up_before(
 ) -> bool:
     """The same after a crash, of which is known when else was sent (`prior`, ascending), later ones too.
 
-    A later one stands in the way only where it would not have been sent, had this one been.
+    A later one counts only where it would not have been sent, had this one been.
     """
     earlier = [*sent, *(each for each in prior if each <= at)]
     if is_used_up(limit, sorted(earlier), at, where):

@@ -135,7 +135,7 @@ def decision_body(decision: Decision, revision: str) -> dict[str, Any]:
 
 
 def dead_letter_record(letter: DeadLetter, origin: Origin) -> WireRecord:
-    """A record that is no event: key, value and headers as they came, then headers of ours."""
+    """A record that is not an event: key, value and headers as they came, then headers of ours."""
     return WireRecord(
         topic=DEAD_LETTERS,
         key=letter.record.key,

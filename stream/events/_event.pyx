@@ -253,7 +253,7 @@ cdef class Event:
         return 0
 
     cdef bint read(self, object raw) except -1:
-        """Reads a record; False if it is no JSON object."""
+        """Reads a record; False if it is not a JSON object."""
         cdef yyjson_alc allocator
         cdef yyjson_doc *document
         cdef yyjson_val *root
@@ -299,7 +299,7 @@ cdef class Event:
         return self.parsed
 
     def look(self, object raw not None):
-        """{path: value} of the record's fields, None if it is no JSON object. For tests and tools."""
+        """{path: value} of the record's fields, None if it is not a JSON object. For tests and tools."""
         return fields_of(self) if self.read(raw) else None
 
 

@@ -1,6 +1,6 @@
 """Finds which of many conditions on an event may hold, by one look-up for each path that they ask for.
 
-Each condition stands under one of its atoms, or among those that are always tried: `atoms` says which,
+Each condition is filed under one of its atoms, or among those that are always tried: `atoms` says which,
 and why what is left out cannot hold, nor end in an error. What is found must still be judged.
 
     path category ─► texts     'shoes' → 0 4 9    'bags' → 2        a hash table
@@ -10,9 +10,9 @@ and why what is left out cannot hold, nor end in an error. What is found must st
                      upper     90 → 7, 10 → 8                       the value must not be above: a prefix
     always           10 11
 
-Equality is CEL's: numbers by value whatever their type, texts with texts, a boolean is no number. As atoms'
-numbers go up to 2**53, comparing as doubles finds all that are equal or in order, and at most some that are
-not.
+Equality is CEL's: numbers by value whatever their type, texts with texts, a boolean is not a number. As
+atoms' numbers go up to 2**53, comparing as doubles finds all that are equal or in order, and at most some
+that are not.
 
 Cost: 10 to 20 ns for each path, and the hits; sorting only where hits of several places meet.
 Tested by tests/matcher/test_index.py, on all events of a small world, and the reference model.

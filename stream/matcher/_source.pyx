@@ -1,8 +1,8 @@
 """Records to events: what a source's mapping says, applied to the record that comes next.
 
-Only the head of a source is decoded, into memory that is used again for the next one (`_event`). What is no
-event becomes a dead letter when its turn comes: what is not UTF-8, nested deeper than 1,024 levels, or has
-numbers that no double holds is no JSON.
+Only the head of a source is decoded, into memory that is used again for the next one (`_event`). What is
+not an event becomes a dead letter when its turn comes: what is not UTF-8, nested deeper than 1,024 levels, or
+has numbers that no double holds is not JSON.
 
 Readings of the contract: a mapped time or id that an event lacks is as if none were mapped; a time that
 is there but unreadable makes a dead letter; an event's name is not empty.
@@ -87,7 +87,7 @@ cdef class SourceQueue:
         return True
 
     cdef str refusal(self, object record, int64_t wall):
-        """Decodes a record as the head; the reason if it is no event."""
+        """Decodes a record as the head; the reason if it is not an event."""
         cdef object raw = record.value
         cdef ValueC *found
         if raw is None:

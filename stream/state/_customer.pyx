@@ -148,11 +148,6 @@ cdef class Customer:
     def contexts(self):
         return self.rare.contexts
 
-    @property
-    def block_bytes(self):
-        """Bytes of memory that its block takes."""
-        return self.room
-
     # - for tests and measurements; the loop takes and gives values that are no Python objects
 
     def observe(self, int slot, int64_t time, double amount=1.0, value=None, key=None):

@@ -4,17 +4,14 @@ from libc.stdint cimport int64_t
 
 from stream.state._byid cimport ById
 from stream.state._instances cimport Instance
-from stream.state._layout cimport Layout
+from stream.state._layouts cimport Layouts
 from stream.state._customer cimport Customer
 from stream.state._timers cimport Timers
 
 cdef class Customers:
-    cdef readonly Layout layout
+    cdef Layouts layouts
     cdef readonly int64_t state_bytes
-    cdef int generation                             # how often other rules have been adopted
     cdef ById table
-    cdef dict moves
-    cdef dict since                                 # (kind, id): the generation since which it has been there
     cdef list changed
     cdef list foreign                               # customers with parts that the rules do not know
     cdef Timers heap
@@ -28,10 +25,7 @@ cdef class Customers:
     cdef bint loaded                                # records were loaded, the timers are to be made anew
 
     cdef int enter(self, Customer customer, list ranks) except -1
-    cdef list slots_from(self, str kind, tuple ids, Layout layout, int generation)
-    cdef tuple moves_of(self, Customer customer)
     cdef int move(self, Customer customer) except -1
-    cdef int drop_contexts(self, Customer customer) except -1
     cdef int get_to_know(self, Customer customer) except -1
     cdef Customer find(self, str id)
     cdef Customer fetch(self, str id)

@@ -13,8 +13,7 @@ block. An entry may come too early, never too late:
 The timers are not stored: they are made anew from the customers' instances. An instance without a deadline
 has no timer. A customer leaves the table only by `load`, which empties the heap until `rebuild_timers`.
 
-New rules. `since` says from which generation of the rules on each part has been there without a break, so
-that a customer that comes along later keeps just those parts that were never gone.
+New rules: see `_layouts`.
 
 A changed customer is encoded when it is taken, not when it changes: ten changes are one record.
 
@@ -31,16 +30,17 @@ went and came back finds its parts again in customers that were in the store mea
 
 Cost: a look-up is one of `_byid`; opening or closing an instance under 0.5 us.
 Tested by tests/state/test_customer.py and tests/engine/test_process.py.
+Longer than 450 lines, and one class: table, heap and store must change together, or a timer is lost.
 """
 
 cimport cython
 from libc.stdint cimport int64_t, uint8_t, uint32_t
 from libc.string cimport memcpy
 
-from stream.state._instances cimport HeadC, Instance, next_head, source_of
+from stream.state._instances cimport HeadC, Instance, next_head
 from stream.state._layout cimport Layout
-from stream.state._packed cimport span
-from stream.state._customer cimport EVICTED, Customer, SendC, next_part, next_send
+from stream.state._layouts cimport MOVES_RULES, Layouts
+from stream.state._customer cimport EVICTED, Customer
 from stream.state._timers cimport TimerC, Timers
 from stream.events._times cimport NEVER
 
@@ -57,22 +57,14 @@ cdef struct DueC:
 cdef enum:
     DUE = 12            # bytes of it
 
-cdef enum Moves:     # places of the kinds in what `moves_of` gives
-    MOVES_SOURCES = 0
-    MOVES_TRAITS = 1
-    MOVES_RULES = 2
-    MOVES_COUNTERS = 3
-
 
 @cython.final
 cdef class Customers:
     """The customers of one partition and their timers. `state_bytes`: of all byte forms, as last seen."""
 
     def __cinit__(self, Layout layout not None):
-        self.layout = layout
-        self.since = {(kind, id): 0 for kind, slots in layout.slots().items() for id in slots}
+        self.layouts = Layouts(layout)
         self.table = ById()
-        self.moves = {}
         self.foreign = []
         self.changed = []
         self.dues = []
@@ -81,6 +73,11 @@ cdef class Customers:
 
     def __len__(self):
         return self.table.n
+
+    @property
+    def layout(self):
+        """The present rules'."""
+        return self.layouts.layout
 
     @property
     def timers(self):
@@ -104,7 +101,7 @@ cdef class Customers:
         So it may be called again with the same sends. Only the newest `keep` decide.
         """
         cdef Customer customer = self.ensure(id)
-        cdef int slot = self.layout.counter_slots[counter]
+        cdef int slot = self.layouts.layout.counter_slots[counter]
         cdef list known = customer.sends(slot)
         for at in sorted(set(times)):
             for _ in range(times.count(at) - known.count(at)):
@@ -114,7 +111,7 @@ cdef class Customers:
     def sends(self, str id not None, str counter not None):
         """When the customer's counter was last used: ascending times; a list of one's own."""
         cdef Customer customer = self.find(id)
-        slot = self.layout.counter_slots.get(counter)
+        slot = self.layouts.layout.counter_slots.get(counter)
         return customer.sends(slot) if customer is not None and slot is not None else []
 
     def get(self, str id not None):
@@ -123,10 +120,11 @@ cdef class Customers:
 
     def load(self, bytes key not None, bytes value):
         """Takes one changelog record; a value of None deletes. StateError if either is corrupt."""
-        cdef Customer customer, old
+        cdef Customer customer = None, old
         cdef bint listed
         id = id_of(key)
-        customer = decode(self.layout, id, value, self.generation) if value is not None else None
+        if value is not None:
+            customer = decode(self.layouts.layout, id, value, self.layouts.generation)
         self.heap.clear()
         self.due = NEVER
         self.loaded = True
@@ -156,7 +154,7 @@ cdef class Customers:
             raise StateError("the store's note of a customer's timers is corrupt")
         memcpy(&what.deadline, at, 8)
         memcpy(&what.count, at + 8, 4)
-        customer = Customer(id_of(key), self.layout, EVICTED)
+        customer = Customer(id_of(key), self.layouts.layout, EVICTED)
         customer.listed = True
         self.table.put(customer)
         self.evicted += 1
@@ -313,13 +311,7 @@ cdef class Customers:
         cdef Py_ssize_t at
         if self.loaded:
             self.rebuild_timers()
-        self.generation += 1
-        self.layout = layout
-        slots = layout.slots()
-        self.since = {
-            (kind, id): self.since.get((kind, id), self.generation) for kind in slots for id in slots[kind]
-        }
-        self.moves = {}
+        self.layouts.adopt(layout)
         self.heap, self.waiting = Timers(), 0
         with_timers = []
         for at in range(heap.n):
@@ -332,7 +324,7 @@ cdef class Customers:
                 customer.timer = deadline
                 self.enter(customer, None)
             else:
-                self.enter(customer, self.moves_of(customer)[MOVES_RULES])
+                self.enter(customer, self.layouts.moves_of(customer)[MOVES_RULES])
         self.heap.order()
         self.due = self.heap.heap[0].deadline if self.heap.n else NEVER
         strangers, self.foreign = self.foreign, []
@@ -340,49 +332,15 @@ cdef class Customers:
             if self.table.find(customer.id) is customer:
                 self.move(customer)
 
-    cdef list slots_from(self, str kind, tuple ids, Layout layout, int generation):
-        """For each of the ids: its slot in `layout`, -1 where what it had at `generation` is dropped."""
-        cdef dict slots = layout.slots()[kind]
-        return [slots.get(id, -1) if self.since.get((kind, id), NEVER) <= generation else -1 for id in ids]
-
-    cdef tuple moves_of(self, Customer customer):
-        """For each kind of part: by slot of the customer's layout that in the present one, or -1."""
-        cdef Layout old = customer.layout
-        if customer.generation not in self.moves:
-            self.moves[customer.generation] = tuple([
-                self.slots_from(kind, ids, self.layout, customer.generation)
-                for kind, ids in (
-                    ("source", old.sources), ("trait", old.traits),
-                    ("rule", old.rules), ("counter", old.counters),
-                )
-            ])
-        return <tuple> self.moves[customer.generation]
-
     cdef int move(self, Customer customer) except -1:
         """Brings a customer to the present layout."""
-        cdef Customer moved
-        if customer.generation == self.generation:
+        if customer.generation == self.layouts.generation:
             return 0
         if customer.generation == EVICTED:
             return self.fill(customer)
-        moved = Customer(customer.id, self.layout)
-        moved.base = customer.base
-        copy_parts(customer, moved, self.moves_of(customer))
-        moved.generation = self.generation
-        if customer.rare.contexts is not None:
-            self.drop_contexts(customer)
-        customer.swap_block(moved)
+        self.layouts.move(customer)
         if customer.rare.foreign is not None:
             self.get_to_know(customer)
-        return 0
-
-    cdef int drop_contexts(self, Customer customer) except -1:
-        """Leaves of what sources of `kind: context` said what the present layout has had since then."""
-        cdef dict kept = {
-            name: said for name, said in customer.rare.contexts.items()
-            if name in self.layout.context_slots and self.since[("context", name)] <= customer.generation
-        }
-        customer.rare.contexts = kept or None
         return 0
 
     cdef int get_to_know(self, Customer customer) except -1:
@@ -436,7 +394,7 @@ cdef class Customers:
         if value is None:
             return None
         try:
-            return decode(self.layout, id, value, self.generation)
+            return decode(self.layouts.layout, id, value, self.layouts.generation)
         except StateError as error:
             raise self.distrusted(error.message) from error
 
@@ -465,7 +423,7 @@ cdef class Customers:
     cdef Customer ensure(self, str id):
         cdef Customer customer = self.find(id)
         if customer is None:
-            customer = Customer(id, self.layout, self.generation)
+            customer = Customer(id, self.layouts.layout, self.layouts.generation)
             self.table.put(customer)
         return customer
 
@@ -581,35 +539,3 @@ cdef bint is_place(const TimerC *timer) noexcept:
     """Whether an entry of the heap is its customer's place."""
     cdef Customer customer = <Customer> timer.customer
     return timer.deadline == customer.timer and timer.rank == customer.timer_rank
-
-
-cdef int copy_parts(Customer one, Customer to, tuple moves) except -1:
-    """Copies the parts of a customer that another layout has, too."""
-    cdef list slots
-    cdef const uint8_t *at = <const uint8_t *> one.applied + one.traits_at
-    cdef HeadC head
-    cdef SendC send
-    cdef int slot
-    cdef uint32_t size
-    slots = moves[MOVES_SOURCES]
-    for slot in range(one.layout.n_sources):
-        if <int> slots[slot] >= 0:
-            to.applied[<int> slots[slot]] = one.applied[slot]
-    slots = moves[MOVES_TRAITS]
-    while at != <const uint8_t *> one.applied + one.instances_at:
-        next_part(&at, &slot, &size)
-        if <int> slots[slot] >= 0:
-            to.put_trait(slots[slot], at, size, False)
-        at += size
-    slots = moves[MOVES_RULES]
-    while at != <const uint8_t *> one.applied + one.sends_at:
-        next_head(&at, one.base, &head)
-        if <int> slots[head.rank] >= 0:
-            source = source_of(&head, one.layout.sources)
-            to.append_waiting(slots[head.rank], source, head.tail, span(head.tail, head.end))
-    slots = moves[MOVES_COUNTERS]
-    while at != <const uint8_t *> one.applied + one.end:
-        next_send(&at, &send)
-        if <int> slots[send.slot] >= 0:
-            to.put_new_send(slots[send.slot], send.times, span(send.times, send.end), send.several, False)
-    return 0

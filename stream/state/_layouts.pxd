@@ -1,0 +1,22 @@
+"""Layouts through the changes of rules; the essay is in `_layouts.pyx`."""
+
+from stream.state._customer cimport Customer
+from stream.state._layout cimport Layout
+
+cdef enum Moves:     # places of the kinds in what `moves_of` gives
+    MOVES_SOURCES = 0
+    MOVES_TRAITS = 1
+    MOVES_RULES = 2
+    MOVES_COUNTERS = 3
+
+cdef class Layouts:
+    cdef Layout layout              # the present one
+    cdef int generation             # how often other rules have been adopted
+    cdef dict since                 # (kind, id): the generation since which it has been there
+    cdef dict moves                 # generation: what `moves_of` gives
+
+    cdef int adopt(self, Layout layout) except -1
+    cdef list slots_from(self, str kind, tuple ids, Layout layout, int generation)
+    cdef tuple moves_of(self, Customer customer)
+    cdef int move(self, Customer customer) except -1
+    cdef int drop_contexts(self, Customer customer) except -1
