@@ -20,7 +20,7 @@ from stream.runtime.effects import Effects, Perform, refuse
 from stream.runtime.ledger import Ledger, TopicPartition
 from stream.runtime.outbox import Outbox
 from stream.runtime.partition import OwnedPartition
-from stream.runtime.stage import HandsOn, Performed, Performs, Stage, Step
+from stream.runtime.stage import HandsOn, Performed, Performs, Stage, StepResult
 from stream.structs import Batch, Record, WireRecord
 
 EVENTS_PER_STEP = 2000  # how long the event loop is held at most: a few milliseconds
@@ -113,7 +113,7 @@ class Lane:
         if owned is not None and isinstance(owned.partition, Performs):
             self._carry_out(owned, owned.partition.performed(done, self._clock))
 
-    def _carry_out(self, owned: OwnedPartition, step: Step) -> None:
+    def _carry_out(self, owned: OwnedPartition, step: StepResult) -> None:
         if step.records:
             self._ship(owned, owned.without_repeats(step.records))
         if step.checkpoint:

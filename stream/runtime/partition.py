@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 
 from stream.runtime.checkpoint import Checkpoint, encode
 from stream.runtime.partition_store import StoredPartition
-from stream.runtime.stage import Partition, Step
+from stream.runtime.stage import Partition, StepResult
 from stream.runtime.takeover import Start
 from stream.structs import WireRecord
 
@@ -61,7 +61,7 @@ class OwnedPartition:
     def partition(self) -> Partition:
         return self.stored.partition
 
-    def advance(self, step: Step, topics: Mapping[str, str]) -> None:
+    def advance(self, step: StepResult, topics: Mapping[str, str]) -> None:
         """Note how far a step came. `topics`: of the sources."""
         self.positions.update(step.positions)
         self.watermark, self.next_deadline = step.watermark, step.next_deadline

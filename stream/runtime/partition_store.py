@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 
 import structlog
 
-from stream.errors import SettingsError, StateError
+from stream.errors import SettingsError, StateError, StreamError
 from stream.runtime.rocksdb import SLICE, DiskStore, DiskStores
 from stream.runtime.stage import Paged, Partition, Stage
 from stream.structs import Record
@@ -148,7 +148,12 @@ class PartitionStore:
             stored = None
         if stored is None:
             store = self._disk.open(number, changelog_id) if self._disk is not None else None
-            stored = self.stored[number] = StoredPartition(self._stage, number, store, changelog_id)
+            try:
+                stored = self.stored[number] = StoredPartition(self._stage, number, store, changelog_id)
+            except StreamError:
+                if store is not None:
+                    store.close()
+                raise
         return stored
 
     @property

@@ -9,12 +9,12 @@ rules: the trigger engine (`worker.triggers`) is one stage, and a stage in the t
               └► take_changed       at each checkpoint: what the changelog is to be told
          ─► forget_pending          the partition is given up
 
-A step never waits. Three things that take longer are asked of the runtime, each by a part of `Step` or by a
-protocol of its own:
+A step never waits. Three things that take longer are asked of the runtime, each by a part of the step's
+result or by a protocol of its own:
 
-    checkpoint now       `Step.checkpoint`: within a tick, not only after the commit interval
+    checkpoint now       `StepResult.checkpoint`: within a tick, not only after the commit interval
     once it is durable   `HandsOn.checkpointed`: called when the changelog has acknowledged a checkpoint
-    an effect outside    `Step.effects` and `Performs.performed`: awaited beside the steps, within a bound
+    an effect outside    `StepResult.effects`, `Performs.performed`: awaited beside the steps, within a bound
 
 A record may name another partition number than its own. Its receiver has to know repeats by itself: after a
 crash only the tails of the partition's own number are read.
@@ -51,7 +51,7 @@ class Performed(NamedTuple):
 
 
 @dataclass(slots=True)
-class Step:
+class StepResult:
     """What one step came to.
 
     `records` are written in their order, before the next checkpoint's changes. `positions`: per source, the
@@ -123,7 +123,7 @@ class Partition(Protocol):
     def recovered(self) -> None:
         """Everything that caused what was `written` is applied again."""
 
-    def step(self, batch: Batch, clock: Clock, limit: int) -> Step:
+    def step(self, batch: Batch, clock: Clock, limit: int) -> StepResult:
         """Apply what is at hand, at most `limit` events and timers."""
 
     def take_changed(self, checkpoint: bytes) -> list[tuple[bytes, bytes]]:
@@ -158,7 +158,7 @@ class Paged(Protocol):
 class HandsOn(Protocol):
     """A partition that does something once a checkpoint is durable."""
 
-    def checkpointed(self) -> Step:
+    def checkpointed(self) -> StepResult:
         """The latest `take_changed` is acknowledged. What this step writes is acknowledged before the next
         one is; after a crash in between, the state is the only one to know that it was not written.
         """
@@ -168,7 +168,7 @@ class HandsOn(Protocol):
 class Performs(Protocol):
     """A partition that has effects outside."""
 
-    def performed(self, done: Performed, clock: Clock) -> Step: ...
+    def performed(self, done: Performed, clock: Clock) -> StepResult: ...
 
 
 class Stage(Protocol):

@@ -91,7 +91,7 @@ cdef class Layout:
         self.rule_slots = {name: slot for slot, name in enumerate(self.rules)}
         self.counter_slots = {name: slot for slot, name in enumerate(self.counters)}
         if len(self.rule_slots) != len(self.rules) or len(self.source_slots) != len(self.sources):
-            raise InternalError("two rules of one stable id, or two sources of one name, in one rule set")
+            raise InternalError("a rule set has two rules of one stable id, or two sources of one name")
         self.source_ids, self.trait_ids = Ids(self.sources), Ids(self.traits)
         self.rule_ids, self.counter_ids = Ids(self.rules), Ids(self.counters)
         self.context_ids = Ids(self.contexts)

@@ -1,6 +1,6 @@
 """The trigger stage: the engine as the runtime runs it, one `engine.PartitionState` for each partition.
 
-    batch ─► engine.process ─► triggers, decisions, dead letters as records ─► Step
+    batch ─► engine.process ─► triggers, decisions, dead letters as records ─► StepResult
 
 Rules are the stage's. `switch` goes over to another set between two events: its program is made first, in
 slices between which the lane goes on; then each partition adopts it at its next step, or here if nothing
@@ -28,7 +28,7 @@ from stream.decisions.wire import (
 )
 from stream.engine import PartitionState, preparing, process
 from stream.rules.model import RuleSet
-from stream.runtime.stage import Figures, Step, Store, Written
+from stream.runtime.stage import Figures, StepResult, Store, Written
 from stream.structs import Batch, Record, Result, WireRecord
 from stream.telemetry.metrics import Metrics
 from stream.telemetry.tracing import Tracing
@@ -119,7 +119,7 @@ class TriggerPartition:
 
     # - work
 
-    def step(self, batch: Batch, clock: Clock, limit: int) -> Step:
+    def step(self, batch: Batch, clock: Clock, limit: int) -> StepResult:
         """One call of the engine, and what it decided as records."""
         stage, started = self.stage, time.perf_counter()
         if stage.tracing is not None:
@@ -132,7 +132,7 @@ class TriggerPartition:
             stage.tracing.passed(self.number, result.positions)
         if batch.records or result.events or result.decisions:
             stage.metrics.work.observe_batch(result, time.perf_counter() - started)
-        return Step(written, result.positions, result.watermark, result.next_deadline, result.more)
+        return StepResult(written, result.positions, result.watermark, result.next_deadline, result.more)
 
     def _records(self, result: Result, now: int) -> list[WireRecord]:
         stage = self.stage

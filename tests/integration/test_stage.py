@@ -37,7 +37,7 @@ class Web:
             def do_POST(self) -> None:
                 web.posted.append(self.path)
                 if len(web.posted) % 10 == 0:
-                    time.sleep(SLOW)
+                    time.sleep(SLOW)  # the stage does not wait for so long, and asks again
                 self.send_response(200)
                 self.end_headers()
                 self.wfile.write(self.path.encode())

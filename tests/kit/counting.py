@@ -1,8 +1,7 @@
 """A stage that knows no rules: counts events by key. `python -m tests.kit.counting` is a worker of it.
 
-It uses all that a stage may ask for. Each count goes to the topic `counts`. Every third is handed on to
-`mail`, on partition number 0, but only once it is durable, for which it asks for an early checkpoint. Every
-fifth is posted to a web server, and its answer goes to `answers`.
+Each count goes to `counts`; every third to `mail`, partition number 0, once it is durable, for which it asks
+at once. Every fifth is posted to a web server; the answer goes to `answers`.
 """
 
 from __future__ import annotations
@@ -10,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-import sys
 import urllib.request
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
@@ -19,11 +17,13 @@ import orjson
 
 from stream.clock import Clock
 from stream.runtime.app import StageApp, serve
-from stream.runtime.stage import Effect, Figures, Performed, Step, Written
+from stream.runtime.stage import Effect, Figures, Performed, StepResult, Written
 from stream.settings import load
 from stream.structs import Batch, Record, WireRecord
 from stream.telemetry.logs import configure
 from stream.telemetry.metrics import Metrics
+
+ANSWER_S = 1.0
 
 
 @dataclass
@@ -42,7 +42,6 @@ class CountingPartition:
         self.keys: dict[bytes, Count] = {}
         self.changed: set[bytes] = set()
         self.durable: list[tuple[bytes, int]] = []
-        self.has_begun = False
 
     @property
     def figures(self) -> Figures:
@@ -62,8 +61,8 @@ class CountingPartition:
     def resume(self, bases: Mapping[str, int], written: Sequence[Written]) -> None:
         self.base, self.has_begun = bases.get("in", 0), False
 
-    def step(self, batch: Batch, clock: Clock, limit: int) -> Step:
-        step = Step() if self.has_begun else self._begin()
+    def step(self, batch: Batch, clock: Clock, limit: int) -> StepResult:
+        step = StepResult() if self.has_begun else self._begin()
         step.watermark = clock.wall()
         written, effects = list(step.records), list(step.effects)
         for record in batch.records.get("in", ()):
@@ -80,16 +79,16 @@ class CountingPartition:
                 step.checkpoint = True
             if known.count % 5 == 0:
                 known.post.append(known.count)
-                effects.append(Effect((key, known.count), timeout=1.0))
+                effects.append(Effect((key, known.count), ANSWER_S))
         step.records, step.effects = written, effects
         return step
 
-    def _begin(self) -> Step:
+    def _begin(self) -> StepResult:
         """What a former owner had made durable, and perhaps not done."""
         self.has_begun = True
         self.durable = [(key, count) for key, each in self.keys.items() for count in each.hand_on]
-        step = self.checkpointed()
-        step.effects = [Effect((key, n), 1.0) for key, each in self.keys.items() for n in each.post]
+        step, posts = self.checkpointed(), ((key, n) for key, each in self.keys.items() for n in each.post)
+        step.effects = [Effect(each, ANSWER_S) for each in posts]
         return step
 
     def take_changed(self, checkpoint: bytes) -> list[tuple[bytes, bytes]]:
@@ -99,21 +98,21 @@ class CountingPartition:
         self.durable = [(key, count) for key in changed for count in self.keys[key].hand_on]
         return [*((key, orjson.dumps(asdict(self.keys[key]))) for key in changed), (b"", checkpoint)]
 
-    def checkpointed(self) -> Step:
+    def checkpointed(self) -> StepResult:
         durable, self.durable = self.durable, []
         for key, count in durable:
             self.keys[key].hand_on.remove(count)
             self.changed.add(key)
         mail = f"{self.prefix}-mail"
-        return Step([WireRecord(mail, key, b"%d" % count, (), partition=0) for key, count in durable])
+        return StepResult([WireRecord(mail, key, b"%d" % count, (), partition=0) for key, count in durable])
 
-    def performed(self, done: Performed, clock: Clock) -> Step:
+    def performed(self, done: Performed, clock: Clock) -> StepResult:
         if done.timed_out:
-            return Step(effects=[done.effect])
+            return StepResult(effects=[done.effect])
         key, count = done.effect.call
         self.keys[key].post.remove(count)
         self.changed.add(key)
-        return Step([WireRecord(f"{self.prefix}-answers", key, done.answer, ())])
+        return StepResult([WireRecord(f"{self.prefix}-answers", key, done.answer, ())])
 
 
 class Counting:
@@ -126,8 +125,8 @@ class Counting:
         return CountingPartition(self.prefix)
 
     def read_written(self, topic: str, record: Record) -> Written | None:
-        offset = int(dict(record.headers)["offset"])
-        return Written((topic, record.key, record.value), (self.sources["in"], offset))
+        cause = self.sources["in"], int(dict(record.headers)["offset"])
+        return Written((topic, record.key, record.value), cause)
 
     def identity(self, record: WireRecord) -> Hashable:
         return record.topic, record.key, record.value
@@ -147,4 +146,4 @@ async def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(asyncio.run(main()))
+    raise SystemExit(asyncio.run(main()))

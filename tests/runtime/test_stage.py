@@ -16,6 +16,7 @@ from stream.runtime.rocksdb import DiskStores
 from stream.settings import load
 from stream.telemetry.metrics import Metrics
 from tests.kit.counting import Counting, CountingPartition
+from tests.kit.patience import eventually_async
 from tests.runtime.lanekit import Parts, settle
 
 IN = TopicPartition("t-in", 0)
@@ -152,9 +153,12 @@ async def test_an_effect_that_takes_too_long_is_cancelled_and_told(counter: Coun
     await counter.count(b"a", 5)
     await settle()
     first = counter.posts[b"a", 5]
-    while counter.posts[b"a", 5] is first:
-        await asyncio.sleep(0.01)
-    assert first.cancelled(), "the stage has asked for it again"
+
+    async def asked_again() -> bool:
+        return counter.posts[b"a", 5] is not first
+
+    await eventually_async(asked_again, "the stage has been told, and asks for it again")
+    assert first.cancelled()
 
 
 async def test_without_the_lease_no_effect_begins(counter: Counter) -> None:
