@@ -26,7 +26,7 @@ cdef inline bint is_known(int64_t verdict, int64_t epoch, int *held) noexcept:
 cdef class PartitionState:
     cdef readonly object rules
     cdef Program program
-    cdef readonly Customers customers_table
+    cdef readonly Customers customers
     cdef SourceQueues queues
     cdef Shared shared
     cdef Frame frame, timer_frame

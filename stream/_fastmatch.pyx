@@ -76,17 +76,17 @@ cdef bytes NOTHING_REACHED = encode_reached({})
 cdef class PartitionState:
     """All that the engine remembers of one partition: customers, timers, what is at hand, how far it is.
 
-    One owner, one thread. `load` and `ready` fill it, `stream.engine.process` moves it on, `take_changed`
-    gives out what changed.
+    One owner, one thread. `load` fills it, `stream.engine.process` moves it on, `take_changed` gives out
+    what changed. What it knows of each customer is in `customers`.
     """
 
     def __cinit__(self, rules):
         self.rules = rules
         self.program = program_of(rules)
-        self.customers_table = Customers(self.program.layout)
+        self.customers = Customers(self.program.layout)
         self.queues = SourceQueues()
         self.frame, self.timer_frame = Frame(), Frame()
-        self.shared = Shared(self.customers_table)
+        self.shared = Shared(self.customers)
         self.marks = b""
         self.link()
 
@@ -120,7 +120,7 @@ cdef class PartitionState:
     def trait(self, str customer_id not None, str name not None, int64_t at, key=None):
         """A trait's value as of `at` (at `key`, with `per`); ABSENT if it has none. For tests and tools."""
         slot, function, per = self.program.traits[name]
-        cdef Customer customer = self.customers_table.find(customer_id)
+        cdef Customer customer = self.customers.find(customer_id)
         cdef ValueC of
         if customer is None:
             return nothing_of(function)
@@ -136,7 +136,7 @@ cdef class PartitionState:
         version unknown.
         """
         if key:
-            self.customers_table.load(key, value)
+            self.customers.load(key, value)
             return
         reached, self.marks = decode_reached(value) if value is not None else ({}, b"")
         self.queues.set_reached(reached)
@@ -156,7 +156,7 @@ cdef class PartitionState:
         After them, if anything moved, the record of how far the sources have come (the empty key): it must
         not be durable before the customers are. Empty if nothing changed.
         """
-        changed = self.customers_table.take_changed()
+        changed = self.customers.take_changed()
         reached = encode_reached(self.queues.reached(), self.marks)
         if changed or reached != (self.reached_given or NOTHING_REACHED):
             changed.append((b"", reached))
@@ -174,49 +174,6 @@ cdef class PartitionState:
         """Drops what is at hand but not applied: it will be read again."""
         self.queues.forget()
 
-    # - the customers, as the runtime asks for them: each is a method of `customers_table`, and goes
-
-    @property
-    def customers(self):
-        return len(self.customers_table)
-
-    @property
-    def timers(self):
-        return self.customers_table.timers
-
-    @property
-    def state_bytes(self):
-        return self.customers_table.state_bytes
-
-    @property
-    def live(self):
-        return self.customers_table.live
-
-    @property
-    def fetched(self):
-        return self.customers_table.fetched
-
-    def ready(self):
-        self.customers_table.rebuild_timers()
-
-    def recall(self, str customer_id not None, str counter not None, list times not None, Py_ssize_t keep):
-        self.customers_table.enter_sends(customer_id, counter, times, keep)
-
-    def sends(self, str customer_id not None, str counter not None):
-        return self.customers_table.sends(customer_id, counter)
-
-    def keep_in(self, store):
-        self.customers_table.read_from(store)
-
-    def stand_in(self, bytes key not None, bytes due not None):
-        self.customers_table.stand_in(key, due)
-
-    def take_dues(self):
-        return self.customers_table.take_dues()
-
-    def evict(self, Py_ssize_t keep, Py_ssize_t most):
-        return self.customers_table.evict(keep, most)
-
     # - rules
 
     def adopt(self, rules):
@@ -225,7 +182,7 @@ cdef class PartitionState:
         self.rules = rules
         if self.explainer is not None:
             self.explain(self.explainer.customer, self.explainer.tell)
-        self.customers_table.adopt(self.program.layout)
+        self.customers.adopt(self.program.layout)
         self.link()
 
     cdef int link(self) except -1:
@@ -260,8 +217,8 @@ cdef class PartitionState:
         cdef SourceQueue queue
         cdef Frame frame
         cdef int64_t reached
-        if self.customers_table.loaded:
-            self.customers_table.rebuild_timers()
+        if self.customers.loaded:
+            self.customers.rebuild_timers()
         self.result = self.shared.result = result
         self.decide, self.partition, self.budget = decide, batch.partition, limit
         self.queues.feed(batch, result, clock)
@@ -274,10 +231,10 @@ cdef class PartitionState:
             self.apply(queue)
             queue.consume()
             self.budget -= 1
-        result.more = queue is not None or self.customers_table.is_due(reached)
+        result.more = queue is not None or self.customers.is_due(reached)
         self.queues.tell(result)
         result.watermark = reached if reached >= 0 else None
-        result.next_deadline = self.customers_table.next_deadline
+        result.next_deadline = self.customers.next_deadline
         self.result = self.shared.result = self.decide = None
         for frame in (self.frame, self.timer_frame):
             frame.see(None, None)
@@ -289,8 +246,8 @@ cdef class PartitionState:
         cdef Plan plan = queue.plan
         cdef bint is_event = queue.profile is None and queue.context is None
         # Without a plan nothing can come of an event.
-        if plan is not None or not is_event or self.customers_table.due != NEVER:
-            customer = self.customers_table.find(queue.customer)
+        if plan is not None or not is_event or self.customers.due != NEVER:
+            customer = self.customers.find(queue.customer)
             if customer is not None:
                 if queue.offset <= customer.applied[queue.slot]:
                     self.result.repeats += 1
@@ -310,21 +267,21 @@ cdef class PartitionState:
     cdef int merge_profile(self, SourceQueue queue, Customer customer) except -1:
         """Takes over attributes and consents; a dead letter if there would be too much."""
         if customer is None:
-            customer = self.customers_table.ensure(queue.customer)
+            customer = self.customers.ensure(queue.customer)
         if not (<Profile> queue.profile).merge_into(customer):
             self.result.dead_letters.append(queue.dead_letter("profile"))
         customer.applied[queue.slot] = queue.offset
-        return self.customers_table.touch(customer)
+        return self.customers.touch(customer)
 
     cdef int replace_context(self, SourceQueue queue, Customer customer) except -1:
         """Takes over what a source of `kind: context` says, in place of what it said before."""
         if customer is None:
-            customer = self.customers_table.ensure(queue.customer)
+            customer = self.customers.ensure(queue.customer)
         if customer.rare.contexts is None:
             customer.own().contexts = {}
         customer.rare.contexts[queue.name] = queue.context
         customer.applied[queue.slot] = queue.offset
-        return self.customers_table.touch(customer)
+        return self.customers.touch(customer)
 
     cdef int match(self, SourceQueue queue, Plan plan, Customer customer) except -1:
         """Updates traits, moves instances on, judges rules; records the offset if it fits any of them."""
@@ -369,9 +326,9 @@ cdef class PartitionState:
                 self.judge_completed(instance, queue)
         if fits:
             if frame.customer is None:
-                frame.customer = self.customers_table.ensure(queue.customer)
+                frame.customer = self.customers.ensure(queue.customer)
             frame.customer.applied[queue.slot] = queue.offset
-            self.customers_table.touch(frame.customer)
+            self.customers.touch(frame.customer)
         return 0
 
     cdef bint holds(self, int predicate, SourceQueue queue) except -1:
@@ -401,7 +358,7 @@ cdef class PartitionState:
             elif not (is_key(value) if update.takes == TAKES_KEY else is_kept(value)):
                 return False
         if self.frame.customer is None:
-            self.frame.customer = self.customers_table.ensure(queue.customer)
+            self.frame.customer = self.customers.ensure(queue.customer)
         if self.frame.customer.update(update.slot, key, queue.time, amount, value):
             self.shared.complain(queue.name, "evicted")
         return True
@@ -422,13 +379,13 @@ cdef class PartitionState:
                 if self.fits(step, rule, instance, queue):
                     further = self.further(rule, instance, step, queue)
                     if further.step < len(rule.steps) or rule.timed:
-                        self.customers_table.replace(customer, instance, further)
+                        self.customers.replace(customer, instance, further)
                     else:
-                        self.customers_table.close(customer, instance)
+                        self.customers.close(customer, instance)
                         completed = completed or []
                         completed.append(further)
             elif rule.unless is not None and self.fits(rule.unless, rule, instance, queue):
-                self.customers_table.close(customer, instance)
+                self.customers.close(customer, instance)
         if completed is not None and len(completed) > 1:
             completed.sort(key=rank_of)
         return completed
@@ -514,7 +471,7 @@ cdef class PartitionState:
             if not is_key(&queue.event.values[rule.key]):
                 return 0
         if self.frame.customer is None:
-            self.frame.customer = self.customers_table.ensure(queue.customer)
+            self.frame.customer = self.customers.ensure(queue.customer)
         customer = self.frame.customer
         if len(rule.steps) == 1 and not rule.timed:
             if rule.captures:
@@ -529,18 +486,18 @@ cdef class PartitionState:
             if other.key is key or (type(other.key) is type(key) and other.key == key):
                 if rule.again == AGAIN_KEEP or (other.step > 1 and rule.again != AGAIN_RESTART):
                     return 0
-                self.customers_table.close(customer, other)
+                self.customers.close(customer, other)
             else:
                 same += 1
                 oldest = other if oldest is None else oldest
         if same == MAX_INSTANCES:
-            self.customers_table.close(customer, oldest)
+            self.customers.close(customer, oldest)
             self.shared.complain(queue.name, "instances")
         instance = self.instance_of(rule, queue)
         instance.key = key
         instance.events = [self.kept_event(rule.steps[0], queue)]
         self.set_deadline(rule, instance)
-        self.customers_table.open(customer, instance)
+        self.customers.open(customer, instance)
         return 0
 
     # - judging
@@ -590,8 +547,8 @@ cdef class PartitionState:
 
     cdef int fire_due(self, int64_t before) except -1:
         """Fires the timers with a deadline before `before`, in order, as far as the budget goes."""
-        while self.customers_table.due < before and self.budget > 0:
-            due = self.customers_table.pop_due(before)
+        while self.customers.due < before and self.budget > 0:
+            due = self.customers.pop_due(before)
             if due is None:
                 break
             self.fire(due[0], due[1])
@@ -600,17 +557,17 @@ cdef class PartitionState:
 
     cdef int fire_own(self, Customer customer, int64_t before) except -1:
         """Fires the customer's own timers with a deadline before `before`, in order."""
-        cdef Instance first = self.customers_table.pop_own(customer, before)
+        cdef Instance first = self.customers.pop_own(customer, before)
         while first is not None:
             self.fire(customer, first)
-            first = self.customers_table.pop_own(customer, before)
+            first = self.customers.pop_own(customer, before)
         return 0
 
     cdef int fire(self, Customer customer, Instance instance) except -1:
         """Judges an instance, which has been closed, as of its deadline; an unfinished sequence just ends."""
         cdef RulePlan rule = self.program.by_rank[instance.rank]
         cdef Frame frame = self.timer_frame
-        self.customers_table.touch(customer)
+        self.customers.touch(customer)
         if instance.step < len(rule.steps):
             return 0
         frame.see(None, loads(instance.events[instance.step - 1]))

@@ -65,7 +65,7 @@ class Player:
 
     @property
     def customers(self) -> int:
-        return self._state.customers
+        return len(self._state.customers)
 
     def reload(self) -> None:
         """Goes over to the other rule set, as one that was never seen before."""

@@ -125,8 +125,8 @@ def main() -> None:
     before = _resident()
     state = _play(rules, given.events)
     gc.collect()
-    print(f"{'customers, timers':24}{state.customers:8}{state.timers:8}")
-    print(f"{'resident, bytes each':24}{(_resident() - before) / state.customers:8.0f}")
+    print(f"{'customers, timers':24}{len(state.customers):8}{state.customers.timers:8}")
+    print(f"{'resident, bytes each':24}{(_resident() - before) / len(state.customers):8.0f}")
     values = [(key.decode(), value) for key, value in state.take_changed() if key]
     print(f"{'changelog, bytes each':24}{fmean(len(value) for _, value in values):8.0f}")
     _codec(layout, values[:SAMPLE], given.rounds)

@@ -41,7 +41,7 @@ def _play(
     engine = checkpoints = 0.0
     assert isinstance(stored.partition, TriggerPartition)
     state, position = stored.partition.state, stored.position
-    fetched = state.fetched
+    fetched = state.customers.fetched
     for number, batch in enumerate(events, 1):
         began = time.thread_time()
         while process(batch, rules, state, clock, limit=PER_BATCH * 10).more:
@@ -53,7 +53,7 @@ def _play(
             position += len(changed)
             stored.commit(changed, position, keep)
             checkpoints += time.thread_time() - began
-    return engine, checkpoints, state.fetched - fetched
+    return engine, checkpoints, state.customers.fetched - fetched
 
 
 def main() -> None:

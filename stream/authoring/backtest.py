@@ -62,7 +62,7 @@ def run(
         if until is not None:
             add_up(replay.advance(until))
     state = replay.state
-    return Backtest(rules, tally, state.timers, state.customers, dict(files.unknown))
+    return Backtest(rules, tally, state.customers.timers, len(state.customers), dict(files.unknown))
 
 
 def _write(file: IO[bytes], result: Result, revision: str) -> None:

@@ -168,7 +168,7 @@ cdef class Customers:
         """From now on customers that are not here are in `store`: `get(key)`, `distrust()`."""
         self.store = store
 
-    def take_dues(self):
+    def take_notes(self):
         """(key, due) for the store of each customer taken or loaded since the last call; None: no more."""
         dues, self.dues = self.dues, []
         return dues

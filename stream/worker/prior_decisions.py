@@ -106,7 +106,8 @@ def enter(written: Iterable[Written], state: PartitionState, rules: RuleSet) -> 
     state.prior_decisions = prior
     times = _sends(decided, rules)
     for (customer, counter), recalled in times.items():
-        for at in state.sends(customer, counter):  # of an event that is applied: it is not decided again
+        # Of an event that is applied: it is not decided again.
+        for at in state.customers.sends(customer, counter):
             if at in recalled:
                 recalled.remove(at)
     state.prior_sends = {used: sorted(each) for used, each in times.items() if each}
@@ -138,5 +139,5 @@ def leave(state: PartitionState, rules: RuleSet) -> None:
     }
     for (customer, counter), times in state.prior_sends.items():
         if times and counter in limits:
-            state.recall(customer, counter, times, limits[counter].count)
+            state.customers.enter_sends(customer, counter, times, limits[counter].count)
     state.prior_decisions, state.prior_sends = {}, {}

@@ -91,8 +91,8 @@ class TriggerPartition:
 
     @property
     def figures(self) -> Figures:
-        state = self.state
-        return Figures(state.customers, state.state_bytes, state.timers, state.live, state.fetched)
+        held = self.state.customers
+        return Figures(len(held), held.state_bytes, held.timers, held.live, held.fetched)
 
     def adopt(self) -> None:
         """Go over to the stage's rules, if they are not in force here yet."""
@@ -106,7 +106,7 @@ class TriggerPartition:
         self.state.load_all(records)
 
     def ready(self) -> None:
-        self.state.ready()
+        self.state.customers.rebuild_timers()
 
     def resume(self, bases: Mapping[str, int], written: Sequence[Written]) -> None:
         self.adopt()
@@ -159,13 +159,13 @@ class TriggerPartition:
     # - a store on disk
 
     def read_from(self, store: Store) -> None:
-        self.state.keep_in(store)
+        self.state.customers.read_from(store)
 
     def stand_in(self, key: bytes, note: bytes) -> None:
-        self.state.stand_in(key, note)
+        self.state.customers.stand_in(key, note)
 
     def take_notes(self) -> list[tuple[bytes, bytes | None]]:
-        return self.state.take_dues()
+        return self.state.customers.take_notes()
 
     def evict(self, keep: int, most: int) -> int:
-        return self.state.evict(keep, most)
+        return self.state.customers.evict(keep, most)

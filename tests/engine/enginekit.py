@@ -141,5 +141,5 @@ class World:
         other = World(self.rules, self.clock)
         for key, value in self.state.take_changed():
             other.state.load(key, value)
-        other.state.ready()
+        other.state.customers.rebuild_timers()
         return other

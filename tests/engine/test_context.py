@@ -89,7 +89,7 @@ def test_it_outlives_a_restart_and_is_erased_with_the_customer() -> None:
     assert fired(other, 0, 1) == ["weather"]
     assert other.play({"weather": [said(0, x=1)]}).repeats == 1
     other.state.load(b"c1", None)
-    other.state.ready()
+    other.state.customers.rebuild_timers()
     assert fired(other, 1, 2) == []
 
 
@@ -129,12 +129,12 @@ def test_what_older_rules_do_not_know_is_written_back() -> None:
     older = World(rules(PANEL))
     for key, value in new.state.take_changed():
         older.state.load(key, value)
-    older.state.ready()
+    older.state.customers.rebuild_timers()
     assert fired(older, 0, 2) == ["panel"]
     third = World(new.rules)
     for key, value in older.state.take_changed():
         third.state.load(key, value)
-    third.state.ready()
+    third.state.customers.rebuild_timers()
     assert fired(third, 1, 3) == ["panel", "weather"]
     older.rules = new.rules  # or it is told of the new rules itself
     assert fired(older, 1, 3) == ["panel", "weather"]

@@ -217,7 +217,7 @@ def test_within_is_inclusive(bought_at: int | None, fires: bool) -> None:
     orders = [] if bought_at is None else [order(0, bought_at)]
     world.play({"clicks": [rec(0, 0, "cart", price=50), rec(1, HOUR, customer="c2")], "orders": orders})
     assert world.fired() == ([("left", "sent", 30 * MINUTE)] if fires else [])
-    assert world.state.timers == 0
+    assert world.state.customers.timers == 0
     assert all(each.timed for each in world.decisions)
 
 
@@ -252,7 +252,7 @@ def test_an_event_closes_what_waits_before_it_opens_anew() -> None:
     world = World(Rules().rule("quiet", "view", unless=("view", 10)).build())
     world.clicks(rec(0, 0), rec(1, 5), rec(2, 20))
     assert world.fired() == [("quiet", "sent", 15)]
-    assert world.state.timers == 1  # that of the last view, which does not close itself
+    assert world.state.customers.timers == 1  # that of the last view, which does not close itself
 
 
 def test_timers_fire_by_deadline_priority_rule_and_customer() -> None:
@@ -284,7 +284,7 @@ def test_a_condition_that_fails_at_the_deadline_says_nothing() -> None:
     world.clicks(rec(0, 0, "cart"), rec(1, 99, customer="c2"))
     assert world.fired() == []
     assert world.result.errors == {("clicks", "condition"): 1}
-    assert world.state.timers == 0
+    assert world.state.customers.timers == 0
 
 
 def test_a_purchase_in_the_backlog_cancels_the_reminder_that_it_should() -> None:
@@ -294,7 +294,7 @@ def test_a_purchase_in_the_backlog_cancels_the_reminder_that_it_should() -> None
     assert world.fired() == []  # orders lag: nobody knows yet
     world.play({"orders": [order(0, 10 * MINUTE)]})
     assert world.fired() == []
-    assert world.state.timers == 0
+    assert world.state.customers.timers == 0
 
 
 def test_live_the_wall_clock_fires_once_everything_was_read() -> None:
@@ -342,7 +342,7 @@ def test_many_replaced_instances_do_not_pile_up() -> None:
     before = sys.getallocatedblocks()
     for start in range(0, 20_000, 5000):
         world.clicks(*[rec(n + 2, n, "cart") for n in range(start, start + 5000)])
-    assert world.state.timers == 2
+    assert world.state.customers.timers == 2
     assert sys.getallocatedblocks() - before < 20_000  # a thousand or two of them, not all
     world.clicks(rec(20_002, 2 * DAY, customer="c2"))
     assert world.fired() == [("left", "sent", DAY), ("left", "sent", 19_999 + DAY)]
@@ -449,7 +449,7 @@ def test_an_event_that_found_nothing_to_close_closes_nothing_when_it_is_read_aga
     world.play(history)
     again = world.restored()
     again.play(history)
-    assert again.state.timers == 1
+    assert again.state.customers.timers == 1
 
 
 def test_the_same_input_gives_the_same_result() -> None:

@@ -196,7 +196,7 @@ def _future(expected: Expected, key: bytes, value: bytes | None) -> tuple[list[A
         return None
     state = PartitionState(expected.rules)
     state.load(key, value)
-    state.ready()
+    state.customers.rebuild_timers()
     traits = [
         state.trait(key.decode(), trait.name, at)
         for trait in expected.rules.traits

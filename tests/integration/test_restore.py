@@ -64,11 +64,11 @@ async def test_it_reads_to_the_end_and_later_only_the_rest(kafka: str, changelog
     produce(kafka, changelog, states(100))
     reading = Reading(kafka, changelog)
     assert await reading.catch_up() == 101
-    assert (reading.state.customers, reading.position, reading.remaining[-1]) == (100, 101, 0)
+    assert (len(reading.state.customers), reading.position, reading.remaining[-1]) == (100, 101, 0)
     assert await reading.catch_up() == 0
     produce(kafka, changelog, [*states(3, views=2), (0, b"c50", None, None, ())])
     assert await reading.catch_up() == 5
-    assert reading.state.customers == 99, "a tombstone deletes"
+    assert len(reading.state.customers) == 99, "a tombstone deletes"
     assert reading.state.trait("c2", "views", DAY) == 2, "the newest counts"
 
 
@@ -84,7 +84,7 @@ async def test_a_hole_at_the_tail_is_the_end(kafka: str, changelog: str) -> None
     eventually(lambda: end_offsets(kafka, [changelog])[tp] == 13, "the marker is written")
     reading = Reading(kafka, changelog)
     assert await reading.catch_up() == 12
-    assert (reading.state.customers, reading.position) == (11, 13)
+    assert (len(reading.state.customers), reading.position) == (11, 13)
 
 
 async def test_an_empty_changelog_and_one_whose_records_are_all_deleted(kafka: str, changelog: str) -> None:
@@ -104,7 +104,7 @@ async def test_what_was_cut_below_us_is_read_anew(kafka: str, changelog: str) ->
     produce(kafka, changelog, states(20))
     delete_records(kafka, {TopicPartition(changelog, 0): 15})
     assert await reading.catch_up() == 32 - 15
-    assert reading.state.customers == 16, "four of the twenty were cut off: nothing old is mixed in"
+    assert len(reading.state.customers) == 16, "four of the twenty were cut off: nothing old is mixed in"
 
 
 async def test_a_changelog_that_was_made_anew_is_read_anew(kafka: str, changelog: str) -> None:
@@ -115,7 +115,7 @@ async def test_a_changelog_that_was_made_anew_is_read_anew(kafka: str, changelog
     create_topics(kafka, {changelog: 1})
     produce(kafka, changelog, states(5))
     await reading.catch_up()
-    assert reading.state.customers == 5
+    assert len(reading.state.customers) == 5
 
 
 async def test_a_record_that_cannot_be_read_is_tried_again_and_then_named(kafka: str, changelog: str) -> None:

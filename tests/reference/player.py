@@ -166,7 +166,7 @@ def restart(history: History, snapshot: Snapshot, positions: Mapping[str, int]) 
     player.state = PartitionState(player.rules)
     for key, value in snapshot.states.items():
         player.state.load(key, value)
-    player.state.ready()
+    player.state.customers.rebuild_timers()
     player.read_from(positions)
     return player
 
@@ -185,7 +185,7 @@ def assert_same(expected: Outcome, player: Player) -> None:
     assert bad_records(player.dead_letters) == bad_records(expected.dead_letters)
     assert player.result.watermark == expected.watermark
     assert player.result.next_deadline == expected.next_deadline
-    assert player.state.timers == expected.timers
+    assert player.state.customers.timers == expected.timers
     assert [trigger.decision for trigger in player.triggers] == [
         decision for decision in player.decisions if decision.outcome == "sent"
     ]

@@ -170,7 +170,7 @@ def test_a_new_worker_may_come_with_new_rules(
     assert_ids_stand_for_causes(expected.decisions, decisions)
     assert second.result.watermark == expected.watermark
     assert second.result.next_deadline == expected.next_deadline
-    assert second.state.timers == expected.timers
+    assert second.state.customers.timers == expected.timers
 
 
 @pytest.fixture(scope="session")

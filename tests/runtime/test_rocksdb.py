@@ -235,7 +235,7 @@ def test_a_note_of_timers_that_is_corrupt_has_the_store_wiped(stores: DiskStores
     store = stores.open(0, "log")
     store.write([(b"c1", b"\xff")], [(b"c1", b"short")], 1)
     stored = StoredPartition(STAGE, 0, store, "log")
-    assert (stored.position, state_of(stored).timers) == (0, 0)
+    assert (stored.position, state_of(stored).customers.timers) == (0, 0)
     stored.close()
     assert [line["event"] for line in logged] == ["store_begins_anew"]
 
@@ -269,11 +269,11 @@ def test_customers_leave_memory_and_come_back_as_they_were(stores: DiskStores) -
     world = World(RULES, state=state_of(stored))
     world.clicks(*(rec(n, n, customer=f"c{n}") for n in range(10)), rec(10, 10, "cart", customer="c3"))
     stored.commit(stored.take_changed(b""), 1, keep=100)
-    assert (state_of(stored).live, state_of(stored).timers) == (10, 1)
+    assert (state_of(stored).customers.live, state_of(stored).customers.timers) == (10, 1)
     world.clicks(rec(11, 11, customer="c0"))
     stored.commit(stored.take_changed(b""), 2, keep=2)
     stored.commit(stored.take_changed(b""), 2, keep=2)
-    assert (state_of(stored).live, state_of(stored).timers) == (2, 1)
+    assert (state_of(stored).customers.live, state_of(stored).customers.timers) == (2, 1)
     world.clicks(rec(12, 12, customer="c3"), rec(13, 13, customer="c3"), rec(14, 2 * HOUR, customer="c4"))
     assert world.fired() == [("seen", "sent", 13), ("cart", "sent", HOUR + 10)]
     stored.close()
@@ -286,9 +286,9 @@ def test_opening_a_store_reads_no_customer(stores: DiskStores) -> None:
     stored.commit(stored.take_changed(b""), 1, keep=100)
     stored.close()
     again = StoredPartition(STAGE, 0, stores.open(0, "log"), "log")
-    assert (state_of(again).live, state_of(again).fetched, again.position) == (0, 0, 1)
-    state_of(again).ready()
-    assert state_of(again).timers == 10
+    assert (state_of(again).customers.live, state_of(again).customers.fetched, again.position) == (0, 0, 1)
+    state_of(again).customers.rebuild_timers()
+    assert state_of(again).customers.timers == 10
     later = World(RULES, state=state_of(again))
     later.clicks(rec(20, 2 * HOUR, customer="x"))
     assert later.fired() == [("cart", "sent", HOUR + n) for n in range(10)]

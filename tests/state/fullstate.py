@@ -95,5 +95,5 @@ def a_full_world() -> World:
     world.clicks(rec(34, 208 * MINUTE, "other"))
     outcomes = {(each.rule, each.outcome) for each in world.decisions}
     assert {("night", "deferred"), ("timed", "sent")} <= outcomes
-    assert world.state.timers == 6  # left, wished twice, paired, night twice
+    assert world.state.customers.timers == 6  # left, wished twice, paired, night twice
     return world

@@ -118,7 +118,7 @@ def test_parts_of_unchanged_definitions_are_kept_and_others_start_anew() -> None
     world.clicks(rec(4, 5))
     read = [world.state.trait("c1", name, T0 + 5) for name in ("spend", "views", "added")]
     assert read == [3.0, 2, 1]
-    assert world.state.timers == 1
+    assert world.state.customers.timers == 1
     assert [key for key, _ in world.state.take_changed()] == [b"c1", b""]
     assert world.clicks(rec(5, HOUR, customer="c2")).decisions[0].rule == "left"
 
@@ -130,19 +130,19 @@ def test_what_older_rules_do_not_know_is_written_back_and_known_again_later() ->
     taken = new.state.take_changed()
     for key, value in taken:
         older.state.load(key, value)
-    older.state.ready()
-    assert older.state.timers == 0
+    older.state.customers.rebuild_timers()
+    assert older.state.customers.timers == 0
     at = T0 + 209 * MINUTE
     assert older.state.trait("c1", "views", at) == new.state.trait("c1", "views", at) > 0
     older.clicks(rec(35, 209 * MINUTE))  # and it changes what it knows
     third = World(new.rules)
     for key, value in older.state.take_changed():
         third.state.load(key, value)
-    third.state.ready()
+    third.state.customers.rebuild_timers()
     older.rules = new.rules  # or it is told of the new rules itself
     older.play()
     for world in (third, older):
-        assert world.state.timers == 6
+        assert world.state.customers.timers == 6
         assert world.state.trait("c1", "views", at) == new.state.trait("c1", "views", at) + 1
         for name in (*FUNCTIONS, "rhythm", "spend"):
             assert world.state.trait("c1", name, at) == new.state.trait("c1", name, at)
@@ -158,7 +158,7 @@ def test_a_rules_sends_survive_a_change_of_its_steps_but_its_open_instances_do_n
     world.rules = second.build("2")
     world.clicks(rec(2, 2, x=1))
     assert world.fired() == [("r", "sent", 0), ("r", "limit", 2)]
-    assert world.state.timers == 0
+    assert world.state.customers.timers == 0
 
 
 @pytest.mark.parametrize("seen_in_between", [True, False])

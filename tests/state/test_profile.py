@@ -109,7 +109,7 @@ def test_a_profile_outlives_a_restart() -> None:
     other = World(world.rules)
     for key, value in world.state.take_changed():
         other.state.load(key, value)
-    other.state.ready()
+    other.state.customers.rebuild_timers()
     (trigger,) = other.clicks(rec(0, MINUTE)).triggers
     assert trigger.address == "a@b.example"
     assert trigger.consent is not None

@@ -124,7 +124,7 @@ def test_what_is_not_said_again_counts_when_all_is_over() -> None:
     for _ in range(2):
         prior_decisions.enter(recovery.written, state, rules)
         prior_decisions.leave(state, rules)
-    assert state.sends("c1", "rule:hello") == [T0]
+    assert state.customers.sends("c1", "rule:hello") == [T0]
     assert (state.prior_decisions, state.prior_sends) == ({}, {})
 
 
