@@ -278,6 +278,7 @@ async def serve(
         await _first(stop.wait(), _live(app))
         return await _end(app)
     finally:
+        await app.lane.effects.cancel()
         await app.outbox.stop(STOP_DEADLINE_S)
         app.store.close()
         watchdog.stop()

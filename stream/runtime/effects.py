@@ -14,13 +14,15 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable
+from functools import partial
 from typing import Any
 
 from stream.kafka.lease import Lease
 from stream.runtime.stage import Effect, Performed
 
 AT_ONCE = 16  # of a partition
-FULL = 1000  # of a partition, waiting or under way: it gets no more records for now
+FULL = 1000  # of a partition, waiting or under way: it takes no step for now
+CLEAN_UP_S = 1.0
 
 Perform = Callable[[Any], Awaitable[Any]]
 
@@ -47,7 +49,6 @@ class Effects:
         self._tasks: dict[int, set[asyncio.Task[None]]] = {}
         self._places: dict[int, asyncio.Semaphore] = {}
         self._load: Counter[int] = Counter()
-        self._done = asyncio.Event()
 
     def start(self, number: int, effects: Iterable[Effect]) -> None:
         """Have effects of a partition done."""
@@ -57,39 +58,52 @@ class Effects:
             self._load[number] += 1
             task = asyncio.get_running_loop().create_task(self._run(number, effect, places))
             tasks.add(task)
-            task.add_done_callback(tasks.discard)
+            # Not in the task itself: one that is cancelled before it begins has no last words.
+            task.add_done_callback(partial(self._ended, number))
+
+    def _ended(self, number: int, task: asyncio.Task[None]) -> None:
+        self._load[number] -= 1
+        self._tasks.get(number, set()).discard(task)
 
     async def _run(self, number: int, effect: Effect, places: asyncio.Semaphore) -> None:
         try:
             async with places:
                 await self._lease.wait()
-                try:
-                    async with asyncio.timeout(effect.timeout) as bound:
-                        answer = await self._perform(effect.call)
-                    done = Performed(effect, answer, timed_out=False)
-                except TimeoutError:
-                    if not bound.expired():
-                        raise
-                    done = Performed(effect, None, timed_out=True)
-            self._on_performed(number, done)
+                done = await self._within_time(effect)
+            await self._lease.wait()
+            if self._is_wanted(number):
+                self._on_performed(number, done)
         except Exception as error:  # whatever it is, the worker must not go on
-            self._on_error(error)
-        finally:
-            self._load[number] -= 1
-            self._done.set()
+            if self._is_wanted(number):
+                self._on_error(error)
+
+    async def _within_time(self, effect: Effect) -> Performed:
+        try:
+            async with asyncio.timeout(effect.timeout) as bound:
+                answer = await self._perform(effect.call)
+        except TimeoutError:
+            if not bound.expired():
+                raise
+            return Performed(effect, None, timed_out=True)
+        return Performed(effect, answer, timed_out=False)
+
+    def _is_wanted(self, number: int) -> bool:
+        """Whether the running task was not cancelled; a performer may not listen to that."""
+        return asyncio.current_task() in self._tasks.get(number, ())
 
     def load(self, number: int) -> int:
         """Effects of a partition that wait or are under way."""
         return self._load[number]
 
-    async def room(self, number: int) -> None:
-        """Wait until a partition may have more effects."""
-        while self._load[number] >= FULL:
-            self._done.clear()
-            await self._done.wait()
+    def is_full(self, number: int) -> bool:
+        """Whether a partition has so many that it takes no step before some are done."""
+        return self._load[number] >= FULL
 
-    def cancel(self, numbers: Iterable[int]) -> None:
-        """These partitions are given up."""
-        for number in numbers:
-            for task in self._tasks.pop(number, ()):
-                task.cancel()
+    async def cancel(self, numbers: Iterable[int] | None = None) -> None:
+        """These partitions, or all, are given up; waits a moment for performers that clean up."""
+        given_up = list(self._tasks) if numbers is None else list(numbers)
+        tasks = [task for number in given_up for task in self._tasks.pop(number, ())]
+        for task in tasks:
+            task.cancel()
+        if tasks:
+            await asyncio.wait(tasks, timeout=CLEAN_UP_S)

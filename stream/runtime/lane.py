@@ -57,15 +57,10 @@ class Lane:
         owned = self._owned.get(number)
         if owned is None:
             return  # taken from us while the batch was on its way; its new owner reads it
-        self._ledger.arrive(TopicPartition(topic, number))
+        owned.waiting.append((topic, records))
         await self._lease.wait()
-        await self.effects.room(number)
-        if self._owned.get(number) is not owned:
-            return
-        more = self._step(owned, {self._source_of[topic]: records})
-        while more:
+        while self._is_ours(owned) and self._go_on(owned):
             await asyncio.sleep(0)
-            more = self._lease.held and self._owned.get(number) is owned and self._step(owned, {})
 
     async def keep_ticking(self) -> None:
         """Let time pass, for ever."""
@@ -73,21 +68,37 @@ class Lane:
             await asyncio.sleep(TICK_S)
             self._ticked_at = time.monotonic()
             for owned in list(self._owned.values()):
-                while self._may_tick(owned) and self._step(owned, {}):
+                while self._may_tick(owned) and self._go_on(owned):
                     await asyncio.sleep(0)
                 await asyncio.sleep(0)  # a step can take long
 
     def _may_tick(self, owned: OwnedPartition) -> bool:
         """Whether the partition is still ours, and what leaves it still flows off."""
-        number = owned.number
-        ours = self._lease.held and self._owned.get(number) is owned
-        return ours and self._outbox.load(number) + self.effects.load(number) < CLOGGED_RECORDS
+        return self._is_ours(owned) and self._outbox.load(owned.number) < CLOGGED_RECORDS
+
+    def _is_ours(self, owned: OwnedPartition) -> bool:
+        return self._lease.held and self._owned.get(owned.number) is owned
 
     def stalled_for(self) -> float:
         """Seconds since the event loop last came by; asked from other threads."""
         return time.monotonic() - self._ticked_at
 
     # -- steps
+
+    def _go_on(self, owned: OwnedPartition) -> bool:
+        """One step, with the batch that has waited longest; whether another one has something to do.
+
+        A partition with too many effects under way waits; its batches are in flight, so that soon no more of
+        them are fetched. Others go on.
+        """
+        if self.effects.is_full(owned.number):
+            return False
+        records: dict[str, Sequence[Record]] = {}
+        if owned.waiting:
+            topic, batch = owned.waiting.popleft()
+            self._ledger.arrive(TopicPartition(topic, owned.number))
+            records[self._source_of[topic]] = batch
+        return self._step(owned, records) or bool(owned.waiting)
 
     def _step(self, owned: OwnedPartition, records: Mapping[str, Sequence[Record]]) -> bool:
         """One step of the stage, and shipping of what it came to; whether there is more at hand."""
@@ -105,7 +116,7 @@ class Lane:
     def hand_on(self, owned: OwnedPartition) -> None:
         """A checkpoint of the partition is durable."""
         partition = owned.partition
-        if isinstance(partition, HandsOn) and self._owned.get(owned.number) is owned:
+        if isinstance(partition, HandsOn) and self._is_ours(owned):
             self._carry_out(owned, partition.checkpointed())
 
     def _performed(self, number: int, done: Performed) -> None:

@@ -131,11 +131,11 @@ class Ownership:
         closed = list(self._owned.values())
         self._owned.clear()
         self.is_open = False
-        self._effects.cancel(owned.number for owned in closed)
         for owned in closed:
             owned.partition.forget_pending()
         if not closed:
             return True
+        await self._effects.cancel(owned.number for owned in closed)
         if not self._lease.held:  # others may own them by now: nothing may be written for them
             deadline = 0
         checkpoints = [asyncio.ensure_future(self._checkpointer.checkpoint(owned)) for owned in closed]
@@ -160,6 +160,8 @@ class Ownership:
         for number in list(self._owned):
             tps = [TopicPartition(topic, number) for topic in self._source_of]
             held = [tp in at_hand or self._ledger.in_flight(tp) > 0 for tp in tps]
+            if self._effects.is_full(number):
+                continue  # it waits for partners outside, each within its time-out
             if any(held) and all(has or tp in answers for has, tp in zip(held, tps, strict=True)):
                 found[f"partition {number}"] = tuple(self._ledger.place(tp) for tp in tps)
         return found

@@ -6,13 +6,14 @@ Tested by tests/runtime/test_lane.py.
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from collections.abc import Mapping, Sequence
 
 from stream.runtime.checkpoint import Checkpoint, encode
 from stream.runtime.partition_store import StoredPartition
 from stream.runtime.stage import Partition, StepResult
 from stream.runtime.takeover import Start
-from stream.structs import WireRecord
+from stream.structs import Record, WireRecord
 
 
 class OwnedPartition:
@@ -36,6 +37,7 @@ class OwnedPartition:
         "tails",
         "torn",
         "unacknowledged",
+        "waiting",
         "watermark",
     )
 
@@ -49,6 +51,7 @@ class OwnedPartition:
         self.tails: dict[str, int] = dict(start.checkpoint.tails)
         self.recovery = start.recovery
         self.unacknowledged: set[asyncio.Future[int]] = set()
+        self.waiting: deque[tuple[str, Sequence[Record]]] = deque()  # batches, by topic, not stepped with yet
         self.checkpointing = asyncio.Lock()
         self.torn = False
         self.given_up = False
@@ -72,8 +75,11 @@ class OwnedPartition:
             self.recovery = None
 
     def without_repeats(self, records: Sequence[WireRecord]) -> Sequence[WireRecord]:
-        """The records without those that a former owner had written."""
-        return records if self.recovery is None else self.recovery.without_repeats(records)
+        """The records without those that a former owner had written to our number; only that was read."""
+        if self.recovery is None:
+            return records
+        written, ours = self.recovery.has, (None, self.number)
+        return [each for each in records if each.partition not in ours or not written(each)]
 
     def await_shipped(self, topic: str, number: int, acknowledged: asyncio.Future[int]) -> None:
         """Note records on their way. Once they have come, the tail of the topic begins after them: all in it

@@ -11,7 +11,7 @@ Pure. Tested by tests/runtime/test_recovery.py.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass, field
 
 from stream.runtime.stage import Written
@@ -32,14 +32,14 @@ class Recovery:
         self.written.append(written)
         self.identities.add(written.identity)
         if written.cause is not None:
-            topic, offset = written.cause
+            topic, _, offset = written.cause
             self.causes[topic] = max(self.causes.get(topic, -1), offset)
         if written.fired_at is not None:
             self.latest = max(self.latest, written.fired_at)
 
-    def without_repeats(self, records: Iterable[WireRecord]) -> Sequence[WireRecord]:
-        """The records without those that were written before."""
-        return [each for each in records if self.identity(each) not in self.identities]
+    def has(self, record: WireRecord) -> bool:
+        """Whether the same was written before."""
+        return self.identity(record) in self.identities
 
     def is_over(self, positions: Mapping[str, int], watermark: int | None) -> bool:
         """Whether all that caused what was written is applied. `positions`: next offset by topic."""

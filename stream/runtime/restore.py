@@ -80,7 +80,7 @@ class ChangelogReader:
     ) -> int:
         """Read up to the end, and again and again if there is a `pause` between; the records read."""
         wanted = [TopicPartition(self._topic, number) for number in numbers]
-        read, failed = 0, set[TopicPartition]()
+        read, failed, caught_up = 0, set[TopicPartition](), False
         while wanted:
             try:
                 async with ranges.reader(self._settings, purpose) as consumer:
@@ -89,6 +89,9 @@ class ChangelogReader:
                             read += count
                         if pause is None:
                             return read
+                        if not caught_up:
+                            caught_up = True
+                            log.info("standby_caught_up", partitions=len(wanted), records=read)
                         await asyncio.sleep(pause)
             except OffsetOutOfRangeError as error:
                 # Cleaned up below us between two requests: what we hold can no longer be completed.

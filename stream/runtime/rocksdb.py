@@ -267,9 +267,9 @@ class DiskStore:
             raise self._error("opened", error) from error
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
+        except OSError as error:
             lock.close()
-            raise self._error("opened", "another process has it open") from None
+            raise self._error("opened", f"another process has it open ({error.strerror})") from None
         return lock
 
     def _opened(self) -> Any:
@@ -312,6 +312,9 @@ class DiskStore:
         """Raises StoreError if the disk, not what is on it, is why a store cannot be opened."""
         try:
             self._folder.mkdir(parents=True, exist_ok=True)
+            # RocksDB's own lock: a process that does not know ours, as an earlier release, may hold it.
+            with (self._folder / "LOCK").open("ab") as lock:
+                fcntl.lockf(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             with ExitStack() as opened:  # all at once, as RocksDB does: there may be too many
                 files = [
                     opened.enter_context(path.open("rb")) for path in self._folder.iterdir() if path.is_file()

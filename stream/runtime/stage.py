@@ -16,8 +16,9 @@ result or by a protocol of its own:
     once it is durable   `HandsOn.checkpointed`: called when the changelog has acknowledged a checkpoint
     an effect outside    `StepResult.effects`, `Performs.performed`: awaited beside the steps, within a bound
 
-A record may name another partition number than its own. Its receiver has to know repeats by itself: after a
-crash only the tails of the partition's own number are read.
+Repeats after a crash are left out of what `step` writes to the partition's own number. A record for another
+number, and what `checkpointed` and `performed` write, can come again: its receiver has to know repeats by
+itself. An effect begins before what it is for is durable, and can be begun again by another owner.
 
 Tested by tests/runtime/test_stage.py and tests/integration/test_stage.py.
 """
@@ -57,6 +58,8 @@ class StepResult:
     `records` are written in their order, before the next checkpoint's changes. `positions`: per source, the
     next offset that is not applied (only sources that moved). `more`: the same call with an empty batch would
     go on. `watermark` and `next_deadline` are the partition's, in ms; None where there is none.
+
+    Of `checkpointed` and `performed` only `records`, `checkpoint` and `effects` count; a step says the rest.
     """
 
     records: Sequence[WireRecord] = ()
@@ -71,12 +74,12 @@ class StepResult:
 class Written(NamedTuple):
     """A record of this app that a tail holds: a former owner wrote it after its last checkpoint.
 
-    `identity` is that of a record which would repeat it. `cause`: topic and offset of the record that it
-    answers; None where a timer did, at `fired_at` (ms). `content` is the stage's own.
+    `identity` is that of a record which would repeat it. `cause`: topic, partition and offset of the record
+    that it answers; None where a timer did, at `fired_at` (ms). `content` is the stage's own.
     """
 
     identity: Hashable
-    cause: tuple[str, int] | None
+    cause: tuple[str, int, int] | None
     fired_at: int | None = None
     content: Any = None
 
@@ -161,6 +164,8 @@ class HandsOn(Protocol):
     def checkpointed(self) -> StepResult:
         """The latest `take_changed` is acknowledged. What this step writes is acknowledged before the next
         one is; after a crash in between, the state is the only one to know that it was not written.
+
+        Not called for the last checkpoint before the partition is given up.
         """
 
 

@@ -108,7 +108,9 @@ class Takeover:
         count = 0
         async for tp, records, _ in read(consumer, ranges):
             for record in records:
-                if (written := self._stage.read_written(tp.topic, record)) is not None:
+                written = self._stage.read_written(tp.topic, record)
+                # What another partition wrote here answers records of that one.
+                if written is not None and (written.cause is None or written.cause[1] == tp.partition):
                     recovery = recoveries.setdefault(tp.partition, Recovery(self._stage.identity))
                     recovery.add(written)
             count += len(records)

@@ -24,6 +24,7 @@ from stream.rules.model import RuleSet
 from stream.runtime.stage import Written
 from stream.structs import PUT_OFF, Outcome, PriorDecision, Record, WireRecord
 
+Cause = tuple[str, int, int]  # topic, partition, offset
 Key = tuple[str, ...]  # what makes a record of a topic the same as one that was written before
 
 
@@ -75,17 +76,17 @@ def _key(topic: str, headers: Mapping[str, bytes], value: bytes | None) -> Key:
     return topic, headers["ce_id"].decode(), headers["ce_time"].decode(), outcome
 
 
-def _cause(headers: Mapping[str, bytes]) -> tuple[str, int] | None:
+def _cause(headers: Mapping[str, bytes]) -> Cause | None:
     if CAUSE in headers:
-        topic, _, offset = headers[CAUSE].decode().rsplit("/", 2)
+        topic, partition, offset = headers[CAUSE].decode().rsplit("/", 2)
     elif "offset" in headers:
-        topic, offset = headers["topic"].decode(), headers["offset"].decode()
+        topic, partition, offset = (headers[name].decode() for name in ("topic", "partition", "offset"))
     else:
         return None
-    return topic, int(offset)
+    return topic, int(partition), int(offset)
 
 
-def _decided(topic: str, body: Mapping[str, Any], at: int, cause: tuple[str, int] | None) -> Decided | None:
+def _decided(topic: str, body: Mapping[str, Any], at: int, cause: Cause | None) -> Decided | None:
     """None for a decision `sent`: its trigger says so; and if that was not written, it is judged anew."""
     outcome: Outcome = "sent" if topic != DECISIONS else body["outcome"]
     if topic == DECISIONS and outcome == "sent":

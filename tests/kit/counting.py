@@ -72,7 +72,7 @@ class CountingPartition:
                 continue
             known.count, known.applied = known.count + 1, record.offset + self.base
             self.changed.add(key)
-            cause = (("offset", b"%d" % record.offset),)
+            cause = (("cause", b"%d/%d" % (batch.partition, record.offset)),)
             written.append(WireRecord(f"{self.prefix}-counts", key, b"%d" % known.count, cause))
             if known.count % 3 == 0:
                 known.hand_on.append(known.count)
@@ -125,8 +125,8 @@ class Counting:
         return CountingPartition(self.prefix)
 
     def read_written(self, topic: str, record: Record) -> Written | None:
-        cause = self.sources["in"], int(dict(record.headers)["offset"])
-        return Written((topic, record.key, record.value), cause)
+        partition, _, offset = dict(record.headers)["cause"].partition(b"/")
+        return Written((topic, record.key, record.value), (self.sources["in"], int(partition), int(offset)))
 
     def identity(self, record: WireRecord) -> Hashable:
         return record.topic, record.key, record.value

@@ -20,7 +20,7 @@ from stream.structs import (
 from stream.telemetry.metrics import Metrics
 
 PACKAGE = Path(stream.__file__).parent
-ROOT = PACKAGE.parent
+ROOT = Path(__file__).parents[2]
 CODE = {
     path: path.read_text(encoding="utf-8")
     for suffix in ("py", "pyx")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -17,6 +18,7 @@ from stream.runtime.ledger import Ledger
 from stream.runtime.ownership import Ownership
 from stream.runtime.partition import OwnedPartition
 from stream.runtime.partition_store import PartitionStore
+from stream.runtime.recovery import Recovery
 from stream.runtime.stage import Stage
 from stream.runtime.takeover import Start
 from stream.structs import WireRecord
@@ -30,6 +32,8 @@ class Outbox:
 
     def __init__(self) -> None:
         self.batches: list[tuple[str, list[WireRecord], asyncio.Future[int]]] = []
+        self.targets: list[tuple[str, int, int]] = []  # topic, partition, sender of each batch
+        self.ends: Counter[tuple[str, int]] = Counter()
         self.abandoned = False
 
     def on_error(self, error: BaseException) -> None:
@@ -39,22 +43,28 @@ class Outbox:
         self.abandoned = True
 
     def load(self, partition: int) -> int:
-        return sum(len(records) for _, records, acknowledged in self.batches if not acknowledged.done())
+        return sum(
+            len(records)
+            for (_, records, acknowledged), (*_, sender) in zip(self.batches, self.targets, strict=True)
+            if sender == partition and not acknowledged.done()
+        )
 
     def ship(
         self, topic: str, partition: int, records: Sequence[WireRecord], *, sender: int
     ) -> asyncio.Future[int]:
         acknowledged: asyncio.Future[int] = asyncio.get_running_loop().create_future()
         self.batches.append((topic, list(records), acknowledged))
+        self.targets.append((topic, partition, sender))
         return acknowledged
 
     def topics(self) -> list[str]:
         return [topic for topic, _, _ in self.batches]
 
     def acknowledge(self, topic: str) -> None:
-        for name, records, acknowledged in self.batches:
+        for (name, records, acknowledged), (_, partition, _) in zip(self.batches, self.targets, strict=True):
             if name == topic and not acknowledged.done():
-                acknowledged.set_result(len(records))
+                self.ends[name, partition] += len(records)
+                acknowledged.set_result(self.ends[name, partition])
 
 
 class Reader:
@@ -65,10 +75,12 @@ class Reader:
 
 
 class Takeover:
-    """Everything begins at its beginning."""
+    """Everything begins at its beginning; what a former owner wrote is the test's to say."""
+
+    recovery: Recovery | None = None
 
     async def starts(self, checkpoints: Mapping[int, object]) -> dict[int, Start]:
-        return {number: Start(Checkpoint(), {}, None, fresh=False) for number in checkpoints}
+        return {number: Start(Checkpoint(), {}, self.recovery, fresh=False) for number in checkpoints}
 
 
 class Parts:
@@ -96,7 +108,8 @@ class Parts:
             on_durable=self.lane.hand_on,
             **parts,
         )
-        stand_ins: dict[str, Any] = {"reader": Reader(), "takeover": Takeover()}
+        self.takeover = Takeover()
+        stand_ins: dict[str, Any] = {"reader": Reader(), "takeover": self.takeover}
         self.ownership = Ownership(
             self.all_owned,
             stage.sources,
@@ -118,6 +131,7 @@ class Parts:
         )
 
     async def open(self) -> None:
+        self.store.ensure(0, "")
         await self.ownership.restore([0])
         self.ownership.open([0])
         self.owned = self.all_owned[0]

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
 import pytest
 
 from stream.errors import SettingsError
-from stream.runtime.effects import AT_ONCE
+from stream.runtime.effects import AT_ONCE, FULL
 from stream.runtime.ledger import Reach, TopicPartition
 from stream.runtime.partition_store import PartitionStore
+from stream.runtime.recovery import Recovery
 from stream.runtime.rocksdb import DiskStores
+from stream.runtime.stage import Effect, StepResult, Written
 from stream.settings import load
+from stream.structs import WireRecord
 from stream.telemetry.metrics import Metrics
 from tests.kit.counting import Counting, CountingPartition
 from tests.kit.patience import eventually_async
@@ -97,7 +101,6 @@ async def test_what_was_handed_on_is_acknowledged_before_the_state_forgets_it(co
             counter.outbox.acknowledge(topic)
             await settle()
     assert not checkpoint.done(), "the mail is under way"
-    assert counter.written("changelog")[-1] != b"", "so the changelog still has it"
     in_changelog = len(counter.written("changelog"))
     counter.outbox.acknowledge("t-mail")
     await settle()
@@ -126,6 +129,137 @@ async def test_records_for_another_partition_number_have_no_tail_here(counter: C
     own.set_result(9)
     await settle()
     assert counter.owned.tails == {"t-counts": 9}
+
+
+def wrote(count: int, offset: int, number: int = 0) -> Written:
+    return Written(("t-counts", b"a", b"%d" % count), ("t-in", number, offset))
+
+
+async def test_what_a_former_owner_wrote_is_not_written_again_until_its_causes_are_applied(
+    counter: Counter,
+) -> None:
+    await counter.ownership.close(0)
+    recovery = counter.takeover.recovery = Recovery(counter.stage.identity)
+    for written in (wrote(1, 0), wrote(2, 1)):
+        recovery.add(written)
+    counter.store.drop(0)
+    await counter.open()
+    await counter.count(b"a")
+    assert counter.written("t-counts") == []
+    assert counter.owned.recovery is recovery
+    await counter.count(b"a", 2)
+    assert counter.written("t-counts") == [b"3"]
+    assert counter.owned.recovery is None
+    counter.outbox.acknowledge("t-counts")
+    await settle()
+    assert counter.owned.tails == {}, "what was shipped during the recovery has not moved the tail"
+    await counter.count(b"a")
+    counter.outbox.acknowledge("t-counts")
+    await settle()
+    assert counter.owned.tails == {"t-counts": 2}
+
+
+async def test_a_copy_for_another_partition_number_is_not_taken_for_the_one_in_our_tail(
+    counter: Counter,
+) -> None:
+    """Only the tails of our own number were read: what was lost of another's was lost for good."""
+    counter.owned.recovery = Recovery(counter.stage.identity)
+    counter.owned.recovery.add(wrote(1, 0))
+    copies = [WireRecord("t-counts", b"a", b"1", (), partition) for partition in (None, 0, 3)]
+    assert [each.partition for each in counter.owned.without_repeats(copies)] == [3]
+
+
+async def test_records_go_to_the_partition_number_that_they_name(counter: Counter) -> None:
+    records = [WireRecord("t-mail", b"a", b"1", (), 3), WireRecord("t-mail", b"a", b"2", ())]
+    counter.lane._carry_out(counter.owned, StepResult(records))
+    assert counter.outbox.targets == [("t-mail", 3, 0), ("t-mail", 0, 0)]
+    assert counter.outbox.load(0) == 2, "both count for their sender"
+
+
+async def test_time_passes_without_records_and_only_under_the_lease(counter: Counter) -> None:
+    await counter.count(b"a", 3)
+    closing = asyncio.create_task(counter.ownership.close(60))
+    for topic in ("t-counts", "changelog"):
+        await settle()
+        counter.outbox.acknowledge(topic)
+    await closing
+    await counter.open()
+    counter.now += 61
+    ticking = asyncio.create_task(counter.lane.keep_ticking())
+    before = counter.lane._ticked_at
+
+    async def ticked() -> bool:
+        return counter.lane._ticked_at > before
+
+    await eventually_async(ticked, "the lane has come by")
+    await settle()
+    assert counter.written("t-mail") == [], "others may own the partition"
+    counter.lease.renew(counter.lease.now())
+
+    async def handed_on() -> bool:
+        return counter.written("t-mail") == [b"3"]
+
+    await eventually_async(handed_on, "a step without records has handed on what was left")
+    ticking.cancel()
+
+
+async def test_checkpoints_are_made_without_being_asked_for_and_only_under_the_lease(
+    counter: Counter,
+) -> None:
+    await counter.count(b"a")
+    counter.outbox.acknowledge("t-counts")
+    counter.now += 61
+    keeping = asyncio.create_task(counter.checkpointer.keep_checkpointing())
+    counter.owned.due = 0
+    await settle()
+    assert counter.written("changelog") == [], "others may own the partition"
+    counter.lease.renew(counter.lease.now())
+
+    async def written() -> bool:
+        return len(counter.written("changelog")) == 2
+
+    await eventually_async(written, "the key and the checkpoint are in the changelog")
+    assert counter.owned.due > 0, "the next is due an interval later"
+    keeping.cancel()
+
+
+async def test_a_partition_with_too_many_effects_waits_and_holds_up_nobody(counter: Counter) -> None:
+    """One slow partner stopped every partition of the worker, and the watchdog ended it."""
+    await counter.count(b"a", 5 * FULL)
+    await counter.count(b"b")
+    assert counter.partition.keys.get(b"b") is None, "its batch waits, and the lane goes on"
+    assert not counter.ledger.ended(IN)
+    assert counter.ownership.places({IN}, {IN}) == {}, "it is not stuck"
+    await settle()
+    counter.posts[b"a", 5].set_result(b"")
+    await settle()
+    counter.lane._go_on(counter.owned)
+    assert counter.partition.keys[b"b"].count == 1
+
+
+async def test_effects_that_never_began_are_forgotten_with_their_partition(counter: Counter) -> None:
+    """Their number stayed, and the partition was full for ever when it came back."""
+    counter.lane.effects.start(0, [Effect((b"a", 5), 1.0)] * FULL)
+    await counter.lane.effects.cancel([0])
+    await settle()
+    assert counter.lane.effects.load(0) == 0
+
+
+async def test_an_answer_that_comes_although_its_partition_was_given_up_is_dropped(counter: Counter) -> None:
+    """A performer may not listen when it is cancelled."""
+
+    async def stubborn(call: Any) -> bytes:
+        with suppress(asyncio.CancelledError):
+            await asyncio.Event().wait()
+        return b"late"
+
+    counter.lane.effects._perform = stubborn
+    await counter.count(b"a", 5)
+    await settle()
+    await counter.ownership.close(0)
+    await counter.open()
+    await settle()
+    assert counter.written("t-answers") == []
 
 
 async def test_an_effect_goes_on_beside_the_steps_and_its_answer_comes_back(counter: Counter) -> None:
