@@ -267,8 +267,12 @@ def next_steps(metrics: str, rules: str) -> RenderableType:
             ("stream demo --keep", f"curl -s http://{metrics}/metrics | grep stream_decisions_total"),
         ),
         (
-            f"Your own events: name your topics in {rules}/sources.yaml; in two terminals",
-            ("stream broker --port 9092", "STREAM_BROKER=127.0.0.1:9092 stream worker"),
+            f"Your own events: name your topics in {rules}/sources.yaml; the broker in its own terminal",
+            (
+                "stream broker --port 9092",
+                f"stream topics --create --sources --partitions 4 --rules {rules}",
+                f"stream worker --rules {rules}",
+            ),
         ),
     )
     lines = [Text("Three things to try next", style="bold")]
