@@ -304,3 +304,27 @@ def test_a_store_that_has_not_filled_a_buffer_is_not_shown_as_empty(store: DiskS
     before = store.disk_bytes
     store.write([(b"c%d" % number, bytes(1000)) for number in range(1000)], [], 1)
     assert store.disk_bytes > before + 1_000_000
+
+
+def test_a_store_that_an_earlier_release_has_open_is_left_alone(tmp_path: Path) -> None:
+    """It knows RocksDB's lock only; during an upgrade its store would have been wiped under it."""
+    store = DiskStores(settings(tmp_path), "customers").open(0, "log")
+    store.write([(b"ann", b"1")], [], 1)
+    store.close()
+    code = f"""
+        import sys
+        from rocksdict import Options, Rdict
+        db = Rdict({str(tmp_path / "stream" / "customers" / "0")!r}, Options(raw_mode=True))
+        print("open", flush=True)
+        sys.stdin.read()
+    """
+    command = [sys.executable, "-c", textwrap.dedent(code)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as earlier:
+        assert earlier.stdout is not None
+        assert earlier.stdout.readline() == b"open\n"
+        with pytest.raises(StoreError, match="cannot be opened"):
+            DiskStores(settings(tmp_path), "customers").open(0, "log")
+        earlier.communicate()
+    again = DiskStores(settings(tmp_path), "customers").open(0, "log")
+    assert again.get(b"ann") == b"1"
+    again.close()
