@@ -16,7 +16,7 @@ SOURCES := $(wildcard stream/*.p[yx][xd] stream/*/*.p[yx][xd]) setup.py pyprojec
 # Set up only.
 setup: .venv/installed
 
-# Start an embedded Apache Kafka, play real data through a worker, show triggers as they fire.
+# Start an embedded Apache Kafka, play public data through a worker, show triggers as they fire.
 demo: setup
 	$(BIN)/stream demo
 

@@ -37,7 +37,7 @@ def demo(
     ] = False,
     partitions: Annotated[int, typer.Option(min=1, max=64, help="Partitions of the topics.")] = 4,
 ) -> None:
-    """Start an embedded Apache Kafka, play real data through a worker and show triggers as they fire."""
+    """Start an embedded Apache Kafka, play public data through a worker and show triggers as they fire."""
     from stream.demo.run import PACKAGED_RULES, run
 
     here = Path("rules")

@@ -17,8 +17,12 @@ from collections.abc import Awaitable, Callable, Iterable
 from functools import partial
 from typing import Any
 
+import structlog
+
 from stream.kafka.lease import Lease
 from stream.runtime.stage import Effect, Performed
+
+log = structlog.get_logger("stream.lane")
 
 AT_ONCE = 16  # of a partition
 FULL = 1000  # of a partition, waiting or under way: it takes no step for now
@@ -76,6 +80,8 @@ class Effects:
         except Exception as error:  # whatever it is, the worker must not go on
             if self._is_wanted(number):
                 self._on_error(error)
+            else:
+                log.warning("effect_failed_late", partition=number, error=type(error).__name__)
 
     async def _within_time(self, effect: Effect) -> Performed:
         try:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import pytest
+from structlog.testing import capture_logs
 
 from stream.errors import SettingsError
 from stream.runtime.effects import AT_ONCE, FULL
@@ -293,6 +294,29 @@ async def test_an_effect_that_takes_too_long_is_cancelled_and_told(counter: Coun
 
     await eventually_async(asked_again, "the stage has been told, and asks for it again")
     assert first.cancelled()
+
+
+async def test_an_effect_that_fails_after_its_partition_was_given_up_is_said_and_ends_nothing(
+    counter: Counter,
+) -> None:
+    failed: list[BaseException] = []
+
+    async def cleaning_up(call: Any) -> bytes:
+        try:
+            return await asyncio.get_running_loop().create_future()
+        except asyncio.CancelledError:
+            raise ConnectionResetError from None
+
+    counter.lane.effects._perform = cleaning_up
+    counter.lane.effects._on_error = failed.append
+    await counter.count(b"a", 5)
+    await settle()
+    with capture_logs() as logged:
+        await counter.ownership.close(0)
+    assert failed == []
+    assert [each["error"] for each in logged if each["event"] == "effect_failed_late"] == [
+        "ConnectionResetError"
+    ]
 
 
 async def test_without_the_lease_no_effect_begins(counter: Counter) -> None:
