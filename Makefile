@@ -10,7 +10,7 @@ SOURCES := $(wildcard stream/*.p[yx][xd] stream/*/*.p[yx][xd]) setup.py pyprojec
 	@$(BIN)/python .ci/install.py --editable '.[broker,otel,dev]'
 	touch $@
 
-.PHONY: setup demo test lint types engine unit integration faults debug asan fuzz bench micro dashboards \
+.PHONY: setup demo test lint types engine unit integration faults attacks debug asan fuzz bench micro dashboards \
 	dashboards-preview settings chart clean
 
 # Set up only.
@@ -41,15 +41,19 @@ engine: setup
 
 # The tests that need no Kafka: minutes, most of them for generated histories (STREAM_HISTORIES).
 unit: setup
-	$(BIN)/pytest tests --ignore tests/integration --ignore tests/faults
+	$(BIN)/pytest tests --ignore tests/integration --ignore tests/faults --ignore tests/attacks/live
 
-# The tests on a real Apache Kafka, with the short form of the fault suite.
+# The tests on a real Apache Kafka, with the short forms of the attacks and of the fault suite.
 integration: setup
-	$(BIN)/pytest tests/integration tests/faults
+	$(BIN)/pytest tests/integration tests/faults tests/attacks/live
 
 # Real workers broken on purpose, in the long form: half an hour and more. STREAM_SEED=7 for other worlds.
 faults: setup
 	STREAM_FAULTS=long $(BIN)/pytest tests/faults
+
+# What outsiders can send, all surfaces, in the long form: floods of poisonous records beside good ones.
+attacks: setup
+	STREAM_ATTACKS=long $(BIN)/pytest tests/attacks
 
 # The engine's tests on a build with bounds checks, overflow checks and C assertions.
 debug: setup

@@ -1,0 +1,1 @@
+"""Attacks on real workers and a real Kafka."""
