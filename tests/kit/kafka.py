@@ -19,6 +19,7 @@ from typing import Any, TypeVar
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic, RecordsToDelete
+from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.errors import for_code
 from aiokafka.protocol.admin import DeleteGroupsRequest
 from aiokafka.structs import ConsumerRecord
@@ -54,6 +55,11 @@ def create_topics(
     by default. A topic that exists is an error.
     """
     _run(_create_topics(bootstrap, partitions, OLD_EVENTS | dict(configs or {}), replicas))
+
+
+def configure(bootstrap: str, topic: str, configs: Mapping[str, str]) -> None:
+    """Give a topic these settings, as if it had been created with them."""
+    _run(_configure(bootstrap, topic, OLD_EVENTS | dict(configs)))
 
 
 def free_port() -> int:
@@ -172,6 +178,13 @@ async def _create_topics(
             )
 
         await eventually_async(complete, f"{', '.join(partitions)} have leaders")
+
+
+async def _configure(bootstrap: str, topic: str, configs: Mapping[str, str]) -> None:
+    async with _admin(bootstrap) as admin:
+        (answer,) = await admin.alter_configs([ConfigResource(ConfigResourceType.TOPIC, topic, configs)])
+        for code, *_ in answer.resources:
+            assert not code, for_code(code)(topic)
 
 
 async def _delete_topics(bootstrap: str, topics: Sequence[str]) -> None:
