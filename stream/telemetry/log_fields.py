@@ -61,6 +61,7 @@ FIELDS: Mapping[str, str] = {
     "tasks": "where each task is: file, line, function",
     "threads": "where each thread is: file, line, function",
     "topic": "name of a topic",
+    "topics": "names of topics",
     "unchanged": "rules that say the same",
     "warnings": "how many findings",
     "what": "the event loop's own words, or a part of the program",

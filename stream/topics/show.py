@@ -25,26 +25,26 @@ async def needs(
     Raises RuleFileError, BrokerError, and TopologyError where the partition count cannot be known or a topic
     cannot be made.
     """
-    rules = load_rules(settings.rules)
+    rules = load_rules(settings.rules, settings.own_topics)
     if offline:
         copies = settings.replication or PRODUCTION_COPIES
-        return plan(rules, settings.app_id, partitions=partitions or 1, replication=copies), None
+        return plan(rules, settings, partitions=partitions or 1, replication=copies), None
     async with admin_client(settings) as client:
         brokers = len((await client.describe_cluster())["brokers"])
-        wanted = plan(rules, settings.app_id, partitions=1, replication=replication_of(settings, brokers))
+        wanted = plan(rules, settings, partitions=1, replication=replication_of(settings, brokers))
         there = await partition_counts(client._client, [need.name for need in wanted])
         count = _common(wanted, there, partitions)
-        wanted = plan(rules, settings.app_id, partitions=count, replication=replication_of(settings, brokers))
+        wanted = plan(rules, settings, partitions=count, replication=replication_of(settings, brokers))
         missing = [need for need in wanted if need.name not in there and (need.is_ours or sources)]
         if create and missing:
             await create_topics(
                 client,
                 {need.name: need.config for need in missing},
-                partitions=count,
+                partitions={need.name: need.partitions for need in missing},
                 replication=missing[0].replication,
             )
             # Not asked again: a broker may not have heard of them for a moment.
-            there |= {need.name: count for need in missing}
+            there |= {need.name: need.partitions for need in missing}
         return wanted, there
 
 
