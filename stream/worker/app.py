@@ -17,6 +17,7 @@ from stream.settings import Settings
 from stream.telemetry.metrics import Metrics
 from stream.telemetry.tracing import Tracing, tracing
 from stream.topics.ensure import Topology, ensure_topics
+from stream.worker.aside import Aside
 from stream.worker.health import Health, HealthServer
 from stream.worker.reload import Directory, Reload
 from stream.worker.signals import Verbosity
@@ -45,7 +46,7 @@ async def run(settings: Settings) -> int:
     """Run a worker until it is asked to stop (exit code 0) or fails (70). Raises StreamError if it cannot
     start.
     """
-    directory = Directory(settings.rules)
+    directory = await Aside("the rules' directory").call(partial(Directory, settings.rules))
     rules, topology = await check(settings)
     metrics = _metrics(settings, rules)
     traces = tracing(settings)
