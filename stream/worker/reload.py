@@ -41,6 +41,7 @@ STEP_S = 0.05  # looks while files are being written
 QUIET_S = 0.2  # nobody has written for so long: the change is complete
 PATIENCE_S = 2.0  # somebody writes on and on, or the directory is gone: what is there is judged
 RETRY_S = 30.0  # after a failure that is not the files' fault
+ERRORS_LOGGED = 50  # in one line
 LOOKS_AGAIN = 3  # at files that were changed while they were compiled
 
 Signature = tuple[tuple[str, int, int, int], ...]
@@ -210,12 +211,22 @@ class Reload:
         if self._reported == (digest, str(error)) and not asked:
             return
         self._reported = digest, str(error)
-        if isinstance(error, RuleFileError):
-            errors = [str(each) for each in error.diagnostics]
-        else:
-            errors = [one_line(error.message)]
+        errors = errors_of(error)
         self._metrics.rules.count_reload_failure()
-        log.error("rules_refused", in_force=self._stage.rules.revision, errors=errors, hint=error.hint)
+        log.error(
+            "rules_refused",
+            in_force=self._stage.rules.revision,
+            errors=errors[:ERRORS_LOGGED],
+            more=max(len(errors) - ERRORS_LOGGED, 0),
+            hint=error.hint,
+        )
+
+
+def errors_of(error: StreamError) -> list[str]:
+    """Each finding of an error of the rule files, each line of another error."""
+    if isinstance(error, RuleFileError):
+        return [str(each) for each in error.diagnostics]
+    return [one_line(each.strip()) for each in error.message.splitlines()]
 
 
 def _topics(rules: RuleSet) -> dict[str, str]:
