@@ -94,7 +94,7 @@ class TriggerPartition:
     @property
     def figures(self) -> Figures:
         held = self.state.customers
-        return Figures(len(held), held.state_bytes, held.timers, held.live, held.fetched)
+        return Figures(len(held), held.state_bytes, held.timers, held.live, held.fetched, held.created)
 
     def adopt(self) -> None:
         """Go over to the stage's rules, if they are not in force here yet."""
