@@ -19,6 +19,7 @@ cdef class Shared:
     cdef object result              # during a call
 
     cdef int complain(self, str source, str reason) except -1   # counts what was odd
+    cdef int condition_failed(self, str source, tuple place) except -1  # place: (definition, part)
 
 cdef class Match:
     cdef readonly object rule
