@@ -28,6 +28,7 @@ from aiokafka.protocol.produce import ProduceRequest
 
 from stream.errors import BrokerError, InternalError
 from stream.kafka.lease import Lease
+from stream.kafka.topic_ids import only_ask
 from stream.settings import Settings
 
 BATCH_BYTES = 256 * 1024
@@ -58,6 +59,7 @@ class Producer:
             request_timeout_ms=REQUEST_MS,
             **self._settings.kafka_security(),
         )
+        only_ask(kafka.client)
         kafka._message_accumulator._batch_ttl = math.inf
         kafka._sender._request_timeout_ms = ACKNOWLEDGE_MS
         try:
