@@ -39,7 +39,8 @@ from liquid.undefined import StrictDefaultUndefined, is_undefined
 from liquid.utils import ReadOnlyChainMap
 
 from stream.content import filters
-from stream.content.escaping import AS_IT_IS, Format, JsonText, Markup, escape_html, is_json
+from stream.content.escaping import AS_IT_IS, JsonText, Markup, escape_html, is_json
+from stream.content.formats import Format, is_markup
 from stream.content.locales import Region
 
 BUDGET = 10_000  # steps
@@ -80,7 +81,7 @@ class Place:
 class Rendering(RenderContext):
     """One rendering of one template. `steps`: what is left of the budget."""
 
-    __slots__ = ("format", "place", "steps")
+    __slots__ = ("format", "is_markup", "place", "steps")
 
     def __init__(
         self, template: BoundTemplate, bindings: Mapping[str, Any], form: Format, region: Region
@@ -89,10 +90,7 @@ class Rendering(RenderContext):
         self.globals = bindings
         self.scope = ReadOnlyChainMap(self.locals, bindings, self.counters)
         self.format, self.place, self.steps = form, Place(bindings, region), BUDGET
-
-    @property
-    def is_markup(self) -> bool:
-        return self.format == "html"
+        self.is_markup = is_markup(form)
 
     def get_buffer(self, buf: TextIO | None = None) -> LimitedStringIO:
         """For a part of the text. The library's would make other line ends of some."""

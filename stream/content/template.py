@@ -27,14 +27,13 @@ from liquid.exceptions import LiquidError, ResourceLimitError, UndefinedError
 from liquid.expression import Expression
 
 from stream.content import escaping, fastpath, filters
-from stream.content.escaping import Format
+from stream.content.formats import Format, is_line, is_markup, one_line
 from stream.content.locales import Region
 from stream.content.renderer import ENVIRONMENT, NO_CONTEXT, bound, render
 from stream.diagnostics import Code
 from stream.errors import ContentError
 
 MAX_TEMPLATE_BYTES = 16 * 1024
-MAX_FIELDS = 64
 
 _LATER_TAGS = frozenset({"include", "render", "ifchanged"})
 _SHORT = 500  # characters: what is remembered of templates stays below a few megabytes
@@ -99,6 +98,10 @@ class Template:
         Zone and locale are those of `customer` in the bindings, else the region's. Raises ContentError; its
         text holds no values.
         """
+        text = self._render(bindings, form, region)
+        return one_line(text) if is_line(form) else text
+
+    def _render(self, bindings: Mapping[str, Any], form: Format, region: Region) -> str:
         read = self._read
         if read.liquid is None:
             return self.source
@@ -126,7 +129,7 @@ def format_findings(template: Template, form: Format) -> Iterator[ContentError]:
     """What keeps a template from being sent in this format."""
     liquid = template._read.liquid
     pieces = [(template.source, 0)] if liquid is None else list(_pieces(liquid.nodes))
-    if form == "html":
+    if is_markup(form):
         for where, offset in escaping.html_places(pieces):
             hint = "there it would not be mere text: put it into the text, or an attribute with quotes"
             yield ContentError(f"a value {where}", offset=offset, hint=hint)

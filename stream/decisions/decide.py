@@ -206,8 +206,6 @@ def _render(match: Decidable, message: Rule | Variant, channel: Channel) -> Mapp
     if message.plain_content is not None:
         return message.plain_content
     facts, region = _Facts(match), match.rules.policy.region
-    if channel.format == "text" and not channel.formats:
-        return {name: template.render(facts, "text", region) for name, template in message.content.items()}
     return {
         name: template.render(facts, channel.format_of(name), region)
         for name, template in message.content.items()

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from stream.content import fastpath
-from stream.content.escaping import Format
+from stream.content.formats import Format
 from stream.content.locales import Region
 from stream.content.template import Template
 from stream.errors import ContentError

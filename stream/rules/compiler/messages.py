@@ -6,8 +6,8 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 
 from stream.content import template as content
-from stream.content.escaping import Format
-from stream.content.template import MAX_FIELDS, Reference, Template
+from stream.content.formats import MAX_FIELDS, Format, is_line, one_line
+from stream.content.template import Reference, Template
 from stream.diagnostics import Code
 from stream.errors import ContentError, ExpressionError
 from stream.rules import keys
@@ -110,6 +110,8 @@ def _template(run: Compilation, entry: Entry, scope: Scope, forms: Collection[Fo
         return None
     try:
         template = Template(scalar.value)
+        if template.is_plain and any(map(is_line, forms)):  # it is not rendered: a line already, then
+            template = Template(one_line(template.source))
     except ContentError:
         for each in content.findings(scalar.value):
             code = each.code or Code.TEMPLATE_SYNTAX
