@@ -189,6 +189,7 @@ class Result:
     `events`: per source, how many events were applied; `repeats`: read again and left out.
     `errors`: counts by (source, reason) of what was odd with events.
     `more`: events are still at hand and could be applied by another call with an empty batch.
+    `work`: what it cost, see `_fastmatch.MAX_WORK`.
     `watermark` and `next_deadline`: the partition's, None where there is none.
     """
 
@@ -200,5 +201,6 @@ class Result:
     repeats: int = 0
     errors: dict[tuple[str, EventErrorReason], int] = field(default_factory=dict)
     more: bool = False
+    work: int = 0
     watermark: int | None = None
     next_deadline: int | None = None

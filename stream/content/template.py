@@ -29,7 +29,7 @@ from liquid.expression import Expression
 from stream.content import escaping, fastpath, filters
 from stream.content.escaping import Format
 from stream.content.locales import Region
-from stream.content.renderer import ENVIRONMENT, NO_CONTEXT, bound, render
+from stream.content.renderer import ENVIRONMENT, NO_CONTEXT, Taken, bound, render
 from stream.diagnostics import Code
 from stream.errors import ContentError
 
@@ -93,10 +93,17 @@ class Template:
         """Whether it may need to know where the customer is."""
         return "date" in self._read.filters
 
-    def render(self, bindings: Mapping[str, Any], form: Format = "text", region: Region = _NOWHERE) -> str:
+    def render(
+        self,
+        bindings: Mapping[str, Any],
+        form: Format = "text",
+        region: Region = _NOWHERE,
+        taken: Taken | None = None,
+    ) -> str:
         """The text for `event`, `event_name`, `traits` and so on, with values written as `form` wants them.
 
-        Zone and locale are those of `customer` in the bindings, else the region's. Raises ContentError; its
+        Zone and locale are those of `customer` in the bindings, else the region's. What it takes is added
+        to `taken`, which bounds it. Raises ContentError; its
         text holds no values.
         """
         read = self._read
@@ -107,7 +114,7 @@ class Template:
             if text is not None:
                 return text
         try:
-            return render(read.liquid, bindings, form, region)
+            return render(read.liquid, bindings, form, region, taken)
         except LiquidError as error:
             # Not the library's text, nor its exception as a cause: they may quote the customer's data.
             at = f" (at character {error.token.start_index + 1})" if error.token else ""

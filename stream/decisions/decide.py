@@ -25,6 +25,7 @@ class Decidable(MatchView, Protocol):
     `event`, `event_time` and so on are those of the last step; `captured` maps the names of steps to their
     events. `key`: the JSON of the value of the rule's `key`, None without one. `timed`: a timer fired it.
     `appended_at`: the causing record's timestamp in Kafka; `offset`: its offset, -1 where a timer fired.
+    `text_steps`: what texts have taken so far that come of the same event, or timer.
     """
 
     @property
@@ -49,6 +50,10 @@ class Decidable(MatchView, Protocol):
     def key(self) -> str | None: ...
     @property
     def captured(self) -> Mapping[str, Any]: ...
+    @property
+    def text_steps(self) -> int: ...
+    @text_steps.setter
+    def text_steps(self, steps: int) -> None: ...
     @property
     def contexts(self) -> Mapping[str, Mapping[str, Any]]: ...
     @property
@@ -207,8 +212,10 @@ def _render(match: Decidable, message: Rule | Variant, channel: Channel) -> Mapp
         return message.plain_content
     facts, region = _Facts(match), match.rules.policy.region
     if channel.format == "text" and not channel.formats:
-        return {name: template.render(facts, "text", region) for name, template in message.content.items()}
+        return {
+            name: template.render(facts, "text", region, match) for name, template in message.content.items()
+        }
     return {
-        name: template.render(facts, channel.format_of(name), region)
+        name: template.render(facts, channel.format_of(name), region, match)
         for name, template in message.content.items()
     }
