@@ -191,6 +191,7 @@ class Result:
     `condition_errors`: of its reason `condition`, by (definition, part), such as `cart-abandoned`, `if`.
     `content_errors`: texts that could not be rendered, by (rule, field, why).
     `more`: events are still at hand and could be applied by another call with an empty batch.
+    `work`: what it cost, see `_fastmatch.MAX_WORK`.
     `watermark` and `next_deadline`: the partition's, None where there is none.
     """
 
@@ -204,5 +205,6 @@ class Result:
     condition_errors: dict[tuple[str, str], int] = field(default_factory=dict)
     content_errors: dict[tuple[str, str, str], int] = field(default_factory=dict)
     more: bool = False
+    work: int = 0
     watermark: int | None = None
     next_deadline: int | None = None

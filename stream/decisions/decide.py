@@ -25,6 +25,7 @@ class Decidable(MatchView, Protocol):
     `event`, `event_time` and so on are those of the last step; `captured` maps the names of steps to their
     events. `key`: the JSON of the value of the rule's `key`, None without one. `timed`: a timer fired it.
     `appended_at`: the causing record's timestamp in Kafka; `offset`: its offset, -1 where a timer fired.
+    `text_steps`: what texts have taken so far that come of the same event, or timer.
     """
 
     @property
@@ -49,6 +50,10 @@ class Decidable(MatchView, Protocol):
     def key(self) -> str | None: ...
     @property
     def captured(self) -> Mapping[str, Any]: ...
+    @property
+    def text_steps(self) -> int: ...
+    @text_steps.setter
+    def text_steps(self, steps: int) -> None: ...
     @property
     def contexts(self) -> Mapping[str, Mapping[str, Any]]: ...
     @property
@@ -213,7 +218,7 @@ def _render(
     content = {}
     for name, template in message.content.items():
         try:
-            content[name] = template.render(facts, channel.format_of(name), region)
+            content[name] = template.render(facts, channel.format_of(name), region, match)
         except ContentError as error:
             place = (match.rule.name, name, error.message)
             result.content_errors[place] = result.content_errors.get(place, 0) + 1

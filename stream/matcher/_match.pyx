@@ -70,6 +70,15 @@ cdef class Match:
     """
 
     @property
+    def text_steps(self):
+        """Steps that texts have taken, of this match and those before it of the same event or timer."""
+        return self.shared.text_steps
+
+    @text_steps.setter
+    def text_steps(self, int64_t steps):
+        self.shared.text_steps = steps
+
+    @property
     def event(self):
         """As a dict; not to be written to."""
         return self.frame.whole()
@@ -219,8 +228,11 @@ cdef class Match:
         return tuple(self.shared.program.segments)
 
     def segment(self, str name not None):
-        """Whether the customer belongs to a segment. KeyError if there is none of the name."""
-        return self.frame.judge(self.shared.program.segments[name]) == 1
+        """Whether the customer belongs to a segment. KeyError if there is none of the name, or nobody can tell."""
+        cdef int held = self.frame.judge(self.shared.program.segments[name])
+        if held < 0:
+            raise KeyError(name)
+        return held == 1
 
     @property
     def captured(self):
