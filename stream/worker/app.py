@@ -50,10 +50,15 @@ async def run(settings: Settings) -> int:
     rules, topology = await check(settings)
     metrics = _metrics(settings, rules)
     traces = tracing(settings)
-    stage = TriggerStage(rules, settings.app_id, metrics, traces)
-    app = StageApp(settings, stage, metrics, partitions=topology.partitions)
+    most_bytes = dict(topology.most_bytes)
+    stage = TriggerStage(rules, settings.app_id, metrics, traces, most_bytes)
+    app = StageApp(settings, stage, metrics, partitions=topology.partitions, most_bytes=most_bytes)
     metrics.process.set_ready(lambda: _health(app).ready)
-    reload = Reload(directory, stage, metrics, partial(ensure_topics, settings))
+
+    async def ensure(rules: RuleSet) -> None:
+        most_bytes.update((await ensure_topics(settings, rules)).most_bytes)
+
+    reload = Reload(directory, stage, metrics, ensure)
     app.task(reload.keep_reloading)
     server = HealthServer(metrics, partial(_health, app), settings.http_host, settings.http_port)
     stop = asyncio.Event()

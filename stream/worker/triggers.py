@@ -15,6 +15,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Iterable, Mapping, Sequence
+from types import MappingProxyType
 from weakref import WeakSet
 
 from stream.clock import Clock
@@ -41,11 +42,19 @@ class TriggerStage:
 
     name = "customers"
 
-    def __init__(self, rules: RuleSet, app_id: str, metrics: Metrics, tracing: Tracing | None = None) -> None:
+    def __init__(
+        self,
+        rules: RuleSet,
+        app_id: str,
+        metrics: Metrics,
+        tracing: Tracing | None = None,
+        most_bytes: Mapping[str, int] = MappingProxyType({}),
+    ) -> None:
         self.rules = rules
         self.app_id = app_id
         self.metrics = metrics
         self.tracing = tracing
+        self.most_bytes = most_bytes  # that a batch may have, by topic
         self.sources = {source.name: source.topic for source in rules.sources}
         self.data_errors = DataErrors(self.sources)
         self._partitions: WeakSet[TriggerPartition] = WeakSet()
