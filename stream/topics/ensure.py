@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import structlog
@@ -18,6 +18,7 @@ from aiokafka.errors import KafkaConnectionError, KafkaError, for_code
 
 from stream.errors import BrokerError, TopologyError
 from stream.kafka.cluster import configs
+from stream.kafka.most_bytes import most_bytes_of
 from stream.kafka.topic_ids import partition_counts
 from stream.rules.model import RuleSet
 from stream.settings import Settings
@@ -33,10 +34,11 @@ log = structlog.get_logger("stream.topics")
 
 @dataclass(frozen=True, slots=True)
 class Topology:
-    """What the worker needs to know of the topics: the sources' common partition count."""
+    """What the worker needs to know of the topics: the sources' common partition count, what ours take."""
 
     partitions: int
     changelog: str
+    most_bytes: Mapping[str, int] = field(default_factory=dict)  # that a batch may have, by topic written to
 
 
 def replication_of(settings: Settings, brokers: int) -> int:
@@ -164,7 +166,8 @@ async def ensure_topics(settings: Settings, rules: RuleSet) -> Topology:
             partitions={need.name: need.partitions for need in new},
             replication=copies,
         )
-    return Topology(partitions=partitions, changelog=own.changelog)
+        most_bytes = await most_bytes_of(client, [need.name for need in needs if need.is_ours])
+    return Topology(partitions, own.changelog, most_bytes)
 
 
 async def _misfits(client: AIOKafkaAdminClient, needs: Sequence[Need]) -> list[Misfit]:
