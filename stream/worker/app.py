@@ -18,8 +18,8 @@ from stream.telemetry.metrics import Metrics
 from stream.telemetry.tracing import Tracing, tracing
 from stream.topics.ensure import Topology, ensure_topics
 from stream.topics.revisions import publish
+from stream.worker.admission import Admission
 from stream.worker.aside import Aside
-from stream.worker.entry import Entry
 from stream.worker.health import Health, HealthServer
 from stream.worker.reload import ERRORS_LOGGED, Directory, Reload, errors_of
 from stream.worker.signals import Verbosity
@@ -63,19 +63,19 @@ async def run(settings: Settings) -> int:
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stop.set)
     Verbosity(settings.log_level, loop).listen()
-    entry = Entry(settings, rules)
-    server = HealthServer(metrics, lambda: entry.health(), settings.http_host, settings.http_port)
+    admission = Admission(settings, rules)
+    server = HealthServer(metrics, lambda: admission.health(), settings.http_host, settings.http_port)
     server.start()
     try:
         log.info("starting", revision=rules.revision, rules=len(rules.rules), port=server.port)
-        topology = await entry.until_fit(stop)
+        topology = await admission.until_fit(stop)
         if topology is None:
             return 0
         await publish(settings, rules)
         most_bytes = dict(topology.most_bytes)
         stage = TriggerStage(rules, settings.app_id, metrics, traces, most_bytes, own=settings.own_topics)
         app = StageApp(settings, stage, metrics, partitions=topology.partitions, most_bytes=most_bytes)
-        entry.health = partial(_health, app)
+        admission.health = partial(_health, app)
         metrics.process.set_ready(lambda: _health(app).ready)
 
         async def ensure(rules: RuleSet) -> None:

@@ -27,7 +27,7 @@ SAY_EVERY = 30  # looks, between two lines of the log
 log = structlog.get_logger("stream.worker")
 
 
-class Entry:
+class Admission:
     """`health` is the verdict meanwhile; the worker replaces it."""
 
     def __init__(self, settings: Settings, rules: RuleSet) -> None:
