@@ -132,6 +132,10 @@ def _settings(need: Need, topic: Topic, cluster: Cluster, needs: Sequence[Need])
             "; fine for profiles whose every record is whole"
         )
         yield warning(where, message, fix)
+    if need.kind == "profile" and "delete" in policies and topic.config.get("retention.ms", "-1") != "-1":
+        message = "profiles older than retention.ms are deleted: a worker that reads from the beginning, as "
+        message += "under a new app id, knows neither addresses nor withdrawals of who was silent for long"
+        yield warning(where, message, CHANGE.format(topic=need.name, setting="retention.ms=-1"))
     if topic.config.get("unclean.leader.election.enable") == "true":
         fix = CHANGE.format(topic=need.name, setting="unclean.leader.election.enable=false")
         yield warning(where, "unclean.leader.election.enable: what was acknowledged can be lost", fix)

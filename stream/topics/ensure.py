@@ -17,7 +17,7 @@ from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.errors import KafkaConnectionError, KafkaError, for_code
 
 from stream.errors import BrokerError, TopologyError
-from stream.kafka.cluster import configs
+from stream.kafka.cluster import configs, subscriptions
 from stream.kafka.most_bytes import most_bytes_of
 from stream.kafka.topic_ids import partition_counts
 from stream.rules.model import RuleSet
@@ -174,3 +174,16 @@ async def _misfits(client: AIOKafkaAdminClient, needs: Sequence[Need]) -> list[M
     """What is set otherwise than it must be, of those whose settings this client may see."""
     found = await configs(client, [need.name for need in needs])
     return [each for need in needs if need.name in found for each in misfits_of(need, found[need.name])]
+
+
+async def other_sources(settings: Settings, rules: RuleSet) -> set[str]:
+    """The topics by which other members of the group read something else than these rules; empty where that
+    may not be seen.
+    """
+    ours = {source.topic for source in rules.sources}
+    try:
+        async with admin_client(settings) as client:
+            read = await subscriptions(client, settings.app_id, settings.instance_id)
+    except (KafkaError, BrokerError):
+        return set()
+    return {topic for theirs in read for topic in theirs ^ ours}

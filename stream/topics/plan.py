@@ -39,6 +39,7 @@ class Need:
     replication: int
     config: Mapping[str, str]
     operations: tuple[str, ...]
+    kind: str = ""  # of a source
 
     @property
     def is_ours(self) -> bool:
@@ -67,10 +68,10 @@ def made_with(config: Mapping[str, str], replication: int) -> dict[str, str]:
 def plan(rules: RuleSet, settings: Settings, *, partitions: int, replication: int) -> list[Need]:
     """All of them, sources first."""
     own = settings.own_topics
-    sources = sorted({source.topic for source in rules.sources})
+    config, may = made_with({}, replication), ("Describe", "Read")
     needs = [
-        Need(name, SOURCE, partitions, replication, made_with({}, replication), ("Describe", "Read"))
-        for name in sources
+        Need(source.topic, SOURCE, partitions, replication, config, may, source.kind)
+        for source in sorted(rules.sources, key=lambda source: source.topic)
     ]
     roles = {own.decisions: DECISIONS, own.dead_letters: DEAD_LETTERS}
     roles |= {own.changelog: CHANGELOG, own.rules: RULES}

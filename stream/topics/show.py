@@ -5,7 +5,7 @@ Sources are the team's: they are only made where somebody says so. Tested by tes
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from stream.errors import TopologyError
 from stream.kafka.topic_ids import partition_counts
@@ -18,9 +18,16 @@ PRODUCTION_COPIES = 3
 
 
 async def needs(
-    settings: Settings, partitions: int | None, *, offline: bool, create: bool, sources: bool
+    settings: Settings,
+    partitions: int | None,
+    *,
+    offline: bool,
+    create: bool,
+    sources: bool,
+    on_made: Callable[[Need], None] = lambda _: None,
 ) -> tuple[list[Need], Mapping[str, int] | None]:
     """What is needed, and the partition counts of what there is by now (None: `offline`, nobody was asked).
+    `on_made` hears of each topic that was made.
 
     Raises RuleFileError, BrokerError, and TopologyError where the partition count cannot be known or a topic
     cannot be made.
@@ -43,6 +50,8 @@ async def needs(
                 partitions={need.name: need.partitions for need in missing},
                 replication=missing[0].replication,
             )
+            for need in missing:
+                on_made(need)
             # Not asked again: a broker may not have heard of them for a moment.
             there |= {need.name: need.partitions for need in missing}
         return wanted, there

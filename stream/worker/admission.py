@@ -12,13 +12,10 @@ import asyncio
 from collections.abc import Callable
 
 import structlog
-from aiokafka.errors import KafkaError
 
-from stream.errors import BrokerError
-from stream.kafka.cluster import subscriptions
 from stream.rules.model import RuleSet
 from stream.settings import Settings
-from stream.topics.ensure import MissingSourcesError, Topology, admin_client, ensure_topics
+from stream.topics.ensure import MissingSourcesError, Topology, ensure_topics, other_sources
 from stream.worker.health import Health
 
 LOOK_S = 1.0
@@ -55,7 +52,7 @@ class Admission:
                 if said:
                     log.warning("waits_for_topics", missing=sorted(error.topics), hint=error.hint)
             else:
-                others = await self._others()
+                others = await other_sources(self._settings, self._rules)
                 if not others:
                     return topology
                 self._waits_for = "workers that read other sources to end"
@@ -70,15 +67,3 @@ class Admission:
             except TimeoutError:
                 continue
         return None
-
-    async def _others(self) -> set[str]:
-        """By which topics other members of the group differ from this worker; empty where they may not be
-        seen.
-        """
-        settings, ours = self._settings, {source.topic for source in self._rules.sources}
-        try:
-            async with admin_client(settings) as admin:
-                read = await subscriptions(admin, settings.app_id, settings.instance_id)
-        except (KafkaError, BrokerError):
-            return set()
-        return {topic for theirs in read for topic in theirs ^ ours}
