@@ -3,16 +3,20 @@
 A source that is not there yet is waited for: a team may deploy before its producers. So are workers of the
 same app whose rules have other sources. A group shares out the partitions of all that its members read: who
 reads a topic less would be given partitions of which it cannot serve any, and they would rest.
-Tested by tests/attacks/live/test_topics.py.
+A disk is for one worker: two would open the same stores, at the first rebalance that gives one what the other
+had. Tested by tests/attacks/live/test_topics.py and tests/worker/test_admission.py.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+import fcntl
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 
 import structlog
 
+from stream.errors import SettingsError
 from stream.rules.model import RuleSet
 from stream.settings import Settings
 from stream.topics.ensure import MissingSourcesError, Topology, ensure_topics, other_sources
@@ -22,6 +26,31 @@ LOOK_S = 1.0
 SAY_EVERY = 30  # looks, between two lines of the log
 
 log = structlog.get_logger("stream.worker")
+
+
+@contextmanager
+def disk_of_its_own(settings: Settings) -> Iterator[None]:
+    """Hold the data folder. Raises SettingsError where another worker of this app has it."""
+    if settings.store != "rocksdb":
+        yield
+        return
+    folder = settings.data_dir / settings.app_id
+    with suppress(OSError):  # what is wrong with the folder is said by the store
+        folder.mkdir(parents=True, exist_ok=True)
+    try:
+        lock = (folder / "worker.lock").open("ab")
+    except OSError:
+        yield
+        return
+    with lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            raise SettingsError(
+                f"another worker of {settings.app_id} keeps its customers in {settings.data_dir}",
+                hint="give each worker a STREAM_DATA_DIR of its own",
+            ) from None
+        yield
 
 
 class Admission:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import signal
+from contextlib import ExitStack
 from functools import partial
 
 import structlog
@@ -18,7 +19,7 @@ from stream.telemetry.metrics import Metrics
 from stream.telemetry.tracing import Tracing, tracing
 from stream.topics.ensure import Topology, ensure_topics
 from stream.topics.revisions import publish
-from stream.worker.admission import Admission
+from stream.worker.admission import Admission, disk_of_its_own
 from stream.worker.aside import Aside
 from stream.worker.health import Health, HealthServer
 from stream.worker.reload import ERRORS_LOGGED, Directory, Reload, errors_of
@@ -66,7 +67,9 @@ async def run(settings: Settings) -> int:
     admission = Admission(settings, rules)
     server = HealthServer(metrics, lambda: admission.health(), settings.http_host, settings.http_port)
     server.start()
+    held = ExitStack()
     try:
+        held.enter_context(disk_of_its_own(settings))
         log.info("starting", revision=rules.revision, rules=len(rules.rules), port=server.port)
         topology = await admission.until_fit(stop)
         if topology is None:
@@ -86,6 +89,7 @@ async def run(settings: Settings) -> int:
         loop.add_signal_handler(signal.SIGHUP, reload.ask)
         return await serve(app, stop, settings.stuck_after, metrics.process.set_stalled)
     finally:
+        held.close()
         server.stop()
         await _stop(traces)
 
