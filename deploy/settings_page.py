@@ -44,6 +44,11 @@ GROUPS = (
         ("broker", "app_id", "rules", "instance_id", "replication"),
     ),
     Group(
+        "Topics",
+        "For several apps on one Kafka, and for promises on when what is deleted is gone.",
+        ("decisions_topic", "dead_letters_topic", "compaction_lag"),
+    ),
+    Group(
         "Customers' state",
         "For more customers than memory, and for restarts in seconds; see [sizing](sizing.md).",
         ("store", "data_dir", "store_memory", "store_customers", "standby_replicas"),

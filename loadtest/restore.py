@@ -29,7 +29,8 @@ from loadtest.workloads import PARTITIONS, partition_of
 from stream.broker.cluster import EmbeddedKafka
 from stream.rules.compiler.rule_set import load_rules
 from stream.settings import Settings, load
-from stream.topics.ensure import admin_client, changelog_topic, ensure_topics
+from stream.structs import OwnTopics
+from stream.topics.ensure import admin_client, ensure_topics
 
 APP = "restored"
 BATCH_BYTES = 256 * 1024
@@ -51,7 +52,7 @@ async def fill(settings: Settings, rules: Path, events: int, customers: int) -> 
     await ensure_topics(settings, load_rules(rules))
     producer = AIOKafkaProducer(bootstrap_servers=settings.broker, max_batch_size=BATCH_BYTES)
     await producer.start()
-    size, topic = 0, changelog_topic(APP)
+    size, topic = 0, OwnTopics(APP).changelog
     batches = {number: producer.create_batch() for number in range(PARTITIONS)}
     for key, value in _values(rules, events, customers):
         number = partition_of(key)

@@ -57,6 +57,7 @@ class Code(StrEnum):
     KEY_OUT_OF_PLACE = "E207"
     WRONG_SHARES = "E208"
     WRONG_KEY = "E209"
+    TOPIC_IS_OWN = "E220"
     # conditions
     NO_CONDITION = "E301"
     CONDITION_SYNTAX = "E302"

@@ -23,8 +23,10 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 
 from stream.errors import SettingsError
 from stream.regular_files import open_regular
+from stream.structs import OwnTopics
 
 PREFIX = "STREAM_"
+OWN_NAMES = ("app_id", "decisions_topic", "dead_letters_topic")
 SECRETS = ("sasl_password", "ssl_password")
 MAX_FILE = 65_536  # bytes, of a secret's file or of .env
 
@@ -36,6 +38,8 @@ NOT_OURS = frozenset(
 # What Kubernetes puts into every pod beside a Service named `stream` or `stream-…`.
 SERVICE_LINK = re.compile(r"STREAM_(\w+_)?(SERVICE_HOST|SERVICE_PORT(_\w+)?|PORT_\d+_(TCP|UDP|SCTP)(_\w+)?)")
 SERVICE_ADDRESS = re.compile(r"(tcp|udp|sctp)://")
+
+TOPIC = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,248}$"
 
 PRECEDENCE = "flags win over STREAM_ variables, and variables over the .env file"
 
@@ -78,6 +82,21 @@ class Settings(BaseSettings):
         "stream",
         pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$",
         description="name of the consumer group; the changelog's name starts with it",
+    )
+    decisions_topic: str = Field(
+        "decisions", pattern=TOPIC, description="topic of the decisions, shared by apps that name the same"
+    )
+    dead_letters_topic: str = Field(
+        "dead-letters",
+        pattern=TOPIC,
+        description="topic of records that are not events, shared by apps that name the same",
+    )
+    compaction_lag: float = Field(
+        3600.0,
+        ge=1,
+        le=2_592_000,
+        allow_inf_nan=False,
+        description="seconds after which an older value is gone from the compacted topics of this app",
     )
     instance_id: str | None = Field(
         None,
@@ -196,6 +215,11 @@ class Settings(BaseSettings):
         # Nothing is read behind the caller's back: `load` has read it all, and knows where it came from.
         return (init_settings,)
 
+    @property
+    def own_topics(self) -> OwnTopics:
+        """The app and the topics that it writes beside its channels'."""
+        return OwnTopics(self.app_id, self.decisions_topic, self.dead_letters_topic)
+
     def ssl_context(self) -> ssl.SSLContext | None:
         """The context for TLS, None without TLS. Raises SettingsError where a file cannot be used."""
         if "SSL" not in self.security_protocol:
@@ -270,6 +294,17 @@ def load(
         count = "a problem" if len(problems) == 1 else f"{len(problems)} problems"
         raise SettingsError("\n  ".join([f"{count} with the settings:", *problems]), hint=PRECEDENCE)
     return settings
+
+
+def own_topics(env: Mapping[str, str], env_file: Path | None = Path(".env")) -> OwnTopics:
+    """The same as `Settings.own_topics` where nothing else of the settings matters, or need be right."""
+    variables = (_read_env_file(env_file, []) if env_file is not None else {}) | _read_environment(env)
+    names = {PREFIX + name.upper(): name for name in OWN_NAMES}
+    given = {names[variable]: each.value for variable, each in variables.items() if variable in names}
+    try:
+        return Settings(**given).own_topics
+    except ValidationError:  # a worker with these settings will say so
+        return OwnTopics()
 
 
 def _read_environment(env: Mapping[str, str]) -> dict[str, _Given]:

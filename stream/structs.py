@@ -176,6 +176,35 @@ MOST_BYTES = 1_048_588
 BATCH_BYTES, RECORD_BYTES, HEADER_BYTES = 61, 40, 10
 
 
+class OwnTopics(NamedTuple):
+    """An app, and the names of the topics that it writes beside its channels'.
+
+    Apps share `decisions` and `dead_letters` unless settings name others. An `app_id` that is empty is not
+    known, as where rule files are checked for nobody in particular.
+    """
+
+    app_id: str = ""
+    decisions: str = "decisions"
+    dead_letters: str = "dead-letters"
+
+    @property
+    def changelog(self) -> str:
+        """What is known of the customers."""
+        return f"{self.app_id}-customers-changelog"
+
+    @property
+    def rules(self) -> str:
+        """The definitions of each revision."""
+        return f"{self.app_id}-rules"
+
+    def has(self, topic: str) -> bool:
+        """Whether a topic is the program's, or Kafka's, so that no rule file can read it or write to it."""
+        if topic.startswith("__") or topic in {*self[1:], *OwnTopics()[1:]}:
+            return True
+        ours = topic.startswith(f"{self.app_id}-") and (topic.endswith("-changelog") or topic == self.rules)
+        return bool(self.app_id) and ours
+
+
 class WireRecord(NamedTuple):  # made in a third of a frozen dataclass' time, once per changed customer
     """What is sent to Kafka, to its sender's partition number if it names none."""
 

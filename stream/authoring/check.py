@@ -19,8 +19,9 @@ from rich.text import Text
 from stream.authoring import index_paths as indexpaths
 from stream.diagnostics import Diagnostic
 from stream.errors import RuleFileError
-from stream.rules.compiler.rule_set import Checked, check_rules
+from stream.rules.compiler.rule_set import NOBODYS, Checked, check_rules
 from stream.rules.model import RuleSet
+from stream.structs import OwnTopics
 
 _WORD = re.compile(r"[\w.-]+|.")
 _SHOWN = 100  # characters of a line
@@ -33,10 +34,10 @@ class Format(StrEnum):
     GITHUB = "github"
 
 
-def check(directory: Path) -> Checked:
+def check(directory: Path, own: OwnTopics = NOBODYS) -> Checked:
     """Everything found in the rule files below a directory; never raises RuleFileError."""
     try:
-        return check_rules(directory)
+        return check_rules(directory, own)
     except RuleFileError as error:
         return Checked(None, tuple(error.diagnostics))
 

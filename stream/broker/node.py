@@ -149,6 +149,7 @@ def properties(node: KafkaNode, nodes: Sequence[KafkaNode]) -> dict[str, object]
         "log.segment.bytes": 128 * 1024 * 1024,
         "log.index.size.max.bytes": 1024 * 1024,
         "log.segment.delete.delay.ms": 1000,
+        "log.cleaner.backoff.ms": 500,
         "log.cleaner.dedupe.buffer.size": 16 * 1024 * 1024,
         "num.network.threads": 2,
         "num.io.threads": 4,

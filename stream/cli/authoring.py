@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from pathlib import Path
 from typing import Annotated
@@ -14,6 +15,7 @@ from stream.authoring.check import Format
 from stream.errors import StreamError
 from stream.rules.compiler.rule_set import load_rules
 from stream.rules.schema import schema_text
+from stream.settings import own_topics
 
 commands = typer.Typer(rich_markup_mode=None)
 
@@ -38,7 +40,7 @@ def check(
     if schema:
         typer.echo(schema_text(), nl=False)
         return
-    checked = checks.check(directory)
+    checked = checks.check(directory, own_topics(os.environ))
     if explain_index and checked.rules is not None:
         checks.report_index(checked.rules, form, Console())
     else:

@@ -13,6 +13,7 @@ from stream.cli.flags import with_settings
 from stream.settings import load
 from stream.telemetry import logs
 from stream.topics.format import TopicsFormat, written
+from stream.topics.plan import Need
 
 commands = typer.Typer(rich_markup_mode=None)
 
@@ -32,6 +33,11 @@ def doctor(
     found = uvloop.run(examine(load(os.environ, flags)))
     report(found, Console(), as_json=as_json)
     raise typer.Exit(1 if failed(found) else 0)
+
+
+def _say_made(need: Need) -> None:
+    """On standard error: what is printed may be read by a program."""
+    typer.echo(f"created {need.name}: {need.role}, partitions {need.partitions}", err=True)
 
 
 @commands.command("topics")
@@ -66,6 +72,8 @@ def show_topics(
     if offline and (create or partitions is None):
         raise typer.BadParameter("needs --partitions, and creates nothing", param_hint="--offline")
     settings = load(os.environ, flags)
-    wanted, there = uvloop.run(needs(settings, partitions, offline=offline, create=create, sources=sources))
+    wanted, there = uvloop.run(
+        needs(settings, partitions, offline=offline, create=create, sources=sources, on_made=_say_made)
+    )
     typer.echo(written(wanted, there, TopicsFormat.JSON if as_json else form, settings.broker, cluster))
     raise typer.Exit(0 if there is None or all(need.name in there for need in wanted) else 1)

@@ -27,13 +27,13 @@ from stream.structs import (
     Decision,
     EventRef,
     Headers,
+    OwnTopics,
     SubjectProof,
     Trigger,
     WireRecord,
 )
 
-DECISIONS = "decisions"
-DEAD_LETTERS = "dead-letters"
+DECISIONS, DEAD_LETTERS = OwnTopics().decisions, OwnTopics().dead_letters  # unless settings say otherwise
 MAX_DEPTH = 64
 
 # Extension attributes of CloudEvents, by which a new owner of a partition knows what was sent (`recall`).
@@ -55,6 +55,8 @@ class Origin(NamedTuple):
     partition: int
     revision: str
     topics: Mapping[str, str]  # of the sources, by name
+    decisions: str = DECISIONS  # the topic of
+    dead_letters: str = DEAD_LETTERS
 
 
 def trigger_record(trigger: Trigger, origin: Origin, sent_at: int) -> WireRecord:
@@ -112,10 +114,10 @@ def _subject(proof: SubjectProof) -> dict[str, Any]:
 
 
 def decision_record(decision: Decision, origin: Origin) -> WireRecord:
-    """What became of a match, for the topic `decisions`."""
+    """What became of a match, for the topic of the decisions."""
     headers = _cloud_event(_DECISION, _source_of_decisions(decision.rule), decision, origin)
     value = encode(decision_body(decision, origin.revision))
-    return WireRecord(DECISIONS, decision.customer_id.encode(), value, headers)
+    return WireRecord(origin.decisions, decision.customer_id.encode(), value, headers)
 
 
 def decision_body(decision: Decision, revision: str) -> dict[str, Any]:
@@ -137,7 +139,7 @@ def decision_body(decision: Decision, revision: str) -> dict[str, Any]:
 def dead_letter_record(letter: DeadLetter, origin: Origin) -> WireRecord:
     """A record that is not an event: key, value and headers as they came, then headers of ours."""
     return WireRecord(
-        topic=DEAD_LETTERS,
+        topic=origin.dead_letters,
         key=letter.record.key,
         value=letter.record.value,
         headers=(

@@ -21,7 +21,7 @@ async def examine(settings: Settings) -> list[Finding]:
     partitions: int | None = None
     try:
         async with admin_client(settings) as admin:
-            needed = [] if rules is None else plan(rules, settings.app_id, partitions=0, replication=0)
+            needed = [] if rules is None else plan(rules, settings, partitions=0, replication=0)
             cluster = await look(admin, [each.name for each in needed], settings.app_id)
     except BrokerError as failure:
         found.append(error("brokers", failure.message, failure.hint or "see STREAM_BROKER"))
@@ -32,7 +32,7 @@ async def examine(settings: Settings) -> list[Finding]:
         found += [*kafka.brokers(cluster), kafka.clock(cluster)]
         if rules is not None:
             copies = replication_of(settings, len(cluster.brokers))
-            needs = plan(rules, settings.app_id, partitions=0, replication=copies)
+            needs = plan(rules, settings, partitions=0, replication=copies)
             partitions = topics.common_partitions(cluster, needs)
             found += topics.findings(cluster, needs)
             found += kafka.permissions(cluster, needs, settings.app_id)
@@ -46,7 +46,7 @@ async def examine(settings: Settings) -> list[Finding]:
 
 
 def _rules(settings: Settings) -> tuple[RuleSet | None, list[Finding]]:
-    checked = checks.check(settings.rules)
+    checked = checks.check(settings.rules, settings.own_topics)
     fix = f"`stream check {settings.rules}` shows where"
     errors = sum(each.severity == "error" for each in checked.diagnostics)
     if checked.rules is None:

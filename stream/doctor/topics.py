@@ -11,10 +11,10 @@ from stream.decisions.wire import DEAD_LETTERS
 from stream.doctor.findings import Finding, error, ok, unknown, warning
 from stream.kafka.cluster import Cluster, Topic
 from stream.kafka.producer import MAX_REQUEST_BYTES
-from stream.topics.plan import CHANGELOG, SOURCE, Need
+from stream.topics.fit import CHANGE, misfits_of
+from stream.topics.plan import RULES, SOURCE, Need
 
 HEADERS = 64 * 1024  # bytes that a dead letter may be larger than the record that it is
-CHANGE = "kafka-configs.sh --alter --topic {topic} --add-config {setting}"
 
 
 def findings(cluster: Cluster, needs: Sequence[Need]) -> list[Finding]:
@@ -59,8 +59,8 @@ def _missing(need: Need) -> Finding:
 
 
 def _partitions(cluster: Cluster, needs: Sequence[Need]) -> Iterator[Finding]:
-    wanted = common_partitions(cluster, needs)
-    if wanted is None:
+    common = common_partitions(cluster, needs)
+    if common is None:
         return
     sources = {each.name: cluster.topics[each.name].partitions for each in needs if _is_source(each, cluster)}
     if len(set(sources.values())) > 1:
@@ -69,14 +69,15 @@ def _partitions(cluster: Cluster, needs: Sequence[Need]) -> Iterator[Finding]:
             "partitions",
             f"the sources' counts differ: {listed}",
             "all sources need equal counts and the customer as their key: make the smaller ones anew with "
-            f"{wanted}, since adding partitions moves customers",
+            f"{common}, since adding partitions moves customers",
         )
     else:
-        yield ok("partitions", f"{wanted} in each of {len(sources)} source topics")
+        yield ok("partitions", f"{common} in each of {len(sources)} source topics")
     for need in needs:
         if not need.is_ours or (topic := cluster.topics.get(need.name)) is None:
             continue
         where = f"topic {need.name}"
+        wanted = 1 if need.role == RULES else common
         if topic.partitions < wanted:
             fix = f"kafka-topics.sh --alter --topic {need.name} --partitions {wanted}"
             message = f"{topic.partitions} partitions, the sources have {wanted}"
@@ -122,26 +123,23 @@ def _settings(need: Need, topic: Topic, cluster: Cluster, needs: Sequence[Need])
         fix = f"grant DescribeConfigs on topic {need.name}, or look yourself"
         yield unknown(where, "its settings may not be seen by this client", fix)
         return
+    for each in misfits_of(need, topic.config):
+        yield (error if each.grave else warning)(where, each.message, each.mend)
     policies = {each.strip() for each in topic.config.get("cleanup.policy", "").split(",")}
-    if need.role == CHANGELOG and policies != {"compact"}:
-        yield error(
-            where,
-            f"cleanup.policy is {','.join(sorted(policies))}: customers silent for long are forgotten",
-            CHANGE.format(topic=need.name, setting="cleanup.policy=compact"),
-        )
-    if need.role != CHANGELOG and "compact" in policies and need.role != SOURCE:
-        message = "cleanup.policy has compact: of each customer only the last record is kept"
-        yield error(where, message, CHANGE.format(topic=need.name, setting="cleanup.policy=delete"))
     if need.role == SOURCE and "compact" in policies:
         message = "cleanup.policy has compact: what is compacted before a worker reads it is never seen"
         fix = CHANGE.format(topic=need.name, setting="cleanup.policy=delete") + (
             "; fine for profiles whose every record is whole"
         )
         yield warning(where, message, fix)
+    if need.kind == "profile" and "delete" in policies and topic.config.get("retention.ms", "-1") != "-1":
+        message = "profiles older than retention.ms are deleted: a worker that reads from the beginning, as "
+        message += "under a new app id, knows neither addresses nor withdrawals of who was silent for long"
+        yield warning(where, message, CHANGE.format(topic=need.name, setting="retention.ms=-1"))
     if topic.config.get("unclean.leader.election.enable") == "true":
         fix = CHANGE.format(topic=need.name, setting="unclean.leader.election.enable=false")
         yield warning(where, "unclean.leader.election.enable: what was acknowledged can be lost", fix)
-    if need.name == DEAD_LETTERS:
+    if need.role == DEAD_LETTERS:
         yield from _largest(need, topic, cluster, needs)
 
 

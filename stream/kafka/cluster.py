@@ -16,7 +16,7 @@ from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.errors import IncompatibleBrokerVersion, KafkaError
 
 from stream.clock import wall_ms
-from stream.kafka.protocol import api_versions, controller_clock, group_operations
+from stream.kafka.protocol import api_versions, controller_clock, group_members, group_operations
 from stream.kafka.topic_ids import metadata
 
 METADATA, METADATA_VERSION = 3, 10  # Kafka 2.8: topics have ids
@@ -100,12 +100,12 @@ async def look(admin: AIOKafkaAdminClient, topics: Sequence[str], group: str) ->
         for (node, host, port, *_), (apis, _) in zip(answer.brokers, asked, strict=True)
     ]
     there = {each[1]: each for each in answer.topics if each[0] == 0}
-    configs = await _configs(admin, sorted(there))
+    settings = await configs(admin, sorted(there))
     group_hidden, may = await _group(admin, group)
     ahead, error = await _clock(client)
     return Cluster(
         brokers=brokers,
-        topics={name: _topic(each, configs.get(name)) for name, each in there.items()},
+        topics={name: _topic(each, settings.get(name)) for name, each in there.items()},
         hidden=frozenset(each[1] for each in answer.topics if each[0] in NOT_AUTHORIZED),
         operations=_operations(answer.cluster_authorized_operations),
         group_operations=may,
@@ -147,7 +147,8 @@ async def _ask(client: Any, node: int) -> tuple[Mapping[int, int] | None, Mappin
         return None, {}
 
 
-async def _configs(admin: AIOKafkaAdminClient, topics: Sequence[str]) -> dict[str, dict[str, str]]:
+async def configs(admin: AIOKafkaAdminClient, topics: Sequence[str]) -> dict[str, dict[str, str]]:
+    """The settings in force of topics; those that this client may not see are left out."""
     if not topics:
         return {}
     resources = [ConfigResource(ConfigResourceType.TOPIC, name) for name in topics]
@@ -167,6 +168,15 @@ async def _group(admin: AIOKafkaAdminClient, group: str) -> tuple[bool, frozense
     except KafkaError as error_:
         return getattr(error_, "errno", 0) in NOT_AUTHORIZED, None
     return error in NOT_AUTHORIZED, None if error else _operations(bits)
+
+
+async def subscriptions(
+    admin: AIOKafkaAdminClient, group: str, but: str | None = None
+) -> list[frozenset[str]]:
+    """The topics that each member of a consumer group reads, without the static member `but`."""
+    coordinator = await admin.find_coordinator(group)
+    members = await group_members(admin._client, coordinator, group)
+    return [topics for instance, topics in members if instance is None or instance != but]
 
 
 async def _clock(client: Any) -> tuple[int | None, int]:

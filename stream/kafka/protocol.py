@@ -133,7 +133,7 @@ class _Versions(Request[_VersionsRequest]):  # type: ignore[misc]
 
 class _GroupsResponse(Response):  # type: ignore[misc]
     API_KEY = 15
-    API_VERSION = 3
+    API_VERSION = 4
     SCHEMA = Schema(
         ("throttle_time_ms", Int32),
         (
@@ -148,6 +148,7 @@ class _GroupsResponse(Response):  # type: ignore[misc]
                     "members",
                     Array(
                         ("member_id", String("utf-8")),
+                        ("instance", String("utf-8")),
                         ("client_id", String("utf-8")),
                         ("client_host", String("utf-8")),
                         ("member_metadata", Bytes),
@@ -162,7 +163,7 @@ class _GroupsResponse(Response):  # type: ignore[misc]
 
 class _GroupsRequest(RequestStruct):  # type: ignore[misc]
     API_KEY = 15
-    API_VERSION = 3
+    API_VERSION = 4
     RESPONSE_TYPE = _GroupsResponse
     SCHEMA = Schema(("groups", Array(String("utf-8"))), ("include_authorized_operations", Boolean))
 
@@ -210,3 +211,18 @@ async def group_operations(client: Any, coordinator: int, group: str) -> tuple[i
     answer = await client.send(coordinator, _Groups(group))
     (found,) = answer.groups
     return found[0], found[-1]
+
+
+async def group_members(client: Any, coordinator: int, group: str) -> list[tuple[str | None, frozenset[str]]]:
+    """(instance, topics that it reads) of each member of a consumer group that says what it reads."""
+    answer = await client.send(coordinator, _Groups(group))
+    (found,) = answer.groups
+    members = []
+    for _, instance, _, _, said, _ in found[5]:
+        if said:
+            _, topics = _SUBSCRIPTION.decode(io.BytesIO(said))
+            members.append((instance, frozenset(topics)))
+    return members
+
+
+_SUBSCRIPTION = Schema(("version", Int16), ("topics", Array(String("utf-8"))))  # and more that is not needed

@@ -47,6 +47,7 @@ log = structlog.get_logger("stream.worker")
 
 REVOKE_DEADLINE_S = 20.0  # to make in-flight work durable before partitions are given up
 STOP_DEADLINE_S = 20.0
+TICK_AFTER_S = 1.0  # beyond the lag, by which Kafka's clock may be behind
 FAUST_STOP_DEADLINE_S = 10.0  # when all of ours is done
 HEARD_MS = 10_000  # Kafka answers, if the last answer is not older
 LOOP_STALLED_S = 30.0  # the event loop has not ticked for so long: a restart would help
@@ -158,6 +159,7 @@ class StageApp(faust.App):
             ledger=self.ledger,
             lease=self.lease,
             interval=settings.commit_interval,
+            lag=settings.compaction_lag + TICK_AFTER_S,
             on_durable=self.lane.hand_on,
         )
         self.ownership = Ownership(

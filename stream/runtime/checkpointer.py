@@ -17,6 +17,7 @@ Tested by tests/runtime/test_checkpoint_order.py and test_lane.py.
 from __future__ import annotations
 
 import asyncio
+import math
 import time
 from collections.abc import Callable, Iterable, Mapping
 
@@ -35,7 +36,9 @@ log = structlog.get_logger("stream.lane")
 
 
 class Checkpointer:
-    """Checkpoints the partitions in `owned`. `topic_of`: of the sources. `on_durable` hears of each."""
+    """Checkpoints the partitions in `owned`. `topic_of`: of the sources. `on_durable` hears of each. `lag`:
+    seconds after which Kafka is to have compacted what is outdated.
+    """
 
     def __init__(
         self,
@@ -49,7 +52,9 @@ class Checkpointer:
         lease: Lease,
         interval: float,
         on_durable: Callable[[OwnedPartition], None],
+        lag: float = math.inf,
     ) -> None:
+        self._lag = lag
         self._owned = owned
         self._topic_of = topic_of
         self._changelog = changelog
@@ -76,12 +81,13 @@ class Checkpointer:
         started = time.monotonic()
         # The snapshot: from here to the first await nothing else is processed.
         positions, waiting = dict(owned.positions), owned.unacknowledged
-        changed = owned.take_changed()
+        changed = owned.take_changed() or self._tick(owned)
         owned.unacknowledged = set()
         if waiting:
             await asyncio.gather(*waiting)
         if changed:
             logged = await self._log(owned.number, changed)
+            owned.logged_at = time.monotonic()
         if owned.given_up:
             return  # its state is restored by now, perhaps from before what was just written
         if changed:
@@ -91,10 +97,22 @@ class Checkpointer:
             if owned.durable.get(source) != position:
                 self._ledger.finish(TopicPartition(self._topic_of[source], owned.number), position)
                 owned.durable[source] = position
+        if len(changed) > 1:
+            owned.ticked = False
         if changed:
             seconds = round(time.monotonic() - started, 3)
             log.debug("checkpointed", partition=owned.number, customers=len(changed), seconds=seconds)
             self._on_durable(owned)
+
+    def _tick(self, owned: OwnedPartition) -> list[tuple[bytes, bytes]]:
+        """The checkpoint anew, once, when a partition has had nothing to write for `lag`. Kafka closes
+        a segment when something is appended, and compacts none but closed ones: else what was replaced or
+        deleted last would lie there for as long as the partition is quiet.
+        """
+        if owned.ticked or time.monotonic() < owned.logged_at + self._lag:
+            return []
+        owned.ticked = True
+        return [(b"", owned.partition.checkpoint)]
 
     async def begin(self, stored: StoredPartition, checkpoint: bytes) -> None:
         """The first checkpoint of a partition that has none."""

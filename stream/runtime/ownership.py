@@ -90,6 +90,11 @@ class Ownership:
         """Keep what other workers write of these partitions at hand; ends only where there are none."""
         await self._reader.follow(standbys, progress)
 
+    @property
+    def sources(self) -> Iterable[str]:
+        """The sources' topics."""
+        return self._source_of.keys()
+
     def missing(self, assignment: Iterable[TP]) -> set[str]:
         """The sources' topics that an assignment lacks, though it has the same partitions of others."""
         assigned = set(assignment)

@@ -6,6 +6,7 @@ Tested by tests/runtime/test_lane.py.
 from __future__ import annotations
 
 import asyncio
+import time
 from collections import deque
 from collections.abc import Mapping, Sequence
 
@@ -29,12 +30,14 @@ class OwnedPartition:
         "durable",
         "given_up",
         "incarnations",
+        "logged_at",
         "next_deadline",
         "number",
         "positions",
         "recovery",
         "stored",
         "tails",
+        "ticked",
         "torn",
         "unacknowledged",
         "waiting",
@@ -53,6 +56,8 @@ class OwnedPartition:
         self.unacknowledged: set[asyncio.Future[int]] = set()
         self.waiting: deque[tuple[str, Sequence[Record]]] = deque()  # batches, by topic, not stepped with yet
         self.checkpointing = asyncio.Lock()
+        self.logged_at = time.monotonic()  # when the changelog was last written to, as far as is known
+        self.ticked = False  # whether that was by a tick
         self.torn = False
         self.given_up = False
         self.watermark: int | None = None

@@ -17,7 +17,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import structlog
@@ -26,7 +26,7 @@ from aiokafka.errors import KafkaError, OffsetOutOfRangeError
 from faust.types import TP
 from mode import Service
 
-from stream.errors import StateError
+from stream.errors import StateError, TopologyError
 from stream.kafka import reader as ranges
 from stream.kafka.topic_ids import topic_ids
 from stream.runtime.host import Host
@@ -38,6 +38,7 @@ log = structlog.get_logger("stream.restore")
 RETRY_S = 1.0
 RECORDS_PER_STEP = 500  # how long the interpreter is held at most: a few milliseconds
 REJOIN_S = 2.0
+REJOINS = 15  # after which somebody else is the reason
 FOLLOW_S = 0.5  # pause of a standby between two looks at the changelogs
 SETTLE_S = 0.01
 TOLD_EVERY_S = 2.0
@@ -231,9 +232,10 @@ class Restore(Service):
         numbers = {tp.partition for tp in assignment}
         standbys = {tp.partition for tp in app.assignor.assigned_standbys()} - numbers
         app.metrics.ownership.set_assignment(numbers, standbys)
+        waited = 0
         while missing := app.ownership.missing(assignment):
-            log.warning("waits_for_topics", missing=sorted(missing), hint="were they deleted?")
-            await app.consumer.rejoin_with(missing)
+            waited += 1
+            _say_why(missing, await app.consumer.rejoin_with(app.ownership.sources), waited)
             await asyncio.sleep(REJOIN_S)  # a new assignment ends this
         self.in_recovery = app.in_recovery = True
         try:
@@ -263,3 +265,25 @@ class Restore(Service):
         app.on_rebalance_end()
         app.metrics.ownership.observe_restore(time.monotonic() - self._assigned_at)
         log.info("ready", partitions=len(numbers), generation=self._generation)
+
+
+def _say_why(missing: set[str], counts: Mapping[str, int], waited: int) -> None:
+    """Why an assignment lacks `missing`, of sources with so many partitions. Raises TopologyError where only
+    another start can help.
+    """
+    if absent := sorted(topic for topic in missing if not counts.get(topic)):
+        log.warning("waits_for_topics", missing=absent, hint="were they deleted?")
+    elif len(set(counts.values())) > 1:
+        most = max(counts.values())
+        grown = ", ".join(sorted(topic for topic, count in counts.items() if count == most))
+        others = ", ".join(f"{topic} has {count}" for topic, count in sorted(counts.items()) if count < most)
+        log.error(
+            "sources_differ_in_partitions",
+            finding=f"partitions were added to {grown}: now {most}, {others}",
+            hint="work rests, or customers would be torn apart; see docs/upgrade.md, More partitions",
+        )
+    elif waited > REJOINS:
+        raise TopologyError(
+            f"another worker of this group reads other topics: {', '.join(sorted(missing))} came to nobody",
+            hint="sources change for all workers at once: stop all of them, then start them",
+        )

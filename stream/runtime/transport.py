@@ -25,7 +25,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
 from typing import Any, cast
 
 from faust.transport.drivers import aiokafka as driver
@@ -142,14 +142,17 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
                 consumer.pause(tp)
         return fetch
 
-    async def rejoin_with(self, topics: set[str]) -> None:
+    async def rejoin_with(self, topics: Iterable[str]) -> dict[str, int]:
         """See `Consumer.rejoin_with`. A static member that comes back is given its old assignment, too."""
-        await self.call_thread(self._rejoin_with, self._ensure_consumer(), topics)
+        counts: dict[str, int] = await self.call_thread(self._rejoin_with, self._ensure_consumer(), topics)
+        return counts
 
-    async def _rejoin_with(self, consumer: Any, topics: set[str]) -> None:
+    async def _rejoin_with(self, consumer: Any, topics: Iterable[str]) -> dict[str, int]:
         await consumer._client.force_metadata_update()
-        if all(consumer._client.cluster.partitions_for_topic(topic) for topic in topics):
+        counts = {each: len(consumer._client.cluster.partitions_for_topic(each) or ()) for each in topics}
+        if all(counts.values()) and len(set(counts.values())) == 1:
             consumer._coordinator.request_rejoin()
+        return counts
 
 
 def _reach(consumer: Any) -> Iterator[tuple[TopicPartition, Reach]]:
@@ -212,9 +215,11 @@ class Consumer(driver.Consumer):
                 {tp: records[0].offset for tp, records in fetch.items() if records and tp in ours}
             )
 
-    async def rejoin_with(self, topics: set[str]) -> None:
-        """Join the group anew if these topics exist by now: the assignment was made without them."""
-        await self._thread.rejoin_with(topics)
+    async def rejoin_with(self, topics: Iterable[str]) -> dict[str, int]:
+        """Join the group anew if these topics fit by now: the assignment was made when they did not. How many
+        partitions each has.
+        """
+        return await self._thread.rejoin_with(topics)
 
     def _batch_message(self, tp: TP, records: list[Any]) -> ConsumerMessage:
         last = records[-1]

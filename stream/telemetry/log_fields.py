@@ -68,6 +68,7 @@ FIELDS: Mapping[str, str] = {
     "threads": "where each thread is: file, line, function",
     "times": "how often since it was last said",
     "topic": "name of a topic",
+    "topics": "names of topics",
     "unchanged": "rules that say the same",
     "warnings": "how many findings",
     "what": "the event loop's own words, or a part of the program",

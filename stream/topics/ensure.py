@@ -7,32 +7,29 @@ It gets the sources' partition count, because a record goes to the partition num
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+import structlog
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.errors import KafkaConnectionError, KafkaError, for_code
 
-from stream.decisions.wire import DEAD_LETTERS, DECISIONS
 from stream.errors import BrokerError, TopologyError
+from stream.kafka.cluster import configs, subscriptions
 from stream.kafka.most_bytes import most_bytes_of
-from stream.kafka.producer import MAX_REQUEST_BYTES
 from stream.kafka.topic_ids import partition_counts
 from stream.rules.model import RuleSet
 from stream.settings import Settings
+from stream.structs import OwnTopics
+from stream.topics.fit import Misfit, misfits_of
+from stream.topics.plan import Need, made_with, outputs, plan
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-# Kafka never compacts the segment that is being written: with 1 GiB, its default, a restore would read
-# millions of outdated records.
-CHANGELOG_CONFIG = {
-    "cleanup.policy": "compact",
-    "min.cleanable.dirty.ratio": "0.1",
-    "segment.bytes": str(64 << 20),
-}
+log = structlog.get_logger("stream.topics")
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,26 +39,6 @@ class Topology:
     partitions: int
     changelog: str
     most_bytes: Mapping[str, int] = field(default_factory=dict)  # that a batch may have, by topic written to
-
-
-def changelog_topic(app_id: str) -> str:
-    return f"{app_id}-customers-changelog"
-
-
-def outputs(rules: RuleSet, app_id: str) -> dict[str, dict[str, str]]:
-    """The topics that a worker writes, with the settings that matter when they are made."""
-    topics: dict[str, dict[str, str]] = {channel.topic: {} for channel in rules.channels}
-    topics[DECISIONS] = {}
-    topics[DEAD_LETTERS] = {"max.message.bytes": str(MAX_REQUEST_BYTES)}  # whatever can be sent, however bad
-    topics[changelog_topic(app_id)] = CHANGELOG_CONFIG
-    return topics
-
-
-def made_with(config: Mapping[str, str], replication: int) -> dict[str, str]:
-    """The settings that a topic is made with: of three copies two must have a record before it counts as
-    written, so that one broker may be away and one may be lost.
-    """
-    return {**config, "min.insync.replicas": "2"} if replication >= 3 else dict(config)
 
 
 def replication_of(settings: Settings, brokers: int) -> int:
@@ -91,18 +68,31 @@ async def admin_client(settings: Settings) -> AsyncIterator[AIOKafkaAdminClient]
         await client.close()
 
 
+class MissingSourcesError(TopologyError):
+    """All that is wrong with the topics is that sources are not there yet: `topics`."""
+
+    def __init__(self, topics: Sequence[str]) -> None:
+        super().__init__(
+            f"the topics do not fit the rules:\n  source topics that do not exist: {', '.join(topics)}",
+            hint="create them; or mend `topic:` in the rule files, and restart",
+        )
+        self.topics = topics
+
+
 async def create_topics(
     client: AIOKafkaAdminClient,
     topics: Mapping[str, Mapping[str, str]],
     *,
-    partitions: int,
+    partitions: int | Mapping[str, int],
     replication: int,
 ) -> None:
-    """Create `topics` (name → settings); one that another worker has just made is fine."""
+    """Create `topics` (name → settings); one that another worker has just made is fine. `partitions`: of all,
+    or by name.
+    """
     new = [
         NewTopic(
             name,
-            num_partitions=partitions,
+            num_partitions=partitions if isinstance(partitions, int) else partitions[name],
             replication_factor=replication,
             topic_configs=made_with(config, replication),
         )
@@ -121,43 +111,79 @@ async def create_topics(
             )
 
 
-def _problems(counts: Mapping[str, int], sources: list[str], ours: Mapping[str, Any]) -> Iterator[str]:
-    missing = [topic for topic in sources if topic not in counts]
-    if missing:
-        yield "source topics that do not exist: " + ", ".join(missing)
-    found = {topic: counts[topic] for topic in sources if topic in counts}
+def _problems(
+    needs: Sequence[Need], topics: Mapping[str, int], rules: RuleSet, own: OwnTopics
+) -> Iterator[str]:
+    used = {source.topic for source in rules.sources} | {channel.topic for channel in rules.channels}
+    for topic in sorted(filter(own.has, used)):
+        yield f"{topic} is this program's own, or Kafka's: no source and no channel can have it"
+    found = {need.name: topics[need.name] for need in needs if not need.is_ours and need.name in topics}
     if len(set(found.values())) > 1:
-        listed = ", ".join(f"{topic} has {n}" for topic, n in sorted(found.items()))
-        yield f"source topics need equal partition counts, keyed by customer: {listed}"
-    if found:
-        partitions = max(found.values())
-        for topic in sorted(set(ours) & set(counts)):
-            if counts[topic] < partitions:
-                yield f"{topic} has {counts[topic]} partitions, the sources have {partitions}"
+        yield unequal(found)
+    for need in needs:
+        if need.is_ours and topics.get(need.name, need.partitions) < need.partitions:
+            yield f"{need.name} has {topics[need.name]} partitions, and needs {need.partitions}"
+
+
+def unequal(counts: Mapping[str, int]) -> str:
+    """What is said of sources (name → partitions) whose counts differ."""
+    listed = ", ".join(f"{topic} has {count}" for topic, count in sorted(counts.items()))
+    return f"source topics need equal partition counts, keyed by customer: {listed}"
 
 
 async def ensure_topics(settings: Settings, rules: RuleSet) -> Topology:
     """Check the topics against the rules and create ours where missing.
 
-    Raises BrokerError where no Kafka answers, TopologyError with every problem and what to change.
+    Raises BrokerError where no Kafka answers, TopologyError with every problem and what to change, and
+    MissingSourcesError where nothing is wrong but that sources are missing.
     """
-    sources = [source.topic for source in rules.sources]
-    ours = outputs(rules, settings.app_id)
+    sources, own = sorted({source.topic for source in rules.sources}), settings.own_topics
     async with admin_client(settings) as client:
-        counts = await partition_counts(client._client, [*sources, *ours])
-        problems = list(_problems(counts, sources, ours))
+        brokers = len((await client.describe_cluster())["brokers"])
+        copies = replication_of(settings, brokers)
+        names = [*sources, *outputs(rules, own)]
+        counts = await partition_counts(client._client, names)
+        partitions = max((counts[each] for each in sources if each in counts), default=0)
+        needs = plan(rules, settings, partitions=partitions, replication=copies)
+        misfits = await _misfits(client, [need for need in needs if need.name in counts])
+        problems = list(_problems(needs, counts, rules, own))
+        problems += [each.said for each in misfits if each.stops]
+        missing = [topic for topic in sources if topic not in counts]
+        if missing and not problems:
+            raise MissingSourcesError(missing)
         if problems:
+            problems += [f"source topics that do not exist: {', '.join(missing)}"] if missing else []
             raise TopologyError(
                 "the topics do not fit the rules:\n  " + "\n  ".join(problems),
                 hint="create or repartition those topics, or mend `topic:` in the rule files",
             )
-        partitions = counts[sources[0]]
-        brokers = len((await client.describe_cluster())["brokers"])
+        for each in misfits:
+            log.warning("topic_is_set_otherwise", topic=each.topic, finding=each.message, hint=each.mend)
+        new = [need for need in needs if need.is_ours and need.name not in counts]
         await create_topics(
             client,
-            {name: config for name, config in ours.items() if name not in counts},
-            partitions=partitions,
-            replication=replication_of(settings, brokers),
+            {need.name: need.config for need in new},
+            partitions={need.name: need.partitions for need in new},
+            replication=copies,
         )
-        most_bytes = await most_bytes_of(client, ours)
-    return Topology(partitions, changelog_topic(settings.app_id), most_bytes)
+        most_bytes = await most_bytes_of(client, [need.name for need in needs if need.is_ours])
+    return Topology(partitions, own.changelog, most_bytes)
+
+
+async def _misfits(client: AIOKafkaAdminClient, needs: Sequence[Need]) -> list[Misfit]:
+    """What is set otherwise than it must be, of those whose settings this client may see."""
+    found = await configs(client, [need.name for need in needs])
+    return [each for need in needs if need.name in found for each in misfits_of(need, found[need.name])]
+
+
+async def other_sources(settings: Settings, rules: RuleSet) -> set[str]:
+    """The topics by which other members of the group read something else than these rules; empty where that
+    may not be seen.
+    """
+    ours = {source.topic for source in rules.sources}
+    try:
+        async with admin_client(settings) as client:
+            read = await subscriptions(client, settings.app_id, settings.instance_id)
+    except (KafkaError, BrokerError):
+        return set()
+    return {topic for theirs in read for topic in theirs ^ ours}

@@ -9,16 +9,28 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from stream.decisions.wire import DEAD_LETTERS, DECISIONS
+from stream.kafka.producer import MAX_REQUEST_BYTES
 from stream.rules.model import RuleSet
-from stream.topics.ensure import changelog_topic, made_with, outputs
+from stream.settings import Settings
+from stream.structs import OwnTopics
 
-SOURCE, CHANNEL, CHANGELOG = "source", "channel", "changelog"
+SOURCE, CHANNEL, CHANGELOG, RULES = "source", "channel", "changelog", "rules"
+KEPT = (CHANGELOG, RULES)  # compacted: the last of each key must stay for ever
+LAG = "max.compaction.lag.ms"
+
+# Kafka never compacts the segment that is being written: with 1 GiB, its default, a restore would read
+# millions of outdated records.
+CHANGELOG_CONFIG = {
+    "cleanup.policy": "compact",
+    "min.cleanable.dirty.ratio": "0.1",
+    "segment.bytes": str(64 << 20),
+}
 
 
 @dataclass(frozen=True, slots=True)
 class Need:
-    """A topic. `role`: `source`, `channel`, `decisions`, `dead-letters` or `changelog`. `config`: settings
-    that matter. `operations`: what a worker must be allowed to do with it. Sources are the team's own.
+    """A topic. `role`: `source`, `channel`, `decisions`, `dead-letters`, `changelog` or `rules`. `config`:
+    settings that matter. `operations`: what a worker must be allowed to do with it. Sources are the team's.
     """
 
     name: str
@@ -27,23 +39,46 @@ class Need:
     replication: int
     config: Mapping[str, str]
     operations: tuple[str, ...]
+    kind: str = ""  # of a source
 
     @property
     def is_ours(self) -> bool:
         return self.role != SOURCE
 
 
-def plan(rules: RuleSet, app_id: str, *, partitions: int, replication: int) -> list[Need]:
+def outputs(rules: RuleSet, own: OwnTopics, compaction_lag: float = 3600.0) -> dict[str, dict[str, str]]:
+    """The topics that a worker writes, with the settings that matter. `compaction_lag`: in seconds."""
+    lag = {LAG: str(int(1000 * compaction_lag))}
+    topics: dict[str, dict[str, str]] = {channel.topic: {} for channel in rules.channels}
+    topics[own.decisions] = {}
+    largest = {"max.message.bytes": str(MAX_REQUEST_BYTES)}
+    topics[own.dead_letters] = largest  # whatever can be sent, however bad
+    topics[own.changelog] = CHANGELOG_CONFIG | lag
+    topics[own.rules] = {"cleanup.policy": "compact"} | lag | largest
+    return topics
+
+
+def made_with(config: Mapping[str, str], replication: int) -> dict[str, str]:
+    """The settings that a topic is made with: of three copies two must have a record before it counts as
+    written, so that one broker may be away and one may be lost.
+    """
+    return {**config, "min.insync.replicas": "2"} if replication >= 3 else dict(config)
+
+
+def plan(rules: RuleSet, settings: Settings, *, partitions: int, replication: int) -> list[Need]:
     """All of them, sources first."""
-    sources = sorted({source.topic for source in rules.sources})
+    own = settings.own_topics
+    config, may = made_with({}, replication), ("Describe", "Read")
     needs = [
-        Need(name, SOURCE, partitions, replication, made_with({}, replication), ("Describe", "Read"))
-        for name in sources
+        Need(source.topic, SOURCE, partitions, replication, config, may, source.kind)
+        for source in sorted(rules.sources, key=lambda source: source.topic)
     ]
-    roles = {DECISIONS: DECISIONS, DEAD_LETTERS: DEAD_LETTERS, changelog_topic(app_id): CHANGELOG}
-    for name, config in outputs(rules, app_id).items():
+    roles = {own.decisions: DECISIONS, own.dead_letters: DEAD_LETTERS}
+    roles |= {own.changelog: CHANGELOG, own.rules: RULES}
+    for name, config in outputs(rules, own, settings.compaction_lag).items():
         # What was written is read back by a partition's next owner, so all of ours are read, too.
         operations = ("Describe", "Read", "Write")
         role = roles.get(name, CHANNEL)
-        needs.append(Need(name, role, partitions, replication, made_with(config, replication), operations))
+        count = 1 if role == RULES else partitions
+        needs.append(Need(name, role, count, replication, made_with(config, replication), operations))
     return needs

@@ -5,7 +5,7 @@ Sources are the team's: they are only made where somebody says so. Tested by tes
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from stream.errors import TopologyError
 from stream.kafka.topic_ids import partition_counts
@@ -18,33 +18,42 @@ PRODUCTION_COPIES = 3
 
 
 async def needs(
-    settings: Settings, partitions: int | None, *, offline: bool, create: bool, sources: bool
+    settings: Settings,
+    partitions: int | None,
+    *,
+    offline: bool,
+    create: bool,
+    sources: bool,
+    on_made: Callable[[Need], None] = lambda _: None,
 ) -> tuple[list[Need], Mapping[str, int] | None]:
     """What is needed, and the partition counts of what there is by now (None: `offline`, nobody was asked).
+    `on_made` hears of each topic that was made.
 
     Raises RuleFileError, BrokerError, and TopologyError where the partition count cannot be known or a topic
     cannot be made.
     """
-    rules = load_rules(settings.rules)
+    rules = load_rules(settings.rules, settings.own_topics)
     if offline:
         copies = settings.replication or PRODUCTION_COPIES
-        return plan(rules, settings.app_id, partitions=partitions or 1, replication=copies), None
+        return plan(rules, settings, partitions=partitions or 1, replication=copies), None
     async with admin_client(settings) as client:
         brokers = len((await client.describe_cluster())["brokers"])
-        wanted = plan(rules, settings.app_id, partitions=1, replication=replication_of(settings, brokers))
+        wanted = plan(rules, settings, partitions=1, replication=replication_of(settings, brokers))
         there = await partition_counts(client._client, [need.name for need in wanted])
         count = _common(wanted, there, partitions)
-        wanted = plan(rules, settings.app_id, partitions=count, replication=replication_of(settings, brokers))
+        wanted = plan(rules, settings, partitions=count, replication=replication_of(settings, brokers))
         missing = [need for need in wanted if need.name not in there and (need.is_ours or sources)]
         if create and missing:
             await create_topics(
                 client,
                 {need.name: need.config for need in missing},
-                partitions=count,
+                partitions={need.name: need.partitions for need in missing},
                 replication=missing[0].replication,
             )
+            for need in missing:
+                on_made(need)
             # Not asked again: a broker may not have heard of them for a moment.
-            there |= {need.name: count for need in missing}
+            there |= {need.name: need.partitions for need in missing}
         return wanted, there
 
 

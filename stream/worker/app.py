@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import signal
+from contextlib import ExitStack
 from functools import partial
 
 import structlog
@@ -17,6 +18,8 @@ from stream.settings import Settings
 from stream.telemetry.metrics import Metrics
 from stream.telemetry.tracing import Tracing, tracing
 from stream.topics.ensure import Topology, ensure_topics
+from stream.topics.revisions import publish
+from stream.worker.admission import Admission, disk_of_its_own
 from stream.worker.aside import Aside
 from stream.worker.health import Health, HealthServer
 from stream.worker.reload import ERRORS_LOGGED, Directory, Reload, errors_of
@@ -30,16 +33,22 @@ log = structlog.get_logger("stream.worker")
 WARNINGS_LOGGED = 50  # of the rule files, at the start
 
 
-async def check(settings: Settings) -> tuple[RuleSet, Topology]:
-    """What a worker needs before it can start: rules that compile, a Kafka that answers, topics that fit."""
-    checked = check_rules(settings.rules)
+def compiled(settings: Settings) -> RuleSet:
+    """The rules, their warnings logged. Raises RuleFileError."""
+    checked = check_rules(settings.rules, settings.own_topics)
     if checked.rules is None:
         raise RuleFileError([each for each in checked.diagnostics if each.severity == "error"])
     for each in checked.diagnostics[:WARNINGS_LOGGED]:
         log.warning("rule_warning", code=each.code.value, place=str(each.location), finding=each.message)
     if checked.diagnostics:
         log.warning("rules_have_warnings", warnings=len(checked.diagnostics), hint="stream check shows them")
-    return checked.rules, await ensure_topics(settings, checked.rules)
+    return checked.rules
+
+
+async def check(settings: Settings) -> tuple[RuleSet, Topology]:
+    """What a worker needs before it can start: rules that compile, a Kafka that answers, topics that fit."""
+    rules = compiled(settings)
+    return rules, await ensure_topics(settings, rules)
 
 
 async def run(settings: Settings) -> int:
@@ -47,31 +56,40 @@ async def run(settings: Settings) -> int:
     start.
     """
     directory = await Aside("the rules' directory").call(partial(Directory, settings.rules))
-    rules, topology = await check(settings)
+    rules = compiled(settings)
     metrics = _metrics(settings, rules)
     traces = tracing(settings)
-    most_bytes = dict(topology.most_bytes)
-    stage = TriggerStage(rules, settings.app_id, metrics, traces, most_bytes)
-    app = StageApp(settings, stage, metrics, partitions=topology.partitions, most_bytes=most_bytes)
-    metrics.process.set_ready(lambda: _health(app).ready)
-
-    async def ensure(rules: RuleSet) -> None:
-        most_bytes.update((await ensure_topics(settings, rules)).most_bytes)
-
-    reload = Reload(directory, stage, metrics, ensure)
-    app.task(reload.keep_reloading)
-    server = HealthServer(metrics, partial(_health, app), settings.http_host, settings.http_port)
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stop.set)
-    loop.add_signal_handler(signal.SIGHUP, reload.ask)
     Verbosity(settings.log_level, loop).listen()
+    admission = Admission(settings, rules)
+    server = HealthServer(metrics, lambda: admission.health(), settings.http_host, settings.http_port)
     server.start()
+    held = ExitStack()
     try:
+        held.enter_context(disk_of_its_own(settings))
         log.info("starting", revision=rules.revision, rules=len(rules.rules), port=server.port)
+        topology = await admission.until_fit(stop)
+        if topology is None:
+            return 0
+        await publish(settings, rules)
+        most_bytes = dict(topology.most_bytes)
+        stage = TriggerStage(rules, settings.app_id, metrics, traces, most_bytes, own=settings.own_topics)
+        app = StageApp(settings, stage, metrics, partitions=topology.partitions, most_bytes=most_bytes)
+        admission.health = partial(_health, app)
+        metrics.process.set_ready(lambda: _health(app).ready)
+
+        async def ensure(rules: RuleSet) -> None:
+            most_bytes.update((await ensure_topics(settings, rules)).most_bytes)
+
+        reload = Reload(directory, stage, metrics, ensure, publish=partial(publish, settings))
+        app.task(reload.keep_reloading)
+        loop.add_signal_handler(signal.SIGHUP, reload.ask)
         return await serve(app, stop, settings.stuck_after, metrics.process.set_stalled)
     finally:
+        held.close()
         server.stop()
         await _stop(traces)
 

@@ -89,12 +89,14 @@ class Reload:
         metrics: Metrics,
         ensure_topics: Callable[[RuleSet], Awaitable[object]],
         *,
+        publish: Callable[[RuleSet], Awaitable[object]],
         compile_rules: Callable[[Path], Awaitable[RuleSet]] = compile_aside,
     ) -> None:
         self._directory = directory
         self._stage = stage
         self._metrics = metrics
         self._ensure_topics = ensure_topics
+        self._publish = publish
         self._compile = compile_rules
         self._aside = Aside("the rules' directory")
         self._asked = asyncio.Event()
@@ -174,6 +176,8 @@ class Reload:
                 )
             if {each.topic for each in rules.channels} - {each.topic for each in now.channels}:
                 await self._ensure_topics(rules)
+            if rules.revision != now.revision:
+                await self._publish(rules)  # before anything is decided by them
         except StreamError as error:
             return error
         return rules

@@ -30,7 +30,7 @@ from stream.decisions.wire import (
 from stream.engine import PartitionState, preparing, process
 from stream.rules.model import RuleSet
 from stream.runtime.stage import Figures, StepResult, Store, Written
-from stream.structs import Batch, Record, Result, WireRecord
+from stream.structs import Batch, OwnTopics, Record, Result, WireRecord
 from stream.telemetry.metrics import Metrics
 from stream.telemetry.tracing import Tracing
 from stream.worker import prior_decisions
@@ -49,9 +49,11 @@ class TriggerStage:
         metrics: Metrics,
         tracing: Tracing | None = None,
         most_bytes: Mapping[str, int] = MappingProxyType({}),
+        *,
+        own: OwnTopics | None = None,
     ) -> None:
         self.rules = rules
-        self.app_id = app_id
+        self.own = own or OwnTopics(app_id)
         self.metrics = metrics
         self.tracing = tracing
         self.most_bytes = most_bytes  # that a batch may have, by topic
@@ -62,7 +64,8 @@ class TriggerStage:
     @property
     def outputs(self) -> Iterable[str]:
         """The channels' topics, decisions and dead letters."""
-        return {channel.topic for channel in self.rules.channels} | {DECISIONS, DEAD_LETTERS}
+        channels = {channel.topic for channel in self.rules.channels}
+        return channels | {self.own.decisions, self.own.dead_letters}
 
     def open(self, number: int) -> TriggerPartition:
         """A partition without customers."""
@@ -72,11 +75,15 @@ class TriggerStage:
 
     def read_written(self, topic: str, record: Record) -> Written | None:
         """See `prior_decisions.read`."""
-        return prior_decisions.read(topic, record, self.app_id)
+        return prior_decisions.read(self._usual(topic), record, self.own.app_id)
 
     def identity(self, record: WireRecord) -> prior_decisions.Key:
         """By topic, id, time and outcome; a dead letter by its record's topic and offset."""
-        return prior_decisions.identity(record)
+        return prior_decisions.identity(record._replace(topic=self._usual(record.topic)))
+
+    def _usual(self, topic: str) -> str:
+        """A topic by its usual name, whatever the settings call it; no channel's can be called so."""
+        return {self.own.decisions: DECISIONS, self.own.dead_letters: DEAD_LETTERS}.get(topic, topic)
 
     async def switch(self, rules: RuleSet) -> None:
         """Go over to another rule set, of the same sources: all that comes is judged by it."""
@@ -150,7 +157,15 @@ class TriggerPartition:
     def _records(self, result: Result, now: int) -> list[WireRecord]:
         stage = self.stage
         stage.metrics.work.observe_sent(result.triggers, now)
-        origin = Origin(stage.app_id, self.number, stage.rules.revision, stage.sources)
+        own = stage.own
+        origin = Origin(
+            own.app_id,
+            self.number,
+            stage.rules.revision,
+            stage.sources,
+            own.decisions,
+            own.dead_letters,
+        )
         triggers = [trigger_record(trigger, origin, now) for trigger in result.triggers]
         if stage.tracing is not None:
             triggers = stage.tracing.traced(self.number, result.triggers, triggers, now)

@@ -99,6 +99,7 @@ EXAMPLES: dict[Code, str | bytes | None] = {
     Code.KEY_OUT_OF_PLACE: "sources: {p: {kind: profile, customer: c, event: e}}",
     Code.WRONG_SHARES: BASE + A_VARIANT,
     Code.WRONG_KEY: BASE + A_RULE % "key: sku",
+    Code.TOPIC_IS_OWN: "sources: {s: {topic: dead-letters, event: e, customer: c}}",
     Code.NO_CONDITION: BASE + A_RULE % "if: true",
     Code.CONDITION_SYNTAX: BASE + A_RULE % "if: event.x ==",
     Code.CONDITION_NOT_SUPPORTED: BASE + A_RULE % "if: event.?vip",

@@ -13,8 +13,8 @@ import pytest
 
 from stream.decisions.wire import DEAD_LETTERS, DECISIONS
 from stream.rules.compiler.rule_set import load_rules
-from stream.structs import WireRecord
-from stream.topics.ensure import changelog_topic, outputs
+from stream.structs import OwnTopics, WireRecord
+from stream.topics.plan import outputs
 from tests.decisions.test_wire import RECORDS, engine_records
 from tests.engine.enginekit import PROFILES, T0, Rec, Rules, World
 from tests.kit.asyncapi import assert_described, document, referred
@@ -58,12 +58,14 @@ def test_every_topic_is_in_it() -> None:
     addresses = {name: each["address"] for name, each in channels.items()}
     assert addresses["decisions"] == DECISIONS
     assert addresses["dead-letters"] == DEAD_LETTERS
-    assert addresses["changelog"] == changelog_topic("{app}")
+    assert addresses["changelog"] == OwnTopics("{app}").changelog
+    assert addresses["rules"] == OwnTopics("{app}").rules
     rules = load_rules(RULES)
-    ours = set(outputs(rules, "stream")) - {each.topic for each in rules.channels}
-    assert ours == {DECISIONS, DEAD_LETTERS, changelog_topic("stream")}
+    ours = set(outputs(rules, OwnTopics("stream"))) - {each.topic for each in rules.channels}
+    own = OwnTopics("stream")
+    assert ours == {DECISIONS, DEAD_LETTERS, own.changelog, own.rules}
     taken = {"events", "profiles", "contexts"}
-    assert set(channels) == {*taken, "triggers", "decisions", "dead-letters", "changelog"}
+    assert set(channels) == {*taken, "triggers", "decisions", "dead-letters", "changelog", "rules"}
 
 
 @pytest.mark.parametrize("name", RECORDS)

@@ -21,7 +21,8 @@ import yaml
 from stream.rules.compiler.rule_set import check_rules
 from stream.runtime.app import STOP_DEADLINE_S
 from stream.settings import Settings, load
-from stream.topics.ensure import outputs
+from stream.structs import OwnTopics
+from stream.topics.plan import outputs
 from tests.deploy import helm
 from tests.deploy.charts import (
     CHART,
@@ -198,7 +199,7 @@ def test_a_worker_has_time_to_finish(rendered: Rendered) -> None:
 def test_declared_topics_are_those_that_a_worker_would_make(chart: Chart) -> None:
     rules = check_rules(Path("rules")).rules
     assert rules is not None
-    expected = outputs(rules, "brand")
+    expected = outputs(rules, OwnTopics("brand"))
     values = {
         "appId": "brand",
         "strimzi": {"enabled": True, "cluster": "main"},
@@ -234,7 +235,7 @@ def test_names_of_topics_that_are_no_names_of_resources_stay_apart(chart: Chart)
     }
     topics = [each for each in chart.render(LEAST, values) if each["kind"] == "KafkaTopic"]
     names = {each["metadata"]["name"] for each in topics}
-    assert len(names) == len(topics) == 7
+    assert len(names) == len(topics) == 8
     assert all(name == name.lower() and "_" not in name for name in names)
 
 

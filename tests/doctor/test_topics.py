@@ -22,6 +22,7 @@ HEALTHY = Topic(partitions=8, replication=3, in_sync=3, leaderless=0, config=GOO
 NEEDS = [
     Need("clicks", SOURCE, 0, 3, {}, ("Describe", "Read")),
     Need("orders", SOURCE, 0, 3, {}, ("Describe", "Read")),
+    Need("people", SOURCE, 0, 3, {}, ("Describe", "Read"), "profile"),
     Need("web", CHANNEL, 0, 3, {}, ("Describe", "Read", "Write")),
     Need("dead-letters", "dead-letters", 0, 3, {}, ("Describe", "Read", "Write")),
     Need("app-customers-changelog", CHANGELOG, 0, 3, {}, ("Describe", "Read", "Write")),
@@ -38,6 +39,7 @@ def cluster(**changed: Topic | None) -> Cluster:
     topics: dict[str, Topic | None] = {
         "clicks": HEALTHY,
         "orders": HEALTHY,
+        "people": with_settings(HEALTHY, retention_ms="-1"),
         "web": HEALTHY,
         "dead-letters": with_settings(HEALTHY, max_message_bytes="16777216"),
         "app-customers-changelog": with_settings(HEALTHY, cleanup_policy="compact"),
@@ -149,6 +151,10 @@ def test_topics_as_they_should_be() -> None:
             {"clicks": with_settings(HEALTHY, max_message_bytes=str(64 << 20))},
             *("error", "topic dead-letters", "sends 20,971,520 at most", "above 20905984"),
         ),
+        (
+            {"people": with_settings(HEALTHY, retention_ms="604800000")},
+            *("warning", "topic people", "older than retention.ms", "retention.ms=-1"),
+        ),
         ({"web": replace(HEALTHY, config=None)}, "unknown", "topic web", "not be seen", "DescribeConfigs"),
     ],
 )
@@ -182,4 +188,4 @@ def test_one_broker_has_one_copy_of_everything() -> None:
 
 def test_the_partitions_in_common_are_the_sources() -> None:
     assert common_partitions(cluster(web=replace(HEALTHY, partitions=99)), NEEDS) == 8
-    assert common_partitions(cluster(clicks=None, orders=None), NEEDS) is None
+    assert common_partitions(cluster(clicks=None, orders=None, people=None), NEEDS) is None

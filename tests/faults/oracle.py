@@ -20,8 +20,7 @@ from stream.clock import Clock
 from stream.decisions.wire import iso_time
 from stream.engine import PartitionState, process
 from stream.rules.model import RuleSet
-from stream.structs import Batch, Decision
-from stream.topics.ensure import changelog_topic
+from stream.structs import Batch, Decision, OwnTopics
 from tests.faults.workload import HOUR, LAST
 from tests.kit.kafka import consume_all
 from tests.reference.histories import Rec
@@ -173,7 +172,7 @@ def judge(
     verdict.order = _disorder(expected, told)
     _judge_timers(verdict, expected, judged)
     newest: dict[bytes, bytes | None] = {}
-    for record in consume_all(bootstrap, [changelog_topic(prefix)]):
+    for record in consume_all(bootstrap, [OwnTopics(prefix).changelog]):
         if record.key:
             newest[record.key] = record.value
     everybody = newest.keys() | expected.states.keys()

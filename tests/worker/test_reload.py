@@ -77,10 +77,16 @@ class Worker:
         self.lane: Any = Lane(load_rules(folder))
         self.metrics = Metrics()
         self.ensured: list[RuleSet] = []
+        self.published: list[str] = []
         self.kafka_is_away = False
         self.compiled = 0
         self.reload = Reload(
-            self.directory, self.lane, self.metrics, self.ensure_topics, compile_rules=self.compile
+            self.directory,
+            self.lane,
+            self.metrics,
+            self.ensure_topics,
+            publish=self.publish,
+            compile_rules=self.compile,
         )
 
     async def compile(self, folder: Path) -> RuleSet:
@@ -92,6 +98,10 @@ class Worker:
             raise BrokerError("no Kafka answers", hint="is it running?")
         assert self.lane.rules is not rules, "topics come before the switch"
         self.ensured.append(rules)
+
+    async def publish(self, rules: RuleSet) -> None:
+        assert self.lane.rules is not rules, "what rules say is written before they decide anything"
+        self.published.append(rules.revision)
 
     @property
     def failures(self) -> float:

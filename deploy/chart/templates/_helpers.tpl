@@ -153,7 +153,7 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 {{- $problems = append $problems "topics.sources is empty: name the topics of the rule files' `sources:`" }}
 {{- end }}
 {{- range $name, $_ := .Values.settings }}
-{{- if has $name (list "STREAM_BROKER" "STREAM_APP_ID" "STREAM_INSTANCE_ID" "STREAM_RULES" "STREAM_STORE" "STREAM_DATA_DIR" "STREAM_STORE_MEMORY" "STREAM_STORE_CUSTOMERS" "STREAM_STANDBY_REPLICAS" "STREAM_HTTP_HOST" "STREAM_HTTP_PORT" "STREAM_SECURITY_PROTOCOL") }}
+{{- if has $name (list "STREAM_BROKER" "STREAM_APP_ID" "STREAM_DECISIONS_TOPIC" "STREAM_DEAD_LETTERS_TOPIC" "STREAM_INSTANCE_ID" "STREAM_RULES" "STREAM_STORE" "STREAM_DATA_DIR" "STREAM_STORE_MEMORY" "STREAM_STORE_CUSTOMERS" "STREAM_STANDBY_REPLICAS" "STREAM_HTTP_HOST" "STREAM_HTTP_PORT" "STREAM_SECURITY_PROTOCOL") }}
 {{- $problems = append $problems (printf "settings.%s has a value of its own in this chart" $name) }}
 {{- else if eq $name "STREAM_TRACE_SHARE" }}
 {{- $problems = append $problems "settings.STREAM_TRACE_SHARE: use tracing.share, and say in tracing.endpoint where spans go" }}

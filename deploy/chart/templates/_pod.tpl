@@ -19,6 +19,8 @@ capabilities: {drop: [ALL]}
 {{- $kafka := include "stream.kafka" . | fromYaml -}}
 - {name: STREAM_BROKER, value: {{ $kafka.bootstrap | quote }}}
 - {name: STREAM_APP_ID, value: {{ .Values.appId | quote }}}
+- {name: STREAM_DECISIONS_TOPIC, value: {{ .Values.topics.decisions | quote }}}
+- {name: STREAM_DEAD_LETTERS_TOPIC, value: {{ .Values.topics.deadLetters | quote }}}
 - {name: STREAM_RULES, value: {{ include "stream.rulesPath" . | quote }}}
 - {name: STREAM_STORE, value: {{ .Values.store.type | quote }}}
 - {name: STREAM_DATA_DIR, value: /var/lib/stream}

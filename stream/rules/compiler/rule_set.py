@@ -27,23 +27,27 @@ from stream.rules.compiler.warnings import warn
 from stream.rules.files import RuleFiles, collect
 from stream.rules.model import RuleSet
 from stream.rules.testcases import RuleTest
+from stream.structs import OwnTopics
+
+NOBODYS = OwnTopics()
 
 
-def load_rules(directory: Path) -> RuleSet:
+def load_rules(directory: Path, own: OwnTopics = NOBODYS) -> RuleSet:
     """Read and compile a directory of rule files. Raises RuleFileError with every error in them."""
-    checked = check_rules(directory)
+    checked = check_rules(directory, own)
     if checked.rules is None:
         raise RuleFileError([each for each in checked.diagnostics if each.severity == "error"])
     return checked.rules
 
 
-def check_rules(directory: Path) -> Checked:
+def check_rules(directory: Path, own: OwnTopics = NOBODYS) -> Checked:
     """Read and compile a directory of rule files, with every error and warning.
 
-    Raises RuleFileError if a file cannot be read at all.
+    `own`: the topics of the program, which no source and no channel can have. Raises RuleFileError if a file
+    cannot be read at all.
     """
     with _no_collection():
-        return compile_files(*collect(directory))
+        return compile_files(*collect(directory), own)
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +59,7 @@ class Checked:
     tests: tuple[RuleTest, ...] = ()
 
 
-def compile_files(files: RuleFiles, found: list[Diagnostic]) -> Checked:
+def compile_files(files: RuleFiles, found: list[Diagnostic], own: OwnTopics = NOBODYS) -> Checked:
     """`found`: what was wrong when the files were read."""
     findings = Findings(found)
     run = Compilation(files, findings)
@@ -70,7 +74,7 @@ def compile_files(files: RuleFiles, found: list[Diagnostic]) -> Checked:
     policy = read_policy(run)
     rules = {name: read_rule(run, entry, channels, policy) for name, entry in files.rules.items()}
     tests = read_tests(run, sources, rules)
-    check_topics(run, sources, channels.values())
+    check_topics(run, sources, channels.values(), own)
     check_some(run, sources)
     check_privacy(run, traits, segments, policy, rules.values())
     compiled = None

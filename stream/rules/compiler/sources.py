@@ -11,6 +11,7 @@ from stream.rules.compiler import values
 from stream.rules.compiler.compilation import Compilation
 from stream.rules.files import Entry, Mapped
 from stream.rules.model import Channel, Source
+from stream.structs import OwnTopics
 
 
 def read_source(run: Compilation, entry: Entry) -> Source:
@@ -43,8 +44,12 @@ def read_source(run: Compilation, entry: Entry) -> Source:
     )
 
 
-def check_topics(run: Compilation, sources: Iterable[Source], channels: Iterable[Channel]) -> None:
-    """One topic is one source. A channel that wrote to it would feed the rules their own triggers."""
+def check_topics(
+    run: Compilation, sources: Iterable[Source], channels: Iterable[Channel], own: OwnTopics
+) -> None:
+    """One topic is one source. A channel that wrote to it would feed the rules their own triggers, as would
+    a source of what the program writes; and a channel would write among what the program must read again.
+    """
     by_topic: dict[str, Entry] = {}
     for source in sources:
         entry = run.files.sources[source.name]
@@ -53,7 +58,14 @@ def check_topics(run: Compilation, sources: Iterable[Source], channels: Iterable
             for one, other in ((entry, first), (first, entry)):
                 message = f"the topic `{source.topic}` belongs to two sources"
                 run.error(Code.TOPIC_OF_TWO_SOURCES, one, message, f"also at {other.location}")
+        if own.has(source.topic):
+            message = f"the topic `{source.topic}` is the program's own, or Kafka's: it cannot be a source"
+            run.error(Code.TOPIC_IS_OWN, entry, message, "name a topic of events in `topic`")
     for channel in channels:
+        if own.has(channel.topic):
+            message = f"the topic `{channel.topic}` is the program's own, or Kafka's: no message can go there"
+            hint = "name a topic for the messages in `topic`, such as triggers.email"
+            run.error(Code.TOPIC_IS_OWN, run.files.channels[channel.name], message, hint)
         if channel.topic in by_topic:
             message = f"channel `{channel.name}` sends to a topic that is read"
             hint = f"the source at {by_topic[channel.topic].location} reads it"

@@ -1,0 +1,49 @@
+"""What each revision of the rules said, in the compacted topic `<app-id>-rules`: key the revision, for ever.
+
+Written before anything is decided by a rule set, so that every decision's revision can be read.
+Tested by tests/integration/test_topics.py.
+"""
+
+from __future__ import annotations
+
+import json
+
+from aiokafka import AIOKafkaProducer
+from aiokafka.errors import KafkaError
+
+from stream import __version__
+from stream.errors import BrokerError
+from stream.kafka.producer import MAX_REQUEST_BYTES, REQUEST_MS
+from stream.kafka.topic_ids import only_ask
+from stream.rules.definitions import definitions
+from stream.rules.model import RuleSet
+from stream.settings import Settings
+
+PACKED = 10  # times smaller than they are, rule sets are at least
+
+
+async def publish(settings: Settings, rules: RuleSet) -> None:
+    """Write the definitions, and wait until Kafka has them. Raises BrokerError where it refuses them."""
+    topic = settings.own_topics.rules
+    said = {**definitions(rules), "version": __version__}
+    producer = AIOKafkaProducer(
+        bootstrap_servers=settings.broker,
+        client_id=f"{settings.app_id}-rules",
+        acks="all",
+        compression_type="gzip",
+        max_request_size=PACKED * MAX_REQUEST_BYTES,
+        request_timeout_ms=REQUEST_MS,
+        **settings.kafka_security(),
+    )
+    only_ask(producer.client)
+    try:
+        await producer.start()
+        value = json.dumps(said, ensure_ascii=True, separators=(",", ":")).encode()
+        await producer.send_and_wait(topic, value, key=rules.revision.encode(), partition=0)
+    except KafkaError as error:
+        raise BrokerError(
+            f"the rules' definitions cannot be written to {topic}: {type(error).__name__}",
+            hint="is Kafka there, and has this client Write on the topic? `stream doctor` looks",
+        ) from error
+    finally:
+        await producer.stop()
