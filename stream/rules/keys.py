@@ -8,7 +8,7 @@ tests/rules/test_schema.py.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from stream.content.formats import FORMATS, MAX_FIELDS
@@ -315,6 +315,7 @@ _CONTENT = Key(
     {
         "type": "object",
         "additionalProperties": {"type": "string"},
+        "minProperties": 1,
         "maxProperties": MAX_FIELDS,
         "examples": [{"subject": "Still thinking about {{ event.category }}?"}],
     },
@@ -326,7 +327,7 @@ VARIANT: Mapping[str, Key] = {
         _pattern(SHARE, "50%"),
         needed=True,
     ),
-    "content": _CONTENT,
+    "content": replace(_CONTENT, needed=True),
 }
 SEND: Mapping[str, Key] = {
     "channel": Key(

@@ -28,9 +28,13 @@ CHANNELS = "channels: {web: {topic: web, consent: none}}\n"
 RULES = """
 rules:
   on-view: {on: view, send: {channel: web, content: {text: "Hello {{ event.name }}"}}}
-  on-cart: {on: cart, where: event.n > 1, unless: {on: buy, within: 1h}, send: {channel: web}}
+  on-cart: {on: cart, where: event.n > 1, unless: {on: buy, within: 1h},
+    send: {channel: web, content: {text: Hi}}}
 """
-OTHER_RULES = RULES.replace("Hello", "Welcome") + "  on-search: {on: search, send: {channel: web}}\n"
+OTHER_RULES = (
+    RULES.replace("Hello", "Welcome")
+    + "  on-search: {on: search, send: {channel: web, content: {text: Hi}}}\n"
+)
 BROKEN_RULES = RULES.replace("web", "wbe")
 
 NEVER_S = 3600.0
