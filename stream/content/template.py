@@ -26,7 +26,7 @@ from liquid.builtin.output import OutputNode
 from liquid.exceptions import LiquidError, ResourceLimitError, UndefinedError
 from liquid.expression import Expression
 
-from stream.content import escaping, fastpath, filters
+from stream.content import escaping, fastpath, filters, markup
 from stream.content.formats import Format, is_line, is_markup, one_line
 from stream.content.locales import Region
 from stream.content.renderer import ENVIRONMENT, NO_CONTEXT, bound, render
@@ -149,9 +149,10 @@ def format_findings(template: Template, form: Format) -> Iterator[ContentError]:
     liquid = template._read.liquid
     pieces = [(template.source, 0)] if liquid is None else list(_pieces(liquid.nodes))
     if is_markup(form):
-        for where, offset in escaping.html_places(pieces):
-            hint = "there it would not be mere text: put it into the text, or an attribute with quotes"
-            yield ContentError(f"a value {where}", offset=offset, hint=hint)
+        ways = markup.Ways(NO_CONTEXT)
+        ways.through([] if liquid is None else liquid.nodes, markup.At())
+        for found in dict.fromkeys(ways.findings):
+            yield ContentError(found.message, offset=found.offset, hint=found.hint)
     elif form == "json":
         flat = liquid is None or all(isinstance(each, ContentNode | OutputNode) for each in liquid.nodes)
         if flat and not escaping.looks_like_json(piece for piece, _ in pieces):
