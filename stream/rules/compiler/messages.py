@@ -137,6 +137,8 @@ def _template(run: Compilation, entry: Entry, scope: Scope, forms: Collection[Fo
             run.findings.add(code, scalar.at(error.offset), error.message, error.hint)
     for found in (each for form in sorted(forms) for each in content.format_findings(template, form)):
         run.findings.add(Code.WRONG_FORMAT, scalar.at(found.offset), found.message, found.hint)
+    for found in content.doubts(template, forms):
+        run.findings.add(found.code or Code.WRONG_FORMAT, scalar.at(found.offset), found.message, found.hint)
     return template
 
 
