@@ -17,7 +17,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import tzinfo
 from functools import partial
-from typing import Any, TextIO
+from typing import Any, Protocol, TextIO
 
 from babel import Locale
 from liquid import BoundTemplate, Environment, Mode, RenderContext
@@ -46,6 +46,7 @@ from stream.content.formats import Format, is_markup
 from stream.content.locales import Region
 
 BUDGET = 10_000  # steps
+EVENT_BUDGET = 3 * BUDGET  # of all texts that come of one event, or of one timer
 MAX_OUTPUT = 64 * 1024  # bytes
 MAX_ROUNDS = 1000  # of a loop, and of loops within each other together
 MAX_BITS = 256  # of a whole number
@@ -55,6 +56,12 @@ _PER_STEP = 16  # characters
 class _Environment(Environment):
     loop_iteration_limit = MAX_ROUNDS
     output_stream_limit = MAX_OUTPUT
+
+
+class Taken(Protocol):
+    """Whatever counts the steps that the texts of one event, or of one timer, have taken."""
+
+    text_steps: int
 
 
 class Missing(Undefined):
@@ -101,12 +108,12 @@ class Rendering(RenderContext):
     __slots__ = ("format", "is_markup", "place", "steps")
 
     def __init__(
-        self, template: BoundTemplate, bindings: Mapping[str, Any], form: Format, region: Region
+        self, template: BoundTemplate, bindings: Mapping[str, Any], form: Format, region: Region, steps: int
     ) -> None:
         super().__init__(template)
         self.globals = bindings
         self.scope = ReadOnlyChainMap(self.locals, bindings, self.counters)
-        self.format, self.place, self.steps = form, Place(bindings, region), BUDGET
+        self.format, self.place, self.steps = form, Place(bindings, region), steps
         self.is_markup = is_markup(form)
 
     def get_buffer(self, buf: TextIO | None = None) -> LimitedStringIO:
@@ -196,11 +203,18 @@ def _has_object(value: object) -> bool:
     return isinstance(value, dict)
 
 
-def render(template: BoundTemplate, bindings: Mapping[str, Any], form: Format, region: Region) -> str:
+def render(
+    template: BoundTemplate, bindings: Mapping[str, Any], form: Format, region: Region, taken: Taken | None
+) -> str:
     """The text of a template that `bound` has seen. Raises what the library raises, and what filters do."""
-    context = Rendering(template, bindings, form, region)
+    steps = BUDGET if taken is None else min(BUDGET, EVENT_BUDGET - taken.text_steps)
+    context = Rendering(template, bindings, form, region, steps)
     buffer = JsonText(MAX_OUTPUT) if form == "json" else LimitedStringIO(MAX_OUTPUT, newline=AS_IT_IS)
-    template.render_with_context(context, buffer)
+    try:
+        template.render_with_context(context, buffer)
+    finally:
+        if taken is not None:
+            taken.text_steps += steps - max(context.steps, 0)
     text = buffer.getvalue()
     if form == "json" and not is_json(text):
         raise LiquidValueError("not a JSON document", token=None)

@@ -29,7 +29,7 @@ from liquid.expression import Expression
 from stream.content import escaping, fastpath, filters, leftovers, markup
 from stream.content.formats import Format, is_line, is_markup, one_line
 from stream.content.locales import Region
-from stream.content.renderer import ENVIRONMENT, NO_CONTEXT, bound, render
+from stream.content.renderer import ENVIRONMENT, NO_CONTEXT, Taken, bound, render
 from stream.diagnostics import Code
 from stream.errors import ContentError
 from stream.hints import did_you_mean
@@ -132,16 +132,23 @@ class Template:
         """Whether it may need to know where the customer is."""
         return "date" in self._read.filters
 
-    def render(self, bindings: Mapping[str, Any], form: Format = "text", region: Region = _NOWHERE) -> str:
+    def render(
+        self,
+        bindings: Mapping[str, Any],
+        form: Format = "text",
+        region: Region = _NOWHERE,
+        taken: Taken | None = None,
+    ) -> str:
         """The text for `event`, `event_name`, `traits` and so on, with values written as `form` wants them.
 
-        Zone and locale are those of `customer` in the bindings, else the region's. Raises ContentError; its
+        Zone and locale are those of `customer` in the bindings, else the region's. What it takes is added
+        to `taken`, which bounds it. Raises ContentError; its
         text holds no values.
         """
-        text = self._render(bindings, form, region)
+        text = self._render(bindings, form, region, taken)
         return one_line(text) if is_line(form) else text
 
-    def _render(self, bindings: Mapping[str, Any], form: Format, region: Region) -> str:
+    def _render(self, bindings: Mapping[str, Any], form: Format, region: Region, taken: Taken | None) -> str:
         read = self._read
         if read.liquid is None:
             return self.source
@@ -150,7 +157,7 @@ class Template:
             if text is not None:
                 return text
         try:
-            return render(read.liquid, bindings, form, region)
+            return render(read.liquid, bindings, form, region, taken)
         except LiquidError as error:
             # Not the library's text, nor its exception as a cause: they may quote the customer's data.
             at = f" (at character {error.token.start_index + 1})" if error.token else ""

@@ -35,7 +35,7 @@ class Template:
     def __init__(self, render: Callable[[Mapping[str, Any]], str]) -> None:
         self._render = render
 
-    def render(self, bindings: Mapping[str, Any], form: Format, region: Region) -> str:
+    def render(self, bindings: Mapping[str, Any], form: Format, region: Region, taken: object) -> str:
         return self._render(bindings)
 
 
