@@ -278,7 +278,7 @@ _STEPS = {
 # ---- all ways through a template ----
 
 
-class Finding(NamedTuple):
+class Misplaced(NamedTuple):
     """What is wrong, and where: a value that must not stand there, or ways that do not meet."""
 
     message: str
@@ -295,7 +295,7 @@ class Ways:
     """All ways through the nodes of a template, from one place."""
 
     def __init__(self, context: RenderContext) -> None:
-        self.findings: list[Finding] = []
+        self.findings: list[Misplaced] = []
         self._context = context  # for the nodes' own listing of what is below them
         self._exits: list[list[At]] = []  # of the loops around: where they are left or go on
 
@@ -345,7 +345,7 @@ class Ways:
     def _value(self, at: At, offset: int) -> At:
         if where := complaint(at):
             hint = _LINK if where.startswith(("at the", "in a link")) else _NO_MERE_TEXT
-            self.findings.append(Finding(f"a value {where}", offset, hint))
+            self.findings.append(Misplaced(f"a value {where}", offset, hint))
         return at._replace(address=SAFE) if at.place == "quoted" else at
 
     def _branches(self, node: Node, branches: Sequence[Node], at: At, *, whole: bool) -> At | None:
@@ -370,4 +370,4 @@ class Ways:
             return one
 
     def _complain(self, message: str, node: Node, hint: str) -> None:
-        self.findings.append(Finding(message, max(node.token.start_index, 0), hint))
+        self.findings.append(Misplaced(message, max(node.token.start_index, 0), hint))
