@@ -1,8 +1,8 @@
 """What a channel's texts are, and how a value is put into one: `text` as it is, `html` and `json` escaped.
 
 `html`: whatever is written in `{{ }}` becomes text for a reader, never markup; only what `capture` or a
-filter has escaped already is not escaped again (`Markup`). That is sound for text and for quoted attributes,
-so other places are refused when the rules are loaded: `html_places`.
+filter has escaped already is not escaped again (`Markup`). That is sound for text and for some quoted
+attributes, so other places are refused when the rules are loaded: `markup`.
 
 `json`: the template is a JSON document, and stays one. Within quotes a value is escaped; elsewhere it becomes
 a JSON value: a text gets its quotes, a list its brackets. `<` is escaped as well, as such a document may end
@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import html
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from typing import Any
 
 import orjson
@@ -85,109 +85,3 @@ def looks_like_json(pieces: Iterable[str | None]) -> bool:
                 return False
             written.append(piece)
     return is_json("".join(written))
-
-
-_SCRIPTED = re.compile(r"on|style$|srcdoc$", re.IGNORECASE)
-_RAW = ("script", "style")
-_NAME_END = re.compile(r"[\s/>]")
-_IN_TAG = re.compile(r">|=\s*([\"']?)")
-_ATTRIBUTE = re.compile(r"([^\s=/>\"']*)\s*$")
-
-
-class _Html:
-    """Where in a document one is. A reader of tags, not of trees: enough to know what a value would be."""
-
-    def __init__(self) -> None:
-        self.place = "text"  # name, tag, quoted, unquoted, comment, raw
-        self.tag = self.quote = self.attribute = ""
-
-    def read(self, text: str) -> None:
-        at = 0
-        while at < len(text):
-            at = getattr(self, f"_{self.place}")(text, at)
-
-    def complaint(self) -> str | None:
-        """Why a value must not be written here."""
-        if self.place == "quoted":
-            return f"in `{self.attribute}`" if _SCRIPTED.match(self.attribute) else None
-        where = {
-            "name": "in a tag's name",
-            "tag": "among a tag's attributes",
-            "unquoted": "in an attribute without quotes",
-            "comment": "in a comment",
-            "raw": f"in <{self.tag}>",
-        }
-        return where.get(self.place)
-
-    def _text(self, text: str, at: int) -> int:
-        start = text.find("<", at)
-        if start < 0:
-            return len(text)
-        if text.startswith("<!--", start):
-            self.place = "comment"
-            return start + 4
-        rest = text[start + 1 : start + 2]
-        if rest == "/" or rest.isalpha() or not rest or rest == "!":
-            self.place, self.tag = "name", ""
-        return start + 1
-
-    def _name(self, text: str, at: int) -> int:
-        if not self.tag and text.startswith("/", at):
-            self.tag = "/"
-            return at + 1
-        end = _NAME_END.search(text, at)
-        stop = end.start() if end else len(text)
-        self.tag += text[at:stop].lower()
-        if end:
-            self.place = "tag"
-        return stop
-
-    def _tag(self, text: str, at: int) -> int:
-        found = _IN_TAG.search(text, at)
-        if found is None:
-            return len(text)
-        if found[0] == ">":
-            self.place = "raw" if self.tag in _RAW else "text"
-            return found.end()
-        name = _ATTRIBUTE.search(text[at : found.start()])
-        self.attribute, self.quote = name[1] if name else "", found[1]
-        self.place = "quoted" if self.quote else "unquoted"
-        return found.end()
-
-    def _quoted(self, text: str, at: int) -> int:
-        end = text.find(self.quote, at)
-        if end < 0:
-            return len(text)
-        self.place = "tag"
-        return end + 1
-
-    def _unquoted(self, text: str, at: int) -> int:
-        if (end := re.compile(r"[\s>]").search(text, at)) is None:
-            return len(text)
-        self.place = "tag"
-        return end.start()
-
-    def _comment(self, text: str, at: int) -> int:
-        end = text.find("-->", at)
-        self.place = "comment" if end < 0 else "text"
-        return len(text) if end < 0 else end + 3
-
-    def _raw(self, text: str, at: int) -> int:
-        end = re.compile(f"</{self.tag}", re.IGNORECASE).search(text, at)
-        if end is None:
-            return len(text)
-        self.place, self.tag = "tag", f"/{self.tag}"
-        return end.end()
-
-
-def html_places(pieces: Iterable[tuple[str | None, int]]) -> Iterator[tuple[str, int]]:
-    """The values that escaping does not make harmless: where they are written, in words, and their places.
-
-    `pieces`: the text of the template and its values, each with its place; all branches in order.
-    """
-    document = _Html()
-    for text, offset in pieces:
-        if text is not VALUE:
-            document.read(text)
-        elif where := document.complaint():
-            yield where, offset

@@ -8,6 +8,7 @@ Tested by tests/content/test_formats.py.
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from typing import Literal
 
 # `html_line` is what `html` is in a field that is a line; nobody says it.
@@ -22,6 +23,7 @@ _BREAKS = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]+")
 _TURNS = re.compile("[\u202a-\u202e\u2066-\u2069]")
 
 
+@lru_cache(maxsize=1024)
 def in_field(name: str, form: Format) -> Format:
     """The format of a field of content, where the channel says `form` for all that are not named."""
     if name.lower() not in LINES:

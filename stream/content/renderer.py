@@ -23,10 +23,10 @@ from babel import Locale
 from liquid import BoundTemplate, Environment, Mode, RenderContext
 from liquid.ast import Node
 from liquid.builtin.content import ContentNode
-from liquid.builtin.expressions.primitive import RangeLiteral
+from liquid.builtin.expressions.primitive import RangeLiteral, parse_primitive
 from liquid.builtin.output import OutputNode
 from liquid.builtin.tags.capture_tag import CaptureNode
-from liquid.builtin.tags.case_tag import MultiExpressionBlockNode
+from liquid.builtin.tags.case_tag import CaseTag, MultiExpressionBlockNode
 from liquid.builtin.tags.cycle_tag import CycleNode
 from liquid.builtin.tags.for_tag import ForNode
 from liquid.builtin.tags.tablerow_tag import TablerowNode
@@ -34,7 +34,9 @@ from liquid.exceptions import LiquidValueError, ResourceLimitError, UndefinedErr
 from liquid.expression import Expression
 from liquid.limits import to_int
 from liquid.output import LimitedStringIO
+from liquid.stream import TokenStream
 from liquid.stringify import to_liquid_string
+from liquid.token import TOKEN_COMMA, TOKEN_OR
 from liquid.undefined import Undefined, is_undefined
 from liquid.utils import ReadOnlyChainMap
 
@@ -337,6 +339,18 @@ def _bound_expression(expression: Expression) -> int:
     return 1 + sum(map(_bound_expression, expression.children()))
 
 
+class _Case(CaseTag):
+    """The library's, which leaves out what it cannot read of a `when`."""
+
+    def _parse_when_expression(self, stream: TokenStream) -> list[Expression]:
+        found: list[Expression] = [parse_primitive(self.env, stream)]
+        while stream.current.kind in (TOKEN_COMMA, TOKEN_OR):
+            next(stream)
+            found.append(parse_primitive(self.env, stream))
+        stream.expect_eos()
+        return found
+
+
 def _environment() -> Environment:
     environment = _Environment(undefined=Missing, tolerance=Mode.STRICT, strict_filters=True)
     # The first two would read files; what the third has written would be escaped anew.
@@ -344,6 +358,9 @@ def _environment() -> Environment:
         del environment.tags[tag]
     for name, node in (("output", _Output), ("echo", _Output), ("capture", _Capture), ("cycle", _Cycle)):
         environment.tags[name].node_class = node  # type: ignore[attr-defined]  # of this tag, not of its class
+    for name in ("if", "unless"):  # else they drop what stands behind an `else`, and more branches
+        environment.tags[name].mode = Mode.STRICT  # type: ignore[attr-defined]
+    environment.tags["case"] = _Case(environment)
     environment.filters = dict(filters.BY_NAME)
     return environment
 

@@ -10,7 +10,7 @@ Tested by tests/content/test_template.py.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any, NamedTuple
@@ -26,12 +26,13 @@ from liquid.builtin.output import OutputNode
 from liquid.exceptions import LiquidError, ResourceLimitError, UndefinedError
 from liquid.expression import Expression
 
-from stream.content import escaping, fastpath, filters
+from stream.content import escaping, fastpath, filters, leftovers, markup
 from stream.content.formats import Format, is_line, is_markup, one_line
 from stream.content.locales import Region
 from stream.content.renderer import ENVIRONMENT, NO_CONTEXT, Taken, bound, render
 from stream.diagnostics import Code
 from stream.errors import ContentError
+from stream.hints import did_you_mean
 
 MAX_TEMPLATE_BYTES = 16 * 1024
 
@@ -42,6 +43,38 @@ _TIMES = frozenset({"now", "event_time"})
 _NOW = frozenset({"now", "today"})  # in quotes, as Liquid has it
 _WRITE_NOW = "write `now`, without quotes: the time as of which it is judged"
 _NOWHERE = Region()
+
+_TAGS = frozenset(
+    {
+        *ENVIRONMENT.tags,
+        *("elsif", "else", "when", "endif", "endunless", "endfor", "endcase", "endcapture", "endtablerow"),
+    }
+)
+_OTHER_TAGS = {
+    **dict.fromkeys(("elseif", "elif"), "write `elsif`"),
+    **dict.fromkeys(("end", "fi"), "write `endif`, `endfor` and so on"),
+    "set": "write `assign`",
+}
+_UNKNOWN_TAG = re.compile(r"unexpected tag '(\w{1,40})'")
+_BEFORE_WHEN = re.compile(r"\{%-?\s{0,20}case\b(?:(?!%\}).){0,500}%\}\s{0,99}([^\s{]|\{[^%])", re.DOTALL)
+_HINTS = tuple(
+    (re.compile(pattern), hint)
+    for pattern, hint in (
+        (r"did you mean 'elsif'", "write {% elsif … %}"),
+        (r"expected tag \w+, found tag", "`else` is the last branch; those before it are `elsif` or `when`"),
+        (r"expected tag \w+, found end", "it is not closed"),
+        (r"unexpected '\}'", "write two braces at both ends: {{ … }}"),
+        (r"unexpected '\{'", "write two braces, not three"),
+        (r"found '='", "to compare write `==`"),
+        (r"unexpected '&'", "write `and`"),
+        (r"found dpipe", "write `or`, or | default: '…'"),
+        (r"unexpected '[-+*/]'", "write e.g. | plus: 1, | times: 2"),
+        (r"operator '!'|not operator", "write `unless`, or `== false`"),
+        (r"parentheses", "put the inner part into an `if` of its own"),
+        (r"end of expression, found (?:string|integer|float)$", "a colon comes first: | plus: 3"),
+        (r"unexpected token", "put `or` or a comma between the values of a `when`"),
+    )
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,17 +186,30 @@ def findings(source: str) -> list[ContentError]:
 
 def format_findings(template: Template, form: Format) -> Iterator[ContentError]:
     """What keeps a template from being sent in this format."""
-    liquid = template._read.liquid
-    pieces = [(template.source, 0)] if liquid is None else list(_pieces(liquid.nodes))
+    liquid, pieces = template._read.liquid, _pieces_of(template)
     if is_markup(form):
-        for where, offset in escaping.html_places(pieces):
-            hint = "there it would not be mere text: put it into the text, or an attribute with quotes"
-            yield ContentError(f"a value {where}", offset=offset, hint=hint)
+        ways = markup.Ways(NO_CONTEXT)
+        ways.through([] if liquid is None else liquid.nodes, markup.At())
+        for found in dict.fromkeys(ways.findings):
+            yield ContentError(found.message, offset=found.offset, hint=found.hint)
     elif form == "json":
         flat = liquid is None or all(isinstance(each, ContentNode | OutputNode) for each in liquid.nodes)
         if flat and not escaping.looks_like_json(piece for piece, _ in pieces):
             hint = "its channel says `format: json`: all of the text must be one JSON document"
             yield ContentError("not a JSON document", offset=0, hint=hint)
+
+
+def doubts(template: Template, forms: Collection[Format]) -> Iterator[ContentError]:
+    """What can be sent, and is probably not meant."""
+    pieces = _pieces_of(template)
+    yield from leftovers.placeholders(pieces)
+    if "text" in forms or "line" in forms:
+        yield from leftovers.tags(pieces)
+
+
+def _pieces_of(template: Template) -> list[tuple[str | None, int]]:
+    liquid = template._read.liquid
+    return [(template.source, 0)] if liquid is None else list(_pieces(liquid.nodes))
 
 
 def _pieces(nodes: list[Node]) -> Iterator[tuple[str | None, int]]:
@@ -286,7 +332,11 @@ def _hopeless(source: str) -> ContentError | None:
     for start, end in (("{{", "}}"), ("{%", "%}")):
         last = source.rfind(start)
         if last > source.rfind(end):
-            return ContentError(f"not a Liquid template: `{start}` without `{end}`", offset=last)
+            message = f"not a Liquid template: `{start}` without `{end}`"
+            return ContentError(message, offset=last, hint=f"write {start} … {end}")
+    if lost := _BEFORE_WHEN.search(source):
+        message, at = "what stands between `case` and its first `when` is never sent", lost.start(1)
+        return ContentError(message, offset=at, hint="put it into a branch, or in front of the `case`")
     if gap := re.search(r"\s{200}", source):
         return ContentError("200 spaces in a row", offset=gap.start(), hint="remove them")
     return None
@@ -297,7 +347,11 @@ def _not_supported(message: str, offset: int, hint: str | None = None) -> Conten
 
 
 def _syntax_finding(message: str, offset: int) -> ContentError:
-    for tag in _LATER_TAGS:
-        if message.startswith("unexpected tag") and tag in message:
-            return _not_supported(f"the tag `{tag}` is not supported yet", offset)
-    return ContentError(f"not a Liquid template: {message}", offset=offset)
+    if unknown := _UNKNOWN_TAG.match(message):
+        if unknown[1] in _LATER_TAGS:
+            return _not_supported(f"the tag `{unknown[1]}` is not supported yet", offset)
+        lost = "nothing is open that it belongs to" if unknown[1] in _TAGS else None
+        hint = lost or _OTHER_TAGS.get(unknown[1]) or did_you_mean(unknown[1], _TAGS)
+        return ContentError(f"not a Liquid template: {message}", offset=offset, hint=hint)
+    hint = next((hint for pattern, hint in _HINTS if pattern.search(message)), None)
+    return ContentError(f"not a Liquid template: {message}", offset=offset, hint=hint)

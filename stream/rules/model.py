@@ -14,10 +14,12 @@ from dataclasses import dataclass, field
 
 from stream.content.formats import Format, in_field
 from stream.content.locales import Region
-from stream.content.template import Template
 from stream.expression import Call, Ident, Literal, Node, Select, unparse
 from stream.rules.aggregates import AGGREGATES, DEFAULT_K, TraitFunction
 from stream.rules.durations import Period, format_duration, format_rate
+
+if typing.TYPE_CHECKING:
+    from stream.content.template import Template
 
 Again = typing.Literal["restart", "keep"]
 # What becomes of a message in quiet hours; a number: it waits, but no longer than so many ms.

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from stream.errors import RuleFileError
 from stream.rules.compiler.rule_set import load_rules
 from stream.structs import Trigger
 from tests.engine.enginekit import SECOND, World, rec
@@ -302,3 +303,25 @@ def test_whoever_asks_whether_something_is_there_got_no_message(
     tmp_path: Path, source: str, text: str
 ) -> None:
     assert written(tmp_path, source, nought=None) == text
+
+
+UNSAFE = {
+    "a link that runs": """<a href="javascript:f('{{ event.name }}')">""",
+    "a link to anywhere": '<a href="{{ event.name }}">',
+    "a script from anywhere": '<script src="{{ event.name }}"></script>',
+    "a frame from anywhere": '<iframe src="https://{{ event.name }}"></iframe>',
+    "a document within": '<iframe srcdoc="{{ event.name }}"></iframe>',
+    "a handler": '<p onclick="go({{ event.name }})">',
+    "a handler cut by a tag": '<p on{% if true %}click{% endif %}="{{ event.name }}">',
+    "a style": '<p style="width: {{ event.name }}">',
+    "a script closed in a branch": "<script>{% if event.x %}</script>{% endif %}{{ event.name }}",
+    "a script in turns": "<script>{% cycle event.name, 'b' %}</script>",
+    "a comment": "<!-- {{ event.name }} -->",
+    "quotes of a branch": "<p title={% if event.x %}'{% else %}\"{% endif %}{{ event.name }}'>",
+}
+
+
+@pytest.mark.parametrize("source", UNSAFE.values(), ids=UNSAFE)
+def test_a_name_could_become_code_in_a_mail(tmp_path: Path, source: str) -> None:
+    with pytest.raises(RuleFileError, match=r"rules\.yaml:11:[0-9]+: .* \[E406\]"):
+        played(tmp_path, source, field="body", name="alert(1)")

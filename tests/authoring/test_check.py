@@ -131,6 +131,8 @@ EXAMPLES: dict[Code, str | bytes | None] = {
     Code.NEVER_USED: BASE + "traits: {t: {function: count, of: b}}",
     Code.SENSITIVE_NOT_SAID: BASE + "policy: {sensitive: {x: {events: b}}}\n" + A_RULE % "priority: 1",
     Code.DISCLOSURE_NOT_SAID: BASE_WITH_WEATHER + A_CONTENT.format("t: '{{ context.weather.rain }}'"),
+    Code.TAGS_IN_TEXT: BASE + A_RULE.replace("text: Hi", "text: <b>Hi</b>") % "priority: 1",
+    Code.OTHER_PLACEHOLDER: BASE + A_RULE.replace("text: Hi", "text: 'Hi *|FNAME|*'") % "priority: 1",
     Code.SENSITIVE_NOT_READ: BASE + "policy: {sensitive: {x: {events: d}}}\n" + A_RULE % "sensitive: x",
     Code.NOTHING_DISCLOSED: BASE_WITH_WEATHER + A_RULE % "discloses: weather",
 }
@@ -231,10 +233,7 @@ def test_a_rule_that_another_of_its_group_always_beats_is_warned_about(rules: Pa
         ("priority: 1,", "priority: 1, stale_after: 1m,"),
         ("priority: 1,", "priority: -1,"),
         ("on: b, group: g", "on: b, group: h"),
-        (
-            "1d}, send: {channel: web, content: {text: Hi}",
-            "1d}, send: {channel: web, content: {t: '{{ event.x }}'}",
-        ),
+        ("t: y", "t: '{{ event.x }}'"),
         ("on: b, group: g", "steps: [{on: a}, {on: b}], wait: 1m, group: g"),
     ],
 )

@@ -147,7 +147,6 @@ def test_a_text_without_values_is_left_as_it_is(form: Format) -> None:
         ("<STYLE>p { color: {{ x }} }</STYLE>", "in <style>"),
         ('<p onclick="go({{ x }})">', "in `onclick`"),
         ("<p STYLE='color: {{ x }}'>", "in `STYLE`"),
-        ("{% if x %}<p title={% else %}a{% endif %}{{ x }}>", "in an attribute without quotes"),
     ],
 )
 def test_values_stand_only_where_they_are_mere_text(source: str, where: str | None) -> None:

@@ -90,6 +90,11 @@ def test_what_fails_when_rendered_fails_without_the_customer_s_data(source: str)
         ("{{ today }}", "`today` is not supported", 3),
         ("x" * (MAX_TEMPLATE_BYTES + 1), "more than 16,384 bytes in one field", 0),
         ("{{" + " " * 300 + "}}", "200 spaces in a row", 2),
+        (
+            "{% case a %}x{% when 1 %}y{% endcase %}",
+            "what stands between `case` and its first `when` is never sent",
+            12,
+        ),
     ],
 )
 def test_what_is_no_template(source: str, message: str, offset: int) -> None:
@@ -112,6 +117,33 @@ def test_what_is_missing_is_named_without_the_customer_s_data(source: str, name:
     with pytest.raises(ContentError, match=re.escape(f"a variable is undefined: `{name}`")) as caught:
         Template(source).render(BINDINGS)
     assert "Ada" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("source", "at", "hint"),
+    [
+        ("{% if a %}x{% else if a == 2 %}y{% endif %}", "if a == 2", "write {% elsif … %}"),
+        ("{% unless a %}x{% else if b %}y{% endunless %}", "if b", "write {% elsif … %}"),
+        ("{% if a %}x{% elseif b %}y{% endif %}", "elseif", "write `elsif`"),
+        ("{% if a %}x{% else %}y{% else %}z{% endif %}", "else %}z", "`else` is the last branch; those"),
+        ("{% if a %}x{% else %}y{% elsif b %}z{% endif %}", "elsif", "`else` is the last branch; those"),
+        ("{% case a %}{% when 'x' 'y' %}z{% endcase %}", "'y'", "put `or` or a comma between the values"),
+        ("{% if a %}x{% end %}", "end %}", "write `endif`, `endfor` and so on"),
+        ("{% endif %}", "endif", "nothing is open that it belongs to"),
+        ("{% iff a %}x{% endif %}", "iff", "did you mean `if`?"),
+        ("Hi {{first_name} and {{ event.x }}", "} and", "write two braces at both ends: {{ … }}"),
+        ("Hi {{first_name}", "{{first", "write {{ … }}"),
+        ("Hi {{{ event.x }}}", "{ event", "write two braces, not three"),
+        ("{% if a = 1 %}x{% endif %}", "= 1", "to compare write `==`"),
+        ("{% if a && b %}x{% endif %}", "&& b", "write `and`"),
+        ("{{ a | plus 3 }}", "3", "a colon comes first: | plus: 3"),
+    ],
+)
+def test_what_is_nearly_a_template_is_told_how_to_become_one(source: str, at: str, hint: str) -> None:
+    (found,) = findings(source)
+    assert found.hint is not None
+    assert found.hint.startswith(hint)
+    assert source[found.offset :].startswith(at.strip("'")) or source[found.offset :].startswith(at)
 
 
 def test_references_are_known_without_rendering() -> None:

@@ -89,11 +89,11 @@ def test_a_trigger_says_what_a_channel_needs() -> None:
     rules.channels = (WEB,)
     rules.rule("seen", "view", content=content, priority=7, channels=(WEB,))
     world = World(rules.build())
-    result = world.clicks(rec(0, 0, sku="a", contact={"address": ["a@b.example"]}, id="e9"))
+    result = world.clicks(rec(0, 0, sku="a", contact={"address": "a@b.example"}, id="e9"))
     (trigger,), (decision,) = result.triggers, result.decisions
     assert trigger.decision is decision
     assert (trigger.topic, trigger.priority, trigger.appended_at) == ("triggers.web", 7, T0 + 5)
-    assert trigger.address == ["a@b.example"]
+    assert trigger.address == "a@b.example"
     assert trigger.content == {"text": "a view seen", "seen": "1", "by": "10", "all": "views,by"}
     assert (decision.customer_id, decision.channel, decision.variant) == ("c1", "web", None)
     assert (decision.outcome, decision.reason, decision.timed) == ("sent", None, False)

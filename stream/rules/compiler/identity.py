@@ -11,12 +11,14 @@ import hashlib
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from stream.content.template import Template
 from stream.expression import Node, unparse
 from stream.rules.aggregates import AGGREGATES
 from stream.rules.model import Channel, FieldPath, Policy, Rule, RuleSet, Segment, Source, Step, Trait, Unless
+
+if TYPE_CHECKING:
+    from stream.content.template import Template
 
 
 def with_revision(

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
 
-from stream.content import template as content
 from stream.content.formats import MAX_FIELDS, Format, is_line, one_line
-from stream.content.template import Reference, Template
 from stream.diagnostics import Code
 from stream.errors import ContentError, ExpressionError
 from stream.rules import keys
@@ -24,6 +23,9 @@ from stream.rules.scope import (
     unknown_trait,
     unknown_variable,
 )
+
+if TYPE_CHECKING:
+    from stream.content.template import Reference, Template
 
 _WHAT_TO_SAY = 'write e.g. content: {subject: "Welcome back"}'
 
@@ -121,10 +123,13 @@ def _template(run: Compilation, entry: Entry, scope: Scope, forms: Collection[Fo
         message = f"the content `{entry.key}` must be a text"
         run.findings.add(Code.NO_TEXT, scalar.location, message, hint)
         return None
+    # Here, so that whoever only reads a rule set does not load Liquid, and asyncio with it.
+    from stream.content import template as content
+
     try:
-        template = Template(scalar.value)
+        template = content.Template(scalar.value)
         if template.is_plain and any(map(is_line, forms)):  # it is not rendered: a line already, then
-            template = Template(one_line(template.source))
+            template = content.Template(one_line(template.source))
     except ContentError:
         for each in content.findings(scalar.value):
             code = each.code or Code.TEMPLATE_SYNTAX
@@ -137,6 +142,8 @@ def _template(run: Compilation, entry: Entry, scope: Scope, forms: Collection[Fo
             run.findings.add(code, scalar.at(error.offset), error.message, error.hint)
     for found in (each for form in sorted(forms) for each in content.format_findings(template, form)):
         run.findings.add(Code.WRONG_FORMAT, scalar.at(found.offset), found.message, found.hint)
+    for found in content.doubts(template, forms):
+        run.findings.add(found.code or Code.WRONG_FORMAT, scalar.at(found.offset), found.message, found.hint)
     return template
 
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING
 
-from stream.content.template import Reference, Template
 from stream.diagnostics import Code
 from stream.expression import Node
 from stream.hints import did_you_mean
@@ -14,6 +14,9 @@ from stream.rules.files import Entry
 from stream.rules.model import Limit, Policy, Rule, RuleSet
 from stream.rules.scope import selections_of
 from stream.rules.testcases import RuleTest
+
+if TYPE_CHECKING:
+    from stream.content.template import Reference, Template
 
 _COMPARED = 100  # rules of a group that each of its rules is compared with
 

@@ -1,0 +1,65 @@
+"""What a text says that was probably meant otherwise: other programs' placeholders, tags where none are read.
+
+Both are words like any other to Liquid, and would be sent as they are. They may be meant: a program behind
+the channel may fill its own placeholders in. So they are warned about, not refused.
+Tested by tests/content/test_leftovers.py.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+
+from stream.diagnostics import Code
+from stream.errors import ContentError
+
+MOST = 5  # of one text: who has more has one cause for all
+
+_NAME = r"\s{0,5}([A-Za-z_][\w.:-]{0,80})\s{0,5}"
+_PLACEHOLDER = re.compile(
+    "|".join(
+        (
+            r"\{#.{0,200}?#\}",
+            rf"\$\{{{_NAME}\}}",
+            rf"\#\{{{_NAME}\}}",
+            rf"\*\|{_NAME}\|\*",
+            rf"%%{_NAME}%%",
+            rf"\[\[{_NAME}\]\]",
+            rf"<%=?{_NAME}%>",
+            rf"(?<!\{{)\{{\s\{{{_NAME}\}}\s?\}}(?!\}})",
+            rf"(?<![{{$#%])\{{{_NAME}\}}(?!\}})",
+        )
+    )
+)
+_ELEMENTS = (
+    "a|b|blockquote|body|br|button|center|div|em|font|h[1-6]|head|hr|html|i|img|li|ol|p|script|section|small"
+    "|span|strong|style|sub|sup|table|tbody|td|th|thead|title|tr|u|ul"
+)
+_TAG = re.compile(rf"</?(?:{_ELEMENTS})(?:\s[^<>]{{0,500}})?/?>", re.IGNORECASE)
+
+Pieces = Iterable[tuple[str | None, int]]
+
+
+def placeholders(pieces: Pieces) -> Iterator[ContentError]:
+    """Those of other programs, with what to write. `pieces`: as `Template` has them, None for values."""
+    found = 0
+    for text, offset in pieces:
+        for each in _PLACEHOLDER.finditer(text or ""):
+            found += 1
+            if found > MOST:
+                return
+            name = next(filter(None, each.groups()), "").lower()
+            hint = f"write {{{{ customer.{name} }}}} or {{{{ event.{name} }}}}"
+            hint = hint if name else "a comment is {% comment %} … {% endcomment %}"
+            message = f"`{each[0]}` is sent as it stands: it is no placeholder here"
+            yield ContentError(message, offset=offset + each.start(), hint=hint, code=Code.OTHER_PLACEHOLDER)
+
+
+def tags(pieces: Pieces) -> Iterator[ContentError]:
+    """The first tag of HTML, in a text that is none."""
+    for text, offset in pieces:
+        if found := _TAG.search(text or ""):
+            message = f"a tag of HTML, `{found[0][:20]}`, in a text: values there are not escaped"
+            hint = "say so in its channel, e.g. format: {body: html}"
+            yield ContentError(message, offset=offset + found.start(), hint=hint, code=Code.TAGS_IN_TEXT)
+            return
