@@ -75,6 +75,7 @@ cdef int64_t max_work = MAX_WORK
 cdef enum:
     BYTES = 1_000           # of JSON that are read for 1
     STEPS = 5               # of conditions (`cel.cost`) that are taken for 1
+    TEXT_STEP = 2           # of texts, each
     MATCH_WORK = 50         # guards, decision, text and record of a match
 cdef object loads = orjson.loads
 cdef object dumps = orjson.dumps
@@ -347,7 +348,7 @@ cdef class PartitionState:
 
     cdef int settle(self, Frame frame) except -1:
         """Counts as work what the conditions and texts of an event, or of a timer, have taken."""
-        self.work -= frame.taken() // STEPS + self.shared.text_steps
+        self.work -= frame.taken() // STEPS + TEXT_STEP * self.shared.text_steps
         return 0
 
     cdef list captured_of(self, Instance instance):

@@ -223,7 +223,7 @@ cdef class Match:
         return tuple(self.shared.program.segments)
 
     def segment(self, str name not None):
-        """Whether the customer belongs to a segment. KeyError if there is none of the name, or nobody can tell."""
+        """Whether the customer belongs to a segment. KeyError if none has the name, or it was refused."""
         cdef int held = self.frame.judge(self.shared.program.segments[name])
         if held < 0:
             raise KeyError(name)

@@ -3,7 +3,8 @@
 RE2 cannot be interrupted: what a search may take at most, its program times the text, is charged before it.
 
 Cost: 50 ns, `matches` 1 us.
-Tested by tests/matcher/test_condition_nodes.py against `expression.evaluate`, tests/attacks/test_conditions.py.
+Tested by tests/matcher/test_condition_nodes.py against `expression.evaluate`, and
+tests/attacks/test_conditions.py.
 """
 
 cimport cython
@@ -16,7 +17,7 @@ from stream.cel import cost as _cost
 from stream.cel.strings import pattern_of
 from stream.errors import ExpressionError
 
-cdef tuple TEXT_TESTS = ("contains", "startsWith", "endsWith")
+TEXT_TESTS = ("contains", "startsWith", "endsWith")
 cdef int64_t CHARACTERS = _cost.CHARACTERS, PATTERN_STEPS = _cost.PATTERN_STEPS
 cdef int64_t MATCH_PER_STEP = _cost.MATCH_PER_STEP
 
