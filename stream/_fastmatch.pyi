@@ -36,6 +36,7 @@ class PartitionState:
         clock: Clock,
         limit: int,
         decide: Callable[[Match, Result], None],
+        work: int,
     ) -> None: ...
 
 def rank_of(instance: object) -> int: ...

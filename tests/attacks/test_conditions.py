@@ -10,10 +10,10 @@ from typing import Any, NamedTuple
 import orjson
 import pytest
 
-from stream._fastmatch import MAX_WORK
 from stream.cel.cost import MAX_STEPS
 from stream.content.renderer import EVENT_BUDGET
 from stream.content.template import Template
+from stream.engine import MAX_WORK
 from stream.errors import ExpressionError
 from stream.expression import Timestamp, evaluate, parse
 from stream.rules.model import Segment
@@ -110,10 +110,10 @@ def shop(condition: str, **more: Any) -> World:
 
 def play(world: World, records: list[Rec]) -> list[int]:
     """What each call has cost, until all is done."""
-    result = world.play({"clicks": records})
+    result = world.play({"clicks": records}, work=MAX_WORK)
     works = [result.work]
     while result.more:
-        result = world.play()
+        result = world.play(work=MAX_WORK)
         works.append(result.work)
     return works
 
