@@ -62,7 +62,7 @@ cdef class PartitionState:
     cdef int begin(self, RulePlan rule, SourceQueue queue) except -1
 
     cdef bint is_met(self, RulePlan rule, Frame frame, str source) except -1
-    cdef int count_segment_errors(self, Frame frame, str source) except -1
+    cdef int count_segment_errors(self, RulePlan rule, Frame frame, str source) except -1
     cdef int judge_completed(self, Instance instance, SourceQueue queue) except -1
     cdef int judge(self, RulePlan rule, Frame frame, Instance cause, int64_t offset) except -1
     cdef int fire_due(self, int64_t before) except -1

@@ -363,7 +363,7 @@ cdef class PartitionState:
             held = (<Node> self.program.predicates[predicate]).test(self.frame)
             self.verdicts[predicate] = verdict_of(self.epoch, held)
             if held < 0:
-                self.shared.complain(queue.name, "condition")
+                self.shared.condition_failed(queue.name, self.program.places[predicate])
         return held == 1
 
     cdef bint count_event(self, Update update, SourceQueue queue) except -1:
@@ -432,7 +432,8 @@ cdef class PartitionState:
         self.frame.captured = self.captured_of(instance)
         held = step.compares.test(self.frame)
         if held < 0:
-            self.shared.complain(queue.name, "condition")
+            place = (rule.definition.name, f"step {instance.step + 1}")
+            self.shared.condition_failed(queue.name, place)
         return held == 1
 
     cdef bint is_awaited(self, Plan plan, SourceQueue queue) except -1:
@@ -539,15 +540,15 @@ cdef class PartitionState:
             held = rule.condition.test(frame)
             if kept:
                 self.verdicts[rule.verdict] = verdict_of(self.epoch, held)
-            self.count_segment_errors(frame, source)
+            self.count_segment_errors(rule, frame, source)
         if held < 0:
-            self.shared.complain(source, "condition")
+            self.shared.condition_failed(source, (rule.definition.name, "if"))
         return held == 1
 
-    cdef int count_segment_errors(self, Frame frame, str source) except -1:
+    cdef int count_segment_errors(self, RulePlan rule, Frame frame, str source) except -1:
         while frame.segment_errors:
             frame.segment_errors -= 1
-            self.shared.complain(source, "condition")
+            self.shared.condition_failed(source, (rule.definition.name, "segment"))
         return 0
 
     cdef int judge_completed(self, Instance instance, SourceQueue queue) except -1:
@@ -569,7 +570,7 @@ cdef class PartitionState:
         match.cause, match.customer, match.frame, match.shared = cause, frame.customer, frame, self.shared
         self.work -= MATCH_WORK
         self.decide(match, self.result)
-        return self.count_segment_errors(frame, cause.source)
+        return self.count_segment_errors(rule, frame, cause.source)
 
     cdef int fire_due(self, int64_t before) except -1:
         """Fires the timers with a deadline before `before`, in order, as far as budget and work go."""

@@ -30,16 +30,17 @@ from liquid.builtin.tags.case_tag import MultiExpressionBlockNode
 from liquid.builtin.tags.cycle_tag import CycleNode
 from liquid.builtin.tags.for_tag import ForNode
 from liquid.builtin.tags.tablerow_tag import TablerowNode
-from liquid.exceptions import LiquidValueError, ResourceLimitError
+from liquid.exceptions import LiquidValueError, ResourceLimitError, UndefinedError
 from liquid.expression import Expression
 from liquid.limits import to_int
 from liquid.output import LimitedStringIO
 from liquid.stringify import to_liquid_string
-from liquid.undefined import StrictDefaultUndefined, is_undefined
+from liquid.undefined import Undefined, is_undefined
 from liquid.utils import ReadOnlyChainMap
 
 from stream.content import filters
-from stream.content.escaping import AS_IT_IS, Format, JsonText, Markup, escape_html, is_json
+from stream.content.escaping import AS_IT_IS, JsonText, Markup, escape_html, is_json
+from stream.content.formats import Format, is_markup
 from stream.content.locales import Region
 
 BUDGET = 10_000  # steps
@@ -59,6 +60,21 @@ class Taken(Protocol):
     """Whatever counts the steps that the texts of one event, or of one timer, have taken."""
 
     text_steps: int
+
+
+class Missing(Undefined):
+    """What is not there. To ask is allowed: it is false, nil, empty, and filters leave it what it is until
+    `default` or `size` answers. To write it, or to count with it, is an error.
+    """
+
+    __slots__ = ()
+    force_liquid_default = True
+
+    def __str__(self) -> str:
+        raise UndefinedError("nothing to write", token=self.token)
+
+    def __int__(self) -> int:
+        raise UndefinedError("nothing to count with", token=self.token)
 
 
 class Place:
@@ -87,7 +103,7 @@ class Place:
 class Rendering(RenderContext):
     """One rendering of one template. `steps`: what is left of the budget."""
 
-    __slots__ = ("format", "place", "steps")
+    __slots__ = ("format", "is_markup", "place", "steps")
 
     def __init__(
         self, template: BoundTemplate, bindings: Mapping[str, Any], form: Format, region: Region, steps: int
@@ -96,10 +112,7 @@ class Rendering(RenderContext):
         self.globals = bindings
         self.scope = ReadOnlyChainMap(self.locals, bindings, self.counters)
         self.format, self.place, self.steps = form, Place(bindings, region), steps
-
-    @property
-    def is_markup(self) -> bool:
-        return self.format == "html"
+        self.is_markup = is_markup(form)
 
     def get_buffer(self, buf: TextIO | None = None) -> LimitedStringIO:
         """For a part of the text. The library's would make other line ends of some."""
@@ -116,7 +129,9 @@ class Rendering(RenderContext):
             raise ResourceLimitError("too many steps", token=None)
 
     def put(self, value: object, buffer: TextIO) -> int:
-        """Write a value."""
+        """Write a value. An object has no text, except as JSON."""
+        if not isinstance(buffer, JsonText) and _has_object(value):
+            raise LiquidValueError("an object", token=None)
         text = value if isinstance(value, str) else to_liquid_string(value, autoescape=False)
         self.charge(1 + len(text) // _PER_STEP)
         if self.is_markup:
@@ -124,6 +139,9 @@ class Rendering(RenderContext):
         return buffer.put(value, text) if isinstance(buffer, JsonText) else buffer.write(text)
 
     def get(self, path: list[object], **given: Any) -> object:
+        for key in path:
+            if is_undefined(key):  # a trait has a value for any key
+                return key
         found = super().get(path, **given)
         self.charge(1 + self.size(found))
         return found
@@ -134,6 +152,16 @@ class Rendering(RenderContext):
     def _filter(
         self, name: str, given: Callable[..., object], value: object, *more: object, **named: object
     ) -> object:
+        if name != "default":
+            if is_undefined(value) and name != "size":
+                return value
+            if value is None and name in filters.OF_NUMBERS:
+                return self.env.undefined("nothing", token=None)
+            for each in (*more, *named.values()):
+                if is_undefined(each):
+                    str(each)  # it fails there, with its place
+            if name in filters.OF_TEXTS and any(map(_has_object, (value, *more))):
+                raise LiquidValueError("an object", token=None)
         size = sum(map(self.size, (value, *more, *named.values())))
         self.charge(1 + (size * size // 16 if name == "uniq" else size))
         found = given(value, *more, **named)
@@ -164,6 +192,13 @@ class Rendering(RenderContext):
             elif kind is int and each.bit_length() > MAX_BITS:
                 raise ResourceLimitError("a number that is too large", token=None)
         return steps
+
+
+def _has_object(value: object) -> bool:
+    """Whether Python's form of an object would be written of it."""
+    if type(value) is list:
+        return any(map(_has_object, value))
+    return isinstance(value, dict)
 
 
 def render(
@@ -303,7 +338,7 @@ def _bound_expression(expression: Expression) -> int:
 
 
 def _environment() -> Environment:
-    environment = _Environment(undefined=StrictDefaultUndefined, tolerance=Mode.STRICT, strict_filters=True)
+    environment = _Environment(undefined=Missing, tolerance=Mode.STRICT, strict_filters=True)
     # The first two would read files; what the third has written would be escaped anew.
     for tag in ("include", "render", "ifchanged"):
         del environment.tags[tag]

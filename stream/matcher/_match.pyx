@@ -53,6 +53,11 @@ cdef class Shared:
         errors[key] = errors.get(key, 0) + 1
         return 0
 
+    cdef int condition_failed(self, str source, tuple place) except -1:
+        cdef dict failed = self.result.condition_errors
+        failed[place] = failed.get(place, 0) + 1
+        return self.complain(source, "condition")
+
 
 @cython.final
 cdef class Match:
@@ -130,7 +135,7 @@ cdef class Match:
         cdef Node suppress = self.shared.program.suppress
         cdef int held = 0 if suppress is None else suppress.test(self.frame)
         if held < 0:
-            self.shared.complain(self.source, "condition")
+            self.shared.condition_failed(self.source, ("policy", "suppress"))
         return held != 0
 
     @property

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from stream.clock import Clock
 from stream.content import template as content
-from stream.content.escaping import Format
+from stream.content.formats import Format
 from stream.content.locales import Region
 from stream.content.template import Reference
 from stream.engine import PartitionState, process, trigger_id
