@@ -39,7 +39,8 @@ def process(
     New records are queued per source. The next event is the earliest of the sources' first ones (equal
     times: by the source's name), once every source that has nothing at hand is in `batch.ended`, which
     counts for this call only. `limit` bounds the events applied and timers fired by one call, `work` what
-    they cost: who must not be held says MAX_WORK. `result.more` says that the same call again, with an empty batch and the same `ended`, would go on.
+    they cost: who must not be held says MAX_WORK. `result.more` says that the same call again, with an empty
+    batch and the same `ended`, would go on.
     `arms` draws who is held out and who gets which variant.
     A state of other rules than `rules` adopts them first. Bad records become dead letters, never errors.
     """

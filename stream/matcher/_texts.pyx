@@ -59,13 +59,15 @@ cdef class _TextTest(Node):
 
     cdef bint test_short(self, const ValueC *text, const ValueC *part) noexcept:
         """Of what was read, and is not charged: UTF-8 has the same parts as the text."""
+        cdef const char *begin
         if self.kind == 0:
             return memmem(text.of.text, text.size, part.of.text, part.size) is not NULL
         if part.size > text.size:
             return False
-        return memcmp(
-            text.of.text if self.kind == 1 else text.of.text + (text.size - part.size), part.of.text, part.size
-        ) == 0
+        begin = text.of.text
+        if self.kind == 2:
+            begin += text.size - part.size
+        return memcmp(begin, part.of.text, part.size) == 0
 
 
 @cython.final
