@@ -66,8 +66,8 @@ cdef class Match:
     `event`, `event_time`, `event_id` and so on are those of the last step; `captured` maps the names of
     steps to their events. `timed`: a timer fired it. `offset`: of the record that caused it, in its partition
     of the source; -1 where a timer did. `since`: when quiet hours first put it off, else `at`. Times are
-    milliseconds since the epoch. It is good until `decide` returns. More than 25 methods, because it is one view
-    of what engine, state and rules know.
+    milliseconds since the epoch. It is good until `decide` returns.
+    More than 25 methods, because it is one view of what engine, state and rules know.
     """
 
     @property
