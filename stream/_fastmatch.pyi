@@ -9,6 +9,8 @@ from stream.rules.model import RuleSet
 from stream.state._customers import Customers
 from stream.structs import Batch, Judgement, PriorDecision, Record, Result
 
+MAX_WORK: int
+
 @final
 class PartitionState:
     marks: bytes
@@ -36,6 +38,7 @@ class PartitionState:
         clock: Clock,
         limit: int,
         decide: Callable[[Match, Result], None],
+        work: int,
     ) -> None: ...
 
 def rank_of(instance: object) -> int: ...

@@ -67,14 +67,14 @@ import orjson
 from stream.errors import StateError
 from stream.state._codec import decode_reached, encode_reached
 
-# What one call may cost, so that whoever called is held for milliseconds, however large or dear the events
-# are: about a microsecond each. The event that passes it is the last of the call.
+# What one call may cost to hold its caller for milliseconds, however large or dear the events are: about a
+# microsecond each. The event that passes it is the last of the call.
 MAX_WORK = 20_000
 
-cdef int64_t max_work = MAX_WORK
 cdef enum:
     BYTES = 1_000           # of JSON that are read for 1
     STEPS = 5               # of conditions (`cel.cost`) that are taken for 1
+    TEXT_STEP = 2           # of texts, each
     MATCH_WORK = 50         # guards, decision, text and record of a match
 cdef object loads = orjson.loads
 cdef object dumps = orjson.dumps
@@ -221,7 +221,7 @@ cdef class PartitionState:
 
     # - one call
 
-    def run(self, batch, result, clock, Py_ssize_t limit, decide):
+    def run(self, batch, result, clock, Py_ssize_t limit, decide, int64_t work):
         """Works off a batch, see `engine.process`. `decide(match, result)` makes a match a decision."""
         cdef SourceQueue queue
         cdef Frame frame
@@ -230,7 +230,7 @@ cdef class PartitionState:
             self.customers.rebuild_timers()
         self.result = self.shared.result = result
         self.decide, self.partition, self.budget = decide, batch.partition, limit
-        self.work = max_work
+        self.work = work
         self.queues.feed(batch, result, clock)
         while True:
             queue = self.queues.next_queue()
@@ -241,7 +241,7 @@ cdef class PartitionState:
             self.apply(queue)
             queue.consume()
             self.budget -= 1
-        result.work = max_work - self.work
+        result.work = work - self.work
         result.more = queue is not None or self.customers.is_due(reached)
         self.queues.tell(result)
         result.watermark = reached if reached >= 0 else None
@@ -347,7 +347,7 @@ cdef class PartitionState:
 
     cdef int settle(self, Frame frame) except -1:
         """Counts as work what the conditions and texts of an event, or of a timer, have taken."""
-        self.work -= frame.taken() // STEPS + self.shared.text_steps
+        self.work -= frame.taken() // STEPS + TEXT_STEP * self.shared.text_steps
         return 0
 
     cdef list captured_of(self, Instance instance):

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from functools import partial
 
-from stream._fastmatch import PartitionState
+from stream._fastmatch import MAX_WORK, PartitionState
 from stream.clock import Clock
 from stream.decisions import experiments as experiments
 from stream.decisions.decide import decide, trigger_id
@@ -21,7 +21,7 @@ from stream.matcher._source import FUTURE_MS, MAX_EVENT_BYTES
 from stream.rules.model import RuleSet
 from stream.structs import Batch, Result
 
-__all__ = ["FUTURE_MS", "MAX_EVENT_BYTES", "PartitionState", "preparing", "process", "trigger_id"]
+__all__ = ["FUTURE_MS", "MAX_EVENT_BYTES", "MAX_WORK", "PartitionState", "preparing", "process", "trigger_id"]
 
 
 def process(
@@ -31,19 +31,22 @@ def process(
     clock: Clock,
     *,
     limit: int = 5000,
+    work: int = 1 << 62,
     arms: Arms = experiments,
 ) -> Result:
     """Apply what is at hand in merged order, as far as it can be applied, and fire the timers that are due.
 
     New records are queued per source. The next event is the earliest of the sources' first ones (equal
     times: by the source's name), once every source that has nothing at hand is in `batch.ended`, which
-    counts for this call only. `limit` bounds the events applied and timers fired by one call;
-    `result.more` says that the same call again, with an empty batch and the same `ended`, would go on.
+    counts for this call only. `limit` bounds the events applied and timers fired by one call, `work` what
+    they cost: who must not be held says MAX_WORK. `result.more` says that the same call again, with an empty
+    batch and the same `ended`, would go on.
     `arms` draws who is held out and who gets which variant.
     A state of other rules than `rules` adopts them first. Bad records become dead letters, never errors.
     """
     if state.rules is not rules:
         state.adopt(rules)
     result = Result()
-    state.run(batch, result, clock, limit, decide if arms is experiments else partial(decide, arms=arms))
+    deciding = decide if arms is experiments else partial(decide, arms=arms)
+    state.run(batch, result, clock, limit, deciding, work)
     return result

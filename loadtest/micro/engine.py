@@ -115,7 +115,7 @@ def play_to_matches(rules: RuleSet, batches: list[Batch]) -> tuple[int, int]:
 
     start = time.thread_time_ns()
     for batch in batches:
-        state.run(batch, Result(), clock, PER_BATCH * 10, count)
+        state.run(batch, Result(), clock, PER_BATCH * 10, count, 1 << 62)
     return time.thread_time_ns() - start, matches
 
 

@@ -4,13 +4,14 @@ A condition by itself is short (`grammar.MAX_LENGTH`), so only what grows with t
 
     a round of a macro      its body: a step for each node written there, TRAIT_STEPS for a trait
     a function of texts     a step for each hundred characters that it reads or makes, more where it is dearer
-    an equality, `in`       a step for each item, and for each hundred characters that two texts have in common
+    `in`                    a step for each item of a list
+    an equality             three for each item of a list or map, one for each hundred characters of a text
     `matches`               program × bytes / MATCH_PER_STEP, before RE2 begins: it cannot be interrupted
 
 A step is 0.02 to 1 us. It is counted and not timed, so that a verdict is the same in every run. `MAX_STEPS`
-is for all conditions that one event (or one timer) has judged. What does not fit into what is left is refused:
-a `BudgetError`, which nothing absorbs. A condition that is charged nothing is judged whatever others took.
-Tested by tests/cel/test_cost.py and tests/attacks/test_conditions.py.
+is for all conditions that one event (or one timer) has judged. What does not fit into what is left is
+refused: a `BudgetError`, which nothing absorbs. A condition that is charged nothing is judged whatever others
+took. Tested by tests/matcher/test_cost.py and tests/attacks/test_conditions.py.
 """
 
 from __future__ import annotations
@@ -38,10 +39,11 @@ _FACTORS = {
     "split": 5,
     "replace": 5,
     "strings.quote": 25,
-    "timestamp": 25,
+    "timestamp": 200,
     "duration": 400,
 }
 _SIZED = (str, bytes, list)
+_SIMPLE = (type(None), bool, int, float, str)
 _FAR = 1000  # characters that are compared in a step by the search from the end, which is not linear
 
 
@@ -80,7 +82,7 @@ def is_listed(node: Node) -> bool:
     """Whether it is a list of literals, in which the engine finds a value by its hash."""
     if not isinstance(node, Call) or node.function != "[]":
         return False
-    return all(isinstance(each, Literal) for each in node.args)
+    return all(isinstance(each, Literal) and type(each.value) in _SIMPLE for each in node.args)
 
 
 def before(function: str, args: Sequence[Any]) -> int:

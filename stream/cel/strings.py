@@ -1,6 +1,7 @@
 """CEL's functions of strings, with those of its strings extension. Positions count characters (code points).
 
-`matches` is RE2: at most the size of the pattern's program for each byte of the text, which `cost` bounds. Every function raises ExpressionError.
+`matches` is RE2, which takes at most the size of the pattern's program for each byte of the text: `cost`
+bounds that before. Every function raises ExpressionError.
 Tested by tests/conformance.
 """
 

@@ -91,7 +91,7 @@ def equals(left: Any, right: Any, charge: Callable[[int], None] = lambda _: None
     if isinstance(left, Mapping) and isinstance(right, Mapping):
         if len(left) != len(right):
             return False
-        charge(len(left))
+        charge(5 + 3 * len(left))
         for key, value in left.items():
             other = find(right, key)
             if other is ABSENT or not equals(value, other, charge):
@@ -100,7 +100,7 @@ def equals(left: Any, right: Any, charge: Callable[[int], None] = lambda _: None
     if isinstance(left, list) and isinstance(right, list):
         if len(left) != len(right):
             return False
-        charge(len(left))
+        charge(5 + 3 * len(left))
         return all(equals(a, b, charge) for a, b in zip(left, right, strict=True))
     if type(left) is not type(right):
         return False

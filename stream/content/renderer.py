@@ -46,7 +46,7 @@ from stream.content.formats import Format, is_markup
 from stream.content.locales import Region
 
 BUDGET = 10_000  # steps
-EVENT_BUDGET = 3 * BUDGET  # of all texts that come of one event, or of one timer
+EVENT_BUDGET = 2 * BUDGET  # of all texts that come of one event, or of one timer
 MAX_OUTPUT = 64 * 1024  # bytes
 MAX_ROUNDS = 1000  # of a loop, and of loops within each other together
 MAX_BITS = 256  # of a whole number

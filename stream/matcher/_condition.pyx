@@ -6,7 +6,8 @@ equality of different types is false, their order an error; ints and doubles com
 not a number. A condition whose value is not a boolean does not hold, and counts as an error.
 
     _frame      what a condition sees, and the base of all nodes
-    _operators  the nodes of operators and functions
+    _operators  the nodes of operators
+    _functions  those of functions, and of arithmetic
     _texts      those of tests of a text
     _macros     those of macros, and of their variables
     _fields     the nodes of the event's fields

@@ -12,7 +12,8 @@ takes that from the whole event, which is read once, however many rounds there a
 Each round is charged before it begins (`cel.cost`).
 
 Cost: 15 ns a round, and what its body takes.
-Tested by tests/matcher/test_condition_nodes.py against `expression.evaluate`, tests/attacks/test_conditions.py.
+Tested by tests/matcher/test_condition_nodes.py and tests/matcher/test_cost.py against
+`expression.evaluate`, and by tests/attacks/test_conditions.py.
 """
 
 cimport cython

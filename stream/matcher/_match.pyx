@@ -67,6 +67,7 @@ cdef class Match:
     steps to their events. `timed`: a timer fired it. `offset`: of the record that caused it, in its partition
     of the source; -1 where a timer did. `since`: when quiet hours first put it off, else `at`. Times are
     milliseconds since the epoch. It is good until `decide` returns.
+    More than 25 methods, because it is one view of what engine, state and rules know.
     """
 
     @property
@@ -228,7 +229,7 @@ cdef class Match:
         return tuple(self.shared.program.segments)
 
     def segment(self, str name not None):
-        """Whether the customer belongs to a segment. KeyError if there is none of the name, or nobody can tell."""
+        """Whether the customer belongs to a segment. KeyError if none has the name, or it was refused."""
         cdef int held = self.frame.judge(self.shared.program.segments[name])
         if held < 0:
             raise KeyError(name)

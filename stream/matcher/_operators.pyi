@@ -4,6 +4,8 @@ from typing import Any, final
 
 from stream.matcher._frame import Node
 
+TEXT_TESTS: tuple[str, ...]
+
 @final
 class Constant(Node):
     def __init__(self, constant: Any) -> None: ...

@@ -1,17 +1,15 @@
-"""The nodes of operators and functions: all that conditions are made of, but for names.
+"""The nodes of operators: literals, access, comparisons and logic; and which node anything is (`operation`).
 
 A node tries the types that are common, those of JSON, and leaves the others to the functions that the plain
-evaluator uses (`cel.functions.apply`, `cel.values`): so it means the same for every value of CEL. Integers
-have 64 bits: what needs more after an operation is an error. `operation` picks the node.
+evaluator uses (`cel.values`): so it means the same for every value of CEL.
 
-Cost: 20 to 60 ns for a node of JSON's types; about 1 us for one that asks `apply` or makes a time.
+Cost: 20 to 60 ns for a node of JSON's types.
 Longer than 450 lines: the nodes are as many as CEL's operators, each a dozen lines, and share `equal` and
-`in_order`. Those of macros are in `_macros`, tests of texts in `_texts`.
+`in_order`. Those of functions are in `_functions`, tests of texts in `_texts`, macros in `_macros`.
 Tested by tests/matcher/test_condition_nodes.py against `expression.evaluate`.
 """
 
 cimport cython
-from cpython.long cimport PyLong_AsLongLongAndOverflow
 from cpython.object cimport Py_EQ, Py_GE, Py_GT, Py_LE, Py_LT, PyObject, PyObject_RichCompareBool
 
 from libc.stdint cimport int64_t, uint32_t
@@ -47,13 +45,12 @@ from stream.events._yyjson cimport (
     yyjson_arr_size,
     yyjson_val,
 )
-from stream.matcher._texts import match, text_test
+from stream.matcher._functions import Arithmetic, Double, Function, Int, Negative, Size
+from stream.matcher._texts import TEXT_TESTS, match, text_test
 
 from stream.cel import cost as _cost
-from stream.cel.cost import BudgetError, after, before, comparison
-from stream.cel.functions import OVERLOADS as _OVERLOADS, apply
-from stream.cel.strings import MAX_SIZE as _MAX_SIZE
-from stream.cel.times import duration, timestamp
+from stream.cel.cost import BudgetError, comparison
+from stream.cel.functions import OVERLOADS as _OVERLOADS
 from stream.cel.values import ABSENT as _NOT_FOUND, Duration as _Duration, Lookup as _Lookup
 from stream.cel.values import Timestamp as _Timestamp, comparable, equals, find, in_order as any_in_order
 from stream.errors import ExpressionError
@@ -63,13 +60,11 @@ cdef object Timestamp = _Timestamp
 cdef object Duration = _Duration
 cdef object Lookup = _Lookup
 cdef int64_t CHARACTERS = _cost.CHARACTERS
-cdef Py_ssize_t MAX_SIZE = _MAX_SIZE
 cdef dict RELATIONS = {Py_LT: operator.lt, Py_LE: operator.le, Py_GT: operator.gt, Py_GE: operator.ge}
 cdef dict ORDERS = {"_<_": Py_LT, "_<=_": Py_LE, "_>_": Py_GT, "_>=_": Py_GE}
 cdef dict CHAINS = {"_&&_": 0, "_||_": 1}
 cdef int64_t EXACT = 1 << 53        # up to here integers and doubles are the same numbers
 cdef str ARITHMETIC = "+-*/%"
-cdef tuple TEXT_TESTS = ("contains", "startsWith", "endsWith")
 
 
 cdef enum:
@@ -102,7 +97,7 @@ cdef bint charge_plain(Frame frame, const ValueC *one, const ValueC *other) noex
 
 
 cdef int equal(Frame frame, object left, object right) except -2:
-    """CEL's equality: numbers by value, else only within one type. -1: nested too deep to tell, or refused."""
+    """CEL's equality: numbers by value, else only within one type. -1: too deep to tell, or refused."""
     if type(left) is str and type(right) is str:
         return left == right if charge_texts(frame, len(<str> left), len(<str> right)) else -1
     if is_number(left) and is_number(right):
@@ -209,17 +204,6 @@ cdef int among(Frame frame, const ValueC *item, yyjson_val *items) noexcept:
             return held
 
 
-cdef object applied(Frame frame, str function, list args):
-    """A function's value as `cel.functions` has it; ABSENT where that raises."""
-    if not charge(frame, before(function, args)):
-        return ABSENT
-    try:
-        found = apply(function, args, 0)
-    except ExpressionError:
-        return ABSENT
-    return found if charge(frame, after(found)) else ABSENT
-
-
 cdef object indexed(Frame frame, object operand, object key):
     if type(operand) is dict:
         if type(key) is str:
@@ -238,13 +222,6 @@ cdef object indexed(Frame frame, object operand, object key):
         except KeyError:
             return ABSENT
     return ABSENT
-
-
-cdef object sized(object number):
-    """An int, if it has no more than 64 bits."""
-    cdef int overflow = 0
-    PyLong_AsLongLongAndOverflow(number, &overflow)
-    return number if overflow == 0 else ABSENT
 
 
 # --- constants and access ----------------------------------------------------------------------
@@ -530,149 +507,6 @@ cdef class _Ternary(Node):
         return self.then.value(frame) if held else self.other.value(frame)
 
 
-# --- functions ---------------------------------------------------------------------------------
-
-@cython.final
-cdef class _Function(Node):
-    """A function that has no node of its own."""
-    cdef str function
-    cdef list args
-
-    def __init__(self, str function, list args):
-        self.function, self.args = function, args
-
-    cdef object value(self, Frame frame):
-        cdef Node arg
-        cdef list values = []
-        for arg in self.args:
-            value = arg.value(frame)
-            if value is ABSENT:
-                return ABSENT
-            values.append(value)
-        return applied(frame, self.function, values)
-
-
-@cython.final
-cdef class _Arithmetic(Node):
-    """`+`, `-`, `*`, `/`, `%` of two ints, or two doubles, or strings put together."""
-    cdef Node left, right
-    cdef str function
-    cdef Py_UCS4 symbol
-
-    def __init__(self, Node left, Node right, str function):
-        self.left, self.right, self.function, self.symbol = left, right, function, function[1]
-
-    cdef object value(self, Frame frame):
-        cdef object left = self.left.value(frame), right
-        cdef int64_t size
-        if left is ABSENT:
-            return ABSENT
-        right = self.right.value(frame)
-        if right is ABSENT:
-            return ABSENT
-        if type(left) is float and type(right) is float:
-            if self.symbol == u"/" and <double> right == 0.0 or self.symbol == u"%":
-                return applied(frame, self.function, [left, right])
-            return self.of_doubles(left, right)
-        if type(left) is int and type(right) is int and self.symbol not in u"/%":
-            if self.symbol == u"+":
-                return sized(left + right)
-            return sized(left - right if self.symbol == u"-" else left * right)
-        if self.symbol == u"+" and type(left) is str and type(right) is str:
-            size = len(<str> left) + len(<str> right)
-            if size >= CHARACTERS and not charge(frame, size // CHARACTERS):
-                return ABSENT
-            if size > MAX_SIZE:
-                return ABSENT
-            return left + right if size < CHARACTERS or charge(frame, size // CHARACTERS) else ABSENT
-        if type(left) is int and type(right) is int and 0 <= left <= INT_MAX and 0 < right <= INT_MAX:
-            # Of what is not negative, Python's division is CEL's.
-            return left // right if self.symbol == u"/" else left % right
-        if type(left) is Timestamp and self.symbol in u"+-":
-            return self.of_times(left, right)
-        return applied(frame, self.function, [left, right])
-
-    cdef object of_times(self, object left, object right):
-        try:
-            if type(right) is Duration:
-                return timestamp(left.nanos + (right.nanos if self.symbol == u"+" else -right.nanos))
-            if type(right) is Timestamp and self.symbol == u"-":
-                return duration(left.nanos - right.nanos)
-        except ExpressionError:     # out of range
-            return ABSENT
-        return ABSENT
-
-    cdef double of_doubles(self, double left, double right) noexcept:
-        if self.symbol == u"+":
-            return left + right
-        if self.symbol == u"-":
-            return left - right
-        return left * right if self.symbol == u"*" else left / right
-
-
-@cython.final
-cdef class _Negative(Node):
-    cdef Node operand
-
-    def __init__(self, Node operand):
-        self.operand = operand
-
-    cdef object value(self, Frame frame):
-        cdef object operand = self.operand.value(frame)
-        if type(operand) is float:
-            return -<double> operand
-        return sized(-operand) if type(operand) is int else ABSENT
-
-
-@cython.final
-cdef class _Size(Node):
-    cdef Node operand
-
-    def __init__(self, Node operand):
-        self.operand = operand
-
-    cdef object value(self, Frame frame):
-        cdef ValueC nested
-        cdef object operand
-        if self.operand.nested(frame, &nested) and not nested.size:
-            return yyjson_arr_size(<yyjson_val *> nested.of.nested)
-        operand = self.operand.value(frame)
-        if type(operand) is str or type(operand) is list or type(operand) is dict or type(operand) is bytes:
-            return len(operand)
-        return ABSENT
-
-
-@cython.final
-cdef class _Double(Node):
-    cdef Node operand
-
-    def __init__(self, Node operand):
-        self.operand = operand
-
-    cdef object value(self, Frame frame):
-        cdef object operand = self.operand.value(frame)
-        if type(operand) is float or operand is ABSENT:
-            return operand
-        return float(operand) if type(operand) is int else applied(frame, "double", [operand])
-
-
-@cython.final
-cdef class _Int(Node):
-    cdef Node operand
-
-    def __init__(self, Node operand):
-        self.operand = operand
-
-    cdef object value(self, Frame frame):
-        cdef object operand = self.operand.value(frame)
-        if type(operand) is int:
-            return sized(operand)
-        if type(operand) is float:
-            in_range = -9223372036854775808.0 < <double> operand < 9223372036854775808.0
-            return int(operand) if in_range else ABSENT
-        return operand if operand is ABSENT else applied(frame, "int", [operand])
-
-
 # --- which node it is --------------------------------------------------------------------------
 
 def constant(value):
@@ -709,7 +543,7 @@ cdef Node _operation(str function, list args):
     if function == "[]":
         return _List(args)
     if function[0] == "_" and function[1] in ARITHMETIC:
-        return _Arithmetic(*args, function)
+        return Arithmetic(*args, function)
     if function in TEXT_TESTS:
         return text_test(function, args[0], args[1])
     if function == "matches":
@@ -719,12 +553,12 @@ cdef Node _operation(str function, list args):
     kind = KINDS.get(function)
     if kind is not None:
         return kind(*args)
-    return _Function(function, args) if function in _OVERLOADS else None
+    return Function(function, args) if function in _OVERLOADS else None
 
 
 cdef dict KINDS = {
-    "!_": _Not, "-_": _Negative, "_?_:_": _Ternary, "_[_]": _Index,
-    "size": _Size, "int": _Int, "double": _Double,
+    "!_": _Not, "-_": Negative, "_?_:_": _Ternary, "_[_]": _Index,
+    "size": Size, "int": Int, "double": Double,
 }
 
 
@@ -743,5 +577,5 @@ cdef Node _match(Node text, Node pattern):
         try:
             return match(text, None, (<Constant> pattern).constant)
         except ExpressionError:
-            pass    # an error whenever it is asked, which is how `_Function` has it
-    return _Function("matches", [text, pattern])
+            pass    # an error whenever it is asked, which is how `Function` has it
+    return Function("matches", [text, pattern])

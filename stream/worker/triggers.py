@@ -27,7 +27,7 @@ from stream.decisions.wire import (
     decision_record,
     trigger_record,
 )
-from stream.engine import PartitionState, preparing, process
+from stream.engine import MAX_WORK, PartitionState, preparing, process
 from stream.rules.model import RuleSet
 from stream.runtime.stage import Figures, StepResult, Store, Written
 from stream.structs import Batch, OwnTopics, Record, Result, WireRecord
@@ -143,7 +143,7 @@ class TriggerPartition:
         if stage.tracing is not None:
             for source, records in batch.records.items():
                 stage.tracing.note(self.number, source, records)
-        result = process(batch, stage.rules, self.state, clock, limit=limit)
+        result = process(batch, stage.rules, self.state, clock, limit=limit, work=MAX_WORK)
         decided = result.decisions or result.dead_letters
         written = self._records(result, clock.wall()) if decided else ()
         if stage.tracing is not None:

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from stream.cel.evaluation import MAX_STEPS
+from stream.cel.cost import MAX_STEPS
 from stream.cel.grammar import MACROS, MAX_DEPTH, MAX_LENGTH, MAX_LOOPS
 from stream.errors import ExpressionError
 from stream.expression import (

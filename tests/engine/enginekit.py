@@ -121,11 +121,12 @@ class World:
         *,
         ended: Sequence[str] | None = None,
         limit: int = 5000,
+        work: int = 1 << 62,
     ) -> Result:
         """One call of the engine; `ended` None: all sources have."""
         names = [source.name for source in self.rules.sources] if ended is None else ended
         batch = Batch(3, records or {}, frozenset(names))
-        self.result = process(batch, self.rules, self.state, self.clock, limit=limit)
+        self.result = process(batch, self.rules, self.state, self.clock, limit=limit, work=work)
         self.decisions += self.result.decisions
         return self.result
 

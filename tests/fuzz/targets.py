@@ -11,7 +11,7 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
-from stream.cel.evaluation import BudgetError
+from stream.cel.cost import BudgetError
 from stream.cel.grammar import MAX_LENGTH
 from stream.content.formats import FORMATS
 from stream.content.locales import Region

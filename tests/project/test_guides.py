@@ -20,7 +20,8 @@ import pytest
 import typer.main
 import yaml
 
-from stream.cel import evaluation, grammar
+from stream import engine
+from stream.cel import cost, grammar, strings
 from stream.cli.main import cli
 from stream.content import renderer as rendering
 from stream.content import template as content
@@ -236,9 +237,13 @@ def test_the_bounds_of_the_security_model_are_those_of_the_code() -> None:
         f"| {_decode.MAX_CUSTOMER_ID} bytes |",
         f"| 1 MB, {rulefiles.MAX_DEPTH} levels, {rulefiles.MAX_NODES:,} nodes with aliases resolved, "
         f"{rulefiles.MAX_ALIASES} aliases;",
-        f"| {grammar.MAX_LENGTH:,} characters, {grammar.MAX_DEPTH} levels, {evaluation.MAX_STEPS:,} steps",
+        f"| {grammar.MAX_LENGTH:,} characters, {grammar.MAX_DEPTH} levels, {cost.MAX_STEPS:,} steps for "
+        f"all conditions of an event; patterns of {strings.MAX_PATTERN:,} characters, "
+        f"of {strings.MAX_FOREIGN_PATTERN} if they",
         f"| {content.MAX_TEMPLATE_BYTES >> 10} KiB as written, {rendering.MAX_OUTPUT >> 10} KiB as rendered, "
-        f"{rendering.BUDGET:,} steps, {rendering.MAX_ROUNDS:,} rounds",
+        f"{rendering.BUDGET:,} steps, {rendering.MAX_ROUNDS:,} rounds of loops, "
+        f"{rendering.EVENT_BUDGET:,} steps for all texts",
+        f"| ends with the event that passes {engine.MAX_WORK:,} units",
         f"| {health.CONNECTIONS} connections, {health.DEADLINE:.0f} s each",
     ):
         assert said in text

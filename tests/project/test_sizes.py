@@ -22,7 +22,7 @@ MANY = re.compile(r"More than \d+ methods,? because \w")
 
 # Too large without a reason; each goes from here when it is split or says why. None is added.
 TOO_LARGE = {
-    *("_fastmatch.pyx: PartitionState", "matcher/_operators.pyx"),
+    "_fastmatch.pyx: PartitionState",
     *("state/_customer.pyx: Customer", "state/_customers.pyx: Customers"),
 }
 
