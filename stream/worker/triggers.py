@@ -15,6 +15,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from weakref import WeakSet
 
 from stream.clock import Clock
@@ -29,7 +30,7 @@ from stream.decisions.wire import (
 from stream.engine import PartitionState, preparing, process
 from stream.rules.model import RuleSet
 from stream.runtime.stage import Figures, StepResult, Store, Written
-from stream.structs import Batch, Record, Result, WireRecord
+from stream.structs import Batch, DeadLetter, Record, Result, Unread, WireRecord
 from stream.telemetry.metrics import Metrics
 from stream.telemetry.tracing import Tracing
 from stream.worker import prior_decisions
@@ -126,6 +127,8 @@ class TriggerPartition:
             for source, records in batch.records.items():
                 stage.tracing.note(self.number, source, records)
         result = process(batch, stage.rules, self.state, clock, limit=limit)
+        if result.dead_letters:
+            result.dead_letters = [_told(each) for each in result.dead_letters]
         decided = result.decisions or result.dead_letters
         written = self._records(result, clock.wall()) if decided else ()
         if stage.tracing is not None:
@@ -169,3 +172,9 @@ class TriggerPartition:
 
     def evict(self, keep: int, most: int) -> int:
         return self.state.customers.evict(keep, most)
+
+
+def _told(letter: DeadLetter) -> DeadLetter:
+    """With the reason why it was not read: the engine, which sees no value, takes it for a record without."""
+    record = letter.record
+    return replace(letter, reason=record.reason) if isinstance(record, Unread) else letter
