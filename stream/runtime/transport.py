@@ -245,7 +245,7 @@ class Consumer(driver.Consumer):
             tp.partition,
             last.offset,
             last.timestamp / 1000.0,
-            last.timestamp_type,
+            0,  # the type of its timestamp, for which nobody asks
             None,
             None,
             cast(Any, records),  # where Faust has one record's bytes
