@@ -45,11 +45,13 @@ OVERHEAD = 200  # bytes of a record's objects
 LARGEST = (1 << 20) + (64 << 10)
 UNBOUNDED = 1 << 31
 HEADER = struct.Struct(">qiibIhiqqqhii")  # of a batch of magic 2
+LENGTH = struct.Struct(">i")
 ATTRIBUTES_AT = 21  # what the checksum covers begins there
 LENGTH_AT, MAGIC_AT = 8, 16
 COVERED_AT = 12  # what a batch's length counts begins there
 LEAST_LENGTH = 14
 CODEC, APPEND_TIME, TRANSACTIONAL, CONTROL = 0x07, 0x08, 0x10, 0x20
+PASSED_OVER = TRANSACTIONAL | CONTROL  # perhaps
 
 
 class Taken(list[Record]):
@@ -152,12 +154,12 @@ class Batches:
 
     def take(self) -> list[Record] | None:
         """The next records, which may be none; None if there is nothing more."""
-        found: list[Record] | None
+        found: list[Record] | None = None
         try:
-            if (found := next(self._records, None)) is None:
+            while (found := next(self._records, None)) is None:
                 self.next_fetch_offset = max(self.next_fetch_offset, self._end)
-                if self._open_next():
-                    return []
+                if not self._open_next():
+                    break
         except Exception as error:  # damaged, or a mistake of ours: the next batch can be read all the same
             found = [self._unread(error)]
             self._records = iter(())
@@ -185,7 +187,7 @@ class Batches:
             right = int.from_bytes(data[COVERED_AT:MAGIC_AT], "big") == crc32(data[MAGIC_AT:])
             self._records = _older(data)
         elif whole and len(data) >= HEADER.size:
-            self._head = head = _Head(*HEADER.unpack_from(data))
+            self._head = head = _Head._make(HEADER.unpack_from(data))
             right = head.crc == calc_crc32c(data[ATTRIBUTES_AT:])
             self._end, self._records = base + max(head.last_delta, 0) + 1, self._read(head, data)
         if not right:
@@ -210,7 +212,7 @@ class Batches:
     def _read(self, head: _Head, data: memoryview) -> Iterator[list[Record]]:
         if head.magic != 2:
             raise Damaged("magic")
-        if self._is_passed_over(head, data):
+        if (self._aborted or head.attributes & PASSED_OVER) and self._is_passed_over(head, data):
             return
         codec, body, cut = head.attributes & CODEC, data[HEADER.size :], False
         if codec:
@@ -221,6 +223,8 @@ class Batches:
             self.size += records.at - before + OVERHEAD * len(found)
             before = records.at
             yield found
+            if len(found) < SLICE:
+                return
 
     def _is_passed_over(self, head: _Head, data: memoryview) -> bool:
         """Whether nothing in it is for a reader."""
@@ -274,7 +278,9 @@ class Fetched(FetchResult):  # type: ignore[misc]  # aiokafka has no types
 
 def _end_of(data: bytes | memoryview, start: int) -> int:
     """Where a batch ends; a length that cannot be reaches to the end of what there is."""
-    length = int.from_bytes(data[start + LENGTH_AT : start + COVERED_AT], "big", signed=True)
+    if len(data) < start + COVERED_AT:
+        return len(data)
+    (length,) = LENGTH.unpack_from(data, start + LENGTH_AT)
     return start + COVERED_AT + length if length >= LEAST_LENGTH else len(data)
 
 
