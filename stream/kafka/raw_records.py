@@ -54,7 +54,7 @@ CODEC, APPEND_TIME, TRANSACTIONAL, CONTROL = 0x07, 0x08, 0x10, 0x20
 PASSED_OVER = TRANSACTIONAL | CONTROL  # perhaps
 
 
-class Taken(list[Record]):
+class TakenRecords(list[Record]):
     """Records that were taken together. `size`: bytes, about. `unread`: those of them that were not read."""
 
     def __init__(self) -> None:
@@ -254,9 +254,9 @@ class Fetched(FetchResult):  # type: ignore[misc]  # aiokafka has no types
 
     _partition_records: Batches | None
 
-    def getall(self, max_records: int | None = None) -> Taken:
+    def getall(self, max_records: int | None = None) -> TakenRecords:
         """As many records as there is room for; nobody asks for a number of them."""
-        taken, tp = Taken(), self._topic_partition
+        taken, tp = TakenRecords(), self._topic_partition
         if not self.check_assignment(tp) or (batches := self._partition_records) is None:
             return taken
         room = batches.reading.room
