@@ -112,10 +112,10 @@ class Template:
         to `taken`, which bounds it. Raises ContentError; its
         text holds no values.
         """
-        text = self._render(bindings, form, region)
+        text = self._render(bindings, form, region, taken)
         return one_line(text) if is_line(form) else text
 
-    def _render(self, bindings: Mapping[str, Any], form: Format, region: Region) -> str:
+    def _render(self, bindings: Mapping[str, Any], form: Format, region: Region, taken: Taken | None) -> str:
         read = self._read
         if read.liquid is None:
             return self.source
