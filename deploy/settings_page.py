@@ -58,6 +58,7 @@ GROUPS = (
         "The defaults suit most loads; `STREAM_CLOCK` is for replays.",
         (
             *("clock", "commit_interval", "session_timeout", "stuck_after", "max_in_flight"),
+            "skip",
             "max_fetch_bytes",
         ),
     ),

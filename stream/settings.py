@@ -70,6 +70,18 @@ def _mechanism(value: Any) -> Any:
     return _upper(value)
 
 
+PLACE = re.compile(r"([A-Za-z0-9._-]{1,249})/(\d{1,9})/(\d{1,18})(?:-(\d{1,18}))?")
+
+
+def _places(value: Any) -> Any:
+    """`topic/partition/offset[,…]`, or `…/first-last`."""
+    for number, entry in enumerate(value.split(",") if isinstance(value, str) else (), start=1):
+        match = PLACE.fullmatch(entry.strip())
+        if match is None or int(match[3]) > int(match[4] or match[3]):
+            raise ValueError(f"entry {number} should be topic/partition/offset, or …/first-last")
+    return value
+
+
 class Settings(BaseSettings):
     """A worker's settings. Made by `load`, which compares them with one another, too."""
 
@@ -159,6 +171,11 @@ class Settings(BaseSettings):
         le=1 << 28,
         description="bytes asked for in one fetch from a partition (max.partition.fetch.bytes)",
     )
+    skip: Annotated[str | None, BeforeValidator(_places)] = Field(
+        None,
+        description="records that are put aside unread: topic/partition/offset[,…], or …/first-last "
+        "(docs/recovery.md)",
+    )
     replication: int | None = Field(
         None,
         ge=1,
@@ -242,6 +259,14 @@ class Settings(BaseSettings):
                     hint="do certificate and key belong together, is STREAM_SSL_PASSWORD the key's?",
                 ) from None
         return context
+
+    def skipped(self) -> dict[tuple[str, int], list[range]]:
+        """The offsets of `skip`, by topic and partition."""
+        found: dict[tuple[str, int], list[range]] = {}
+        for topic, partition, first, last in PLACE.findall(self.skip or ""):
+            offsets = range(int(first), int(last or first) + 1)
+            found.setdefault((topic, int(partition)), []).append(offsets)
+        return found
 
     def kafka_security(self) -> dict[str, Any]:
         """Keyword arguments for aiokafka's clients; holds the password in plain text, so do not log it."""

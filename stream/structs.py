@@ -23,7 +23,11 @@ DecisionReason = Literal[SuppressionReason, "holdout"]
 
 # Why a record is not an event: not a JSON object; no customer; no event name; no time; too large; attributes
 # or consents that cannot be taken; too much to be kept of a customer.
-DeadLetterReason = Literal["json", "customer", "event", "time", "size", "profile", "context"]
+# What was not read as a record at all: too large, damaged, or left out because an operator says so.
+UnreadReason = Literal["size", "unreadable", "skipped"]
+DeadLetterReason = Literal[
+    "json", "customer", "event", "time", "size", "profile", "context", "unreadable", "skipped"
+]
 
 # What was odd with events that were applied all the same:
 #   condition        a condition of a rule ended in an error, and did not hold
@@ -48,6 +52,28 @@ class Record(Protocol):
     def value(self) -> bytes | None: ...
     @property
     def headers(self) -> Sequence[tuple[str, bytes]]: ...
+
+
+UNREAD_HEAD = 1024  # bytes that are kept of what is not read
+
+
+@dataclass(frozen=True, slots=True)
+class Unread:
+    """In place of a record, or of several up to `offset`, from `first` on, that were not read.
+
+    To who takes it for a record it has no value that could mean anything. `head`: the first bytes of what is
+    there, `size` of them in all.
+    """
+
+    offset: int
+    timestamp: int
+    reason: UnreadReason
+    first: int
+    key: bytes | None = None
+    head: bytes = b""
+    size: int = 0
+    headers: Headers = ()
+    value: bytes = b""
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ that is nested deeper than the encoder goes: what lies deeper than `MAX_DEPTH` b
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import date
 from functools import lru_cache
 from typing import Any, NamedTuple
@@ -22,6 +22,7 @@ import orjson
 from stream.rules.durations import format_duration
 from stream.rules.model import Goal
 from stream.structs import (
+    UNREAD_HEAD,
     ConsentProof,
     DeadLetter,
     Decision,
@@ -30,11 +31,16 @@ from stream.structs import (
     OwnTopics,
     SubjectProof,
     Trigger,
+    Unread,
     WireRecord,
 )
 
 DECISIONS, DEAD_LETTERS = OwnTopics().decisions, OwnTopics().dead_letters  # unless settings say otherwise
 MAX_DEPTH = 64
+
+WHOLE_LETTER = 64 << 10  # bytes of a dead letter's value; of a longer one only the beginning is written
+PRODUCERS = "producer-"  # before the names of a producer's headers in a dead letter
+PRODUCERS_BYTES = 8 << 10  # of all of them
 
 # Extension attributes of CloudEvents, by which a new owner of a partition knows what was sent (`recall`).
 ID = "ce_id"
@@ -137,24 +143,42 @@ def decision_body(decision: Decision, revision: str) -> dict[str, Any]:
 
 
 def dead_letter_record(letter: DeadLetter, origin: Origin) -> WireRecord:
-    """A record that is not an event: key, value and headers as they came, then headers of ours."""
-    return WireRecord(
-        topic=origin.dead_letters,
-        key=letter.record.key,
-        value=letter.record.value,
-        headers=(
-            *letter.record.headers,
-            ("reason", letter.reason.encode()),
-            ("source", letter.source.encode()),
-            (
-                "topic",
-                origin.topics[letter.source].encode(),
-            ),  # a source may be called otherwise than its topic
-            ("partition", str(origin.partition).encode()),
-            ("offset", str(letter.record.offset).encode()),
-            (APP, origin.app_id.encode()),
-        ),
-    )
+    """A record that is not an event, as it came; of a large one the beginning and the size.
+
+    Our headers come first, and a producer's have a prefix: none of theirs can be taken for one of ours.
+    """
+    record, topic = letter.record, origin.topics[letter.source]  # a source may be called otherwise
+    headers: list[tuple[str, bytes]] = [
+        ("reason", letter.reason.encode()),
+        ("source", letter.source.encode()),
+        ("topic", topic.encode()),
+        ("partition", str(origin.partition).encode()),
+        ("offset", str(record.offset).encode()),
+        (APP, origin.app_id.encode()),
+    ]
+    key, value, size = record.key, record.value, len(record.value or b"")
+    if isinstance(record, Unread):
+        value, size = record.head, record.size
+        if record.first < record.offset:
+            headers.append(("first_offset", str(record.first).encode()))
+    if value is not None and size > WHOLE_LETTER:
+        value = value[:UNREAD_HEAD]
+    if value is not None and len(value) < size:
+        headers.append(("size", str(size).encode()))
+    if key is not None and len(key) > UNREAD_HEAD:
+        headers.append(("key_size", str(len(key)).encode()))
+        key = key[:UNREAD_HEAD]
+    return WireRecord(origin.dead_letters, key, value, (*headers, *_producers(record.headers)))
+
+
+def _producers(headers: Sequence[tuple[str, bytes]]) -> Iterator[tuple[str, bytes]]:
+    """A producer's headers under our prefix, as many as there is room for."""
+    room = PRODUCERS_BYTES
+    for name, value in headers:
+        room -= len(name) + len(value or b"") + len(PRODUCERS)
+        if room < 0:
+            return
+        yield PRODUCERS + name, value or b""
 
 
 @lru_cache(maxsize=4096)  # the same few times stand in a trigger, in its decision and in their headers

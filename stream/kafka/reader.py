@@ -18,7 +18,7 @@ from typing import Any
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from stream.clock import wall_ms
-from stream.kafka.raw_records import give_raw_records
+from stream.kafka.raw_records import UNBOUNDED, give_raw_records
 from stream.kafka.topic_ids import only_ask
 from stream.settings import Settings
 
@@ -31,7 +31,11 @@ TRUSTED = 10  # fetches that came, after which twice as much is asked for
 
 @asynccontextmanager
 async def reader(settings: Settings, purpose: str) -> AsyncIterator[Any]:
-    """A consumer of raw records without a group. An offset out of range is an error, never a jump."""
+    """A consumer of raw records of our own. An offset out of range is an error, never a jump. No group.
+
+    We write no transactions, so what others write in one is left out, committed or not. To wait for the last
+    stable offset instead would hide what we wrote behind a transaction of theirs that is still open.
+    """
     consumer = AIOKafkaConsumer(
         bootstrap_servers=settings.broker,
         client_id=f"{settings.app_id}-{purpose}",
@@ -45,7 +49,7 @@ async def reader(settings: Settings, purpose: str) -> AsyncIterator[Any]:
     only_ask(consumer._client)
     try:
         await consumer.start()
-        give_raw_records(consumer)
+        give_raw_records(consumer, largest=UNBOUNDED, ours=True)
         yield consumer
     finally:
         await close(consumer)

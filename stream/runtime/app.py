@@ -110,11 +110,13 @@ class StageApp(faust.App):
         self.ledger = Ledger(settings.max_in_flight)
         self.lease = Lease(settings.session_timeout)
         self.metrics = metrics
+        self.skipped = settings.skipped()
         self.failure: BaseException | None = None
         super().__init__(
             settings.app_id,
             broker=[f"lane://{address}" for address in settings.broker.split(",")],
             broker_credentials=_credentials(settings),
+            broker_client_id=settings.app_id,
             broker_commit_interval=settings.commit_interval,
             broker_commit_every=None,
             broker_session_timeout=settings.session_timeout,

@@ -21,6 +21,7 @@ class Host(Protocol):
     metrics: Metrics
     restore: Restore
     ownership: Ownership
+    skipped: dict[tuple[str, int], list[range]]
 
     # Faust's own
     in_recovery: bool

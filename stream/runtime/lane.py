@@ -14,6 +14,8 @@ import asyncio
 import time
 from collections.abc import Mapping, Sequence
 
+import structlog
+
 from stream.clock import Clock
 from stream.kafka.lease import Lease
 from stream.runtime.effects import Effects, Perform, refuse
@@ -22,6 +24,8 @@ from stream.runtime.outbox import Outbox
 from stream.runtime.partition import OwnedPartition
 from stream.runtime.stage import HandsOn, Performed, Performs, Stage, StepResult
 from stream.structs import Batch, Record, WireRecord
+
+log = structlog.get_logger("stream.lane")
 
 EVENTS_PER_STEP = 2000  # how long the event loop is held at most: a few milliseconds
 TICK_S = 0.05  # how late a timer may be looked at
@@ -108,10 +112,27 @@ class Lane:
             if self._ledger.ended(TopicPartition(topic, owned.number))
         )
         batch = Batch(owned.number, records, ended)
-        step = owned.partition.step(batch, self._clock, EVENTS_PER_STEP)
+        try:
+            step = owned.partition.step(batch, self._clock, EVENTS_PER_STEP)
+        except Exception:
+            self._say_where(owned, records)
+            raise
         self._carry_out(owned, step)
         owned.advance(step, self._topic_of)
         return step.more
+
+    def _say_where(self, owned: OwnedPartition, records: Mapping[str, Sequence[Record]]) -> None:
+        """A record that ends the worker would end it again: an operator has to know where it lies."""
+        for source, topic in self._topic_of.items():
+            if source in records or self._ledger.in_flight(TopicPartition(topic, owned.number)):
+                log.error(
+                    "failed_at",
+                    topic=topic,
+                    partition=owned.number,
+                    applied=owned.positions.get(source),
+                    end=records[source][-1].offset + 1 if records.get(source) else None,
+                    hint="docs/recovery.md#a-record-that-stops-workers",
+                )
 
     def hand_on(self, owned: OwnedPartition) -> None:
         """A checkpoint of the partition is durable."""

@@ -7,6 +7,9 @@ and its merged gaps passed offsets still in work. Here a topic partition has thr
     durable    the next offset whose effects are not yet safe in Kafka; offsets are committed up to here
     committed  what was last taken for a commit
 
+After the last record may come offsets that are none: a transaction's marker, what was aborted or compacted.
+Where all that was read is durable, they are passed, so that a topic which ends in them has no lag.
+
 Pure: no Kafka, no asyncio. Invariant: durable never moves back, and never past what was handed out.
 Tested by tests/runtime/test_ledger.py.
 """
@@ -20,6 +23,8 @@ from typing import NamedTuple
 
 from stream.errors import InternalError, TopologyError
 
+BYTES_IN_FLIGHT = 16 << 20  # of a topic partition
+
 
 class TopicPartition(NamedTuple):
     topic: str
@@ -28,7 +33,7 @@ class TopicPartition(NamedTuple):
 
 class Reach(NamedTuple):
     """How far the consumer had read when a fetch returned: its position, and the topic's end as last heard
-    of.
+    of, which is where a transaction that is still open begins.
     """
 
     position: int
@@ -37,20 +42,26 @@ class Reach(NamedTuple):
 
 @dataclass(slots=True)
 class _Account:
-    batches: deque[tuple[int, int, int]] = field(default_factory=deque)  # oldest first, see `hand_out`
+    batches: deque[tuple[int, int, int, int]] = field(default_factory=deque)  # oldest first, see `hand_out`
     in_flight: int = 0
+    bytes_in_flight: int = 0
     handed_batches: int = 0
     arrived_batches: int = 0
     handed_to: int = -1
     durable: int = -1
     committed: int = -1
+    passed: int = -1  # beyond what is durable, where nothing is
+
+    @property
+    def done(self) -> int:
+        return max(self.durable, self.passed)
 
 
 class Ledger:
     """Accounts of the topic partitions assigned to this worker.
 
     `limit`: records per topic partition that may be in flight (handed out and not durable) before it counts
-    as full.
+    as full; so does `BYTES_IN_FLIGHT`, since few bytes in Kafka can be many here.
     """
 
     def __init__(self, limit: int) -> None:
@@ -66,9 +77,11 @@ class Ledger:
         account.handed_to = account.durable = position
         account.committed = -1 if committed is None or committed > position else committed
 
-    def hand_out(self, tp: TopicPartition, records: int, next_offset: int, appended_at: int = 0) -> None:
+    def hand_out(
+        self, tp: TopicPartition, records: int, next_offset: int, appended_at: int = 0, size: int = 0
+    ) -> None:
         """A batch of `records`, ending before `next_offset`, is on its way to the lane; the first of them was
-        appended at `appended_at`, in ms.
+        appended at `appended_at`, in ms. `size`: bytes.
         """
         account = self._accounts.setdefault(tp, _Account())
         if next_offset <= account.handed_to:
@@ -76,8 +89,9 @@ class Ledger:
                 f"{tp.topic}/{tp.partition}: offsets went back from {account.handed_to} to {next_offset}",
                 hint="was the topic deleted and made anew? Started again, the worker notices and goes on",
             )
-        account.batches.append((records, next_offset, appended_at))
+        account.batches.append((records, next_offset, appended_at, size))
         account.in_flight += records
+        account.bytes_in_flight += size
         account.handed_batches += 1
         account.handed_to = next_offset
 
@@ -88,6 +102,10 @@ class Ledger:
     def reached(self, reach: Mapping[TopicPartition, Reach]) -> None:
         """What a fetch that has just returned says of every assigned partition."""
         self._reach.update(reach)
+        for tp, (position, _) in reach.items():
+            account = self._accounts.get(tp)
+            if account is not None and not account.batches:
+                account.passed = position
 
     def finish(self, tp: TopicPartition, position: int) -> None:
         """Everything before `position` is applied and its effects are acknowledged by Kafka."""
@@ -101,19 +119,21 @@ class Ledger:
             )
         account.durable = position
         while account.batches and account.batches[0][1] <= position:
-            account.in_flight -= account.batches.popleft()[0]
+            records, _, _, size = account.batches.popleft()
+            account.in_flight -= records
+            account.bytes_in_flight -= size
 
     def committable(self) -> list[TopicPartition]:
         """The partitions that have something new to commit."""
-        return [tp for tp, account in self._accounts.items() if account.durable > account.committed]
+        return [tp for tp, account in self._accounts.items() if account.done > account.committed]
 
     def take_committable(self, tp: TopicPartition) -> int | None:
         """The offset to commit, once; None where there is nothing new."""
         account = self._accounts.get(tp)
-        if account is None or account.durable <= account.committed:
+        if account is None or account.done <= account.committed:
             return None
-        account.committed = account.durable
-        return account.durable
+        account.committed = account.done
+        return account.committed
 
     def place(self, tp: TopicPartition) -> int:
         """How far everything is durable; changes with progress."""
@@ -131,11 +151,18 @@ class Ledger:
 
     def full(self) -> set[TopicPartition]:
         """The partitions that have enough in flight: not to be fetched from for now."""
-        return {tp for tp, account in self._accounts.items() if account.in_flight >= self._limit}
+        return {
+            tp
+            for tp, account in self._accounts.items()
+            if account.in_flight >= self._limit or account.bytes_in_flight >= BYTES_IN_FLIGHT
+        }
 
     def is_filling(self, tp: TopicPartition) -> bool:
         """Whether half of what may be in flight is."""
-        return self.in_flight(tp) * 2 >= self._limit
+        account = self._accounts.get(tp)
+        return account is not None and (
+            account.in_flight * 2 >= self._limit or account.bytes_in_flight * 2 >= BYTES_IN_FLIGHT
+        )
 
     def in_flight(self, tp: TopicPartition) -> int:
         """Records handed out whose effects are not yet durable."""
@@ -156,7 +183,7 @@ class Ledger:
         if reach is None:
             return 0
         account = self._accounts.get(tp)
-        done = account.durable if account and account.durable >= 0 else reach.position
+        done = account.done if account and account.durable >= 0 else reach.position
         if account and account.durable < 0:
             done = reach.position - account.in_flight
         return max(reach.end - done, 0)

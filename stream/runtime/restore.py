@@ -132,6 +132,7 @@ class ChangelogReader:
         async for tp, records, position in ranges.read(consumer, spans):
             stored = self._store.stored[tp.partition]
             try:
+                _refuse_unread(records)
                 for start in range(0, len(records), RECORDS_PER_STEP):
                     stored.load(records[start : start + RECORDS_PER_STEP])
                     await asyncio.sleep(0)  # heartbeats and health go on during a long restore
@@ -154,6 +155,12 @@ class ChangelogReader:
         for tp in wanted:
             for _ in self._store.stored[tp.partition].settling():
                 await asyncio.sleep(SETTLE_S)
+
+
+def _refuse_unread(records: Sequence[Any]) -> None:
+    """Of our own records none may be passed over."""
+    for each in getattr(records, "unread", ()):
+        raise StateError(f"offset {each.offset}: the record is {each.reason}")
 
 
 class _Bar:

@@ -23,11 +23,13 @@ import structlog
 from aiokafka import TopicPartition
 from aiokafka.errors import KafkaError
 
+from stream.clock import wall_ms
+from stream.errors import StateError
 from stream.kafka.reader import read, reader, span
 from stream.kafka.topic_ids import topic_ids
 from stream.runtime.checkpoint import Checkpoint, Incarnation
 from stream.runtime.recovery import Recovery
-from stream.runtime.stage import Stage
+from stream.runtime.stage import Stage, Written
 from stream.settings import Settings
 
 log = structlog.get_logger("stream.takeover")
@@ -105,19 +107,43 @@ class Takeover:
             if tail < ends[TopicPartition(topic, number)]
         }
         recoveries: dict[int, Recovery] = {}
-        count = 0
+        count = not_recalled = 0
         async for tp, records, _ in read(consumer, ranges):
             for record in records:
-                written = self._stage.read_written(tp.topic, record)
+                try:
+                    written = self._stage.read_written(tp.topic, record)
+                except StateError as error:  # somebody else's, or damaged: no reason to stop for ever
+                    not_recalled += 1
+                    log.warning("not_recalled", topic=tp.topic, partition=tp.partition, reason=error.message)
+                    continue
                 # What another partition wrote here answers records of that one.
                 if written is not None and (written.cause is None or written.cause[1] == tp.partition):
                     recovery = recoveries.setdefault(tp.partition, Recovery(self._stage.identity))
-                    recovery.add(written)
+                    recovery.add(self._within(written, ends))
             count += len(records)
         if count:
             of_this_app = sum(len(each.identities) for each in recoveries.values())
-            log.info("recalled", partitions=len(recoveries), records=count, of_this_app=of_this_app)
+            log.info(
+                "recalled",
+                partitions=len(recoveries),
+                records=count,
+                of_this_app=of_this_app,
+                not_recalled=not_recalled,
+            )
         return recoveries
+
+    def _within(self, written: Written, ends: Mapping[TopicPartition, int]) -> Written:
+        """With nothing to wait for that cannot come: a record beyond the end of its topic (it may have been
+        made anew), a topic that is no source, a timer of the future.
+        """
+        cause, fired_at = written.cause, written.fired_at
+        if cause is not None:
+            topic, number, offset = cause
+            end = ends.get(TopicPartition(topic, number), 0) if topic in self._stage.sources.values() else 0
+            cause = (topic, number, min(offset, end - 1)) if end else None
+        if fired_at is not None:
+            fired_at = min(fired_at, wall_ms())
+        return written._replace(cause=cause, fired_at=fired_at)
 
 
 def _sources(

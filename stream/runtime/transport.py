@@ -11,7 +11,7 @@ Assignment, rebalance, agents and topics stay Faust's. What is replaced, and why
     _getmany       partitions with enough in flight are paused: that is the back-pressure. What is fetched
                    already is still taken, because aiokafka fetches nothing else from a broker while records
                    of one of its partitions lie about.
-    on_start       has the client give raw records (see `rawrecords`) and mends its membership (`membership`).
+    on_start       has the client give raw records (`raw_records`), and mends its membership (`membership`).
     _beat          aiokafka gives up a member that does not poll for `max_poll_interval`, and one without
                    partitions, or one that restores for long, never polls. Whether the worker gets on is for
                    the watchdog to say.
@@ -28,6 +28,7 @@ import logging
 from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
 from typing import Any, cast
 
+import structlog
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP, ConsumerMessage
 from mode import Service
@@ -38,6 +39,9 @@ from stream.kafka.topic_ids import only_ask
 from stream.runtime.failures import watch_loop
 from stream.runtime.host import Host
 from stream.runtime.ledger import Ledger, Reach, TopicPartition
+from stream.structs import Unread
+
+log = structlog.get_logger("stream.intake")
 
 # While a partition is paused, the others are waited for no longer than this: it is looked at again soon.
 PAUSED_TIMEOUT_S = 0.02
@@ -66,6 +70,7 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
         consumer = super()._create_worker_consumer(transport)
         consumer._fetch_max_wait_ms = FETCH_MAX_WAIT_MS
         consumer._fetch_max_bytes = FETCH_MAX_BYTES
+        consumer._isolation_level = "read_committed"
         consumer._client._request_timeout_ms = int(REQUEST_S * 1000)
         only_ask(consumer._client)
         return consumer
@@ -162,8 +167,10 @@ def _reach(consumer: Any) -> Iterator[tuple[TopicPartition, Reach]]:
         return
     for tp in assignment.tps:
         state = assignment.state_value(tp)
-        if state.has_valid_position and state.highwater is not None:
-            yield TopicPartition(*tp), Reach(state.position, state.highwater)
+        # What lies behind the last stable offset belongs to a transaction that is still open.
+        end = state.highwater if state.lso is None or state.lso < 0 else state.lso
+        if state.has_valid_position and end is not None:
+            yield TopicPartition(*tp), Reach(state.position, end)
 
 
 class Consumer(driver.Consumer):
@@ -192,17 +199,32 @@ class Consumer(driver.Consumer):
             await self._seek_back(fetch)
             return
         batches = [
-            (tp, records) for tp, records in fetch.items() if records and (active is None or tp in active)
+            (tp, self._without_skipped(tp, records))
+            for tp, records in fetch.items()
+            if records and (active is None or tp in active)
         ]
         for tp, records in batches:
-            appended_at = records[0].timestamp
-            self.ledger.hand_out(TopicPartition(*tp), len(records), records[-1].offset + 1, appended_at)
+            appended_at, size = records[0].timestamp, getattr(records, "size", 0)
+            self.ledger.hand_out(TopicPartition(*tp), len(records), records[-1].offset + 1, appended_at, size)
         if isinstance(fetch, Fetch):
             self.ledger.reached(fetch.reach)
         for tp, records in batches:
             if not self.flow_active or self.app.consumer_generation_id != generation:
                 return  # a rebalance has begun: the ledger forgets, the records are read again
             yield tp, self._batch_message(tp, records)
+
+    def _without_skipped(self, tp: TP, records: list[Any]) -> list[Any]:
+        """With an `Unread` in place of each record that an operator wants to be put aside."""
+        for offsets in self.host.skipped.get((tp.topic, tp.partition), ()):
+            for at, record in enumerate(records):
+                if record.offset in offsets:
+                    value = record.value or b""
+                    records[at] = Unread(
+                        *(record.offset, record.timestamp, "skipped", record.offset, record.key),
+                        *(value, len(value), record.headers),
+                    )
+                    log.warning("skipped", topic=tp.topic, partition=tp.partition, offset=record.offset)
+        return records
 
     async def _seek_back(self, fetch: Mapping[TP, list[Any]]) -> None:
         """What was fetched across a rebalance is not handed out but read again, wherever it still is ours.
@@ -228,7 +250,7 @@ class Consumer(driver.Consumer):
             tp.partition,
             last.offset,
             last.timestamp / 1000.0,
-            last.timestamp_type,
+            0,  # the type of its timestamp, for which nobody asks
             None,
             None,
             cast(Any, records),  # where Faust has one record's bytes

@@ -44,6 +44,7 @@ FIELDS: Mapping[str, str] = {
     "more": "findings that the line has no room for",
     "new": "revision of the rules from now on",
     "next": "what is done about it",
+    "not_recalled": "records that say they are this application's and cannot be",
     "of_this_app": "records that this application wrote",
     "offset": "of a record in its topic's partition",
     "old": "revision of the rules until now",

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, get_args
 
 import orjson
 
@@ -40,12 +40,15 @@ class Decided(NamedTuple):
 
 
 def read(topic: str, record: Record, app_id: str) -> Written | None:
-    """A record of a tail; None if another app wrote it. StateError if it is ours and cannot be read."""
-    headers = dict(record.headers)
+    """A record of a tail; None if another app wrote it. StateError if it says that it is ours and is not.
+
+    Who may write to a topic of ours can write that. So nothing is believed that we would not write.
+    """
+    headers = dict(record.headers)  # of one name the last: in dead letters of old, ours came last
     if headers.get(APP) != app_id.encode():
         return None
     try:
-        key, cause = _key(topic, headers, record.value), _cause(headers)
+        key, cause = _key(topic, headers, record.value), _cause(topic, headers)
         if topic == DEAD_LETTERS:
             return Written(key, cause)
         body = orjson.loads(record.value or b"")
@@ -76,24 +79,31 @@ def _key(topic: str, headers: Mapping[str, bytes], value: bytes | None) -> Key:
     return topic, headers["ce_id"].decode(), headers["ce_time"].decode(), outcome
 
 
-def _cause(headers: Mapping[str, bytes]) -> Cause | None:
-    if CAUSE in headers:
-        topic, partition, offset = headers[CAUSE].decode().rsplit("/", 2)
-    elif "offset" in headers:
-        topic, partition, offset = (headers[name].decode() for name in ("topic", "partition", "offset"))
+def _cause(topic: str, headers: Mapping[str, bytes]) -> Cause | None:
+    """What it answers. A `ce_cause` in a dead letter of old is the producer's."""
+    if topic == DEAD_LETTERS:
+        found = [headers[name].decode() for name in ("topic", "partition", "offset")]
+    elif CAUSE in headers:
+        found = headers[CAUSE].decode().rsplit("/", 2)
     else:
         return None
-    return topic, int(partition), int(offset)
+    source, partition, offset = found
+    return source, int(partition), int(offset)
 
 
 def _decided(topic: str, body: Mapping[str, Any], at: int, cause: Cause | None) -> Decided | None:
     """None for a decision `sent`: its trigger says so; and if that was not written, it is judged anew."""
     outcome: Outcome = "sent" if topic != DECISIONS else body["outcome"]
+    reason, channel = body.get("reason"), body["channel"]
+    trigger_id, customer, rule = body["trigger_id"], body["customer_id"], body["rule"]
+    texts = (trigger_id, customer, rule, reason or "", channel or "")
+    if outcome not in get_args(Outcome) or not all(isinstance(each, str) for each in texts):
+        raise ValueError("not a decision")
     if topic == DECISIONS and outcome == "sent":
         return None
-    prior = PriorDecision(outcome, body.get("reason"), body["channel"])
+    prior = PriorDecision(outcome, reason, channel)
     had_waited = topic != DECISIONS and cause is None
-    return Decided(body["trigger_id"], body["customer_id"], body["rule"], at, prior, had_waited)
+    return Decided(trigger_id, customer, rule, at, prior, had_waited)
 
 
 def enter(written: Iterable[Written], state: PartitionState, rules: RuleSet) -> None:

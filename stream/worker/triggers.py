@@ -15,6 +15,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from types import MappingProxyType
 from weakref import WeakSet
 
@@ -30,7 +31,7 @@ from stream.decisions.wire import (
 from stream.engine import MAX_WORK, PartitionState, preparing, process
 from stream.rules.model import RuleSet
 from stream.runtime.stage import Figures, StepResult, Store, Written
-from stream.structs import Batch, OwnTopics, Record, Result, WireRecord
+from stream.structs import Batch, DeadLetter, OwnTopics, Record, Result, Unread, WireRecord
 from stream.telemetry.metrics import Metrics
 from stream.telemetry.tracing import Tracing
 from stream.worker import prior_decisions
@@ -144,6 +145,8 @@ class TriggerPartition:
             for source, records in batch.records.items():
                 stage.tracing.note(self.number, source, records)
         result = process(batch, stage.rules, self.state, clock, limit=limit, work=MAX_WORK)
+        if result.dead_letters:
+            result.dead_letters = [_told(each) for each in result.dead_letters]
         decided = result.decisions or result.dead_letters
         written = self._records(result, clock.wall()) if decided else ()
         if stage.tracing is not None:
@@ -197,3 +200,9 @@ class TriggerPartition:
 
     def evict(self, keep: int, most: int) -> int:
         return self.state.customers.evict(keep, most)
+
+
+def _told(letter: DeadLetter) -> DeadLetter:
+    """With the reason why it was not read: the engine, which sees no value, takes it for a record without."""
+    record = letter.record
+    return replace(letter, reason=record.reason) if isinstance(record, Unread) else letter

@@ -22,7 +22,16 @@ from stream.decisions.wire import (
 )
 from stream.rules.compiler.rule_set import load_rules
 from stream.rules.model import Goal
-from stream.structs import ConsentProof, DeadLetter, Decision, EventRef, SubjectProof, Trigger, WireRecord
+from stream.structs import (
+    ConsentProof,
+    DeadLetter,
+    Decision,
+    EventRef,
+    SubjectProof,
+    Trigger,
+    Unread,
+    WireRecord,
+)
 from tests.engine.enginekit import DAY, HOUR, T0, Rec, World, rec
 
 GOLDEN = Path(__file__).parent / "data" / "records"
@@ -84,6 +93,7 @@ WHOLE = TRIGGER._replace(
     sensitive=(SubjectProof("illness", ConsentProof("health", AT - 86_400_000, None)),),
 )
 FORWARDED = StoredRecord(value=None, headers=(("traceparent", b"00-1"), ("reason", b"theirs")))
+UNREAD = Unread(9, 1, "unreadable", 5, None, b"\x8b\xff", 70_000)
 RECORDS: dict[str, WireRecord] = {
     "trigger": trigger_record(TRIGGER, ORIGIN, AT + 3),
     "trigger-bare": trigger_record(TRIGGER._replace(address=None, content={}), ORIGIN, AT),
@@ -94,6 +104,7 @@ RECORDS: dict[str, WireRecord] = {
     "decision-holdout": decision_record(WHOLE.decision._replace(outcome="holdout", reason="holdout"), ORIGIN),
     "dead-letter": dead_letter_record(DeadLetter("clickstream", "json", StoredRecord()), ORIGIN),
     "dead-letter-forwarded": dead_letter_record(DeadLetter("clickstream", "size", FORWARDED), ORIGIN),
+    "dead-letter-unread": dead_letter_record(DeadLetter("clickstream", "unreadable", UNREAD), ORIGIN),
 }
 
 
@@ -192,8 +203,41 @@ def test_a_dead_letter_is_as_it_came(key: bytes | None, value: bytes | None) -> 
     letter = DeadLetter("clickstream", "json", StoredRecord(key=key, value=value, headers=headers))
     record = dead_letter_record(letter, ORIGIN)
     assert (record.key, record.value) == (key, value)
-    assert record.headers[:2] == headers
-    assert dict(record.headers)["reason"] == b"json", "ours come last, and count"
+    assert record.headers[-2:] == (("producer-traceparent", b"00-1"), ("producer-reason", b"theirs"))
+    assert dict(record.headers)["reason"] == b"json"
+
+
+def test_a_producers_headers_cannot_be_taken_for_ours() -> None:
+    """A `ce_cause` of theirs ended each worker that took the partition over."""
+    theirs = tuple((name, b"x") for name in ("reason", "ce_app", "ce_cause", "topic", "offset", "size"))
+    letter = DeadLetter("clickstream", "json", StoredRecord(headers=theirs))
+    ours = dict(dead_letter_record(letter, ORIGIN).headers)
+    assert ours["ce_app"] == ORIGIN.app_id.encode()
+    assert "ce_cause" not in ours
+    assert {name for name, value in ours.items() if value == b"x"} == {
+        f"producer-{name}" for name, _ in theirs
+    }
+
+
+def test_a_dead_letter_of_a_large_record_has_its_size_and_its_first_bytes() -> None:
+    """As large as the record, it was refused by the topic, and ended the worker."""
+    headers = tuple((f"h{n}", b"v" * 100) for n in range(10_000))
+    large = StoredRecord(key=b"k" * 900_000, value=b"0123" * 250_000, headers=headers)
+    record = dead_letter_record(DeadLetter("clickstream", "json", large), ORIGIN)
+    known = dict(record.headers)
+    assert (record.key, record.value) == (b"k" * 1024, b"0123" * 256)
+    assert (known["size"], known["key_size"], known["producer-h0"]) == (b"1000000", b"900000", b"v" * 100)
+    assert sum(len(name) + len(value) for name, value in record.headers) < 16_384
+
+
+def test_a_dead_letter_of_what_was_not_read_says_what_it_stands_for() -> None:
+    unread = Unread(9, 1, "unreadable", 5, None, b"\0\1", 70_000, (("h", b"v"),))
+    record = dead_letter_record(DeadLetter("clickstream", "unreadable", unread), ORIGIN)
+    known = dict(record.headers)
+    assert record.value == b"\0\1"
+    assert [known[name] for name in ("reason", "offset", "first_offset", "size")] == [
+        *(b"unreadable", b"9", b"5", b"70000"),
+    ]
 
 
 @given(st.integers(0, 253_402_300_799_999))

@@ -73,7 +73,9 @@ async def test_it_reads_to_the_end_and_later_only_the_rest(kafka: str, changelog
 
 
 async def test_a_hole_at_the_tail_is_the_end(kafka: str, changelog: str) -> None:
-    """Faust waits for the record before the high watermark: here that is a transaction's marker."""
+    """Faust waits for the record before the high watermark: here that is a transaction's marker. What was
+    written in the transaction is not ours: we have none.
+    """
     produce(kafka, changelog, states(10))
     producer = AIOKafkaProducer(bootstrap_servers=kafka, transactional_id=changelog)
     await producer.start()
@@ -83,8 +85,8 @@ async def test_a_hole_at_the_tail_is_the_end(kafka: str, changelog: str) -> None
     tp = TopicPartition(changelog, 0)
     eventually(lambda: end_offsets(kafka, [changelog])[tp] == 13, "the marker is written")
     reading = Reading(kafka, changelog)
-    assert await reading.catch_up() == 12
-    assert (len(reading.state.customers), reading.position) == (11, 13)
+    assert await reading.catch_up() == 11
+    assert (len(reading.state.customers), reading.position) == (10, 13)
 
 
 async def test_an_empty_changelog_and_one_whose_records_are_all_deleted(kafka: str, changelog: str) -> None:

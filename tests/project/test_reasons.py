@@ -16,6 +16,7 @@ from stream.structs import (
     EventErrorReason,
     Outcome,
     SuppressionReason,
+    UnreadReason,
 )
 from stream.telemetry.metrics import Metrics
 
@@ -48,9 +49,14 @@ def test_every_reason_that_the_engine_gives_is_listed_and_no_other() -> None:
     assert given(r'complain\([\w.]+, "(\w+)"\)') | given(r'errors\[\([\w.]+, "(\w+)"\)\]') == set(
         get_args(EventErrorReason)
     )
-    assert given(r'dead_letter\("(\w+)"\)') | given(r'return "(\w+)"', *reading) == set(
-        get_args(DeadLetterReason)
-    )
+    decoded = given(r'dead_letter\("(\w+)"\)') | given(r'return "(\w+)"', *reading)
+    assert decoded | set(get_args(UnreadReason)) == set(get_args(DeadLetterReason))
+    assert given(
+        r'(?:Unread\(|reason = ).*?"(\w+)"(?: if| else|,)',
+        *(path for path in CODE if path.parent.name == "kafka"),
+    ) == {
+        *("size", "unreadable"),
+    }
     assert (
         given(r'"suppressed", "(\w+)"', judging)
         | given(r'return "(\w+)"', judging)

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stream.errors import InternalError, TopologyError
-from stream.runtime.ledger import Ledger, Reach, TopicPartition
+from stream.runtime.ledger import BYTES_IN_FLIGHT, Ledger, Reach, TopicPartition
 
 CLICKS = TopicPartition("clickstream", 0)
 PURCHASES = TopicPartition("transactions", 0)
@@ -82,6 +82,38 @@ def test_lag_counts_what_is_not_durable() -> None:
     assert ledger.lag(CLICKS) == 50
     ledger.finish(CLICKS, 20)
     assert ledger.lag(CLICKS) == 30
+
+
+def test_a_topic_that_ends_in_what_is_no_record_has_no_lag() -> None:
+    """A transaction's marker, what was aborted or compacted: the lag stayed at 1 for ever."""
+    ledger = Ledger(limit=100)
+    ledger.hand_out(CLICKS, 20, 20)
+    ledger.reached({CLICKS: Reach(position=25, end=25)})
+    assert ledger.lag(CLICKS) == 20
+    ledger.finish(CLICKS, 20)
+    assert ledger.take_committable(CLICKS) == 20
+    ledger.reached({CLICKS: Reach(position=25, end=25)})
+    assert ledger.lag(CLICKS) == 0
+    assert ledger.take_committable(CLICKS) == 25
+    ledger.hand_out(CLICKS, 1, 26)
+    ledger.reached({CLICKS: Reach(position=26, end=26)})
+    assert ledger.lag(CLICKS) == 1
+    ledger.finish(CLICKS, 26)
+    assert ledger.take_committable(CLICKS) == 26
+
+
+def test_a_partition_is_full_of_a_few_large_records_too() -> None:
+    """Ten thousand records of a megabyte, a kilobyte each in Kafka, were in flight."""
+    ledger = Ledger(limit=100)
+    ledger.hand_out(CLICKS, 3, 3, size=BYTES_IN_FLIGHT // 2)
+    assert ledger.is_filling(CLICKS)
+    assert ledger.full() == set()
+    ledger.hand_out(CLICKS, 3, 6, size=BYTES_IN_FLIGHT // 2)
+    assert ledger.full() == {CLICKS}
+    ledger.finish(CLICKS, 3)
+    assert ledger.full() == set()
+    ledger.finish(CLICKS, 6)
+    assert not ledger.is_filling(CLICKS)
 
 
 def test_after_a_rebalance_nothing_old_is_committed() -> None:

@@ -22,7 +22,7 @@ class Client:
 
     def __init__(self) -> None:
         self.calls: list[tuple[str, KafkaTopicPartition]] = []
-        state = SimpleNamespace(has_valid_position=True, position=7, highwater=9)
+        self.state = state = SimpleNamespace(has_valid_position=True, position=7, highwater=9, lso=9)
         assignment = SimpleNamespace(tps={CLICKS}, state_value=lambda tp: state)
         self._subscription = SimpleNamespace(subscription=SimpleNamespace(assignment=assignment))
         self._fetcher = SimpleNamespace(
@@ -76,6 +76,14 @@ async def test_a_fetch_says_how_far_it_reaches() -> None:
     fetch = await thread()._fetch_records(Client(), {CLICKS})
     assert fetch == {CLICKS: ["record"]}
     assert fetch.reach == {TopicPartition("clicks", 0): Reach(position=7, end=9)}
+
+
+async def test_what_lies_behind_an_open_transaction_is_beyond_the_end() -> None:
+    """A producer that has left its transaction open would have held up the other topics, too."""
+    client = Client()
+    client.state.lso = 7
+    fetch = await thread()._fetch_records(client, {CLICKS})
+    assert fetch.reach == {TopicPartition("clicks", 0): Reach(position=7, end=7)}
 
 
 async def test_while_a_partition_is_full_it_is_looked_at_again_soon() -> None:

@@ -200,10 +200,59 @@ def test_it_is_over_when_the_causes_are_applied_and_not_before() -> None:
     assert recovery.is_over({"topic-clicks": 7}, T0 + 30 * MINUTE + 1)
 
 
-def test_what_says_that_it_is_ours_and_is_not_stops_the_worker_without_naming_anyone() -> None:
+def test_what_says_that_it_is_ours_and_is_not_names_nobody() -> None:
     with pytest.raises(StateError, match="triggers offset 9") as caught:
         prior_decisions.read("triggers", Kept(b"secret@example.com", b"{}", [("ce_app", b"app")], 9), "app")
     assert "secret" not in str(caught.value)
+
+
+CAUSE, TRIGGER_ID = ("ce_cause", b"topic-clicks/0/0"), ("ce_id", b"t")
+DEAD = [("topic", b"topic-clicks"), ("partition", b"0"), ("offset", b"7"), ("ce_app", b"app")]
+
+
+def test_a_dead_letter_of_the_release_before_is_known_whatever_its_producer_wrote() -> None:
+    """Its own `ce_cause`, `topic` and `offset` stand before ours there."""
+    theirs = [("ce_cause", b"x"), ("topic", b"other"), ("offset", b"9000000000000000"), ("ce_app", b"x")]
+    written = prior_decisions.read("dead-letters", Kept(b"k", b"{", [*theirs, *DEAD]), "app")
+    assert written is not None
+    assert written.cause == ("topic-clicks", 0, 7)
+    rules = rules_of()
+    _, wires = play(rules, PartitionState(rules), replace(rec(7, 0), value=b"{"))
+    assert written.identity == prior_decisions.identity(wires[0])
+
+
+@pytest.mark.parametrize(
+    ("topic", "headers", "value"),
+    [
+        ("dead-letters", [*DEAD[1:]], b"{"),
+        ("dead-letters", [*DEAD, ("partition", b"none")], b"{"),
+        ("dead-letters", [*DEAD, ("topic", b"\xff")], b"{"),
+        ("decisions", [DEAD[-1]], b"{}"),
+        ("decisions", [DEAD[-1], TRIGGER_ID, ("ce_time", b"t"), CAUSE], b"[]"),
+        ("decisions", [DEAD[-1], TRIGGER_ID, ("ce_time", b"t"), ("ce_cause", b"x")], b'{"outcome": "sent"}'),
+        ("triggers", [DEAD[-1], TRIGGER_ID, ("ce_time", b"t"), CAUSE], b'{"at": "9999-99-99T00:00:00.000Z"}'),
+        *(
+            (
+                "triggers",
+                [DEAD[-1], TRIGGER_ID, ("ce_time", b"t"), CAUSE],
+                b'{"at": "2026-03-02T10:00:00.000Z", "trigger_id": %s, "customer_id": %s, "rule": %s, '
+                b'"channel": %s}' % values,
+            )
+            for values in (
+                (b"[]", b'"c"', b'"r"', b'"web"'),
+                (b'"t"', b"{}", b'"r"', b'"web"'),
+                (b'"t"', b'"c"', b"[1]", b'"web"'),
+                (b'"t"', b'"c"', b'"r"', b"[2]"),
+            )
+        ),
+    ],
+)
+def test_what_somebody_else_wrote_under_our_name_is_told_from_ours(
+    topic: str, headers: list[tuple[str, bytes]], value: bytes
+) -> None:
+    """It ended the worker, or came to an unhashable name later on."""
+    with pytest.raises(StateError, match="not a record of this app"):
+        prior_decisions.read(topic, Kept(b"k", value, headers), "app")
 
 
 def test_a_message_that_was_put_off_and_sent_is_not_in_its_own_way() -> None:
