@@ -7,6 +7,9 @@ Two things that may be at hand cannot be written, and a worker must not die of t
 UTF-8 cannot carry (halves of surrogate pairs) never comes out of a decoded event, but a rule file's escapes
 can put it into content: pairs are joined and odd halves become U+FFFD. And an address may be a JSON value
 that is nested deeper than the encoder goes: what lies deeper than `MAX_DEPTH` becomes `null`.
+
+A topic takes batches of a certain size: `fits` says whether a trigger is one; decisions have only what is
+bounded (names of rule files, ids); a dead letter is cut by `cut`.
 """
 
 from __future__ import annotations
@@ -35,6 +38,11 @@ from stream.structs import (
 DECISIONS = "decisions"
 DEAD_LETTERS = "dead-letters"
 MAX_DEPTH = 64
+MAX_FRAME = 32 * 1024  # bytes of a trigger, its headers and its batch, without address and content
+MAX_HEADERS = 1536  # bytes of headers and batch, without customer and rule
+MAX_KEY = 1024  # bytes of the key of a dead letter that is cut
+OURS = 6  # headers of a dead letter that are not its producer's
+MAX_CHARACTER = 6  # bytes of one in JSON
 
 # Extension attributes of CloudEvents, by which a new owner of a partition knows what was sent (`recall`).
 ID = "ce_id"
@@ -63,6 +71,20 @@ def trigger_record(trigger: Trigger, origin: Origin, sent_at: int) -> WireRecord
     headers = _cloud_event(_TRIGGER, _source_of_triggers(decision.rule), decision, origin)
     value = encode(trigger_body(trigger, origin.revision, sent_at))
     return WireRecord(trigger.topic, decision.customer_id.encode(), value, headers)
+
+
+def fits(trigger: Trigger, revision: str, most: int) -> bool:
+    """Whether a batch of `most` bytes takes a trigger. Only one that might not fit is written to find out."""
+    address = trigger.address
+    if not trigger.sensitive and (address is None or isinstance(address, str)):
+        characters = (
+            len(address or "") + sum(map(len, trigger.content)) + sum(map(len, trigger.content.values()))
+        )
+        if MAX_FRAME + MAX_CHARACTER * characters <= most:
+            return True
+    decision = trigger.decision
+    around = MAX_HEADERS + 2 * len(decision.customer_id.encode()) + len(_source_of_triggers(decision.rule))
+    return len(encode(trigger_body(trigger, revision, 0))) + around <= most
 
 
 def trigger_body(trigger: Trigger, revision: str, sent_at: int | None) -> dict[str, Any]:
@@ -153,6 +175,21 @@ def dead_letter_record(letter: DeadLetter, origin: Origin) -> WireRecord:
             (APP, origin.app_id.encode()),
         ),
     )
+
+
+def cut(record: WireRecord, most: int) -> WireRecord:
+    """A dead letter as a batch of `most` bytes takes it: without a large key, without its producer's headers
+    where they are large, and with the first bytes of its value. Header `cut` has the size of the whole value.
+    """
+    if record.size <= most:
+        return record
+    size = ("cut", str(len(record.value or b"")).encode())
+    key = record.key if len(record.key or b"") <= MAX_KEY else None
+    less = record._replace(key=key, headers=(size, *record.headers))
+    if less._replace(value=None).size > most // 2:
+        less = less._replace(headers=(size, *record.headers[-OURS:]))
+    room = max(most - less._replace(value=None).size, 0)
+    return less._replace(value=None if record.value is None else record.value[:room])
 
 
 @lru_cache(maxsize=4096)  # the same few times stand in a trigger, in its decision and in their headers

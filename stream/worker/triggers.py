@@ -23,6 +23,7 @@ from stream.decisions.wire import (
     DEAD_LETTERS,
     DECISIONS,
     Origin,
+    cut,
     dead_letter_record,
     decision_record,
     trigger_record,
@@ -30,7 +31,7 @@ from stream.decisions.wire import (
 from stream.engine import PartitionState, preparing, process
 from stream.rules.model import RuleSet
 from stream.runtime.stage import Figures, StepResult, Store, Written
-from stream.structs import Batch, Record, Result, WireRecord
+from stream.structs import MOST_BYTES, Batch, Record, Result, WireRecord
 from stream.telemetry.metrics import Metrics
 from stream.telemetry.tracing import Tracing
 from stream.worker import prior_decisions
@@ -93,6 +94,8 @@ class TriggerPartition:
         self.stage = stage
         self.number = number
         self.state = PartitionState(stage.rules)
+        changelog = f"{stage.app_id}-{stage.name}-changelog"
+        self.state.customers.most_bytes = stage.most_bytes.get(changelog, MOST_BYTES)
 
     @property
     def checkpoint(self) -> bytes:
@@ -134,7 +137,8 @@ class TriggerPartition:
         if stage.tracing is not None:
             for source, records in batch.records.items():
                 stage.tracing.note(self.number, source, records)
-        result = process(batch, stage.rules, self.state, clock, limit=limit)
+        most = stage.most_bytes
+        result = process(batch, stage.rules, self.state, clock, limit=limit, most_bytes=most)
         decided = result.decisions or result.dead_letters
         written = self._records(result, clock.wall()) if decided else ()
         if stage.tracing is not None:
@@ -146,6 +150,7 @@ class TriggerPartition:
     def _records(self, result: Result, now: int) -> list[WireRecord]:
         stage = self.stage
         stage.metrics.work.observe_sent(result.triggers, now)
+        most = stage.most_bytes.get(DEAD_LETTERS, MOST_BYTES)
         origin = Origin(stage.app_id, self.number, stage.rules.revision, stage.sources)
         triggers = [trigger_record(trigger, origin, now) for trigger in result.triggers]
         if stage.tracing is not None:
@@ -153,7 +158,7 @@ class TriggerPartition:
         return [
             *triggers,
             *(decision_record(decision, origin) for decision in result.decisions),
-            *(dead_letter_record(letter, origin) for letter in result.dead_letters),
+            *(cut(dead_letter_record(letter, origin), most) for letter in result.dead_letters),
         ]
 
     def take_changed(self, checkpoint: bytes) -> list[tuple[bytes, bytes]]:
