@@ -213,7 +213,10 @@ class Result:
     `positions`: per source, the next offset that is not applied yet (only sources that moved).
     `events`: per source, how many events were applied; `repeats`: read again and left out.
     `errors`: counts by (source, reason) of what was odd with events.
+    `condition_errors`: of its reason `condition`, by (definition, part), such as `cart-abandoned`, `if`.
+    `content_errors`: texts that could not be rendered, by (rule, field, why).
     `more`: events are still at hand and could be applied by another call with an empty batch.
+    `work`: what it cost, see `_fastmatch.MAX_WORK`.
     `watermark` and `next_deadline`: the partition's, None where there is none.
     """
 
@@ -224,6 +227,9 @@ class Result:
     events: dict[str, int] = field(default_factory=dict)
     repeats: int = 0
     errors: dict[tuple[str, EventErrorReason], int] = field(default_factory=dict)
+    condition_errors: dict[tuple[str, str], int] = field(default_factory=dict)
+    content_errors: dict[tuple[str, str, str], int] = field(default_factory=dict)
     more: bool = False
+    work: int = 0
     watermark: int | None = None
     next_deadline: int | None = None

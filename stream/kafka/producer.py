@@ -31,6 +31,7 @@ from aiokafka.protocol.produce import ProduceRequest
 
 from stream.errors import BrokerError, InternalError, RefusedError
 from stream.kafka.lease import Lease
+from stream.kafka.topic_ids import only_ask
 from stream.settings import Settings
 
 log = structlog.get_logger("stream.kafka")
@@ -68,6 +69,7 @@ class Producer:
             request_timeout_ms=REQUEST_MS,
             **self._settings.kafka_security(),
         )
+        only_ask(kafka.client)
         kafka._message_accumulator._batch_ttl = math.inf
         kafka._sender._request_timeout_ms = ACKNOWLEDGE_MS
         try:

@@ -19,6 +19,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from stream.clock import wall_ms
 from stream.kafka.raw_records import give_raw_records
+from stream.kafka.topic_ids import only_ask
 from stream.settings import Settings
 
 FETCH_BYTES = 4 * 1024 * 1024
@@ -41,6 +42,7 @@ async def reader(settings: Settings, purpose: str) -> AsyncIterator[Any]:
         request_timeout_ms=REQUEST_TIMEOUT_MS,
         **settings.kafka_security(),
     )
+    only_ask(consumer._client)
     try:
         await consumer.start()
         give_raw_records(consumer)

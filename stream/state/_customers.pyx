@@ -317,6 +317,7 @@ cdef class Customers:
             if len(value) > self.most:
                 value = self.fitted(customer, value)
             customer.changed = False
+            self.created += customer.size == 0
             self.state_bytes += len(value) - customer.size
             customer.size = len(value)
             key = customer.id.encode()

@@ -19,6 +19,7 @@ from stream.decisions.wire import DEAD_LETTERS, DECISIONS
 from stream.errors import BrokerError, TopologyError
 from stream.kafka.most_bytes import most_bytes_of
 from stream.kafka.producer import MAX_REQUEST_BYTES
+from stream.kafka.topic_ids import partition_counts
 from stream.rules.model import RuleSet
 from stream.settings import Settings
 
@@ -90,12 +91,6 @@ async def admin_client(settings: Settings) -> AsyncIterator[AIOKafkaAdminClient]
         await client.close()
 
 
-async def partition_counts(client: AIOKafkaAdminClient, topics: list[str]) -> dict[str, int]:
-    """Partition counts of the topics that exist."""
-    described = await client.describe_topics(topics)
-    return {each["topic"]: len(each["partitions"]) for each in described if each["error_code"] == 0}
-
-
 async def create_topics(
     client: AIOKafkaAdminClient,
     topics: Mapping[str, Mapping[str, str]],
@@ -149,7 +144,7 @@ async def ensure_topics(settings: Settings, rules: RuleSet) -> Topology:
     sources = [source.topic for source in rules.sources]
     ours = outputs(rules, settings.app_id)
     async with admin_client(settings) as client:
-        counts = await partition_counts(client, [*sources, *ours])
+        counts = await partition_counts(client._client, [*sources, *ours])
         problems = list(_problems(counts, sources, ours))
         if problems:
             raise TopologyError(

@@ -9,7 +9,7 @@ from functools import partial
 import structlog
 
 from stream import __version__
-from stream.errors import RuleFileError
+from stream.errors import RuleFileError, StreamError
 from stream.rules.compiler.rule_set import check_rules
 from stream.rules.model import RuleSet
 from stream.runtime.app import EXIT_FAILED, StageApp, log_failure, serve
@@ -17,12 +17,13 @@ from stream.settings import Settings
 from stream.telemetry.metrics import Metrics
 from stream.telemetry.tracing import Tracing, tracing
 from stream.topics.ensure import Topology, ensure_topics
+from stream.worker.aside import Aside
 from stream.worker.health import Health, HealthServer
-from stream.worker.reload import Directory, Reload
+from stream.worker.reload import ERRORS_LOGGED, Directory, Reload, errors_of
 from stream.worker.signals import Verbosity
 from stream.worker.triggers import TriggerStage
 
-__all__ = ["EXIT_FAILED", "check", "log_failure", "run"]
+__all__ = ["EXIT_FAILED", "check", "log_failure", "log_refusal", "run"]
 
 log = structlog.get_logger("stream.worker")
 
@@ -45,7 +46,7 @@ async def run(settings: Settings) -> int:
     """Run a worker until it is asked to stop (exit code 0) or fails (70). Raises StreamError if it cannot
     start.
     """
-    directory = Directory(settings.rules)
+    directory = await Aside("the rules' directory").call(partial(Directory, settings.rules))
     rules, topology = await check(settings)
     metrics = _metrics(settings, rules)
     traces = tracing(settings)
@@ -73,6 +74,18 @@ async def run(settings: Settings) -> int:
     finally:
         server.stop()
         await _stop(traces)
+
+
+def log_refusal(error: StreamError) -> None:
+    """Say in one line why the worker does not start: whatever reads the log reads objects, one a line."""
+    errors = errors_of(error)
+    log.critical(
+        "cannot_start",
+        error=type(error).__name__,
+        errors=errors[:ERRORS_LOGGED],
+        more=max(len(errors) - ERRORS_LOGGED, 0),
+        hint=error.hint,
+    )
 
 
 async def _stop(traces: Tracing | None) -> None:

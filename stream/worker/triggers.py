@@ -35,6 +35,7 @@ from stream.structs import MOST_BYTES, Batch, Record, Result, WireRecord
 from stream.telemetry.metrics import Metrics
 from stream.telemetry.tracing import Tracing
 from stream.worker import prior_decisions
+from stream.worker.data_errors import DataErrors
 
 
 class TriggerStage:
@@ -56,6 +57,7 @@ class TriggerStage:
         self.tracing = tracing
         self.most_bytes = most_bytes  # that a batch may have, by topic
         self.sources = {source.name: source.topic for source in rules.sources}
+        self.data_errors = DataErrors(self.sources)
         self._partitions: WeakSet[TriggerPartition] = WeakSet()
 
     @property
@@ -104,7 +106,7 @@ class TriggerPartition:
     @property
     def figures(self) -> Figures:
         held = self.state.customers
-        return Figures(len(held), held.state_bytes, held.timers, held.live, held.fetched)
+        return Figures(len(held), held.state_bytes, held.timers, held.live, held.fetched, held.created)
 
     def adopt(self) -> None:
         """Go over to the stage's rules, if they are not in force here yet."""
@@ -143,6 +145,8 @@ class TriggerPartition:
         written = self._records(result, clock.wall()) if decided else ()
         if stage.tracing is not None:
             stage.tracing.passed(self.number, result.positions)
+        if result.dead_letters or result.condition_errors or result.content_errors:
+            stage.data_errors.tell(result, self.number)
         if batch.records or result.events or result.decisions:
             stage.metrics.work.observe_batch(result, time.perf_counter() - started)
         return StepResult(written, result.positions, result.watermark, result.next_deadline, result.more)

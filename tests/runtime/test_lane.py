@@ -31,7 +31,7 @@ channels: {web: {topic: web, consent: none}}
 rules:
   every-view: {on: view, send: {channel: web, content: {views: "{{ traits.views }}"}}}
 """
-MORE_RULES = RULES + "  also: {on: view, send: {channel: web}}\n"
+MORE_RULES = RULES + "  also: {on: view, send: {channel: web, content: {text: Hi}}}\n"
 
 
 @dataclass(frozen=True, slots=True)
