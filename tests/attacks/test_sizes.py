@@ -50,6 +50,9 @@ class Shop:
             records.append(Rec(self.offset, T0 + self.offset, value, **more))
         step = self.partition.step(Batch(0, {"clicks": records}, frozenset({"clicks"})), self.clock, 5000)
         self.written += step.records
+        while step.more:
+            step = self.partition.step(Batch(0, {}, frozenset({"clicks"})), self.clock, 5000)
+            self.written += step.records
 
     def pass_time(self) -> None:
         """Two hours without an event: all timers fire."""
@@ -206,3 +209,26 @@ def test_a_bad_record_of_any_size_becomes_a_dead_letter_that_fits(
     assert dict(dead.headers)["offset"] == b"1"
     assert dict(dead.headers)["source"] == b"clicks"
     assert (dead.value or b"")[:2] == (value or b"")[:2]
+
+
+def test_a_profile_as_large_as_it_may_be_fits_a_changelog_that_takes_little(tmp_path: Path) -> None:
+    """A hundred grounds of a kilobyte each: the consents stay, what they were given on makes room."""
+    rules = RULES.replace(
+        "traits:", "  profiles: {topic: PREFIX-profiles, kind: profile, customer: customer}\ntraits:"
+    )
+    shop = Shop(tmp_path, SMALL, rules)
+    said = {
+        f"p{n}": {"granted": n % 2 == 0, "at": "2026-01-01T00:00:00Z", "basis": "ü" * 1024}
+        for n in range(100)
+    }
+    profile = orjson.dumps({"customer": "c1", "consents": said})
+    batch = Batch(0, {"profiles": [Rec(1, T0, profile)]}, frozenset({"clicks", "profiles"}))
+    shop.partition.step(batch, shop.clock, 10)
+    (customer, _) = shop.checkpoint()
+    shop.assert_all_fits()
+    heir = Shop(tmp_path, SMALL, rules)
+    heir.partition.load([Rec(1, 0, customer.value, customer.key)])
+    known = heir.partition.state.customers.get("c1")
+    assert known is not None
+    assert known.consents is not None
+    assert [known.consents[f"p{n}"].granted for n in range(4)] == [True, False, True, False]
