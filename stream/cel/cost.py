@@ -19,8 +19,8 @@ from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any
 
-from stream.cel.tree import Call, Ident, Literal, Node, Select
 from stream.cel.times import ACCESSORS
+from stream.cel.tree import Call, Ident, Literal, Node, Select
 from stream.errors import ExpressionError
 
 MAX_STEPS = 100_000  # of all conditions of one event

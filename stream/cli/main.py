@@ -6,6 +6,7 @@ at once. Tested by tests/cli/test_commands.py and tests/cli/test_imports.py.
 
 from __future__ import annotations
 
+import os
 import sys
 from importlib import import_module
 from typing import Annotated, Any
@@ -75,4 +76,5 @@ def _options(
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and end.")
     ] = False,
 ) -> None:
-    pass
+    # Whatever a command writes may be about customers: it is for the eyes of whoever ran it.
+    os.umask(0o077)
