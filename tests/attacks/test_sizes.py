@@ -213,15 +213,12 @@ def test_a_bad_record_of_any_size_becomes_a_dead_letter_that_fits(
 
 def test_a_profile_as_large_as_it_may_be_fits_a_changelog_that_takes_little(tmp_path: Path) -> None:
     """A hundred grounds of a kilobyte each: the consents stay, what they were given on makes room."""
-    rules = RULES.replace(
-        "traits:", "  profiles: {topic: PREFIX-profiles, kind: profile, customer: customer}\ntraits:"
-    )
+    profiles = "  profiles: {topic: PREFIX-profiles, kind: profile, customer: customer}\n"
+    rules = RULES.replace("traits:", profiles + "traits:")
     shop = Shop(tmp_path, SMALL, rules)
-    said = {
-        f"p{n}": {"granted": n % 2 == 0, "at": "2026-01-01T00:00:00Z", "basis": "ü" * 1024}
-        for n in range(100)
-    }
-    profile = orjson.dumps({"customer": "c1", "consents": said})
+    said = {"at": "2026-01-01T00:00:00Z", "basis": "ü" * 1024}
+    consents = {f"p{n}": {**said, "granted": n % 2 == 0} for n in range(100)}
+    profile = orjson.dumps({"customer": "c1", "consents": consents})
     batch = Batch(0, {"profiles": [Rec(1, T0, profile)]}, frozenset({"clicks", "profiles"}))
     shop.partition.step(batch, shop.clock, 10)
     (customer, _) = shop.checkpoint()
