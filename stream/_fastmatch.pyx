@@ -57,7 +57,7 @@ from stream.matcher._program cimport (
 from stream.matcher._source cimport SourceQueue, SourceQueues
 from stream.state._customer cimport MAX_INSTANCES, Customer
 from stream.state._customers cimport Customers
-from stream.state._instances cimport Instance
+from stream.state._instances cimport MAX_KEPT, Instance, without_largest
 from stream.state._packed cimport is_kept, is_key
 from stream.state._profile cimport Profile
 from stream.state._windows cimport nothing_of
@@ -239,6 +239,9 @@ cdef class PartitionState:
             if queue is None or self.budget <= 0 or self.work <= 0:
                 break
             self.apply(queue)
+            while self.customers.crowded:
+                self.customers.crowded -= 1
+                self.shared.complain(queue.name, "evicted")
             queue.consume()
             self.budget -= 1
         result.work = work - self.work
@@ -476,15 +479,21 @@ cdef class PartitionState:
 
     cdef bytes kept_event(self, StepPlan step, SourceQueue queue):
         """The event as a waiting instance keeps it: only the fields that judging the rule can read."""
+        cdef bytes kept = None
         if step.fields is not None:
             if not step.fields:
                 return b"{}"
             try:
                 event = queue.event.whole()
-                return dumps({name: event[name] for name in step.fields if name in event})
+                kept = dumps({name: event[name] for name in step.fields if name in event})
             except orjson.JSONEncodeError:
                 pass    # nested deeper than orjson writes, though it reads it: kept as it came
-        return bytes(queue.record.value)
+        if kept is None:
+            kept = bytes(queue.record.value)
+        if len(kept) > MAX_KEPT:
+            kept = without_largest(kept)
+            self.shared.complain(queue.name, "evicted")
+        return kept
 
     cdef int begin(self, RulePlan rule, SourceQueue queue) except -1:
         """The first step held: opens an instance, or has the rule judged at once."""

@@ -9,12 +9,13 @@ Tested by tests/engine/test_process.py, and against the reference model in tests
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import partial
 
 from stream._fastmatch import MAX_WORK, PartitionState
 from stream.clock import Clock
 from stream.decisions import experiments as experiments
-from stream.decisions.decide import decide, trigger_id
+from stream.decisions.decide import KAFKAS, decide, trigger_id
 from stream.decisions.guards import Arms
 from stream.matcher._program import preparing
 from stream.matcher._source import FUTURE_MS, MAX_EVENT_BYTES
@@ -33,6 +34,7 @@ def process(
     limit: int = 5000,
     work: int = 1 << 62,
     arms: Arms = experiments,
+    most_bytes: Mapping[str, int] = KAFKAS,
 ) -> Result:
     """Apply what is at hand in merged order, as far as it can be applied, and fire the timers that are due.
 
@@ -41,12 +43,12 @@ def process(
     counts for this call only. `limit` bounds the events applied and timers fired by one call, `work` what
     they cost: who must not be held says MAX_WORK. `result.more` says that the same call again, with an empty
     batch and the same `ended`, would go on.
-    `arms` draws who is held out and who gets which variant.
+    `arms` draws who is held out and who gets which variant. `most_bytes`: that a batch may have, by topic; a
+    message that would not fit is suppressed.
     A state of other rules than `rules` adopts them first. Bad records become dead letters, never errors.
     """
     if state.rules is not rules:
         state.adopt(rules)
     result = Result()
-    deciding = decide if arms is experiments else partial(decide, arms=arms)
-    state.run(batch, result, clock, limit, deciding, work)
+    state.run(batch, result, clock, limit, partial(decide, arms=arms, most_bytes=most_bytes), work)
     return result

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from hashlib import blake2b
 from typing import Any, Literal, NamedTuple, Protocol
 
 Headers = tuple[tuple[str, bytes], ...]
@@ -15,9 +16,10 @@ Headers = tuple[tuple[str, bytes], ...]
 # tests/project/test_reasons.py holds code and documents to these lists.
 Outcome = Literal["sent", "suppressed", "deferred", "holdout"]
 
-# Why a match is suppressed: the guards in their order, and `content`, a text that could not be rendered.
+# Why a match is suppressed: the guards in their order; `content`, a text that could not be rendered; `size`,
+# a message larger than the channel's topic takes.
 SuppressionReason = Literal[
-    "stale", "limit", "suppressed", "consent", "address", "quiet", "group", "cap", "content"
+    "stale", "limit", "suppressed", "consent", "address", "quiet", "group", "cap", "content", "size"
 ]
 DecisionReason = Literal[SuppressionReason, "holdout"]
 
@@ -32,7 +34,8 @@ DeadLetterReason = Literal[
 # What was odd with events that were applied all the same:
 #   condition        a condition of a rule ended in an error, and did not hold
 #   future_time      the event's time was too far ahead, and the record's was taken
-#   evicted          a trait of the customer held as much as it may: something in it made room
+#   evicted          as much is kept of the customer as may be, in a trait, of an event or as a whole: the
+#                    oldest made room, of an event the largest fields
 #   instances        a customer had as many open instances of a rule as there may be: the oldest was closed
 #   too_deep         nested too deep to be kept until quiet hours end: its fields are empty then
 #   unknown_source   of a source that the rules do not have; the records were left where they are
@@ -89,6 +92,16 @@ class Batch:
     partition: int
     records: Mapping[str, Sequence[Record]] = field(default_factory=dict)
     ended: frozenset[str] = frozenset()
+
+
+MAX_EVENT_ID = 256
+
+
+def short_id(event_id: str) -> str:
+    """An event's id; of one with more than 256 characters a hash."""
+    if len(event_id) <= MAX_EVENT_ID:
+        return event_id
+    return f"blake2b:{blake2b(event_id.encode(), digest_size=16).hexdigest()}"
 
 
 class EventRef(NamedTuple):

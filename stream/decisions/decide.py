@@ -8,15 +8,28 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from hashlib import blake2b
+from types import MappingProxyType
 from typing import Any, Protocol
 
 from stream.decisions import experiments, guards
 from stream.decisions.guards import Arms, MatchView
 from stream.decisions.limits import counters
-from stream.decisions.wire import iso_time
+from stream.decisions.wire import fits, iso_time
 from stream.errors import ContentError
 from stream.rules.model import Channel, Rule, RuleSet, Variant
-from stream.structs import ConsentProof, Decision, EventRef, PriorDecision, Result, SubjectProof, Trigger
+from stream.structs import (
+    MOST_BYTES,
+    ConsentProof,
+    Decision,
+    EventRef,
+    PriorDecision,
+    Result,
+    SubjectProof,
+    Trigger,
+    short_id,
+)
+
+KAFKAS: Mapping[str, int] = MappingProxyType({})  # of every topic what Kafka takes by default
 
 
 class Decidable(MatchView, Protocol):
@@ -145,10 +158,13 @@ _FACTS: Mapping[str, Callable[[Decidable], Any]] = {
 }
 
 
-def decide(match: Decidable, result: Result, arms: Arms = experiments) -> None:
-    """Make a match a decision, and a trigger if nothing refuses it."""
+def decide(
+    match: Decidable, result: Result, arms: Arms = experiments, most_bytes: Mapping[str, int] = KAFKAS
+) -> None:
+    """Make a match a decision, and a trigger if nothing refuses it. `most_bytes`: of a batch, by topic."""
     rule, policy = match.rule, match.rules.policy
-    id_ = trigger_id(rule.stable_id, match.customer_id, match.source, match.event_id, match.key)
+    event_id = short_id(match.event_id)  # an earlier release kept it as it came
+    id_ = trigger_id(rule.stable_id, match.customer_id, match.source, event_id, match.key)
     prior = match.prior_decision(id_)
     verdict = guards.judge(match, policy, arms) if prior is None else guards.repeat(match, policy, prior)
     variant: Variant | None = None
@@ -169,12 +185,18 @@ def decide(match: Decidable, result: Result, arms: Arms = experiments) -> None:
         reason=verdict.reason,
         channel=verdict.channel.name,
         variant=variant.name if variant else None,
-        event=EventRef(match.event_name, match.event_id, match.event_time),
+        event=EventRef(match.event_name, event_id, match.event_time),
         at=match.at,
         timed=match.timed,
         source=match.source,
         offset=match.offset,
     )
+    trigger = None
+    if prior is None and content is not None and verdict.outcome in ("sent", "holdout"):
+        trigger = _trigger(match, decision, verdict.channel, content)
+        if not fits(trigger, match.rules.revision, most_bytes.get(trigger.topic, MOST_BYTES)):
+            verdict = verdict._replace(outcome="suppressed", reason="size")
+            decision = decision._replace(outcome="suppressed", reason="size")
     result.decisions.append(decision)
     if verdict.outcome == "suppressed":
         return
@@ -184,8 +206,8 @@ def decide(match: Decidable, result: Result, arms: Arms = experiments) -> None:
         return
     for counter, limit in counters(rule, verdict.channel, policy):
         match.enter(counter, limit.count, prior is not None)
-    if verdict.outcome == "sent" and prior is None and content is not None:
-        result.triggers.append(_trigger(match, decision, verdict.channel, content))
+    if verdict.outcome == "sent" and trigger is not None:
+        result.triggers.append(trigger)
 
 
 def _trigger(match: Decidable, decision: Decision, channel: Channel, content: Mapping[str, Any]) -> Trigger:

@@ -7,6 +7,9 @@ Two things that may be at hand cannot be written, and a worker must not die of t
 UTF-8 cannot carry (halves of surrogate pairs) never comes out of a decoded event, but a rule file's escapes
 can put it into content: pairs are joined and odd halves become U+FFFD. And an address may be a JSON value
 that is nested deeper than the encoder goes: what lies deeper than `MAX_DEPTH` becomes `null`.
+
+A topic takes batches of a certain size: `fits` says whether a trigger is one; decisions have only what is
+bounded (names of rule files, ids); a dead letter is cut by `cut`.
 """
 
 from __future__ import annotations
@@ -37,6 +40,9 @@ from stream.structs import (
 
 DECISIONS, DEAD_LETTERS = OwnTopics().decisions, OwnTopics().dead_letters  # unless settings say otherwise
 MAX_DEPTH = 64
+MAX_FRAME = 32 * 1024  # bytes of a trigger, its headers and its batch, without address and content
+MAX_HEADERS = 1536  # bytes of headers and batch, without customer and rule
+MAX_CHARACTER = 6  # bytes of one in JSON
 
 WHOLE_LETTER = 64 << 10  # bytes of a dead letter's value; of a longer one only the beginning is written
 PRODUCERS = "producer-"  # before the names of a producer's headers in a dead letter
@@ -71,6 +77,20 @@ def trigger_record(trigger: Trigger, origin: Origin, sent_at: int) -> WireRecord
     headers = _cloud_event(_TRIGGER, _source_of_triggers(decision.rule), decision, origin)
     value = encode(trigger_body(trigger, origin.revision, sent_at))
     return WireRecord(trigger.topic, decision.customer_id.encode(), value, headers)
+
+
+def fits(trigger: Trigger, revision: str, most: int) -> bool:
+    """Whether a batch of `most` bytes takes a trigger. Only one that might not fit is written to find out."""
+    address = trigger.address
+    if not trigger.sensitive and (address is None or isinstance(address, str)):
+        characters = (
+            len(address or "") + sum(map(len, trigger.content)) + sum(map(len, trigger.content.values()))
+        )
+        if MAX_FRAME + MAX_CHARACTER * characters <= most:
+            return True
+    decision = trigger.decision
+    around = MAX_HEADERS + 2 * len(decision.customer_id.encode()) + len(_source_of_triggers(decision.rule))
+    return len(encode(trigger_body(trigger, revision, 0))) + around <= most
 
 
 def trigger_body(trigger: Trigger, revision: str, sent_at: int | None) -> dict[str, Any]:
@@ -179,6 +199,20 @@ def _producers(headers: Sequence[tuple[str, bytes]]) -> Iterator[tuple[str, byte
         if room < 0:
             return
         yield PRODUCERS + name, value or b""
+
+
+def cut(record: WireRecord, most: int) -> WireRecord:
+    """A dead letter as a batch of `most` bytes takes it: where it is larger, without its producer's headers,
+    and with the first bytes of its value. Header `size` has the size of the whole value.
+    """
+    if record.size <= most:
+        return record
+    ours = tuple(header for header in record.headers if not header[0].startswith(PRODUCERS))
+    if "size" not in dict(ours):
+        ours = (*ours, ("size", str(len(record.value or b"")).encode()))
+    less = record._replace(value=None, headers=ours)
+    room = max(most - less.size, 0)
+    return less._replace(value=None if record.value is None else record.value[:room])
 
 
 @lru_cache(maxsize=4096)  # the same few times stand in a trigger, in its decision and in their headers

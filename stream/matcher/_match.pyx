@@ -14,7 +14,7 @@ from stream.matcher._frame cimport Node
 from stream.matcher._program cimport RulePlan, StepPlan
 from stream.state._customer cimport MAX_INSTANCES
 from stream.state._customers cimport Customers
-from stream.state._instances cimport Instance
+from stream.state._instances cimport MAX_KEPT, Instance, without_largest
 from stream.state._windows cimport nothing_of
 
 import orjson
@@ -204,10 +204,14 @@ cdef class Match:
             if step.fields is not None:
                 event = {name: event[name] for name in step.fields if name in event}
             try:
-                instance.events = [dumps(event)]
+                kept = dumps(event)
+                if len(kept) > MAX_KEPT:
+                    kept = without_largest(kept)
+                    self.shared.complain(cause.source, "evicted")
             except orjson.JSONEncodeError:
-                instance.events = [b"{}"]
+                kept = b"{}"
                 self.shared.complain(cause.source, "too_deep")
+            instance.events = [kept]
         self.shared.customers.open(self.customer, instance)
 
     @property

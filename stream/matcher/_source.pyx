@@ -20,7 +20,7 @@ from stream.matcher._program cimport Program
 from stream.events._times cimport LATEST, NEVER, milliseconds_of
 from stream.events._value cimport KIND_INTEGER, KIND_MISSING, KIND_TEXT, KIND_UNSIGNED, ValueC, object_of
 
-from stream.structs import DeadLetter
+from stream.structs import DeadLetter, short_id
 
 MAX_EVENT_BYTES = 1 << 20
 MAX_CUSTOMER_ID = 256
@@ -143,7 +143,7 @@ cdef class SourceQueue:
         if self.id_field >= 0:
             found = &self.event.values[self.id_field]
             if found.kind == KIND_TEXT and found.size:
-                return object_of(found)
+                return short_id(object_of(found))
             if found.kind == KIND_INTEGER or found.kind == KIND_UNSIGNED:
                 return str(object_of(found))
         return f"{self.source.topic}/{partition}/{self.offset}"

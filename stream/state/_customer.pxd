@@ -8,6 +8,7 @@ from stream.events._value cimport ValueC
 
 cdef enum:
     EVICTED = -1         # generation of a customer that is in the store but for id and timers' place
+    HEADER = 6          # bytes before a trait's base
     MAX_INSTANCES = 16  # open ones of a rule; and as many messages of it that wait for the end of quiet hours
 
 cdef enum Section:

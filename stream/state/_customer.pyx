@@ -68,7 +68,6 @@ cdef extern from "Python.h":
 cdef Buffer scratch = Buffer()
 
 cdef enum:
-    HEADER = 6              # bytes before a trait's base
     MAX_BLOCK = 1073741824  # bytes, 1 GiB
 
 

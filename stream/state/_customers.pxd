@@ -23,6 +23,8 @@ cdef class Customers:
     cdef object store                               # where customers are that are not here; None: all are
     cdef Py_ssize_t hand                            # where `evict` goes on
     cdef list dues
+    cdef Py_ssize_t most                            # bytes of a byte form
+    cdef Py_ssize_t crowded                         # how often something had to make room, since it was told
     cdef bint loaded                                # records were loaded, the timers are to be made anew
 
     cdef int enter(self, Customer customer, list ranks) except -1
@@ -36,6 +38,8 @@ cdef class Customers:
     cdef int enter_fetched(self, Customer customer) except -1
     cdef int note_due(self, bytes key, Customer customer, bint listed) except -1
     cdef Customer ensure(self, str id)
+    cdef int make_room(self, Customer customer, Py_ssize_t most) except -1
+    cdef bytes fitted(self, Customer customer, bytes value)
     cdef int touch(self, Customer customer) except -1
     cdef int open(self, Customer customer, Instance instance) except -1
     cdef int schedule(self, Customer customer, int64_t deadline, int rank) except -1

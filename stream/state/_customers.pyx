@@ -25,6 +25,12 @@ these, so that opening one needs no look at the others:
     due         deadline count      8 and 4 bytes, of the first timer and of all; -1: the customer has parts
                                     that the rules do not know, with timers maybe, and is not left out
 
+A customer is bounded as a whole: what rules have made of it (its block) takes half of `most_bytes` at most,
+which leaves room for what has bounds of its own (`_profile`). Looked at when it changes; the byte form when
+it is made, for the sake of contexts and of states that an earlier release wrote. What is over goes, oldest
+first: of the largest trait a quarter, or an instance, whichever of the two takes more. Sends stay, or caps
+could be overrun; so do attributes and what was consented to.
+
 Customers are evicted by the second chance: who was used since the hand last came by stays. A definition that
 went and came back finds its parts again in customers that were in the store meanwhile, as after a restart.
 
@@ -41,13 +47,17 @@ from stream.state._instances cimport HeadC, Instance, next_head
 from stream.state._layout cimport Layout
 from stream.state._layouts cimport MOVES_RULES, Layouts
 from stream.state._customer cimport EVICTED, Customer
+from stream.state._room cimport drop_rare, shorten
 from stream.state._timers cimport TimerC, Timers
 from stream.events._times cimport NEVER
 
 from stream.state._codec import decode, encode, know
+from stream import structs
 from stream.errors import StateError, StoreError
 
 cdef int MAX_CUSTOMER_ID = 256
+cdef Py_ssize_t MOST = structs.MOST_BYTES
+cdef Py_ssize_t AROUND = structs.BATCH_BYTES + structs.RECORD_BYTES + 4 * MAX_CUSTOMER_ID
 cdef int LEAVING = -2
 
 cdef struct DueC:
@@ -70,6 +80,7 @@ cdef class Customers:
         self.dues = []
         self.heap = Timers()
         self.due = NEVER
+        self.most = MOST - AROUND
 
     def __len__(self):
         return self.table.n
@@ -78,6 +89,15 @@ cdef class Customers:
     def layout(self):
         """The present rules'."""
         return self.layouts.layout
+
+    @property
+    def most_bytes(self):
+        """What a customer's byte form may have. To be set: how large a batch the changelog takes."""
+        return self.most
+
+    @most_bytes.setter
+    def most_bytes(self, Py_ssize_t batch):
+        self.most = max(min(batch, MOST) - AROUND, AROUND)
 
     @property
     def timers(self):
@@ -294,6 +314,8 @@ cdef class Customers:
                 continue    # loaded anew since
             self.move(customer)
             value = encode(customer)
+            if len(value) > self.most:
+                value = self.fitted(customer, value)
             customer.changed = False
             self.created += customer.size == 0
             self.state_bytes += len(value) - customer.size
@@ -428,8 +450,38 @@ cdef class Customers:
             self.table.put(customer)
         return customer
 
+    cdef int make_room(self, Customer customer, Py_ssize_t most) except -1:
+        """Drops the oldest of a customer until its block has at most so many bytes, or only sends."""
+        cdef HeadC head
+        cdef const uint8_t *at
+        cdef Py_ssize_t traits, waiting
+        while customer.end > most:
+            traits = customer.instances_at - customer.traits_at
+            waiting = customer.sends_at - customer.instances_at
+            if traits + waiting == 0:
+                break
+            if traits >= waiting:
+                shorten(customer)
+            else:
+                at = <const uint8_t *> customer.applied + customer.instances_at
+                next_head(&at, customer.base, &head)
+                self.close(customer, customer.at_head(&head))
+            self.crowded += 1
+        return 0
+
+    cdef bytes fitted(self, Customer customer, bytes value):
+        """The byte form of a customer whose byte form was too large, without what has to go."""
+        self.make_room(customer, customer.end - (len(value) - self.most))
+        value = encode(customer)
+        while len(value) > self.most and drop_rare(customer):
+            self.crowded += 1
+            value = encode(customer)
+        return value
+
     cdef int touch(self, Customer customer) except -1:
         """Says that the customer changed."""
+        if customer.end > self.most // 2:
+            self.make_room(customer, self.most // 2)
         if not customer.changed:
             customer.changed = True
             self.changed.append(customer)

@@ -16,6 +16,9 @@ cdef class Instance:
     cdef str source, name, id
     cdef list events                                # JSON of each step's event, what is needed of it
 
+cdef enum:
+    MAX_KEPT = 65536            # bytes of JSON of an event that is kept
+
 cdef struct HeadC:
     const uint8_t *at           # of the entry
     const uint8_t *source       # its length and bytes, if `slot` is -1
@@ -31,5 +34,6 @@ cdef int next_head(const uint8_t **at, int64_t base, HeadC *into) noexcept
 cdef int read_tail(const uint8_t *at, int64_t base, HeadC *into) noexcept
 cdef str source_of(const HeadC *head, tuple sources)
 cdef Instance unpack(const HeadC *head, int64_t base, tuple sources)
+cdef bytes without_largest(bytes event)
 cdef int put_head(Buffer out, int rank, int64_t sequence, str source, dict slots) except -1
 cdef int put_instance(Buffer out, Instance instance, int64_t base, dict slots) except -1

@@ -21,6 +21,10 @@ from stream.state._packed cimport Buffer, next_number, next_scalar, next_signed
 from stream.events._value cimport ABSENT, ValueC, object_of, value_of
 from stream.events._times cimport NEVER
 
+import orjson
+
+cdef object dumps = orjson.dumps, loads = orjson.loads
+
 
 @cython.no_gc
 @cython.final
@@ -102,6 +106,26 @@ cdef Instance unpack(const HeadC *head, int64_t base, tuple sources):
         instance.events.append((<const char *> at)[:size] if size else b"{}")
         at += size
     return instance
+
+
+cdef bytes without_largest(bytes event):
+    """The event without its largest fields, so that it can be kept: within `MAX_KEPT` bytes."""
+    cdef Py_ssize_t left = MAX_KEPT - 2
+    parts = []
+    for place, (name, value) in enumerate(loads(event).items()):
+        try:
+            part = dumps({name: value})
+            part = part[1:len(part) - 1]
+        except orjson.JSONEncodeError:      # nested deeper than orjson writes
+            continue
+        parts.append((len(part) + 1, place, part))
+    kept = []
+    for size, place, part in sorted(parts):
+        left -= size
+        if left < 0:
+            break
+        kept.append((place, part))
+    return b"{" + b",".join([part for _, part in sorted(kept)]) + b"}"
 
 
 cdef int put_head(Buffer out, int rank, int64_t sequence, str source, dict slots) except -1:

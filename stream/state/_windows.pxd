@@ -54,6 +54,10 @@ cdef int put_body(
     Buffer out, const uint8_t *at, const uint8_t *end, const TraitC *trait, int64_t base,
     const ValueC *key, const EventC *event, const uint8_t **since,
 ) except -1
+cdef int without_oldest(
+    const uint8_t *at, const uint8_t *end, const TraitC *trait, int64_t base,
+    const uint8_t **since, const uint8_t **until,
+) noexcept
 cdef bint read_number(
     const uint8_t *at, const uint8_t *end, const TraitC *trait, int64_t base, int64_t when, ValueC *into
 ) noexcept

@@ -392,6 +392,34 @@ cdef int enter(
     return crowded
 
 
+cdef int without_oldest(
+    const uint8_t *at, const uint8_t *end, const TraitC *trait, int64_t base,
+    const uint8_t **since, const uint8_t **until,
+) noexcept:
+    """What stays of a body without its oldest quarter: keys and values, or slices. At least one goes."""
+    cdef Py_ssize_t most = span(at, end) * 3 // 4
+    cdef EntryC entry
+    cdef SliceC slice
+    cdef ValueC value
+    cdef CursorC cursor = cursor_of(at, end, base)
+    since[0], until[0] = at, end
+    if trait.per or trait.function == FUNCTION_DISTINCT or trait.function == FUNCTION_TOP:
+        while span(since[0], end) > most:
+            next_entry(since[0], &entry)
+            since[0] = entry.end
+        return 0
+    until[0] = at
+    while next_time(&cursor):
+        if trait.function == FUNCTION_FIRST or trait.function == FUNCTION_LAST:
+            next_scalar(&cursor.at, &value)
+        elif trait.function != FUNCTION_GAP:
+            next_amount(&cursor.at, trait.function, &slice)
+        if span(at, cursor.at) > most:
+            break
+        until[0] = cursor.at
+    return 0
+
+
 # --- values ------------------------------------------------------------------------------------
 
 cdef int slices_of(

@@ -24,6 +24,7 @@ from stream.decisions.wire import (
     DEAD_LETTERS,
     DECISIONS,
     Origin,
+    cut,
     dead_letter_record,
     decision_record,
     trigger_record,
@@ -31,7 +32,7 @@ from stream.decisions.wire import (
 from stream.engine import MAX_WORK, PartitionState, preparing, process
 from stream.rules.model import RuleSet
 from stream.runtime.stage import Figures, StepResult, Store, Written
-from stream.structs import Batch, DeadLetter, OwnTopics, Record, Result, Unread, WireRecord
+from stream.structs import MOST_BYTES, Batch, DeadLetter, OwnTopics, Record, Result, Unread, WireRecord
 from stream.telemetry.metrics import Metrics
 from stream.telemetry.tracing import Tracing
 from stream.worker import prior_decisions
@@ -103,6 +104,8 @@ class TriggerPartition:
         self.stage = stage
         self.number = number
         self.state = PartitionState(stage.rules)
+        changelog = f"{stage.app_id}-{stage.name}-changelog"
+        self.state.customers.most_bytes = stage.most_bytes.get(changelog, MOST_BYTES)
 
     @property
     def checkpoint(self) -> bytes:
@@ -144,7 +147,10 @@ class TriggerPartition:
         if stage.tracing is not None:
             for source, records in batch.records.items():
                 stage.tracing.note(self.number, source, records)
-        result = process(batch, stage.rules, self.state, clock, limit=limit, work=MAX_WORK)
+        most = stage.most_bytes
+        result = process(
+            batch, stage.rules, self.state, clock, limit=limit, work=MAX_WORK, most_bytes=most
+        )
         if result.dead_letters:
             result.dead_letters = [_told(each) for each in result.dead_letters]
         decided = result.decisions or result.dead_letters
@@ -169,13 +175,14 @@ class TriggerPartition:
             own.decisions,
             own.dead_letters,
         )
+        most = stage.most_bytes.get(own.dead_letters, MOST_BYTES)
         triggers = [trigger_record(trigger, origin, now) for trigger in result.triggers]
         if stage.tracing is not None:
             triggers = stage.tracing.traced(self.number, result.triggers, triggers, now)
         return [
             *triggers,
             *(decision_record(decision, origin) for decision in result.decisions),
-            *(dead_letter_record(letter, origin) for letter in result.dead_letters),
+            *(cut(dead_letter_record(letter, origin), most) for letter in result.dead_letters),
         ]
 
     def take_changed(self, checkpoint: bytes) -> list[tuple[bytes, bytes]]:

@@ -12,12 +12,14 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from hashlib import blake2b
 from typing import Any
 
 from stream.rules.model import FieldPath, Source
 from stream.structs import Record
 
 FUTURE = 5 * 60_000  # how far ahead of the wall clock an event may be
+LONGEST_ID = 256  # characters of an event's id; a longer one counts by its hash
 END_OF_TIME = 253_402_300_800_000  # 10000-01-01T00:00:00Z
 MAX_NAME = 128  # characters of an attribute's name
 MAX_BASIS = 1024
@@ -130,6 +132,8 @@ def understand(source: Source, record: Record, partition: int, wall: int | None)
     event_id = as_name(look_up(data, source.id)) if source.id is not None else None
     if event_id is None:
         event_id = f"{source.topic}/{partition}/{record.offset}"
+    elif len(event_id) > LONGEST_ID:
+        event_id = "blake2b:" + blake2b(event_id.encode(), digest_size=16).hexdigest()
     return Event(
         source.name,
         event_id,
