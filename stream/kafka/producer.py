@@ -26,7 +26,8 @@ from aiokafka.errors import (
 )
 from aiokafka.protocol.produce import ProduceRequest
 
-from stream.errors import BrokerError, InternalError
+from stream.errors import InternalError
+from stream.kafka.connections import security, unreachable
 from stream.kafka.lease import Lease
 from stream.settings import Settings
 
@@ -56,7 +57,7 @@ class Producer:
             max_batch_size=BATCH_BYTES,
             max_request_size=MAX_REQUEST_BYTES,
             request_timeout_ms=REQUEST_MS,
-            **self._settings.kafka_security(),
+            **security(self._settings),
         )
         kafka._message_accumulator._batch_ttl = math.inf
         kafka._sender._request_timeout_ms = ACKNOWLEDGE_MS
@@ -64,9 +65,7 @@ class Producer:
             await kafka.start()
         except KafkaConnectionError as error:
             await kafka.stop()
-            raise BrokerError(
-                f"no Kafka answers at {self._settings.broker}", hint="see STREAM_BROKER"
-            ) from error
+            raise unreachable(self._settings, error) from error
         _send_under(self._lease, kafka.client)
         self._kafka = kafka
 

@@ -15,11 +15,14 @@ from typing import Any, cast
 
 import faust
 import structlog
+from aiokafka.errors import KafkaError
 from faust.app.base import BootStrategy
 from faust.serializers.schemas import Schema
 
 from stream.clock import Clock, wall_ms
 from stream.errors import InternalError
+from stream.kafka.connections import security
+from stream.kafka.contact import CONTACT
 from stream.kafka.lease import Lease
 from stream.runtime.checkpointer import Checkpointer
 from stream.runtime.effects import Perform, refuse
@@ -73,11 +76,12 @@ class _Boot(BootStrategy):
 
 def _credentials(settings: Settings) -> Any:
     """The settings' security in Faust's shapes."""
-    context = settings.ssl_context()
+    given = security(settings)
+    context = given.get("ssl_context")
     if settings.security_protocol.startswith("SASL"):
         return faust.SASLCredentials(
             username=settings.sasl_username,
-            password=settings.kafka_security()["sasl_plain_password"],
+            password=given["sasl_plain_password"],
             mechanism=settings.sasl_mechanism,
             ssl_context=context,
         )
@@ -106,6 +110,8 @@ class StageApp(faust.App):
         self.ledger = Ledger(settings.max_in_flight)
         self.lease = Lease(settings.session_timeout)
         self.metrics = metrics
+        metrics.ownership.set_sources(partitions)
+        metrics.kafka.watch(CONTACT.away, CONTACT.refusals)
         self.failure: BaseException | None = None
         super().__init__(
             settings.app_id,
@@ -115,7 +121,8 @@ class StageApp(faust.App):
             broker_commit_every=None,
             broker_session_timeout=settings.session_timeout,
             broker_heartbeat_interval=min(3.0, settings.session_timeout / 3),
-            broker_request_timeout=90.0,
+            # Of no use here (see `transport`), but Faust refuses a session that is longer.
+            broker_request_timeout=max(90.0, settings.session_timeout),
             broker_max_poll_interval=600.0,
             consumer_auto_offset_reset="earliest",
             consumer_group_instance_id=settings.instance_id,
@@ -272,6 +279,7 @@ async def serve(
     # and again took a fifth of the worker's time.
     gc.freeze()
     gc.set_threshold(*GC_THRESHOLDS)
+    contact = asyncio.ensure_future(CONTACT.keep_looking())
     try:
         await app.outbox.start()
         watchdog.start()
@@ -282,6 +290,7 @@ async def serve(
         await app.outbox.stop(STOP_DEADLINE_S)
         app.store.close()
         watchdog.stop()
+        contact.cancel()
 
 
 async def _live(app: StageApp) -> None:
@@ -306,7 +315,9 @@ def _cause(failure: BaseException) -> BaseException:
 def log_failure(failure: BaseException) -> None:
     """Say why the worker ends with 70."""
     cause = _cause(failure)
-    log.error("failed", error=type(cause).__name__, reason=text_of(cause), exc_info=failure)
+    # Of Kafka's errors the message may quote anything; what their kind is about is said by the client.
+    reason = cause.description if isinstance(cause, KafkaError) and cause.description else text_of(cause)
+    log.error("failed", error=type(cause).__name__, reason=reason, exc_info=failure)
 
 
 async def _end(app: StageApp) -> int:

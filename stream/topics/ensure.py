@@ -13,10 +13,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
-from aiokafka.errors import KafkaConnectionError, KafkaError, for_code
+from aiokafka.errors import KafkaConnectionError, KafkaError, NodeNotReadyError, for_code
 
 from stream.decisions.wire import DEAD_LETTERS, DECISIONS
-from stream.errors import BrokerError, TopologyError
+from stream.errors import TopologyError
+from stream.kafka.connections import lost, security, unreachable
 from stream.kafka.producer import MAX_REQUEST_BYTES
 from stream.rules.model import RuleSet
 from stream.settings import Settings
@@ -70,20 +71,17 @@ def replication_of(settings: Settings, brokers: int) -> int:
 async def admin_client(settings: Settings) -> AsyncIterator[AIOKafkaAdminClient]:
     """An admin client; raises BrokerError where no Kafka answers."""
     client = AIOKafkaAdminClient(
-        bootstrap_servers=settings.broker, client_id=settings.app_id, **settings.kafka_security()
+        bootstrap_servers=settings.broker, client_id=settings.app_id, **security(settings)
     )
     try:
         await client.start()
     except KafkaError as error:
         await client.close()
-        raise BrokerError(
-            f"no Kafka answers at {settings.broker} ({type(error).__name__})",
-            hint="is it running, and is STREAM_BROKER right? `stream broker` starts one for trying out",
-        ) from error
+        raise unreachable(settings, error) from error
     try:
         yield client
-    except KafkaConnectionError as error:
-        raise BrokerError(f"Kafka at {settings.broker} went away: {error}") from error
+    except (KafkaConnectionError, NodeNotReadyError) as error:
+        raise lost(settings, client._client, error) from error
     finally:
         await client.close()
 
