@@ -32,7 +32,7 @@ def worker(
     settings = load(os.environ, flags)
     logs.configure(settings.log_level, settings.log_format)
     if check:
-        rules, topology = uvloop.run(app.check(settings))
+        rules, topology = uvloop.run(app.check(settings, strictly=True))
         typer.echo(
             f"ok: {len(rules.rules)} rules (revision {rules.revision}), "
             f"{len(rules.sources)} sources of {topology.partitions} partitions at {settings.broker}"

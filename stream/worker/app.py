@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import asyncio
 import signal
+from collections.abc import Coroutine
 from functools import partial
+from typing import Any, TypeVar
 
 import structlog
 
 from stream import __version__
-from stream.errors import RuleFileError
+from stream.errors import RuleFileError, TopologyError
 from stream.rules.compiler.rule_set import check_rules
 from stream.rules.model import RuleSet
 from stream.runtime.app import EXIT_FAILED, StageApp, log_failure, serve
 from stream.settings import Settings
 from stream.telemetry.metrics import Metrics
 from stream.telemetry.tracing import Tracing, tracing
+from stream.topics import permissions
 from stream.topics.ensure import Topology, ensure_topics
 from stream.worker.health import Health, HealthServer
 from stream.worker.reload import Directory, Reload
@@ -28,9 +31,13 @@ log = structlog.get_logger("stream.worker")
 
 WARNINGS_LOGGED = 50  # of the rule files, at the start
 
+T = TypeVar("T")
 
-async def check(settings: Settings) -> tuple[RuleSet, Topology]:
-    """What a worker needs before it can start: rules that compile, a Kafka that answers, topics that fit."""
+
+async def check(settings: Settings, *, strictly: bool = False) -> tuple[RuleSet, Topology]:
+    """What a worker needs before it can start: rules that compile, a Kafka that answers, topics that fit; and
+    `strictly` all permissions, whether or not an event will ever ask for them.
+    """
     checked = check_rules(settings.rules)
     if checked.rules is None:
         raise RuleFileError([each for each in checked.diagnostics if each.severity == "error"])
@@ -38,15 +45,33 @@ async def check(settings: Settings) -> tuple[RuleSet, Topology]:
         log.warning("rule_warning", code=each.code.value, place=str(each.location), finding=each.message)
     if checked.diagnostics:
         log.warning("rules_have_warnings", warnings=len(checked.diagnostics), hint="stream check shows them")
-    return checked.rules, await ensure_topics(settings, checked.rules)
+    topology = await ensure_topics(settings, checked.rules)
+    if lacking := await permissions.refused(settings, checked.rules):
+        listed = "\n  ".join(permissions.in_words(each) for each in lacking)
+        if strictly:
+            hints = "; ".join(permissions.remedy(each) for each in lacking)
+            raise TopologyError(f"this client may not do all that a worker has to:\n  {listed}", hint=hints)
+        for right in lacking:
+            log.warning(
+                "permission_lacks", reason=permissions.in_words(right), hint=permissions.remedy(right)
+            )
+    return checked.rules, topology
 
 
 async def run(settings: Settings) -> int:
     """Run a worker until it is asked to stop (exit code 0) or fails (70). Raises StreamError if it cannot
     start.
     """
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):  # first: what comes before `starting` may take long
+        loop.add_signal_handler(number, stop.set)
     directory = Directory(settings.rules)
-    rules, topology = await check(settings)
+    checked = await _unless(stop, check(settings))
+    if checked is None:
+        log.info("stopped")
+        return 0
+    rules, topology = checked
     metrics = _metrics(settings, rules)
     traces = tracing(settings)
     stage = TriggerStage(rules, settings.app_id, metrics, traces)
@@ -55,10 +80,6 @@ async def run(settings: Settings) -> int:
     reload = Reload(directory, stage, metrics, partial(ensure_topics, settings))
     app.task(reload.keep_reloading)
     server = HealthServer(metrics, partial(_health, app), settings.http_host, settings.http_port)
-    stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, stop.set)
     loop.add_signal_handler(signal.SIGHUP, reload.ask)
     Verbosity(settings.log_level, loop).listen()
     server.start()
@@ -68,6 +89,18 @@ async def run(settings: Settings) -> int:
     finally:
         server.stop()
         await _stop(traces)
+
+
+async def _unless(stop: asyncio.Event, work: Coroutine[Any, Any, T]) -> T | None:
+    """What the work gives; None, and it is given up, once `stop` is set."""
+    working, stopping = asyncio.ensure_future(work), asyncio.ensure_future(stop.wait())
+    await asyncio.wait([working, stopping], return_when=asyncio.FIRST_COMPLETED)
+    stopping.cancel()
+    if working.done():
+        return working.result()
+    working.cancel()
+    await asyncio.wait([working])
+    return None
 
 
 async def _stop(traces: Tracing | None) -> None:

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import hashlib
 import subprocess
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +21,7 @@ from typing import Any
 
 import pytest
 from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.protocol.admin import CreateAclsRequest
 from aiokafka.protocol.api import Request, RequestStruct, Response
 from aiokafka.protocol.types import (
     CompactArray,
@@ -38,7 +39,11 @@ from stream.broker.cluster import EmbeddedKafka
 from tests.kit.kafka import _run, free_port
 
 USER, PASSWORD = "stream", "let-me-in"
+GUEST = "guest"  # may do what is granted to it; all others may do everything
 LISTENERS = ("safe", "mutual", "expired", "lost")
+TYPES = {"topic": 2, "group": 3}
+OPERATIONS = {"Read": 3, "Write": 4, "Describe": 8, "DescribeConfigs": 10}
+LITERAL = ALLOW = 3
 SCRAM_SHA_512, ITERATIONS, SALT = 2, 4096, b"a salt of sixteen bytes"
 
 _TEXT = CompactString("utf-8")
@@ -115,9 +120,33 @@ class SecureKafka:
             "ssl_cafile": str(self.folder / "ca.pem"),
         } | other
 
+    def login_as_guest(self) -> dict[str, str]:
+        """The settings of a client that may do what is granted to it."""
+        return self.login(sasl_username=GUEST, sasl_mechanism="PLAIN")
+
+    def grant(self, resources: Mapping[tuple[str, str], Sequence[str]]) -> None:
+        """Allow the guest operations by (`topic` or `group`, name)."""
+        _run(_grant(self.plain, resources))
+
     def set_password(self, password: str) -> None:
         """Change the user's, for connections that are made from now on."""
         _run(_set_password(self.plain, password))
+
+
+async def _grant(bootstrap: str, resources: Mapping[tuple[str, str], Sequence[str]]) -> None:
+    client = AIOKafkaAdminClient(bootstrap_servers=bootstrap)
+    await client.start()
+    try:
+        for (kind, name), operations in resources.items():
+            for operation in operations:
+                answer = await client._send_request(
+                    CreateAclsRequest(
+                        TYPES[kind], name, LITERAL, f"User:{GUEST}", "*", OPERATIONS[operation], ALLOW
+                    )
+                )
+                assert not answer.creation_responses[0][0], answer
+    finally:
+        await client.close()
 
 
 async def _set_password(bootstrap: str, password: str) -> None:
@@ -179,13 +208,16 @@ def _with_listeners(usual: dict[str, object], ports: Mapping[str, int], folder: 
     protocols = {"safe": "SASL_SSL", "mutual": "SSL", "expired": "SASL_SSL", "lost": "PLAINTEXT"}
     told = ports | {"lost": 1}  # where nobody listens
     module = "org.apache.kafka.common.security"
-    plain = f'{module}.plain.PlainLoginModule required user_{USER}="{PASSWORD}";'
+    users = " ".join(f'user_{user}="{PASSWORD}"' for user in (USER, GUEST))
+    plain = f"{module}.plain.PlainLoginModule required {users};"
     mine: dict[str, object] = {
         "listeners": "".join(f",{name.upper()}://127.0.0.1:{port}" for name, port in ports.items()),
         "advertised.listeners": "".join(f",{name.upper()}://127.0.0.1:{port}" for name, port in told.items()),
         "listener.security.protocol.map": "".join(f",{n.upper()}:{kind}" for n, kind in protocols.items()),
     }
     every = {name: f"{usual[name]}{more}" for name, more in mine.items()}
+    every["authorizer.class.name"] = "org.apache.kafka.metadata.authorizer.StandardAuthorizer"
+    every["super.users"] = f"User:ANONYMOUS;User:{USER};User:CN=client"
     for name in ("safe", "mutual", "expired"):
         own = f"listener.name.{name}."
         every |= {
