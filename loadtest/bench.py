@@ -34,9 +34,10 @@ from loadtest.workloads import WORKLOADS
 from stream import settings as stream_settings
 from stream.broker.cluster import EmbeddedKafka
 from stream.errors import StreamError, TopologyError
+from stream.kafka.topic_ids import partition_counts
 from stream.rules.compiler.rule_set import load_rules
 from stream.settings import Settings
-from stream.topics.ensure import admin_client, partition_counts
+from stream.topics.ensure import admin_client
 
 POLL_SECONDS = 0.05
 COMMIT_POLL_SECONDS = 0.1
@@ -235,7 +236,7 @@ class Session:
 
     async def _records(self, admin: AIOKafkaAdminClient, topics: list[str]) -> dict[str, int]:
         """How many records each of `topics` has; none in one that does not exist yet."""
-        counts = await partition_counts(admin, topics)
+        counts = await partition_counts(admin._client, topics)
         records = dict.fromkeys(topics, 0)
         for partition, end in (await end_offsets(self._settings, list(counts))).items():
             records[partition.topic] += end

@@ -13,6 +13,7 @@ from aiokafka.admin import AIOKafkaAdminClient
 
 from loadtest.workloads import CLICKSTREAM, PARTITIONS, TRANSACTIONS, LoadEvent
 from stream.errors import TopologyError
+from stream.kafka.topic_ids import partition_counts
 from stream.settings import Settings
 from stream.topics import ensure as topology
 
@@ -21,8 +22,9 @@ EMPTY_TOPICS = ("profiles", "weather")  # which the example rules read, too: the
 BATCH_BYTES = 256 * 1024
 BATCHES_IN_FLIGHT = 32
 
-# Event times lie months back: with retention by time the broker would delete what is being read.
-TOPIC_CONFIG = {"retention.ms": "-1", "retention.bytes": "-1"}
+# Event times lie months back: with retention by time the broker would delete what is being read, and begin a
+# segment for each week of theirs.
+TOPIC_CONFIG = {"retention.ms": "-1", "retention.bytes": "-1", "segment.ms": str(10 * 365 * 86_400_000)}
 
 Ends = Mapping[TopicPartition, int]
 Progress = Callable[[int], None]
@@ -43,7 +45,7 @@ async def create_topics(admin: AIOKafkaAdminClient, prefix: str, replication: in
     await topology.create_topics(
         admin, dict.fromkeys(topics, TOPIC_CONFIG), partitions=PARTITIONS, replication=replication
     )
-    for topic, count in (await topology.partition_counts(admin, topics)).items():
+    for topic, count in (await partition_counts(admin._client, topics)).items():
         if count != PARTITIONS:
             raise TopologyError(
                 f"{topic} has {count} partitions, the workload needs {PARTITIONS}",

@@ -40,6 +40,7 @@ cdef class PartitionState:
     cdef object result, decide
     cdef int partition
     cdef Py_ssize_t budget          # events and timers that may still be worked off
+    cdef int64_t work               # what they may still cost: see MAX_WORK
 
     cdef int link(self) except -1
     cdef int apply(self, SourceQueue queue) except -1
@@ -49,6 +50,8 @@ cdef class PartitionState:
     cdef bint holds(self, int predicate, SourceQueue queue) except -1
     cdef bint count_event(self, Update update, SourceQueue queue) except -1
 
+    cdef list captured_of(self, Instance instance)
+    cdef int settle(self, Frame frame) except -1
     cdef list move_on(self, Plan plan, SourceQueue queue)
     cdef bint fits(self, StepPlan step, RulePlan rule, Instance instance, SourceQueue queue) except -1
     cdef bint is_awaited(self, Plan plan, SourceQueue queue) except -1
@@ -59,7 +62,7 @@ cdef class PartitionState:
     cdef int begin(self, RulePlan rule, SourceQueue queue) except -1
 
     cdef bint is_met(self, RulePlan rule, Frame frame, str source) except -1
-    cdef int count_segment_errors(self, Frame frame, str source) except -1
+    cdef int count_segment_errors(self, RulePlan rule, Frame frame, str source) except -1
     cdef int judge_completed(self, Instance instance, SourceQueue queue) except -1
     cdef int judge(self, RulePlan rule, Frame frame, Instance cause, int64_t offset) except -1
     cdef int fire_due(self, int64_t before) except -1

@@ -67,6 +67,15 @@ import orjson
 from stream.errors import StateError
 from stream.state._codec import decode_reached, encode_reached
 
+# What one call may cost, so that whoever called is held for milliseconds, however large or dear the events
+# are: about a microsecond each. The event that passes it is the last of the call.
+MAX_WORK = 20_000
+
+cdef int64_t max_work = MAX_WORK
+cdef enum:
+    BYTES = 1_000           # of JSON that are read for 1
+    STEPS = 5               # of conditions (`cel.cost`) that are taken for 1
+    MATCH_WORK = 50         # guards, decision, text and record of a match
 cdef object loads = orjson.loads
 cdef object dumps = orjson.dumps
 cdef bytes NOTHING_REACHED = encode_reached({})
@@ -221,16 +230,18 @@ cdef class PartitionState:
             self.customers.rebuild_timers()
         self.result = self.shared.result = result
         self.decide, self.partition, self.budget = decide, batch.partition, limit
+        self.work = max_work
         self.queues.feed(batch, result, clock)
         while True:
             queue = self.queues.next_queue()
             reached = self.queues.watermark()
             self.fire_due(reached)
-            if queue is None or self.budget <= 0:
+            if queue is None or self.budget <= 0 or self.work <= 0:
                 break
             self.apply(queue)
             queue.consume()
             self.budget -= 1
+        result.work = max_work - self.work
         result.more = queue is not None or self.customers.is_due(reached)
         self.queues.tell(result)
         result.watermark = reached if reached >= 0 else None
@@ -245,6 +256,7 @@ cdef class PartitionState:
         cdef Customer customer
         cdef Plan plan = queue.plan
         cdef bint is_event = queue.profile is None and queue.context is None
+        self.work -= 1 + len(queue.event.raw) // BYTES
         # Without a plan nothing can come of an event.
         if plan is not None or not is_event or self.customers.due != NEVER:
             customer = self.customers.find(queue.customer)
@@ -294,6 +306,8 @@ cdef class PartitionState:
         cdef Py_ssize_t done = 0
         cdef int at
         self.epoch += 1
+        frame.refill()
+        self.shared.text_steps = 0
         frame.see(queue.event, None)
         frame.name, frame.customer = plan.name, customer
         frame.time = frame.at = queue.time
@@ -329,7 +343,18 @@ cdef class PartitionState:
                 frame.customer = self.customers.ensure(queue.customer)
             frame.customer.applied[queue.slot] = queue.offset
             self.customers.touch(frame.customer)
+        return self.settle(frame)
+
+    cdef int settle(self, Frame frame) except -1:
+        """Counts as work what the conditions and texts of an event, or of a timer, have taken."""
+        self.work -= frame.taken() // STEPS + self.shared.text_steps
         return 0
+
+    cdef list captured_of(self, Instance instance):
+        """The events of its steps."""
+        for event in instance.events:
+            self.work -= len(event) // BYTES
+        return [loads(event) for event in instance.events]
 
     cdef bint holds(self, int predicate, SourceQueue queue) except -1:
         """Whether the event fits a predicate: judged at most once an event."""
@@ -338,7 +363,7 @@ cdef class PartitionState:
             held = (<Node> self.program.predicates[predicate]).test(self.frame)
             self.verdicts[predicate] = verdict_of(self.epoch, held)
             if held < 0:
-                self.shared.complain(queue.name, "condition")
+                self.shared.condition_failed(queue.name, self.program.places[predicate])
         return held == 1
 
     cdef bint count_event(self, Update update, SourceQueue queue) except -1:
@@ -398,16 +423,17 @@ cdef class PartitionState:
         ):
             return False
         if self.explainer is not None and self.explainer.customer == queue.customer:
-            self.frame.captured = [loads(event) for event in instance.events]
+            self.frame.captured = self.captured_of(instance)
             self.explainer.tell_step(rule, instance.step, self.frame)
         if step.where >= 0 and not self.holds(step.where, queue):
             return False
         if step.compares is None:
             return True
-        self.frame.captured = [loads(event) for event in instance.events]
+        self.frame.captured = self.captured_of(instance)
         held = step.compares.test(self.frame)
         if held < 0:
-            self.shared.complain(queue.name, "condition")
+            place = (rule.definition.name, f"step {instance.step + 1}")
+            self.shared.condition_failed(queue.name, place)
         return held == 1
 
     cdef bint is_awaited(self, Plan plan, SourceQueue queue) except -1:
@@ -514,22 +540,22 @@ cdef class PartitionState:
             held = rule.condition.test(frame)
             if kept:
                 self.verdicts[rule.verdict] = verdict_of(self.epoch, held)
-            self.count_segment_errors(frame, source)
+            self.count_segment_errors(rule, frame, source)
         if held < 0:
-            self.shared.complain(source, "condition")
+            self.shared.condition_failed(source, (rule.definition.name, "if"))
         return held == 1
 
-    cdef int count_segment_errors(self, Frame frame, str source) except -1:
+    cdef int count_segment_errors(self, RulePlan rule, Frame frame, str source) except -1:
         while frame.segment_errors:
             frame.segment_errors -= 1
-            self.shared.complain(source, "condition")
+            self.shared.condition_failed(source, (rule.definition.name, "segment"))
         return 0
 
     cdef int judge_completed(self, Instance instance, SourceQueue queue) except -1:
         """Judges an instance that the event at hand has completed."""
         cdef RulePlan rule = self.program.by_rank[instance.rank]
         if rule.captures:
-            self.frame.captured = [loads(event) for event in instance.events]
+            self.frame.captured = self.captured_of(instance)
         if self.is_met(rule, self.frame, queue.name):
             self.judge(rule, self.frame, instance, queue.offset - queue.base)
         return 0
@@ -542,12 +568,13 @@ cdef class PartitionState:
         match.event_time, match.appended_at = cause.time, cause.appended_at
         match.at, match.offset, match.timed = frame.at, offset, offset < 0
         match.cause, match.customer, match.frame, match.shared = cause, frame.customer, frame, self.shared
+        self.work -= MATCH_WORK
         self.decide(match, self.result)
-        return self.count_segment_errors(frame, cause.source)
+        return self.count_segment_errors(rule, frame, cause.source)
 
     cdef int fire_due(self, int64_t before) except -1:
-        """Fires the timers with a deadline before `before`, in order, as far as the budget goes."""
-        while self.customers.due < before and self.budget > 0:
+        """Fires the timers with a deadline before `before`, in order, as far as budget and work go."""
+        while self.customers.due < before and self.budget > 0 and self.work > 0:
             due = self.customers.pop_due(before)
             if due is None:
                 break
@@ -570,15 +597,18 @@ cdef class PartitionState:
         self.customers.touch(customer)
         if instance.step < len(rule.steps):
             return 0
+        frame.refill()
+        self.shared.text_steps = 0
+        self.work -= 1 + len(instance.events[instance.step - 1]) // BYTES
         frame.see(None, loads(instance.events[instance.step - 1]))
         frame.name = instance.name
         frame.customer, frame.time, frame.at = customer, instance.time, instance.deadline
         if rule.captures:
-            frame.captured = [loads(event) for event in instance.events]
+            frame.captured = self.captured_of(instance)
         frame.begin()
         if instance.since >= 0 or self.is_met(rule, frame, instance.source):
             self.judge(rule, frame, instance, -1)
-        return 0
+        return self.settle(frame)
 
 
 def rank_of(Instance instance):

@@ -84,6 +84,14 @@ class BrokerError(StreamError):
     """The embedded Kafka cannot be fetched, started or stopped, or no Kafka answers at an address."""
 
 
+class RefusedError(StreamError):
+    """Kafka does not take what is written: too large, not allowed, no key. The worker stops, and nothing is
+    lost.
+    """
+
+    exit_code = 70
+
+
 class InternalError(StreamError):
     """This program broke one of its own rules: always a bug of ours. It ends the worker."""
 

@@ -170,6 +170,12 @@ class DeadLetter:
     record: Record
 
 
+# Of a batch in Kafka: what a topic takes by default. At most: what stands before its records, what a record
+# has beside key, value and headers, a header beside name and value.
+MOST_BYTES = 1_048_588
+BATCH_BYTES, RECORD_BYTES, HEADER_BYTES = 61, 40, 10
+
+
 class WireRecord(NamedTuple):  # made in a third of a frozen dataclass' time, once per changed customer
     """What is sent to Kafka, to its sender's partition number if it names none."""
 
@@ -178,6 +184,12 @@ class WireRecord(NamedTuple):  # made in a third of a frozen dataclass' time, on
     value: bytes | None
     headers: Headers
     partition: int | None = None
+
+    @property
+    def size(self) -> int:
+        """Bytes, at most, of a batch that has nothing but it."""
+        headers = sum(HEADER_BYTES + len(name.encode()) + len(value or b"") for name, value in self.headers)
+        return BATCH_BYTES + RECORD_BYTES + len(self.key or b"") + len(self.value or b"") + headers
 
 
 @dataclass(slots=True)
@@ -188,7 +200,10 @@ class Result:
     `positions`: per source, the next offset that is not applied yet (only sources that moved).
     `events`: per source, how many events were applied; `repeats`: read again and left out.
     `errors`: counts by (source, reason) of what was odd with events.
+    `condition_errors`: of its reason `condition`, by (definition, part), such as `cart-abandoned`, `if`.
+    `content_errors`: texts that could not be rendered, by (rule, field, why).
     `more`: events are still at hand and could be applied by another call with an empty batch.
+    `work`: what it cost, see `_fastmatch.MAX_WORK`.
     `watermark` and `next_deadline`: the partition's, None where there is none.
     """
 
@@ -199,6 +214,9 @@ class Result:
     events: dict[str, int] = field(default_factory=dict)
     repeats: int = 0
     errors: dict[tuple[str, EventErrorReason], int] = field(default_factory=dict)
+    condition_errors: dict[tuple[str, str], int] = field(default_factory=dict)
+    content_errors: dict[tuple[str, str, str], int] = field(default_factory=dict)
     more: bool = False
+    work: int = 0
     watermark: int | None = None
     next_deadline: int | None = None

@@ -12,10 +12,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-MAX_RECORD_BYTES = 16 * 1024 * 1024  # tests send records of 10 MB
-FOREVER = 2**63 - 1
-TEN_YEARS_MS = 10 * 365 * 24 * 3600 * 1000
-
 _LOG4J = """\
 status = error
 appender.out.type = Console
@@ -118,7 +114,11 @@ def new_id() -> str:
 
 
 def properties(node: KafkaNode, nodes: Sequence[KafkaNode]) -> dict[str, object]:
-    """Kafka's settings of `node` in the cluster of `nodes`."""
+    """Kafka's settings of `node` in the cluster of `nodes`.
+
+    What Kafka refuses, deletes or makes unasked is left to its own defaults (record sizes, retention, times
+    ahead, topics made on demand): what works here works elsewhere. A topic that needs more says so itself.
+    """
     replicas = min(3, len(nodes))
     in_sync = 2 if replicas == 3 else 1
     listeners = advertised = f"CLIENTS://127.0.0.1:{node.port}"
@@ -135,9 +135,6 @@ def properties(node: KafkaNode, nodes: Sequence[KafkaNode]) -> dict[str, object]
         "controller.listener.names": "CONTROLLER",
         "controller.quorum.voters": ",".join(f"{each.id}@127.0.0.1:{each.controller_port}" for each in nodes),
         "log.dirs": node.data,
-        # As in production: a topic that nobody declared is an error.
-        "auto.create.topics.enable": "false",
-        "num.partitions": 1,
         "default.replication.factor": replicas,
         "min.insync.replicas": in_sync,
         "offsets.topic.replication.factor": replicas,
@@ -148,14 +145,6 @@ def properties(node: KafkaNode, nodes: Sequence[KafkaNode]) -> dict[str, object]
         "share.coordinator.state.topic.replication.factor": replicas,
         "share.coordinator.state.topic.min.isr": in_sync,
         "share.coordinator.state.topic.num.partitions": 4,
-        "message.max.bytes": MAX_RECORD_BYTES,
-        "replica.fetch.max.bytes": MAX_RECORD_BYTES,
-        "replica.fetch.response.max.bytes": MAX_RECORD_BYTES,
-        # Records carry the times of their events, years old in a replay: time must neither delete
-        # them, nor cut the log into one segment per week of theirs, nor refuse what a test dates ahead.
-        "log.retention.ms": -1,
-        "log.roll.ms": TEN_YEARS_MS,
-        "log.message.timestamp.after.max.ms": FOREVER,
         # Small and quick, for temporary folders and two processor cores.
         "log.segment.bytes": 128 * 1024 * 1024,
         "log.index.size.max.bytes": 1024 * 1024,
@@ -164,7 +153,6 @@ def properties(node: KafkaNode, nodes: Sequence[KafkaNode]) -> dict[str, object]
         "num.network.threads": 2,
         "num.io.threads": 4,
         "group.initial.rebalance.delay.ms": 0,
-        "group.min.session.timeout.ms": 1000,
         # Fault tests wait for these.
         "broker.heartbeat.interval.ms": 1000,
         "broker.session.timeout.ms": 6000,

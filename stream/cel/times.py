@@ -15,6 +15,7 @@ from stream.clock import LATEST, iana_zone
 from stream.errors import ExpressionError
 
 SECOND = 1_000_000_000
+MAX_DURATION = 100  # characters of one that is written
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _FIRST = -62_135_596_800 * SECOND  # 0001-01-01T00:00:00Z
 _LAST = (LATEST + 1) * 1_000_000 - 1  # 9999-12-31T23:59:59.999999999Z
@@ -98,6 +99,8 @@ def write_timestamp(moment: Timestamp) -> str:
 def read_duration(text: str) -> Duration:
     body = text[1:] if text[:1] in ("+", "-") else text
     nanos = position = 0
+    if len(body) > MAX_DURATION:
+        body = ""
     if body != "0":
         while (match := _PART.match(body, position)) and len(match[1]) <= 32:
             whole, _, fraction = match[1].partition(".")

@@ -84,23 +84,29 @@ def is_number(value: object) -> bool:
 def equals(left: Any, right: Any, charge: Callable[[int], None] = lambda _: None) -> bool:
     """CEL's heterogeneous equality: numbers by value, other types only within their own; never an error.
 
-    `charge` is told the size of each list and map that is gone through.
+    `charge` is told what each list, map and text that is gone through costs (`cost`).
     """
     if is_number(left) and is_number(right):
         return bool(left == right)
     if isinstance(left, Mapping) and isinstance(right, Mapping):
-        charge(len(left))
         if len(left) != len(right):
             return False
+        charge(len(left))
         for key, value in left.items():
             other = find(right, key)
             if other is ABSENT or not equals(value, other, charge):
                 return False
         return True
     if isinstance(left, list) and isinstance(right, list):
+        if len(left) != len(right):
+            return False
         charge(len(left))
-        return len(left) == len(right) and all(equals(a, b, charge) for a, b in zip(left, right, strict=True))
-    return type(left) is type(right) and bool(left == right)
+        return all(equals(a, b, charge) for a, b in zip(left, right, strict=True))
+    if type(left) is not type(right):
+        return False
+    if type(left) is str or type(left) is bytes:
+        charge(min(len(left), len(right)) // 100)
+    return bool(left == right)
 
 
 ABSENT: Final = object()  # in no map

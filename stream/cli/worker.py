@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import sys
+from collections.abc import Mapping
 from typing import Annotated, Any
 
 import typer
@@ -26,6 +28,22 @@ def worker(
     **flags: Any,
 ) -> None:
     """Run a worker. Every setting is also an environment variable STREAM_…, or a line of a file .env."""
+    form = str(flags.get("log_format") or os.environ.get("STREAM_LOG_FORMAT") or "auto").lower()
+    try:
+        code = _worker(flags, check=check)
+    except StreamError as error:
+        if check or logs.is_text(form, sys.stderr):
+            raise
+        from stream.worker import app
+
+        logs.configure("INFO", "json")
+        app.log_refusal(error)
+        code = error.exit_code
+    raise typer.Exit(code)
+
+
+def _worker(flags: Mapping[str, Any], *, check: bool) -> int:
+    """Raises StreamError if the worker cannot start."""
     from stream.runtime.failures import leave_threads
     from stream.worker import app  # Faust takes a second to import: not for `stream --help`
 
@@ -37,7 +55,7 @@ def worker(
             f"ok: {len(rules.rules)} rules (revision {rules.revision}), "
             f"{len(rules.sources)} sources of {topology.partitions} partitions at {settings.broker}"
         )
-        return
+        return 0
     try:
         code = uvloop.run(app.run(settings))
     except StreamError:
@@ -46,4 +64,4 @@ def worker(
         app.log_failure(error)
         code = app.EXIT_FAILED
     leave_threads(code)
-    raise typer.Exit(code)
+    return int(code)

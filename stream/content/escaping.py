@@ -15,14 +15,12 @@ from __future__ import annotations
 import html
 import re
 from collections.abc import Iterable, Iterator
-from typing import Any, Literal, get_args
+from typing import Any
 
 import orjson
 from liquid.exceptions import LiquidValueError
 from liquid.output import LimitedStringIO
 
-Format = Literal["text", "html", "json"]
-FORMATS: tuple[Format, ...] = get_args(Format)
 AS_IT_IS = "\n"  # to StringIO: line ends are not touched
 VALUE = None  # in place of a value that is not known yet, among pieces of text
 

@@ -20,7 +20,8 @@ from liquid.builtin.expressions.primitive import FloatLiteral, IntegerLiteral, S
 from liquid.builtin.output import OutputNode
 
 from stream.content import filters
-from stream.content.escaping import Format, escape_html
+from stream.content.escaping import escape_html
+from stream.content.formats import Format, is_markup
 from stream.content.locales import Region
 from stream.content.renderer import MAX_BITS, MAX_OUTPUT, Place
 
@@ -116,7 +117,7 @@ class _OddError(Exception):
 def render(simple: Simple, bindings: Mapping[str, Any], form: Format, region: Region) -> str | None:
     """The text, or None if python-liquid should look at it."""
     pieces: list[str] = []
-    room = _ROOM
+    room, markup = _ROOM, is_markup(form)
     try:
         for part in cast(tuple[Any, ...], simple):
             if type(part) is str:
@@ -136,7 +137,7 @@ def render(simple: Simple, bindings: Mapping[str, Any], form: Format, region: Re
             else:
                 text, size = _shown(value, part, bindings, region)
                 room -= size
-            pieces.append(escape_html(text) if form == "html" else text)
+            pieces.append(escape_html(text) if markup else text)
     except Exception:  # whatever it was: it fails there, too, and is told of there
         return None
     if room < 0:

@@ -1,8 +1,9 @@
 """The filters of templates: Liquid's own, with bounds on what they take and give, and ours.
 
 Ours are `money` and `date`, which speak the customer's language and time; `strip_html` and `replace` are
-written anew, as the library's take seconds or gigabytes for a hostile text. Left out is `safe`: what an event
-says never becomes markup. No filter reads a clock, a file or the machine's settings.
+written anew, as the library's take seconds or gigabytes for a hostile text. What counts with numbers refuses
+what is none, which the library takes for nought. Left out is `safe`: what an event says never becomes markup.
+No filter reads a clock, a file or the machine's settings.
 
 `BY_NAME` has them as the library wants them: `filter(value, *arguments)`, the context as a keyword where one
 asks for it. `complaint` says before any rendering what can be seen to be wrong with how one is used.
@@ -13,6 +14,7 @@ from __future__ import annotations
 
 import html
 import inspect
+import math
 import re
 from collections.abc import Callable, Mapping, Sequence
 from functools import wraps
@@ -34,6 +36,24 @@ Filter = Callable[..., Any]
 
 MAX_TEXT = 64 * 1024  # characters that a filter may give
 MAX_SEPARATOR = 100  # characters
+EARLIEST = 100_000_000  # seconds, in 1973: a smaller number is a count, an amount or a day without dashes
+MOST_DIGITS = 9  # behind the point
+# What takes numbers only, and what must not have an object, which would be written as Python has it.
+OF_NUMBERS = frozenset(
+    {
+        *("abs", "at_least", "at_most", "ceil", "divided_by", "floor", "minus", "modulo", "plus"),
+        *("round", "times"),
+    }
+)
+OF_TEXTS = frozenset(
+    {
+        *("append", "base64_decode", "base64_encode", "base64_url_safe_decode", "base64_url_safe_encode"),
+        *("capitalize", "downcase", "escape", "escape_once", "escapejs", "join", "lstrip", "newline_to_br"),
+        *("prepend", "remove", "remove_first", "remove_last", "replace", "replace_first", "replace_last"),
+        *("rstrip", "split", "squish", "strip", "strip_html", "strip_newlines", "truncate", "truncatewords"),
+        *("upcase", "url_decode", "url_encode"),
+    }
+)
 WITHHELD = {"safe": "what an event says never becomes markup"}
 
 
@@ -47,10 +67,15 @@ def money(value: object, currency: object, *, context: Rendering) -> str:
 
 
 @with_context
-def date(value: object, form: object = "medium", *, context: Rendering) -> str:
-    """`{{ event_time | date: "long" }}`: a day or moment in the customer's locale and time zone."""
+def date(
+    value: object, form: object = "medium", *, plus: object = "", minus: object = "", context: Rendering
+) -> str:
+    """`{{ event_time | date: "long", plus: "3d" }}`: a day or moment where the customer is."""
+    if type(value) in (int, float) and value < EARLIEST:  # type: ignore[operator]  # a number
+        raise FilterArgumentError("date: a number that is no time", token=None)
     try:
-        return locales.show_moment(value, form, context.place.locale, context.place.zone)
+        shift = (locales.read_shift(plus), locales.read_shift(minus))
+        return locales.show_moment(value, form, context.place.locale, context.place.zone, shift)
     except ValueError as error:
         raise FilterArgumentError(f"date: {error}", token=None) from None
 
@@ -110,6 +135,45 @@ def _text(value: object) -> str:
     return value if isinstance(value, str) else str(value)
 
 
+def number(value: object) -> int | float:
+    """A number, or a text that is one and nothing else. FilterArgumentError for all that is none."""
+    if type(value) is int or (type(value) is float and math.isfinite(value)):
+        return value
+    if isinstance(value, str) and _NUMBER.fullmatch(value):
+        return float(value) if "." in value else int(value)
+    raise FilterArgumentError("no number", token=None)
+
+
+_NUMBER = re.compile(r"-?[0-9]{1,15}(?:\.[0-9]{1,15})?", re.ASCII)
+
+
+def _of_numbers(name: str, given: Filter) -> Filter:
+    """The library's, which takes what is no number for nought."""
+
+    @wraps(given)
+    def strict(value: object, *others: object) -> int | float:
+        numbers = [number(each) for each in others]
+        if name == "round" and numbers and not (type(numbers[0]) is int and 0 <= numbers[0] <= MOST_DIGITS):
+            raise FilterArgumentError("round: no number of digits", token=None)
+        try:
+            return number(given(number(value), *numbers))
+        except ArithmeticError:
+            raise FilterArgumentError(f"{name}: there is no answer", token=None) from None
+
+    return strict
+
+
+def _sum(given: Filter) -> Filter:
+    @wraps(given)
+    def strict(values: object, key: object = None) -> int | float:
+        items = values if isinstance(values, list | tuple | range) else [values]
+        if key is not None:
+            items = [each.get(key) if isinstance(each, dict) else None for each in items]
+        return number(given([number(each) for each in items]))
+
+    return strict
+
+
 def _join(join: Filter) -> Filter:
     """The separator is written once for each item."""
 
@@ -127,6 +191,8 @@ def _all() -> dict[str, Filter]:
     for name in WITHHELD:
         del found[name]
     found["join"] = _join(found["join"])
+    found["sum"] = _sum(found["sum"])
+    found.update({name: _of_numbers(name, found[name]) for name in OF_NUMBERS})
     ours = (money, date, escape, escape_once, newline_to_br, strip_html, replace)
     return {**found, **{each.__name__: each for each in ours}}
 
@@ -144,9 +210,11 @@ def _parameters(given: Filter) -> inspect.Signature:
 _SIGNATURES = {name: _parameters(each) for name, each in BY_NAME.items()}
 
 
-def complaint(name: str, positional: Sequence[object], keywords: Sequence[str]) -> ContentError | None:
-    """What can be seen to be wrong without rendering. `positional`: the arguments' values, UNSEEN where they
-    are not written out.
+def complaint(
+    name: str, value: object, positional: Sequence[object], keywords: Mapping[str, object]
+) -> ContentError | None:
+    """What can be seen to be wrong without rendering. The values are UNSEEN where they are not written out;
+    `value` is A_TIME where it is known to be one.
     """
     if name in WITHHELD:
         code = Code.TEMPLATE_NOT_SUPPORTED
@@ -156,7 +224,7 @@ def complaint(name: str, positional: Sequence[object], keywords: Sequence[str]) 
     if name == "money" and not positional:
         return ContentError("`money` needs a currency", hint='write e.g. money: "EUR"')
     try:
-        _SIGNATURES[name].bind(None, *positional, **dict.fromkeys(keywords))
+        _SIGNATURES[name].bind(None, *positional, **keywords)
     except TypeError as error:
         return ContentError(f"the filter `{name}` cannot take that: {error}")
     first = positional[0] if positional else UNSEEN
@@ -164,11 +232,40 @@ def complaint(name: str, positional: Sequence[object], keywords: Sequence[str]) 
         shown = str(first)[:10]
         hint = did_you_mean(shown.upper(), locales.currencies()) or "a code of ISO 4217 such as EUR"
         return ContentError(f"there is no currency `{shown}`", hint=hint)
-    if name == "date" and first is not UNSEEN:
-        wrong = locales.wrong_format(first) if isinstance(first, str) else "no text"
-        hint = f"write {', '.join(locales.STYLES)}, {locales.TIME}, or a pattern such as %d. %B %Y"
-        return None if wrong is None else ContentError(f"no format of a date: {wrong}", hint=hint)
+    if name == "date":
+        return _complaint_of_date(first, keywords)
+    return _complaint_of_numbers(name, value, positional) if name in OF_NUMBERS else None
+
+
+def _complaint_of_date(form: object, keywords: Mapping[str, object]) -> ContentError | None:
+    for key, given in keywords.items():
+        if given is not UNSEEN:
+            try:
+                locales.read_shift(given)
+            except ValueError:
+                return ContentError(f"`{key}` of a date must be a duration", hint=f"write e.g. {key}: '3d'")
+    if form is UNSEEN:
+        return None
+    wrong = locales.wrong_format(form) if isinstance(form, str) else "no text"
+    hint = f"write {', '.join(locales.STYLES)}, {locales.TIME}, or a pattern such as %d. %B %Y"
+    return None if wrong is None else ContentError(f"no format of a date: {wrong}", hint=hint)
+
+
+def _complaint_of_numbers(name: str, value: object, others: Sequence[object]) -> ContentError | None:
+    if value is A_TIME:
+        hint = "to add to a time write e.g. date: 'long', plus: '3d'"
+        return ContentError(f"`{name}` takes numbers, and this is a time", hint=hint)
+    for each in (value, *others):
+        if each is not UNSEEN:
+            try:
+                number(each)
+            except FilterArgumentError:
+                hint = "with a point, and nothing else: 49.90"
+                return ContentError(f"`{name}` takes numbers only", hint=hint)
+    if name in ("divided_by", "modulo") and others and others[0] is not UNSEEN and number(others[0]) == 0:
+        return ContentError(f"`{name}` nought has no answer")
     return None
 
 
 UNSEEN = object()
+A_TIME = object()

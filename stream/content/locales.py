@@ -29,6 +29,7 @@ MAX_FORMAT = 100  # characters
 
 _LOCALE = re.compile(r"[A-Za-z]{2,3}(?:[-_][A-Za-z]{4})?(?:[-_](?:[A-Za-z]{2}|[0-9]{3}))?", re.ASCII)
 _AMOUNT = re.compile(r"-?[0-9]{1,15}(?:\.[0-9]{1,9})?", re.ASCII)
+_SHIFT = re.compile(r"(?=[0-9])" + "".join(f"(?:([0-9]{{1,4}}){unit})?" for unit in "wdhm"), re.ASCII)
 _DIRECTIVE = re.compile(r"%(-?.|$)", re.DOTALL)
 _MOST = 10**15
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -149,9 +150,33 @@ def has_hour(form: str) -> bool:
     return form == TIME or any(each[1] in _OF_THE_CLOCK for each in _DIRECTIVE.finditer(form))
 
 
-def show_moment(value: object, form: object, locale: Locale, zone: tzinfo | None) -> str:
+class Shift(NamedTuple):
+    """How far to move a moment: days of the calendar, and time as a stop watch takes it."""
+
+    days: int = 0
+    time: timedelta = timedelta(0)
+
+
+def read_shift(text: object) -> Shift:
+    """`1w2d`, `3d`, `2h30m`, as rule files write durations; empty: not at all. ValueError if it is none."""
+    if text == "":
+        return Shift()
+    found = _SHIFT.fullmatch(text) if isinstance(text, str) else None
+    if found is None:
+        raise ValueError("no duration")
+    weeks, days, hours, minutes = (int(each or 0) for each in found.groups())
+    return Shift(weeks * 7 + days, timedelta(hours=hours, minutes=minutes))
+
+
+def show_moment(
+    value: object,
+    form: object,
+    locale: Locale,
+    zone: tzinfo | None,
+    shift: tuple[Shift, Shift] = (Shift(), Shift()),
+) -> str:
     """A moment as the clock and calendar of `zone` show it. `form`: one of `STYLES` (the day), `time`, or a
-    pattern such as `%d. %B`, whose names are the locale's.
+    pattern such as `%d. %B`, whose names are the locale's. `shift`: what is added first, and taken away.
 
     A calendar day is the same in every zone; it has no hour. ValueError where the value is not a time, the
     form is not a format, or a zone is needed and None.
@@ -159,13 +184,18 @@ def show_moment(value: object, form: object, locale: Locale, zone: tzinfo | None
     if not isinstance(form, str) or wrong_format(form):
         raise ValueError("no format of a date")
     moment = read_moment(value)
+    days, time = shift[0].days - shift[1].days, shift[0].time - shift[1].time
+    try:
+        if isinstance(moment, datetime):
+            if zone is None:
+                raise ValueError("no time zone")
+            moment = (moment + time).astimezone(zone)
+        elif time:
+            raise ValueError("a day without an hour")
+        moment += timedelta(days)  # on the clock of the zone: three days later is the same hour
+    except OverflowError:
+        raise ValueError("a time out of range") from None
     if isinstance(moment, datetime):
-        if zone is None:
-            raise ValueError("no time zone")
-        try:
-            moment = moment.astimezone(zone)
-        except OverflowError:
-            raise ValueError("a time out of range") from None
         if form == TIME:
             return format_time(moment.replace(tzinfo=UTC), "short", locale=locale)
     elif has_hour(form):

@@ -17,7 +17,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import tzinfo
 from functools import partial
-from typing import Any, TextIO
+from typing import Any, Protocol, TextIO
 
 from babel import Locale
 from liquid import BoundTemplate, Environment, Mode, RenderContext
@@ -30,19 +30,21 @@ from liquid.builtin.tags.case_tag import MultiExpressionBlockNode
 from liquid.builtin.tags.cycle_tag import CycleNode
 from liquid.builtin.tags.for_tag import ForNode
 from liquid.builtin.tags.tablerow_tag import TablerowNode
-from liquid.exceptions import LiquidValueError, ResourceLimitError
+from liquid.exceptions import LiquidValueError, ResourceLimitError, UndefinedError
 from liquid.expression import Expression
 from liquid.limits import to_int
 from liquid.output import LimitedStringIO
 from liquid.stringify import to_liquid_string
-from liquid.undefined import StrictDefaultUndefined, is_undefined
+from liquid.undefined import Undefined, is_undefined
 from liquid.utils import ReadOnlyChainMap
 
 from stream.content import filters
-from stream.content.escaping import AS_IT_IS, Format, JsonText, Markup, escape_html, is_json
+from stream.content.escaping import AS_IT_IS, JsonText, Markup, escape_html, is_json
+from stream.content.formats import Format, is_markup
 from stream.content.locales import Region
 
 BUDGET = 10_000  # steps
+EVENT_BUDGET = 3 * BUDGET  # of all texts that come of one event, or of one timer
 MAX_OUTPUT = 64 * 1024  # bytes
 MAX_ROUNDS = 1000  # of a loop, and of loops within each other together
 MAX_BITS = 256  # of a whole number
@@ -52,6 +54,27 @@ _PER_STEP = 16  # characters
 class _Environment(Environment):
     loop_iteration_limit = MAX_ROUNDS
     output_stream_limit = MAX_OUTPUT
+
+
+class Taken(Protocol):
+    """Whatever counts the steps that the texts of one event, or of one timer, have taken."""
+
+    text_steps: int
+
+
+class Missing(Undefined):
+    """What is not there. To ask is allowed: it is false, nil, empty, and filters leave it what it is until
+    `default` or `size` answers. To write it, or to count with it, is an error.
+    """
+
+    __slots__ = ()
+    force_liquid_default = True
+
+    def __str__(self) -> str:
+        raise UndefinedError("nothing to write", token=self.token)
+
+    def __int__(self) -> int:
+        raise UndefinedError("nothing to count with", token=self.token)
 
 
 class Place:
@@ -80,19 +103,16 @@ class Place:
 class Rendering(RenderContext):
     """One rendering of one template. `steps`: what is left of the budget."""
 
-    __slots__ = ("format", "place", "steps")
+    __slots__ = ("format", "is_markup", "place", "steps")
 
     def __init__(
-        self, template: BoundTemplate, bindings: Mapping[str, Any], form: Format, region: Region
+        self, template: BoundTemplate, bindings: Mapping[str, Any], form: Format, region: Region, steps: int
     ) -> None:
         super().__init__(template)
         self.globals = bindings
         self.scope = ReadOnlyChainMap(self.locals, bindings, self.counters)
-        self.format, self.place, self.steps = form, Place(bindings, region), BUDGET
-
-    @property
-    def is_markup(self) -> bool:
-        return self.format == "html"
+        self.format, self.place, self.steps = form, Place(bindings, region), steps
+        self.is_markup = is_markup(form)
 
     def get_buffer(self, buf: TextIO | None = None) -> LimitedStringIO:
         """For a part of the text. The library's would make other line ends of some."""
@@ -109,7 +129,9 @@ class Rendering(RenderContext):
             raise ResourceLimitError("too many steps", token=None)
 
     def put(self, value: object, buffer: TextIO) -> int:
-        """Write a value."""
+        """Write a value. An object has no text, except as JSON."""
+        if not isinstance(buffer, JsonText) and _has_object(value):
+            raise LiquidValueError("an object", token=None)
         text = value if isinstance(value, str) else to_liquid_string(value, autoescape=False)
         self.charge(1 + len(text) // _PER_STEP)
         if self.is_markup:
@@ -117,6 +139,9 @@ class Rendering(RenderContext):
         return buffer.put(value, text) if isinstance(buffer, JsonText) else buffer.write(text)
 
     def get(self, path: list[object], **given: Any) -> object:
+        for key in path:
+            if is_undefined(key):  # a trait has a value for any key
+                return key
         found = super().get(path, **given)
         self.charge(1 + self.size(found))
         return found
@@ -127,6 +152,16 @@ class Rendering(RenderContext):
     def _filter(
         self, name: str, given: Callable[..., object], value: object, *more: object, **named: object
     ) -> object:
+        if name != "default":
+            if is_undefined(value) and name != "size":
+                return value
+            if value is None and name in filters.OF_NUMBERS:
+                return self.env.undefined("nothing", token=None)
+            for each in (*more, *named.values()):
+                if is_undefined(each):
+                    str(each)  # it fails there, with its place
+            if name in filters.OF_TEXTS and any(map(_has_object, (value, *more))):
+                raise LiquidValueError("an object", token=None)
         size = sum(map(self.size, (value, *more, *named.values())))
         self.charge(1 + (size * size // 16 if name == "uniq" else size))
         found = given(value, *more, **named)
@@ -159,11 +194,25 @@ class Rendering(RenderContext):
         return steps
 
 
-def render(template: BoundTemplate, bindings: Mapping[str, Any], form: Format, region: Region) -> str:
+def _has_object(value: object) -> bool:
+    """Whether Python's form of an object would be written of it."""
+    if type(value) is list:
+        return any(map(_has_object, value))
+    return isinstance(value, dict)
+
+
+def render(
+    template: BoundTemplate, bindings: Mapping[str, Any], form: Format, region: Region, taken: Taken | None
+) -> str:
     """The text of a template that `bound` has seen. Raises what the library raises, and what filters do."""
-    context = Rendering(template, bindings, form, region)
+    steps = BUDGET if taken is None else min(BUDGET, EVENT_BUDGET - taken.text_steps)
+    context = Rendering(template, bindings, form, region, steps)
     buffer = JsonText(MAX_OUTPUT) if form == "json" else LimitedStringIO(MAX_OUTPUT, newline=AS_IT_IS)
-    template.render_with_context(context, buffer)
+    try:
+        template.render_with_context(context, buffer)
+    finally:
+        if taken is not None:
+            taken.text_steps += steps - max(context.steps, 0)
     text = buffer.getvalue()
     if form == "json" and not is_json(text):
         raise LiquidValueError("not a JSON document", token=None)
@@ -289,7 +338,7 @@ def _bound_expression(expression: Expression) -> int:
 
 
 def _environment() -> Environment:
-    environment = _Environment(undefined=StrictDefaultUndefined, tolerance=Mode.STRICT, strict_filters=True)
+    environment = _Environment(undefined=Missing, tolerance=Mode.STRICT, strict_filters=True)
     # The first two would read files; what the third has written would be escaped anew.
     for tag in ("include", "render", "ifchanged"):
         del environment.tags[tag]

@@ -27,18 +27,18 @@ from liquid.exceptions import LiquidError, ResourceLimitError, UndefinedError
 from liquid.expression import Expression
 
 from stream.content import escaping, fastpath, filters
-from stream.content.escaping import Format
+from stream.content.formats import Format, is_line, is_markup, one_line
 from stream.content.locales import Region
-from stream.content.renderer import ENVIRONMENT, NO_CONTEXT, bound, render
+from stream.content.renderer import ENVIRONMENT, NO_CONTEXT, Taken, bound, render
 from stream.diagnostics import Code
 from stream.errors import ContentError
 
 MAX_TEMPLATE_BYTES = 16 * 1024
-MAX_FIELDS = 64
 
 _LATER_TAGS = frozenset({"include", "render", "ifchanged"})
 _SHORT = 500  # characters: what is remembered of templates stays below a few megabytes
 _CLOCK = frozenset({"today"})  # Liquid has it; `now` is bound to the time of the match
+_TIMES = frozenset({"now", "event_time"})
 _NOW = frozenset({"now", "today"})  # in quotes, as Liquid has it
 _WRITE_NOW = "write `now`, without quotes: the time as of which it is judged"
 _NOWHERE = Region()
@@ -50,6 +50,12 @@ class Reference:
 
     path: tuple[str | int | None, ...]
     offset: int
+
+    @property
+    def name(self) -> str:
+        """As the template has it; `[…]` for a key that is computed."""
+        first, *rest = self.path
+        return str(first) + "".join("[…]" if each is None else f".{each}" for each in rest)
 
 
 class _Read(NamedTuple):
@@ -93,12 +99,23 @@ class Template:
         """Whether it may need to know where the customer is."""
         return "date" in self._read.filters
 
-    def render(self, bindings: Mapping[str, Any], form: Format = "text", region: Region = _NOWHERE) -> str:
+    def render(
+        self,
+        bindings: Mapping[str, Any],
+        form: Format = "text",
+        region: Region = _NOWHERE,
+        taken: Taken | None = None,
+    ) -> str:
         """The text for `event`, `event_name`, `traits` and so on, with values written as `form` wants them.
 
-        Zone and locale are those of `customer` in the bindings, else the region's. Raises ContentError; its
+        Zone and locale are those of `customer` in the bindings, else the region's. What it takes is added
+        to `taken`, which bounds it. Raises ContentError; its
         text holds no values.
         """
+        text = self._render(bindings, form, region, taken)
+        return one_line(text) if is_line(form) else text
+
+    def _render(self, bindings: Mapping[str, Any], form: Format, region: Region, taken: Taken | None) -> str:
         read = self._read
         if read.liquid is None:
             return self.source
@@ -107,14 +124,26 @@ class Template:
             if text is not None:
                 return text
         try:
-            return render(read.liquid, bindings, form, region)
+            return render(read.liquid, bindings, form, region, taken)
         except LiquidError as error:
             # Not the library's text, nor its exception as a cause: they may quote the customer's data.
             at = f" (at character {error.token.start_index + 1})" if error.token else ""
-            raise ContentError(f"the template failed: {_kind(error)}{at}") from None
+            raise ContentError(f"the template failed: {self._kind(error)}{at}") from None
         except Exception as error:
             # Filters meet whatever an event holds; the library does not catch all that can go wrong there.
             raise ContentError(f"the template failed: {type(error).__name__}") from None
+
+    def _kind(self, error: LiquidError) -> str:
+        if isinstance(error, UndefinedError):
+            names = [
+                each.name
+                for each in self.references
+                if error.token and each.offset == error.token.start_index
+            ]
+            return f"a variable is undefined{''.join(f': `{name}`' for name in names)}"
+        if isinstance(error, ResourceLimitError):
+            return "too many loops or too much text"
+        return "a value that a tag or filter cannot take"
 
 
 def findings(source: str) -> list[ContentError]:
@@ -126,7 +155,7 @@ def format_findings(template: Template, form: Format) -> Iterator[ContentError]:
     """What keeps a template from being sent in this format."""
     liquid = template._read.liquid
     pieces = [(template.source, 0)] if liquid is None else list(_pieces(liquid.nodes))
-    if form == "html":
+    if is_markup(form):
         for where, offset in escaping.html_places(pieces):
             hint = "there it would not be mere text: put it into the text, or an attribute with quotes"
             yield ContentError(f"a value {where}", offset=offset, hint=hint)
@@ -146,14 +175,6 @@ def _pieces(nodes: list[Node]) -> Iterator[tuple[str | None, int]]:
             yield escaping.VALUE, node.expression.token.start_index
         else:
             yield from _pieces(list(node.children(NO_CONTEXT, include_partials=False)))
-
-
-def _kind(error: LiquidError) -> str:
-    if isinstance(error, UndefinedError):
-        return "a variable is undefined"
-    if isinstance(error, ResourceLimitError):
-        return "too many loops or too much text"
-    return "a value that a tag or filter cannot take"
 
 
 def _read(source: str) -> _Read:
@@ -229,9 +250,9 @@ class _Reading:
                 self.references.append(Reference(names, expression.token.start_index))
         elif isinstance(expression, FilteredExpression):
             given = expression.filters or ()
-            for each in given:
-                self.filter(each)
             left = expression.left
+            for number, each in enumerate(given):
+                self.filter(each, left if number == 0 else None)
             if isinstance(left, StringLiteral) and left.value in _NOW and given and given[0].name == "date":
                 message, at = f"'{left.value}' is not supported", left.token.start_index
                 self.complaints.append(_not_supported(message, at, _WRITE_NOW))
@@ -240,14 +261,24 @@ class _Reading:
             self.expression(child)
         self.scopes.pop()
 
-    def filter(self, given: Filter) -> None:
+    def filter(self, given: Filter, left: Expression | None) -> None:
         self.filters.add(given.name)
-        keywords = [each.name for each in given.args if isinstance(each, KeywordArgument)]
-        values = [each.value for each in given.args if not isinstance(each, KeywordArgument)]
-        seen = [each.value if isinstance(each, Literal) else filters.UNSEEN for each in values]
-        if wrong := filters.complaint(given.name, seen, keywords):
+        keywords = {each.name: _seen(each.value) for each in given.args if isinstance(each, KeywordArgument)}
+        values = [_seen(each.value) for each in given.args if not isinstance(each, KeywordArgument)]
+        if wrong := filters.complaint(given.name, self.value(left), values, keywords):
             wrong.offset = given.token.start_index
             self.complaints.append(wrong)
+
+    def value(self, left: Expression | None) -> object:
+        """Of what a filter is given, as far as it can be seen."""
+        if isinstance(left, Path) and len(left.path) == 1 and left.path[0] in _TIMES:
+            shadowed = any(str(left.path[0]) in scope for scope in self.scopes)
+            return filters.UNSEEN if shadowed else filters.A_TIME
+        return _seen(left)
+
+
+def _seen(expression: Expression | None) -> object:
+    return expression.value if isinstance(expression, Literal) else filters.UNSEEN
 
 
 def _hopeless(source: str) -> ContentError | None:

@@ -25,6 +25,7 @@ class Decidable(MatchView, Protocol):
     `event`, `event_time` and so on are those of the last step; `captured` maps the names of steps to their
     events. `key`: the JSON of the value of the rule's `key`, None without one. `timed`: a timer fired it.
     `appended_at`: the causing record's timestamp in Kafka; `offset`: its offset, -1 where a timer fired.
+    `text_steps`: what texts have taken so far that come of the same event, or timer.
     """
 
     @property
@@ -49,6 +50,10 @@ class Decidable(MatchView, Protocol):
     def key(self) -> str | None: ...
     @property
     def captured(self) -> Mapping[str, Any]: ...
+    @property
+    def text_steps(self) -> int: ...
+    @text_steps.setter
+    def text_steps(self, steps: int) -> None: ...
     @property
     def contexts(self) -> Mapping[str, Mapping[str, Any]]: ...
     @property
@@ -147,13 +152,14 @@ def decide(match: Decidable, result: Result, arms: Arms = experiments) -> None:
     prior = match.prior_decision(id_)
     verdict = guards.judge(match, policy, arms) if prior is None else guards.repeat(match, policy, prior)
     variant: Variant | None = None
-    content: Mapping[str, str] = {}
+    content: Mapping[str, str] | None = {}
     if verdict.outcome in ("sent", "holdout"):
         if rule.variants:
             variant = arms.variant_of(match.customer_id, rule.name, rule.variants)
-        try:  # also for who is held out: what they would have got must be what the others get
-            content = _render(match, variant or rule, verdict.channel) if prior is None else {}
-        except ContentError:
+        if prior is None:
+            # Also for who is held out: what they would have got must be what the others get.
+            content = _render(match, variant or rule, verdict.channel, result)
+        if content is None:
             verdict = verdict._replace(outcome="suppressed", reason="content")
     decision = Decision(
         trigger_id=id_,
@@ -178,7 +184,7 @@ def decide(match: Decidable, result: Result, arms: Arms = experiments) -> None:
         return
     for counter, limit in counters(rule, verdict.channel, policy):
         match.enter(counter, limit.count, prior is not None)
-    if verdict.outcome == "sent" and prior is None:
+    if verdict.outcome == "sent" and prior is None and content is not None:
         result.triggers.append(_trigger(match, decision, verdict.channel, content))
 
 
@@ -202,13 +208,19 @@ def _proof(match: Decidable, purpose: str) -> ConsentProof:
     return ConsentProof(purpose, said.at, said.basis, said.expires)
 
 
-def _render(match: Decidable, message: Rule | Variant, channel: Channel) -> Mapping[str, str]:
+def _render(
+    match: Decidable, message: Rule | Variant, channel: Channel, result: Result
+) -> Mapping[str, str] | None:
+    """None where a field cannot be rendered; `result` says which."""
     if message.plain_content is not None:
         return message.plain_content
     facts, region = _Facts(match), match.rules.policy.region
-    if channel.format == "text" and not channel.formats:
-        return {name: template.render(facts, "text", region) for name, template in message.content.items()}
-    return {
-        name: template.render(facts, channel.format_of(name), region)
-        for name, template in message.content.items()
-    }
+    content = {}
+    for name, template in message.content.items():
+        try:
+            content[name] = template.render(facts, channel.format_of(name), region, match)
+        except ContentError as error:
+            place = (match.rule.name, name, error.message)
+            result.content_errors[place] = result.content_errors.get(place, 0) + 1
+            return None
+    return content

@@ -22,6 +22,7 @@ from datetime import tzinfo
 from typing import Any, NamedTuple, Protocol
 
 from stream.decisions import quiet
+from stream.decisions.addresses import is_address
 from stream.decisions.calendar import END, zone_of
 from stream.decisions.experiments import POLICY
 from stream.decisions.limits import is_used_up, is_used_up_before
@@ -179,7 +180,7 @@ def _choose(
 def _refusal(match: MatchView, channel: Channel, policy: Policy) -> SuppressionReason | None:
     if (channel.consent is not None or match.rule.sensitive) and not has_consent(match, channel):
         return "consent"
-    if channel.address is not None and match.address(channel) in (None, ""):
+    if channel.address is not None and not is_address(match.address(channel), channel.address_kind):
         return "address"
     if channel.cap is not None and _is_used_up(match, f"channel:{channel.name}", channel.cap, policy):
         return "cap"

@@ -118,7 +118,7 @@ def profile(customer: bytes) -> dict[str, dict[str, Any]]:
     wanted = {
         "email": (95, f"{name}@mail.example"),
         "push_token": (80, f"device-of-{name}"),
-        "postal_address": (85, f"{number + 1} Example Street, Exampletown"),
+        "postal_address": (85, {"street": f"{number + 1} Example Street", "city": "Exampletown"}),
         "phone": (90, f"+1 202 555 01{number % 100:02}"),
         "timezone": (30, _TIMEZONES[number % len(_TIMEZONES)]),
         "preferred_channel": (20, _CHANNELS[number // 128]),

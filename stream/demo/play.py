@@ -21,6 +21,10 @@ from stream.errors import BrokerError
 
 TOPICS = (PROFILES, WEATHER, CLICKSTREAM, TRANSACTIONS)
 
+# What the topics need beyond Kafka's defaults: the events are years old. Kafka would delete them, or begin a
+# segment for each week of theirs.
+OLD_EVENTS = {"retention.ms": "-1", "segment.ms": str(20 * 365 * 86_400_000)}
+
 _BATCH_BYTES = 128 * 1024
 _PACED_FLUSHES_PER_SECOND = 10
 
@@ -33,7 +37,7 @@ async def play(bootstrap: str, partitions: int, progress: Progress, pace: float 
     `bootstrap` is `host:port[,…]`, `partitions` the partition count of all topics. `progress` is called with
     (acknowledged, total) after every batch. `pace` is in events per second; None is as fast as it goes.
     Records carry the event's time as their timestamp, so topics whose retention is shorter than that is ago
-    lose them: create them with `retention.ms=-1`.
+    lose them: create them with `OLD_EVENTS`.
     Raises BrokerError when Kafka cannot be reached or refuses the records.
     """
     # Off the loop: unpacking takes most of a second, and whatever else runs on the loop goes on meanwhile.

@@ -29,7 +29,7 @@ from rich.console import Console
 from stream.broker.cluster import EmbeddedKafka
 from stream.broker.supervisor import die_with_parent
 from stream.decisions.wire import DECISIONS
-from stream.demo.play import TOPICS, play
+from stream.demo.play import OLD_EVENTS, TOPICS, play
 from stream.demo.view import DemoView
 from stream.errors import StreamError
 from stream.rules.compiler.rule_set import load_rules
@@ -97,9 +97,7 @@ def _free_port(wanted: int) -> int:
 async def _load_data(settings: Settings, partitions: int, view: DemoView) -> int:
     view.on_stage("Loading profiles, 18 months of purchases and six months of clicks into Kafka")
     async with admin_client(settings) as client:
-        # The events are years old: with a retention Kafka would delete them.
-        forever = {"retention.ms": "-1"}
-        await create_topics(client, dict.fromkeys(TOPICS, forever), partitions=partitions, replication=1)
+        await create_topics(client, dict.fromkeys(TOPICS, OLD_EVENTS), partitions=partitions, replication=1)
     return await play(settings.broker, partitions, view.on_played)
 
 

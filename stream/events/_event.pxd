@@ -41,3 +41,5 @@ cdef class Event:
     cdef bint too_deep(self) except -1
     cdef dict whole(self)
     cdef int forget(self) except -1
+
+cdef void copy_value(yyjson_val *value, ValueC *into) noexcept    # good as long as the record is at hand

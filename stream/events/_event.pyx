@@ -203,8 +203,8 @@ cdef class Fields:
         return 0
 
 
-cdef inline void copy_value(yyjson_val *value, ValueC *into) noexcept:
-    """One value; of KIND_NESTED it has 1 for a map and 0 for a list."""
+cdef void copy_value(yyjson_val *value, ValueC *into) noexcept:
+    """One value; of KIND_NESTED its size is 1 for a map and 0 for a list."""
     cdef uint8_t type = yyjson_get_type(value), subtype
     if type == YYJSON_TYPE_STR:
         into.kind, into.size = KIND_TEXT, <uint32_t> yyjson_get_len(value)
@@ -223,7 +223,7 @@ cdef inline void copy_value(yyjson_val *value, ValueC *into) noexcept:
     elif type == YYJSON_TYPE_NULL:
         into.kind = KIND_NIL
     else:
-        into.kind, into.of.integer = KIND_NESTED, type == YYJSON_TYPE_OBJ
+        into.kind, into.size, into.of.nested = KIND_NESTED, type == YYJSON_TYPE_OBJ, value
 
 
 # --- one record --------------------------------------------------------------------------------
@@ -317,7 +317,7 @@ cdef dict fields_of(Event event):
     for path, slot in event.fields.slots.items():
         kind = event.values[<int> slot].kind
         if kind == KIND_NESTED:
-            found[path] = {} if event.values[<int> slot].of.integer else []
+            found[path] = {} if event.values[<int> slot].size else []
         elif kind != KIND_MISSING:
             found[path] = object_of(&event.values[<int> slot])
     return found

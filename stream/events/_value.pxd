@@ -17,7 +17,8 @@ cdef union PayloadC:
     int64_t integer
     uint64_t unsigned
     double number
-    const char *text    # UTF-8, `size` bytes, not ended by a 0; of KIND_NESTED what its reader puts there
+    const char *text    # UTF-8, `size` bytes, not ended by a 0
+    void *nested        # of KIND_NESTED, if `_event` has read it: its yyjson_val; `size` is 1 for a map
 
 cdef struct ValueC:
     int kind

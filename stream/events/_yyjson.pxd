@@ -13,6 +13,8 @@ cdef extern from "yyjson.h" nogil:
         pass
     ctypedef struct yyjson_obj_iter:
         pass
+    ctypedef struct yyjson_arr_iter:
+        pass
 
     uint8_t YYJSON_TYPE_NULL, YYJSON_TYPE_BOOL, YYJSON_TYPE_NUM, YYJSON_TYPE_STR, YYJSON_TYPE_OBJ
     uint8_t YYJSON_SUBTYPE_SINT, YYJSON_SUBTYPE_REAL, YYJSON_SUBTYPE_TRUE
@@ -36,3 +38,8 @@ cdef extern from "yyjson.h" nogil:
     bint yyjson_obj_iter_init(yyjson_val *obj, yyjson_obj_iter *iter)
     yyjson_val *yyjson_obj_iter_next(yyjson_obj_iter *iter)
     yyjson_val *yyjson_obj_iter_get_val(yyjson_val *key)
+    size_t yyjson_obj_size(yyjson_val *obj)
+
+    size_t yyjson_arr_size(yyjson_val *arr)
+    bint yyjson_arr_iter_init(yyjson_val *arr, yyjson_arr_iter *iter)
+    yyjson_val *yyjson_arr_iter_next(yyjson_arr_iter *iter)

@@ -13,7 +13,7 @@ from collections.abc import Callable
 
 import structlog
 
-from stream.kafka.refusals import REASONS, Refusal
+from stream.kafka.admission import REASONS, Refusal
 
 log = structlog.get_logger("stream.kafka")
 

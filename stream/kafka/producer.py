@@ -17,25 +17,36 @@ import asyncio
 import math
 from typing import Any
 
+import structlog
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import (
     KafkaConnectionError,
+    KafkaError,
     KafkaTimeoutError,
     NodeNotReadyError,
     UnknownTopicOrPartitionError,
 )
+from aiokafka.producer.message_accumulator import BatchBuilder
 from aiokafka.protocol.produce import ProduceRequest
 
-from stream.errors import InternalError
+from stream.errors import BrokerError, InternalError, RefusedError
 from stream.kafka.connections import security, unreachable
 from stream.kafka.lease import Lease
+from stream.kafka.topic_ids import only_ask
 from stream.settings import Settings
+
+log = structlog.get_logger("stream.kafka")
 
 BATCH_BYTES = 256 * 1024
 MAX_REQUEST_BYTES = 20 * 1024 * 1024  # a dead letter may be as large as the broker allows
 REQUEST_MS = 10_000
 ACKNOWLEDGE_MS = 8_000  # how long the broker itself may wait for its replicas: less, so that it can say so
 CUT_S = 5.0
+
+
+def new_batch(most: int) -> Any:
+    """An empty batch to be filled, of `most` bytes at most: aiokafka's BatchBuilder."""
+    return BatchBuilder(min(BATCH_BYTES, most), compression_type=0)
 
 
 class Producer:
@@ -45,6 +56,7 @@ class Producer:
         self._settings = settings
         self._lease = lease
         self._kafka: Any = None
+        self._missing: set[str] = set()
 
     async def start(self) -> None:
         """Connect; raises BrokerError where no Kafka answers."""
@@ -54,11 +66,11 @@ class Producer:
             enable_idempotence=True,
             acks="all",
             linger_ms=0,
-            max_batch_size=BATCH_BYTES,
             max_request_size=MAX_REQUEST_BYTES,
             request_timeout_ms=REQUEST_MS,
             **security(self._settings),
         )
+        only_ask(kafka.client)
         kafka._message_accumulator._batch_ttl = math.inf
         kafka._sender._request_timeout_ms = ACKNOWLEDGE_MS
         try:
@@ -66,6 +78,12 @@ class Producer:
         except KafkaConnectionError as error:
             await kafka.stop()
             raise unreachable(self._settings, error) from error
+        except KafkaError as error:
+            await kafka.stop()
+            raise BrokerError(
+                f"Kafka at {self._settings.broker} lets this client not write ({type(error).__name__})",
+                hint="grant Write on the topics, or IdempotentWrite on the cluster, to this client",
+            ) from error
         _send_under(self._lease, kafka.client)
         self._kafka = kafka
 
@@ -76,10 +94,6 @@ class Producer:
             return {}
         return {"producer": kafka._sender.sender_task, "producer's metadata": kafka.client._sync_task}
 
-    def batch(self) -> Any:
-        """An empty batch to be filled: aiokafka's BatchBuilder."""
-        return self._started().create_batch()
-
     async def send(self, batch: Any, topic: str, partition: int) -> asyncio.Future[Any]:
         """Hand a batch over, once the one before is on its way; the result's `offset` is its first's."""
         while True:
@@ -87,8 +101,19 @@ class Producer:
                 sent: asyncio.Future[Any] = await self._started().send_batch(
                     batch, topic, partition=partition
                 )
-            except (KafkaTimeoutError, UnknownTopicOrPartitionError):
-                continue  # the batch before waits, or the metadata: nothing was taken yet
+            except KafkaTimeoutError:
+                continue  # the batch before waits: nothing was taken yet
+            except UnknownTopicOrPartitionError:
+                if topic not in self._missing:
+                    self._missing.add(topic)
+                    log.warning("topic_is_missing", topic=topic, hint="what it is to have waits: create it")
+                continue
+            except AssertionError as error:
+                raise RefusedError(
+                    f"{topic}/{partition}: the topic has no such partition any more",
+                    hint="was it made anew with fewer? It needs as many as the sources have",
+                ) from error
+            self._missing.discard(topic)
             return sent
 
     async def stop(self) -> None:

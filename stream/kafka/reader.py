@@ -20,6 +20,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from stream.clock import wall_ms
 from stream.kafka.connections import security
 from stream.kafka.raw_records import give_raw_records
+from stream.kafka.topic_ids import only_ask
 from stream.settings import Settings
 
 FETCH_BYTES = 4 * 1024 * 1024
@@ -42,6 +43,7 @@ async def reader(settings: Settings, purpose: str) -> AsyncIterator[Any]:
         request_timeout_ms=REQUEST_TIMEOUT_MS,
         **security(settings),
     )
+    only_ask(consumer._client)
     try:
         await consumer.start()
         give_raw_records(consumer)

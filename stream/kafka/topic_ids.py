@@ -1,17 +1,25 @@
-"""Kafka's ids of topics: what tells a topic from one of the same name that was deleted before (KIP-516).
+"""Asking for topics: what there is of them, their ids, and never making one by asking.
 
-aiokafka 0.14 speaks Metadata up to version 5, which does not have them; this is version 10.
-Tested by tests/integration/test_takeover.py.
+An id tells a topic from one of the same name that was deleted before (KIP-516). aiokafka 0.14 speaks Metadata
+up to version 5, which does not have them; `metadata` is version 10.
+
+Kafka makes a topic that a client asks for, if `auto.create.topics.enable` is left at its default: one of ours
+would come with one partition and a retention of a week. aiokafka's clients ask so; `only_ask` mends that.
+Tested by tests/integration/test_takeover.py and tests/attacks/live/test_topics.py.
 """
 
 from __future__ import annotations
 
 import io
 from collections.abc import Sequence
+from types import FunctionType, MethodType
 from typing import Any
 from uuid import UUID
 
+import aiokafka.client
+from aiokafka.client import AIOKafkaClient
 from aiokafka.protocol.api import Request, RequestStruct, Response
+from aiokafka.protocol.metadata import MetadataRequest
 from aiokafka.protocol.types import (
     Boolean,
     CompactArray,
@@ -121,6 +129,30 @@ async def metadata(client: Any, topics: Sequence[str], *, authorized: bool = Fal
     this client may do, as a number that has bit n for the operation that the protocol gives the code n.
     """
     return await client.send(client.get_random_node(), _Metadata(topics, authorized))
+
+
+async def partition_counts(client: Any, topics: Sequence[str]) -> dict[str, int]:
+    """Partition counts of the topics that exist; `client` as for `metadata`."""
+    answer = await metadata(client, topics)
+    return {topic: len(partitions) for error, topic, _, _, partitions, *_ in answer.topics if error == 0}
+
+
+class _Asked(MetadataRequest):  # type: ignore[misc]
+    """aiokafka's own, which makes no topic."""
+
+    def __init__(self, topics: list[str] | None = None) -> None:
+        super().__init__(topics, allow_auto_topic_creation=False)
+
+
+# aiokafka names the request in the middle of this function, and offers no other place to say what it asks.
+_UPDATE = FunctionType(
+    AIOKafkaClient._metadata_update.__code__, {**vars(aiokafka.client), "MetadataRequest": _Asked}
+)
+
+
+def only_ask(client: Any) -> None:
+    """Let a client of aiokafka, one of a consumer or producer, too, ask for topics and never make one."""
+    client._metadata_update = MethodType(_UPDATE, client)
 
 
 async def topic_ids(client: Any, topics: Sequence[str]) -> dict[str, str]:

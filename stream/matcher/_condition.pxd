@@ -14,5 +14,8 @@ cdef class Names:
     cdef readonly dict steps        # name: index in `Frame.captured`
     cdef readonly bint customer     # whether `customer` is visible
     cdef dict nodes
+    cdef dict loops                 # the variables of the macros around: name: Item
+    cdef int depth                  # how many those are
 
+    cdef Names inside(self, str variable, Node items)
     cdef bint knows(self, str variable) except -1

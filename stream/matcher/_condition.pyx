@@ -7,15 +7,16 @@ not a number. A condition whose value is not a boolean does not hold, and counts
 
     _frame      what a condition sees, and the base of all nodes
     _operators  the nodes of operators and functions
+    _texts      those of tests of a text
+    _macros     those of macros, and of their variables
     _fields     the nodes of the event's fields
     _condition  the nodes of other names: attributes, captured events, traits, segments, times; the compiler
 
-What has no node (macros with a variable, maps written out, a trait by a computed name) is one node that asks
-`expression.evaluate`, with only those variables bound that it names; all around it stays nodes. Its bounds
-(steps, levels) hold for each such node by itself: beyond them it is an error like any other.
+What a condition may take is bounded for all conditions of an event together (`cel.cost`); beyond it a
+condition ends in an error.
 
-Cost: a comparison of a field with a constant about 10 ns, other nodes 20 to 60; a condition by
-`expression.evaluate` about 10 us. See loadtest/micro/conditions.py.
+Cost: a comparison of a field with a constant about 10 ns, other nodes 20 to 60. See
+loadtest/micro/conditions.py.
 Tested by tests/matcher/test_condition_nodes.py, tests/engine/test_fastmatch.py and
 tests/rules/test_scope.py against
 `expression.evaluate`.
@@ -32,13 +33,14 @@ from stream.state._packed cimport is_key
 from stream.events._value cimport ABSENT, KIND_MISSING, ValueC, value_of
 from stream.state._windows cimport FUNCTION_GAP, FUNCTION_TOP, nothing_of
 
+from stream.matcher._macros cimport Item, has_item, item_of, loop_of
 from stream.matcher._operators import constant, has, operation
 
-from stream.cel.evaluation import FUNCTIONS as _FUNCTIONS
+from stream.cel.cost import weight
 from stream.cel.grammar import MACROS as _MACROS
 from stream.cel.values import TYPE_NAMES as _TYPE_NAMES, Lookup, Timestamp, TypeValue
 from stream.errors import ExpressionError
-from stream.expression import Call, Ident, Literal, Select, evaluate, terms_of
+from stream.expression import Call, Ident, Literal, Select, terms_of
 
 cdef object TRAITS = Ident("traits")
 cdef object SEGMENTS = Ident("segments")
@@ -56,7 +58,17 @@ cdef class Names:
         self.fields = Fields() if fields is None else fields
         self.traits, self.segments, self.steps = traits or {}, segments or {}, steps or {}
         self.customer = customer
-        self.nodes = {}
+        self.nodes, self.loops = {}, {}
+
+    cdef Names inside(self, str variable, Node items):
+        """Those in the body of a macro over `items`."""
+        cdef Names names = Names(
+            traits=self.traits, segments=self.segments, steps=self.steps, customer=self.customer,
+            fields=self.fields,
+        )
+        names.depth = self.depth + 1
+        names.loops = {**self.loops, variable: item_of(items, self.depth, ())}
+        return names
 
     cdef bint knows(self, str variable) except -1:
         if variable in ALWAYS or variable in self.steps or variable in _TYPE_NAMES:
@@ -209,54 +221,27 @@ cdef object trait_of_key(Frame frame, int slot, int function, object key):
     return frame.customer.value(slot, &of, frame.at)
 
 
-# --- by the plain evaluator ---------------------------------------------------------------------
+# --- `traits` and `segments` themselves, of which a computed name is asked -----------------------
 
 @cython.final
-cdef class _Plain(Node):
-    """Whatever has no node of its own, by the plain evaluator."""
-    cdef object tree
+cdef class _Computed(Node):
     cdef Names names
-    cdef frozenset variables        # that the tree names
+    cdef bint of_traits
 
     cdef object value(self, Frame frame):
-        cdef dict bindings = {}
-        for name in self.variables:
-            value = self.binding(frame, name)
-            if value is not ABSENT:
-                bindings[name] = value
-        try:
-            return evaluate(self.tree, bindings)
-        except ExpressionError:
-            return ABSENT
-
-    cdef object binding(self, Frame frame, str name):
-        if name == "event":
-            return frame.whole()
-        if name == "event_name":
-            return frame.name
-        if name == "event_time":
-            return Timestamp(frame.time * NANOS_PER_MS)
-        if name == "now":
-            return Timestamp(frame.at * NANOS_PER_MS)
-        if name == "traits":
+        if self.of_traits:
             return _TraitLookup(frame, self.names.traits)
-        if name == "segments":
-            return _SegmentLookup(frame, self.names.segments)
-        if name == "customer":
-            return frame.attributes()
-        if name == "context":
-            return frame.contexts()
-        return captured(frame, self.names.steps[name])
+        return _SegmentLookup(frame, self.names.segments)
 
 
 class _TraitLookup(Lookup):
-    """`traits`, to the plain evaluator."""
+    """`traits`"""
 
     def __init__(self, frame, traits):
         self.frame, self.traits = frame, traits
 
     def look_up(self, key):
-        slot, function, per = self.traits[key]
+        slot, function, per = present(self.traits.get(key, ABSENT) if type(key) is str else ABSENT)
         if per:
             return _KeyLookup(self.frame, slot, function)
         return present(trait(self.frame, slot, function))
@@ -273,47 +258,21 @@ class _KeyLookup(Lookup):
 
 
 class _SegmentLookup(Lookup):
-    """`segments`, to the plain evaluator."""
+    """`segments`"""
 
     def __init__(self, frame, segments):
         self.frame, self.segments = frame, segments
 
     def look_up(self, key):
-        return (<Frame> self.frame).judge(self.segments[key]) == 1
+        slot = present(self.segments.get(key, ABSENT) if type(key) is str else ABSENT)
+        held = (<Frame> self.frame).judge(slot)
+        return present(ABSENT if held < 0 else held == 1)
 
 
 cdef object present(object value):
     if value is ABSENT:
         raise KeyError
     return value
-
-
-cdef int find_variables(tree, Names names, tuple loops, set found) except -1:
-    """Puts into `found` the variables that a tree names; ExpressionError for what the plain evaluator would
-    not find. `loops`: the macros' variables."""
-    if isinstance(tree, Ident):
-        if tree.name in loops:
-            return 0
-        if not names.knows(tree.name):
-            raise ExpressionError(f"unknown variable `{tree.name}`", offset=tree.offset)
-        if tree.name not in _TYPE_NAMES or tree.name in names.steps:
-            found.add(tree.name)
-    elif isinstance(tree, Select):
-        if tree.operand == TRAITS and "traits" not in loops:
-            known(names.traits, "trait", tree)
-        elif tree.operand == SEGMENTS and "segments" not in loops:
-            known(names.segments, "segment", tree)
-        find_variables(tree.operand, names, loops, found)
-    elif isinstance(tree, Call):
-        if tree.function not in _FUNCTIONS:
-            raise ExpressionError(f"unknown function `{tree.function}`", offset=tree.offset)
-        args = tree.args
-        if tree.function in _MACROS:
-            find_variables(args[0], names, loops, found)
-            loops, args = (*loops, args[1].name), args[1:]
-        for arg in args:
-            find_variables(arg, names, loops, found)
-    return 0
 
 
 cdef object known(dict names, str what, select):
@@ -344,9 +303,9 @@ cdef Node _compile(tree, Names names):
     if isinstance(tree, Ident):
         return _compile_variable(tree, names)
     if isinstance(tree, Select):
-        if tree.operand == TRAITS:
+        if is_root(tree.operand, TRAITS, names):
             return _compile_trait(tree, None, names)
-        if tree.operand == SEGMENTS:
+        if is_root(tree.operand, SEGMENTS, names):
             return _compile_segment(tree, names)
         if is_keyed(tree.operand, names):
             return _compile_trait(tree.operand, Literal(tree.field), names)
@@ -360,8 +319,8 @@ cdef Node _compile(tree, Names names):
         if is_keyed(operand, names):
             return _compile_trait(operand, key, names)
         return _compile_index(operand, key, names)
-    if tree.function in _MACROS or tree.function == "{}":
-        return _plain(tree, names)
+    if tree.function in _MACROS and tree.member:
+        return _compile_macro(tree, names)
     if tree.function in ("_&&_", "_||_"):
         args = [compile_condition(term, names) for term in terms_of(tree.function, tree)]
     else:
@@ -372,16 +331,19 @@ cdef Node _compile(tree, Names names):
     return node
 
 
-cdef Node _plain(tree, Names names):
-    cdef _Plain node = _Plain()
-    cdef set variables = set()
-    find_variables(tree, names, (), variables)
-    node.tree, node.names, node.variables = tree, names, frozenset(variables)
-    return node
+cdef Node _compile_macro(tree, Names names):
+    items, variable, *steps = tree.args
+    cdef Node gone_through = compile_condition(items, names)
+    cdef Names inner = names.inside(variable.name, gone_through)
+    cdef list body = [compile_condition(step, inner) for step in steps]
+    return loop_of(tree.function, gone_through, names.depth, weight(tuple(steps)), body)
 
 
 cdef Node _compile_variable(tree, Names names):
+    cdef _Computed node
     name = tree.name
+    if name in names.loops:
+        return names.loops[name]
     if name in names.steps:
         return _Captured((), names.steps[name])
     if not names.knows(name):
@@ -398,7 +360,11 @@ cdef Node _compile_variable(tree, Names names):
         return _EventTime()
     if name == "now":
         return _Now()
-    return constant(TypeValue(name)) if name in _TYPE_NAMES else _plain(tree, names)
+    if name in _TYPE_NAMES:
+        return constant(TypeValue(name))
+    node = _Computed()
+    node.names, node.of_traits = names, name == "traits"
+    return node
 
 
 cdef Node _compile_index(operand, key, Names names):
@@ -408,13 +374,22 @@ cdef Node _compile_index(operand, key, Names names):
             return (<Field> inner).below(key.value)
         if isinstance(inner, _Path):
             return (<_Path> inner).below(key.value)
+        if type(inner) is Item:
+            return (<Item> inner).below(key.value)
     return operation("_[_]", [inner, compile_condition(key, names)])
+
+
+cdef bint is_root(tree, root, Names names) except -1:
+    """Whether a tree is `traits`, or `segments`, and no macro's variable."""
+    return tree == root and root.name not in names.loops
 
 
 cdef bint is_keyed(tree, Names names) except -1:
     """Whether a tree is `traits.NAME` of a trait with `per`."""
     return (
-        isinstance(tree, Select) and tree.operand == TRAITS and known(names.traits, "trait", tree)[2]
+        isinstance(tree, Select)
+        and is_root(tree.operand, TRAITS, names)
+        and known(names.traits, "trait", tree)[2]
     )
 
 
@@ -443,13 +418,15 @@ cdef Node _compile_has(tree, Names names):
     select, = tree.args
     if not isinstance(select, Select):
         raise ExpressionError("`has` needs a field", offset=tree.offset)
-    if select.operand == SEGMENTS:
+    if is_root(select.operand, SEGMENTS, names):
         return has(_compile_segment(select, names), None)
     if is_keyed(select.operand, names):
         return has(compile_condition(select, names), None)
-    if select.operand != TRAITS:
+    if not is_root(select.operand, TRAITS, names):
         operand = compile_condition(select.operand, names)
         node = has(operand, select.field)
+        if type(operand) is Item:
+            return has_item((<Item> operand).below(select.field), node)
         return has_field((<Field> operand).below(select.field), node) if type(operand) is Field else node
     if known(names.traits, "trait", select)[2]:
         return constant(True)       # a map, with whatever keys

@@ -62,6 +62,7 @@ cdef class Explainer:
         self.frame.name, self.frame.customer, self.frame.captured = frame.name, frame.customer, frame.captured
         self.frame.time, self.frame.at = frame.time, frame.at
         self.frame.begin()
+        self.frame.refill()
         for tree in trees:
             for text, node in self.nodes(tree, called) if tree is not None else ():
                 held = (<Node> node).test(self.frame)

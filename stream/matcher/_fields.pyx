@@ -1,7 +1,8 @@
 """The nodes of the event's fields, which nearly all conditions are made of.
 
 Each reads the slot that the record's reader filled (`_event`). A frame without a record's fields (a timer's
-kept event, a dict in a test) is asked for its event.
+kept event, a dict in a test) is asked for its event. So is one for a text that is large: it is made once an
+event, however often it is asked for.
 
 Cost: 2 ns to `read`; 40 ns where a Python object must be made.
 Tested by tests/matcher/test_condition_nodes.py, both ways against `expression.evaluate`.
@@ -11,7 +12,7 @@ cimport cython
 from cpython.object cimport PyObject
 
 from stream.events._event cimport Fields
-from stream.matcher._frame cimport Frame, Node, reach
+from stream.matcher._frame cimport Frame, Node, is_large, reach
 from stream.events._value cimport ABSENT, KIND_FALSE, KIND_MISSING, KIND_NESTED, KIND_TRUE, ValueC, object_of
 
 
@@ -26,13 +27,19 @@ cdef class Field(Node):
         cdef PyObject *found
         if self.slot < 0:
             return frame.whole()
-        if frame.fields is not NULL and frame.fields[self.slot].kind != KIND_NESTED:
+        if frame.fields is not NULL and not is_large(&frame.fields[self.slot]):
             return object_of(&frame.fields[self.slot])
         found = reach(frame.whole(), self.path)
         return ABSENT if found is NULL else <object> found
 
     cdef bint read(self, Frame frame, ValueC *into) except -1:
         if frame.fields is NULL or self.slot < 0 or frame.fields[self.slot].kind == KIND_NESTED:
+            return False
+        into[0] = frame.fields[self.slot]
+        return True
+
+    cdef bint nested(self, Frame frame, ValueC *into) noexcept:
+        if frame.fields is NULL or self.slot < 0 or frame.fields[self.slot].kind != KIND_NESTED:
             return False
         into[0] = frame.fields[self.slot]
         return True
@@ -66,7 +73,7 @@ cdef class _HasField(Node):
             return self.slow.test(frame)
         if self.above.slot >= 0:
             above = &frame.fields[self.above.slot]
-            if above.kind != KIND_NESTED or not above.of.integer:
+            if above.kind != KIND_NESTED or not above.size:
                 return -1
         return frame.fields[self.field.slot].kind != KIND_MISSING
 

@@ -6,7 +6,16 @@ from libc.stdint cimport int64_t
 
 from stream.events._event cimport Event, Fields
 from stream.state._customer cimport Customer
-from stream.events._value cimport ValueC
+from stream.events._value cimport KIND_NESTED, KIND_TEXT, ValueC
+
+cdef enum:
+    MAX_LOOPS = 16      # macros within each other; the grammar takes fewer
+
+cdef struct LoopC:
+    ValueC value        # the item of a list of `record`; KIND_MISSING: it is in `Frame.items`
+    Py_ssize_t at
+
+cdef class Node
 
 cdef class Frame:
     """What a condition sees. `begin` comes before each judgement whose fields differ from the one before."""
@@ -21,13 +30,21 @@ cdef class Frame:
     cdef list segments              # Nodes by slot
     cdef bytearray verdicts         # by slot: VERDICT_UNKNOWN, or what it came to
     cdef bint judged                # whether a verdict is known
+    cdef int64_t left               # steps that conditions may take for the event at hand: see `cel.cost`
+    cdef int64_t refused            # how often they were not enough
+    cdef int looping                # how many macros are under way
+    cdef LoopC loops[MAX_LOOPS]     # the present item of each, by depth
+    cdef list items                 # the same as Python has it; ABSENT if nobody asked
     cdef readonly int segment_errors    # segments that ended in an error; whoever reads it sets it back
 
     cdef int see(self, Event record, dict event) except -1  # one of the two
     cdef dict whole(self)                                   # the event
     cdef int adopt(self, list segments) except -1           # the segments of a program
+    cdef int refill(self) except -1                         # another event: its steps
+    cdef int64_t taken(self) noexcept                       # steps, for the event at hand
     cdef int begin(self) except -1                          # forgets the verdicts on segments
-    cdef int judge(self, int slot) except -1                # whether a segment holds: 1 or 0
+    cdef int judge(self, int slot) except -2                # whether a segment holds: 1 or 0; -1: refused
+    cdef int test_segment(self, Node segment) except -2
     cdef dict attributes(self)                              # `customer`
     cdef dict contexts(self)                                # `context`
 
@@ -40,6 +57,17 @@ cdef class Node:
     # the customer or the event changes.
     cdef bint read(self, Frame frame, ValueC *into) except -1
 
+    # Whether its value is a map or list of `record`; if so, that is put `into`.
+    cdef bint nested(self, Frame frame, ValueC *into) noexcept
+
+cdef inline bint charge(Frame frame, int64_t steps) noexcept:
+    """False if that many are not left: then the condition ends in an error, which nothing absorbs."""
+    if steps > frame.left:
+        frame.refused += 1
+        return False
+    frame.left -= steps
+    return True
+
 cdef inline PyObject *reach(dict event, tuple path):
     """What lies at a field path of an event, NULL if nothing (keys are strings: a look-up cannot fail)."""
     cdef PyObject *value = <PyObject *> event
@@ -50,3 +78,7 @@ cdef inline PyObject *reach(dict event, tuple path):
         if value is NULL:
             return NULL
     return value
+
+cdef inline bint is_large(const ValueC *value) noexcept:
+    """Whether Python's value is taken from the whole event, which is read once, and not made each time."""
+    return value.kind == KIND_NESTED or (value.kind == KIND_TEXT and value.size > 1000)

@@ -11,25 +11,40 @@ Tested by tests/matcher/test_condition_nodes.py.
 
 cimport cython
 from libc.stdint cimport int64_t
-from libc.string cimport memset
+from libc.string cimport memcpy, memset
 
 from stream.events._event cimport Event
 from stream.state._customer cimport Customer
 from stream.events._value cimport ABSENT, ValueC
 
 
+from stream.cel.cost import MAX_STEPS as _MAX_STEPS, BudgetError
+
+cdef int64_t MAX_STEPS = _MAX_STEPS
 cdef dict NO_ATTRIBUTES = {}        # never written to
 
 cdef enum:
     VERDICT_UNKNOWN = 0
     VERDICT_FALSE = 1
     VERDICT_TRUE = 2
+    VERDICT_REFUSED = 3
 
 
 @cython.final
 cdef class Frame:
     def __cinit__(self, segments=()):
         self.adopt(list(segments))
+        self.items = [ABSENT] * MAX_LOOPS
+        self.left = MAX_STEPS
+
+    def pay(self, int64_t steps):
+        """`charge` for what is written in Python. BudgetError if they are not left."""
+        if not charge(self, steps):
+            raise BudgetError(MAX_STEPS)
+
+    cdef int refill(self) except -1:
+        self.left = MAX_STEPS
+        return 0
 
     cdef int see(self, Event record, dict event) except -1:
         self.record, self.event = record, event
@@ -45,21 +60,44 @@ cdef class Frame:
         self.judged = False
         return 0
 
+    cdef int64_t taken(self) noexcept:
+        return MAX_STEPS - self.left
+
     cdef int begin(self) except -1:
         if self.judged:
             memset(<char *> self.verdicts, VERDICT_UNKNOWN, len(self.verdicts))
             self.judged = False
         return 0
 
-    cdef int judge(self, int slot) except -1:
+    cdef int judge(self, int slot) except -2:
         cdef int held
+        cdef int64_t refused = self.refused
         if self.verdicts[slot] == VERDICT_UNKNOWN:
-            held = (<Node> self.segments[slot]).test(self)
+            held = self.test_segment(self.segments[slot])
             if held < 0:
                 self.segment_errors += 1
             self.verdicts[slot] = VERDICT_TRUE if held == 1 else VERDICT_FALSE
+            if self.refused != refused:
+                self.verdicts[slot] = VERDICT_REFUSED
             self.judged = True
+        if self.verdicts[slot] == VERDICT_REFUSED:
+            self.refused = refused + 1
+            return -1
         return self.verdicts[slot] == VERDICT_TRUE
+
+    cdef int test_segment(self, Node segment) except -2:
+        """Macros that are under way keep their items: those of the segment use the same places."""
+        cdef LoopC loops[MAX_LOOPS]
+        cdef list items
+        cdef int held
+        if not self.looping:
+            return segment.test(self)
+        memcpy(loops, self.loops, sizeof(loops))
+        items, self.items = self.items, [ABSENT] * MAX_LOOPS
+        held = segment.test(self)
+        memcpy(self.loops, loops, sizeof(loops))
+        self.items = items
+        return held
 
     cdef dict attributes(self):
         if self.customer is None or self.customer.rare.attributes is None:
@@ -78,6 +116,9 @@ cdef class Node:
     cdef bint read(self, Frame frame, ValueC *into) except -1:
         return False
 
+    cdef bint nested(self, Frame frame, ValueC *into) noexcept:
+        return False
+
     cdef object value(self, Frame frame):
         cdef int held = self.test(frame)
         return ABSENT if held < 0 else held == 1
@@ -85,6 +126,12 @@ cdef class Node:
     cdef int test(self, Frame frame) except -2:
         cdef object value = self.value(frame)
         return 1 if value is True else 0 if value is False else -1
+
+    def cost(self, *args, **given):
+        """The steps that `evaluate` takes of a frame of its own, None if they are not enough. For tests."""
+        cdef Frame frame = given.setdefault("frame", Frame(given.pop("segments", ())))
+        self.evaluate(*args, **given)
+        return None if frame.refused else MAX_STEPS - frame.left
 
     def evaluate(
         self, event, str name="", Customer customer=None, int64_t at=0, *,
@@ -100,6 +147,7 @@ cdef class Node:
         if frame is None:
             frame = Frame(segments)
         frame.begin()
+        frame.refill()
         frame.name, frame.customer, frame.at = name, customer, at
         if type(event) is dict:
             frame.see(None, event)

@@ -17,8 +17,10 @@ cdef class Shared:
     cdef dict prior_sends           # (customer, counter): times, see Match.prior_sends
     cdef dict groups                # group: the rule that has claimed it, for the event at hand
     cdef object result              # during a call
+    cdef int64_t text_steps         # what texts have taken, for the event at hand
 
     cdef int complain(self, str source, str reason) except -1   # counts what was odd
+    cdef int condition_failed(self, str source, tuple place) except -1  # place: (definition, part)
 
 cdef class Match:
     cdef readonly object rule

@@ -53,6 +53,11 @@ cdef class Shared:
         errors[key] = errors.get(key, 0) + 1
         return 0
 
+    cdef int condition_failed(self, str source, tuple place) except -1:
+        cdef dict failed = self.result.condition_errors
+        failed[place] = failed.get(place, 0) + 1
+        return self.complain(source, "condition")
+
 
 @cython.final
 cdef class Match:
@@ -63,6 +68,15 @@ cdef class Match:
     of the source; -1 where a timer did. `since`: when quiet hours first put it off, else `at`. Times are
     milliseconds since the epoch. It is good until `decide` returns.
     """
+
+    @property
+    def text_steps(self):
+        """Steps that texts have taken, of this match and those before it of the same event or timer."""
+        return self.shared.text_steps
+
+    @text_steps.setter
+    def text_steps(self, int64_t steps):
+        self.shared.text_steps = steps
 
     @property
     def event(self):
@@ -121,7 +135,7 @@ cdef class Match:
         cdef Node suppress = self.shared.program.suppress
         cdef int held = 0 if suppress is None else suppress.test(self.frame)
         if held < 0:
-            self.shared.complain(self.source, "condition")
+            self.shared.condition_failed(self.source, ("policy", "suppress"))
         return held != 0
 
     @property
@@ -214,8 +228,11 @@ cdef class Match:
         return tuple(self.shared.program.segments)
 
     def segment(self, str name not None):
-        """Whether the customer belongs to a segment. KeyError if there is none of the name."""
-        return self.frame.judge(self.shared.program.segments[name]) == 1
+        """Whether the customer belongs to a segment. KeyError if there is none of the name, or nobody can tell."""
+        cdef int held = self.frame.judge(self.shared.program.segments[name])
+        if held < 0:
+            raise KeyError(name)
+        return held == 1
 
     @property
     def captured(self):

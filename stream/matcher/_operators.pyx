@@ -5,8 +5,8 @@ evaluator uses (`cel.functions.apply`, `cel.values`): so it means the same for e
 have 64 bits: what needs more after an operation is an error. `operation` picks the node.
 
 Cost: 20 to 60 ns for a node of JSON's types; about 1 us for one that asks `apply` or makes a time.
-One file, though long: the nodes are as many as CEL's operators, each a dozen lines, and share `equal` and
-`in_order`.
+Longer than 450 lines: the nodes are as many as CEL's operators, each a dozen lines, and share `equal` and
+`in_order`. Those of macros are in `_macros`, tests of texts in `_texts`.
 Tested by tests/matcher/test_condition_nodes.py against `expression.evaluate`.
 """
 
@@ -14,10 +14,10 @@ cimport cython
 from cpython.long cimport PyLong_AsLongLongAndOverflow
 from cpython.object cimport Py_EQ, Py_GE, Py_GT, Py_LE, Py_LT, PyObject, PyObject_RichCompareBool
 
-from libc.stdint cimport int64_t
+from libc.stdint cimport int64_t, uint32_t
 from libc.string cimport memcmp
 
-from stream.matcher._frame cimport Frame, Node
+from stream.matcher._frame cimport Frame, Node, charge
 from stream.events._value cimport (
     ABSENT,
     KIND_DOUBLE,
@@ -39,19 +39,31 @@ cdef extern from "Python.h":
     PyObject *PyTuple_GET_ITEM(tuple items, Py_ssize_t at)
     Py_ssize_t PyTuple_GET_SIZE(tuple items)
 
+from stream.events._event cimport copy_value
+from stream.events._yyjson cimport (
+    yyjson_arr_iter,
+    yyjson_arr_iter_init,
+    yyjson_arr_iter_next,
+    yyjson_arr_size,
+    yyjson_val,
+)
+from stream.matcher._texts import match, text_test
+
+from stream.cel import cost as _cost
+from stream.cel.cost import BudgetError, after, before, comparison
 from stream.cel.functions import OVERLOADS as _OVERLOADS, apply
-from stream.cel.strings import MAX_SIZE as _MAX_SIZE, pattern_of
+from stream.cel.strings import MAX_SIZE as _MAX_SIZE
 from stream.cel.times import duration, timestamp
-from stream.cel.values import ABSENT as _NOT_FOUND, Duration as _Duration, Timestamp as _Timestamp
-from stream.cel.values import comparable, equals, find, in_order as any_in_order
+from stream.cel.values import ABSENT as _NOT_FOUND, Duration as _Duration, Lookup as _Lookup
+from stream.cel.values import Timestamp as _Timestamp, comparable, equals, find, in_order as any_in_order
 from stream.errors import ExpressionError
-from stream.expression import Call, Ident, evaluate
 
 cdef object INT_MAX = 2**63 - 1
 cdef object Timestamp = _Timestamp
 cdef object Duration = _Duration
+cdef object Lookup = _Lookup
+cdef int64_t CHARACTERS = _cost.CHARACTERS
 cdef Py_ssize_t MAX_SIZE = _MAX_SIZE
-cdef object INDEX = Call("_[_]", (Ident("operand"), Ident("key")))
 cdef dict RELATIONS = {Py_LT: operator.lt, Py_LE: operator.le, Py_GT: operator.gt, Py_GE: operator.ge}
 cdef dict ORDERS = {"_<_": Py_LT, "_<=_": Py_LE, "_>_": Py_GT, "_>=_": Py_GE}
 cdef dict CHAINS = {"_&&_": 0, "_||_": 1}
@@ -62,15 +74,37 @@ cdef tuple TEXT_TESTS = ("contains", "startsWith", "endsWith")
 
 cdef enum:
     UNDECIDED = -2
+    UNDECIDED_PAID = -3
     FEW = 16            # texts that are compared one by one
 
 
 # --- values ------------------------------------------------------------------------------------
 
-cdef int equal(object left, object right) except -2:
-    """CEL's equality: numbers by value, else only within one type. -1: nested too deep to tell."""
+cdef bint charge_texts(Frame frame, int64_t one, int64_t other) noexcept:
+    """Whether two texts of so many characters may be compared."""
+    return one < CHARACTERS or other < CHARACTERS or charge(frame, min(one, other) // CHARACTERS)
+
+
+cdef int64_t characters(const ValueC *text) noexcept:
+    """Of a text that was read: the bytes that continue none."""
+    cdef int64_t count = 0
+    cdef uint32_t at
+    for at in range(text.size):
+        count += (text.of.text[at] & 0xC0) != 0x80
+    return count
+
+
+cdef bint charge_plain(Frame frame, const ValueC *one, const ValueC *other) noexcept:
+    """`charge_texts` of two scalars that were read, if they are."""
+    if one.kind != KIND_TEXT or one.size < CHARACTERS or other.kind != KIND_TEXT or other.size < CHARACTERS:
+        return True
+    return charge_texts(frame, characters(one), characters(other))
+
+
+cdef int equal(Frame frame, object left, object right) except -2:
+    """CEL's equality: numbers by value, else only within one type. -1: nested too deep to tell, or refused."""
     if type(left) is str and type(right) is str:
-        return left == right
+        return left == right if charge_texts(frame, len(<str> left), len(<str> right)) else -1
     if is_number(left) and is_number(right):
         if type(left) is float and type(right) is float:
             return <double> left == <double> right
@@ -78,14 +112,18 @@ cdef int equal(object left, object right) except -2:
     if left is None or type(left) is bool or type(left) is str:
         return left is right    # strings: the other one is none
     try:
-        return equals(left, right)
-    except RecursionError:
+        return equals(left, right, frame.pay)
+    except (RecursionError, BudgetError):
         return -1
 
 
-cdef int in_order(object left, object right, int relation) except -2:
+cdef int in_order(Frame frame, object left, object right, int relation) except -2:
     """1 or 0 for `<`, `<=`, `>`, `>=` of two numbers, or two of one ordered type; -1 of anything else."""
     cdef double a, b
+    if type(left) is str and type(right) is str:
+        if not charge_texts(frame, len(<str> left), len(<str> right)):
+            return -1
+        return PyObject_RichCompareBool(left, right, relation)
     if type(left) is float and type(right) is float:
         a, b = left, right
         if relation == Py_LT:
@@ -94,7 +132,7 @@ cdef int in_order(object left, object right, int relation) except -2:
             return a <= b
         return a > b if relation == Py_GT else a >= b
     if (is_number(left) and is_number(right)) or (
-        type(left) is type(right) and (type(left) is str or type(left) is bool)
+        type(left) is type(right) and type(left) is bool
     ):
         # As in `cel.values.in_order`: to CEL the double 2**63 is the largest integer.
         if type(left) is int and type(right) is float and <double> right == 9223372036854775808.0:
@@ -105,6 +143,8 @@ cdef int in_order(object left, object right, int relation) except -2:
     if type(left) is type(right) and (type(left) is Timestamp or type(left) is Duration):
         return PyObject_RichCompareBool(left.nanos, right.nanos, relation)
     if left is ABSENT or right is ABSENT or not comparable(left, right):
+        return -1
+    if not charge(frame, comparison(left, right)):
         return -1
     return any_in_order(left, right, RELATIONS[relation])
 
@@ -150,12 +190,54 @@ cdef int plain_order(const ValueC *one, const ValueC *other, int relation) noexc
     return left > right if relation == Py_GT else left >= right
 
 
-cdef object applied(str function, list args):
+cdef int among(Frame frame, const ValueC *item, yyjson_val *items) noexcept:
+    """Whether a scalar is in a list of the record; UNDECIDED_PAID: the objects must be compared."""
+    cdef yyjson_arr_iter iterator
+    cdef yyjson_val *value
+    cdef ValueC each
+    cdef int held
+    yyjson_arr_iter_init(items, &iterator)
+    while True:
+        value = yyjson_arr_iter_next(&iterator)
+        if value is NULL:
+            return 0
+        copy_value(value, &each)
+        held = plain_equal(item, &each) if charge_plain(frame, item, &each) else -1
+        if held == UNDECIDED:
+            return UNDECIDED_PAID
+        if held != 0:
+            return held
+
+
+cdef object applied(Frame frame, str function, list args):
     """A function's value as `cel.functions` has it; ABSENT where that raises."""
+    if not charge(frame, before(function, args)):
+        return ABSENT
     try:
-        return apply(function, args, 0)
+        found = apply(function, args, 0)
     except ExpressionError:
         return ABSENT
+    return found if charge(frame, after(found)) else ABSENT
+
+
+cdef object indexed(Frame frame, object operand, object key):
+    if type(operand) is dict:
+        if type(key) is str:
+            return (<dict> operand).get(key, ABSENT)
+        if not charge(frame, len(<dict> operand) // 10):
+            return ABSENT
+        found = find(operand, key)
+        return ABSENT if found is _NOT_FOUND else found
+    if type(operand) is list:
+        if not is_number(key) and (type(key) is bool or not isinstance(key, int)):
+            return ABSENT
+        return operand[int(key)] if 0 <= key < len(operand) and key == int(key) else ABSENT
+    if isinstance(operand, Lookup):
+        try:
+            return operand.look_up(key)
+        except KeyError:
+            return ABSENT
+    return ABSENT
 
 
 cdef object sized(object number):
@@ -193,17 +275,11 @@ cdef class _Index(Node):
         self.operand, self.key = operand, key
 
     cdef object value(self, Frame frame):
-        cdef object operand = self.operand.value(frame), key = self.key.value(frame)
-        if operand is ABSENT or key is ABSENT:
+        cdef object operand = self.operand.value(frame), key
+        if operand is ABSENT:
             return ABSENT
-        if type(operand) is dict and type(key) is str:
-            return (<dict> operand).get(key, ABSENT)
-        if type(operand) is list and is_number(key):
-            return operand[int(key)] if 0 <= key < len(operand) and key == int(key) else ABSENT
-        try:
-            return evaluate(INDEX, {"operand": operand, "key": key})
-        except ExpressionError:
-            return ABSENT
+        key = self.key.value(frame)
+        return ABSENT if key is ABSENT else indexed(frame, operand, key)
 
 
 @cython.final
@@ -217,7 +293,9 @@ cdef class _Has(Node):
 
     cdef int test(self, Frame frame) except -2:
         cdef object operand = self.operand.value(frame)
-        return self.field in <dict> operand if type(operand) is dict else -1
+        if type(operand) is dict:
+            return self.field in <dict> operand
+        return indexed(frame, operand, self.field) is not ABSENT if isinstance(operand, Lookup) else -1
 
 
 @cython.final
@@ -229,7 +307,29 @@ cdef class _Exists(Node):
         self.operand = operand
 
     cdef int test(self, Frame frame) except -2:
-        return self.operand.value(frame) is not ABSENT
+        cdef int64_t refused = frame.refused
+        cdef bint there = self.operand.value(frame) is not ABSENT
+        return there if frame.refused == refused else -1
+
+
+@cython.final
+cdef class _Map(Node):
+    """`{key: value, …}`"""
+    cdef list items     # each key before its value
+
+    def __init__(self, list items):
+        self.items = items
+
+    cdef object value(self, Frame frame):
+        cdef Py_ssize_t at
+        cdef dict values = {}
+        for at in range(0, len(self.items), 2):
+            key = (<Node> self.items[at]).value(frame)
+            value = ABSENT if key is ABSENT else (<Node> self.items[at + 1]).value(frame)
+            if value is ABSENT or not isinstance(key, str | bool | int) or key in values:
+                return ABSENT
+            values[key] = value
+        return values
 
 
 @cython.final
@@ -265,7 +365,7 @@ cdef class _Equal(Node):
         cdef ValueC one, other
         cdef int held
         if self.left.read(frame, &one) and self.right.read(frame, &other):
-            held = plain_equal(&one, &other)
+            held = plain_equal(&one, &other) if charge_plain(frame, &one, &other) else -1
             if held != UNDECIDED:
                 return held if held < 0 else held != self.negated
         left = self.left.value(frame)
@@ -274,7 +374,7 @@ cdef class _Equal(Node):
         right = self.right.value(frame)
         if right is ABSENT:
             return -1
-        held = equal(left, right)
+        held = equal(frame, left, right)
         return held if held < 0 else held != self.negated
 
 
@@ -290,10 +390,13 @@ cdef class _Order(Node):
         cdef ValueC one, other
         cdef int held
         if self.left.read(frame, &one) and self.right.read(frame, &other):
-            held = plain_order(&one, &other, self.relation)
+            held = plain_order(&one, &other, self.relation) if charge_plain(frame, &one, &other) else -1
             if held != UNDECIDED:
                 return held
-        return in_order(self.left.value(frame), self.right.value(frame), self.relation)
+        left = self.left.value(frame)
+        if left is ABSENT:
+            return -1
+        return in_order(frame, left, self.right.value(frame), self.relation)
 
 
 @cython.final
@@ -343,16 +446,34 @@ cdef class _In(Node):
         self.item, self.items = item, items
 
     cdef int test(self, Frame frame) except -2:
-        cdef object item = self.item.value(frame), items = self.items.value(frame)
-        cdef int held
-        if item is ABSENT or items is ABSENT:
+        cdef object item, items
+        cdef ValueC plain, nested
+        cdef int held = UNDECIDED
+        if self.item.read(frame, &plain) and self.items.nested(frame, &nested) and not nested.size:
+            if plain.kind != KIND_MISSING:
+                if not charge(frame, yyjson_arr_size(<yyjson_val *> nested.of.nested)):
+                    return -1
+                held = among(frame, &plain, <yyjson_val *> nested.of.nested)
+            else:
+                held = -1
+            if held != UNDECIDED_PAID:
+                return held
+        item = self.item.value(frame)
+        if item is ABSENT:
+            return -1
+        items = self.items.value(frame)
+        if items is ABSENT:
             return -1
         if type(items) is list:
+            if held != UNDECIDED_PAID and not charge(frame, len(<list> items)):
+                return -1
             for each in <list> items:
-                held = equal(item, each)
+                held = equal(frame, item, each)
                 if held != 0:
                     return held
             return 0
+        if type(items) is dict and type(item) is not str and not charge(frame, len(<dict> items) // 10):
+            return -1
         if type(items) is not dict:
             return -1
         return item in <dict> items if type(item) is str else find(items, item) is not _NOT_FOUND
@@ -381,6 +502,7 @@ cdef class _Chain(Node):
 
     cdef int test(self, Frame frame) except -2:
         cdef int held, outcome = 1 - self.decisive
+        cdef int64_t refused = frame.refused
         cdef Py_ssize_t at
         for at in range(PyTuple_GET_SIZE(self.terms)):
             # The tuple owns the node: no reference is taken.
@@ -389,6 +511,8 @@ cdef class _Chain(Node):
                 return held
             if held < 0:
                 outcome = -1
+                if frame.refused != refused:
+                    break
         return outcome
 
 
@@ -425,7 +549,7 @@ cdef class _Function(Node):
             if value is ABSENT:
                 return ABSENT
             values.append(value)
-        return applied(self.function, values)
+        return applied(frame, self.function, values)
 
 
 @cython.final
@@ -440,6 +564,7 @@ cdef class _Arithmetic(Node):
 
     cdef object value(self, Frame frame):
         cdef object left = self.left.value(frame), right
+        cdef int64_t size
         if left is ABSENT:
             return ABSENT
         right = self.right.value(frame)
@@ -447,20 +572,25 @@ cdef class _Arithmetic(Node):
             return ABSENT
         if type(left) is float and type(right) is float:
             if self.symbol == u"/" and <double> right == 0.0 or self.symbol == u"%":
-                return applied(self.function, [left, right])
+                return applied(frame, self.function, [left, right])
             return self.of_doubles(left, right)
         if type(left) is int and type(right) is int and self.symbol not in u"/%":
             if self.symbol == u"+":
                 return sized(left + right)
             return sized(left - right if self.symbol == u"-" else left * right)
         if self.symbol == u"+" and type(left) is str and type(right) is str:
-            return left + right if len(<str> left) + len(<str> right) <= MAX_SIZE else ABSENT
+            size = len(<str> left) + len(<str> right)
+            if size >= CHARACTERS and not charge(frame, size // CHARACTERS):
+                return ABSENT
+            if size > MAX_SIZE:
+                return ABSENT
+            return left + right if size < CHARACTERS or charge(frame, size // CHARACTERS) else ABSENT
         if type(left) is int and type(right) is int and 0 <= left <= INT_MAX and 0 < right <= INT_MAX:
             # Of what is not negative, Python's division is CEL's.
             return left // right if self.symbol == u"/" else left % right
         if type(left) is Timestamp and self.symbol in u"+-":
             return self.of_times(left, right)
-        return applied(self.function, [left, right])
+        return applied(frame, self.function, [left, right])
 
     cdef object of_times(self, object left, object right):
         try:
@@ -502,7 +632,11 @@ cdef class _Size(Node):
         self.operand = operand
 
     cdef object value(self, Frame frame):
-        cdef object operand = self.operand.value(frame)
+        cdef ValueC nested
+        cdef object operand
+        if self.operand.nested(frame, &nested) and not nested.size:
+            return yyjson_arr_size(<yyjson_val *> nested.of.nested)
+        operand = self.operand.value(frame)
         if type(operand) is str or type(operand) is list or type(operand) is dict or type(operand) is bytes:
             return len(operand)
         return ABSENT
@@ -519,7 +653,7 @@ cdef class _Double(Node):
         cdef object operand = self.operand.value(frame)
         if type(operand) is float or operand is ABSENT:
             return operand
-        return float(operand) if type(operand) is int else applied("double", [operand])
+        return float(operand) if type(operand) is int else applied(frame, "double", [operand])
 
 
 @cython.final
@@ -536,44 +670,7 @@ cdef class _Int(Node):
         if type(operand) is float:
             in_range = -9223372036854775808.0 < <double> operand < 9223372036854775808.0
             return int(operand) if in_range else ABSENT
-        return operand if operand is ABSENT else applied("int", [operand])
-
-
-@cython.final
-cdef class _TextTest(Node):
-    """`text.contains(part)`, `text.startsWith(part)`, `text.endsWith(part)`"""
-    cdef Node text, part
-    cdef int kind       # an index of TEXT_TESTS
-
-    def __init__(self, Node text, Node part, str function):
-        self.text, self.part, self.kind = text, part, TEXT_TESTS.index(function)
-
-    cdef int test(self, Frame frame) except -2:
-        cdef object text = self.text.value(frame), part = self.part.value(frame)
-        if type(text) is not str or type(part) is not str:
-            return -1
-        if self.kind == 0:
-            return <str> part in <str> text
-        return (<str> text).startswith(<str> part) if self.kind == 1 else (<str> text).endswith(<str> part)
-
-
-@cython.final
-cdef class _Matches(Node):
-    """`text.matches("pattern")`; a pattern that is not written down goes by `_Function`."""
-    cdef Node text
-    cdef object search
-
-    def __init__(self, Node text, search):
-        self.text, self.search = text, search
-
-    cdef int test(self, Frame frame) except -2:
-        cdef object text = self.text.value(frame)
-        if type(text) is not str:
-            return -1
-        try:
-            return self.search((<str> text).encode()) is not None   # a str would be searched for offsets, too
-        except UnicodeError:
-            return -1
+        return operand if operand is ABSENT else applied(frame, "int", [operand])
 
 
 # --- which node it is --------------------------------------------------------------------------
@@ -596,7 +693,7 @@ def operation(str function not None, list args not None):
     cdef Node node = _operation(function, args)
     if node is None or not all([type(arg) is Constant for arg in args]):
         return node
-    value = node.value(None)
+    value = node.value(Frame())
     return node if value is ABSENT else Constant(value)
 
 
@@ -614,9 +711,11 @@ cdef Node _operation(str function, list args):
     if function[0] == "_" and function[1] in ARITHMETIC:
         return _Arithmetic(*args, function)
     if function in TEXT_TESTS:
-        return _TextTest(*args, function)
+        return text_test(function, args[0], args[1])
     if function == "matches":
         return _match(args[0], args[1])
+    if function == "{}":
+        return _Map(args)
     kind = KINDS.get(function)
     if kind is not None:
         return kind(*args)
@@ -638,11 +737,11 @@ cdef Node _membership(Node item, Node items):
 
 
 cdef Node _match(Node text, Node pattern):
-    if type(pattern) is Constant and type((<Constant> pattern).constant) is str:
-        source = (<Constant> pattern).constant
+    if type(pattern) is not Constant:
+        return match(text, pattern, None)
+    if type((<Constant> pattern).constant) is str:
         try:
-            if len(source) <= 1000:
-                return _Matches(text, pattern_of(source).search)
+            return match(text, None, (<Constant> pattern).constant)
         except ExpressionError:
             pass    # an error whenever it is asked, which is how `_Function` has it
     return _Function("matches", [text, pattern])

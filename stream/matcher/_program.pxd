@@ -69,6 +69,7 @@ cdef class Program:
     cdef dict traits                # name: (slot, function, has `per`)
     cdef dict segments              # name: slot
     cdef list predicates, segment_nodes
+    cdef dict places                # predicate's number: (definition, part) that has it first
     cdef list by_rank               # RulePlans
     cdef dict counters              # name: slot
     cdef Node suppress              # None: nothing is suppressed

@@ -95,7 +95,7 @@ cdef class Program:
         self.segments = {each.name: slot for slot, each in enumerate(rules.segments)}
         self.counters = self.layout.counter_slots
         names = Names(fields=self.fields)
-        self.predicates = []
+        self.predicates, self.places = [], {}
         self.verdicts = len(rules.predicates)
         for at, tree in enumerate(rules.predicates):
             self.predicates.append(compile_condition(tree, names))
@@ -152,6 +152,7 @@ cdef class Program:
         update.slot = self.traits[trait.name][0]
         update.takes = TAKES[_AGGREGATES[trait.function].takes]
         update.where = -1 if trait.where is None else trait.where
+        self.places.setdefault(update.where, (f"traits.{trait.name}", "where"))
         update.field, update.per = self.slot_of(trait.field), self.slot_of(trait.per)
         for name in dict.fromkeys(trait.of):
             self.plan(name).updates.append(update)
@@ -195,6 +196,10 @@ cdef class Program:
                     self.conditions[plan.condition] = self.verdicts
                     self.verdicts += 1
                 plan.verdict = self.conditions[plan.condition]
+        for number, step in enumerate(plan.steps, 1):
+            self.places.setdefault(step.where, (rule.name, f"step {number}" if number > 1 else "where"))
+        if plan.unless is not None:
+            self.places.setdefault(plan.unless.where, (rule.name, "unless"))
         self.by_rank.append(plan)
         for name in dict.fromkeys(rule.steps[0].on):
             self.plan(name).candidates.append(plan)

@@ -11,12 +11,14 @@ tests/rules/test_files.py.
 
 from __future__ import annotations
 
+import errno
 import os
 import re
+import stat
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, BinaryIO, NamedTuple
 
 # No types are published with it. Its C parser is not optional: where it is missing, this import fails.
 from yaml._yaml import CParser  # type: ignore[import-untyped]
@@ -44,6 +46,7 @@ MAX_ALIASES = 10
 
 SECTIONS = ("sources", "traits", "segments", "channels", "policy", "rules", "tests")
 
+LOST = "lost+found"  # of a file system at its root, for root's eyes only
 _TESTS = "tests"  # a list; the others are mappings
 
 _CONSTANTS = {
@@ -180,9 +183,8 @@ def _paths(directory: Path) -> list[Path]:
     try:
         paths = paths_in(directory, _raise)
     except OSError as error:
-        diagnostic = Diagnostic(
-            Code.FILE_NOT_READABLE, Location(str(directory)), f"cannot be read: {error.strerror}"
-        )
+        place = Location(str(error.filename or directory))
+        diagnostic = Diagnostic(Code.FILE_NOT_READABLE, place, f"cannot be read: {error.strerror}")
         raise RuleFileError([diagnostic]) from error
     if not paths:
         hint = "give the directory in which the rule files lie"
@@ -193,13 +195,13 @@ def _paths(directory: Path) -> list[Path]:
 
 def paths_in(directory: Path, on_error: Callable[[OSError], None] | None = None) -> list[Path]:
     """Every `*.yaml` and `*.yml` below a directory, except hidden ones: Kubernetes keeps the versions of a
-    mounted ConfigMap in hidden folders.
+    mounted ConfigMap in hidden folders. A volume's own `lost+found` is nobody's.
 
     `on_error` is told of a folder that cannot be listed.
     """
     found = []
     for folder, folders, names in os.walk(directory, onerror=on_error):
-        folders[:] = [each for each in folders if not each.startswith(".")]
+        folders[:] = [each for each in folders if not each.startswith(".") and each != LOST]
         paths = (Path(folder, name) for name in names if not name.startswith("."))
         # A link that leads nowhere is tried, and said: its definitions are missing.
         found += [
@@ -212,15 +214,27 @@ def paths_in(directory: Path, on_error: Callable[[OSError], None] | None = None)
 
 
 def _raise(error: OSError) -> None:
-    """What is not there or must not be listed has no rule files: it is said if there are none at all."""
-    if not isinstance(error, FileNotFoundError | NotADirectoryError | PermissionError):
+    """What is not there has no rule files: it is said if there are none at all."""
+    if not isinstance(error, FileNotFoundError | NotADirectoryError):
         raise error
+
+
+def open_regular(path: Path) -> BinaryIO:
+    """Open a file to be read, without waiting: it may have become a pipe since the folder was listed.
+
+    Raises OSError where it is not a regular file.
+    """
+    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise OSError(errno.EINVAL, "not a regular file", str(path))
+    return os.fdopen(descriptor, "rb")
 
 
 def _read(path: Path) -> Written | None:
     name = str(path)
     try:
-        with path.open("rb") as file:
+        with open_regular(path) as file:
             raw = file.read(MAX_BYTES + 1)
     except OSError as error:
         raise _Refused(Code.FILE_NOT_READABLE, Location(name), f"cannot be read: {error.strerror}") from None

@@ -8,11 +8,10 @@ tests/rules/test_schema.py.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
-from stream.content.escaping import FORMATS
-from stream.content.template import MAX_FIELDS
+from stream.content.formats import FORMATS, MAX_FIELDS
 from stream.rules import aggregates
 from stream.rules.aggregates import AGGREGATES, DEFAULT_K, MAX_K
 from stream.rules.durations import CALENDARS
@@ -42,6 +41,7 @@ MAX_SUBJECTS = 20  # sensitive ones
 MAX_MARKED = 100  # fields of one
 MAX_DISCLOSED = 20  # sources of one rule
 KINDS = ("event", "profile", "context")
+ADDRESS_KINDS = ("text", "object")
 AGAIN = ("restart", "keep")
 QUIET = ("defer", "drop")
 
@@ -167,6 +167,17 @@ TRAIT: Mapping[str, Key] = {
 
 SEGMENT: Form = _condition("traits.spend_90d > 500.0", "customer.email.endsWith('@brand.example')")
 
+ADDRESS_OF: Mapping[str, Key] = {
+    "of": Key(
+        "Where to send it: an attribute of the customer, or a field of the event.",
+        _pattern(ADDRESS, "customer.postal_address"),
+        needed=True,
+    ),
+    "kind": Key(
+        "What is found there: `text`, if it is not said, or `object`, such as a postal address in parts.",
+        _choice(ADDRESS_KINDS),
+    ),
+}
 CHANNEL: Mapping[str, Key] = {
     "topic": Key("The Kafka topic that its triggers go to.", _pattern(TOPIC, "triggers.email"), needed=True),
     "consent": Key(
@@ -175,8 +186,16 @@ CHANNEL: Mapping[str, Key] = {
         needed=True,
     ),
     "address": Key(
-        "Where to send it: an attribute of the customer, or a field of the event.",
-        _pattern(ADDRESS, "customer.email", "event.session"),
+        "Where to send it: an attribute of the customer, or a field of the event. A text of 1 to 320 "
+        "characters, or with `{of: …, kind: object}` an object.",
+        {
+            "anyOf": [_pattern(ADDRESS), mapping(ADDRESS_OF)],
+            "examples": [
+                "customer.email",
+                "event.session",
+                {"of": "customer.postal_address", "kind": "object"},
+            ],
+        },
     ),
     "cap": Key(
         "Not more often than this for one customer, whatever the rule, in any such stretch of time; "
@@ -188,7 +207,8 @@ CHANNEL: Mapping[str, Key] = {
         _pattern(HOURS, "21:00-08:00"),
     ),
     "format": Key(
-        "What its texts are: `text`, if it is not said; `html`, where values never become markup; "
+        "What its texts are: `text`, if it is not said; `line`, a text without line breaks (as are fields "
+        "called subject, title or headline); `html`, where values never become markup; "
         "`json`, documents that stay documents. Or for single fields of content; all others are `text`.",
         {
             "anyOf": [
@@ -295,6 +315,7 @@ _CONTENT = Key(
     {
         "type": "object",
         "additionalProperties": {"type": "string"},
+        "minProperties": 1,
         "maxProperties": MAX_FIELDS,
         "examples": [{"subject": "Still thinking about {{ event.category }}?"}],
     },
@@ -306,7 +327,7 @@ VARIANT: Mapping[str, Key] = {
         _pattern(SHARE, "50%"),
         needed=True,
     ),
-    "content": _CONTENT,
+    "content": replace(_CONTENT, needed=True),
 }
 SEND: Mapping[str, Key] = {
     "channel": Key(

@@ -12,7 +12,7 @@ import typing
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 
-from stream.content.escaping import Format
+from stream.content.formats import Format, in_field
 from stream.content.locales import Region
 from stream.content.template import Template
 from stream.expression import Call, Ident, Literal, Node, Select, unparse
@@ -22,6 +22,7 @@ from stream.rules.durations import Period, format_duration, format_rate
 Again = typing.Literal["restart", "keep"]
 # What becomes of a message in quiet hours; a number: it waits, but no longer than so many ms.
 WhenQuiet = typing.Literal["defer", "drop"] | int
+AddressKind = typing.Literal["text", "object"]
 FieldPath = tuple[str, ...]  # ("properties", "order", "id")
 Share = int  # in hundredths of a per cent: 10% is 1,000
 WHOLE = 10_000  # the share of everybody
@@ -97,6 +98,7 @@ class Channel:
     """Where messages go. `consent`: the purpose that it needs, None if none.
 
     `address`: the path, beginning with `customer` or `event`, of where to send it; None: it needs none.
+    `address_kind`: what is found there.
     `format`: how values are written into its texts; `formats` of single fields, by name, in its place.
     """
 
@@ -108,13 +110,14 @@ class Channel:
     quiet: Quiet | None = None
     format: Format = "text"
     formats: tuple[tuple[str, Format], ...] = ()
+    address_kind: AddressKind = "text"
 
     def format_of(self, field_name: str) -> Format:
         """How values are written into this field of content."""
         for name, form in self.formats:
             if name == field_name:
-                return form
-        return self.format
+                return form if form == "text" else in_field(name, form)
+        return in_field(field_name, self.format)
 
 
 @dataclass(frozen=True, slots=True)
@@ -346,6 +349,7 @@ def _trait_line(trait: Trait) -> str:
 def _channel_line(channel: Channel) -> str:
     line = f"channel {channel.name}: topic {channel.topic}, consent {channel.consent or 'none'}"
     line += f", address {_path(channel.address)}"
+    line += "" if channel.address_kind == "text" else f" ({channel.address_kind})"
     line += f", cap {_rate(channel.cap)}" if channel.cap else ""
     if quiet := channel.quiet:
         line += f", quiet {_daytime(quiet.start)}-{_daytime(quiet.end)}"

@@ -177,7 +177,7 @@ _WITHOUT_FIELD = [each.name for each in AGGREGATES.values() if each.takes is Non
 def _rule() -> dict[str, Any]:
     """A rule's keys, with what one of them forbids of another."""
     form = copy.deepcopy(dict(keys.mapping(keys.RULE)))
-    form["properties"]["send"]["not"] = {"required": ["content", "variants"]}
+    form["properties"]["send"]["oneOf"] = [_needs("content"), _needs("variants")]
     steps = form["properties"]["steps"]
     step = steps["items"]
     steps["items"], steps["additionalItems"] = [{**step, **_without("within")}], step

@@ -10,12 +10,12 @@ from __future__ import annotations
 import asyncio
 import gc
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
 from typing import Any, cast
 
 import faust
 import structlog
-from aiokafka.errors import KafkaError
 from faust.app.base import BootStrategy
 from faust.serializers.schemas import Schema
 
@@ -91,7 +91,8 @@ def _credentials(settings: Settings) -> Any:
 class StageApp(faust.App):
     """A Faust app that carries the parts of a stage's worker, where Faust's services find them (`host`).
 
-    `partitions`: of each source. `perform`: for a stage that has effects outside.
+    `partitions`: of each source. `most_bytes`: that a batch may have, by topic. `perform`: for a stage that
+    has effects outside.
     """
 
     logger = logging.getLogger("faust.app")  # mode's own lines are Faust's business
@@ -105,6 +106,7 @@ class StageApp(faust.App):
         metrics: Metrics,
         *,
         partitions: int,
+        most_bytes: Mapping[str, int] = MappingProxyType({}),
         perform: Perform = refuse,
     ) -> None:
         self.ledger = Ledger(settings.max_in_flight)
@@ -137,7 +139,7 @@ class StageApp(faust.App):
             table_standby_replicas=settings.standby_replicas,
         )
         self.restore = Restore(self, beacon=self.beacon)
-        self.outbox = Outbox(settings, self.lease, self.fail)
+        self.outbox = Outbox(settings, self.lease, self.fail, most_bytes)
         clock = Clock(wall_ms, by_event_time=settings.clock == "event")
         changelog = f"{settings.app_id}-{stage.name}-changelog"
         owned: dict[int, OwnedPartition] = {}
@@ -315,8 +317,7 @@ def _cause(failure: BaseException) -> BaseException:
 def log_failure(failure: BaseException) -> None:
     """Say why the worker ends with 70."""
     cause = _cause(failure)
-    # Of Kafka's errors the message may quote anything; what their kind is about is said by the client.
-    reason = cause.description if isinstance(cause, KafkaError) and cause.description else text_of(cause)
+    reason = text_of(cause) or getattr(cause, "description", None) or "it says nothing: see the exception"
     log.error("failed", error=type(cause).__name__, reason=reason, exc_info=failure)
 
 

@@ -1,15 +1,17 @@
 """Checkpoints: what makes durable all that a partition has applied, once per commit interval.
 
-    1 process      2 records written by the stage      3 what changed, to the changelog      4 offsets
+    1 process      2 records written by the stage      3 the keys that changed, to the changelog
+                   4 the marks (the empty key), there too                                        5 offsets
 
 Each waits until the one before is acknowledged. What changed is encoded when the checkpoint begins, before
 anything later is processed: the changelog never holds the effect of an event whose records are not
-acknowledged. A key that changed ten times is written once. Checkpoints of the partitions are spread over the
+acknowledged. Marks that were durable without the keys would say that events are applied whose effects are
+nowhere. A key that changed ten times is written once. Checkpoints of the partitions are spread over the
 interval, so that none stalls the loop for long.
 
-After a crash before (3) is acknowledged, events are read again, and what had been written of them is found in
+After a crash before (4) is acknowledged, events are read again, and what had been written of them is found in
 the tails (`recovery`). After it, the state says that the events are applied.
-Tested by tests/runtime/test_lane.py.
+Tested by tests/runtime/test_checkpoint_order.py and test_lane.py.
 """
 
 from __future__ import annotations
@@ -100,9 +102,15 @@ class Checkpointer:
         stored.commit(changed, await self._log(stored.number, changed), self._store.keep)
 
     async def _log(self, number: int, changed: Iterable[tuple[bytes, bytes]]) -> int:
-        """Write to the changelog; returns the offset after it, once it is acknowledged."""
+        """Write keys, and then marks, to the changelog; returns the offset after them, once they are
+        acknowledged.
+        """
         records = [WireRecord(self._changelog, key, value, ()) for key, value in changed]
-        return await self._outbox.ship(self._changelog, number, records, sender=number)
+        end = 0
+        for part in ([each for each in records if each.key], [each for each in records if not each.key]):
+            if part:
+                end = await self._outbox.ship(self._changelog, number, part, sender=number)
+        return end
 
     async def keep_checkpointing(self) -> None:
         """Checkpoint each partition once per interval, and sooner when much of it is in flight, for ever."""

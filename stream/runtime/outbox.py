@@ -7,10 +7,14 @@ of the calls. Sending one by one costs 17–25 µs a record, a batch builder 2�
 
 The producer is our own, not Faust's (`producer`), and waits for Kafka for as long as it takes. Back-pressure
 comes from the ledger: events are not fetched while too many wait here; and from `load`, which keeps timers
-from firing on and on. What Kafka refuses is reported once through `on_error` and ends the worker: nothing of
-that batch is committed, so it is read again.
+from firing on and on.
 
-Tested by tests/integration/test_outbox.py and test_outage.py.
+A batch is no larger than its topic takes (`most_bytes`, by topic; of others Kafka's default). What Kafka
+refuses is reported through `on_error` and ends the worker. Nothing leaves after it: of a topic partition one
+batch is under way at a time, and once one is refused all that waits, and all that is shipped later, fails
+with it. Nothing of that is committed, so it is read again.
+
+Tested by tests/runtime/test_outbox.py, tests/integration/test_outbox.py and test_outage.py.
 """
 
 from __future__ import annotations
@@ -21,14 +25,16 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import structlog
+from aiokafka.errors import KafkaError
 
 from stream.clock import wall_ms
 from stream.errors import BrokerError, InternalError
 from stream.kafka.lease import Lease
-from stream.kafka.producer import Producer
+from stream.kafka.producer import Producer, new_batch
+from stream.kafka.refusals import refusal
 from stream.runtime.ledger import TopicPartition
 from stream.settings import Settings
-from stream.structs import WireRecord
+from stream.structs import MOST_BYTES, WireRecord
 
 log = structlog.get_logger("stream.outbox")
 
@@ -49,8 +55,15 @@ class Outgoing:
 class Outbox:
     """Ships records. One per worker; use it from the event loop it was started in."""
 
-    def __init__(self, settings: Settings, lease: Lease, on_error: Callable[[BaseException], None]) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        lease: Lease,
+        on_error: Callable[[BaseException], None],
+        most_bytes: Mapping[str, int],
+    ) -> None:
         self._settings = settings
+        self._most_bytes = most_bytes
         self._lease = lease
         self.on_error = on_error
         self._producer: Producer | None = None
@@ -58,6 +71,7 @@ class Outbox:
         self._waiting: dict[TopicPartition, Outgoing] = {}
         self._carriers: dict[TopicPartition, asyncio.Task[None]] = {}
         self._load: Counter[int] = Counter()
+        self._failure: Exception | None = None
         self.acknowledged = 0  # batches so far; for the watchdog
 
     async def start(self) -> None:
@@ -114,6 +128,8 @@ class Outbox:
         `sender`: the partition number that they count for, see `load`. Batches of one topic partition are
         acknowledged in order. Futures may be shared by several calls.
         """
+        if self._failure is not None:
+            return _failed(asyncio.get_running_loop().create_future(), self._failure)
         tp = TopicPartition(topic, partition)
         batch = self._waiting.get(tp)
         if batch is None:
@@ -135,10 +151,8 @@ class Outbox:
                     batch.acknowledged.cancel()
                     raise
                 except Exception as error:  # whatever it is, who waits and the worker are told
-                    if not batch.acknowledged.done():
-                        batch.acknowledged.set_exception(error)
-                        batch.acknowledged.exception()  # retrieved: the worker is told, waiting or not
-                    self.on_error(error)
+                    _failed(batch.acknowledged, error)
+                    self._fail(error)
                     return
                 self._load.subtract(batch.senders)
                 self.acknowledged += 1
@@ -149,19 +163,29 @@ class Outbox:
         finally:
             del self._carriers[tp]
 
+    def _fail(self, error: Exception) -> None:
+        """Nothing leaves any more: what would follow has something missing before it."""
+        self._failure = error
+        for batch in self._waiting.values():
+            _failed(batch.acknowledged, error)
+        self._waiting.clear()
+        self.on_error(error)
+
     async def _send(self, tp: TopicPartition, records: Sequence[WireRecord]) -> int:
         await self._lease.wait()
         producer = self._producer or await self._connect()
-        under_way: list[Any] = []
-        sent = 0
+        most = self._most_bytes.get(tp.topic, MOST_BYTES)
+        end = sent = 0
         while sent < len(records):
-            batch = producer.batch()
+            batch = new_batch(most)
             sent = _fill(batch, records, sent)
-            under_way.append((batch, await producer.send(batch, tp.topic, tp.partition)))
-        end = 0
-        for batch, future in under_way:
-            # A batch whose future is cancelled, as that of who waits would be, upsets aiokafka's sender.
-            offset = (await asyncio.shield(future)).offset
+            size = batch.size()
+            try:
+                acknowledged = await producer.send(batch, tp.topic, tp.partition)
+                # A batch whose future is cancelled, as that of who waits would be, upsets aiokafka's sender.
+                offset = (await asyncio.shield(acknowledged)).offset
+            except KafkaError as error:
+                raise refusal(error, tp.topic, tp.partition, size, most) from error
             if offset < 0:  # more than five batches ago, of which no more than one is ever under way
                 raise InternalError(f"{tp.topic}/{tp.partition}: Kafka no longer knows where it has a batch")
             end = offset + batch.record_count()
@@ -179,6 +203,14 @@ class Outbox:
                     log.warning("outbox_waits_for_kafka", error=error.message)
                     await asyncio.sleep(RETRY_S)
             return self._producer
+
+
+def _failed(promise: asyncio.Future[int], error: Exception) -> asyncio.Future[int]:
+    """The promise, broken if it is still to be kept."""
+    if not promise.done():
+        promise.set_exception(error)
+        promise.exception()  # retrieved: the worker is told, whoever waits
+    return promise
 
 
 def _fill(builder: Any, records: Sequence[WireRecord], start: int) -> int:

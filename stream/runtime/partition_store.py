@@ -25,7 +25,10 @@ class StoredPartition:
     a `store` the keys that are in use.
     """
 
-    __slots__ = ("changelog_id", "number", "paged", "partition", "position", "stage", "store", "taken")
+    __slots__ = (
+        *("changelog_id", "created", "created_before", "number", "paged", "partition", "position"),
+        *("stage", "store", "taken"),
+    )
 
     def __init__(
         self, stage: Stage, number: int, store: DiskStore | None = None, changelog_id: str = ""
@@ -50,6 +53,7 @@ class StoredPartition:
             self.paged.read_from(self.store)
         self.position = 0
         self.taken: list[tuple[bytes, bytes | None]] = []  # what the store is to know of timers
+        self.created = self.created_before = 0  # keys that were new among those taken, and until then
 
     def _look_into(self, store: DiskStore) -> None:
         if checkpoint := store.get(b""):
@@ -81,6 +85,8 @@ class StoredPartition:
         """What the changelog is to be told, see `stage.Partition`; `commit` has to follow."""
         changed = self.partition.take_changed(checkpoint)
         self.taken = self.paged.take_notes() if self.paged is not None else []
+        created = self.partition.figures.created
+        self.created, self.created_before = created - self.created_before, created
         return changed
 
     def commit(self, changed: Sequence[tuple[bytes, bytes]], position: int, keep: int) -> None:
@@ -91,7 +97,7 @@ class StoredPartition:
     def committing(self, changed: Sequence[tuple[bytes, bytes]], position: int, keep: int) -> Iterator[None]:
         """The same with pauses. In them the partition may go on, but nothing else may be taken from it."""
         if self.store is not None and self.paged is not None:
-            yield from self.store.writing(changed, self.taken, position)
+            yield from self.store.writing(changed, self.taken, position, self.created)
             self.taken = []
             while self.paged.evict(keep, SLICE) == SLICE:
                 yield
@@ -104,7 +110,7 @@ class StoredPartition:
 
     @property
     def keys(self) -> int:
-        """How many there are; with a store an estimate."""
+        """How many there are; while a store is filled an estimate."""
         return self.partition.figures.keys if self.store is None else self.store.keys
 
     @property

@@ -4,6 +4,7 @@
     t<key>    what the partition notes of the key's timers, so that opening looks at no others
     m         whose store this is
     o         the changelog's offset up to which it is complete
+    n         how many keys it has
 
 What one checkpoint says is one write batch, together with the offset. There is no write-ahead log: the
 changelog in Kafka is one. After a crash the store is as of some earlier checkpoint, whole, because all of it
@@ -27,7 +28,7 @@ import fcntl
 import os
 import shutil
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack
 from pathlib import Path
 from typing import IO, Any
@@ -52,7 +53,7 @@ from stream.settings import Settings
 log = structlog.get_logger("stream.store")
 
 FORMAT = 1
-KEY, TIMERS, OWNER, OFFSET = b"c", b"t", b"m", b"o"
+KEY, TIMERS, OWNER, OFFSET, COUNT = b"c", b"t", b"m", b"o", b"n"
 DISTRUSTED = "DISTRUSTED"  # a file that says so
 SLICE = 5000  # entries between two pauses: a few milliseconds
 BLOOM_BITS = 10  # per key: one look in a hundred for an unknown key reads from disk
@@ -137,6 +138,7 @@ class DiskStore:
         self._write_options = WriteOptions()
         self._write_options.disable_wal = True  # type: ignore[method-assign,assignment]  # a property
         self.position = 0
+        self._keys: int | None = None  # None: not counted yet
         self._db: Any = None
         self._lock = self._take_lock()
         try:
@@ -172,16 +174,26 @@ class DiskStore:
 
         Raises StoreError if the disk is full, or fails.
         """
-        for _ in self.writing(keys, timers, position):
+        entries = dict(keys)  # the latest of a key counts
+        created = 0 if self._keys is None else self._gained(entries)
+        for _ in self.writing(entries.items(), timers, position, created):
             pass
+
+    def _gained(self, entries: Mapping[bytes, bytes | None]) -> int:
+        """How many keys more there will be."""
+        return sum((value is not None) - (self.get(key) is not None) for key, value in entries.items() if key)
 
     def writing(
         self,
         keys: Iterable[tuple[bytes, bytes | None]],
         timers: Iterable[tuple[bytes, bytes | None]],
         position: int,
+        created: int,
     ) -> Iterator[None]:
-        """The same with pauses, in which the loop may do other things; nothing is written before the end."""
+        """The same with pauses, in which the loop may do other things; nothing is written before the end.
+
+        `created`: how many keys more there will be.
+        """
         batch = WriteBatch(raw_mode=True)
         for prefix, entries in ((KEY, keys), (TIMERS, timers)):
             for number, (key, value) in enumerate(entries, start=1):
@@ -192,23 +204,30 @@ class DiskStore:
                 if number % SLICE == 0:
                     yield
         batch.put(OFFSET, position.to_bytes(8, "big"))
+        keys_then = None if self._keys is None else self._keys + created
+        if keys_then is not None:
+            batch.put(COUNT, keys_then.to_bytes(8, "big"))
         try:
             self._opened().write(batch, self._write_options)
         except Exception as error:  # as above
             raise self._error("written", error) from error
-        self.position = position
+        self.position, self._keys = position, keys_then
 
     def fill(self) -> None:
         """It is empty and takes the changelog now: quicker to write and slow to read, until `settling`."""
         if self.position == 0 and not self._filling:
             self._close()
             self._open(self._filling_options)
-            self._filling = True
+            self._filling, self._keys = True, None
 
     def settling(self) -> Iterator[None]:
-        """The end of filling, if it was filled: yields while what it took goes to disk, beside us."""
-        if not self._filling:
-            return
+        """The end of filling, if it was filled: yields while what it took goes to disk, and is counted."""
+        if self._filling:
+            yield from self._flushing()
+        if self._keys is None:
+            yield from self._counting()
+
+    def _flushing(self) -> Iterator[None]:
         db = self._opened()
         db.flush(wait=False)
         while db.property_int_value("rocksdb.num-entries-active-mem-table") or (
@@ -219,9 +238,22 @@ class DiskStore:
         self._filling = False
         self._open(self._options)
 
+    def _counting(self) -> Iterator[None]:
+        """Count the keys, once in a store's life: each write tells how many there are from then on."""
+        entries, keys = self._opened().iter(), 0
+        entries.seek(KEY + b"\0")  # past the empty key
+        while entries.valid() and entries.key()[:1] == KEY:
+            keys += 1
+            if keys % SLICE == 0:
+                yield
+            entries.next()
+        self._keys = keys
+
     @property
     def keys(self) -> int:
-        """RocksDB's estimate: one that was written again may count twice until the files are merged."""
+        """How many there are; until they are counted an estimate, with what was written again."""
+        if self._keys is not None:
+            return self._keys
         return int(self._opened().property_int_value("rocksdb.estimate-num-keys") or 0)
 
     @property
@@ -292,7 +324,7 @@ class DiskStore:
             self._folder.mkdir(parents=True, exist_ok=True)
             # Named for the column family, too: else it goes by the options that it was made with.
             db = Rdict(str(self._folder), options, column_families={"default": options})
-            owner, offset = db.get(OWNER), db.get(OFFSET)
+            owner, offset, keys = db.get(OWNER), db.get(OFFSET), db.get(COUNT)
             if owner is None and next(iter(db.keys()), None) is None:
                 batch = WriteBatch(raw_mode=True)
                 batch.put(OWNER, self._owner)
@@ -306,6 +338,7 @@ class DiskStore:
             return "it is of another app, changelog or format"
         self._db = db
         self.position = int.from_bytes(offset, "big") if offset else 0
+        self._keys = int.from_bytes(keys, "big") if keys else None if self.position else 0
         return None
 
     def _try_disk(self) -> None:

@@ -85,13 +85,16 @@ class Written(NamedTuple):
 
 
 class Figures(NamedTuple):
-    """How much a partition holds. `live`: keys in memory; `fetched`: look-ups that went to the disk."""
+    """How much a partition holds. `live`: keys in memory; `fetched`: look-ups that went to the disk;
+    `created`: keys that were new when they were taken, so far.
+    """
 
     keys: int
     bytes: int
     timers: int
     live: int
     fetched: int
+    created: int = 0
 
 
 class Store(Protocol):

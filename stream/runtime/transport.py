@@ -34,6 +34,7 @@ from mode import Service
 
 from stream.kafka.membership import REQUEST_S, Membership
 from stream.kafka.raw_records import give_raw_records
+from stream.kafka.topic_ids import only_ask
 from stream.runtime.failures import watch_loop
 from stream.runtime.host import Host
 from stream.runtime.ledger import Ledger, Reach, TopicPartition
@@ -66,6 +67,7 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
         consumer._fetch_max_wait_ms = FETCH_MAX_WAIT_MS
         consumer._fetch_max_bytes = FETCH_MAX_BYTES
         consumer._client._request_timeout_ms = int(REQUEST_S * 1000)
+        only_ask(consumer._client)
         return consumer
 
     async def on_start(self) -> None:

@@ -19,6 +19,7 @@ cdef class Customers:
     cdef Py_ssize_t waiting                         # instances with a deadline
     cdef readonly Py_ssize_t evicted                # customers of which only the timers' place is here
     cdef readonly Py_ssize_t fetched                # customers read from the store
+    cdef readonly Py_ssize_t created                # customers that were new when they were taken
     cdef object store                               # where customers are that are not here; None: all are
     cdef Py_ssize_t hand                            # where `evict` goes on
     cdef list dues

@@ -295,6 +295,7 @@ cdef class Customers:
             self.move(customer)
             value = encode(customer)
             customer.changed = False
+            self.created += customer.size == 0
             self.state_bytes += len(value) - customer.size
             customer.size = len(value)
             key = customer.id.encode()

@@ -66,7 +66,7 @@ def configure(
     own; `set_level` says what is heard of them.
     """
     stream = sys.stderr if stream is None else stream
-    as_text = fmt == "text" or (fmt == "auto" and stream.isatty())
+    as_text = is_text(fmt, stream)
     common: list[Processor] = [
         structlog.contextvars.merge_contextvars,
         structlog.stdlib.add_logger_name,
@@ -108,6 +108,11 @@ def configure(
         library.handlers.clear()
         library.propagate = True
     set_level(level)
+
+
+def is_text(fmt: str, stream: TextIO) -> bool:
+    """Whether lines are for people."""
+    return fmt == "text" or (fmt != "json" and stream.isatty())
 
 
 def set_level(level: str) -> None:

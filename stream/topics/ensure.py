@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
@@ -18,7 +18,9 @@ from aiokafka.errors import KafkaConnectionError, KafkaError, NodeNotReadyError,
 from stream.decisions.wire import DEAD_LETTERS, DECISIONS
 from stream.errors import TopologyError
 from stream.kafka.connections import lost, security, unreachable
+from stream.kafka.most_bytes import most_bytes_of
 from stream.kafka.producer import MAX_REQUEST_BYTES
+from stream.kafka.topic_ids import partition_counts
 from stream.rules.model import RuleSet
 from stream.settings import Settings
 
@@ -36,10 +38,11 @@ CHANGELOG_CONFIG = {
 
 @dataclass(frozen=True, slots=True)
 class Topology:
-    """What the worker needs to know of the topics: the sources' common partition count."""
+    """What the worker needs to know of the topics: the sources' common partition count, what ours take."""
 
     partitions: int
     changelog: str
+    most_bytes: Mapping[str, int] = field(default_factory=dict)  # that a batch may have, by topic written to
 
 
 def changelog_topic(app_id: str) -> str:
@@ -84,12 +87,6 @@ async def admin_client(settings: Settings) -> AsyncIterator[AIOKafkaAdminClient]
         raise lost(settings, client._client, error) from error
     finally:
         await client.close()
-
-
-async def partition_counts(client: AIOKafkaAdminClient, topics: list[str]) -> dict[str, int]:
-    """Partition counts of the topics that exist."""
-    described = await client.describe_topics(topics)
-    return {each["topic"]: len(each["partitions"]) for each in described if each["error_code"] == 0}
 
 
 async def create_topics(
@@ -145,7 +142,7 @@ async def ensure_topics(settings: Settings, rules: RuleSet) -> Topology:
     sources = [source.topic for source in rules.sources]
     ours = outputs(rules, settings.app_id)
     async with admin_client(settings) as client:
-        counts = await partition_counts(client, [*sources, *ours])
+        counts = await partition_counts(client._client, [*sources, *ours])
         problems = list(_problems(counts, sources, ours))
         if problems:
             raise TopologyError(
@@ -160,4 +157,5 @@ async def ensure_topics(settings: Settings, rules: RuleSet) -> Topology:
             partitions=partitions,
             replication=replication_of(settings, brokers),
         )
-    return Topology(partitions=partitions, changelog=changelog_topic(settings.app_id))
+        most_bytes = await most_bytes_of(client, ours)
+    return Topology(partitions, changelog_topic(settings.app_id), most_bytes)

@@ -8,9 +8,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from stream.errors import TopologyError
+from stream.kafka.topic_ids import partition_counts
 from stream.rules.compiler.rule_set import load_rules
 from stream.settings import Settings
-from stream.topics.ensure import admin_client, create_topics, partition_counts, replication_of
+from stream.topics.ensure import admin_client, create_topics, replication_of
 from stream.topics.plan import SOURCE, Need, plan
 
 PRODUCTION_COPIES = 3
@@ -31,7 +32,7 @@ async def needs(
     async with admin_client(settings) as client:
         brokers = len((await client.describe_cluster())["brokers"])
         wanted = plan(rules, settings.app_id, partitions=1, replication=replication_of(settings, brokers))
-        there = await partition_counts(client, [need.name for need in wanted])
+        there = await partition_counts(client._client, [need.name for need in wanted])
         count = _common(wanted, there, partitions)
         wanted = plan(rules, settings.app_id, partitions=count, replication=replication_of(settings, brokers))
         missing = [need for need in wanted if need.name not in there and (need.is_ours or sources)]

@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 import structlog
 
 from stream import __version__
-from stream.errors import RuleFileError, TopologyError
+from stream.errors import RuleFileError, StreamError, TopologyError
 from stream.rules.compiler.rule_set import check_rules
 from stream.rules.model import RuleSet
 from stream.runtime.app import EXIT_FAILED, StageApp, log_failure, serve
@@ -20,12 +20,13 @@ from stream.telemetry.metrics import Metrics
 from stream.telemetry.tracing import Tracing, tracing
 from stream.topics import permissions
 from stream.topics.ensure import Topology, ensure_topics
+from stream.worker.aside import Aside
 from stream.worker.health import Health, HealthServer
-from stream.worker.reload import Directory, Reload
+from stream.worker.reload import ERRORS_LOGGED, Directory, Reload, errors_of
 from stream.worker.signals import Verbosity
 from stream.worker.triggers import TriggerStage
 
-__all__ = ["EXIT_FAILED", "check", "log_failure", "run"]
+__all__ = ["EXIT_FAILED", "check", "log_failure", "log_refusal", "run"]
 
 log = structlog.get_logger("stream.worker")
 
@@ -66,7 +67,7 @@ async def run(settings: Settings) -> int:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):  # first: what comes before `starting` may take long
         loop.add_signal_handler(number, stop.set)
-    directory = Directory(settings.rules)
+    directory = await Aside("the rules' directory").call(partial(Directory, settings.rules))
     checked = await _unless(stop, check(settings))
     if checked is None:
         log.info("stopped")
@@ -74,10 +75,15 @@ async def run(settings: Settings) -> int:
     rules, topology = checked
     metrics = _metrics(settings, rules)
     traces = tracing(settings)
-    stage = TriggerStage(rules, settings.app_id, metrics, traces)
-    app = StageApp(settings, stage, metrics, partitions=topology.partitions)
+    most_bytes = dict(topology.most_bytes)
+    stage = TriggerStage(rules, settings.app_id, metrics, traces, most_bytes)
+    app = StageApp(settings, stage, metrics, partitions=topology.partitions, most_bytes=most_bytes)
     metrics.process.set_ready(lambda: _health(app).ready)
-    reload = Reload(directory, stage, metrics, partial(ensure_topics, settings))
+
+    async def ensure(rules: RuleSet) -> None:
+        most_bytes.update((await ensure_topics(settings, rules)).most_bytes)
+
+    reload = Reload(directory, stage, metrics, ensure)
     app.task(reload.keep_reloading)
     server = HealthServer(metrics, partial(_health, app), settings.http_host, settings.http_port)
     loop.add_signal_handler(signal.SIGHUP, reload.ask)
@@ -101,6 +107,18 @@ async def _unless(stop: asyncio.Event, work: Coroutine[Any, Any, T]) -> T | None
     working.cancel()
     await asyncio.wait([working])
     return None
+
+
+def log_refusal(error: StreamError) -> None:
+    """Say in one line why the worker does not start: whatever reads the log reads objects, one a line."""
+    errors = errors_of(error)
+    log.critical(
+        "cannot_start",
+        error=type(error).__name__,
+        errors=errors[:ERRORS_LOGGED],
+        more=max(len(errors) - ERRORS_LOGGED, 0),
+        hint=error.hint,
+    )
 
 
 async def _stop(traces: Tracing | None) -> None:

@@ -4,8 +4,12 @@ A busy event loop is no reason to be killed, so nothing here touches it: the thr
 for a moment, and that changes hands every 5 ms, or when the engine has finished its batch. Whether the worker
 is alive is for the runtime to say, in `verdict`.
 
+Clients without pause take no time from the events: requests are taken `PACE` seconds apart, and what
+`/metrics` says is made once and shared for fifty times as long as that took, a second at most.
+
 Each answer ends its connection. A client that trickles or never reads is cut after `DEADLINE` seconds, and
 when `CONNECTIONS` are open at once the oldest is cut for the new one: a probe always finds a place.
+Tested by tests/worker/test_health.py and tests/attacks/test_http.py.
 """
 
 from __future__ import annotations
@@ -18,7 +22,7 @@ from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from socketserver import TCPServer
 from threading import Lock, Thread
-from time import monotonic
+from time import monotonic, sleep
 from types import TracebackType
 from typing import Any
 
@@ -29,6 +33,9 @@ from stream.telemetry.metrics import CONTENT_TYPE, Metrics
 
 DEADLINE = 5.0  # seconds from the connection to its end
 CONNECTIONS = 32
+PACE = 0.01  # seconds between two requests, at least
+SHARE = 0.02  # of the time, that `/metrics` may take
+OLDEST = 1.0  # seconds, of what it says
 
 log = structlog.stdlib.get_logger("stream.health")
 
@@ -98,13 +105,32 @@ class HealthServer:
         self.stop()
 
 
+class _Shared:
+    """An answer that takes long to make, for all who ask at about the same time."""
+
+    def __init__(self, make: Callable[[], bytes]) -> None:
+        self._make = make
+        self._lock = Lock()
+        self._answer = b""
+        self._until = 0.0
+
+    def __call__(self) -> bytes:
+        with self._lock:
+            if (began := monotonic()) >= self._until:
+                self._answer = self._make()
+                made = monotonic()
+                self._until = made + min((made - began) / SHARE, OLDEST)
+            return self._answer
+
+
 class _Server(ThreadingHTTPServer):
     daemon_threads = True
     request_queue_size = 128
 
     def __init__(self, address: tuple[str, int], metrics: Metrics, verdict: Callable[[], Health]) -> None:
-        self.metrics = metrics
+        self.exposition = _Shared(metrics.exposition)
         self.verdict = verdict
+        self._next = 0.0  # when the next request may be taken
         self._open: dict[socket.socket, float] = {}  # with the time of its deadline, oldest first
         self._lock = Lock()
         self.address_family = socket.getaddrinfo(*address, type=socket.SOCK_STREAM)[0][0]
@@ -116,6 +142,10 @@ class _Server(ThreadingHTTPServer):
         self.server_name, self.server_port = str(self.server_address[0]), int(self.server_address[1])
 
     def process_request(self, request: Any, client_address: Any) -> None:
+        now = monotonic()
+        if now < self._next:
+            sleep(self._next - now)
+        self._next = max(now, self._next) + PACE
         self.cut(CONNECTIONS - 1)
         with self._lock:
             self._open[request] = monotonic() + DEADLINE
@@ -178,7 +208,7 @@ class _Handler(BaseHTTPRequestHandler):
             case "/ready":
                 self._answer_health("ready")
             case "/metrics":
-                self._answer(HTTPStatus.OK, self.server.metrics.exposition(), CONTENT_TYPE)
+                self._answer(HTTPStatus.OK, self.server.exposition(), CONTENT_TYPE)
             case "/":
                 self._answer_json(HTTPStatus.OK, {"paths": ["/live", "/ready", "/metrics"]})
             case _:

@@ -27,9 +27,10 @@ import structlog
 
 from stream.diagnostics import one_line
 from stream.errors import RuleFileError, StreamError, TopologyError
-from stream.rules.files import MAX_BYTES, paths_in
+from stream.rules.files import MAX_BYTES, open_regular, paths_in
 from stream.rules.model import Rule, RuleSet
 from stream.telemetry.metrics import Metrics
+from stream.worker.aside import Aside
 from stream.worker.compile_process import compile_aside
 from stream.worker.triggers import TriggerStage
 
@@ -40,6 +41,7 @@ STEP_S = 0.05  # looks while files are being written
 QUIET_S = 0.2  # nobody has written for so long: the change is complete
 PATIENCE_S = 2.0  # somebody writes on and on, or the directory is gone: what is there is judged
 RETRY_S = 30.0  # after a failure that is not the files' fault
+ERRORS_LOGGED = 50  # in one line
 LOOKS_AGAIN = 3  # at files that were changed while they were compiled
 
 Signature = tuple[tuple[str, int, int, int], ...]
@@ -69,7 +71,7 @@ class Directory:
         """A digest of the files' names and content."""
         digest = blake2b(digest_size=16)
         for path in paths_in(self.path):
-            with suppress(OSError), path.open("rb") as file:
+            with suppress(OSError), open_regular(path) as file:
                 content = file.read(MAX_BYTES + 1)  # larger files are refused whatever is in them
                 digest.update(b"%s\0%d\0" % (os.fsencode(path), len(content)))
                 digest.update(content)
@@ -93,6 +95,7 @@ class Reload:
         self._metrics = metrics
         self._ensure_topics = ensure_topics
         self._compile = compile_rules
+        self._aside = Aside("the rules' directory")
         self._asked = asyncio.Event()
         self._retry_at: float | None = None
         self._reported: tuple[bytes, str] | None = None
@@ -104,15 +107,19 @@ class Reload:
     async def keep_reloading(self) -> None:
         """Take every change of the directory, for ever."""
         while True:
-            asked = await self._wait()
-            await self._reload(asked=asked)
+            try:
+                asked = await self._wait()
+                await self._reload(asked=asked)
+            except StreamError as error:  # the disk does not answer
+                self._refuse(error, self._directory.digest, asked=False)
+                await asyncio.sleep(LOOK_S)
 
     # -- when
 
     async def _wait(self) -> bool:
         """Until there is something to do; whether somebody asked for it."""
         while not self._asked.is_set():
-            signature = await asyncio.to_thread(self._directory.look)
+            signature = await self._aside.call(self._directory.look)
             if signature != self._directory.signature:
                 await self._until_quiet(signature)
                 break
@@ -129,7 +136,7 @@ class Reload:
         deadline = changed_at + PATIENCE_S
         while not self._asked.is_set():
             await asyncio.sleep(STEP_S)
-            latest, now = await asyncio.to_thread(self._directory.look), time.monotonic()
+            latest, now = await self._aside.call(self._directory.look), time.monotonic()
             if latest != signature or not latest:  # no files at all: they are being exchanged
                 signature, changed_at = latest, now
             if now - changed_at >= QUIET_S or now >= deadline:
@@ -140,13 +147,13 @@ class Reload:
     async def _reload(self, *, asked: bool) -> None:
         directory, started = self._directory, time.monotonic()
         for _ in range(LOOKS_AGAIN):
-            signature = await asyncio.to_thread(directory.look)
-            digest = await asyncio.to_thread(directory.read)
+            signature = await self._aside.call(directory.look)
+            digest = await self._aside.call(directory.read)
             if digest == directory.digest and self._retry_at is None and not asked:
                 directory.signature = signature
                 return
             outcome = await self._judge()
-            if await asyncio.to_thread(directory.look) == signature:
+            if await self._aside.call(directory.look) == signature:
                 break
         directory.signature, directory.digest, self._retry_at = signature, digest, None
         if isinstance(outcome, StreamError):
@@ -204,12 +211,22 @@ class Reload:
         if self._reported == (digest, str(error)) and not asked:
             return
         self._reported = digest, str(error)
-        if isinstance(error, RuleFileError):
-            errors = [str(each) for each in error.diagnostics]
-        else:
-            errors = [one_line(error.message)]
+        errors = errors_of(error)
         self._metrics.rules.count_reload_failure()
-        log.error("rules_refused", in_force=self._stage.rules.revision, errors=errors, hint=error.hint)
+        log.error(
+            "rules_refused",
+            in_force=self._stage.rules.revision,
+            errors=errors[:ERRORS_LOGGED],
+            more=max(len(errors) - ERRORS_LOGGED, 0),
+            hint=error.hint,
+        )
+
+
+def errors_of(error: StreamError) -> list[str]:
+    """Each finding of an error of the rule files, each line of another error."""
+    if isinstance(error, RuleFileError):
+        return [str(each) for each in error.diagnostics]
+    return [one_line(each.strip()) for each in error.message.splitlines()]
 
 
 def _topics(rules: RuleSet) -> dict[str, str]:

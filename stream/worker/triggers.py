@@ -15,6 +15,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Iterable, Mapping, Sequence
+from types import MappingProxyType
 from weakref import WeakSet
 
 from stream.clock import Clock
@@ -33,6 +34,7 @@ from stream.structs import Batch, Record, Result, WireRecord
 from stream.telemetry.metrics import Metrics
 from stream.telemetry.tracing import Tracing
 from stream.worker import prior_decisions
+from stream.worker.data_errors import DataErrors
 
 
 class TriggerStage:
@@ -40,12 +42,21 @@ class TriggerStage:
 
     name = "customers"
 
-    def __init__(self, rules: RuleSet, app_id: str, metrics: Metrics, tracing: Tracing | None = None) -> None:
+    def __init__(
+        self,
+        rules: RuleSet,
+        app_id: str,
+        metrics: Metrics,
+        tracing: Tracing | None = None,
+        most_bytes: Mapping[str, int] = MappingProxyType({}),
+    ) -> None:
         self.rules = rules
         self.app_id = app_id
         self.metrics = metrics
         self.tracing = tracing
+        self.most_bytes = most_bytes  # that a batch may have, by topic
         self.sources = {source.name: source.topic for source in rules.sources}
+        self.data_errors = DataErrors(self.sources)
         self._partitions: WeakSet[TriggerPartition] = WeakSet()
 
     @property
@@ -92,7 +103,7 @@ class TriggerPartition:
     @property
     def figures(self) -> Figures:
         held = self.state.customers
-        return Figures(len(held), held.state_bytes, held.timers, held.live, held.fetched)
+        return Figures(len(held), held.state_bytes, held.timers, held.live, held.fetched, held.created)
 
     def adopt(self) -> None:
         """Go over to the stage's rules, if they are not in force here yet."""
@@ -130,6 +141,8 @@ class TriggerPartition:
         written = self._records(result, clock.wall()) if decided else ()
         if stage.tracing is not None:
             stage.tracing.passed(self.number, result.positions)
+        if result.dead_letters or result.condition_errors or result.content_errors:
+            stage.data_errors.tell(result, self.number)
         if batch.records or result.events or result.decisions:
             stage.metrics.work.observe_batch(result, time.perf_counter() - started)
         return StepResult(written, result.positions, result.watermark, result.next_deadline, result.more)

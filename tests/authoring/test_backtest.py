@@ -21,7 +21,7 @@ channels:
   web: {topic: triggers.web, consent: none}
 rules:
   viewed: {on: view, send: {channel: web, content: {text: "{{ event.id }}"}}, limit: 1 per 1h}
-  left: {on: cart, unless: {on: buy, within: 30m}, send: {channel: web}, limit: 1 per 1d}
+  left: {on: cart, unless: {on: buy, within: 30m}, send: {channel: web, content: {text: Hi}}, limit: 1 per 1d}
 """
 
 

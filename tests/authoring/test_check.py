@@ -29,9 +29,13 @@ sources: {clicks: {event: event, customer: customer_id}}
 channels: {web: {topic: triggers.web, consent: none}}
 """
 BASE_WITH_WEATHER = BASE.replace("}}\n", "}, weather: {kind: context, customer: c}}\n", 1)
-FINE = BASE + "rules: {a: {on: purchase, send: {channel: web}, limit: 1 per 1d, goal: {on: b, within: 1d}}}\n"
-WARNED = BASE + "rules: {a: {on: purchase, goal: {on: b, within: 1d}, send: {channel: web}}}\n"
-BROKEN = BASE + "rules: {a: {onn: purchase, send: {channel: web}, limit: 1 per 1d}}\n"
+SENDS = "send: {channel: web, content: {text: Hi}}"
+FINE = BASE + f"rules: {{a: {{on: purchase, {SENDS}, limit: 1 per 1d, goal: {{on: b, within: 1d}}}}}}\n"
+WARNED = (
+    BASE
+    + "rules: {a: {on: purchase, goal: {on: b, within: 1d}, send: {channel: web, content: {text: Hi}}}}\n"
+)
+BROKEN = BASE + "rules: {a: {onn: purchase, send: {channel: web, content: {text: Hi}}, limit: 1 per 1d}}\n"
 
 
 @pytest.fixture
@@ -45,13 +49,16 @@ def rules(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 # ---- codes ----
 
 # For each code a file in which it is found.
-A_RULE = "rules: {a: {on: b, limit: 1 per 1d, goal: {on: c, within: 1d}, send: {channel: web}, %s}}\n"
+A_RULE = (
+    "rules: {a: {on: b, limit: 1 per 1d, goal: {on: c, within: 1d}, "
+    "send: {channel: web, content: {text: Hi}}, %s}}\n"
+)
 A_CONTENT = "rules: {{a: {{on: b, send: {{channel: web, content: {{{}}}}}}}}}"
 A_TEST = "tests: [{{name: t, {}}}]\n"
-A_VARIANT = "rules: {a: {on: b, send: {channel: web, variants: [{name: one, share: 40%}]}}}"
+A_VARIANT = "rules: {a: {on: b, send: {channel: web, variants: [{name: one, share: 40%, content: {t: x}}]}}}"
 IN_A_GROUP = """\
   first: {on: [b, c], group: g, priority: 1, send: {channel: web, content: {t: x}}}
-  second: {on: b, group: g, send: {channel: web}}
+  second: {on: b, group: g, send: {channel: web, content: {text: Hi}}}
 """
 EXAMPLES: dict[Code, str | bytes | None] = {
     Code.NO_RULE_FILES: None,
@@ -69,18 +76,18 @@ EXAMPLES: dict[Code, str | bytes | None] = {
     Code.MISSING_KEY: BASE + "rules: {a: {on: b}}",
     Code.WRONG_TYPE: BASE + "rules: {a: [b]}",
     Code.DEFINED_TWICE: None,
-    Code.WRONG_NAME: BASE + "rules: {My Rule: {on: b, send: {channel: web}}}",
-    Code.UNKNOWN_NAME: BASE + "rules: {a: {on: b, send: {channel: wep}}}",
+    Code.WRONG_NAME: BASE + "rules: {My Rule: {on: b, send: {channel: web, content: {text: Hi}}}}",
+    Code.UNKNOWN_NAME: BASE + "rules: {a: {on: b, send: {channel: wep, content: {text: Hi}}}}",
     Code.NO_DURATION: BASE + A_RULE % "unless: {on: c, within: soon}",
-    Code.NO_RATE: BASE + "rules: {a: {on: b, limit: often, send: {channel: web}}}",
+    Code.NO_RATE: BASE + "rules: {a: {on: b, limit: often, send: {channel: web, content: {text: Hi}}}}",
     Code.NO_FIELD_PATH: "sources: {s: {event: 'a..b', customer: c}}",
     Code.NO_TOPIC_NAME: "sources: {s: {topic: a/b, event: e, customer: c}}",
     Code.NO_WHOLE_NUMBER: BASE + A_RULE % "priority: high",
-    Code.WRONG_EVENT_NAMES: BASE + "rules: {a: {on: [b, b], send: {channel: web}}}",
+    Code.WRONG_EVENT_NAMES: BASE + "rules: {a: {on: [b, b], send: {channel: web, content: {text: Hi}}}}",
     Code.NO_SHARE: BASE + A_RULE % "holdout: half",
     Code.NO_HOURS: "channels: {web: {topic: t, consent: none, quiet: evenings}}",
     Code.UNKNOWN_TIME_ZONE: "policy: {timezone: Europe/Berlim}",
-    Code.WRONG_LIST: BASE + "rules: {a: {on: b, send: {channel: [web, web]}}}",
+    Code.WRONG_LIST: BASE + "rules: {a: {on: b, send: {channel: [web, web], content: {text: Hi}}}}",
     Code.UNKNOWN_LOCALE: "policy: {locale: de-XX}",
     Code.NO_TIME: BASE + A_TEST.format("events: [], expect: [], start: tomorrow"),
     Code.TOPIC_OF_TWO_SOURCES: "sources: {a: &a {topic: t, event: e, customer: c}, b: *a}",
@@ -109,14 +116,15 @@ EXAMPLES: dict[Code, str | bytes | None] = {
     Code.WRONG_FORMAT: BASE.replace("consent: none", "consent: none, format: json")
     + A_CONTENT.format("t: Hello"),
     Code.NO_LIMIT: WARNED,
-    Code.SAME_RULE: BASE + "rules:\n  a: &a {on: b, send: {channel: web}, limit: 1 per 1d}\n  b: *a\n",
+    Code.SAME_RULE: BASE
+    + "rules:\n  a: &a {on: b, send: {channel: web, content: {text: Hi}}, limit: 1 per 1d}\n  b: *a\n",
     Code.EVENT_OF_NO_SOURCE: BASE.replace("event: event", "event: {is: purchase}") + A_RULE % "priority: 1",
     Code.SETTLED_CONDITION: BASE + A_RULE % "if: event.x == 1 && event.x == 2",
-    Code.NO_GOAL: BASE + "rules: {a: {on: b, limit: 1 per 1d, send: {channel: web}}}",
+    Code.NO_GOAL: BASE + "rules: {a: {on: b, limit: 1 per 1d, send: {channel: web, content: {text: Hi}}}}",
     Code.NEVER_REACHED: BASE + "rules:\n" + IN_A_GROUP,
     Code.NO_CONSENT_EVER: BASE.replace("consent: none", "consent: mail"),
     Code.UNKNOWN_FIELD: BASE
-    + A_RULE.replace("channel: web", "channel: web, content: {t: '{{ event.titel }}'}") % "priority: 1"
+    + A_RULE.replace("text: Hi", "t: '{{ event.titel }}'") % "priority: 1"
     + A_TEST.format("events: [{at: 0m, event: b, title: x}], expect: []"),
     Code.NO_TIME_ZONE: BASE.replace("consent: none", "consent: none, quiet: '21:00-08:00'"),
     Code.NEVER_USED: BASE + "traits: {t: {function: count, of: b}}",
@@ -184,7 +192,7 @@ def test_two_rules_that_differ_in_what_they_send_are_not_the_same(rules: Path) -
 def test_a_condition_that_is_settled_is_warned_about(rules: Path, condition: str, finding: str) -> None:
     (rules / "a.yaml").write_text(BASE + A_RULE % f"where: {condition}")
     (found,) = check(rules).diagnostics
-    assert str(found) == f"rules/a.yaml:3:93: warning: {finding} [W504]"
+    assert str(found) == f"rules/a.yaml:3:114: warning: {finding} [W504]"
 
 
 def test_no_event_is_called_unknown_where_a_topic_may_carry_any(rules: Path) -> None:
@@ -202,7 +210,7 @@ def warned_of(rules: Path, text: str) -> list[str]:
 
 TWO_OF_A_GROUP = """\
 rules:
-  first: {on: [b, c], group: g, priority: 1, goal: {on: c, within: 1d}, send: {channel: web}}
+  first: {on: [b, c], group: g, priority: 1, goal: {on: c, within: 1d}, send: {channel: web, content: {t: y}}}
   second: {on: b, group: g, goal: {on: c, within: 1d}, limit: 1 per 1d, send: {channel: web, content: {t: x}}}
 """
 
@@ -222,7 +230,10 @@ def test_a_rule_that_another_of_its_group_always_beats_is_warned_about(rules: Pa
         ("priority: 1,", "priority: 1, stale_after: 1m,"),
         ("priority: 1,", "priority: -1,"),
         ("on: b, group: g", "on: b, group: h"),
-        ("1d}, send: {channel: web}", "1d}, send: {channel: web, content: {t: '{{ event.x }}'}}"),
+        (
+            "1d}, send: {channel: web, content: {text: Hi}",
+            "1d}, send: {channel: web, content: {t: '{{ event.x }}'}",
+        ),
         ("on: b, group: g", "steps: [{on: a}, {on: b}], wait: 1m, group: g"),
     ],
 )
@@ -253,7 +264,7 @@ def test_quiet_hours_without_a_time_zone_are_warned_about(rules: Path) -> None:
 
 
 def test_a_date_without_a_time_zone_is_warned_about(rules: Path) -> None:
-    rule = A_RULE.replace("channel: web", "channel: web, content: {t: '{{ now | date }}'}") % "priority: 1"
+    rule = A_RULE.replace("text: Hi", "t: '{{ now | date }}'") % "priority: 1"
     assert warned_of(rules, BASE + rule) == ["W509"]
     assert warned_of(rules, BASE + rule + "policy: {timezone: UTC}\n") == []
 
@@ -261,7 +272,7 @@ def test_a_date_without_a_time_zone_is_warned_about(rules: Path) -> None:
 def test_a_format_for_a_field_that_no_rule_sends_is_warned_about(rules: Path) -> None:
     """It was meant for another, which is sent as text: unescaped."""
     base = BASE.replace("consent: none", "consent: none, format: {boddy: html}")
-    rule = A_RULE.replace("channel: web", "channel: web, content: {body: '{{ event.x }}'}") % "priority: 1"
+    rule = A_RULE.replace("text: Hi", "body: '{{ event.x }}'") % "priority: 1"
     assert warned_of(rules, base + rule) == ["W510"]
     assert warned_of(rules, base.replace("boddy", "body") + rule) == []
 
@@ -278,7 +289,7 @@ def test_a_calendar_that_is_not_known_of_all_customers_is_warned_about(rules: Pa
 
 
 def test_a_field_that_no_event_of_the_tests_has_is_warned_about(rules: Path) -> None:
-    rule = A_RULE.replace("channel: web", "channel: web, content: {t: '{{ event.titel }}'}") % "priority: 1"
+    rule = A_RULE.replace("text: Hi", "t: '{{ event.titel }}'") % "priority: 1"
     event = "events: [{at: 0m, event: %s}], expect: []"
     assert warned_of(rules, BASE + rule) == []
     assert warned_of(rules, BASE + rule + A_TEST.format(event % "b, title: x")) == ["W508"]
@@ -290,7 +301,7 @@ def test_a_field_that_no_event_of_the_tests_has_is_warned_about(rules: Path) -> 
     "use",
     [
         A_RULE % "if: traits.t > 1",
-        A_RULE.replace("channel: web", "channel: web, content: {t: '{{ traits.t }}'}") % "priority: 1",
+        A_RULE.replace("text: Hi", "t: '{{ traits.t }}'") % "priority: 1",
         "policy: {suppress: traits.t > 1}\n",
     ],
 )

@@ -18,16 +18,18 @@ channels: {web: {topic: triggers.web, consent: none}}
 traits:
   views: {function: count, of: view, where: "event.category == 'shoes'"}
 rules:
-  shoes: {on: view, where: "event.category == 'shoes' && event.price > 5", send: {channel: web}}
-  stores: {on: [view, buy], where: "event.store in ['a', 'b', 'c', 'd']", send: {channel: web}}
-  dear: {on: view, where: "event.price > 50", send: {channel: web}}
-  cheap: {on: view, where: "5 >= event.price", send: {channel: web}}
-  member: {on: view, where: "event.member", send: {channel: web}}
-  any: {on: view, where: "event.a == event.b", send: {channel: web}}
-  all: {on: view, send: {channel: web}}
+  shoes: {on: view, where: "event.category == 'shoes' && event.price > 5",
+    send: {channel: web, content: {text: Hi}}}
+  stores: {on: [view, buy], where: "event.store in ['a', 'b', 'c', 'd']",
+    send: {channel: web, content: {text: Hi}}}
+  dear: {on: view, where: "event.price > 50", send: {channel: web, content: {text: Hi}}}
+  cheap: {on: view, where: "5 >= event.price", send: {channel: web, content: {text: Hi}}}
+  member: {on: view, where: "event.member", send: {channel: web, content: {text: Hi}}}
+  any: {on: view, where: "event.a == event.b", send: {channel: web, content: {text: Hi}}}
+  all: {on: view, send: {channel: web, content: {text: Hi}}}
   later:
     steps: [{on: view, where: "event.page == '/cart'"}, {on: buy, where: "event.amount < 3"}]
-    send: {channel: web}
+    send: {channel: web, content: {text: Hi}}
 """
 
 

@@ -40,7 +40,7 @@ rules:
   rainy:
     on: rain
     if: context.weather.rain
-    send: {channel: web}
+    send: {channel: web, content: {text: Hi}}
 """.replace("event: [type, name]", "event: type.name")
 
 

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import json
+import os
 import re
+import subprocess
+import sys
 from importlib import import_module
+from pathlib import Path
 
 import pytest
 from typer.main import get_group
@@ -36,3 +41,40 @@ def test_every_command_that_is_listed_is_there_and_no_other() -> None:
     assert shown.exit_code == 0
     assert re.findall(r"^  (\w+)  +\w", shown.output.partition("Commands:")[2], re.MULTILINE) == list(MODULES)
     assert CliRunner().invoke(cli, ["nothing"]).exit_code == 2
+
+
+@pytest.mark.parametrize(
+    ("settings", "code", "kind"),
+    [
+        ({"STREAM_HTTP_PORT": "no"}, 2, "SettingsError"),
+        ({"STREAM_RULES": "nowhere"}, 1, "RuleFileError"),
+    ],
+)
+def test_a_worker_that_cannot_start_says_so_in_one_object_of_its_log(
+    settings: dict[str, str], code: int, kind: str
+) -> None:
+    """Whatever read the log could not read the only line that mattered."""
+    env = {"STREAM_LOG_FORMAT": "json", **settings}
+    command = [sys.executable, "-m", "stream", "worker"]
+    ended = subprocess.run(command, env={**os.environ, **env}, capture_output=True, text=True, check=False)
+    assert ended.returncode == code
+    lines = [json.loads(line) for line in ended.stderr.splitlines()]
+    assert [(line["message"], line["error"], line["level"]) for line in lines] == [
+        ("cannot_start", kind, "critical")
+    ]
+    assert lines[0]["errors"]
+
+
+def test_ten_thousand_findings_are_no_line_of_twenty_megabytes(tmp_path: Path) -> None:
+    rules = "".join(f"  r{number}: {{on: x, nonsense: 1}}\n" for number in range(2000))
+    (tmp_path / "rules.yaml").write_text("rules:\n" + rules)
+    ended = subprocess.run(
+        [sys.executable, "-m", "stream", "worker", "--rules", str(tmp_path), "--log-format", "json"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    (line,) = map(json.loads, ended.stderr.splitlines())
+    assert len(line["errors"]) == 50
+    assert line["more"] > 1900
+    assert len(ended.stderr) < 20_000

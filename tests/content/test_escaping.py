@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from stream.content.escaping import Format
+from stream.content.formats import Format
 from stream.content.template import Template, format_findings
 from stream.errors import ContentError
 

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from stream.content import fastpath
-from stream.content.escaping import Format
+from stream.content.formats import Format
 from stream.content.locales import Region
 from stream.content.template import Template
 from stream.errors import ContentError
@@ -68,7 +68,7 @@ USUAL = [
 PATHS = st.one_of(*[st.sampled_from(USUAL)] * 6, ODD_PATHS)
 FILTERS = st.sampled_from(
     [
-        *("upcase", "downcase", "capitalize", "strip", "round", "round: 2", "round: 'x'", "size", "escape"),
+        *("upcase", "downcase", "capitalize", "strip", "round", "round: 2", "round: 9", "size", "escape"),
         *("money: 'EUR'", "date", "date: 'time'", "date: '%d.%m.'", "append: 'x'"),
         *("default: 'you'", "default: 5", "default: ''", "default", "default: 1.5", "default: event.a"),
         "default: '<b>', allow_false: true",
@@ -154,10 +154,13 @@ def test_what_is_odd_is_left_to_python_liquid(value: object) -> None:
     assert both("{{ event.x }}", {"event": {"x": value}}, "text", Region())[0] is None
 
 
-def test_a_key_that_is_missing_is_no_value_that_is_missing() -> None:
-    """`default` is for values: a key that nobody knows must not give the default of all keys."""
-    source = "{{ traits.views[event.kind] | default: 'none' }}"
-    assert both(source, {"traits": {"views": {}}, "event": {}}, "text", Region()) == (None, None)
+def test_a_key_that_is_missing_is_left_to_python_liquid() -> None:
+    """A trait has a value for every key, and none for what is no key."""
+    views: defaultdict[str, int] = defaultdict(int)
+    given = {"traits": {"views": views}, "event": {}}
+    assert both("{{ traits.views[event.kind] | default: 'none' }}", given, "text", Region()) == (None, "none")
+    assert both("{{ traits.views[event.kind] }}", given, "text", Region()) == (None, None)
+    assert not views
 
 
 def test_a_key_that_means_more_than_a_name_is_left_to_python_liquid() -> None:

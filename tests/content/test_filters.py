@@ -121,6 +121,23 @@ def test_standard_filters(source: str, text: str) -> None:
         ('{{ x | money: "EUR", context: 1 }}', None, None),
         ("{% assign y = x | money %}", "`money` needs a currency", None),
         ("{% if x %}{% echo x | money %}{% endif %}", "`money` needs a currency", None),
+        (
+            "{{ x | times: '1,19' }}",
+            "`times` takes numbers only",
+            "with a point, and nothing else: 49.90",
+        ),
+        ("{{ '49,90' | times: 2 }}", "`times` takes numbers only", None),
+        ("{{ x | divided_by: 0 }}", "`divided_by` nought has no answer", None),
+        ("{{ x | modulo: '0.0' }}", "`modulo` nought has no answer", None),
+        (
+            "{{ now | plus: 259200 | date: 'long' }}",
+            "`plus` takes numbers, and this is a time",
+            "to add to a time write e.g. date: 'long', plus: '3d'",
+        ),
+        ("{% assign d = event_time | minus: 60 %}", "`minus` takes numbers, and this is a time", None),
+        ("{{ now | date: 'long', plus: 3 }}", "`plus` of a date must be a duration", "write e.g. plus: '3d'"),
+        ("{{ now | date: 'long', minus: '3 days' }}", "`minus` of a date must be a duration", None),
+        ("{{ x | divided: 2 }}", "unknown filter `divided`", "did you mean `divided_by`?"),
     ],
 )
 def test_what_can_be_seen_to_be_wrong_is_found_at_check_time(
@@ -133,3 +150,7 @@ def test_what_can_be_seen_to_be_wrong_is_found_at_check_time(
 
 def test_what_is_only_known_later_is_not_complained_of() -> None:
     assert not findings("{{ x | money: event.currency }}{{ x | date: event.form }}{{ x | round: y }}")
+    assert not findings(
+        "{{ x | times: y }}{{ now | date: 'long', plus: event.days }}{{ '49.90' | times: 2 }}"
+    )
+    assert not findings("{% assign now = event.count %}{{ now | plus: 1 }}")

@@ -11,7 +11,16 @@ from hypothesis import strategies as st
 
 from stream.cel.times import zone
 from stream.content import locales
-from stream.content.locales import Region, find_locale, money, read_moment, show_moment, wrong_format
+from stream.content.locales import (
+    Region,
+    exact_locale,
+    find_locale,
+    money,
+    read_moment,
+    read_shift,
+    show_moment,
+    wrong_format,
+)
 from stream.events._times import parse_time
 
 AT = "2026-03-02T23:30:00Z"  # the third of March in Berlin
@@ -193,3 +202,25 @@ def test_the_locale_is_the_customers_else_the_policys_else_english(
 
 def test_days_are_dates() -> None:
     assert read_moment("2026-03-05") == date(2026, 3, 5)
+
+
+def test_days_are_added_on_the_clock_of_the_place() -> None:
+    """Three days later is the same hour, though the night in between had one hour less."""
+    evening = "2026-03-27T22:30:00Z"  # half past eleven in Berlin, before summer time
+    english = exact_locale("en")
+    assert english is not None
+
+    def shown(plus: str, minus: str = "") -> str:
+        shift = (read_shift(plus), read_shift(minus))
+        return show_moment(evening, "%d.%m. %H:%M", english, zone("Europe/Berlin"), shift)
+
+    assert shown("3d") == "30.03. 23:30"
+    assert shown("72h") == "31.03. 00:30"
+    assert shown("1w1d2h30m") == "05.04. 02:00"
+    assert shown("", "1w") == "20.03. 23:30"
+
+
+@pytest.mark.parametrize("text", ["d", "3", "3d1w", "-3d", "3 d", "99999d", "1s", 3, None])
+def test_what_is_no_duration_is_not_added(text: object) -> None:
+    with pytest.raises(ValueError, match="no duration"):
+        read_shift(text)

@@ -55,7 +55,7 @@ HARM = {
     "a list that doubles": "{% assign s = event.list %}" + "{% assign s = s | concat: s %}" * 60,
     "a number that squares": "{% assign n = 9 %}" + "{% assign n = n | times: n %}" * 60,
     "a number in full": "{{ " + "9" * 4000 + " | times: 1 }}",
-    "a number in a text": "{{ '" + "9" * 4000 + "' | times: 1 }}",
+    "a number in a text": "{% assign n = '" + "9" * 4000 + "' %}{{ n | times: 1 }}",
     "replacing everything": "{{ event.short | replace: '<', event.short }}",
     "replacing nothing": "{{ event.short | replace: '', event.short }}",
     "a long separator": "{{ event.list | join: event.short }}",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+import re
 from collections import defaultdict
 from typing import Any
 
@@ -22,6 +23,7 @@ BINDINGS: dict[str, Any] = {
         "category": "shoes",
         "secret": "4711",
         "no": None,
+        "nought": 0,
     },
     "event_name": "purchase",
     "traits": {"orders": 3, "spend": 12.5, "views": defaultdict(int, shoes=2)},
@@ -57,10 +59,10 @@ def test_rendering(source: str, text: str) -> None:
     [
         "{{ event.nothing }}",
         "{{ nothing }}",
-        "{% if event.nothing %}x{% endif %}",
+        "{% if event.price %}{{ event.nothing }}{% endif %}",
         "{{ event[event.secret] }}",
         "{{ event.items[5] }}",
-        "{{ event.secret | divided_by: 0 }}",
+        "{{ event.secret | divided_by: event.nought }}",
         "{{ event.name | times: event.items }}{{ event.name | truncate: event.secret, event.x }}",
         "{% for a in (1..2000) %}x{% endfor %}",
         "{% for a in (1..900) %}{% for b in (1..900) %}{% endfor %}{% endfor %}",
@@ -96,6 +98,20 @@ def test_what_is_no_template(source: str, message: str, offset: int) -> None:
     with pytest.raises(ContentError) as caught:
         Template(source)
     assert caught.value.message == message
+
+
+@pytest.mark.parametrize(
+    ("source", "name"),
+    [
+        ("{{ event.nothing }}", "event.nothing"),
+        ("{% if true %}{{ event.nothing.at | upcase }}{% endif %}", "event.nothing.at"),
+        ("{{ 'a' | append: event[event.name] }}", "event[…]"),
+    ],
+)
+def test_what_is_missing_is_named_without_the_customer_s_data(source: str, name: str) -> None:
+    with pytest.raises(ContentError, match=re.escape(f"a variable is undefined: `{name}`")) as caught:
+        Template(source).render(BINDINGS)
+    assert "Ada" not in str(caught.value)
 
 
 def test_references_are_known_without_rendering() -> None:

@@ -59,7 +59,7 @@ def pod_specs(manifests: Sequence[Manifest]) -> Iterator[dict[str, Any]]:
 
 def worker_env(manifests: Sequence[Manifest]) -> dict[str, str]:
     """The worker's environment; what comes from a field is given by the field's path."""
-    (worker,) = find(manifests, "StatefulSet")["spec"]["template"]["spec"]["containers"]
+    worker = find(manifests, "StatefulSet")["spec"]["template"]["spec"]["containers"][0]
     return {
         each["name"]: each["value"] if "value" in each else each["valueFrom"]["fieldRef"]["fieldPath"]
         for each in worker["env"]

@@ -45,12 +45,17 @@ channels:
   web: {topic: triggers.web, consent: none}
 policy: {timezone: UTC, cap: 3 per 7d, holdout: 5%}
 rules:
-  cart-abandoned: {on: cart, unless: {on: purchase, within: 20s}, send: {channel: [email, web]}}
-  price-watch: {on: view, where: event.price > 150, limit: 2 per 1h, send: {channel: push}}
-  category-fan: {on: view, if: "traits.views[event.category] >= 4", limit: 1 per 1h, send: {channel: web}}
-  thank-you: {on: purchase, where: event.amount >= 120, holdout: 10%, send: {channel: email}}
-  big-spender: {on: purchase, if: traits.spend > 300.0, limit: 1 per 30d, send: {channel: email}}
-  sale-banner: {on: view, where: event.category == 'shoes', send: {channel: web}}
+  cart-abandoned: {on: cart, unless: {on: purchase, within: 20s},
+    send: {channel: [email, web], content: {text: Hi}}}
+  price-watch: {on: view, where: event.price > 150, limit: 2 per 1h,
+    send: {channel: push, content: {text: Hi}}}
+  category-fan: {on: view, if: "traits.views[event.category] >= 4", limit: 1 per 1h,
+    send: {channel: web, content: {text: Hi}}}
+  thank-you: {on: purchase, where: event.amount >= 120, holdout: 10%,
+    send: {channel: email, content: {text: Hi}}}
+  big-spender: {on: purchase, if: traits.spend > 300.0, limit: 1 per 30d,
+    send: {channel: email, content: {text: Hi}}}
+  sale-banner: {on: view, where: event.category == 'shoes', send: {channel: web, content: {text: Hi}}}
 """
 
 

@@ -20,7 +20,7 @@ import yaml
 
 from stream.rules.compiler.rule_set import check_rules
 from stream.runtime.app import STOP_DEADLINE_S
-from stream.settings import load
+from stream.settings import Settings, load
 from stream.topics.ensure import outputs
 from tests.deploy import helm
 from tests.deploy.charts import (
@@ -161,7 +161,7 @@ def test_no_secret_is_an_environment_variable(rendered: Rendered) -> None:
         for spec in pod_specs(manifests):
             for container in [*spec["containers"], *spec.get("initContainers", [])]:
                 assert "secretKeyRef" not in json.dumps(container)
-                assert "envFrom" not in container
+                assert "secretRef" not in json.dumps(container.get("envFrom", []))
         assert not [each for each in manifests if each["kind"] == "Secret"]
 
 
@@ -178,7 +178,7 @@ def test_a_changed_rule_restarts_no_worker(chart: Chart) -> None:
 def test_rules_are_mounted_so_that_changes_arrive(rendered: Rendered) -> None:
     for manifests in rendered.values():
         for spec in pod_specs(manifests):
-            (container,) = spec["containers"]
+            container = spec["containers"][0]
             assert all("subPath" not in mount for mount in container["volumeMounts"])
             (env,) = [each["value"] for each in container["env"] if each["name"] == "STREAM_RULES"]
             (mount,) = [each for each in container["volumeMounts"] if each["name"] == "rules"]
@@ -298,6 +298,17 @@ REFUSED: tuple[tuple[dict[str, Any], str], ...] = (
     ({"autoscaling": {"enabled": True, "trigger": "prometheus"}}, "serverAddress is missing"),
     ({"settings": {"STREAM_BROKER": "a:1"}}, "settings.STREAM_BROKER has a value of its own"),
     ({"settings": {"STREAM_SASL_PASSWORD": "x"}}, "secrets are given as files"),
+    ({"settings": {"STREAM_TRACE_SHARE": "0.1"}}, "use tracing.share"),
+    ({"settings": {"STREAM_FOO": "x"}}, "STREAM_FOO"),
+    ({"tracing": {"share": 0.1}}, "tracing.endpoint is missing"),
+    ({"extraEnv": [{"name": "STREAM_CLOCK", "value": "event"}]}, "STREAM_CLOCK belongs into settings"),
+    ({"extraEnv": [{"value": "x"}]}, "name"),
+    ({"sidecars": [{"name": "worker"}]}, "worker is the name of a container"),
+    ({"initContainers": [{"name": "git-sync"}]}, "git-sync is the name of a container"),
+    ({"extraVolumes": [{"name": "data"}]}, "data is the name of a volume"),
+    ({"extraVolumeMounts": [{"name": "a", "mountPath": "/etc/stream/auth"}]}, "would hide /etc/stream"),
+    ({"extraVolumeMounts": [{"name": "a", "mountPath": "/var/lib"}]}, "would hide /var/lib/stream"),
+    ({"monitoring": {"podMonitor": {"enabled": True}}}, "nobody could read the metrics"),
     ({"kafka": {"auth": {"type": "plain"}}}, "kafka.auth.secret is missing"),
     ({"kafka": {"auth": {"type": "tls", "secret": "a"}}}, "needs kafka.tls.enabled"),
     ({"strimzi": {"enabled": True}}, "strimzi.cluster is missing"),
@@ -323,6 +334,13 @@ def test_what_cannot_work_is_refused_with_what_to_change(chart: Chart) -> None:
     answers = chart.call([chart.template(LEAST, values) for values, _ in REFUSED])
     for (values, told), answer in zip(REFUSED, answers, strict=True):
         assert told in answer.error, f"{values}: {answer.error or 'not refused'}"
+
+
+def test_the_schema_knows_every_setting_that_the_chart_leaves_to_its_user(chart: Chart) -> None:
+    """A misspelt one was rendered, and every pod crashed at its start."""
+    names = json.loads((CHART / "values.schema.json").read_text())["properties"]["settings"]["propertyNames"]
+    known = {f"STREAM_{name.upper()}" for name in Settings.model_fields}
+    assert set(names["enum"]) == known, "the enum of `settings` has each setting, and no other"
 
 
 def test_every_value_has_a_default_and_a_place_in_the_schema() -> None:

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from stream.clock import Clock
 from stream.content import template as content
-from stream.content.escaping import Format
+from stream.content.formats import Format
 from stream.content.locales import Region
 from stream.content.template import Reference
 from stream.engine import PartitionState, process, trigger_id
@@ -35,7 +35,7 @@ class Template:
     def __init__(self, render: Callable[[Mapping[str, Any]], str]) -> None:
         self._render = render
 
-    def render(self, bindings: Mapping[str, Any], form: Format, region: Region) -> str:
+    def render(self, bindings: Mapping[str, Any], form: Format, region: Region, taken: object) -> str:
         return self._render(bindings)
 
 

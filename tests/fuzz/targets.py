@@ -13,7 +13,7 @@ from pathlib import Path
 
 from stream.cel.evaluation import BudgetError
 from stream.cel.grammar import MAX_LENGTH
-from stream.content.escaping import FORMATS
+from stream.content.formats import FORMATS
 from stream.content.locales import Region
 from stream.content.template import MAX_TEMPLATE_BYTES, Template, findings, format_findings
 from stream.errors import ContentError, ExpressionError, RuleFileError

@@ -14,6 +14,7 @@ import socket
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,7 @@ import psutil
 import pytest
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.client import AIOKafkaClient
+from aiokafka.errors import InvalidTimestampError, MessageSizeTooLargeError
 from rich.console import Console
 
 from stream.broker import cluster, jars
@@ -158,10 +160,13 @@ async def test_when_started_clients_can_produce_consume_and_join_a_group_at_once
     assert not folder.exists()
 
 
-def test_old_future_and_large_records_are_taken_and_kept(kafka: str, prefix: str) -> None:
+def test_old_future_and_large_records_are_taken_and_kept_where_a_topic_says_so(
+    kafka: str, prefix: str
+) -> None:
     large = os.urandom(10_000_000)
     year_1997, year_2100 = 852_076_800_000, 4_102_444_800_000
-    create_topics(kafka, {prefix: 1})
+    wider = {"max.message.bytes": "12000000", "message.timestamp.after.max.ms": str(2**63 - 1)}
+    create_topics(kafka, {prefix: 1}, wider)
     produce(
         kafka,
         prefix,
@@ -171,17 +176,28 @@ def test_old_future_and_large_records_are_taken_and_kept(kafka: str, prefix: str
     assert end_offsets(kafka, [prefix, "no-such-topic"]) == {TopicPartition(prefix, 0): 3}
 
 
-async def test_topics_that_nobody_declared_are_not_created(kafka: str, prefix: str) -> None:
+@pytest.mark.parametrize(
+    ("size", "ahead", "error"),
+    [(1_048_588, 0, MessageSizeTooLargeError), (10, 2 * 3_600_000, InvalidTimestampError)],
+)
+def test_it_refuses_what_any_kafka_refuses(
+    kafka: str, prefix: str, size: int, ahead: int, error: type[Exception]
+) -> None:
+    create_topics(kafka, {prefix: 1})
+    with pytest.raises(error):
+        produce(kafka, prefix, [(0, b"k", bytes(size), int(time.time() * 1000) + ahead, [])])
+
+
+async def test_a_topic_that_nobody_declared_is_made_by_asking_for_it_as_by_any_kafka(
+    kafka: str, prefix: str
+) -> None:
     client = AIOKafkaClient(bootstrap_servers=kafka)
     await client.bootstrap()
     try:
-        await client.set_topics([prefix])  # creates them where Kafka is left to its defaults
+        await client.set_topics([prefix])
+        eventually(lambda: end_offsets(kafka, [prefix]), "the topic was made")
     finally:
         await client.close()
-    create_topics(kafka, {f"{prefix}-declared": 1})  # goes the same way, so the other would be there by now
-    assert [each.topic for each in end_offsets(kafka, [prefix, f"{prefix}-declared"])] == [
-        f"{prefix}-declared"
-    ]
 
 
 # Ports and folders

@@ -13,7 +13,7 @@ import orjson
 import psutil
 import pytest
 
-from stream.demo.play import TOPICS, play
+from stream.demo.play import OLD_EVENTS, TOPICS, play
 from stream.rules.compiler.rule_set import load_rules
 from tests.kit.kafka import consume_all, create_topics, end_offsets
 from tests.kit.patience import eventually
@@ -28,7 +28,7 @@ DEATHS = 3
 def history(kafka: str) -> list[str]:
     """The demo's topics with its data; returns the channels' topics."""
     channels = sorted({channel.topic for channel in load_rules(PROJECT / "rules").channels})
-    create_topics(kafka, dict.fromkeys([*TOPICS, *channels], PARTITIONS), {"retention.ms": "-1"})
+    create_topics(kafka, dict.fromkeys([*TOPICS, *channels], PARTITIONS), OLD_EVENTS)
     asyncio.run(play(kafka, PARTITIONS, lambda done, total: None))
     return channels
 

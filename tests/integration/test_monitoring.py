@@ -38,10 +38,10 @@ channels:
   web: {topic: PREFIX-web, consent: none}
   mail: {topic: PREFIX-mail, consent: none, quiet: "08:00-20:00"}
 rules:
-  every-view: {on: view, send: {channel: web}}
-  once: {on: view, limit: 1 per 365d, send: {channel: web}}
-  compared: {on: view, holdout: 50%, send: {channel: web}}
-  at-night: {on: cart, send: {channel: mail}}
+  every-view: {on: view, send: {channel: web, content: {text: Hi}}}
+  once: {on: view, limit: 1 per 365d, send: {channel: web, content: {text: Hi}}}
+  compared: {on: view, holdout: 50%, send: {channel: web, content: {text: Hi}}}
+  at-night: {on: cart, send: {channel: mail, content: {text: Hi}}}
 """
 DOCUMENTS = {path.name: json.loads(path.read_text(encoding="utf-8")) for path in FOLDER.glob("*.json")}
 

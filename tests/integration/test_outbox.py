@@ -5,12 +5,14 @@ from __future__ import annotations
 import asyncio
 
 import pytest
-from aiokafka.errors import KafkaError
 
+from stream.errors import RefusedError
 from stream.kafka.lease import Lease
+from stream.kafka.most_bytes import most_bytes_of
 from stream.runtime.outbox import Outbox
 from stream.settings import load
-from stream.structs import WireRecord
+from stream.structs import MOST_BYTES, WireRecord
+from stream.topics.ensure import admin_client
 from tests.kit.kafka import consume_all, create_topics
 from tests.kit.patience import eventually_async
 
@@ -32,7 +34,7 @@ async def test_records_arrive_in_the_order_of_the_calls_whatever_their_number(
     topic = f"{prefix}-out"
     create_topics(kafka, {topic: 2})
     errors: list[BaseException] = []
-    outbox = Outbox(load({}, {"broker": kafka}, env_file=None), held(), errors.append)
+    outbox = Outbox(load({}, {"broker": kafka}, env_file=None), held(), errors.append, {})
     await outbox.start()
     futures = []
     number = 0
@@ -54,7 +56,7 @@ async def test_records_arrive_in_the_order_of_the_calls_whatever_their_number(
 async def test_what_waits_when_the_worker_stops_is_still_sent(kafka: str, prefix: str) -> None:
     topic = f"{prefix}-out"
     create_topics(kafka, {topic: 1})
-    outbox = Outbox(load({}, {"broker": kafka}, env_file=None), held(), lambda error: None)
+    outbox = Outbox(load({}, {"broker": kafka}, env_file=None), held(), lambda error: None, {})
     await outbox.start()
     outbox.ship(topic, 0, [record(topic, n) for n in range(3)], sender=0)
     await outbox.stop(20)
@@ -65,9 +67,9 @@ async def test_a_record_that_kafka_refuses_is_told_and_not_swallowed(kafka: str,
     topic = f"{prefix}-small"
     create_topics(kafka, {topic: 1}, {"max.message.bytes": "1000"})
     errors: list[BaseException] = []
-    outbox = Outbox(load({}, {"broker": kafka}, env_file=None), held(), errors.append)
+    outbox = Outbox(load({}, {"broker": kafka}, env_file=None), held(), errors.append, {})
     await outbox.start()
-    with pytest.raises(KafkaError):
+    with pytest.raises(RefusedError, match=rf"{topic}/0: .* 5,\d\d\d bytes"):
         await outbox.ship(topic, 0, [record(topic, 0, 5000)], sender=0)
     assert len(errors) == 1
     await outbox.stop(20)
@@ -88,7 +90,7 @@ async def test_nothing_leaves_without_the_lease_and_what_was_abandoned_never_doe
     lease = Lease(10, clock)
     lease.renew(0)
     errors: list[BaseException] = []
-    outbox = Outbox(load({}, {"broker": kafka}, env_file=None), lease, errors.append)
+    outbox = Outbox(load({}, {"broker": kafka}, env_file=None), lease, errors.append, {})
     await outbox.start()
     await outbox.ship(topic, 0, [record(topic, 0)], sender=0)
     producer = outbox._producer
@@ -113,3 +115,53 @@ async def test_nothing_leaves_without_the_lease_and_what_was_abandoned_never_doe
     await outbox.stop(20)
     assert [each.value.split(b":")[0] for each in consume_all(kafka, [topic])] == [b"0", b"3"]
     assert not errors
+
+
+async def test_each_topic_says_how_large_a_batch_it_takes(kafka: str, prefix: str) -> None:
+    create_topics(kafka, {f"{prefix}-small": 1}, {"max.message.bytes": "100000"})
+    create_topics(kafka, {f"{prefix}-usual": 1})
+    async with admin_client(load({}, {"broker": kafka}, env_file=None)) as client:
+        most = await most_bytes_of(client, [f"{prefix}-small", f"{prefix}-usual"])
+    assert most[f"{prefix}-small"] == 100_000
+    assert most[f"{prefix}-usual"] >= MOST_BYTES
+
+
+async def test_a_burst_of_small_records_fits_a_topic_that_takes_little(kafka: str, prefix: str) -> None:
+    """Two hundred triggers at once made a batch that Kafka refused, at each start again."""
+    topic = f"{prefix}-small"
+    create_topics(kafka, {topic: 1}, {"max.message.bytes": "100000"})
+    errors: list[BaseException] = []
+    outbox = Outbox(load({}, {"broker": kafka}, env_file=None), held(), errors.append, {topic: 100_000})
+    await outbox.start()
+    assert await outbox.ship(topic, 0, [record(topic, n, 600) for n in range(2000)], sender=0) == 2000
+    await outbox.stop(20)
+    assert not errors
+
+
+async def test_nothing_that_follows_a_refused_batch_arrives(kafka: str, prefix: str) -> None:
+    """The marks of a checkpoint arrived, and its customers had been refused: their events were gone."""
+    topic = f"{prefix}-small"
+    create_topics(kafka, {topic: 1})
+    errors: list[BaseException] = []
+    outbox = Outbox(load({}, {"broker": kafka}, env_file=None), held(), errors.append, {})
+    await outbox.start()
+    records = [record(topic, 0, 20 << 20), record(topic, 1, 300_000), record(topic, 2)]
+    with pytest.raises(RefusedError):
+        await outbox.ship(topic, 0, records, sender=0)
+    with pytest.raises(RefusedError):
+        await outbox.ship(topic, 0, [record(topic, 3)], sender=0)
+    await outbox.stop(20)
+    assert consume_all(kafka, [topic]) == []
+    assert len(errors) == 1
+
+
+async def test_a_record_without_a_key_for_a_compacted_topic_is_told_with_what_mends_it(
+    kafka: str, prefix: str
+) -> None:
+    topic = f"{prefix}-compacted"
+    create_topics(kafka, {topic: 1}, {"cleanup.policy": "compact"})
+    outbox = Outbox(load({}, {"broker": kafka}, env_file=None), held(), lambda error: None, {})
+    await outbox.start()
+    with pytest.raises(RefusedError, match=r"without a key[^$]*cleanup\.policy=delete"):
+        await outbox.ship(topic, 0, [WireRecord(topic, None, b"x", ())], sender=0)
+    await outbox.stop(20)

@@ -34,9 +34,9 @@ channels:
   calm: {topic: PREFIX-calm, consent: marketing, quiet: "00:00-01:00"}
 policy: {timezone: UTC}
 rules:
-  every-view: {on: view, send: {channel: mail}}
-  cart-left: {on: cart, unless: {on: purchase, within: 30m}, send: {channel: mail}}
-  cart-later: {on: cart, send: {channel: calm}}
+  every-view: {on: view, send: {channel: mail, content: {text: Hi}}}
+  cart-left: {on: cart, unless: {on: purchase, within: 30m}, send: {channel: mail, content: {text: Hi}}}
+  cart-later: {on: cart, send: {channel: calm, content: {text: Hi}}}
 """
 CUSTOMERS = 1_000
 VIEWS = 6

@@ -14,7 +14,7 @@ import pytest
 from aiokafka import TopicPartition
 
 from tests.integration.shop import MINUTE, START, Shop
-from tests.kit.kafka import committed, consume_all, create_topics, produce
+from tests.kit.kafka import committed, configure, consume_all, create_topics, produce
 from tests.kit.patience import eventually
 
 MEGABYTE = 1024 * 1024
@@ -64,6 +64,7 @@ def test_each_kind_of_bad_record_is_set_aside_with_its_reason_and_the_worker_liv
     }
     values = [(reason, value) for reason, several in bad.items() for value in several]
     good = shop.click(0, "view", START)
+    configure(shop.bootstrap, shop.clicks, {"max.message.bytes": "12000000"})  # ten times Kafka's own
     produce(shop.bootstrap, shop.clicks, [(0, b"c0", value, START, ()) for _, value in values] + [good])
     with shop.worker() as worker:
         worker.until_caught_up(shop.sources)

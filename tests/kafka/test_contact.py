@@ -9,8 +9,8 @@ import pytest
 from structlog.testing import capture_logs
 
 from stream.kafka import contact
+from stream.kafka.admission import NO_LOGIN, SPEAKS_PLAINTEXT
 from stream.kafka.contact import BROKER_S, QUITE_SILENT_S, SILENT_S, Contact
-from stream.kafka.refusals import NO_LOGIN, SPEAKS_PLAINTEXT
 
 
 class Time:

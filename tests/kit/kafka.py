@@ -19,15 +19,21 @@ from typing import Any, TypeVar
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic, RecordsToDelete
+from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.errors import for_code
 from aiokafka.protocol.admin import DeleteGroupsRequest
 from aiokafka.structs import ConsumerRecord
 
 from stream.broker import cluster
+from stream.kafka.topic_ids import metadata, only_ask
 from tests.kit.patience import eventually_async, scaled
 
-LARGEST = 16 * 1024 * 1024
+LARGEST = 16 * 1024 * 1024  # that these clients take; what a topic takes is its own affair
 UNKNOWN_TOPIC = 3
+
+# Records of tests carry the times of their events, months old: Kafka would delete them while they are read,
+# and begin a segment for each week of theirs.
+OLD_EVENTS = {"retention.ms": "-1", "segment.ms": str(10 * 365 * 86_400_000)}
 
 # Those who start a Kafka want to be told when it hangs; here the limit of a test ends that.
 cluster.READY_SECONDS = cluster.STOP_SECONDS = cluster.TRAINING_SECONDS = 3600.0
@@ -45,9 +51,15 @@ def create_topics(
 ) -> None:
     """Create topics (name → partitions) and wait until every partition has a leader.
 
-    `replicas` -1: as many as the cluster gives by default. A topic that exists is an error.
+    `configs` go beyond Kafka's defaults, and beyond `OLD_EVENTS`. `replicas` -1: as many as the cluster gives
+    by default. A topic that exists is an error.
     """
-    _run(_create_topics(bootstrap, partitions, configs or {}, replicas))
+    _run(_create_topics(bootstrap, partitions, OLD_EVENTS | dict(configs or {}), replicas))
+
+
+def configure(bootstrap: str, topic: str, configs: Mapping[str, str]) -> None:
+    """Give a topic these settings, as if it had been created with them."""
+    _run(_configure(bootstrap, topic, OLD_EVENTS | dict(configs)))
 
 
 def free_port() -> int:
@@ -135,6 +147,7 @@ async def _consumer(bootstrap: str) -> AsyncIterator[AIOKafkaConsumer[bytes, byt
         max_partition_fetch_bytes=LARGEST,
         request_timeout_ms=_request_ms(),
     )
+    only_ask(consumer._client)
     await consumer.start()
     try:
         yield consumer
@@ -156,15 +169,22 @@ async def _create_topics(
                 raise for_code(code)(name)
 
         async def complete() -> bool:
-            described = {each["topic"]: each for each in await admin.describe_topics(list(partitions))}
+            described = {each[1]: each for each in await _describe(admin, list(partitions))}
             return all(
-                described[name]["error_code"] == 0
-                and len(described[name]["partitions"]) == count
-                and all(each["leader"] >= 0 for each in described[name]["partitions"])
+                described[name][0] == 0
+                and len(described[name][4]) == count
+                and all(leader >= 0 for _, _, leader, *_ in described[name][4])
                 for name, count in partitions.items()
             )
 
         await eventually_async(complete, f"{', '.join(partitions)} have leaders")
+
+
+async def _configure(bootstrap: str, topic: str, configs: Mapping[str, str]) -> None:
+    async with _admin(bootstrap) as admin:
+        (answer,) = await admin.alter_configs([ConfigResource(ConfigResourceType.TOPIC, topic, configs)])
+        for code, *_ in answer.resources:
+            assert not code, for_code(code)(topic)
 
 
 async def _delete_topics(bootstrap: str, topics: Sequence[str]) -> None:
@@ -172,10 +192,14 @@ async def _delete_topics(bootstrap: str, topics: Sequence[str]) -> None:
         await admin.delete_topics(list(topics))
 
         async def gone() -> bool:
-            described = await admin.describe_topics(list(topics))
-            return all(each["error_code"] == UNKNOWN_TOPIC for each in described)
+            return all(each[0] == UNKNOWN_TOPIC for each in await _describe(admin, topics))
 
         await eventually_async(gone, f"{', '.join(topics)} are gone")
+
+
+async def _describe(admin: AIOKafkaAdminClient, topics: Sequence[str]) -> Sequence[Any]:
+    """(error, name, id, whether internal, partitions, …) of each, which is not made by being asked for."""
+    return (await metadata(admin._client, topics)).topics  # type: ignore[no-any-return]
 
 
 async def _delete_records(bootstrap: str, before: Mapping[TopicPartition, int]) -> None:
@@ -205,6 +229,7 @@ async def _produce(bootstrap: str, topic: str, records: list[Produced]) -> None:
         max_batch_size=LARGEST,
         request_timeout_ms=_request_ms(),
     )
+    only_ask(producer.client)
     await producer.start()
     try:
         await asyncio.gather(*(_produce_partition(producer, topic, *each) for each in by_partition.items()))
@@ -272,10 +297,10 @@ async def _committed(bootstrap: str, group: str, topics: Sequence[str]) -> dict[
 async def _partitions(bootstrap: str, topics: Sequence[str]) -> list[TopicPartition]:
     """Those of the topics that exist."""
     async with _admin(bootstrap) as admin:
-        described = await admin.describe_topics(list(topics))
-    found = []
-    for topic in described:
-        if topic["error_code"] == UNKNOWN_TOPIC:
-            continue
-        found += [TopicPartition(topic["topic"], each["partition"]) for each in topic["partitions"]]
-    return sorted(found)
+        described = await _describe(admin, topics)
+    return sorted(
+        TopicPartition(name, number)
+        for error, name, _, _, partitions, *_ in described
+        if error != UNKNOWN_TOPIC
+        for _, number, *_ in partitions
+    )

@@ -9,7 +9,8 @@ Reading: the channel is the first of this list that has consent and an address, 
 reached; if the caps of all such are reached, the first such; if there is none such, the first of the list.
 Reading: `policy.cap` counts and holds the channels that need consent; a channel without is never held by
 it.
-Reading: an address that is absent, null or an empty text is none.
+Reading: an address is a text of 1 to 320 characters, not only spaces and without invisible ones; or of the
+channel's `kind: object` an object of at most 4,096 characters, 64 parts and 4 levels, that says something.
 Reading: a consent counts from its `at` on and before its `expires`, compared with the time of the judgement.
 Reading: a rule about sensitive subjects needs the consent of each, on whatever channel.
 Reading: the zone is the customer's attribute `timezone` if it is a valid IANA name, else the policy's; with
@@ -34,6 +35,7 @@ one.
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, time, timedelta
@@ -182,7 +184,12 @@ class Guards:
         return not needed <= held
 
     def address(self, match: Match, channel: Channel) -> bool:
-        return channel.address is not None and address_of(match, channel) in (None, "")
+        if channel.address is None:
+            return False
+        address = address_of(match, channel)
+        if channel.address_kind == "object":
+            return not isinstance(address, dict) or not says_something(address)
+        return not isinstance(address, str) or len(address) > 320 or not address.strip() or unseen(address)
 
     def quiet(self, match: Match, channel: Channel) -> bool:
         if channel.quiet is None:
@@ -234,6 +241,40 @@ class Guards:
 def address_of(match: Match, channel: Channel) -> Any:
     assert channel.address is not None
     return look_up({"customer": match.profile.attributes, "event": match.event}, channel.address, None)
+
+
+def unseen(text: str) -> bool:
+    """Whether there is a character that ends a line, moves a cursor or shows nothing."""
+    return any(unicodedata.category(char) in ("Cc", "Cf", "Cs", "Zl", "Zp") for char in text)
+
+
+def says_something(address: dict[str, Any]) -> bool:
+    """Whether an object of an address is within its bounds, and has at least one text."""
+    texts: list[str] = []
+    counted = 0
+
+    def visit(value: Any, level: int) -> bool:
+        nonlocal counted
+        if isinstance(value, str):
+            texts.append(value)
+        if not isinstance(value, dict | list):
+            return True
+        counted += len(value)
+        inner = list(value.values()) if isinstance(value, dict) else value
+        return level <= 4 and all(visit(each, level + 1) for each in inner)
+
+    def names(value: Any) -> list[str]:
+        if isinstance(value, dict):
+            return [*value, *(name for each in value.values() for name in names(each))]
+        return [name for each in value for name in names(each)] if isinstance(value, list) else []
+
+    if not visit(address, 1) or counted > 64:
+        return False
+    keys = names(address)
+    if sum(map(len, [*texts, *keys])) > 4096:
+        return False
+    seen = all(not unseen(text.replace("\n", "")) for text in texts) and not any(map(unseen, keys))
+    return seen and any(text.strip() for text in texts)
 
 
 def number(customer: str, salt: str) -> int:

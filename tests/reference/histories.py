@@ -44,7 +44,7 @@ BAD_NAMES = (MISSING, None, 3, ["add"])
 BAD_TIMES = ("yesterday", True, -5, 1e30, [START], "")
 
 ATTRIBUTES: Mapping[str, Sequence[Any]] = {
-    "email": ("a@b.example", "a@b.example", "a@b.example", "", None),
+    "email": (*["a@b.example"] * 3, "", None, {"city": "x"}, "a@b\r\nBcc: c@d", 7),
     "tier": ("gold", "silver", "gold", None, 3),
     "name": ("Ann", "Ann", "Éva", None, ["Ann"]),
     "age": (18, 17, 18.0, None, "18"),

@@ -352,6 +352,7 @@ class Workshop:
             cap=self.limit(dice),
             quiet=dice.pick(QUIET) if dice.chance(2) else None,
             format=dice.pick(("text", "text", "html")),
+            address_kind=dice.pick(("text", "text", "object")),
         )
 
     def policy(self, dice: Dice) -> Policy:

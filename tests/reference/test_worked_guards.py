@@ -336,7 +336,12 @@ def test_news_of_the_weather_fires_what_is_due_before_it() -> None:
         ({}, "address", None),
         ({"email": ""}, "address", None),
         ({"email": "a@b.example"}, "sent", "a@b.example"),
-        ({"email": {"street": "x"}}, "sent", {"street": "x"}),
+        ({"email": {"street": "x"}}, "address", None),
+        ({"email": ["a@b.example"]}, "address", None),
+        ({"email": "a@b.example\r\nBcc: c@d.example"}, "address", None),
+        ({"email": " "}, "address", None),
+        ({"email": "a" * 320}, "sent", "a" * 320),
+        ({"email": "a" * 321}, "address", None),
     ],
 )
 def test_address(attributes: dict[str, Any], reason: str, address: Any) -> None:
@@ -345,6 +350,27 @@ def test_address(attributes: dict[str, Any], reason: str, address: Any) -> None:
     rules = rule_set(view("r", channels=(channel,)))
     assert reasons(rules, happenings) == [reason]
     assert [message.address for message in sent(rules, happenings)] == ([address] if address else [])
+
+
+@pytest.mark.parametrize(
+    ("street", "reason"),
+    [
+        ({"street": "x\ny", "zip": 1, "more": [None, {"a": ""}]}, "sent"),
+        ({"street": "x\ry"}, "address"),
+        ({"street": "", "zip": 1}, "address"),
+        ({"street": ["x"] * 63}, "sent"),
+        ({"street": ["x"] * 64}, "address"),
+        ({"a": {"b": {"c": {"d": "x"}}}}, "sent"),
+        ({"a": {"b": {"c": {"d": {}}}}, "e": "x"}, "address"),
+        ({"street": "x" * 4090}, "sent"),
+        ({"street": "x" * 4091}, "address"),
+        ("x", "address"),
+    ],
+)
+def test_an_address_in_parts(street: Any, reason: str) -> None:
+    channel = replace(POST, address_kind="object")
+    happenings: list[Happening] = [(0, "profile", {"attributes": {"street": street}}), (5, "view", {})]
+    assert reasons(rule_set(view("r", channels=(channel,))), happenings) == [reason]
 
 
 def channel_of(rules: Any, happenings: Sequence[Happening]) -> list[tuple[str | None, str]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import tracemalloc
 from pathlib import Path
@@ -253,6 +254,40 @@ def test_no_file_does_anything_but_load_or_be_refused(rules: Path, content: byte
     (rules / "a.yaml").write_bytes(content)
     with contextlib.suppress(RuleFileError):
         collect(rules)
+
+
+def test_a_file_that_became_a_pipe_is_refused_and_not_waited_for(
+    rules: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Listed as a file, and a pipe by the time it is opened: the start hung without a line."""
+    os.mkfifo(rules / "a.yaml")
+    monkeypatch.setattr("stream.rules.files.paths_in", lambda *_: [rules / "a.yaml"])
+    assert errors(rules) == ["rules/a.yaml: error: cannot be read: not a regular file [E002]"]
+    monkeypatch.setattr("stream.worker.reload.paths_in", lambda *_: [rules / "a.yaml"])
+    Directory(rules).read()
+
+
+def test_a_folder_that_may_not_be_listed_is_an_error_and_no_missing_rules(
+    rules: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (rules / "a.yaml").write_text("rules: {}\n")
+    (rules / "team").mkdir()
+    scan = os.scandir
+
+    def scandir(path: str) -> object:  # root, as which tests may run, may list every folder
+        if str(path).endswith("team"):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), path)
+        return scan(path)
+
+    monkeypatch.setattr(os, "scandir", scandir)
+    assert errors(rules) == ["rules/team: error: cannot be read: Permission denied [E002]"]
+
+
+def test_a_volumes_lost_and_found_holds_no_rules(rules: Path) -> None:
+    (rules / "a.yaml").write_text("rules: {}\n")
+    (rules / "lost+found").mkdir()
+    (rules / "lost+found" / "b.yaml").write_text("not: rules\n")
+    assert errors(rules) == []
 
 
 def test_what_is_read_is_what_a_reload_looks_at(rules: Path) -> None:

@@ -57,7 +57,7 @@ def privacy(checked: Checked) -> list[tuple[str, str]]:
     ]
 
 
-TO_WEB = "send: {channel: web}"
+TO_WEB = "send: {channel: web, content: {text: Hi}}"
 TEXT = ["on: home", "send:", "  channel: web"]
 
 
@@ -199,7 +199,7 @@ TEXT = ["on: home", "send:", "  channel: web"]
             "the text `t` of variant `b` reads the sensitive field `customer.due_date`",
         ),
         (
-            ["on: home", "send: {channel: [web, cards]}"],
+            ["on: home", "send: {channel: [web, cards], content: {text: Hi}}"],
             "2:21",
             "the address of channel `cards` reads the sensitive field `customer.due_date`",
         ),
@@ -353,11 +353,11 @@ def test_rules_without_any_of_it_keep_their_revision(tmp_path: Path) -> None:
         "sources: {clicks: {event: event, customer: c}}\n"
         "channels: {web: {topic: web, consent: none}}\n"
         "policy: {timezone: UTC}\n"
-        "rules: {r: {on: home, send: {channel: web}, limit: 1 per 1d}}\n"
+        "rules: {r: {on: home, send: {channel: web, content: {text: Hi}}, limit: 1 per 1d}}\n"
     )
     checked = check_rules(tmp_path)
     assert checked.rules is not None
-    assert checked.rules.revision == "6198648e3a44eef2"
+    assert checked.rules.revision == "46ff8a1a14b608e1"
 
 
 def test_a_subject_needs_something_to_be_about(tmp_path: Path) -> None:

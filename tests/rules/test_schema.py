@@ -19,7 +19,8 @@ from stream.rules.files import SECTIONS, Mapped, Sequence, Text, Written, read_y
 from stream.rules.schema import schema, schema_text
 
 RULES = Path(__file__).parents[2] / "rules"
-HALVES = [{"name": "x", "share": "50%"}, {"name": "y", "share": "50%"}]
+SAID = {"text": '"Hi"'}  # a document, too
+HALVES = [{"name": "x", "share": "50%", "content": SAID}, {"name": "y", "share": "50%", "content": SAID}]
 BASE: dict[str, Any] = {
     "sources": {
         "s": {"event": "event", "customer": "c"},
@@ -34,20 +35,17 @@ BASE: dict[str, Any] = {
     "segments": {"g": "customer.vip"},
     "channels": {"w": {"topic": "w", "consent": "none"}, "e": {"topic": "e", "consent": "none"}},
     "rules": {
-        "r": {"on": "a", "send": {"channel": "w"}, "unless": {"on": "b", "within": "1h"}},
+        "r": {"on": "a", "send": {"channel": "w", "content": SAID}, "unless": {"on": "b", "within": "1h"}},
         "m": {
             "steps": [{"on": "a"}, {"on": "b", "within": "1h"}],
-            "send": {
-                "channel": "w",
-                "variants": [{"name": "x", "share": "50%"}, {"name": "y", "share": "50%"}],
-            },
+            "send": {"channel": "w", "variants": HALVES},
             "goal": {"on": "b", "within": "1h"},
         },
     },
     "policy": {"sensitive": {"p": {"events": "z"}}},
     "tests": [{"name": "it does", "events": [{"at": "0m", "event": "a"}], "expect": [{}], "customer": {}}],
 }
-SHARES = [{"name": "x", "share": "40%"}, {"name": "y", "share": "60%"}]
+SHARES = [{"name": "x", "share": "40%", "content": SAID}, {"name": "y", "share": "60%", "content": SAID}]
 # Where in BASE the keys are tried that the first definition of their section cannot have.
 ELSEWHERE = {
     "traits.t.k": "traits.p.k",
@@ -75,6 +73,8 @@ VALUES: dict[str, Any] = {
     "channels.w.topic": "other",
     "channels.w.consent": "mail",
     "channels.w.address": "customer.email",
+    "channels.w.address.of": "event.session",
+    "channels.w.address.kind": None,
     "channels.w.cap": "1 per 1d",
     "channels.w.quiet": "21:00-08:00",
     "channels.w.format": "html",
@@ -104,7 +104,7 @@ VALUES: dict[str, Any] = {
     "rules.r.again": "keep",
     "rules.r.key": "event.sku",
     "rules.r.if": "traits.n > 1",
-    "rules.r.send": {"channel": "e"},
+    "rules.r.send": {"channel": "e", "content": SAID},
     "rules.r.send.channel": ["e", "w"],
     "rules.r.send.content": {"text": "Hello {{ event.name }}"},
     "rules.r.send.variants": SHARES,
@@ -257,6 +257,10 @@ def test_what_is_unknown_is_refused_by_both(tmp_path: Path, path: str) -> None:
         ("sources.s", {"kind": "event", "customer": "c"}, False),
         ("sources.s", {"kind": "context", "customer": "c"}, True),
         ("sources.s", {"kind": "context", "customer": "c", "event": "e"}, False),
+        ("channels.w.address", {"of": "customer.a", "kind": "object"}, True),
+        ("channels.w.address", {"of": "customer.a", "kind": "list"}, False),
+        ("channels.w.address", {"of": "rule", "kind": "object"}, False),
+        ("channels.w.address", {"kind": "object"}, False),
         ("policy.sensitive", {"p": {"consent": "q"}}, False),
         ("policy.sensitive", {"p": {"fields": ["customer.x"]}}, True),
         ("policy.sensitive", {"P": {"events": "y"}}, False),
@@ -271,6 +275,10 @@ def test_what_is_unknown_is_refused_by_both(tmp_path: Path, path: str) -> None:
         ("rules.m.on", "a", False),
         ("rules.m.where", "event.x == 1", False),
         ("rules.m.send.content", {"a": "b"}, False),
+        ("rules.r.send", {"channel": "w"}, False),
+        ("rules.r.send", {"channel": "w", "content": {}}, False),
+        ("rules.m.send.variants", [{"name": "x", "share": "100%"}], False),
+        ("rules.m.send.variants", [{"name": "x", "share": "100%", "content": {}}], False),
         ("rules.m.send.variants", SHARES, True),
         ("tests.0.events.0.anything", {"a": [1, None]}, True),
         ("tests.0.customer.consents", {"mail": {"granted": False, "at": "2026-03-02T11:00:00Z"}}, True),
@@ -290,9 +298,7 @@ def test_keys_that_need_or_exclude_each_other(tmp_path: Path, path: str, value: 
 
 
 def test_the_share_of_a_variant_changes_the_rule_set(tmp_path: Path) -> None:
-    document = changed(
-        "rules.r.send.variants", [{"name": "x", "share": "50%"}, {"name": "y", "share": "50%"}]
-    )
+    document = changed("rules.r.send.variants", HALVES)
     assert document == BASE
     assert compiled(tmp_path / "one", BASE) != compiled(
         tmp_path / "two", changed("rules.r.send.variants", SHARES)

@@ -66,6 +66,25 @@ class Outbox:
                 self.ends[name, partition] += len(records)
                 acknowledged.set_result(self.ends[name, partition])
 
+    def acknowledge_first(self) -> None:
+        """Acknowledge the oldest batch that is under way, and no other."""
+        topic, records, acknowledged = next(each for each in self.batches if not each[2].done())
+        self.ends[topic, 0] += len(records)
+        acknowledged.set_result(self.ends[topic, 0])
+
+    async def acknowledge_all(self) -> None:
+        """Acknowledge what is shipped, until nothing more comes."""
+        await settle()
+        while any(not acknowledged.done() for *_, acknowledged in self.batches):
+            self.acknowledge_first()
+            await settle()
+
+    def refuse(self, topic: str, error: Exception) -> None:
+        """Refuse what is under way to a topic."""
+        for name, _, acknowledged in self.batches:
+            if name == topic and not acknowledged.done():
+                acknowledged.set_exception(error)
+
 
 class Reader:
     """Nothing is in the changelog."""

@@ -15,7 +15,7 @@ import structlog
 from stream.engine import PartitionState
 from stream.errors import StoreError
 from stream.runtime.partition_store import StoredPartition
-from stream.runtime.rocksdb import DiskStore, DiskStores, memory_limit
+from stream.runtime.rocksdb import COUNT, DiskStore, DiskStores, memory_limit
 from stream.settings import Settings, load
 from stream.telemetry.metrics import Metrics
 from stream.worker.triggers import TriggerPartition, TriggerStage
@@ -86,6 +86,58 @@ def test_a_filled_store_is_an_ordinary_one_once_it_has_settled(stores: DiskStore
     options = max((stores._folder / "0").glob("OPTIONS-*")).read_text()
     assert "SkipListFactory" in options
     assert "VectorRepFactory" not in options
+
+
+def test_as_many_keys_are_shown_as_there_are_however_often_they_were_written(stores: DiskStores) -> None:
+    """Sizing rests on the number of customers, which was forty times too high."""
+    store = stores.open(0, "log")
+    for turn in range(1, 40):
+        store.write([(b"", b"checkpoint"), *((b"c%d" % n, b"%d" % turn) for n in range(100))], [], turn)
+    store.write([(b"c1", b"a"), (b"c1", None), (b"new", b"b"), (b"new", b"c"), (b"gone", None)], [], 40)
+    assert store.keys == 100
+    store.close()
+    store = stores.open(0, "log")
+    assert store.keys == 100
+    store.close()
+
+
+def test_the_keys_of_a_store_that_was_filled_are_counted_once(stores: DiskStores) -> None:
+    store = stores.open(0, "log")
+    store.fill()
+    for turn in range(1, 20):
+        store.write([(b"", b"checkpoint"), *((b"c%d" % n, b"%d" % turn) for n in range(100))], [], turn)
+    for _ in store.settling():
+        pass
+    store.write([(b"c1", b"again"), (b"other", b"")], [], 20)
+    assert store.keys == 101
+    store.close()
+
+
+def test_the_keys_of_a_store_of_an_earlier_release_are_counted(stores: DiskStores) -> None:
+    store = stores.open(0, "log")
+    store.write([(b"", b"checkpoint"), (b"ann", b"1"), (b"bob", b"1")], [], 1)
+    store._db.delete(COUNT)
+    store.close()
+    store = stores.open(0, "log")
+    for _ in store.settling():
+        pass
+    assert store.keys == 2
+    store.close()
+
+
+def test_customers_are_counted_once_whether_they_are_in_memory_or_not(stores: DiskStores) -> None:
+    stored = StoredPartition(STAGE, 0, stores.open(0, "log"), "log")
+    world = World(RULES, state=state_of(stored))
+    for turn in range(1, 6):
+        world.clicks(*(rec(20 * turn + number, turn, customer=f"c{number}") for number in range(5 + turn)))
+        stored.commit(stored.take_changed(b""), turn, keep=2)
+        assert stored.keys == 5 + turn
+    stored.close()
+    again = StoredPartition(STAGE, 0, stores.open(0, "log"), "log")
+    World(RULES, state=state_of(again)).clicks(rec(200, 9, customer="c3"), rec(201, 9, customer="c99"))
+    again.commit(again.take_changed(b""), 9, keep=2)
+    assert again.keys == 11
+    again.close()
 
 
 @pytest.mark.parametrize("begin", ["", "store.fill()"], ids=["in use", "filled"])

@@ -447,7 +447,8 @@ def test_ten_thousand_customers_leave_no_trace_of_themselves_and_less_than_5000_
 ) -> None:
     """A thousand rules through the engine, with personal data wherever an event can have some."""
     rules = "".join(
-        f"  rule-{n}: {{on: view, where: event.sku == {n}, send: {{channel: mail}}}}\n" for n in range(1000)
+        f"  rule-{n}: {{on: view, where: event.sku == {n}, send: {{channel: mail, content: {{text: Hi}}}}}}\n"
+        for n in range(1000)
     )
     (tmp_path / "rules.yaml").write_text(
         "sources: {clicks: {event: event, customer: customer_id, id: event_id}}\n"

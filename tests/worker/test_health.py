@@ -73,7 +73,8 @@ def test_probes(
         assert json.loads(body) == {"status": status, "reasons": reasons}
 
 
-def test_metrics_are_those_of_the_moment() -> None:
+def test_metrics_are_those_of_the_moment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(health, "OLDEST", 0.0)
     metrics = Metrics()
     with HealthServer(metrics, lambda: WELL, "127.0.0.1", 0) as server:
         assert b"stream_rules_reload_failures_total 0.0" in ask(server, "/metrics")[2]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import shutil
+import threading
 from collections.abc import AsyncIterator, Iterator, MutableMapping
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -17,8 +18,8 @@ from stream.errors import BrokerError, RuleFileError, StreamError
 from stream.rules.compiler.rule_set import load_rules
 from stream.rules.model import RuleSet
 from stream.telemetry.metrics import Metrics
+from stream.worker import aside, reload
 from stream.worker import compile_process as compilation
-from stream.worker import reload
 from stream.worker.compile_process import compile_aside
 from stream.worker.reload import Directory, Reload, Signature
 from tests.kit.patience import eventually_async
@@ -28,9 +29,13 @@ CHANNELS = "channels: {web: {topic: web, consent: none}}\n"
 RULES = """
 rules:
   on-view: {on: view, send: {channel: web, content: {text: "Hello {{ event.name }}"}}}
-  on-cart: {on: cart, where: event.n > 1, unless: {on: buy, within: 1h}, send: {channel: web}}
+  on-cart: {on: cart, where: event.n > 1, unless: {on: buy, within: 1h},
+    send: {channel: web, content: {text: Hi}}}
 """
-OTHER_RULES = RULES.replace("Hello", "Welcome") + "  on-search: {on: search, send: {channel: web}}\n"
+OTHER_RULES = (
+    RULES.replace("Hello", "Welcome")
+    + "  on-search: {on: search, send: {channel: web, content: {text: Hi}}}\n"
+)
 BROKEN_RULES = RULES.replace("web", "wbe")
 
 NEVER_S = 3600.0
@@ -394,6 +399,27 @@ async def test_if_kafka_is_away_it_is_tried_again(
         await worker.until_switched()
     assert worker.failures == 1
     assert len(said(logged, "rules_refused")) == 1
+
+
+async def test_a_disk_that_hangs_is_said_once_and_the_change_is_taken_when_it_is_back(
+    worker: Worker, logged: Log, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(aside, "AT_MOST_S", 0.05)
+    monkeypatch.setattr(reload, "RETRY_S", 0.05)
+    look, answers = worker.directory.look, threading.Event()
+
+    def hang() -> Signature:
+        answers.wait()
+        return look()
+
+    monkeypatch.setattr(worker.directory, "look", hang)
+    async with worker.running():
+        await worker.until_failed()
+        answers.set()
+        worker.write(OTHER_RULES)
+        await worker.until_switched()
+    (line,) = said(logged, "rules_refused")
+    assert line["errors"] == ["the rules' directory did not answer for 0.05 s"]
 
 
 async def test_rules_compiled_aside_are_those_compiled_here(worker: Worker) -> None:

@@ -155,9 +155,40 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 {{- range $name, $_ := .Values.settings }}
 {{- if has $name (list "STREAM_BROKER" "STREAM_APP_ID" "STREAM_INSTANCE_ID" "STREAM_RULES" "STREAM_STORE" "STREAM_DATA_DIR" "STREAM_STORE_MEMORY" "STREAM_STORE_CUSTOMERS" "STREAM_STANDBY_REPLICAS" "STREAM_HTTP_HOST" "STREAM_HTTP_PORT" "STREAM_SECURITY_PROTOCOL") }}
 {{- $problems = append $problems (printf "settings.%s has a value of its own in this chart" $name) }}
+{{- else if eq $name "STREAM_TRACE_SHARE" }}
+{{- $problems = append $problems "settings.STREAM_TRACE_SHARE: use tracing.share, and say in tracing.endpoint where spans go" }}
 {{- else if or (hasPrefix "STREAM_SASL_" $name) (hasPrefix "STREAM_SSL_" $name) }}
 {{- $problems = append $problems (printf "settings.%s: use kafka.tls and kafka.auth; secrets are given as files" $name) }}
 {{- end }}
+{{- end }}
+{{- if and .Values.tracing.share (not .Values.tracing.endpoint) }}
+{{- $problems = append $problems "tracing.endpoint is missing: where spans go, such as http://collector.monitoring:4318" }}
+{{- end }}
+{{- range .Values.extraEnv }}
+{{- if hasPrefix "STREAM_" .name }}
+{{- $problems = append $problems (printf "extraEnv: %s belongs into settings, or has a value of its own in this chart" .name) }}
+{{- end }}
+{{- end }}
+{{- range concat .Values.sidecars .Values.initContainers }}
+{{- if has .name (list "worker" "git-sync") }}
+{{- $problems = append $problems (printf "sidecars, initContainers: %s is the name of a container of this chart" .name) }}
+{{- end }}
+{{- end }}
+{{- range .Values.extraVolumes }}
+{{- if has .name (list "rules" "tmp" "data" "auth" "ca" "git") }}
+{{- $problems = append $problems (printf "extraVolumes: %s is the name of a volume of this chart" .name) }}
+{{- end }}
+{{- end }}
+{{- range .Values.extraVolumeMounts }}
+{{- $path := trimSuffix "/" .mountPath }}
+{{- range $own := list "/rules" "/tmp" "/var/lib/stream" "/etc/stream" }}
+{{- if or (eq $path $own) (hasPrefix (printf "%s/" $own) $path) (hasPrefix (printf "%s/" $path) $own) }}
+{{- $problems = append $problems (printf "extraVolumeMounts: %s would hide %s of this chart" $path $own) }}
+{{- end }}
+{{- end }}
+{{- end }}
+{{- if and (or .Values.monitoring.podMonitor.enabled .Values.monitoring.serviceMonitor.enabled) .Values.networkPolicy.enabled (not .Values.networkPolicy.scrapers) }}
+{{- $problems = append $problems "networkPolicy.scrapers is empty: nobody could read the metrics; name Prometheus' namespace, such as [{namespaceSelector: {matchLabels: {kubernetes.io/metadata.name: monitoring}}}]" }}
 {{- end }}
 {{- if and .Values.monitoring.podMonitor.enabled .Values.monitoring.serviceMonitor.enabled }}
 {{- $problems = append $problems "monitoring.podMonitor and monitoring.serviceMonitor: one of them, or every sample is there twice" }}

@@ -44,6 +44,12 @@ capabilities: {drop: [ALL]}
 - {name: STREAM_SSL_KEYFILE, value: /etc/stream/auth/{{ $kafka.auth.keyKey }}}
 {{- end }}
 {{- end }}
+{{- with .Values.tracing }}
+{{- if .share }}
+- {name: STREAM_TRACE_SHARE, value: {{ toString .share | quote }}}
+- {name: OTEL_EXPORTER_OTLP_ENDPOINT, value: {{ .endpoint | quote }}}
+{{- end }}
+{{- end }}
 {{- range $name, $value := .Values.settings }}
 - {name: {{ $name }}, value: {{ toString $value | quote }}}
 {{- end }}

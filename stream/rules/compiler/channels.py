@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from stream.content.escaping import FORMATS
-from stream.content.template import MAX_FIELDS
+from stream.content.formats import FORMATS, MAX_FIELDS
 from stream.diagnostics import Code
 from stream.rules import keys
 from stream.rules.compiler import values
@@ -13,7 +12,7 @@ from stream.rules.compiler.compilation import Compilation
 from stream.rules.compiler.conditions import condition
 from stream.rules.compiler.definition import Definition, check_name
 from stream.rules.files import Entry, Mapped
-from stream.rules.model import Channel, FieldPath, Policy, Subject
+from stream.rules.model import Channel, Policy, Subject
 from stream.rules.scope import customer_scope
 
 _CONSENT_HINT = "name the consent that it needs, or write `consent: none` for a channel that needs none"
@@ -29,9 +28,9 @@ def read_channel(run: Compilation, entry: Entry) -> Channel:
         name=entry.key,
         topic=values.topic(read, "topic") or "",
         consent=None if consent == _NONE else consent,
-        address=_address(run, read),
         cap=values.rate(read, "cap"),
         quiet=values.hours(read, "quiet"),
+        **_address(run, read),
         **_formats(run, read),
     )
 
@@ -48,15 +47,23 @@ def _formats(run: Compilation, read: Definition) -> dict[str, Any]:
     return {"formats": tuple((name, form) for name, form in found.items() if form is not None)}
 
 
-def _address(run: Compilation, read: Definition) -> FieldPath | None:
-    path, entry = values.path(read, "address"), read.entries.get("address")
+def _address(run: Compilation, read: Definition) -> dict[str, Any]:
+    """A path, or a path and what is found there."""
+    entry, kind = read.entries.get("address"), None
+    key = "address"
+    if entry is not None and isinstance(entry.value, Mapped):
+        read, key = run.definition("address", entry, keys.ADDRESS_OF), "of"
+        read.need("of", "write e.g. {of: customer.postal_address, kind: object}")
+        kind = read.name("kind", keys.ADDRESS_KINDS, "kind of address")
+        entry = read.entries.get("of")
+    path = values.path(read, key)
     if path is None or entry is None:
-        return None
+        return {}
     if path[0] not in ("event", "customer") or len(path) == 1:
         message = "`address` must be an attribute of the customer or a field of the event"
         hint = "write e.g. customer.email or event.session"
         run.findings.add(Code.WRONG_ADDRESS, entry.value.location, message, hint)
-    return path
+    return {"address": path, "address_kind": kind or "text"}
 
 
 def read_policy(run: Compilation) -> Policy:

@@ -113,12 +113,12 @@ def _rule_form(rule: Rule) -> list[Any]:
 
 
 def _channel_form(channel: Channel) -> dict[str, Any]:
-    """Without a format where none is said: the revision of rule sets that know none stays what it was."""
-    form = asdict(channel)
+    """Without what later versions brought, where it is not said: older rule sets keep their revision."""
+    later = ("format", "formats", "address_kind")
     return {
         name: value
-        for name, value in form.items()
-        if name not in ("format", "formats") or value not in ("text", ())
+        for name, value in asdict(channel).items()
+        if name not in later or value not in ("text", ())
     }
 
 

@@ -6,8 +6,8 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 
 from stream.content import template as content
-from stream.content.escaping import Format
-from stream.content.template import MAX_FIELDS, Reference, Template
+from stream.content.formats import MAX_FIELDS, Format, is_line, one_line
+from stream.content.template import Reference, Template
 from stream.diagnostics import Code
 from stream.errors import ContentError, ExpressionError
 from stream.rules import keys
@@ -25,6 +25,8 @@ from stream.rules.scope import (
     unknown_variable,
 )
 
+_WHAT_TO_SAY = 'write e.g. content: {subject: "Welcome back"}'
+
 
 @dataclass(frozen=True, slots=True)
 class Send:
@@ -40,6 +42,8 @@ def read_send(run: Compilation, rule: Definition, channels: Mapping[str, Channel
         return Send(nowhere)
     read = run.definition("send", entry, keys.SEND)
     read.need("channel", "the channel to send to")
+    if "variants" not in read.entries:
+        read.need("content", _WHAT_TO_SAY)
     read.either("content", "variants")
     named = read.names("channel", channels, "channel", keys.MAX_CHANNELS)
     sent = tuple(channels[name] for name in named)
@@ -63,6 +67,7 @@ def _variants(
         read = run.item("variant", item, keys.VARIANT)
         read.need("name", "what it is called in results")
         read.need("share", "the share of customers that get it, e.g. 50%")
+        read.need("content", "a group that gets nothing is the rule's `holdout`")
         name, share = read.new_name("name") or "", values.share(read, "share")
         shares += [] if share is None else [share]
         if share == 0:
@@ -92,6 +97,8 @@ def _content(
         message = "`content` must be a mapping of names to texts"
         run.findings.add(Code.WRONG_TYPE, entry.value.location, message)
         return {}
+    if not any(_says_something(each) for each in entry.value.entries.values()):
+        run.error(Code.NO_TEXT, entry, "`content` says nothing", _WHAT_TO_SAY)
     if len(entry.value.entries) > MAX_FIELDS:
         run.error(Code.TOO_MUCH_CONTENT, entry, f"more than {MAX_FIELDS} fields of content")
     templates = {}
@@ -99,6 +106,12 @@ def _content(
         if template := _template(run, each, scope, {channel.format_of(each.key) for channel in channels}):
             templates[each.key] = template
     return templates
+
+
+def _says_something(field: Entry) -> bool:
+    return (
+        not isinstance(field.value, Scalar) or field.value.value is None or bool(field.value.written.strip())
+    )
 
 
 def _template(run: Compilation, entry: Entry, scope: Scope, forms: Collection[Format]) -> Template | None:
@@ -110,6 +123,8 @@ def _template(run: Compilation, entry: Entry, scope: Scope, forms: Collection[Fo
         return None
     try:
         template = Template(scalar.value)
+        if template.is_plain and any(map(is_line, forms)):  # it is not rendered: a line already, then
+            template = Template(one_line(template.source))
     except ContentError:
         for each in content.findings(scalar.value):
             code = each.code or Code.TEMPLATE_SYNTAX

@@ -1,0 +1,6 @@
+"""Types of the compiled `_texts`; the essay is in `_texts.pyx`."""
+
+from stream.matcher._frame import Node
+
+def text_test(function: str, text: Node, part: Node) -> Node: ...
+def match(text: Node, pattern: Node | None, source: str | None) -> Node: ...

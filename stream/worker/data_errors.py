@@ -1,0 +1,65 @@
+"""Log lines for what goes wrong with data: which record, which rule, which part of it; never what was in it.
+
+One line a minute of each thing, with how often it was since the last one. A producer that sends nothing but
+broken records, or a rule that fails for every customer, does not fill the log. Metrics count all of it.
+Tested by tests/worker/test_data_errors.py.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+
+import structlog
+
+from stream.structs import Result
+
+log = structlog.get_logger("stream.data")
+
+EVERY_S = 60.0
+MOST_KINDS = 1000  # that are told apart at a time
+
+Kind = tuple[str, ...]
+
+
+class DataErrors:
+    """Tells of one worker's results. `topics`: of the sources, by name. `now` in seconds."""
+
+    def __init__(self, topics: Mapping[str, str], now: Callable[[], float] = time.monotonic) -> None:
+        self._topics = topics
+        self._now = now
+        self._heard: dict[Kind, tuple[float, int]] = {}  # when it may be said again; how often since
+
+    def tell(self, result: Result, partition: int) -> None:
+        """Say what went wrong in one call of the engine on a partition."""
+        for letter in result.dead_letters:
+            if times := self._times(("dead_letter", letter.source, letter.reason), 1):
+                log.warning(
+                    "dead_letter",
+                    source=letter.source,
+                    reason=letter.reason,
+                    topic=self._topics.get(letter.source),
+                    partition=partition,
+                    offset=letter.record.offset,
+                    times=times,
+                )
+        for (name, part), count in result.condition_errors.items():
+            if times := self._times(("condition_failed", name, part), count):
+                log.warning("condition_failed", definition=name, part=part, partition=partition, times=times)
+        for (rule, field, why), count in result.content_errors.items():
+            if times := self._times(("text_failed", rule, field, why), count):
+                log.warning(
+                    "text_failed", definition=rule, field=field, reason=why, partition=partition, times=times
+                )
+
+    def _times(self, kind: Kind, count: int) -> int:
+        """How often it was, if it may be said now; else 0."""
+        now = self._now()
+        if kind not in self._heard and len(self._heard) >= MOST_KINDS:
+            self._heard.clear()
+        again, before = self._heard.get(kind, (now, 0))
+        if now < again:
+            self._heard[kind] = again, before + count
+            return 0
+        self._heard[kind] = now + EVERY_S, 0
+        return before + count

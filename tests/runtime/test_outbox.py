@@ -1,0 +1,89 @@
+"""What is refused, and what goes after it; batches of a topic that takes little. Kafka is the test's."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import pytest
+from aiokafka.errors import MessageSizeTooLargeError
+from aiokafka.structs import RecordMetadata, TopicPartition
+
+from stream.errors import RefusedError
+from stream.kafka.lease import Lease
+from stream.runtime.outbox import Outbox
+from stream.settings import load
+from stream.structs import WireRecord
+from tests.runtime.lanekit import settle
+
+
+class Producer:
+    """Takes batches; the test answers them."""
+
+    def __init__(self) -> None:
+        self.sent: list[tuple[str, Any, asyncio.Future[Any]]] = []
+        self.end = 0
+
+    async def send(self, batch: Any, topic: str, partition: int) -> asyncio.Future[Any]:
+        answer: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+        self.sent.append((topic, batch, answer))
+        return answer
+
+    def acknowledge(self) -> None:
+        topic, batch, answer = next(each for each in self.sent if not each[2].done())
+        where = TopicPartition(topic, 0)
+        answer.set_result(RecordMetadata(topic, 0, where, self.end, -1, 0, 0))
+        self.end += batch.record_count()
+
+    async def stop(self) -> None: ...
+
+
+class Post(Outbox):
+    """An outbox that is connected to a `Producer` from the start."""
+
+    def __init__(self, limits: dict[str, int]) -> None:
+        lease = Lease(600)
+        lease.renew(lease.now())
+        self.told: list[BaseException] = []
+        super().__init__(load({}, {}, env_file=None), lease, self.told.append, limits)
+        self.kafka = Producer()
+        self._producer = self.kafka  # type: ignore[assignment]
+
+
+def records(topic: str, count: int, size: int) -> list[WireRecord]:
+    return [WireRecord(topic, b"k%d" % number, b"x" * size, ()) for number in range(count)]
+
+
+async def test_nothing_goes_after_what_was_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Later batches went, before the first was answered and after it was refused: marks without customers."""
+    post = Post({})
+    first = post.ship("changelog", 0, records("changelog", 1000, 1000), sender=0)
+    await settle()
+    assert len(post.kafka.sent) == 1, "four batches, of which one at a time is under way"
+    waiting = post.ship("changelog", 0, records("changelog", 1, 10), sender=0)
+    post.kafka.sent[0][2].set_exception(MessageSizeTooLargeError())
+    await settle()
+    late = post.ship("changelog", 0, records("changelog", 1, 10), sender=0)
+    other = post.ship("web", 0, records("web", 1, 10), sender=1)
+    await settle()
+    assert len(post.kafka.sent) == 1
+    for each in (first, waiting, late, other):
+        with pytest.raises(RefusedError):
+            await each
+    assert len(post.told) == 1
+
+
+async def test_batches_are_as_large_as_the_topic_takes_and_no_larger() -> None:
+    """A burst of small records went in batches that a topic with a small limit refused, at each start."""
+    post = Post({"small": 100_000})
+    for topic, most in (("small", 100_000), ("usual", 256 * 1024)):
+        shipped = post.ship(topic, 0, records(topic, 2000, 600), sender=0)
+        await settle()
+        while not shipped.done():
+            post.kafka.acknowledge()
+            await settle()
+        sizes = [batch.size() for name, batch, _ in post.kafka.sent if name == topic]
+        assert max(sizes) <= most
+        assert max(sizes) > most - 1000
+        post.kafka.end = 0
+    assert not post.told
