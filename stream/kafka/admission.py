@@ -1,7 +1,7 @@
 """Why a Kafka that is there does not let a client in: told from an outage, with what mends it.
 
 An outage passes by itself, a refusal does not. What each mistake looks like was seen on a real Kafka:
-tests/integration/test_security.py. Pure; tested by tests/kafka/test_admission.py, too.
+tests/integration/test_security.py has each.
 """
 
 from __future__ import annotations

@@ -26,7 +26,7 @@ from stream.cli import main
 main.INIT = os.getpid()
 def import_module(name):
     print("importing", flush=True)
-    time.sleep(3600)
+    time.sleep(3600)  # an import that takes long
 main.import_module = import_module
 sys.argv = ["stream", "worker"]
 main.main()
