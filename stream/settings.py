@@ -9,6 +9,7 @@ else: the commands' flags and docs/settings.md are made of it. Tested by tests/p
 from __future__ import annotations
 
 import difflib
+import io
 import re
 import ssl
 from collections.abc import Iterator, Mapping
@@ -21,9 +22,11 @@ from pydantic import BeforeValidator, Field, PrivateAttr, SecretStr, ValidationE
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from stream.errors import SettingsError
+from stream.regular_files import open_regular
 
 PREFIX = "STREAM_"
 SECRETS = ("sasl_password", "ssl_password")
+MAX_FILE = 65_536  # bytes, of a secret's file or of .env
 
 # Read by the build and by the tests; no settings of a worker, and no mistakes either.
 NOT_OURS = frozenset(
@@ -241,13 +244,15 @@ class Settings(BaseSettings):
             known: SecretStr | None = getattr(self, name)
             return known.get_secret_value() if known else None
         try:
-            secret = _secret_in(path)
+            content, secret = _secret_in(path)
         except (OSError, UnicodeDecodeError) as error:
             raise SettingsError(
                 f"{PREFIX}{name.upper()}_FILE: the file cannot be read: {_reason(error)}"
             ) from None
-        if not secret:
-            raise SettingsError(f"{PREFIX}{name.upper()}_FILE: the file is empty")
+        if not secret or len(content) > MAX_FILE:
+            raise SettingsError(
+                f"{PREFIX}{name.upper()}_FILE: the file is empty, or larger than {MAX_FILE:,} bytes"
+            )
         return secret
 
 
@@ -308,12 +313,16 @@ def _read_environment(env: Mapping[str, str]) -> dict[str, _Given]:
 
 def _read_env_file(path: Path, problems: list[str]) -> dict[str, _Given]:
     try:
-        with path.open(encoding="utf-8") as file:
-            bindings = list(parse_stream(file))
+        with open_regular(path) as file:
+            content = file.read(MAX_FILE + 1)
+        bindings = list(parse_stream(io.StringIO(content.decode())))
     except FileNotFoundError:
         return {}
     except (OSError, UnicodeDecodeError) as error:
         problems.append(f"{path} cannot be read: {_reason(error)}")
+        return {}
+    if len(content) > MAX_FILE:
+        problems.append(f"{path} has more than {MAX_FILE:,} bytes")
         return {}
     found = {}
     for binding in bindings:
@@ -347,13 +356,15 @@ def _known(variables: Mapping[str, _Given], problems: list[str]) -> dict[str, _G
             problems.append(f"{each.called}: {given[name].called} is given as well; one of them has to go")
             continue
         try:
-            secret = _secret_in(Path(each.value))
+            content, secret = _secret_in(Path(each.value))
         except (OSError, UnicodeDecodeError, ValueError) as error:
             # The value is not shown: it may be the secret itself, put where its file's name belongs.
             problems.append(f"{each.called}: the file cannot be read: {_reason(error)}")
             continue
         if not secret:
             problems.append(f"{each.called}: the file is empty")
+        if len(content) > MAX_FILE:
+            problems.append(f"{each.called}: the file has more than {MAX_FILE:,} bytes")
         given[name] = _Given(each.called, secret)
     return given
 
@@ -392,13 +403,17 @@ def _explain(error: ValidationError, given: Mapping[str, _Given]) -> Iterator[st
         message = message.partition(", unable to parse")[0]
         if problem["type"] == "string_pattern_mismatch":
             message = "should be letters, digits, '.', '_' and '-' only, and not begin with a sign"
-        # "@": somebody may have put a user and a password before a host.
-        secret = name in SECRETS or "@" in str(value)
+        # "@": somebody may have put a user and a password before a host. Of what says who the worker is
+        # nothing is shown: a password may have been put into the wrong one.
+        secret = name.startswith(("sasl_", "ssl_")) or "@" in str(value)
         yield f"{given[name].called}: {'' if secret else f'{str(value)!r}: '}{message}"
 
 
-def _secret_in(path: Path) -> str:
-    return path.read_text(encoding="utf-8").rstrip("\r\n")
+def _secret_in(path: Path) -> tuple[bytes, str]:
+    """(What was read, one byte more than `MAX_FILE` at most; the secret in it)."""
+    with open_regular(path) as file:
+        content = file.read(MAX_FILE + 1)
+    return content, content.decode().rstrip("\r\n")
 
 
 def _is_file(path: Any) -> bool:

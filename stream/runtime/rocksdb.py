@@ -294,6 +294,7 @@ class DiskStore:
         path = self._folder.with_name(f"{self._folder.name}.lock")
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
+            path.parent.chmod(0o700)  # an earlier release made it for everybody
             lock = path.open("ab")
         except OSError as error:
             raise self._error("opened", error) from error

@@ -162,7 +162,8 @@ def tracing(settings: Settings) -> Tracing | None:
         from opentelemetry.sdk.trace.export import BatchSpanProcessor
     except ImportError:
         raise SettingsError(
-            "STREAM_TRACE_SHARE: OpenTelemetry is not installed", hint="pip install 'stream-triggers[otel]'"
+            "STREAM_TRACE_SHARE: OpenTelemetry is not installed",
+            hint="install this package with its extra `otel`",
         ) from None
     made = traced_by(settings.trace_share, settings.app_id)
     made.export_to(BatchSpanProcessor(OTLPSpanExporter()))

@@ -27,7 +27,8 @@ import structlog
 
 from stream.diagnostics import one_line
 from stream.errors import RuleFileError, StreamError, TopologyError
-from stream.rules.files import MAX_BYTES, open_regular, paths_in
+from stream.regular_files import open_regular
+from stream.rules.files import MAX_BYTES, paths_in
 from stream.rules.model import Rule, RuleSet
 from stream.telemetry.metrics import Metrics
 from stream.worker.aside import Aside

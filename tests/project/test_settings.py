@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import ssl
 import subprocess
 from pathlib import Path
@@ -217,10 +218,27 @@ def test_a_secret_in_the_wrong_place_is_not_shown(secret: str) -> None:
             "STREAM_SSL_PASSWORD_FILE": secret,
             "STREAM_SSL_KEYFILE": secret,
             "STREAM_BROKER": f"me:{secret}@kafka:9092",
+            "STREAM_SASL_MECHANISM": secret,
         }
     )
     assert message.count("STREAM_SSL_KEYFILE") == 3  # not used, without its certificate, and no file
     assert "hunter2" not in message
+
+
+def test_a_secrets_file_that_is_a_pipe_is_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "password")
+    message = refused({"STREAM_SASL_PASSWORD_FILE": str(tmp_path / "password")})
+    assert "cannot be read: not a regular file" in message
+    os.mkfifo(tmp_path / ".env")
+    assert "cannot be read: not a regular file" in refused({}, {}, tmp_path / ".env")
+
+
+def test_a_secrets_file_of_three_gigabytes_is_not_read(tmp_path: Path) -> None:
+    for name in ("password", ".env"):
+        with (tmp_path / name).open("wb") as file:
+            file.truncate(3 << 30)
+    message = refused({"STREAM_SASL_PASSWORD_FILE": str(tmp_path / "password")}, {}, tmp_path / ".env")
+    assert message.count("more than 65,536 bytes") == 2
 
 
 def make_certificate(directory: Path, password: str) -> tuple[Path, Path]:

@@ -71,6 +71,12 @@ def test_what_was_written_is_there_when_it_is_opened_again(stores: DiskStores) -
     again.close()
 
 
+def test_a_folder_that_everybody_could_read_is_closed(stores: DiskStores) -> None:
+    stores._folder.mkdir(parents=True, mode=0o755)
+    stores.open(0, "log").close()
+    assert stores._folder.stat().st_mode & 0o777 == 0o700
+
+
 def test_a_filled_store_is_an_ordinary_one_once_it_has_settled(stores: DiskStores) -> None:
     store = stores.open(0, "log")
     store.fill()
