@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from dotenv.parser import parse_stream
-from pydantic import BeforeValidator, Field, SecretStr, ValidationError
+from pydantic import BeforeValidator, Field, PrivateAttr, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from stream.errors import SettingsError
@@ -221,6 +221,8 @@ class Settings(BaseSettings):
     )
     ssl_password: SecretStr | None = Field(None, description="password of the client's key")
 
+    _files: dict[str, Path] = PrivateAttr(default_factory=dict)  # of secrets that were given as files
+
     @classmethod
     def settings_customise_sources(
         cls,
@@ -249,7 +251,7 @@ class Settings(BaseSettings):
                 hint="it should hold certificates in PEM form",
             ) from None
         if self.ssl_certfile is not None:
-            password = self.ssl_password.get_secret_value() if self.ssl_password else ""
+            password = self._secret("ssl_password") or ""
             try:
                 # A function, as OpenSSL would ask on the terminal for a password that is not there.
                 context.load_cert_chain(self.ssl_certfile, self.ssl_keyfile, password=lambda: password)
@@ -269,17 +271,38 @@ class Settings(BaseSettings):
         return found
 
     def kafka_security(self) -> dict[str, Any]:
-        """Keyword arguments for aiokafka's clients; holds the password in plain text, so do not log it."""
+        """Keyword arguments for aiokafka's clients; holds the password in plain text, so do not log it. Files
+        of secrets and certificates are read anew; raises SettingsError where one cannot be.
+        """
         security: dict[str, Any] = {"security_protocol": self.security_protocol}
         if (context := self.ssl_context()) is not None:
             security["ssl_context"] = context
         if self.security_protocol.startswith("SASL"):
             security["sasl_mechanism"] = self.sasl_mechanism
             security["sasl_plain_username"] = self.sasl_username
-            security["sasl_plain_password"] = (
-                self.sasl_password.get_secret_value() if self.sasl_password else None
-            )
+            security["sasl_plain_password"] = self._secret("sasl_password")
         return security
+
+    def secret_files(self) -> list[Path]:
+        """What `kafka_security` reads."""
+        named = (self.ssl_cafile, self.ssl_certfile, self.ssl_keyfile)
+        return [*(path for path in named if path is not None), *self._files.values()]
+
+    def _secret(self, name: str) -> str | None:
+        if (path := self._files.get(name)) is None:
+            known: SecretStr | None = getattr(self, name)
+            return known.get_secret_value() if known else None
+        try:
+            content, secret = _secret_in(path)
+        except (OSError, UnicodeDecodeError) as error:
+            raise SettingsError(
+                f"{PREFIX}{name.upper()}_FILE: the file cannot be read: {_reason(error)}"
+            ) from None
+        if not secret or len(content) > MAX_FILE:
+            raise SettingsError(
+                f"{PREFIX}{name.upper()}_FILE: the file is empty, or larger than {MAX_FILE:,} bytes"
+            )
+        return secret
 
 
 @dataclass(frozen=True, slots=True)
@@ -315,6 +338,10 @@ def load(
         settings = Settings(**{name: each.value for name, each in given.items()})
     except ValidationError as error:
         problems += _explain(error, given)
+    else:
+        for name in SECRETS:
+            if (file := variables.get(f"{PREFIX}{name.upper()}_FILE")) is not None:
+                settings._files[name] = Path(file.value)
     if problems:
         count = "a problem" if len(problems) == 1 else f"{len(problems)} problems"
         raise SettingsError("\n  ".join([f"{count} with the settings:", *problems]), hint=PRECEDENCE)
@@ -389,9 +416,7 @@ def _known(variables: Mapping[str, _Given], problems: list[str]) -> dict[str, _G
             problems.append(f"{each.called}: {given[name].called} is given as well; one of them has to go")
             continue
         try:
-            with open_regular(Path(each.value)) as file:
-                content = file.read(MAX_FILE + 1)
-            secret = content.decode().rstrip("\r\n")
+            content, secret = _secret_in(Path(each.value))
         except (OSError, UnicodeDecodeError, ValueError) as error:
             # The value is not shown: it may be the secret itself, put where its file's name belongs.
             problems.append(f"{each.called}: the file cannot be read: {_reason(error)}")
@@ -442,6 +467,13 @@ def _explain(error: ValidationError, given: Mapping[str, _Given]) -> Iterator[st
         # nothing is shown: a password may have been put into the wrong one.
         secret = name.startswith(("sasl_", "ssl_")) or "@" in str(value)
         yield f"{given[name].called}: {'' if secret else f'{str(value)!r}: '}{message}"
+
+
+def _secret_in(path: Path) -> tuple[bytes, str]:
+    """(What was read, one byte more than `MAX_FILE` at most; the secret in it)."""
+    with open_regular(path) as file:
+        content = file.read(MAX_FILE + 1)
+    return content, content.decode().rstrip("\r\n")
 
 
 def _is_file(path: Any) -> bool:

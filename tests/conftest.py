@@ -74,5 +74,5 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if item.path.relative_to(TESTS).parts[0] in ENGINE_ROOMS:
             item.add_marker("engine")
-        if "kafka" in getattr(item, "fixturenames", ()):
+        if {"kafka", "secure_kafka"}.intersection(getattr(item, "fixturenames", ())):
             item.add_marker("kafka")

@@ -7,6 +7,7 @@ at once. Tested by tests/cli/test_commands.py and tests/cli/test_imports.py.
 from __future__ import annotations
 
 import os
+import signal
 import sys
 from importlib import import_module
 from typing import Annotated, Any
@@ -52,9 +53,13 @@ cli = typer.Typer(
     rich_markup_mode=None,
 )
 
+INIT = 1  # the number of a container's first process, for which the kernel has no usual way to end
+
 
 def main() -> None:
     """Run a command; an error of ours is shown as a message, not as a traceback."""
+    if os.getpid() == INIT:
+        signal.signal(signal.SIGTERM, _end)
     try:
         cli()
     except StreamError as error:
@@ -62,6 +67,11 @@ def main() -> None:
 
         Console(stderr=True, soft_wrap=True, highlight=False).print(f"error: {error}", markup=False)
         sys.exit(error.exit_code)
+
+
+def _end(number: int, _: object) -> None:
+    """End at once, as any other process does that has not begun yet: until a command takes over."""
+    os._exit(128 + number)
 
 
 def _version(wanted: bool) -> None:

@@ -27,6 +27,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from rich.console import Console
 
 from stream.broker.cluster import EmbeddedKafka
+from stream.broker.supervisor import die_with_parent
 from stream.decisions.wire import DECISIONS
 from stream.demo.play import OLD_EVENTS, TOPICS, play
 from stream.demo.view import DemoView
@@ -106,16 +107,7 @@ async def _worker(settings: Settings, log_file: Path) -> AsyncIterator[subproces
     flags = {name: getattr(settings, name) for name in _flags("", Path())}
     environment = {f"STREAM_{name.upper()}": str(value) for name, value in flags.items()}
     inherited = {name: value for name, value in os.environ.items() if not name.startswith("STREAM_")}
-    with log_file.open("wb") as log:
-        # A session of its own: Ctrl-C reaches the demo, which stops the worker in order.
-        process = await asyncio.to_thread(
-            subprocess.Popen,
-            [sys.executable, "-m", "stream", "worker"],
-            env=inherited | environment,
-            stdout=log,
-            stderr=log,
-            start_new_session=True,
-        )
+    process = _start(inherited | environment, log_file)
     try:
         yield process
         _check_alive(process, log_file)
@@ -130,6 +122,19 @@ async def _worker(settings: Settings, log_file: Path) -> AsyncIterator[subproces
             except subprocess.TimeoutExpired:
                 process.kill()
                 process.wait()
+
+
+def _start(environment: Mapping[str, str], log_file: Path) -> subprocess.Popen[bytes]:
+    """In this thread, whose end is the worker's: a pool's thread may end before the demo does."""
+    with log_file.open("wb") as log:
+        return subprocess.Popen(
+            [sys.executable, "-m", "stream", "worker"],
+            env=environment,
+            stdout=log,
+            stderr=log,
+            start_new_session=True,  # Ctrl-C reaches the demo, which stops the worker in order
+            preexec_fn=die_with_parent(),
+        )
 
 
 def _check_alive(process: subprocess.Popen[bytes], log_file: Path) -> None:

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 
 from stream.doctor.findings import Finding, error, ok, unknown, warning
 from stream.kafka.cluster import METADATA, METADATA_VERSION, Cluster
+from stream.topics.permissions import in_words, lacking, remedy
 from stream.topics.plan import Need
 
 SKEW_MS = 1000  # from here on a clock is off
@@ -78,18 +79,7 @@ def clock(cluster: Cluster) -> Finding:
 
 def permissions(cluster: Cluster, needs: Sequence[Need], app_id: str) -> Iterator[Finding]:
     """What a worker must be allowed to do, and is not."""
-    refused = []
-    for need in needs:
-        topic = cluster.topics.get(need.name)
-        if need.name in cluster.hidden:
-            refused.append((f"topic {need.name}", need.operations))
-        elif topic is not None and topic.operations is not None:
-            missing = tuple(each for each in need.operations if each not in topic.operations)
-            refused += [(f"topic {need.name}", missing)] if missing else []
-    if cluster.group_hidden:
-        refused.append((f"group {app_id}", ("Describe", "Read")))
-    elif cluster.group_operations is not None and "Read" not in cluster.group_operations:
-        refused.append((f"group {app_id}", ("Read",)))
+    refused = lacking(cluster, needs, app_id)
     to_make = [
         each.name
         for each in needs
@@ -101,11 +91,8 @@ def permissions(cluster: Cluster, needs: Sequence[Need], app_id: str) -> Iterato
             f"this client may not create topics, and these are missing: {', '.join(to_make)}",
             "have somebody create them (`stream topics` prints them), or allow Create on their names",
         )
-    for what, operations in refused:
-        listed = ", ".join(operations)
-        yield error(
-            "permissions", f"{what}: {listed} not allowed", f"grant {listed} on {what} to this client"
-        )
+    for each in refused:
+        yield error("permissions", in_words(each), remedy(each))
     if refused:
         return
     known = [cluster.topics[each.name].operations for each in needs if each.name in cluster.topics]

@@ -17,13 +17,16 @@ Tested by tests/integration/test_membership.py and test_outage.py.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from aiokafka.client import ConnectionGroup
 from aiokafka.conn import CloseReason
 from aiokafka.errors import (
+    GroupAuthorizationFailedError,
     GroupCoordinatorNotAvailableError,
+    InconsistentGroupProtocolError,
+    InvalidSessionTimeoutError,
     KafkaError,
     NoError,
     NotCoordinatorForGroupError,
@@ -43,6 +46,22 @@ REQUEST_S = 10.0
 FENCED_INSTANCE_ID = 82
 UNKNOWN_EPOCH = -1
 RENEWING = (HeartbeatRequest, SyncGroupRequest)
+
+# Why Kafka does not take a member, and what mends it.
+NOT_TAKEN: Mapping[type[KafkaError], tuple[str, str]] = {
+    InconsistentGroupProtocolError: (
+        "the group {group} has members of another kind: another program uses this name",
+        "end that program, or give this one a STREAM_APP_ID of its own",
+    ),
+    InvalidSessionTimeoutError: (
+        "the brokers do not allow members of the group {group} this STREAM_SESSION_TIMEOUT",
+        "it should lie between the brokers' group.min.session.timeout.ms and group.max.session.timeout.ms",
+    ),
+    GroupAuthorizationFailedError: (
+        "Kafka does not allow this client to be a member of the group {group}",
+        "grant Read on group {group} to this client; `stream doctor` says what else is missing",
+    ),
+}
 
 _TEXT = String("utf-8")
 
@@ -216,8 +235,18 @@ class Membership:
 
     async def _push_error_to_user(self, error: BaseException) -> None:
         """What aiokafka takes for fatal; it goes on only once the consumer is closed."""
-        self._on_failure(error)
+        self._on_failure(_in_words(error, self._coordinator.group_id))
         await asyncio.wait([self._coordinator._closing])
+
+
+def _in_words(error: BaseException, group: str) -> BaseException:
+    """What Kafka says of a member that it does not take, with what mends it; else the error as it is."""
+    for kind, (message, hint) in NOT_TAKEN.items():
+        if isinstance(error, kind):
+            said = MembershipError(message.format(group=group), hint=hint.format(group=group))
+            said.__cause__ = error
+            return said
+    return error
 
 
 def _error_codes(request: Any, response: Any) -> Iterator[int]:

@@ -30,6 +30,7 @@ from aiokafka.producer.message_accumulator import BatchBuilder
 from aiokafka.protocol.produce import ProduceRequest
 
 from stream.errors import BrokerError, InternalError, RefusedError
+from stream.kafka.connections import security, unreachable
 from stream.kafka.lease import Lease
 from stream.kafka.topic_ids import only_ask
 from stream.settings import Settings
@@ -67,7 +68,7 @@ class Producer:
             linger_ms=0,
             max_request_size=MAX_REQUEST_BYTES,
             request_timeout_ms=REQUEST_MS,
-            **self._settings.kafka_security(),
+            **security(self._settings),
         )
         only_ask(kafka.client)
         kafka._message_accumulator._batch_ttl = math.inf
@@ -76,9 +77,7 @@ class Producer:
             await kafka.start()
         except KafkaConnectionError as error:
             await kafka.stop()
-            raise BrokerError(
-                f"no Kafka answers at {self._settings.broker}", hint="see STREAM_BROKER"
-            ) from error
+            raise unreachable(self._settings, error) from error
         except KafkaError as error:
             await kafka.stop()
             raise BrokerError(

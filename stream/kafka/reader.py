@@ -18,6 +18,7 @@ from typing import Any
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from stream.clock import wall_ms
+from stream.kafka.connections import security
 from stream.kafka.raw_records import UNBOUNDED, give_raw_records
 from stream.kafka.topic_ids import only_ask
 from stream.settings import Settings
@@ -44,7 +45,7 @@ async def reader(settings: Settings, purpose: str) -> AsyncIterator[Any]:
         fetch_max_bytes=FETCH_BYTES,
         max_partition_fetch_bytes=FETCH_BYTES,
         request_timeout_ms=REQUEST_TIMEOUT_MS,
-        **settings.kafka_security(),
+        **security(settings),
     )
     only_ask(consumer._client)
     try:

@@ -21,6 +21,8 @@ from faust.serializers.schemas import Schema
 
 from stream.clock import Clock, wall_ms
 from stream.errors import InternalError
+from stream.kafka.connections import security
+from stream.kafka.contact import CONTACT
 from stream.kafka.lease import Lease
 from stream.runtime.checkpointer import Checkpointer
 from stream.runtime.effects import Perform, refuse
@@ -75,11 +77,12 @@ class _Boot(BootStrategy):
 
 def _credentials(settings: Settings) -> Any:
     """The settings' security in Faust's shapes."""
-    context = settings.ssl_context()
+    given = security(settings)
+    context = given.get("ssl_context")
     if settings.security_protocol.startswith("SASL"):
         return faust.SASLCredentials(
             username=settings.sasl_username,
-            password=settings.kafka_security()["sasl_plain_password"],
+            password=given["sasl_plain_password"],
             mechanism=settings.sasl_mechanism,
             ssl_context=context,
         )
@@ -111,6 +114,8 @@ class StageApp(faust.App):
         self.lease = Lease(settings.session_timeout)
         self.metrics = metrics
         self.skipped = settings.skipped()
+        metrics.ownership.set_sources(partitions)
+        metrics.kafka.watch(CONTACT.away, CONTACT.refusals)
         self.failure: BaseException | None = None
         super().__init__(
             settings.app_id,
@@ -121,7 +126,8 @@ class StageApp(faust.App):
             broker_commit_every=None,
             broker_session_timeout=settings.session_timeout,
             broker_heartbeat_interval=min(3.0, settings.session_timeout / 3),
-            broker_request_timeout=90.0,
+            # Of no use here (see `transport`), but Faust refuses a session that is longer.
+            broker_request_timeout=max(90.0, settings.session_timeout),
             broker_max_poll_interval=600.0,
             consumer_auto_offset_reset="earliest",
             consumer_group_instance_id=settings.instance_id,
@@ -279,6 +285,7 @@ async def serve(
     # and again took a fifth of the worker's time.
     gc.freeze()
     gc.set_threshold(*GC_THRESHOLDS)
+    contact = asyncio.ensure_future(CONTACT.keep_looking())
     try:
         await app.outbox.start()
         watchdog.start()
@@ -289,6 +296,7 @@ async def serve(
         await app.outbox.stop(STOP_DEADLINE_S)
         app.store.close()
         watchdog.stop()
+        contact.cancel()
 
 
 async def _live(app: StageApp) -> None:

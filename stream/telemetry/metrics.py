@@ -4,6 +4,7 @@
     commits        what is under way to Kafka                    `commit_metrics`, once a second
     partitions     lag, watermarks, customers, timers            `partition_metrics`, once a second
     ownership      assignments, restores, standby copies         `ownership_metrics`
+    kafka          whether Kafka answers, and lets us in         `kafka_metrics`
     process        build, readiness, progress, disk              `worker_metrics`
     rules          the rule set in force, reloads                `worker_metrics`
 
@@ -22,6 +23,7 @@ from prometheus_client import generate_latest
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
 
 from stream.telemetry.commit_metrics import CommitMetrics
+from stream.telemetry.kafka_metrics import KafkaMetrics
 from stream.telemetry.ownership_metrics import OwnershipMetrics
 from stream.telemetry.partition_metrics import PartitionMetrics
 from stream.telemetry.registry import MetricsRegistry
@@ -40,6 +42,7 @@ class Metrics:
         self.commits = CommitMetrics(self.registry, clock)
         self.partitions = PartitionMetrics(self.registry)
         self.ownership = OwnershipMetrics(self.registry, self.partitions, clock)
+        self.kafka = KafkaMetrics(self.registry)
         self.process = ProcessMetrics(self.registry)
         self.rules = RulesMetrics(self.registry)
 

@@ -30,6 +30,9 @@ class OwnershipMetrics:
         )
         for role in ("active", "standby"):
             self._owned.labels(role)
+        self._sources = registry.gauge(
+            "stream_source_partitions", "Partition numbers that the sources have: all workers' together."
+        )
         self._rebalances = registry.counter("stream_rebalances", "Assignments of partitions to this worker.")
         self._restore_seconds = registry.histogram(
             "stream_restore_seconds",
@@ -63,6 +66,10 @@ class OwnershipMetrics:
             self._recovering.pop(partition)
         self._recovery.set(sum(self._recovering.values()))
         self._partitions.keep(active)
+
+    def set_sources(self, partitions: int) -> None:
+        """How many partition numbers there are to own."""
+        self._sources.set(partitions)
 
     def observe_restore(self, seconds: float) -> None:
         """From an assignment to the first event."""

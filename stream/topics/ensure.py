@@ -14,10 +14,11 @@ from typing import TYPE_CHECKING
 
 import structlog
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
-from aiokafka.errors import KafkaConnectionError, KafkaError, for_code
+from aiokafka.errors import KafkaConnectionError, KafkaError, NodeNotReadyError, for_code
 
 from stream.errors import BrokerError, TopologyError
 from stream.kafka.cluster import configs, subscriptions
+from stream.kafka.connections import lost, security, unreachable
 from stream.kafka.most_bytes import most_bytes_of
 from stream.kafka.topic_ids import partition_counts
 from stream.rules.model import RuleSet
@@ -50,20 +51,17 @@ def replication_of(settings: Settings, brokers: int) -> int:
 async def admin_client(settings: Settings) -> AsyncIterator[AIOKafkaAdminClient]:
     """An admin client; raises BrokerError where no Kafka answers."""
     client = AIOKafkaAdminClient(
-        bootstrap_servers=settings.broker, client_id=settings.app_id, **settings.kafka_security()
+        bootstrap_servers=settings.broker, client_id=settings.app_id, **security(settings)
     )
     try:
         await client.start()
     except KafkaError as error:
         await client.close()
-        raise BrokerError(
-            f"no Kafka answers at {settings.broker} ({type(error).__name__})",
-            hint="is it running, and is STREAM_BROKER right? `stream broker` starts one for trying out",
-        ) from error
+        raise unreachable(settings, error) from error
     try:
         yield client
-    except KafkaConnectionError as error:
-        raise BrokerError(f"Kafka at {settings.broker} went away: {error}") from error
+    except (KafkaConnectionError, NodeNotReadyError) as error:
+        raise lost(settings, client._client, error) from error
     finally:
         await client.close()
 

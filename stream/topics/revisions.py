@@ -13,6 +13,7 @@ from aiokafka.errors import KafkaError
 
 from stream import __version__
 from stream.errors import BrokerError
+from stream.kafka.connections import security
 from stream.kafka.producer import MAX_REQUEST_BYTES, REQUEST_MS
 from stream.kafka.topic_ids import only_ask
 from stream.rules.definitions import definitions
@@ -33,7 +34,7 @@ async def publish(settings: Settings, rules: RuleSet) -> None:
         compression_type="gzip",
         max_request_size=PACKED * MAX_REQUEST_BYTES,
         request_timeout_ms=REQUEST_MS,
-        **settings.kafka_security(),
+        **security(settings),
     )
     only_ask(producer.client)
     try:

@@ -4,19 +4,22 @@ from __future__ import annotations
 
 import asyncio
 import signal
+from collections.abc import Coroutine
 from contextlib import ExitStack
 from functools import partial
+from typing import Any, TypeVar
 
 import structlog
 
 from stream import __version__
-from stream.errors import RuleFileError, StreamError
+from stream.errors import RuleFileError, StreamError, TopologyError
 from stream.rules.compiler.rule_set import check_rules
 from stream.rules.model import RuleSet
 from stream.runtime.app import EXIT_FAILED, StageApp, log_failure, serve
 from stream.settings import Settings
 from stream.telemetry.metrics import Metrics
 from stream.telemetry.tracing import Tracing, tracing
+from stream.topics import permissions
 from stream.topics.ensure import Topology, ensure_topics
 from stream.topics.revisions import publish
 from stream.worker.admission import Admission, disk_of_its_own
@@ -32,6 +35,8 @@ log = structlog.get_logger("stream.worker")
 
 WARNINGS_LOGGED = 50  # of the rule files, at the start
 
+T = TypeVar("T")
+
 
 def compiled(settings: Settings) -> RuleSet:
     """The rules, their warnings logged. Raises RuleFileError."""
@@ -46,23 +51,35 @@ def compiled(settings: Settings) -> RuleSet:
 
 
 async def check(settings: Settings) -> tuple[RuleSet, Topology]:
-    """What a worker needs before it can start: rules that compile, a Kafka that answers, topics that fit."""
+    """What a worker needs before it can start: rules that compile, a Kafka that answers, topics that fit, and
+    all permissions, whether or not an event will ever ask for them.
+    """
     rules = compiled(settings)
-    return rules, await ensure_topics(settings, rules)
+    topology = await ensure_topics(settings, rules)
+    if lacking := await permissions.refused(settings, rules):
+        listed = "\n  ".join(permissions.in_words(each) for each in lacking)
+        hints = "; ".join(permissions.remedy(each) for each in lacking)
+        raise TopologyError(f"this client may not do all that a worker has to:\n  {listed}", hint=hints)
+    return rules, topology
+
+
+async def _warn_of_permissions(settings: Settings, rules: RuleSet) -> None:
+    for right in await permissions.refused(settings, rules):
+        log.warning("permission_lacks", reason=permissions.in_words(right), hint=permissions.remedy(right))
 
 
 async def run(settings: Settings) -> int:
     """Run a worker until it is asked to stop (exit code 0) or fails (70). Raises StreamError if it cannot
     start.
     """
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):  # first: what comes before `starting` may take long
+        loop.add_signal_handler(number, stop.set)
     directory = await Aside("the rules' directory").call(partial(Directory, settings.rules))
     rules = compiled(settings)
     metrics = _metrics(settings, rules)
     traces = tracing(settings)
-    stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, stop.set)
     Verbosity(settings.log_level, loop).listen()
     admission = Admission(settings, rules)
     server = HealthServer(metrics, lambda: admission.health(), settings.http_host, settings.http_port)
@@ -71,10 +88,10 @@ async def run(settings: Settings) -> int:
     try:
         held.enter_context(disk_of_its_own(settings))
         log.info("starting", revision=rules.revision, rules=len(rules.rules), port=server.port)
-        topology = await admission.until_fit(stop)
+        topology = await _unless(stop, _admit(settings, rules, admission, stop))
         if topology is None:
+            log.info("stopped")
             return 0
-        await publish(settings, rules)
         most_bytes = dict(topology.most_bytes)
         stage = TriggerStage(rules, settings.app_id, metrics, traces, most_bytes, own=settings.own_topics)
         app = StageApp(settings, stage, metrics, partitions=topology.partitions, most_bytes=most_bytes)
@@ -92,6 +109,29 @@ async def run(settings: Settings) -> int:
         held.close()
         server.stop()
         await _stop(traces)
+
+
+async def _admit(
+    settings: Settings, rules: RuleSet, admission: Admission, stop: asyncio.Event
+) -> Topology | None:
+    """Wait until the topics fit, and say which rules are in force; None once `stop` is set."""
+    topology = await admission.until_fit(stop)
+    if topology is not None:
+        await _warn_of_permissions(settings, rules)
+        await publish(settings, rules)
+    return topology
+
+
+async def _unless(stop: asyncio.Event, work: Coroutine[Any, Any, T]) -> T | None:
+    """What the work gives; None, and it is given up, once `stop` is set."""
+    working, stopping = asyncio.ensure_future(work), asyncio.ensure_future(stop.wait())
+    await asyncio.wait([working, stopping], return_when=asyncio.FIRST_COMPLETED)
+    stopping.cancel()
+    if working.done():
+        return working.result()
+    working.cancel()
+    await asyncio.wait([working])
+    return None
 
 
 def log_refusal(error: StreamError) -> None:

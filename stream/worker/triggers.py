@@ -104,8 +104,7 @@ class TriggerPartition:
         self.stage = stage
         self.number = number
         self.state = PartitionState(stage.rules)
-        changelog = f"{stage.app_id}-{stage.name}-changelog"
-        self.state.customers.most_bytes = stage.most_bytes.get(changelog, MOST_BYTES)
+        self.state.customers.most_bytes = stage.most_bytes.get(stage.own.changelog, MOST_BYTES)
 
     @property
     def checkpoint(self) -> bytes:
@@ -148,9 +147,7 @@ class TriggerPartition:
             for source, records in batch.records.items():
                 stage.tracing.note(self.number, source, records)
         most = stage.most_bytes
-        result = process(
-            batch, stage.rules, self.state, clock, limit=limit, work=MAX_WORK, most_bytes=most
-        )
+        result = process(batch, stage.rules, self.state, clock, limit=limit, work=MAX_WORK, most_bytes=most)
         if result.dead_letters:
             result.dead_letters = [_told(each) for each in result.dead_letters]
         decided = result.decisions or result.dead_letters

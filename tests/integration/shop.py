@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from tests.kit.kafka import consume_all
@@ -41,10 +41,15 @@ rules:
 
 
 class Shop:
-    """Topics, rules and events of one test."""
+    """Topics, rules and events of one test. `login`: further settings of its workers, which the kit does not
+    need.
+    """
 
-    def __init__(self, bootstrap: str, prefix: str, folder: Path) -> None:
+    def __init__(
+        self, bootstrap: str, prefix: str, folder: Path, login: Mapping[str, str] | None = None
+    ) -> None:
         self.bootstrap = bootstrap
+        self.login = login or {}
         self.prefix = prefix
         self.folder = folder
         self.clicks, self.purchases, self.web = f"{prefix}-clicks", f"{prefix}-purchases", f"{prefix}-web"
@@ -61,7 +66,7 @@ class Shop:
             self.rules,
             self.folder / f"{name}.log",
             command,
-            **{"clock": "event"} | settings,
+            **{"clock": "event", **self.login} | settings,
         )
 
     def now(self) -> int:

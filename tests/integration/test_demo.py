@@ -112,3 +112,17 @@ def test_ctrl_c_ends_a_kept_demo_and_all_that_it_started() -> None:
         demo.stdout.read()
     assert demo.wait() == 0
     eventually(lambda: not [each for each in started if each.is_running()], "no process is left")
+
+
+def test_a_demo_that_is_killed_leaves_no_worker_behind(tmp_path: Path) -> None:
+    environment = os.environ | {"TMPDIR": str(tmp_path)}
+    command = [sys.executable, "-m", "stream", "demo", "--keep"]
+    with subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL) as demo:
+
+        def workers() -> list[psutil.Process]:
+            children = psutil.Process(demo.pid).children()
+            return [each for each in children if each.is_running() and "worker" in each.cmdline()]
+
+        (worker,) = eventually(workers, "it has a worker")
+        demo.kill()
+        eventually(lambda: not worker.is_running(), "the worker ends with it")

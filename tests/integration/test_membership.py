@@ -90,3 +90,10 @@ def test_a_worker_without_partitions_stays_and_takes_over(kafka: str, prefix: st
         eventually(lambda: len(shop.triggers()) == 2, "the other takes over")
         assert idle.stop() == 0
     shop.assert_seen_once(1, 2)
+
+
+def test_a_session_of_five_minutes_does_not_stop_a_worker(shop: Shop) -> None:
+    """It was allowed by the settings, and Faust refused more than a minute and a half."""
+    with shop.worker(session_timeout="300") as worker:
+        worker.until_ready()
+        assert worker.stop() == 0

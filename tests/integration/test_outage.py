@@ -39,6 +39,31 @@ def test_all_brokers_die_under_load_and_come_back(tmp_path: Path) -> None:
         shop.assert_seen_once(40, 500)
 
 
+def test_who_looks_at_an_idle_worker_sees_that_kafka_is_away_and_one_line_says_so(tmp_path: Path) -> None:
+    """Three minutes made 141 lines of its libraries, none of ours, and every figure looked well."""
+    with EmbeddedKafka() as kafka:
+        shop = Shop(kafka.bootstrap, "outage", tmp_path)
+        create_topics(kafka.bootstrap, dict.fromkeys([*shop.sources, shop.web], PARTITIONS))
+        with shop.worker(session_timeout=short_session()) as worker:
+            worker.until_ready()
+            before = len(worker.log.splitlines())
+            assert worker.figures()["stream_kafka_away_seconds"] == 0
+            kafka.kill(0)
+            eventually(lambda: worker.said("kafka_away"), "it says so")
+            eventually(lambda: worker.figures()["stream_kafka_away_seconds"] > AWAY_S, "it goes on counting")
+            kafka.restart(0)
+            eventually(lambda: worker.said("kafka_back"), "it says that it is back")
+            eventually(lambda: worker.figures()["stream_kafka_away_seconds"] == 0, "and shows it")
+            produce(shop.bootstrap, shop.clicks, views(shop, 8, 1))
+            worker.until_caught_up(shop.sources)
+            assert worker.stop() == 0
+        (away,), (back,) = worker.said("kafka_away"), worker.said("kafka_back")
+        assert back["seconds"] >= away["seconds"] > 0
+        said = [json.loads(line) for line in worker.log.splitlines()[before:]]
+        assert [line for line in said if not line["logger"].startswith("stream.")] == []
+        assert len(said) < 20, "and all that follows a rebalance"
+
+
 def test_a_worker_that_is_stopped_while_kafka_is_away_ends(tmp_path: Path) -> None:
     with EmbeddedKafka() as kafka:
         shop = Shop(kafka.bootstrap, "outage", tmp_path)

@@ -60,8 +60,19 @@ def test_what_is_no_longer_said_is_told_once(said: Said) -> None:
     assert list(said.repeats.overdue()) == []
     said.now = EVERY_S
     (told,) = said.repeats.overdue()
-    assert (told.getMessage(), told.left_out, told.levelname) == ("no node %d", 3, "ERROR")  # type: ignore[attr-defined]
+    assert (told.getMessage(), told.left_out, told.levelname) == ("no node 3", 3, "ERROR")  # type: ignore[attr-defined]
     assert list(said.repeats.overdue()) == []
+
+
+def test_what_this_project_says_itself_is_left_to_it_but_at_debug(
+    said: Said, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert not said("aiokafka", "Unable connect to node with id %s: %s", 0, "refused")
+    said.now = EVERY_S
+    assert list(said.repeats.overdue()) == []
+    monkeypatch.setattr(logging.getLogger("stream"), "level", logging.DEBUG)
+    logging.getLogger("stream").manager._clear_cache()  # type: ignore[attr-defined]
+    assert said("aiokafka", "Unable connect to node with id %s: %s", 0, "refused")
 
 
 def test_ever_new_things_do_not_fill_the_memory(said: Said) -> None:

@@ -263,6 +263,6 @@ def test_what_was_left_out_is_told_even_if_it_is_not_said_again(monkeypatch: pyt
     structlog.stdlib.get_logger("stream").info("ready")
     assert [(each["message"], each.get("left_out")) for each in lines(stream)] == [
         ("no node 0", None),
-        ("no node %d", 4),
+        ("no node 4", 4),
         ("ready", None),
     ]

@@ -1,0 +1,56 @@
+"""What a worker must be allowed to do in Kafka, and is not: as the brokers say themselves, without trying it.
+
+Pure, but for `refused`. Tested by tests/integration/test_rights.py and tests/doctor/test_kafka.py.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from aiokafka.errors import IncompatibleBrokerVersion, KafkaError
+
+from stream.kafka.cluster import Cluster, look
+from stream.rules.model import RuleSet
+from stream.settings import Settings
+from stream.topics.ensure import admin_client
+from stream.topics.plan import Need, plan
+
+Refused = tuple[str, tuple[str, ...]]  # what, such as `topic clicks`, and the operations that are not allowed
+
+
+def lacking(cluster: Cluster, needs: Sequence[Need], app_id: str) -> list[Refused]:
+    """Of topics and the group; what the brokers do not tell is left out."""
+    refused: list[Refused] = []
+    for need in needs:
+        topic = cluster.topics.get(need.name)
+        if need.name in cluster.hidden:
+            refused.append((f"topic {need.name}", need.operations))
+        elif topic is not None and topic.operations is not None:
+            missing = tuple(each for each in need.operations if each not in topic.operations)
+            refused += [(f"topic {need.name}", missing)] if missing else []
+    if cluster.group_hidden:
+        refused.append((f"group {app_id}", ("Describe", "Read")))
+    elif cluster.group_operations is not None and "Read" not in cluster.group_operations:
+        refused.append((f"group {app_id}", ("Read",)))
+    return refused
+
+
+def in_words(refused: Refused) -> str:
+    what, operations = refused
+    return f"{what}: {', '.join(operations)} not allowed"
+
+
+def remedy(refused: Refused) -> str:
+    what, operations = refused
+    return f"grant {', '.join(operations)} on {what} to this client"
+
+
+async def refused(settings: Settings, rules: RuleSet) -> list[Refused]:
+    """What this client lacks; nothing where Kafka is too old to tell. Raises BrokerError."""
+    needs = plan(rules, settings, partitions=0, replication=0)
+    async with admin_client(settings) as admin:
+        try:
+            cluster = await look(admin, [each.name for each in needs], settings.app_id)
+        except (NotImplementedError, IncompatibleBrokerVersion, KafkaError):
+            return []
+    return lacking(cluster, needs, settings.app_id)

@@ -1,0 +1,128 @@
+"""Connections to Kafka: cut at their end, and secrets that are read again."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import ssl
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import uvloop
+from aiokafka.errors import KafkaConnectionError
+from aiokafka.protocol.admin import ApiVersionRequest
+
+from stream.kafka import connections
+from stream.kafka.admission import SPEAKS_PLAINTEXT
+from stream.kafka.contact import Contact
+from stream.settings import Settings, load
+from tests.kit.secure import certify, make_authority
+
+TURNS = 100
+
+
+@pytest.fixture(autouse=True)
+def contact(monkeypatch: pytest.MonkeyPatch) -> Contact:
+    fresh = Contact()
+    monkeypatch.setattr(connections, "CONTACT", fresh)
+    monkeypatch.setattr(connections, "_refused_at", {})
+    return fresh
+
+
+def settings_with(folder: Path, **given: str) -> Settings:
+    make_authority(folder, "ca")
+    tls = {"STREAM_SECURITY_PROTOCOL": "SSL", "STREAM_SSL_CAFILE": str(folder / "ca.pem")}
+    return load(tls | given, env_file=None)
+
+
+@pytest.mark.parametrize("runner", [asyncio.run, uvloop.run], ids=["asyncio", "uvloop"])
+def test_a_connection_with_a_request_in_flight_is_cut_and_not_waited_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, runner: Callable[..., None]
+) -> None:
+    """Over TLS a second worker that joined took a minute: each client waited for the brokers' farewell."""
+    settings = settings_with(tmp_path)
+    certify(tmp_path, "server")
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.load_cert_chain(tmp_path / "server.pem", tmp_path / "server.key")
+
+    done = threading.Event()
+
+    def work_at_its_request(listening: socket.socket) -> None:
+        accepted, _ = listening.accept()
+        with context.wrap_socket(accepted, server_side=True):
+            done.wait()  # and reads nothing meanwhile, as a broker
+
+    async def run(port: int) -> None:
+        connection = await connections.connect(
+            "127.0.0.1", port, request_timeout_ms=3_600_000, **connections.security(settings)
+        )
+        answer = asyncio.ensure_future(connection.send(ApiVersionRequest()))
+        closed = connection.close()
+        for _ in range(TURNS):  # of the loop, which waits for nobody in them
+            await asyncio.sleep(0)
+        cut = closed.done()
+        done.set()
+        assert cut
+        with pytest.raises(KafkaConnectionError):
+            await answer
+
+    async def nothing(self: object) -> None:
+        pass
+
+    monkeypatch.setattr(connections._Connection, "_do_version_lookup", nothing)
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        server = threading.Thread(target=work_at_its_request, args=(listening,))
+        server.start()
+        runner(run(listening.getsockname()[1]))
+        server.join()
+
+
+def test_secrets_are_read_again_when_their_files_have_changed(tmp_path: Path) -> None:
+    secret = tmp_path / "password"
+    secret.write_text("old\n")
+    sasl = {
+        "STREAM_SECURITY_PROTOCOL": "SASL_SSL",
+        "STREAM_SASL_MECHANISM": "PLAIN",
+        "STREAM_SASL_USERNAME": "me",
+        "STREAM_SASL_PASSWORD_FILE": str(secret),
+    }
+    arguments = connections.security(settings_with(tmp_path, **sasl))
+    secrets = connections._secrets_of(arguments)
+    assert secrets is not None
+    assert secrets.renew()["sasl_plain_password"] == arguments["sasl_plain_password"] == "old"
+    context = secrets.renew()["ssl_context"]
+    connections._refused_at["127.0.0.1:1"] = 0
+    secret.write_text("the next one\n")
+    assert secrets.renew()["sasl_plain_password"] == "the next one"
+    assert connections._refused_at == {}, "tried at once"
+    secret.write_text("")
+    assert secrets.renew()["sasl_plain_password"] == "the next one", "a renewal may be half done"
+    secret.unlink()
+    assert secrets.renew()["sasl_plain_password"] == "the next one"
+    (tmp_path / "ca.pem").write_text((tmp_path / "ca.pem").read_text() + "\n# renewed\n")
+    secret.write_text("the last one")
+    renewed = secrets.renew()
+    assert renewed["sasl_plain_password"] == "the last one"
+    assert renewed["ssl_context"] is not context
+
+
+async def test_a_broker_that_has_refused_is_not_asked_ten_times_a_second(
+    contact: Contact, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Accounts are locked after some wrong passwords."""
+    now, tried = [0.0], []
+
+    async def refuse(self: connections._Connection) -> None:
+        tried.append(now[0])
+        raise ssl.SSLError(1, "[SSL: WRONG_VERSION_NUMBER] wrong version number")
+
+    monkeypatch.setattr(connections, "refusal_of", lambda error: SPEAKS_PLAINTEXT)
+    monkeypatch.setattr(connections._Connection, "connect", refuse)
+    monkeypatch.setattr(connections.time, "monotonic", lambda: now[0])
+    for tenth in range(int(30 * connections.PAUSE_S)):
+        now[0] = tenth / 10
+        with pytest.raises((OSError, KafkaConnectionError)):
+            await connections.connect("b", 1, security_protocol="SSL", ssl_context=None)
+    assert len(tried) == contact.refusals["protocol",] == 3
