@@ -22,7 +22,8 @@ SuppressionReason = Literal[
 DecisionReason = Literal[SuppressionReason, "holdout"]
 
 # Why a record is not an event: not a JSON object; no customer; no event name; no time; too large; attributes
-# or consents that cannot be taken; too much to be kept of a customer.
+# or consents that cannot be taken (what it takes back of a consent counts all the same, whatever the reason);
+# too much to be kept of a customer.
 DeadLetterReason = Literal["json", "customer", "event", "time", "size", "profile", "context"]
 
 # What was odd with events that were applied all the same:
@@ -31,8 +32,19 @@ DeadLetterReason = Literal["json", "customer", "event", "time", "size", "profile
 #   evicted          a trait of the customer held as much as it may: something in it made room
 #   instances        a customer had as many open instances of a rule as there may be: the oldest was closed
 #   too_deep         nested too deep to be kept until quiet hours end: its fields are empty then
+#   timezone         a customer's time zone cannot be read: their quiet hours count as on
+#   unknown_consent  nobody can say what a profile update means of a purpose: it counts as withdrawn
 #   unknown_source   of a source that the rules do not have; the records were left where they are
-EventErrorReason = Literal["condition", "future_time", "evicted", "instances", "too_deep", "unknown_source"]
+EventErrorReason = Literal[
+    "condition",
+    "future_time",
+    "evicted",
+    "instances",
+    "too_deep",
+    "timezone",
+    "unknown_consent",
+    "unknown_source",
+]
 
 
 class Record(Protocol):
