@@ -175,11 +175,12 @@ class Judgement(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class DeadLetter:
-    """A record that is not an event. It goes to the dead letters as it came."""
+    """A record that is not an event. It goes to the dead letters as it came. `detail`: more of the reason."""
 
     source: str
     reason: DeadLetterReason
     record: Record
+    detail: str = ""
 
 
 # Of a batch in Kafka: what a topic takes by default. At most: what stands before its records, what a record

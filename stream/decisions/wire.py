@@ -150,6 +150,7 @@ def dead_letter_record(letter: DeadLetter, origin: Origin) -> WireRecord:
             ),  # a source may be called otherwise than its topic
             ("partition", str(origin.partition).encode()),
             ("offset", str(letter.record.offset).encode()),
+            *([("detail", letter.detail.encode())] if letter.detail else []),
             (APP, origin.app_id.encode()),
         ),
     )

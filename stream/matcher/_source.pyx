@@ -95,7 +95,8 @@ cdef class SourceQueue:
                 self.ready = True
             else:
                 self.position = <int64_t> record.offset + 1
-                result.dead_letters.append(DeadLetter(self.name, reason, record))
+                self.record = record
+                result.dead_letters.append(self.dead_letter(reason))
         return True
 
     cdef str refusal(self, object record, int64_t wall):
@@ -145,7 +146,7 @@ cdef class SourceQueue:
         self.flaw = flaw
         if flaw is None and not profile.flawed:
             return None
-        profile.flawed = True
+        profile.flawed = True       # its customer or time may be wrong, and nothing else
         if self.customer is not None and profile.takes_back():
             return None
         if flaw is not None:
@@ -219,6 +220,8 @@ cdef class SourceQueue:
         return f"{self.source.topic}/{partition}/{self.offset}"
 
     cdef object dead_letter(self, str reason):
+        if reason == "profile":
+            return DeadLetter(self.name, reason, self.record, (<Profile> self.profile).what)
         return DeadLetter(self.name, reason, self.record)
 
     cdef int consume(self) except -1:

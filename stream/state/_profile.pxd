@@ -8,6 +8,7 @@ cdef class Profile:
     cdef dict attributes            # what is new; None removes; may be None
     cdef dict consents              # purpose: what is said of it; `at` is -1 where that is its arrival
     cdef bint flawed                # its record is put aside: only what it takes back counts
+    cdef str what                   # is wrong with it
     cdef bint gone                  # there is no profile any more
     cdef bint all_unknown           # nobody knows of which purposes its consents are
     cdef bint unclear               # nobody knows what it says of a purpose
@@ -18,6 +19,7 @@ cdef class Profile:
     cdef int take(self, dict consents, bint whole) except -1
     cdef int read(self, str purpose, said) except -1
     cdef int doubt(self) except -1
+    cdef bint blame(self, str what) except -1
 
 cdef Profile profile_of(dict record)
 cdef Profile tombstone()

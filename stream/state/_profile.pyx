@@ -87,11 +87,11 @@ cdef class Profile:
             attributes = {**attributes, **self.attributes}
             attributes = {name: value for name, value in attributes.items() if value is not None}
             if not is_within_bounds(attributes):
-                flawed = True
+                flawed = self.blame("attributes: more than 200, or than 16 KiB")
         if not flawed:
             self.take(consents, True)
             if len(consents) > MAX_PURPOSES:
-                flawed = True
+                flawed = self.blame("consents: more than 100")
         if not flawed:
             rare.attributes, rare.consents = attributes or None, consents or None
             return True
@@ -124,7 +124,7 @@ cdef class Profile:
         """Reads what is said of a purpose."""
         cdef Consent consent = Consent(False, -1)
         if not is_name(purpose):
-            self.flawed = True
+            self.blame("consents: a purpose of more than 128 characters")
         self.consents[purpose] = consent
         if type(said) is not dict:
             return self.doubt()
@@ -132,8 +132,12 @@ cdef class Profile:
             said.get("granted"), parse_time(said.get("at")), said.get("basis"), said.get("expires")
         )
         ends = None if expires is None else parse_time(expires)
-        if at is None or (ends is None and expires is not None) or not is_basis(basis):
-            self.flawed = True
+        if at is None:
+            self.blame("consents: at is no time")
+        if ends is None and expires is not None:
+            self.blame("consents: expires is no time")
+        if not is_basis(basis):
+            self.blame("consents: basis is no text of at most 1,024 characters")
         if granted is False:
             consent.at, consent.expires = withdrawn_at(said.get("at"), at), ends
             consent.basis = basis if is_basis(basis) else None
@@ -149,8 +153,15 @@ cdef class Profile:
         return 0
 
     cdef int doubt(self) except -1:
-        self.unclear = self.flawed = True
+        self.unclear = True
+        self.blame("consents: neither a clear grant nor a withdrawal")
         return 0
+
+    cdef bint blame(self, str what) except -1:
+        """Says what is wrong, the first thing; True."""
+        self.flawed = True
+        self.what = what if self.what is None else self.what
+        return True
 
 
 cdef Profile profile_of(dict record):
@@ -159,21 +170,21 @@ cdef Profile profile_of(dict record):
     profile.consents = {}
     if attributes is not None:
         if type(attributes) is not dict:
-            profile.flawed = True
+            profile.blame("attributes: no object")
         else:
             profile.attributes = attributes
             for name in attributes:
                 if not is_name(name):
-                    profile.flawed = True
+                    profile.blame("attributes: a name of more than 128 characters")
             zone = attributes.get("timezone")
             profile.nowhere = zone is not None and time_zone(zone) is None
     if type(consents) is dict:
         if len(consents) > MAX_PURPOSES:
-            profile.flawed = True
+            profile.blame("consents: more than 100")
         for purpose, said in consents.items():
             profile.read(purpose, said)
     elif consents is not None:
-        profile.flawed = True
+        profile.blame("consents: no object")
         if consents != []:      # which is how some languages write an empty object
             profile.all_unknown = profile.unclear = True
     return profile

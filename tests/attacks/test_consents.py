@@ -168,6 +168,7 @@ def test_the_rest_of_a_record_with_a_withdrawal_is_put_aside_whole() -> None:
     assert [(each.source, each.reason, each.record.offset) for each in shop.letters] == [
         ("profiles", "profile", 1)
     ]
+    assert shop.letters[0].detail == "consents: basis is no text of at most 1,024 characters"
     customer = shop.state.customers.get(ADA)
     assert customer.attributes == {"name": "Ada"}
     assert customer.consents is not None
