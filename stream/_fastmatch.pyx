@@ -267,8 +267,8 @@ cdef class PartitionState:
                 if queue.offset <= customer.applied[queue.slot]:
                     self.result.repeats += 1
                     return 0
-                if customer.timer < queue.time:
-                    self.fire_own(customer, queue.time)
+                if customer.timer < queue.place:
+                    self.fire_own(customer, queue.place)
             if queue.profile is not None:
                 self.merge_profile(queue, customer)
             elif queue.context is not None:
@@ -280,11 +280,18 @@ cdef class PartitionState:
         return 0
 
     cdef int merge_profile(self, SourceQueue queue, Customer customer) except -1:
-        """Takes over attributes and consents; a dead letter if there would be too much."""
+        """Takes over attributes and consents; a dead letter of what cannot be taken whole."""
+        cdef Profile profile = queue.profile
+        cdef int64_t now = self.queues.now(queue)
+        cdef bint bounded = not self.queues.by_event_time
         if customer is None:
             customer = self.customers.ensure(queue.customer)
-        if not (<Profile> queue.profile).merge_into(customer):
-            self.result.dead_letters.append(queue.dead_letter("profile"))
+        if not profile.merge_into(customer, now, min(queue.appended_at, now), bounded):
+            self.result.dead_letters.append(queue.dead_letter(queue.flaw or "profile"))
+        elif profile.nowhere:
+            self.shared.complain(queue.name, "timezone")
+        if profile.unclear:
+            self.shared.complain(queue.name, "unknown_consent")
         customer.applied[queue.slot] = queue.offset
         return self.customers.touch(customer)
 
@@ -292,9 +299,14 @@ cdef class PartitionState:
         """Takes over what a source of `kind: context` says, in place of what it said before."""
         if customer is None:
             customer = self.customers.ensure(queue.customer)
-        if customer.rare.contexts is None:
-            customer.own().contexts = {}
-        customer.rare.contexts[queue.name] = queue.context
+        if queue.gone:
+            if customer.rare.contexts is not None:
+                customer.rare.contexts.pop(queue.name, None)
+                customer.rare.contexts = customer.rare.contexts or None
+        else:
+            if customer.rare.contexts is None:
+                customer.own().contexts = {}
+            customer.rare.contexts[queue.name] = queue.context
         customer.applied[queue.slot] = queue.offset
         return self.customers.touch(customer)
 

@@ -24,7 +24,8 @@ SuppressionReason = Literal[
 DecisionReason = Literal[SuppressionReason, "holdout"]
 
 # Why a record is not an event: not a JSON object; no customer; no event name; no time; too large; attributes
-# or consents that cannot be taken; too much to be kept of a customer.
+# or consents that cannot be taken (what it takes back of a consent counts all the same, whatever the reason);
+# too much to be kept of a customer.
 # What was not read as a record at all: too large, damaged, or left out because an operator says so.
 UnreadReason = Literal["size", "unreadable", "skipped"]
 DeadLetterReason = Literal[
@@ -38,8 +39,19 @@ DeadLetterReason = Literal[
 #                    oldest made room, of an event the largest fields
 #   instances        a customer had as many open instances of a rule as there may be: the oldest was closed
 #   too_deep         nested too deep to be kept until quiet hours end: its fields are empty then
+#   timezone         a customer's time zone cannot be read: their quiet hours count as on
+#   unknown_consent  nobody can say what a profile update means of a purpose: it counts as withdrawn
 #   unknown_source   of a source that the rules do not have; the records were left where they are
-EventErrorReason = Literal["condition", "future_time", "evicted", "instances", "too_deep", "unknown_source"]
+EventErrorReason = Literal[
+    "condition",
+    "future_time",
+    "evicted",
+    "instances",
+    "too_deep",
+    "timezone",
+    "unknown_consent",
+    "unknown_source",
+]
 
 
 class Record(Protocol):
@@ -202,11 +214,12 @@ class Judgement(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class DeadLetter:
-    """A record that is not an event. It goes to the dead letters as it came."""
+    """A record that is not an event. It goes to the dead letters as it came. `detail`: more of the reason."""
 
     source: str
     reason: DeadLetterReason
     record: Record
+    detail: str = ""
 
 
 # Of a batch in Kafka: what a topic takes by default. At most: what stands before its records, what a record

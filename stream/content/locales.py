@@ -20,7 +20,7 @@ from babel import Locale, UnknownLocaleError
 from babel.dates import format_date, format_time
 from babel.numbers import format_currency, list_currencies
 
-from stream.clock import LATEST, iana_zone
+from stream.clock import LATEST, iana_zone, time_zone
 
 DEFAULT_LOCALE = "en"
 STYLES = ("short", "medium", "long", "full")
@@ -44,8 +44,7 @@ class Region(NamedTuple):
 
     def zone_of(self, attributes: Mapping[str, Any]) -> tzinfo | None:
         """The customer's own time zone (attribute `timezone`), else this one; None if neither is known."""
-        own = attributes.get("timezone")
-        found = iana_zone(own) if isinstance(own, str) else None
+        found = time_zone(attributes.get("timezone"))
         return found or (iana_zone(self.timezone) if self.timezone is not None else None)
 
     def locale_of(self, attributes: Mapping[str, Any]) -> Locale:

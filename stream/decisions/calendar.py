@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from datetime import UTC, date, datetime, timedelta, tzinfo
 from typing import Any
 
-from stream.clock import LATEST
+from stream.clock import LATEST, time_zone
 from stream.rules.durations import Calendar
 from stream.rules.model import Policy
 
@@ -19,8 +19,11 @@ END = LATEST + 1 - 3 * 86_400_000  # of a later day the end may lie in a year th
 
 
 def zone_of(attributes: Mapping[str, Any], policy: Policy) -> tzinfo | None:
-    """The customer's own time zone (attribute `timezone`), else the policy's; None if neither is known."""
-    return policy.region.zone_of(attributes)
+    """The customer's own time zone (attribute `timezone`), else the policy's; None if neither is known, or if
+    the customer's own cannot be read.
+    """
+    own = attributes.get("timezone")
+    return policy.region.zone_of(attributes) if own is None else time_zone(own)
 
 
 def local_time(at: int, where: tzinfo) -> datetime:

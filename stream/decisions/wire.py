@@ -176,6 +176,8 @@ def dead_letter_record(letter: DeadLetter, origin: Origin) -> WireRecord:
         ("offset", str(record.offset).encode()),
         (APP, origin.app_id.encode()),
     ]
+    if letter.detail:
+        headers.append(("detail", letter.detail.encode()))
     key, value, size = record.key, record.value, len(record.value or b"")
     if isinstance(record, Unread):
         value, size = record.head, record.size

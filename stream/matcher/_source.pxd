@@ -16,7 +16,8 @@ cdef class SourceQueue:
     cdef list waiting               # sequences of records that come after `records`
     cdef object records
     cdef Py_ssize_t at, count
-    cdef int64_t reached            # the largest event time applied; -1: none
+    cdef int64_t reached            # the largest event time applied, not beyond `latest`; -1: none
+    cdef int64_t latest             # the wall clock of the call; LATEST where events are the clock
     cdef int64_t base               # what the source's offsets are counted from: see PartitionState.rebase
     cdef int64_t applied, position, future
 
@@ -26,14 +27,21 @@ cdef class SourceQueue:
     cdef Plan plan                  # what an event of its name can touch; None: nothing
     cdef str customer
     cdef int64_t time, offset, appended_at
+    cdef int64_t place              # where it comes in the order of events: its time, if that is believed
+    cdef bint gone                  # it is a tombstone: what its source has said of the customer is gone
     cdef bint from_future
     cdef object profile             # what a profile update says; None: the head is none
+    cdef str flaw                   # what else is wrong with it; None: nothing
     cdef dict context               # what a record of `kind: context` says; None: the head is none
 
     cdef int feed(self, object records) except -1
     cdef bint advance(self, object result, int64_t wall) except -1
     cdef str refusal(self, object record, int64_t wall)
+    cdef str weigh(self, str flaw)
+    cdef str farewell(self, object record, int64_t wall)
+    cdef str date(self, object record, int64_t written, int64_t wall)
     cdef str customer_of(self)
+    cdef str customer_of_key(self, bytes key)
     cdef str event_id(self, int partition)
     cdef object dead_letter(self, str reason)       # of the head
     cdef int consume(self) except -1

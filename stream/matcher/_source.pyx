@@ -5,7 +5,15 @@ not an event becomes a dead letter when its turn comes: what is not UTF-8, neste
 has numbers that no double holds is not JSON.
 
 Readings of the contract: a mapped time or id that an event lacks is as if none were mapped; a time that
-is there but unreadable makes a dead letter; an event's name is not empty.
+is there but unreadable makes a dead letter; an event's name is not empty. A profile update that is one of
+these, and takes a consent back, becomes the head all the same (`_profile`).
+
+Tombstones. A record without a value, on a source of profiles or context: what it has said of the customer is
+gone. Who that is, is the record's key; there is nothing else.
+
+Clocks. The bound is the wall clock, where it rules: a time more than five minutes ahead of it counts as the
+record's own, and if that is ahead, too, as now. Such a head has no place of its own among the events: it
+comes right after those before it, and says nothing of how far its source is.
 
 Cost: 0.5 µs for 200 bytes, of which reading the JSON is 0.3.
 Tested by tests/engine/test_fastmatch.py.
@@ -15,10 +23,12 @@ cimport cython
 from libc.stdint cimport int64_t
 
 from stream.events._event cimport Event, Fields
-from stream.state._profile cimport context_of, profile_of
+from stream.state._profile cimport Profile, context_of, profile_of, tombstone
 from stream.matcher._program cimport Program
 from stream.events._times cimport LATEST, NEVER, milliseconds_of
 from stream.events._value cimport KIND_INTEGER, KIND_MISSING, KIND_TEXT, KIND_UNSIGNED, ValueC, object_of
+
+import orjson
 
 from stream.structs import DeadLetter, short_id
 
@@ -28,6 +38,8 @@ FUTURE_MS = 300_000     # how far ahead of the wall clock an event's time may be
 
 cdef Py_ssize_t max_event_bytes = MAX_EVENT_BYTES, max_customer_id = MAX_CUSTOMER_ID
 cdef int64_t future_ms = FUTURE_MS
+cdef tuple NOTHING = (None, b"", b"null")   # values of records that say that something is gone
+cdef object loads = orjson.loads
 
 
 # --- the records of one source -----------------------------------------------------------------
@@ -83,13 +95,19 @@ cdef class SourceQueue:
                 self.ready = True
             else:
                 self.position = <int64_t> record.offset + 1
-                result.dead_letters.append(DeadLetter(self.name, reason, record))
+                self.record = record
+                result.dead_letters.append(self.dead_letter(reason))
         return True
 
     cdef str refusal(self, object record, int64_t wall):
         """Decodes a record as the head; the reason if it is not an event."""
         cdef object raw = record.value
         cdef ValueC *found
+        cdef str flaw
+        self.gone = (self.of_profiles or self.of_context) and raw in NOTHING
+        self.flaw = None
+        if self.gone:
+            return self.farewell(record, wall)
         if raw is None:
             return "json"
         if len(raw) > max_event_bytes:
@@ -97,12 +115,10 @@ cdef class SourceQueue:
         if not self.event.read(raw):
             return "json"
         self.customer = self.customer_of()
-        if self.customer is None:
+        if self.customer is None and not self.of_profiles:
             return "customer"
         if self.of_profiles:
             self.plan, self.profile = None, profile_of(self.event.whole())
-            if self.profile is None:
-                return "profile"
         elif self.of_context:
             self.plan, self.context = None, context_of(self.event.whole())
             if self.context is None:
@@ -114,18 +130,60 @@ cdef class SourceQueue:
             if found.kind != KIND_TEXT or found.size == 0:
                 return "event"
             self.plan = self.program.plan_of(found)
-        self.time = record.timestamp
-        self.appended_at = max(self.time, 0)
         if self.time_field >= 0 and self.event.values[self.time_field].kind != KIND_MISSING:
-            self.time = milliseconds_of(&self.event.values[self.time_field])
-        if not 0 <= self.time <= LATEST:
-            return "time"
-        self.from_future = self.time > wall + future_ms
-        if self.from_future:
-            self.time = min(self.appended_at, LATEST)
-        self.offset = self.base + <int64_t> record.offset
-        self.record = record
-        return None
+            flaw = self.date(record, milliseconds_of(&self.event.values[self.time_field]), wall)
+        else:
+            flaw = self.date(record, record.timestamp, wall)
+        if self.of_profiles:
+            if self.customer is None:
+                flaw, self.customer = "customer", self.customer_of_key(record.key)
+            return self.weigh(flaw)
+        return flaw
+
+    cdef str weigh(self, str flaw):
+        """The reason for which a profile update is no head: something is wrong, and it takes nothing back."""
+        cdef Profile profile = self.profile
+        self.flaw = flaw
+        if flaw is None and not profile.flawed:
+            return None
+        profile.flawed = True       # its customer or time may be wrong, and nothing else
+        if self.customer is not None and profile.takes_back():
+            return None
+        if flaw is not None:
+            return flaw
+        return "profile"
+
+    cdef str farewell(self, object record, int64_t wall):
+        """Makes a tombstone the head; the reason if it is of nobody."""
+        self.plan, self.customer = None, self.customer_of_key(record.key)
+        self.event.raw = b""
+        if self.customer is None:
+            return "customer"
+        if self.of_profiles:
+            self.profile = tombstone()
+        else:
+            self.context = {}
+        return self.date(record, record.timestamp, wall)
+
+    cdef str date(self, object record, int64_t written, int64_t wall):
+        """Says when the head was, and where it comes; the reason if that is not known.
+
+        What takes a consent back counts all the same: then the time is its arrival.
+        """
+        cdef int64_t stamped = record.timestamp
+        cdef bint bounded = self.latest != LATEST
+        cdef bint believed = not bounded or 0 <= stamped <= wall + future_ms
+        self.record, self.offset = record, self.base + <int64_t> record.offset
+        self.appended_at = min(max(stamped, 0), LATEST) if believed else wall
+        self.time, self.from_future = written, written > wall + future_ms
+        if self.from_future and (bounded or written <= LATEST):
+            self.time = self.appended_at
+        self.place = self.time if believed or not self.from_future else self.reached
+        if 0 <= self.time <= LATEST:
+            return None
+        self.time = self.appended_at
+        self.place = self.time if believed else self.reached
+        return "time"
 
     cdef str customer_of(self):
         """The customer's id; None if there is none."""
@@ -138,6 +196,19 @@ cdef class SourceQueue:
         id = object_of(found)
         return id if len(id) <= max_customer_id else None
 
+    cdef str customer_of_key(self, bytes key):
+        """The customer of a record's key, as text or as JSON; None if there is none."""
+        cdef str id
+        if key is None:
+            return None
+        if key[:1] == b"{":
+            return self.customer_of() if self.event.read(key) else None
+        try:
+            id = loads(key) if key[:1] == b'"' else key.decode()
+        except ValueError:
+            return None
+        return id if 0 < len(id) <= max_customer_id else None
+
     cdef str event_id(self, int partition):
         cdef ValueC *found
         if self.id_field >= 0:
@@ -149,14 +220,15 @@ cdef class SourceQueue:
         return f"{self.source.topic}/{partition}/{self.offset}"
 
     cdef object dead_letter(self, str reason):
+        if reason == "profile":
+            return DeadLetter(self.name, reason, self.record, (<Profile> self.profile).what)
         return DeadLetter(self.name, reason, self.record)
 
     cdef int consume(self) except -1:
         """The head has been applied."""
         self.ready = False
         self.position = self.offset - self.base + 1
-        if self.time > self.reached:
-            self.reached = self.time
+        self.reached = max(self.reached, min(self.place, self.latest))
         self.event.forget()
         self.record = self.profile = self.context = None
         return 0
@@ -234,6 +306,9 @@ cdef class SourceQueues:
             queue.ended = queue.name in ended
             queue.applied = queue.future = 0
             queue.position = -1
+            queue.latest = LATEST if self.by_event_time else self.wall
+            if queue.reached > queue.latest:    # of an earlier release, or of a worker whose clock is ahead
+                queue.reached = self.wall if queue.reached <= self.wall + future_ms else -1
         for name, records in batch.records.items():
             queue = self.by_name.get(name)
             if queue is None:
@@ -263,7 +338,7 @@ cdef class SourceQueues:
         for queue in self.queues:
             if not queue.ready and not queue.advance(self.result, self.wall):
                 wait = wait or not queue.ended
-            elif first is None or queue.time < first.time:
+            elif first is None or queue.place < first.place:
                 first = queue
         return None if wait else first
 
@@ -272,7 +347,7 @@ cdef class SourceQueues:
         cdef SourceQueue queue
         cdef int64_t lagging = NEVER, latest = -1, reached
         for queue in self.queues:
-            reached = queue.time if queue.ready and queue.time > queue.reached else queue.reached
+            reached = queue.place if queue.ready and queue.place > queue.reached else queue.reached
             latest = max(latest, reached)
             if queue.ready or not queue.ended:
                 lagging = min(lagging, reached)

@@ -4,8 +4,8 @@
     base      := number                             of the times in instances and sends, one more; 0: none
     applied   := count (id number)*                 offsets by source
     profile   := bytes consents claimed               the attributes as JSON; empty: there is none
-    consents  := count (text how at [expires] text)*    the purpose; 1 if granted, and 2 if it expires; the
-                                                    basis (00 none, else 01 text)
+    consents  := count (text how at [expires] text)*    the purpose; 1 if granted, 2 if it expires, 4 if it
+                                                    is doubtful; the basis (00 none, else 01 text)
     claimed   := time count (text text)*            when, one more; 0: never; group and rule
     traits    := count (id length base body)*       as in `_windows`; the base is a number
     instances := count (id length text tail)*       the source's name, and as in `_instances`
@@ -21,8 +21,8 @@ in memory, with ids for slots: writing them is copying, reading them is looking 
 A part that the rules at hand do not know (an older worker reads what a newer one wrote) is kept as it is and
 written back; `know` reads it once they do. The base is written back, too, so it still means the same.
 
-Version 3 had no contexts and no consents that expire. It is read, and what has none of the two is written in
-it: those customers a worker of the former release can read as well, and the others it refuses.
+Version 3 had no contexts and no consents that expire or are doubtful. It is read, and what has none of these
+is written in it: those customers a worker of the former release can read as well, and the others it refuses.
 
 How far the sources of a partition have come is one more record, with the empty key: see `encode_reached`.
 
@@ -56,7 +56,7 @@ import orjson
 from stream.errors import StateError
 
 cdef enum:
-    OLD_VERSION = 3         # without contexts, and without consents that expire
+    OLD_VERSION = 3         # without contexts, and without consents that expire or are doubtful
     VERSION = 4
     REACHED_VERSION = 4     # of the record of the empty key; 3 had no marks
     ID = 6              # bytes of an id
@@ -74,6 +74,7 @@ cdef enum Part:
 cdef enum ConsentFlag:
     CONSENT_GRANTED = 1
     CONSENT_EXPIRES = 2
+    CONSENT_DOUBTFUL = 4
 
 cdef Buffer written = Buffer()      # by `encode`, one at a time
 
@@ -115,7 +116,7 @@ cdef int version_of(Customer customer, others) except -1:
         return VERSION
     if customer.rare.consents is not None:
         for consent in customer.rare.consents.values():
-            if consent.expires is not None:
+            if consent.expires is not None or consent.doubtful:
                 return VERSION
     return OLD_VERSION
 
@@ -164,13 +165,15 @@ cdef int put_profile(Buffer out, Customer customer) except -1:
     cdef Rare rare = customer.rare
     cdef bytes attributes = b"" if rare.attributes is None else orjson.dumps(rare.attributes)
     cdef Consent consent
+    cdef int how
     out.put(len(attributes))
     out.put_raw(<const char *> attributes, len(attributes))
     out.put(len(rare.consents) if rare.consents is not None else 0)
     for purpose in sorted(rare.consents) if rare.consents is not None else ():
         consent = rare.consents[purpose]
         out.put_text(purpose)
-        out.put(consent.granted * CONSENT_GRANTED | (consent.expires is not None) * CONSENT_EXPIRES)
+        how = consent.granted * CONSENT_GRANTED | (consent.expires is not None) * CONSENT_EXPIRES
+        out.put(how | consent.doubtful * CONSENT_DOUBTFUL)
         out.put(consent.at)
         if consent.expires is not None:
             out.put(consent.expires)
@@ -409,12 +412,16 @@ cdef int read_profile(Customer customer, StateReader reader, uint64_t version) e
     cdef bytes attributes = reader.raw()
     cdef bint has_basis
     cdef int64_t at, how
-    cdef uint64_t most = CONSENT_GRANTED if version == OLD_VERSION else CONSENT_GRANTED | CONSENT_EXPIRES
+    cdef uint64_t most = CONSENT_GRANTED | CONSENT_EXPIRES | CONSENT_DOUBTFUL
+    if version == OLD_VERSION:
+        most = CONSENT_GRANTED
     if attributes:
         customer.own().attributes = reader.json_object(attributes)
     for _ in range(reader.bounded(MAX_PURPOSES)):
         purpose = reader.text()
         how, at = reader.bounded(most), reader.bounded(LATEST)
+        if how & CONSENT_DOUBTFUL and not how & CONSENT_GRANTED:
+            raise corrupt("a consent is what it cannot be")
         expires = reader.bounded(LATEST) if how & CONSENT_EXPIRES else None
         has_basis = reader.bounded(1)
         if customer.rare.consents is None:
@@ -422,7 +429,9 @@ cdef int read_profile(Customer customer, StateReader reader, uint64_t version) e
         if purpose in customer.rare.consents:
             raise corrupt("a part is there twice")
         basis = reader.text() if has_basis else None
-        customer.rare.consents[purpose] = Consent(how & CONSENT_GRANTED, at, basis, expires)
+        customer.rare.consents[purpose] = Consent(
+            how & CONSENT_GRANTED, at, basis, expires, how & CONSENT_DOUBTFUL
+        )
     at = reader.bounded(MAX_DEADLINE) - 1
     if at >= 0:
         customer.own().claimed_at = at

@@ -34,9 +34,10 @@ cdef struct SendC:
 
 cdef class Consent:
     cdef readonly bint granted
-    cdef readonly int64_t at
+    cdef readonly int64_t at                        # believed: see `_profile`
     cdef readonly str basis
     cdef readonly object expires                    # the first ms at which it no longer holds; None: it does
+    cdef readonly bint doubtful                     # a grant dated ahead of the clock: see `_profile`
 
 cdef class Rare:
     cdef dict attributes                            # of the profile; None: there is none

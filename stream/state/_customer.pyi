@@ -7,7 +7,12 @@ from stream.state._layout import Layout
 @final
 class Consent:
     def __init__(
-        self, granted: bool, at: int, basis: str | None = None, expires: int | None = None
+        self,
+        granted: bool,
+        at: int,
+        basis: str | None = None,
+        expires: int | None = None,
+        doubtful: bool = False,
     ) -> None: ...
     @property
     def granted(self) -> bool: ...
@@ -17,6 +22,8 @@ class Consent:
     def basis(self) -> str | None: ...
     @property
     def expires(self) -> int | None: ...
+    @property
+    def doubtful(self) -> bool: ...
 
 @final
 class Rare: ...

@@ -78,8 +78,9 @@ cdef enum:
 cdef class Consent:
     """What a customer has said for a purpose."""
 
-    def __init__(self, bint granted, int64_t at, str basis=None, expires=None):
+    def __init__(self, bint granted, int64_t at, str basis=None, expires=None, bint doubtful=False):
         self.granted, self.at, self.basis, self.expires = granted, at, basis, expires
+        self.doubtful = doubtful
 
 
 @cython.no_gc

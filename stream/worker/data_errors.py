@@ -18,6 +18,7 @@ log = structlog.get_logger("stream.data")
 
 EVERY_S = 60.0
 MOST_KINDS = 1000  # that are told apart at a time
+UNCLEAR = ("unknown_consent", "timezone")  # what keeps messages back because nobody can read it
 
 Kind = tuple[str, ...]
 
@@ -43,6 +44,9 @@ class DataErrors:
                     offset=letter.record.offset,
                     times=times,
                 )
+        for (source, reason), count in result.errors.items():
+            if reason in UNCLEAR and (times := self._times(("profile_unclear", source, reason), count)):
+                log.warning("profile_unclear", source=source, reason=reason, partition=partition, times=times)
         for (name, part), count in result.condition_errors.items():
             if times := self._times(("condition_failed", name, part), count):
                 log.warning("condition_failed", definition=name, part=part, partition=partition, times=times)

@@ -87,7 +87,10 @@ def test_the_beginning_is_the_first_moment_of_its_period(calendar: Calendar, pla
     [
         ({"timezone": "Europe/Rome"}, "Europe/Berlin", "Europe/Rome"),
         ({}, "Europe/Berlin", "Europe/Berlin"),
-        ({"timezone": "Europe/Atlantis"}, "Europe/Berlin", "Europe/Berlin"),
+        ({"timezone": None}, "Europe/Berlin", "Europe/Berlin"),
+        ({"timezone": "europe/ROME"}, "Europe/Berlin", "Europe/Rome"),
+        ({"timezone": "+05:30"}, "Europe/Berlin", "UTC+05:30"),
+        ({"timezone": "Europe/Atlantis"}, "Europe/Berlin", None),
         ({"timezone": "../../etc/passwd"}, None, None),
         ({"timezone": "Europe"}, None, None),
         ({"timezone": 1}, None, None),

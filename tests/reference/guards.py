@@ -13,8 +13,9 @@ Reading: an address is a text of 1 to 320 characters, not only spaces and withou
 channel's `kind: object` an object of at most 4,096 characters, 64 parts and 4 levels, that says something.
 Reading: a consent counts from its `at` on and before its `expires`, compared with the time of the judgement.
 Reading: a rule about sensitive subjects needs the consent of each, on whatever channel.
-Reading: the zone is the customer's attribute `timezone` if it is a valid IANA name, else the policy's; with
-neither, the time is always quiet and has no end, so nothing can be deferred to it.
+Reading: the zone is the customer's attribute `timezone`, or the policy's if there is none or it is null. It
+is an IANA name in any case, or an offset from UTC of 14 h at most. With none, or one that cannot be read, the
+time is always quiet and has no end, so nothing can be deferred to it.
 Reading: the quiet time ends at its local wall time; of two instants with this time, or none, the later.
 Reading: a message is deferred as often as it meets quiet hours, but not past 24 h (or what the rule's `quiet`
 says) after it was first judged: then it is suppressed (`quiet`).
@@ -38,7 +39,7 @@ from __future__ import annotations
 import unicodedata
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, time, timedelta
+from datetime import datetime, time, timedelta, timezone, tzinfo
 from hashlib import blake2b
 from math import log
 from typing import Any
@@ -62,7 +63,8 @@ PERIODS: Mapping[Calendar, Callable[[datetime], tuple[int, ...]]] = {
     "month": lambda now: (now.year, now.month),
 }
 Counter = tuple[str, str]  # what counts sends: ("rule", its name), ("channel", its name), ("policy", "")
-ZONES = available_timezones() - {"localtime"}  # which is a name for where the machine stands
+# Without a name for where the machine stands, and one for a clock that was never set.
+ZONES = {name.casefold(): name for name in available_timezones() - {"localtime", "Factory"}}
 
 
 @dataclass(frozen=True)
@@ -221,11 +223,9 @@ class Guards:
         longest = DAY if match.rule.quiet == "defer" else match.rule.quiet
         return end if end - first <= longest else None
 
-    def zone_of(self, match: Match) -> ZoneInfo | None:
-        name = match.profile.attributes.get("timezone")
-        if not isinstance(name, str) or name not in ZONES:
-            name = self.rules.policy.timezone
-        return None if name is None else ZoneInfo(name)
+    def zone_of(self, match: Match) -> tzinfo | None:
+        own = match.profile.attributes.get("timezone")
+        return zone_named(self.rules.policy.timezone if own is None else own)
 
     def variant(self, match: Match) -> Variant | None:
         if VARIANTS not in self.enabled:
@@ -236,6 +236,35 @@ class Guards:
             for each in match.rule.variants
         }
         return scores[max(scores)] if scores else None
+
+
+def zone_named(written: Any) -> tzinfo | None:
+    if not isinstance(written, str):
+        return None
+    name = written.strip().casefold()
+    if found := ZONES.get(name.replace(" ", "_")):
+        return ZoneInfo(found)
+    if name == "z":
+        return ZoneInfo("UTC")
+    name = name.removeprefix("utc").removeprefix("gmt").strip().replace("\u2212", "-")
+    sign, digits = name[:1], name[1:].strip()
+    hours, _, minutes = digits.partition(":") if ":" in digits else (digits, "", "")
+    if ":" not in digits and len(digits) > 2:
+        hours, minutes = digits[:-2], digits[-2:]
+    fits = (
+        hours.isdecimal() and len(hours) <= 2 and (len(minutes) == 2 or (not minutes and ":" not in digits))
+    )
+    if (
+        sign not in ("+", "-")
+        or not fits
+        or not f"{hours}{minutes}".isascii()
+        or not f"0{minutes}".isdecimal()
+    ):
+        return None
+    offset = timedelta(hours=int(hours), minutes=int(minutes or 0))
+    if offset > timedelta(hours=14) or int(minutes or 0) > 59:
+        return None
+    return timezone(offset if sign == "+" else -offset)
 
 
 def address_of(match: Match, channel: Channel) -> Any:
@@ -285,7 +314,7 @@ def arm(customer: str, salt: str) -> int:
     return number(customer, salt) % 10_000
 
 
-def local(at: int, zone: ZoneInfo) -> datetime:
+def local(at: int, zone: tzinfo) -> datetime:
     return (EPOCH + timedelta(milliseconds=at)).astimezone(zone)
 
 
@@ -296,7 +325,7 @@ def is_quiet(quiet: Quiet, now: datetime) -> bool:
     return minute >= quiet.start or minute < quiet.end
 
 
-def end_of(quiet: Quiet, now: datetime, zone: ZoneInfo) -> int:
+def end_of(quiet: Quiet, now: datetime, zone: tzinfo) -> int:
     """The next time at which the wall clock shows the end of the quiet time, in milliseconds."""
     wall = now.replace(tzinfo=None)
     ends = [

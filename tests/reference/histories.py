@@ -28,6 +28,7 @@ from .rulesets import NAMES, PURPOSES, Dice, rule_sets, strings
 START = 1_772_445_600_000  # 2026-03-02T10:00:00Z
 NEVER = START + 10_000 * 86_400_000  # a wall clock later than everything
 MISSING = object()
+FAR = START + 7_000 * 365 * 86_400_000  # in the year 8991, where some producers live
 
 FUTURE = 5 * 60_000  # how far ahead of the wall clock an event may be, in live worlds
 CUSTOMERS = ("c1", "c1", "c1", "c1", "c1", "c2", "c2", "é", 7, "c10")
@@ -50,7 +51,7 @@ ATTRIBUTES: Mapping[str, Sequence[Any]] = {
     "age": (18, 17, 18.0, None, "18"),
     "timezone": (
         *("UTC", "Europe/Berlin", "UTC", "Asia/Kolkata", "Pacific/Honolulu", "Pacific/Chatham"),
-        *("America/New_York", "Mars/Base", None, 3),
+        *("America/New_York", "Mars/Base", None, 3, "+05:30", "utc-3", "europe/berlin", ""),
     ),
     "preferred_channel": ("email", "push", "web", "fax", None, 1),
 }
@@ -58,7 +59,21 @@ BAD_PROFILES: Sequence[tuple[str, Any]] = (
     ("attributes", ["tier"]),
     ("attributes", {"n" * 129: 1}),
     ("consents", ["mail"]),
+    ("consents", []),
+    ("consents", "none"),
     ("consents", {"mail": True}),
+    ("consents", {"mail": None, "phone": {"granted": False, "at": START + 5}}),
+    ("consents", {"mail": {"granted": False}}),
+    ("consents", {"mail": {"granted": False, "at": "2026-03-02"}}),
+    ("consents", {"mail": {"granted": False, "at": 0}}),
+    ("consents", {" MAIL": {"granted": False, "at": START + 30}}),
+    (
+        "consents",
+        {"mail": {"granted": False, "at": START + 10, "basis": 3, "expires": START + 20}, "phone": 1},
+    ),
+    ("consents", {"mail": {"granted": True, "at": START, "withdrawn": True}}),
+    ("consents", {"mail": {"granted": True, "at": START + 40, "expires": START + 60}, "phone": {}}),
+    ("consents", {"mail": {"granted": True, "expires": START + 60}}),
     ("consents", {"mail": {"granted": True}}),
     ("consents", {"mail": {"granted": "yes", "at": START}}),
     ("consents", {"mail": {"granted": True, "at": "soon"}}),
@@ -176,6 +191,8 @@ def histories(draw: st.DrawFn, *, live: bool = False, changes: Sequence[int] = (
         if time > wall + FUTURE:  # replaced by when the record came, if the windows allow it
             time, stamped = (time, wall) if latest >= FUTURE else (wall + FUTURE, wall + FUTURE)
         source = by_name[dice.pick(CARRIERS)]
+        if live and dice.chance(12) and (source.kind != "event" or not windows):
+            time, stamped = FAR, dice.pick((FAR, FAR, wall, -1, 1 << 60))
         queue = records[source.name]
         offset = (queue[-1].offset + 1 if queue else 0) + dice.chance(16)
         queue.append(_record(source, dice, time, stamped, number, offset, scale))
@@ -196,6 +213,7 @@ def _record(source: Source, dice: Dice, time: int, stamped: int, number: int, of
     """One record; now and then a bad one, or one written in another of the ways that are allowed."""
     odd, which = dice.number(), dice.number()
     data: dict[FieldPath, Any] = {source.customer: dice.pick(CUSTOMERS), ("ts",): time}
+    key = f"{data[source.customer]}".encode() if which & 1 else None
     match source.kind:
         case "profile":
             data |= _profile(dice, time, scale)
@@ -205,7 +223,9 @@ def _record(source: Source, dice: Dice, time: int, stamped: int, number: int, of
             data |= _event(source, dice, number, which)
     match odd:
         case 255:
-            return Rec(offset, stamped, None, BAD_VALUES[which % len(BAD_VALUES)])
+            return Rec(offset, stamped, key, BAD_VALUES[which % len(BAD_VALUES)])
+        case 251 | 250 if source.kind != "event":
+            return Rec(offset, stamped, key, None)
         case 254:
             data[source.customer] = BAD_CUSTOMERS[which % len(BAD_CUSTOMERS)]
         case 253 if source.event:
@@ -219,7 +239,7 @@ def _record(source: Source, dice: Dice, time: int, stamped: int, number: int, of
             data["ts",] = BAD_TIMES[which % len(BAD_TIMES)]
         case _ if odd > 200:
             data["ts",] = _written(time, which)
-    return Rec(offset, stamped, None, _encoded(data))
+    return Rec(offset, stamped, key, _encoded(data))
 
 
 def _event(source: Source, dice: Dice, number: int, which: int) -> dict[FieldPath, Any]:

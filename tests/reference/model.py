@@ -54,7 +54,7 @@ from . import guards as policing
 from .changes import Change, Definitions, carried_over
 from .instances import Instance, cause_of
 from .profiles import Profile
-from .records import NOTHING, Consent, Event, News, look_up, map_key, understand
+from .records import NOTHING, Consent, Event, News, ProfileUpdate, look_up, map_key, understand
 from .traits import is_of_use, value_of
 
 MAX_KEYS = 16
@@ -90,6 +90,7 @@ class Outcome:
     positions: dict[str, int] = field(default_factory=dict)
     events: Counter[str] = field(default_factory=Counter)
     future_times: Counter[str] = field(default_factory=Counter)
+    oddities: Counter[tuple[str, str]] = field(default_factory=Counter)  # of profiles
     condition_errors: Counter[str] = field(default_factory=Counter)
     possible_errors: Counter[str] = field(default_factory=Counter)
     watermark: int | None = None
@@ -159,10 +160,11 @@ class _Run:
         for source in self.rules.sources:
             queues[source.name] = deque(self.read(source, records.get(source.name, ())))
         while any(queues.values()):
-            _, name = min((queue[0].time, name) for name, queue in queues.items() if queue)
+            _, name = min((queue[0].place, name) for name, queue in queues.items() if queue)
             yield queues[name].popleft()
 
     def read(self, source: Source, records: Iterable[Record]) -> Iterable[Event | News]:
+        reached = -1
         for record in records:
             self.outcome.positions[source.name] = record.offset + 1
             understood = understand(source, record, self.partition, self.wall)
@@ -171,7 +173,9 @@ class _Run:
                     DeadLetter(source.name, cast("DeadLetterReason", understood), record)
                 )
             else:
-                yield understood
+                place = understood.time if understood.placed else reached
+                reached = max(reached, place if self.wall is None else min(place, self.wall))
+                yield replace(understood, place=place)
 
     def change(self, change: Change) -> None:
         """Go over to other rules."""
@@ -191,7 +195,7 @@ class _Run:
 
     def step(self, event: Event | News) -> None:
         """One event: what is due, then traits, then waiting instances, then rules."""
-        head = max(self.newest or 0, event.time)
+        head = max(self.newest or 0, event.place)
         self.fire(head if self.wall is None else min(head, self.wall), event)
         self.newest = head
         self.applied += 1
@@ -207,11 +211,20 @@ class _Run:
             self.judge(instance, at=event.time, timed=False)
 
     def update(self, update: News) -> None:
-        profile = self.profile(update.customer).after(update)
-        if profile is None:
-            self.outcome.dead_letters.append(DeadLetter(update.source, "profile", update.record))
-        else:
-            self.profiles[update.customer] = profile
+        now = self.wall if self.wall is not None else self.newest or 0
+        bounded = self.wall is not None
+        self.profiles[update.customer], flaw = self.profile(update.customer).after(
+            update, now, bounded=bounded
+        )
+        if flaw is not None:
+            self.outcome.dead_letters.append(
+                DeadLetter(update.source, cast("DeadLetterReason", flaw), update.record)
+            )
+        if isinstance(update, ProfileUpdate):
+            zone = update.attributes.get("timezone")
+            nowhere = zone is not None and policing.zone_named(zone) is None
+            self.outcome.oddities[update.source, "unknown_consent"] += update.unclear
+            self.outcome.oddities[update.source, "timezone"] += nowhere and flaw is None
 
     def fire(self, watermark: int | None, before: Event | News | None = None) -> None:
         """Fire the timers that the watermark has passed, and those that the customer's own event passes."""
@@ -222,7 +235,7 @@ class _Run:
             if watermark is not None and instance.deadline < watermark:
                 return True
             own = before is not None and instance.customer == before.customer
-            return own and before is not None and instance.deadline < before.time
+            return own and before is not None and instance.deadline < before.place
 
         def order(instance: Instance) -> tuple[Any, ...]:
             return (

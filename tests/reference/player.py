@@ -195,6 +195,8 @@ def assert_same(expected: Outcome, player: Player) -> None:
     ]
     for source in player.history.records:
         assert player.errors[source, "future_time"] == expected.future_times[source]
+        for oddity in ("unknown_consent", "timezone"):
+            assert player.errors[source, oddity] == expected.oddities[source, oddity]
         failed = expected.condition_errors[source]
         assert failed <= player.errors[source, "condition"] <= failed + expected.possible_errors[source]
 

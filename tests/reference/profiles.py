@@ -1,16 +1,33 @@
 """Customers' attributes and consents, as their profile updates left them, and what third parties know.
 
-Reading: an update that would pass a bound changes nothing, but its record came in its turn: the time that it
-moved on stays moved on. Attributes are measured after the update.
+Reading: an update that would pass a bound, or in which something else is wrong, changes nothing but what it
+takes back; its record came in its turn: the time that it moved on stays moved on. Attributes are measured
+after the update.
+Reading: of two consents to a purpose the one with the later time holds, of equal times the withdrawal. A time
+that is ahead of the wall clock is that of the record, or now. A grant with such a time loses to any
+withdrawal that comes after it.
+Reading: a withdrawal is also of the purposes whose names differ in case and surrounding blanks alone.
+Reading: what it takes back besides withdrawals is the end of a consent, which may come earlier.
 Reading: of each source of `kind: context` the record that came last counts, whatever its time.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from .records import MAX_PURPOSES, Consent, ContextRecord, News, is_within_bounds
+from .records import (
+    MAX_NAME,
+    MAX_PURPOSES,
+    Consent,
+    ContextRecord,
+    News,
+    ProfileUpdate,
+    Statement,
+    Tombstone,
+    is_within_bounds,
+)
 
 
 @dataclass(frozen=True)
@@ -19,16 +36,67 @@ class Profile:
     consents: dict[str, Consent] = field(default_factory=dict)
     contexts: dict[str, dict[str, Any]] = field(default_factory=dict)  # by source
 
-    def after(self, update: News) -> Profile | None:
-        """With the update: attributes merge, null removes, the newer consent holds. None: it is too much."""
-        if isinstance(update, ContextRecord):
-            return replace(self, contexts={**self.contexts, update.source: update.data})
-        merged = {**self.attributes, **update.attributes}
+    def after(self, news: News, now: int, *, bounded: bool) -> tuple[Profile, str | None]:
+        """With the news, as far as they count, and the reason if their record is put aside.
+
+        `bounded`: `now` is the wall clock, and nothing was said after it.
+        """
+        match news:
+            case ContextRecord():
+                return replace(self, contexts={**self.contexts, news.source: news.data}), None
+            case Tombstone(kind="context"):
+                rest = {source: data for source, data in self.contexts.items() if source != news.source}
+                return replace(self, contexts=rest), None
+            case Tombstone():
+                return Profile(contexts=self.contexts), None
+        said = believed(news, now, bounded=bounded)
+        merged = {**self.attributes, **news.attributes}
         attributes = {name: value for name, value in merged.items() if value is not None}
-        consents = dict(self.consents)
-        for purpose, consent in update.consents.items():
-            if purpose not in consents or consent.at >= consents[purpose].at:
-                consents[purpose] = consent
-        if not is_within_bounds(attributes) or len(consents) > MAX_PURPOSES:
-            return None
-        return replace(self, attributes=attributes, consents=consents)
+        consents = self.agreed(said, all_of_it=True)
+        if news.flaw is None and is_within_bounds(attributes) and len(consents) <= MAX_PURPOSES:
+            return replace(self, attributes=attributes, consents=consents), None
+        if news.all_unknown:
+            unknown = Consent(False, min(news.came, now), None, None)
+            said = dict.fromkeys(self.consents, unknown)
+        return replace(self, consents=self.agreed(said, all_of_it=False)), news.flaw or "profile"
+
+    def agreed(self, said: Mapping[str, Consent], *, all_of_it: bool) -> dict[str, Consent]:
+        """What is held after some was said: all of it, or only what is taken back."""
+        held = dict(self.consents)
+        for purpose, grant in said.items():
+            old = held.get(purpose)
+            if not grant.granted or not (all_of_it or ends_before(grant, old)):
+                continue
+            if old is None or grant.at > old.at or (grant.at == old.at and old.granted):
+                held[purpose] = grant
+        for purpose, withdrawal in said.items():
+            if withdrawal.granted:
+                continue
+            for other, old in held.items():
+                same = other == purpose or other.strip().casefold() == purpose.strip().casefold()
+                if same and (old.doubtful or withdrawal.at >= old.at):
+                    held[other] = withdrawal
+            if all_of_it or (len(held) < MAX_PURPOSES and len(purpose) <= MAX_NAME):
+                held.setdefault(purpose, withdrawal)
+        return held
+
+
+def ends_before(grant: Consent, old: Consent | None) -> bool:
+    if old is None or not old.granted or grant.expires is None:
+        return False
+    return old.expires is None or grant.expires < old.expires
+
+
+def believed(news: ProfileUpdate, now: int, *, bounded: bool) -> dict[str, Consent]:
+    """What the news say, with times to believe."""
+    came = min(news.came, now)
+
+    def dated(said: Statement) -> Consent:
+        at, ahead = said.at, bounded and said.at is not None and said.at > now
+        if at is None or ahead:
+            at = came
+        elif said.day and not said.granted:
+            at = min(at, came)
+        return Consent(said.granted, at, said.basis, said.expires, said.granted and ahead)
+
+    return {purpose: dated(each) for purpose, each in news.said.items()}

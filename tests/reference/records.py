@@ -1,8 +1,17 @@
 """What the model makes of a record: an event, news of a customer, or a reason why it is neither.
 
 Reading: a record without the mapped time or id is treated as if none were mapped.
-Reading: a profile update whose shape is wrong is a bad record like any other and never enters the order of
-events; its bounds are another matter, since they depend on what the customer has already (`profiles`).
+Reading: a profile update in which something is wrong is a bad record like any other and never enters the
+order of events, unless it takes a consent back; its bounds are another matter, since they depend on what the
+customer has already (`profiles`). If it is the customer or the time that is wrong, the record's key and its
+arrival stand for them.
+Reading: what is no clear grant of a purpose is a withdrawal as of its time, and counted. A clear grant is
+`granted: true`, with an end that can be read, and without a word of its being taken back.
+Reading: a withdrawal's time that is before the year 2000 was never set: it is its arrival. One that is a day
+is the end of the day, or its arrival if that is earlier.
+Reading: a record without a value, an empty one or `null`, is a tombstone, on a source of profiles or context.
+Reading: a record's own time that is too far ahead is not known. It counts as now, and its place is directly
+after what its source has brought before, so that nobody waits for it and nothing is early because of it.
 """
 
 from __future__ import annotations
@@ -27,6 +36,8 @@ MAX_PURPOSES = 100
 MAX_ATTRIBUTES = 200
 MAX_BYTES = 16 * 1024
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+YEAR_2000 = 946_684_800_000
+TAKEN_BACK = ("withdrawn", "withdrawn_at", "revoked", "revoked_at")
 Key = tuple[str, Any]  # a key of a CEL map: its type and value
 
 
@@ -40,8 +51,9 @@ NOTHING = _Nothing()
 
 @dataclass(frozen=True)
 class Event:
-    """`time` is what counts; `stamped` is the record's own timestamp.
+    """`time` is what counts; `stamped` is when the record came.
 
+    `placed`: the time is also its place in the order of events; `place` is filled in by who reads them.
     `whole`: nothing of `data` has been forgotten.
     """
 
@@ -54,15 +66,20 @@ class Event:
     data: dict[str, Any]
     offset: int
     from_the_future: bool = False
+    placed: bool = True
+    place: int = -1
     whole: bool = True
 
 
 @dataclass(frozen=True)
 class Consent:
+    """`doubtful`: a grant whose time was ahead of the clock."""
+
     granted: bool
     at: int
     basis: str | None
     expires: int | None
+    doubtful: bool = False
 
     def holds(self, at: int) -> bool:
         """Reading: `expires` is the first moment at which a consent no longer holds."""
@@ -70,20 +87,46 @@ class Consent:
 
 
 @dataclass(frozen=True)
+class Statement:
+    """What a record says of a purpose; `at` None: no time that can be believed. `day`: it is a day's end."""
+
+    granted: bool
+    at: int | None
+    basis: str | None = None
+    expires: int | None = None
+    day: bool = False
+
+
+@dataclass(frozen=True)
 class ProfileUpdate:
-    """News of a customer; `record` goes to the dead letters if they are too much."""
+    """News of a customer. `flaw`: why `record` goes to the dead letters; None: only if they are too much.
+
+    `all_unknown`: of which purposes the consents are, nobody can tell. `unclear`: nor what they say of one.
+    """
 
     source: str
     customer: str
     time: int
+    came: int
     attributes: dict[str, Any]
-    consents: dict[str, Consent]
+    said: dict[str, Statement]
     record: Record
     from_the_future: bool = False
+    placed: bool = True
+    place: int = -1
+    flaw: str | None = None
+    all_unknown: bool = False
+    unclear: bool = False
 
     @property
     def offset(self) -> int:
         return self.record.offset
+
+    @property
+    def takes_back(self) -> bool:
+        return self.all_unknown or any(
+            not each.granted or each.expires is not None for each in self.said.values()
+        )
 
 
 @dataclass(frozen=True)
@@ -96,17 +139,49 @@ class ContextRecord:
     data: dict[str, Any]
     record: Record
     from_the_future: bool = False
+    placed: bool = True
+    place: int = -1
 
     @property
     def offset(self) -> int:
         return self.record.offset
 
 
-News = ProfileUpdate | ContextRecord
+@dataclass(frozen=True)
+class Tombstone:
+    """What a source has said of a customer is gone; `kind` is the source's."""
+
+    source: str
+    kind: str
+    customer: str
+    time: int
+    record: Record
+    from_the_future: bool = False
+    placed: bool = True
+    place: int = -1
+
+    @property
+    def offset(self) -> int:
+        return self.record.offset
+
+
+News = ProfileUpdate | ContextRecord | Tombstone
+
+
+@dataclass(frozen=True)
+class Times:
+    """When a record was, if that can be said; when it came; and what to think of it."""
+
+    time: int | None
+    came: int
+    from_the_future: bool
+    placed: bool
 
 
 def understand(source: Source, record: Record, partition: int, wall: int | None) -> Event | News | str:
     """The event or news, or the reason why it is none. `wall`: None if event time is the clock."""
+    if source.kind != "event" and record.value in (None, b"", b"null"):
+        return tombstone(source, record, wall)
     try:
         data = json.loads((record.value or b"").decode(), parse_constant=refuse, parse_float=finite)
     except ValueError:
@@ -114,21 +189,24 @@ def understand(source: Source, record: Record, partition: int, wall: int | None)
     if not isinstance(data, dict):
         return "json"
     customer = as_name(look_up(data, source.customer))
+    written = NOTHING if source.time is None else look_up(data, source.time)
+    times = times_of(record.timestamp if written is NOTHING else readable(written), record.timestamp, wall)
+    if source.kind == "profile":
+        return profile_update(source, customer, times, data, record)
     if customer is None:
         return "customer"
+    if source.kind == "context":
+        if not is_within_bounds(data) or any(len(each) > MAX_NAME for each in data):
+            return "context"
+        if times.time is None:
+            return "time"
+        marks = (times.from_the_future, times.placed)
+        return ContextRecord(source.name, customer, times.time, data, record, *marks)
     name = source.constant if source.constant is not None else look_up(data, source.event or ())
-    if source.kind == "event" and not isinstance(name, str):
+    if not isinstance(name, str):
         return "event"
-    time: int | None = record.timestamp
-    if source.time is not None and (written := look_up(data, source.time)) is not NOTHING:
-        time = milliseconds(written)
-    if time is None or not 0 <= time < END_OF_TIME:
+    if times.time is None:
         return "time"
-    from_the_future = wall is not None and time > wall + FUTURE
-    if from_the_future:
-        time = record.timestamp
-    if source.kind != "event":
-        return news(source, customer, time, data, record, from_the_future)
     event_id = as_name(look_up(data, source.id)) if source.id is not None else None
     if event_id is None:
         event_id = f"{source.topic}/{partition}/{record.offset}"
@@ -139,50 +217,108 @@ def understand(source: Source, record: Record, partition: int, wall: int | None)
         event_id,
         name,
         customer,
-        time,
-        record.timestamp,
+        times.time,
+        times.came,
         data,
         record.offset,
-        from_the_future,
+        times.from_the_future,
+        times.placed,
     )
 
 
-def news(
-    source: Source, customer: str, time: int, data: dict[str, Any], record: Record, from_the_future: bool
-) -> News | str:
-    """A profile update, or what a third party knows; the reason why it is neither."""
-    if source.kind == "context":
-        if not is_within_bounds(data) or any(len(each) > MAX_NAME for each in data):
-            return "context"
-        return ContextRecord(source.name, customer, time, data, record, from_the_future)
-    attributes, consents = data.get("attributes"), data.get("consents")
-    attributes = {} if attributes is None else attributes
-    consents = understood({} if consents is None else consents)
-    if not isinstance(attributes, dict) or any(len(each) > MAX_NAME for each in attributes):
-        return "profile"
-    if consents is None:
-        return "profile"
-    return ProfileUpdate(source.name, customer, time, attributes, consents, record, from_the_future)
+def times_of(written: int | None, stamped: int, wall: int | None) -> Times:
+    if wall is None:
+        known = written is not None and 0 <= written < END_OF_TIME
+        return Times(written if known else None, max(stamped, 0), from_the_future=False, placed=True)
+    believed = 0 <= stamped <= wall + FUTURE
+    came = stamped if believed else wall
+    if written is None or written < 0:
+        return Times(None, came, from_the_future=False, placed=believed)
+    ahead = written > wall + FUTURE
+    return Times(came if ahead else written, came, from_the_future=ahead, placed=believed or not ahead)
 
 
-def understood(written: Any) -> dict[str, Consent] | None:
-    """The consents of a profile update; None if any of them is malformed."""
-    if not isinstance(written, dict) or len(written) > MAX_PURPOSES:
+def tombstone(source: Source, record: Record, wall: int | None) -> Tombstone | str:
+    customer = named_by_key(source, record.key)
+    times = times_of(record.timestamp, record.timestamp, wall)
+    if customer is None or times.time is None:
+        return "customer" if customer is None else "time"
+    marks = (times.from_the_future, times.placed)
+    return Tombstone(source.name, source.kind, customer, times.time, record, *marks)
+
+
+def named_by_key(source: Source, key: bytes | None) -> str | None:
+    """The customer whose id is the key, as plain text or as JSON."""
+    try:
+        text = (key or b"").decode()
+        if text.startswith("{"):
+            return as_name(look_up(json.loads(text), source.customer))
+        return as_name(json.loads(text) if text.startswith('"') else text)
+    except ValueError:
         return None
-    consents = {}
-    for purpose, each in written.items():
-        if not isinstance(each, dict) or not isinstance(each.get("granted"), bool):
-            return None
-        at, basis = milliseconds(each.get("at")), each.get("basis")
-        if at is None or not 0 <= at < END_OF_TIME or not isinstance(basis, str | None):
-            return None
-        if len(purpose) > MAX_NAME or len(basis or "") > MAX_BASIS:
-            return None
-        expires = None if each.get("expires") is None else milliseconds(each["expires"])
-        if each.get("expires") is not None and (expires is None or not 0 <= expires < END_OF_TIME):
-            return None
-        consents[purpose] = Consent(each["granted"], at, basis, expires)
-    return consents
+
+
+def profile_update(
+    source: Source, customer: str | None, times: Times, data: dict[str, Any], record: Record
+) -> ProfileUpdate | str:
+    """News of a customer; the reason why it is none, where it takes nothing back either."""
+    attributes, consents = data.get("attributes"), data.get("consents")
+    said, wrong, unclear = statements(consents if isinstance(consents, dict) else {})
+    all_unknown = not isinstance(consents, dict | None) and consents != []
+    wrong = wrong or not isinstance(consents, dict | None) or not isinstance(attributes, dict | None)
+    wrong = wrong or any(len(each) > MAX_NAME for each in attributes or ())
+    flaw = "profile" if wrong else None
+    if times.time is None:
+        flaw = "time"
+    if customer is None:
+        flaw, customer = "customer", named_by_key(source, record.key)
+    update = ProfileUpdate(
+        source=source.name,
+        customer=customer or "",
+        time=times.came if times.time is None else times.time,
+        came=times.came,
+        attributes=attributes if isinstance(attributes, dict) else {},
+        said=said,
+        record=record,
+        from_the_future=times.from_the_future,
+        placed=times.placed,
+        flaw=flaw,
+        all_unknown=all_unknown,
+        unclear=unclear or all_unknown,
+    )
+    if flaw is not None and (customer is None or not update.takes_back):
+        return flaw
+    return update
+
+
+def statements(consents: dict[str, Any]) -> tuple[dict[str, Statement], bool, bool]:
+    """What is said of the purposes; whether anything is wrong with it; whether anything is not clear."""
+    said = {}
+    wrong, unclear = len(consents) > MAX_PURPOSES, False
+    for purpose, each in consents.items():
+        wrong = wrong or len(purpose) > MAX_NAME
+        parts = each if isinstance(each, dict) else {}
+        at, basis, end = readable(parts.get("at")), parts.get("basis"), readable(parts.get("expires"))
+        has_basis = isinstance(basis, str | None) and len(basis or "") <= MAX_BASIS
+        has_end = end is not None or parts.get("expires") is None
+        fine = at is not None and has_basis and has_end
+        taken_back = any(parts.get(word) not in (None, False) for word in TAKEN_BACK)
+        granted = parts.get("granted")
+        day = isinstance(parts.get("at"), str) and len(parts["at"]) == len("2026-03-02")
+        since = at if at is None or at >= YEAR_2000 else None
+        if since is not None and day:
+            since += 24 * 3_600_000 - 1
+        if granted is False:
+            said[purpose] = Statement(False, since, basis if has_basis else None, end, day)
+        elif granted is True and fine and not taken_back:
+            said[purpose] = Statement(True, at, basis, end)
+        elif granted is True and not taken_back and parts.get("expires") is None:
+            wrong = True  # a grant that cannot be taken takes nothing away
+        else:
+            said[purpose] = Statement(False, since, day=day)
+            unclear = True
+        wrong = wrong or not fine
+    return said, wrong or unclear, unclear
 
 
 def is_within_bounds(values: dict[str, Any]) -> bool:
@@ -226,6 +362,12 @@ def milliseconds(value: Any) -> int | None:
     if isinstance(value, bool) or not isinstance(value, int | float):
         return None
     return round(value * 1000 if abs(value) < 1e11 else value)
+
+
+def readable(value: Any) -> int | None:
+    """A time as it may stand in a record; None if it is none, or outside of 1970 to 9999."""
+    time = milliseconds(value)
+    return time if time is not None and 0 <= time < END_OF_TIME else None
 
 
 def kind_of(value: Any) -> str:

@@ -16,8 +16,7 @@ import json
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
-from zoneinfo import ZoneInfo
+from datetime import UTC, datetime, tzinfo
 
 import pytest
 from hypothesis import given
@@ -29,11 +28,11 @@ from stream.rules.model import Channel, Limit, Rule, RuleSet
 from stream.structs import ConsentProof, Decision, EventRef, Trigger
 from tests.kit.asyncapi import assert_described
 
-from .guards import ZONES
+from .guards import zone_named
 from .histories import START, History, Rec, histories
 from .player import Player, Portion, expected_of
 from .profiles import Profile
-from .records import ProfileUpdate, understand
+from .records import ProfileUpdate, Tombstone, understand
 from .test_against_engine import worlds
 
 pytestmark = pytest.mark.timeout(600)
@@ -64,11 +63,9 @@ class Judged:
         return self.decision.outcome in ("sent", "holdout")
 
     @property
-    def zone(self) -> ZoneInfo | None:
-        for name in (self.profile.attributes.get("timezone"), self.rules.policy.timezone):
-            if isinstance(name, str) and name in ZONES:
-                return ZoneInfo(name)
-        return None
+    def zone(self) -> tzinfo | None:
+        own = self.profile.attributes.get("timezone")
+        return zone_named(self.rules.policy.timezone if own is None else own)
 
 
 def judged(history: History) -> list[Judged]:
@@ -92,9 +89,10 @@ def judged(history: History) -> list[Judged]:
         for record in history.records["profiles"]:
             if before <= record.offset < player.positions.get("profiles", 0):
                 update = understand(source, record, history.partition, wall)
-                if isinstance(update, ProfileUpdate):
+                if isinstance(update, ProfileUpdate | Tombstone):
                     former = profiles.get(update.customer, Profile())
-                    profiles[update.customer] = former.after(update) or former
+                    now = max(update.time, record.timestamp) if wall is None else wall
+                    profiles[update.customer], _ = former.after(update, now, bounded=wall is not None)
 
     call(Portion(tuple(map(len, player.waiting.values())), 1, drain=False))
     while player.result.more or player.changes_now:
@@ -113,7 +111,7 @@ def limits_of(each: Judged) -> Iterator[tuple[str, Limit]]:
     yield from ((name, limit) for name, limit in counted if limit is not None)
 
 
-def period_of(at: int, period: Period, zone: ZoneInfo) -> tuple[int, ...]:
+def period_of(at: int, period: Period, zone: tzinfo) -> tuple[int, ...]:
     day = datetime.fromtimestamp(at / 1000, UTC).astimezone(zone).date()
     if period == "week":
         return day.isocalendar()[:2]

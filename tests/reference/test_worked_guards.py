@@ -469,9 +469,13 @@ def test_the_customers_own_zone_goes_before_the_policys() -> None:
         (5 * HOUR + 30 * MINUTE, "r", "quiet"),
         (16 * HOUR + 30 * MINUTE, "r", "sent"),
     ]
-    for unknown in ("Mars/Base", 3, "", "../UTC"):
-        assert reasons(rules, [at_home(unknown), (10 * HOUR - 1, "view", {}), end]) == ["sent"]
-        assert reasons(rules, [at_home(unknown), (10 * HOUR, "view", {}), end]) == ["quiet", "sent"]
+    for unreadable in ("Mars/Base", 3, "", "../UTC"):
+        assert reasons(rules, [at_home(unreadable), (10 * HOUR - 1, "view", {}), end]) == ["quiet"]
+    for written in ("asia/kolkata", "+05:30", "UTC+5:30", " Asia/Kolkata "):
+        assert judged(rules, [at_home(written), *kolkata[1:]]) == judged(rules, kolkata)
+    # Not known is another matter than not readable: then the policy's counts.
+    assert reasons(rules, [at_home(None), (10 * HOUR - 1, "view", {}), end]) == ["sent"]
+    assert reasons(rules, [at_home(None), (10 * HOUR, "view", {}), end]) == ["quiet", "sent"]
 
 
 def test_without_any_zone_it_is_always_quiet() -> None:

@@ -254,12 +254,12 @@ def test_what_no_third_party_can_have_said_is_refused(form: bytes, why: str | No
 
 
 @pytest.mark.parametrize("version", [3, 4])
-@pytest.mark.parametrize("how", range(5))
+@pytest.mark.parametrize("how", range(9))
 def test_flags_of_consents_are_those_of_the_version(version: int, how: int) -> None:
     consent = b"\x04mail" + bytes([how]) + b"\x05" + (b"\x07" if how & 2 else b"") + b"\x00"
     form = bytes([version]) + b"\x00\x00\x00\x01" + consent + b"\x00" * (5 if version == 3 else 6)
     layout = Layout(Rules().build())
-    if how > (1 if version == 3 else 3):
+    if how > (1 if version == 3 else 7) or how & 5 == 4:  # only a grant is doubtful
         with pytest.raises(StateError):
             decode(layout, "c1", form)
         return
@@ -267,6 +267,7 @@ def test_flags_of_consents_are_those_of_the_version(version: int, how: int) -> N
     assert consents is not None
     assert (consents["mail"].granted, consents["mail"].at) == (bool(how & 1), 5)
     assert consents["mail"].expires == (7 if how & 2 else None)
+    assert consents["mail"].doubtful == bool(how & 4)
 
 
 def test_a_length_that_does_not_fit_is_an_error() -> None:

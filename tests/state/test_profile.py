@@ -78,16 +78,9 @@ def test_what_is_known_after_some_updates(parts: list[dict[str, Any]], reason: s
         {"attributes": {str(n): n for n in range(201)}},
         {"attributes": {"text": "x" * 16_384}},
         {"consents": []},
-        {"consents": {"marketing": True}},
         {"consents": {"marketing": {"granted": True}}},
-        {"consents": {"marketing": {"granted": "yes", "at": T0}}},
         {"consents": {"marketing": {"granted": True, "at": "soon"}}},
         {"consents": {"marketing": {"granted": True, "at": T0, "basis": 1}}},
-        {"consents": {"marketing": {"granted": True, "at": T0, "expires": "2027"}}},
-        {"consents": {"marketing": {"granted": True, "at": T0, "expires": "never"}}},
-        {"consents": {"marketing": {"granted": True, "at": T0, "expires": -1}}},
-        {"consents": {"marketing": {"granted": True, "at": T0, "expires": False}}},
-        {"consents": {"marketing": {"granted": True, "at": T0, "expires": []}}},
         {"consents": {"marketing": {"granted": True, "at": T0, "basis": "x" * 1025}}},
         {"consents": {"p" * 129: {"granted": True, "at": T0}}},
         {"consents": {str(n): {"granted": True, "at": T0} for n in range(101)}},
@@ -95,12 +88,47 @@ def test_what_is_known_after_some_updates(parts: list[dict[str, Any]], reason: s
     ids=lambda bad: str(bad)[:60],
 )
 def test_what_cannot_be_taken_is_put_aside_whole(bad: dict[str, Any]) -> None:
+    assert reason_beside(bad) is None
+
+
+@pytest.mark.parametrize(
+    "unclear",
+    [
+        {"consents": "none"},
+        {"consents": {"marketing": True}},
+        {"consents": {"marketing": {"granted": "yes", "at": T0}}},
+        {"consents": {"marketing": {"granted": True, "at": T0, "expires": "2027"}}},
+        {"consents": {"marketing": {"granted": True, "at": T0, "expires": "never"}}},
+        {"consents": {"marketing": {"granted": True, "at": T0, "expires": -1}}},
+        {"consents": {"marketing": {"granted": True, "at": T0, "expires": False}}},
+        {"consents": {"marketing": {"granted": True, "at": T0, "expires": []}}},
+    ],
+    ids=lambda bad: str(bad)[:90],
+)
+def test_what_is_not_clear_of_a_purpose_counts_as_withdrawn(unclear: dict[str, Any]) -> None:
+    assert reason_beside(unclear) == "consent"
+
+
+def reason_beside(bad: dict[str, Any]) -> str | None:
+    """Why a message is not sent after such an update, which is put aside; None if it is."""
     world = a_world()
     result = world.play(updates({**EMAIL, **consent(0)}, {"attributes": {"email": None}, **bad}))
     assert [letter.reason for letter in result.dead_letters] == ["profile"]
     assert result.positions == {"profiles": 2}
     world.clicks(rec(0, MINUTE))
-    assert world.decisions[-1].reason is None
+    return world.decisions[-1].reason
+
+
+def test_a_grant_in_a_record_that_is_put_aside_only_shortens() -> None:
+    """A consent that was to end in an hour must not go on for ever because its record has a mistake."""
+    mistake = {"attributes": {"n" * 129: 1}}
+    for ends, reason in ((T0 + 1000, "consent"), (T0 + DAY, None)):
+        world = a_world()
+        soon = consent(1, expires=ends)
+        world.play(updates({**EMAIL, **consent(0)}, {**soon, **mistake}, {**consent(2), **mistake}))
+        world.clicks(rec(0, MINUTE))
+        assert world.decisions[-1].reason == reason
+        assert world.state.customers.get("c1").consents["marketing"].expires == ends  # type: ignore[union-attr, index]
 
 
 def test_a_profile_outlives_a_restart() -> None:

@@ -107,6 +107,17 @@ def test_a_condition_that_fails_is_said_with_its_rule_and_part(
     assert SECRET not in repr(logged)
 
 
+def test_what_is_not_clear_of_profiles_is_said_with_its_reason(
+    logged: list[MutableMapping[str, Any]],
+) -> None:
+    result = Result(errors={("crm", "unknown_consent"): 2, ("crm", "timezone"): 1, ("crm", "future_time"): 7})
+    DataErrors({}).tell(result, 3)
+    assert [(each["event"], each["source"], each["reason"], each["times"]) for each in logged] == [
+        ("profile_unclear", "crm", "unknown_consent", 2),
+        ("profile_unclear", "crm", "timezone", 1),
+    ]
+
+
 def test_a_text_that_cannot_be_written_is_said_with_its_field(
     tmp_path: Path, logged: list[MutableMapping[str, Any]]
 ) -> None:
