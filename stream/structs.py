@@ -76,7 +76,7 @@ UNREAD_HEAD = 1024  # bytes that are kept of what is not read
 class Unread:
     """In place of a record, or of several up to `offset`, from `first` on, that were not read.
 
-    To who takes it for a record it has no value that could mean anything. `head`: the first bytes of what is
+    To whoever takes it for a record it has a value that means nothing: neither JSON nor a tombstone. `head`: the first bytes of what is
     there, `size` of them in all.
     """
 
@@ -88,7 +88,7 @@ class Unread:
     head: bytes = b""
     size: int = 0
     headers: Headers = ()
-    value: bytes = b""
+    value: bytes = b"\0"
 
 
 @dataclass(frozen=True, slots=True)
