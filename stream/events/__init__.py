@@ -1,4 +1,4 @@
 """Records to events and profile updates, without Python objects for their fields.
 
-Doors: `_event`, `_times`, `_value`.
+Doors: `_event`, `_murmur`, `_times`, `_value`.
 """
