@@ -15,11 +15,13 @@ Headers = tuple[tuple[str, bytes], ...]
 # tests/project/test_reasons.py holds code and documents to these lists.
 Outcome = Literal["sent", "suppressed", "deferred", "holdout"]
 
-# Why a match is suppressed: the guards in their order, and `content`, a text that could not be rendered.
+# Why a match is suppressed: its `unless`, seen while quiet hours put it off; the guards in their order; and
+# `content`, a text that could not be rendered.
 SuppressionReason = Literal[
-    "stale", "limit", "suppressed", "consent", "address", "quiet", "group", "cap", "content"
+    "unless", "stale", "limit", "suppressed", "consent", "address", "quiet", "group", "cap", "content"
 ]
 DecisionReason = Literal[SuppressionReason, "holdout"]
+Holdout = Literal["policy", "rule"]  # whose control group a customer is in
 
 # Why a record is not an event: not a JSON object; no customer; no event name; no time; too large; attributes
 # or consents that cannot be taken; too much to be kept of a customer.
@@ -30,9 +32,12 @@ DeadLetterReason = Literal["json", "customer", "event", "time", "size", "profile
 #   future_time      the event's time was too far ahead, and the record's was taken
 #   evicted          a trait of the customer held as much as it may: something in it made room
 #   instances        a customer had as many open instances of a rule as there may be: the oldest was closed
+#   ids              a customer had 128 ids of a source with `dedupe` that still counted: the oldest made room
 #   too_deep         nested too deep to be kept until quiet hours end: its fields are empty then
 #   unknown_source   of a source that the rules do not have; the records were left where they are
-EventErrorReason = Literal["condition", "future_time", "evicted", "instances", "too_deep", "unknown_source"]
+EventErrorReason = Literal[
+    "condition", "future_time", "evicted", "instances", "ids", "too_deep", "unknown_source"
+]
 
 
 class Record(Protocol):
@@ -78,7 +83,8 @@ class Decision(NamedTuple):
 
     `reason` is None when sent. `at` is the stream time of the judgement: the event's, or the deadline's.
     `timed` says that a timer fired it (such matches stay out of the latency histogram). `source` and `offset`
-    are of the record that caused it; the offset is -1 where a timer fired.
+    are of the record that caused it; the offset is -1 where a timer fired. `held_out_by`: the control groups
+    that the customer is in, if that guard was reached. `goals` are the rule's, each a `model.Goal`.
     """
 
     trigger_id: str
@@ -93,6 +99,8 @@ class Decision(NamedTuple):
     timed: bool = False
     source: str = ""
     offset: int = -1
+    held_out_by: tuple[Holdout, ...] = ()
+    goals: tuple[Any, ...] = ()
 
 
 PUT_OFF = -1  # in place of a time: whenever that was, before the message went
@@ -123,10 +131,7 @@ class SubjectProof(NamedTuple):
 
 
 class Trigger(NamedTuple):
-    """A message for a channel, with the decision that let it through. `topic` is the channel's.
-
-    `goal` is the rule's, a `program.Goal`.
-    """
+    """A message for a channel, with the decision that let it through. `topic` is the channel's."""
 
     decision: Decision
     topic: str
@@ -134,7 +139,6 @@ class Trigger(NamedTuple):
     content: Mapping[str, Any]
     priority: int
     appended_at: int  # the causing record's timestamp in Kafka, for the latency histogram
-    goal: Any = None
     consent: ConsentProof | None = None
     sensitive: tuple[SubjectProof, ...] = ()
 
@@ -198,7 +202,9 @@ class Result:
 
     `decisions` has every match judged, in order; `triggers` those that were sent, in the same order.
     `positions`: per source, the next offset that is not applied yet (only sources that moved).
-    `events`: per source, how many events were applied; `repeats`: read again and left out.
+    `events`: per source, how many events were applied; `repeats`: read again and left out. `left_out`: per
+    source with `dedupe`, events whose id the customer had had. `misplaced`: per source, of the records that
+    were compared with the partition of their customer, those that belong to another.
     `errors`: counts by (source, reason) of what was odd with events.
     `condition_errors`: of its reason `condition`, by (definition, part), such as `cart-abandoned`, `if`.
     `content_errors`: texts that could not be rendered, by (rule, field, why).
@@ -213,6 +219,8 @@ class Result:
     positions: dict[str, int] = field(default_factory=dict)
     events: dict[str, int] = field(default_factory=dict)
     repeats: int = 0
+    left_out: dict[str, int] = field(default_factory=dict)
+    misplaced: dict[str, int] = field(default_factory=dict)
     errors: dict[tuple[str, EventErrorReason], int] = field(default_factory=dict)
     condition_errors: dict[tuple[str, str], int] = field(default_factory=dict)
     content_errors: dict[tuple[str, str, str], int] = field(default_factory=dict)

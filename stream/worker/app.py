@@ -7,9 +7,10 @@ import signal
 from functools import partial
 
 import structlog
+from aiokafka.errors import KafkaError
 
 from stream import __version__
-from stream.errors import RuleFileError, StreamError
+from stream.errors import RuleFileError, StreamError, TopologyError
 from stream.rules.compiler.rule_set import check_rules
 from stream.rules.model import RuleSet
 from stream.runtime.app import EXIT_FAILED, StageApp, log_failure, serve
@@ -17,13 +18,14 @@ from stream.settings import Settings
 from stream.telemetry.metrics import Metrics
 from stream.telemetry.tracing import Tracing, tracing
 from stream.topics.ensure import Topology, ensure_topics
+from stream.topics.placement import HINT, problems, sample
 from stream.worker.aside import Aside
 from stream.worker.health import Health, HealthServer
 from stream.worker.reload import ERRORS_LOGGED, Directory, Reload, errors_of
 from stream.worker.signals import Verbosity
 from stream.worker.triggers import TriggerStage
 
-__all__ = ["EXIT_FAILED", "check", "log_failure", "log_refusal", "run"]
+__all__ = ["EXIT_FAILED", "check_all", "log_failure", "log_refusal", "run"]
 
 log = structlog.get_logger("stream.worker")
 
@@ -42,6 +44,28 @@ async def check(settings: Settings) -> tuple[RuleSet, Topology]:
     return checked.rules, await ensure_topics(settings, checked.rules)
 
 
+async def check_customers(settings: Settings, rules: RuleSet, topology: Topology) -> None:
+    """Raises TopologyError if a sample of the sources has customers in two partitions, or will have."""
+    try:
+        samples = await sample(settings, rules.sources, topology.partitions)
+    except (KafkaError, TimeoutError) as error:
+        hint = "does this client have Read on the sources' topics?"
+        log.warning("customers_were_not_sampled", error=type(error).__name__, hint=hint)
+        return
+    found = problems(samples, topology.partitions)
+    if fatal := [each.message for each in found if each.fatal]:
+        raise TopologyError("customers are torn apart:\n  " + "\n  ".join(fatal), hint=HINT)
+    for each in found:
+        log.warning("customers_are_keyed_otherwise", finding=each.message, hint=HINT)
+
+
+async def check_all(settings: Settings) -> tuple[RuleSet, Topology]:
+    """`check`, and a look at the sources' records."""
+    rules, topology = await check(settings)
+    await check_customers(settings, rules, topology)
+    return rules, topology
+
+
 async def run(settings: Settings) -> int:
     """Run a worker until it is asked to stop (exit code 0) or fails (70). Raises StreamError if it cannot
     start.
@@ -51,7 +75,7 @@ async def run(settings: Settings) -> int:
     metrics = _metrics(settings, rules)
     traces = tracing(settings)
     most_bytes = dict(topology.most_bytes)
-    stage = TriggerStage(rules, settings.app_id, metrics, traces, most_bytes)
+    stage = TriggerStage(rules, settings.app_id, metrics, traces, most_bytes, partitions=topology.partitions)
     app = StageApp(settings, stage, metrics, partitions=topology.partitions, most_bytes=most_bytes)
     metrics.process.set_ready(lambda: _health(app).ready)
 

@@ -49,8 +49,11 @@ class TriggerStage:
         metrics: Metrics,
         tracing: Tracing | None = None,
         most_bytes: Mapping[str, int] = MappingProxyType({}),
+        *,
+        partitions: int = 0,
     ) -> None:
         self.rules = rules
+        self.partitions = partitions  # of each source; 0: not known
         self.app_id = app_id
         self.metrics = metrics
         self.tracing = tracing
@@ -95,6 +98,7 @@ class TriggerPartition:
         self.stage = stage
         self.number = number
         self.state = PartitionState(stage.rules)
+        self.state.partitions = stage.partitions
 
     @property
     def checkpoint(self) -> bytes:

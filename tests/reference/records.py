@@ -40,7 +40,7 @@ NOTHING = _Nothing()
 class Event:
     """`time` is what counts; `stamped` is the record's own timestamp.
 
-    `whole`: nothing of `data` has been forgotten.
+    `whole`: nothing of `data` has been forgotten. `has_id`: it says its id itself.
     """
 
     source: str
@@ -53,6 +53,7 @@ class Event:
     offset: int
     from_the_future: bool = False
     whole: bool = True
+    has_id: bool = True
 
 
 @dataclass(frozen=True)
@@ -127,7 +128,8 @@ def understand(source: Source, record: Record, partition: int, wall: int | None)
         time = record.timestamp
     if source.kind != "event":
         return news(source, customer, time, data, record, from_the_future)
-    event_id = as_name(look_up(data, source.id)) if source.id is not None else None
+    own_id = as_name(look_up(data, source.id)) if source.id is not None else None
+    event_id = own_id
     if event_id is None:
         event_id = f"{source.topic}/{partition}/{record.offset}"
     return Event(
@@ -140,6 +142,7 @@ def understand(source: Source, record: Record, partition: int, wall: int | None)
         data,
         record.offset,
         from_the_future,
+        has_id=own_id is not None,
     )
 
 
