@@ -4,7 +4,7 @@ from libc.stdint cimport int64_t
 
 from stream.matcher._explain cimport Explainer
 from stream.matcher._frame cimport Frame
-from stream.matcher._match cimport Shared
+from stream.matcher._match cimport Match, Shared
 from stream.matcher._program cimport Plan, Program, RulePlan, StepPlan, Update
 from stream.matcher._source cimport SourceQueue, SourceQueues
 from stream.state._customer cimport Customer
@@ -44,6 +44,8 @@ cdef class PartitionState:
 
     cdef int link(self) except -1
     cdef int apply(self, SourceQueue queue) except -1
+    cdef bint leave_out(self, SourceQueue queue, Customer customer) except -1
+    cdef int remember_id(self, SourceQueue queue, Customer customer) except -1
     cdef int merge_profile(self, SourceQueue queue, Customer customer) except -1
     cdef int replace_context(self, SourceQueue queue, Customer customer) except -1
     cdef int match(self, SourceQueue queue, Plan plan, Customer customer) except -1
@@ -57,14 +59,16 @@ cdef class PartitionState:
     cdef bint is_awaited(self, Plan plan, SourceQueue queue) except -1
     cdef Instance further(self, RulePlan rule, Instance instance, StepPlan step, SourceQueue queue)
     cdef Instance instance_of(self, RulePlan rule, SourceQueue queue)
-    cdef int set_deadline(self, RulePlan rule, Instance instance) except -1
+    cdef int set_deadline(self, RulePlan rule, Instance instance, SourceQueue queue) except -1
     cdef bytes kept_event(self, StepPlan step, SourceQueue queue)
     cdef int begin(self, RulePlan rule, SourceQueue queue) except -1
 
     cdef bint is_met(self, RulePlan rule, Frame frame, str source) except -1
     cdef int count_segment_errors(self, RulePlan rule, Frame frame, str source) except -1
     cdef int judge_completed(self, Instance instance, SourceQueue queue) except -1
-    cdef int judge(self, RulePlan rule, Frame frame, Instance cause, int64_t offset) except -1
+    cdef int close_match(self, Instance instance, SourceQueue queue) except -1
+    cdef int judge(self, Frame frame, Instance cause, int64_t offset) except -1
+    cdef Match match_of(self, Instance cause, Frame frame, int64_t offset)
     cdef int fire_due(self, int64_t before) except -1
     cdef int fire_own(self, Customer customer, int64_t before) except -1
     cdef int fire(self, Customer customer, Instance instance) except -1

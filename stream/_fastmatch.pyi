@@ -16,6 +16,7 @@ class PartitionState:
     marks: bytes
     prior_decisions: dict[tuple[str, int], PriorDecision]
     prior_sends: dict[tuple[str, str], list[int]]
+    partitions: int
     def __new__(cls, rules: RuleSet) -> Self: ...
     @property
     def rules(self) -> RuleSet: ...

@@ -4,11 +4,12 @@
                  │  the earliest head, once every source has one or is known to be at its end
                  ▼
     apply      1 timers that are due before the event       heap of the partition, `_customers`
-               2 leave out what the customer has had        applied offset by source
+               2 leave out what the customer has had        applied offset by source; with `dedupe`, the ids
                3 of a profile: attributes and consents      `_profile`, and nothing else
                  of a context: the record as it came        the same
                4 traits of the event's name                 Plan.updates
-               5 instances that wait for it                 Plan.later: closed, or one step further
+               5 instances that wait for it                 Plan.later: closed, or one step further; what
+                                                            quiet hours put off is closed, with a decision
                6 rules of the event's name, and those that 5 completed, by priority and name
                    first step held ─► opens an instance, or `if` held ─► a Match ─► decide (decisions)
 
@@ -60,6 +61,7 @@ from stream.state._customers cimport Customers
 from stream.state._instances cimport MAX_KEPT, Instance, without_largest
 from stream.state._packed cimport is_kept, is_key
 from stream.state._profile cimport Profile
+from stream.state._seen cimport has_had, remember
 from stream.state._windows cimport nothing_of
 
 import orjson
@@ -135,6 +137,15 @@ cdef class PartitionState:
             return nothing_of(function)
         value_of(key, &of)
         return customer.value(slot, &of if per else NULL, at)
+
+    @property
+    def partitions(self):
+        """How many each source has: where that is known, some records' customers are compared with it."""
+        return self.queues.partitions
+
+    @partitions.setter
+    def partitions(self, int partitions):
+        self.queues.partitions = partitions
 
     # - to and from the changelog
 
@@ -274,9 +285,28 @@ cdef class PartitionState:
             elif queue.context is not None:
                 self.replace_context(queue, customer)
             elif plan is not None:
+                if queue.dedupe >= 0 and customer is not None and self.leave_out(queue, customer):
+                    return 0
                 self.match(queue, plan, customer)
         queue.applied += 1
         queue.future += queue.from_future
+        return 0
+
+    cdef bint leave_out(self, SourceQueue queue, Customer customer) except -1:
+        """Leaves an event out, for good, if the customer has had its id."""
+        cdef str id = queue.mapped_id()
+        if id is None or not has_had(customer, queue.name, id, queue.time, queue.dedupe):
+            return False
+        queue.left_out += 1
+        customer.applied[queue.slot] = queue.offset
+        self.customers.touch(customer)
+        return True
+
+    cdef int remember_id(self, SourceQueue queue, Customer customer) except -1:
+        """Notes the event's id, by which others are left out."""
+        cdef str id = queue.mapped_id()
+        if id is not None and remember(customer, queue.name, id, queue.time, queue.dedupe):
+            self.shared.complain(queue.name, "ids")
         return 0
 
     cdef int merge_profile(self, SourceQueue queue, Customer customer) except -1:
@@ -357,6 +387,8 @@ cdef class PartitionState:
             if frame.customer is None:
                 frame.customer = self.customers.ensure(queue.customer)
             frame.customer.applied[queue.slot] = queue.offset
+            if queue.dedupe >= 0:
+                self.remember_id(queue, frame.customer)
             self.customers.touch(frame.customer)
         return self.settle(frame)
 
@@ -411,7 +443,7 @@ cdef class PartitionState:
         cdef RulePlan rule
         cdef Instance instance, further
         cdef StepPlan step
-        cdef list completed = None
+        cdef list completed = None, put_off = None
         for instance in customer.waiting(plan.later):
             rule = plan.later[instance.rank]
             if instance.step < len(rule.steps):
@@ -426,15 +458,21 @@ cdef class PartitionState:
                         completed.append(further)
             elif rule.unless is not None and self.fits(rule.unless, rule, instance, queue):
                 self.customers.close(customer, instance)
+                if instance.since >= 0:
+                    put_off = put_off or []
+                    put_off.append(instance)
+        if put_off is not None:
+            for instance in sorted(put_off, key=rank_of):
+                self.close_match(instance, queue)
         if completed is not None and len(completed) > 1:
             completed.sort(key=rank_of)
         return completed
 
     cdef bint fits(self, StepPlan step, RulePlan rule, Instance instance, SourceQueue queue) except -1:
-        """Whether the event is the one that an instance waits for."""
+        """Whether the event is the one that an instance waits for; of one put off, `within` has no say."""
         cdef int held
         if queue.plan.name not in step.names or (
-            step.within >= 0 and queue.time - instance.time > step.within
+            step.within >= 0 and instance.since < 0 and queue.time - instance.time > step.within
         ):
             return False
         if self.explainer is not None and self.explainer.customer == queue.customer:
@@ -467,7 +505,7 @@ cdef class PartitionState:
         further.step = instance.step + 1
         further.key, further.sequence = instance.key, instance.sequence
         further.events = [*instance.events, self.kept_event(step, queue)]
-        self.set_deadline(rule, further)
+        self.set_deadline(rule, further, queue)
         return further
 
     cdef Instance instance_of(self, RulePlan rule, SourceQueue queue):
@@ -476,14 +514,16 @@ cdef class PartitionState:
         instance.time, instance.appended_at, instance.deadline = queue.time, queue.appended_at, NEVER
         instance.source, instance.name = queue.name, queue.plan.name
         instance.id = queue.event_id(self.partition)
-        instance.late = rule.stale_after >= 0 and self.queues.now(queue) - queue.time > rule.stale_after
         return instance
 
-    cdef int set_deadline(self, RulePlan rule, Instance instance) except -1:
-        """When the next step must have come, or when the rule fires."""
+    cdef int set_deadline(self, RulePlan rule, Instance instance, SourceQueue queue) except -1:
+        """When the next step must have come, or when the rule fires; and whether that is too long ago."""
         cdef StepPlan step
         if instance.step == len(rule.steps):
             instance.deadline = instance.time + rule.wait
+            instance.late = (
+                rule.stale_after >= 0 and self.queues.now(queue) - instance.deadline > rule.stale_after
+            )
         else:
             step = rule.steps[instance.step]
             instance.deadline = NEVER if step.within < 0 else instance.time + step.within
@@ -526,7 +566,8 @@ cdef class PartitionState:
             if self.is_met(rule, self.frame, queue.name):
                 instance = self.instance_of(rule, queue)
                 instance.key = key
-                self.judge(rule, self.frame, instance, queue.offset - queue.base)
+                self.set_deadline(rule, instance, queue)
+                self.judge(self.frame, instance, queue.offset - queue.base)
             return 0
         oldest = None
         for other in customer.waiting_of(rule.rank, False):
@@ -543,7 +584,7 @@ cdef class PartitionState:
         instance = self.instance_of(rule, queue)
         instance.key = key
         instance.events = [self.kept_event(rule.steps[0], queue)]
-        self.set_deadline(rule, instance)
+        self.set_deadline(rule, instance, queue)
         self.customers.open(customer, instance)
         return 0
 
@@ -578,20 +619,32 @@ cdef class PartitionState:
         if rule.captures:
             self.frame.captured = self.captured_of(instance)
         if self.is_met(rule, self.frame, queue.name):
-            self.judge(rule, self.frame, instance, queue.offset - queue.base)
+            self.judge(self.frame, instance, queue.offset - queue.base)
         return 0
 
-    cdef int judge(self, RulePlan rule, Frame frame, Instance cause, int64_t offset) except -1:
+    cdef int close_match(self, Instance instance, SourceQueue queue) except -1:
+        """Has a match decided that quiet hours put off and that the event at hand has closed."""
+        cdef Match match = self.match_of(instance, self.frame, queue.offset - queue.base)
+        match.closed_by = queue.name
+        self.work -= MATCH_WORK
+        self.decide(match, self.result)
+        return 0
+
+    cdef int judge(self, Frame frame, Instance cause, int64_t offset) except -1:
         """Has a match decided. `offset`: of the record that caused it, -1 where a timer did."""
+        self.work -= MATCH_WORK
+        self.decide(self.match_of(cause, frame, offset), self.result)
+        return self.count_segment_errors(self.program.by_rank[cause.rank], frame, cause.source)
+
+    cdef Match match_of(self, Instance cause, Frame frame, int64_t offset):
+        cdef RulePlan rule = self.program.by_rank[cause.rank]
         cdef Match match = Match.__new__(Match)
         match.rule, match.customer_id, match.source = rule.definition, frame.customer.id, cause.source
         match.event_name, match.event_id = cause.name, cause.id
         match.event_time, match.appended_at = cause.time, cause.appended_at
         match.at, match.offset, match.timed = frame.at, offset, offset < 0
         match.cause, match.customer, match.frame, match.shared = cause, frame.customer, frame, self.shared
-        self.work -= MATCH_WORK
-        self.decide(match, self.result)
-        return self.count_segment_errors(rule, frame, cause.source)
+        return match
 
     cdef int fire_due(self, int64_t before) except -1:
         """Fires the timers with a deadline before `before`, in order, as far as budget and work go."""
@@ -618,6 +671,10 @@ cdef class PartitionState:
         self.customers.touch(customer)
         if instance.step < len(rule.steps):
             return 0
+        # What was put off was in time when it was first judged.
+        instance.late = instance.since < 0 and instance.late or self.queues.is_overdue(
+            instance.deadline, rule.stale_after
+        )
         frame.refill()
         self.shared.text_steps = 0
         self.work -= 1 + len(instance.events[instance.step - 1]) // BYTES
@@ -628,7 +685,7 @@ cdef class PartitionState:
             frame.captured = self.captured_of(instance)
         frame.begin()
         if instance.since >= 0 or self.is_met(rule, frame, instance.source):
-            self.judge(rule, frame, instance, -1)
+            self.judge(frame, instance, -1)
         return self.settle(frame)
 
 

@@ -31,11 +31,13 @@ class Clock:
     """What "now" means.
 
     `wall()` is the machine's time. With `by_event_time` (STREAM_CLOCK=event, tests, backtests) the
-    engine's now is the largest event time seen; `wall()` still stamps when something was sent.
+    engine's now is the largest event time seen; `wall()` still stamps when something was sent. `reached`: a
+    time that has come by then though no event says so.
     """
 
     wall: Callable[[], int] = wall_ms
     by_event_time: bool = False
+    reached: int = -1
 
 
 @lru_cache(maxsize=1024)

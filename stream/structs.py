@@ -16,12 +16,23 @@ Headers = tuple[tuple[str, bytes], ...]
 # tests/project/test_reasons.py holds code and documents to these lists.
 Outcome = Literal["sent", "suppressed", "deferred", "holdout"]
 
-# Why a match is suppressed: the guards in their order; `content`, a text that could not be rendered; `size`,
-# a message larger than the channel's topic takes.
+# Why a match is suppressed: its `unless`, seen while quiet hours put it off; the guards in their order;
+# `content`, a text that could not be rendered; `size`, a message larger than the channel's topic takes.
 SuppressionReason = Literal[
-    "stale", "limit", "suppressed", "consent", "address", "quiet", "group", "cap", "content", "size"
+    "unless",
+    "stale",
+    "limit",
+    "suppressed",
+    "consent",
+    "address",
+    "quiet",
+    "group",
+    "cap",
+    "content",
+    "size",
 ]
 DecisionReason = Literal[SuppressionReason, "holdout"]
+Holdout = Literal["policy", "rule"]  # whose control group a customer is in
 
 # Why a record is not an event: not a JSON object; no customer; no event name; no time; too large; attributes
 # or consents that cannot be taken (what it takes back of a consent counts all the same, whatever the reason);
@@ -38,6 +49,7 @@ DeadLetterReason = Literal[
 #   evicted          as much is kept of the customer as may be, in a trait, of an event or as a whole: the
 #                    oldest made room, of an event the largest fields
 #   instances        a customer had as many open instances of a rule as there may be: the oldest was closed
+#   ids              a customer had 128 ids of a source with `dedupe` that still counted: the oldest made room
 #   too_deep         nested too deep to be kept until quiet hours end: its fields are empty then
 #   timezone         a customer's time zone cannot be read: their quiet hours count as on
 #   unknown_consent  nobody can say what a profile update means of a purpose: it counts as withdrawn
@@ -47,6 +59,7 @@ EventErrorReason = Literal[
     "future_time",
     "evicted",
     "instances",
+    "ids",
     "too_deep",
     "timezone",
     "unknown_consent",
@@ -76,8 +89,8 @@ UNREAD_HEAD = 1024  # bytes that are kept of what is not read
 class Unread:
     """In place of a record, or of several up to `offset`, from `first` on, that were not read.
 
-    To whoever takes it for a record it has a value that means nothing: neither JSON nor a tombstone. `head`: the first bytes of what is
-    there, `size` of them in all.
+    To whoever takes it for a record it has a value that means nothing: neither JSON nor a tombstone. `head`:
+    the first bytes of what is there, `size` of them in all.
     """
 
     offset: int
@@ -129,7 +142,8 @@ class Decision(NamedTuple):
 
     `reason` is None when sent. `at` is the stream time of the judgement: the event's, or the deadline's.
     `timed` says that a timer fired it (such matches stay out of the latency histogram). `source` and `offset`
-    are of the record that caused it; the offset is -1 where a timer fired.
+    are of the record that caused it; the offset is -1 where a timer fired. `held_out_by`: the control groups
+    that the customer is in, if that guard was reached. `goals` are the rule's, each a `model.Goal`.
     """
 
     trigger_id: str
@@ -144,6 +158,8 @@ class Decision(NamedTuple):
     timed: bool = False
     source: str = ""
     offset: int = -1
+    held_out_by: tuple[Holdout, ...] = ()
+    goals: tuple[Any, ...] = ()
 
 
 PUT_OFF = -1  # in place of a time: whenever that was, before the message went
@@ -174,10 +190,7 @@ class SubjectProof(NamedTuple):
 
 
 class Trigger(NamedTuple):
-    """A message for a channel, with the decision that let it through. `topic` is the channel's.
-
-    `goal` is the rule's, a `program.Goal`.
-    """
+    """A message for a channel, with the decision that let it through. `topic` is the channel's."""
 
     decision: Decision
     topic: str
@@ -185,7 +198,6 @@ class Trigger(NamedTuple):
     content: Mapping[str, Any]
     priority: int
     appended_at: int  # the causing record's timestamp in Kafka, for the latency histogram
-    goal: Any = None
     consent: ConsentProof | None = None
     sensitive: tuple[SubjectProof, ...] = ()
 
@@ -279,7 +291,9 @@ class Result:
 
     `decisions` has every match judged, in order; `triggers` those that were sent, in the same order.
     `positions`: per source, the next offset that is not applied yet (only sources that moved).
-    `events`: per source, how many events were applied; `repeats`: read again and left out.
+    `events`: per source, how many events were applied; `repeats`: read again and left out. `left_out`: per
+    source with `dedupe`, events whose id the customer had had. `misplaced`: per source, of the records that
+    were compared with the partition of their customer, those that belong to another.
     `errors`: counts by (source, reason) of what was odd with events.
     `condition_errors`: of its reason `condition`, by (definition, part), such as `cart-abandoned`, `if`.
     `content_errors`: texts that could not be rendered, by (rule, field, why).
@@ -294,6 +308,8 @@ class Result:
     positions: dict[str, int] = field(default_factory=dict)
     events: dict[str, int] = field(default_factory=dict)
     repeats: int = 0
+    left_out: dict[str, int] = field(default_factory=dict)
+    misplaced: dict[str, int] = field(default_factory=dict)
     errors: dict[tuple[str, EventErrorReason], int] = field(default_factory=dict)
     condition_errors: dict[tuple[str, str], int] = field(default_factory=dict)
     content_errors: dict[tuple[str, str, str], int] = field(default_factory=dict)

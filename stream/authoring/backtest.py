@@ -68,10 +68,9 @@ def run(
 def _write(file: IO[bytes], result: Result, revision: str) -> None:
     triggers = iter(result.triggers)  # one for each decision that is `sent`, in the same order
     for decision in result.decisions:
+        body = wire.decision_body(decision, revision)
         if decision.outcome == "sent":
-            body = {**wire.trigger_body(next(triggers), revision, sent_at=None), "outcome": "sent"}
-        else:
-            body = wire.decision_body(decision, revision)
+            body = {**wire.trigger_body(next(triggers), revision, sent_at=None), **body}
         file.write(wire.encode(body) + b"\n")
 
 
@@ -101,6 +100,7 @@ def as_object(backtest: Backtest) -> dict[str, Any]:
             {"source": source, "reason": reason, "count": count}
             for (source, reason), count in sorted(tally.errors.items())
         ],
+        "repeats": dict(sorted(tally.left_out.items())),
         "unknown_sources": dict(sorted(backtest.unknown.items())),
         "customers": backtest.customers,
         "until": None if tally.watermark is None else wire.iso_time(tally.watermark),
@@ -140,6 +140,8 @@ def report(backtest: Backtest, console: Console, *, as_json: bool) -> None:
         for each in shown["dead_letters"]
     ]
     lines += [f"{each['count']:,} × {each['reason']} in {each['source']}" for each in shown["errors"]]
+    if shown["repeats"]:
+        lines.append(f"left out, as their id had come before (dedupe): {_counts(shown['repeats'])}")
     if shown["unknown_sources"]:
         lines.append(f"left out, of sources that the rules do not have: {_counts(shown['unknown_sources'])}")
     for each in lines:

@@ -47,7 +47,8 @@ class Replay:
     def advance(self, until: int) -> Iterator[Result]:
         """All sources have ended: move the watermark to `until` (ms) and fire what is due before it."""
         ended = frozenset(source.name for source in self.rules.sources)
-        return self._process(Batch(0, {}, ended), Clock(wall=lambda: until))
+        clock = Clock(wall=lambda: LATEST, by_event_time=True, reached=until)
+        return self._process(Batch(0, {}, ended), clock)
 
     def _process(self, batch: Batch, clock: Clock) -> Iterator[Result]:
         result = process(batch, self.rules, self.state, clock, arms=self.arms)
@@ -73,6 +74,7 @@ class Tally:
         self.events: Counter[str] = Counter()
         self.dead_letters: Counter[tuple[str, str]] = Counter()
         self.errors: Counter[tuple[str, str]] = Counter()
+        self.left_out: Counter[str] = Counter()
         self.rules: dict[str, RuleTally] = {}
         self.watermark: int | None = None
 
@@ -83,6 +85,7 @@ class Tally:
         self.events.update(result.events)
         self.dead_letters.update((each.source, each.reason) for each in result.dead_letters)
         self.errors.update(result.errors)
+        self.left_out.update(result.left_out)
         if result.watermark is not None:
             self.watermark = result.watermark
         for decision in result.decisions:

@@ -8,6 +8,7 @@ the test says `arm`. Tested by tests/authoring/test_rule_tests.py.
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -81,7 +82,13 @@ def _play(
     """What was sent, what was held back, and which records of the test are none."""
     profile = Source(PROFILE, PROFILE, ("customer",), time=("time",), kind="profile")
     replay = Replay(replace(rules, sources=(profile, *rules.sources)), arms)
-    results = [*replay.feed(_records(test, rules), frozenset(source.name for source in replay.rules.sources))]
+    ended = frozenset(source.name for source in replay.rules.sources)
+    results = [*replay.feed(_customer(test), ended)]
+    offsets: Counter[str] = Counter()
+    for now, events in _deliveries(test):
+        if now is not None:
+            results += replay.advance(test.start + now)
+        results += replay.feed(_records(events, test, rules, offsets), ended)
     if test.until is not None:
         results += replay.advance(test.start + test.until)
     decisions = [each for result in results for each in result.decisions]
@@ -90,12 +97,30 @@ def _play(
     return tuple(triggers), held_back, tuple(each for result in results for each in result.dead_letters)
 
 
-def _records(test: RuleTest, rules: RuleSet) -> dict[str, list[ReplayedRecord]]:
-    customer = test.customer.id
-    sources = {source.name: source for source in rules.sources}
-    first = next(source for source in rules.sources if source.kind == "event")
+def _deliveries(test: RuleTest) -> Iterator[tuple[int | None, list[TestEvent]]]:
+    """The events in the order in which they are processed: those that come in time together, each late one by
+    itself, with the time that has come by then.
+    """
+    now, comes_at = 0, {}
+    for place, each in enumerate(test.events):
+        if not each.late:
+            now = max(now, each.at)
+        comes_at[place] = each.at + each.late if each.late else now
+    in_time: list[TestEvent] = []
+    for place in sorted(comes_at, key=comes_at.__getitem__):
+        each = test.events[place]
+        if not each.late:
+            in_time.append(each)
+            continue
+        yield None, in_time
+        yield comes_at[place], [each]
+        in_time = []
+    yield None, in_time
+
+
+def _customer(test: RuleTest) -> dict[str, list[ReplayedRecord]]:
     body = {
-        "customer": customer,
+        "customer": test.customer.id,
         "time": test.start,
         "attributes": dict(test.customer.attributes),
         "consents": {
@@ -103,12 +128,23 @@ def _records(test: RuleTest, rules: RuleSet) -> dict[str, list[ReplayedRecord]]:
             for purpose, said in test.customer.consents.items()
         },
     }
-    records = {PROFILE: [ReplayedRecord(0, test.start, orjson.dumps(body))]}
-    for each in test.events:
+    return {PROFILE: [ReplayedRecord(0, test.start, orjson.dumps(body))]}
+
+
+def _records(
+    events: Sequence[TestEvent], test: RuleTest, rules: RuleSet, offsets: Counter[str]
+) -> dict[str, list[ReplayedRecord]]:
+    """The records of some events by source; `offsets`: how many each has had so far."""
+    sources = {source.name: source for source in rules.sources}
+    first = next(source for source in rules.sources if source.kind == "event")
+    records: dict[str, list[ReplayedRecord]] = {}
+    for each in events:
         source = sources[each.source] if each.source is not None else first
-        of_source = records.setdefault(source.name, [])
-        value = orjson.dumps(_as_written(each, source, customer, test.start + each.at))
-        of_source.append(ReplayedRecord(len(of_source), test.start + each.at, value))
+        value = orjson.dumps(_as_written(each, source, test.customer.id, test.start + each.at))
+        records.setdefault(source.name, []).append(
+            ReplayedRecord(offsets[source.name], test.start + each.at, value)
+        )
+        offsets[source.name] += 1
     return records
 
 

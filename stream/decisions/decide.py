@@ -37,7 +37,8 @@ class Decidable(MatchView, Protocol):
 
     `event`, `event_time` and so on are those of the last step; `captured` maps the names of steps to their
     events. `key`: the JSON of the value of the rule's `key`, None without one. `timed`: a timer fired it.
-    `appended_at`: the causing record's timestamp in Kafka; `offset`: its offset, -1 where a timer fired.
+    `appended_at`: the causing record's timestamp in Kafka; `offset`: its offset, -1 where a timer fired; of
+    what an event closed, that event's.
     `text_steps`: what texts have taken so far that come of the same event, or timer.
     """
 
@@ -165,8 +166,10 @@ def decide(
     rule, policy = match.rule, match.rules.policy
     event_id = short_id(match.event_id)  # an earlier release kept it as it came
     id_ = trigger_id(rule.stable_id, match.customer_id, match.source, event_id, match.key)
-    prior = match.prior_decision(id_)
-    verdict = guards.judge(match, policy, arms) if prior is None else guards.repeat(match, policy, prior)
+    prior = match.prior_decision(id_) if match.closed_by is None else None
+    verdict = (
+        guards.judge(match, policy, arms) if prior is None else guards.repeat(match, policy, prior, arms)
+    )
     variant: Variant | None = None
     content: Mapping[str, str] | None = {}
     if verdict.outcome in ("sent", "holdout"):
@@ -188,8 +191,10 @@ def decide(
         event=EventRef(match.event_name, event_id, match.event_time),
         at=match.at,
         timed=match.timed,
-        source=match.source,
+        source=match.closed_by or match.source,
         offset=match.offset,
+        held_out_by=verdict.held_out_by,
+        goals=rule.goals,
     )
     trigger = None
     if prior is None and content is not None and verdict.outcome in ("sent", "holdout"):
@@ -218,7 +223,6 @@ def _trigger(match: Decidable, decision: Decision, channel: Channel, content: Ma
         content=content,
         priority=match.rule.priority,
         appended_at=match.appended_at,
-        goal=match.rule.goal,
         consent=None if channel.consent is None else _proof(match, channel.consent),
         sensitive=tuple([SubjectProof(on.name, _proof(match, on.consent)) for on in match.rule.sensitive]),
     )

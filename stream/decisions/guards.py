@@ -1,7 +1,8 @@
 """Guards: what may keep a match from being sent. Pure functions; the first that refuses gives the reason.
 
 The order: `stale`, `limit`, `suppressed`, `consent`, `address`, `quiet`, `group`, `cap`, `holdout`. A guard
-that lacks what it needs to know refuses: guards fail closed.
+that lacks what it needs to know refuses: guards fail closed. Before them all, what the rule's `unless` has
+closed while it was put off is over.
 
 Consent is the channel's, and that of every sensitive subject that the rule is about, whatever the channel: a
 channel that needs none does not show a pregnancy either.
@@ -27,7 +28,7 @@ from stream.decisions.calendar import END, zone_of
 from stream.decisions.experiments import POLICY
 from stream.decisions.limits import is_used_up, is_used_up_before
 from stream.rules.model import Channel, Limit, Policy, Quiet, Rule, Share, Variant
-from stream.structs import DecisionReason, Outcome, PriorDecision, SuppressionReason
+from stream.structs import DecisionReason, Holdout, Outcome, PriorDecision, SuppressionReason
 
 MAX_DEFERRAL = (
     24 * 3_600_000
@@ -60,9 +61,10 @@ class Arms(Protocol):
 class MatchView(Protocol):
     """What guards see of a match, as of `at` (ms).
 
-    `late`: the event of its last step was too old when it came. `deferred`: it has been put off by quiet
-    hours, and was first judged at `since`. `group_claimed`: another rule of its group has claimed this event.
-    `may_wait`: not too many messages of the rule wait for the end of quiet hours.
+    `late`: it comes too late. `since`: when it was first judged, if quiet hours put it off, else `at`.
+    `closed_by`: while it was put off an event of this source closed it; None: nothing did. `group_claimed`:
+    another rule of its group has claimed this event. `may_wait`: not too many messages of the rule wait for
+    the end of quiet hours.
     """
 
     @property
@@ -76,7 +78,7 @@ class MatchView(Protocol):
     @property
     def late(self) -> bool: ...
     @property
-    def deferred(self) -> bool: ...
+    def closed_by(self) -> str | None: ...
     @property
     def may_wait(self) -> bool: ...
     @property
@@ -100,6 +102,7 @@ class Verdict(NamedTuple):
     reason: DecisionReason | None
     channel: Channel
     until: int | None = None
+    held_out_by: tuple[Holdout, ...] = ()
 
 
 def judge(match: MatchView, policy: Policy, arms: Arms) -> Verdict:
@@ -107,7 +110,9 @@ def judge(match: MatchView, policy: Policy, arms: Arms) -> Verdict:
     rule = match.rule
     channels = rule.channels if len(rule.channels) == 1 else _by_preference(match)
     first = channels[0]
-    if match.late and not match.deferred:
+    if match.closed_by is not None:
+        return Verdict("suppressed", "unless", first)
+    if match.late:
         return Verdict("suppressed", "stale", first)
     if rule.limit is not None and _is_used_up(match, f"rule:{rule.name}", rule.limit, policy):
         return Verdict("suppressed", "limit", first)
@@ -123,21 +128,29 @@ def judge(match: MatchView, policy: Policy, arms: Arms) -> Verdict:
         return Verdict("suppressed", "group", chosen)
     if reason is not None:
         return Verdict("suppressed", "cap", chosen)
-    if policy.holdout or rule.holdout:
-        customer = match.customer_id
-        if (policy.holdout and arms.is_held_out(customer, POLICY, policy.holdout)) or (
-            rule.holdout and arms.is_held_out(customer, f"rule:{rule.name}", rule.holdout)
-        ):
-            return Verdict("holdout", "holdout", chosen)
+    if (policy.holdout or rule.holdout) and (by := _held_out_by(match, policy, arms)):
+        return Verdict("holdout", "holdout", chosen, held_out_by=by)
     return Verdict("sent", None, chosen)
 
 
-def repeat(match: MatchView, policy: Policy, prior: PriorDecision) -> Verdict:
+def _held_out_by(match: MatchView, policy: Policy, arms: Arms) -> tuple[Holdout, ...]:
+    """The control groups that a customer is in: of both, lift is told apart by each."""
+    customer, rule = match.customer_id, match.rule
+    by: list[Holdout] = []
+    if policy.holdout and arms.is_held_out(customer, POLICY, policy.holdout):
+        by.append("policy")
+    if rule.holdout and arms.is_held_out(customer, f"rule:{rule.name}", rule.holdout):
+        by.append("rule")
+    return tuple(by)
+
+
+def repeat(match: MatchView, policy: Policy, prior: PriorDecision, arms: Arms) -> Verdict:
     """The verdict that was given before a crash, though its effects were lost: what was said stays said."""
     channels = match.rule.channels
     channel = next((each for each in channels if each.name == prior.channel), channels[0])
     if prior.outcome != "deferred":
-        return Verdict(prior.outcome, prior.reason, channel)
+        by = _held_out_by(match, policy, arms) if prior.outcome == "holdout" else ()
+        return Verdict(prior.outcome, prior.reason, channel, held_out_by=by)
     again = None if channel.quiet is None else _quiet(match, channel, channel.quiet, policy)
     return again or Verdict("suppressed", "quiet", channel)
 

@@ -109,21 +109,19 @@ def trigger_body(trigger: Trigger, revision: str, sent_at: int | None) -> dict[s
         "at": iso_time(decision.at),
         "sent_at": None if sent_at is None else iso_time(sent_at),
         "priority": trigger.priority,
-        "goal": trigger.goal and _goal(trigger.goal),
+        "goal": _goal(decision.goals[0]) if decision.goals else None,
         "consent": trigger.consent and _consent(trigger.consent),
         "sensitive": [_subject(each) for each in trigger.sensitive] or None,
     }
 
 
+@lru_cache(maxsize=1024)  # a rule's are the same in each of its records; nobody writes to them
 def _goal(goal: Goal) -> dict[str, Any]:
     return {
         "on": goal.on,
-        "within": _within(goal.within),
+        "within": format_duration(goal.within),
         "value": ".".join(goal.value) if goal.value else None,
     }
-
-
-_within = lru_cache(maxsize=1024)(format_duration)
 
 
 def _consent(consent: ConsentProof) -> dict[str, Any]:
@@ -159,6 +157,8 @@ def decision_body(decision: Decision, revision: str) -> dict[str, Any]:
         "variant": decision.variant,
         "event": _event(decision.event),
         "at": iso_time(decision.at),
+        "held_out_by": decision.held_out_by,
+        "goals": [_goal(each) for each in decision.goals],
     }
 
 

@@ -4,6 +4,7 @@
     machine     this machine: disk, files, memory
     kafka       the cluster: brokers, their release, the clock, permissions
     topics      each topic: replication, settings, partitions that match
+    placement   whether each customer's records are in one partition
     run         all of it in order, with what is left out where something else failed
 
 Doors: `findings`, `run`.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from aiokafka.errors import KafkaError
 
 from stream.authoring import check as checks
-from stream.doctor import kafka, machine, topics
+from stream.doctor import kafka, machine, placement, topics
 from stream.doctor.findings import Finding, error, ok, unknown, warning
 from stream.errors import BrokerError
 from stream.kafka.cluster import look
@@ -36,6 +36,8 @@ async def examine(settings: Settings) -> list[Finding]:
             partitions = topics.common_partitions(cluster, needs)
             found += topics.findings(cluster, needs)
             found += kafka.permissions(cluster, needs, settings.app_id)
+            if partitions is not None:
+                found += await placement.findings(settings, rules, partitions)
         else:
             found.append(
                 unknown(

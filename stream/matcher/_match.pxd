@@ -27,6 +27,7 @@ cdef class Match:
     cdef readonly str customer_id, source, event_name, event_id
     cdef readonly int64_t event_time, appended_at, at, offset
     cdef readonly bint timed
+    cdef readonly str closed_by     # the source of the event that closed it; None: nothing did
     cdef Instance cause
     cdef Customer customer
     cdef Frame frame

@@ -65,8 +65,9 @@ cdef class Match:
 
     `event`, `event_time`, `event_id` and so on are those of the last step; `captured` maps the names of
     steps to their events. `timed`: a timer fired it. `offset`: of the record that caused it, in its partition
-    of the source; -1 where a timer did. `since`: when quiet hours first put it off, else `at`. Times are
-    milliseconds since the epoch. It is good until `decide` returns.
+    of the source; -1 where a timer did. `since`: when quiet hours first put it off, else `at`. `closed_by`:
+    of one that was put off, the source of the event that its `unless` has seen; `offset` is that event's.
+    Times are milliseconds since the epoch. It is good until `decide` returns.
     More than 25 methods, because it is one view of what engine, state and rules know.
     """
 
@@ -83,10 +84,6 @@ cdef class Match:
     def event(self):
         """As a dict; not to be written to."""
         return self.frame.whole()
-
-    @property
-    def deferred(self):
-        return self.cause.since >= 0
 
     @property
     def since(self):

@@ -13,13 +13,16 @@ cdef class SourceQueue:
     cdef int slot
     cdef int customer_field, event_field, time_field, id_field      # slots of the record; -1: not mapped
     cdef bint ended, of_profiles, of_context
+    cdef int64_t dedupe             # how long an id that came once leaves out others; -1: it does not
+    cdef int partition, partitions  # ours, and of how many; 0: that is not known
+    cdef int unsampled              # records that are not compared with `partition` before the next one is
     cdef list waiting               # sequences of records that come after `records`
     cdef object records
     cdef Py_ssize_t at, count
     cdef int64_t reached            # the largest event time applied, not beyond `latest`; -1: none
     cdef int64_t latest             # the wall clock of the call; LATEST where events are the clock
     cdef int64_t base               # what the source's offsets are counted from: see PartitionState.rebase
-    cdef int64_t applied, position, future
+    cdef int64_t applied, position, future, left_out, misplaced
 
     cdef bint ready                 # the head, decoded:
     cdef Event event
@@ -42,6 +45,8 @@ cdef class SourceQueue:
     cdef str date(self, object record, int64_t written, int64_t wall)
     cdef str customer_of(self)
     cdef str customer_of_key(self, bytes key)
+    cdef int compare_partition(self) except -1
+    cdef str mapped_id(self)
     cdef str event_id(self, int partition)
     cdef object dead_letter(self, str reason)       # of the head
     cdef int consume(self) except -1
@@ -55,6 +60,7 @@ cdef class SourceQueues:
     cdef object result
     cdef int64_t wall
     cdef bint by_event_time
+    cdef int partitions             # of each source; 0: not known
 
     cdef int link(self, rules, Program program) except -1
     cdef Py_ssize_t at_hand(self) except -1
@@ -66,3 +72,4 @@ cdef class SourceQueues:
     cdef SourceQueue next_queue(self)
     cdef int64_t watermark(self) except -2
     cdef int64_t now(self, SourceQueue queue) except -1
+    cdef bint is_overdue(self, int64_t deadline, int64_t stale_after) noexcept

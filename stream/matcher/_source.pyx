@@ -23,6 +23,7 @@ cimport cython
 from libc.stdint cimport int64_t
 
 from stream.events._event cimport Event, Fields
+from stream.events._murmur cimport partition_of_text
 from stream.state._profile cimport Profile, context_of, profile_of, tombstone
 from stream.matcher._program cimport Program
 from stream.events._times cimport LATEST, NEVER, milliseconds_of
@@ -35,9 +36,13 @@ from stream.structs import DeadLetter, short_id
 MAX_EVENT_BYTES = 1 << 20
 MAX_CUSTOMER_ID = 256
 FUTURE_MS = 300_000     # how far ahead of the wall clock an event's time may be
+MAX_OVERDUE = 86_400_000    # ms; later than this no timer fires, unless its rule's `stale_after` is longer
+
+cdef enum:
+    SAMPLED = 1000      # of so many records one is compared with the partition that its customer belongs to
 
 cdef Py_ssize_t max_event_bytes = MAX_EVENT_BYTES, max_customer_id = MAX_CUSTOMER_ID
-cdef int64_t future_ms = FUTURE_MS
+cdef int64_t future_ms = FUTURE_MS, max_overdue = MAX_OVERDUE
 cdef tuple NOTHING = (None, b"", b"null")   # values of records that say that something is gone
 cdef object loads = orjson.loads
 
@@ -56,6 +61,7 @@ cdef class SourceQueue:
         self.program, self.event = program, Event(fields)
         self.of_profiles = source.kind == "profile"
         self.of_context = source.kind == "context"
+        self.dedupe = -1 if source.dedupe is None else source.dedupe
         if source.constant is not None:
             self.constant = program.plans.get(source.constant)
         self.customer_field = fields.slot(source.customer)
@@ -137,7 +143,11 @@ cdef class SourceQueue:
         if self.of_profiles:
             if self.customer is None:
                 flaw, self.customer = "customer", self.customer_of_key(record.key)
-            return self.weigh(flaw)
+            flaw = self.weigh(flaw)
+        if flaw is None and self.partitions > 1:
+            if self.unsampled == 0:
+                self.compare_partition()
+            self.unsampled -= 1
         return flaw
 
     cdef str weigh(self, str flaw):
@@ -185,6 +195,12 @@ cdef class SourceQueue:
         self.place = self.time if believed else self.reached
         return "time"
 
+    cdef int compare_partition(self) except -1:
+        """Whether the head is where Kafka's Java clients would have put its customer."""
+        self.unsampled = SAMPLED
+        self.misplaced += partition_of_text(self.customer, self.partitions) != self.partition
+        return 0
+
     cdef str customer_of(self):
         """The customer's id; None if there is none."""
         cdef ValueC *found = &self.event.values[self.customer_field]
@@ -209,7 +225,8 @@ cdef class SourceQueue:
             return None
         return id if 0 < len(id) <= max_customer_id else None
 
-    cdef str event_id(self, int partition):
+    cdef str mapped_id(self):
+        """The event's id, as its source maps it; None if there is none."""
         cdef ValueC *found
         if self.id_field >= 0:
             found = &self.event.values[self.id_field]
@@ -217,7 +234,11 @@ cdef class SourceQueue:
                 return short_id(object_of(found))
             if found.kind == KIND_INTEGER or found.kind == KIND_UNSIGNED:
                 return str(object_of(found))
-        return f"{self.source.topic}/{partition}/{self.offset}"
+        return None
+
+    cdef str event_id(self, int partition):
+        cdef str id = self.mapped_id()
+        return f"{self.source.topic}/{partition}/{self.offset}" if id is None else id
 
     cdef object dead_letter(self, str reason):
         if reason == "profile":
@@ -301,14 +322,17 @@ cdef class SourceQueues:
         """Begins a call: queues a batch's records."""
         cdef SourceQueue queue
         self.result, self.wall, self.by_event_time = result, clock.wall(), clock.by_event_time
+        if self.by_event_time:
+            self.floor = max(self.floor, <int64_t> clock.reached)
         ended = batch.ended
         for queue in self.queues:
             queue.ended = queue.name in ended
-            queue.applied = queue.future = 0
+            queue.applied = queue.future = queue.left_out = queue.misplaced = 0
             queue.position = -1
             queue.latest = LATEST if self.by_event_time else self.wall
             if queue.reached > queue.latest:    # of an earlier release, or of a worker whose clock is ahead
                 queue.reached = self.wall if queue.reached <= self.wall + future_ms else -1
+            queue.partition, queue.partitions = batch.partition, self.partitions
         for name, records in batch.records.items():
             queue = self.by_name.get(name)
             if queue is None:
@@ -328,6 +352,10 @@ cdef class SourceQueues:
                 result.events[queue.name] = queue.applied
             if queue.future:
                 result.errors[(queue.name, "future_time")] = queue.future
+            if queue.left_out:
+                result.left_out[queue.name] = queue.left_out
+            if queue.misplaced:
+                result.misplaced[queue.name] = queue.misplaced
         self.result = None
         return 0
 
@@ -359,9 +387,16 @@ cdef class SourceQueues:
     cdef int64_t now(self, SourceQueue queue) except -1:
         """What lateness is measured by: the wall clock, or the largest event time seen."""
         cdef SourceQueue other
-        cdef int64_t latest = queue.time
+        cdef int64_t latest = max(queue.time, self.floor)
         if not self.by_event_time:
             return self.wall
         for other in self.queues:
             latest = max(latest, other.reached)
         return latest
+
+    cdef bint is_overdue(self, int64_t deadline, int64_t stale_after) noexcept:
+        """Whether a timer comes so late that it is stale: nobody fired it in time, so there was an outage.
+
+        On the clock of the events there is none, however far they are apart.
+        """
+        return not self.by_event_time and self.wall - deadline > max(stale_after, max_overdue)

@@ -39,6 +39,7 @@ MAX_VARIANTS = 20
 MAX_TEST_EVENTS = 1_000
 MAX_SUBJECTS = 20  # sensitive ones
 MAX_MARKED = 100  # fields of one
+MAX_GOALS = 10  # of one rule
 MAX_DISCLOSED = 20  # sources of one rule
 KINDS = ("event", "profile", "context")
 ADDRESS_KINDS = ("text", "object")
@@ -140,6 +141,9 @@ SOURCE: Mapping[str, Key] = {
     "id": Key(
         "The field with the event's id. Without it topic, partition and offset are the id.",
         _pattern(PATH, "event_id"),
+    ),
+    "dedupe": Key(
+        "Leave out an event whose `id` the customer has had within this time.", _duration("1d", "7d")
     ),
 }
 
@@ -408,6 +412,16 @@ RULE: Mapping[str, Key] = {
     "group": Key("Of the rules of one group, one fires for one event.", _pattern(NAME, "cart")),
     "holdout": Key("The share of customers that do not get it, to compare with.", _pattern(SHARE, "10%")),
     "goal": Key("What the message should lead to.", mapping(GOAL)),
+    "goals": Key(
+        "Several goals in place of `goal`; by the first one the rule is judged.",
+        {
+            "type": "array",
+            "items": mapping(GOAL),
+            "minItems": 1,
+            "maxItems": MAX_GOALS,
+            "examples": [[{"on": "cart_view", "within": "1d"}, {"on": "purchase", "within": "7d"}]],
+        },
+    ),
     "stale_after": Key(
         "Events that come later than this fire nothing; the policy's, if it is not said.", _duration("2m")
     ),
@@ -460,6 +474,7 @@ TEST_EVENT: Mapping[str, Key] = {
     "source": Key(
         "The source that it comes from; the first one of events, if it is not said.", _text("clicks")
     ),
+    "late": Key("How long after its time it is processed; at once, if it is not said.", _duration("2h")),
 }
 EXPECTATION: Mapping[str, Key] = {
     "at": Key("When it is sent, from the test's start.", _duration("30m")),

@@ -34,7 +34,8 @@ WHOLE = 10_000  # the share of everybody
 class Source:
     """A topic that carries events, profile updates, or what third parties know of a customer (`kind`).
 
-    Of events, `event` is the field path of the name, or `constant` names every event.
+    Of events, `event` is the field path of the name, or `constant` names every event. `dedupe`: an event is
+    left out whose id the customer has had so many ms before.
     """
 
     name: str
@@ -44,6 +45,7 @@ class Source:
     constant: str | None = None
     time: FieldPath | None = None
     id: FieldPath | None = None
+    dedupe: int | None = None
     kind: typing.Literal["event", "profile", "context"] = "event"
 
 
@@ -211,8 +213,8 @@ class Rule:
     there. `key`: the field of the first step's event by which instances are told apart.
     `stable_id` is a hash of what decides which instances are open (name, steps, unless, wait, again, key): a
     change of the text or of the limit keeps what is known.
-    `sensitive`: the subjects that it is about. `discloses`: the sources of `kind: context` of which its texts
-    may tell.
+    `goals`: the first is the one that it is judged by. `sensitive`: the subjects that it is about.
+    `discloses`: the sources of `kind: context` of which its texts may tell.
     """
 
     name: str
@@ -230,7 +232,7 @@ class Rule:
     priority: int = 0
     group: str | None = None
     holdout: Share = 0
-    goal: Goal | None = None
+    goals: tuple[Goal, ...] = ()
     stale_after: int | None = None  # None: the policy's
     quiet: WhenQuiet = "defer"
     describe: str = ""
@@ -336,7 +338,8 @@ def _source_line(source: Source) -> str:
     event = f"is {source.constant}" if source.constant is not None else _path(source.event)
     kind = f"event {event}" if source.kind == "event" else source.kind
     line = f"source {source.name}: topic {source.topic}, {kind}, customer {_path(source.customer)}"
-    return line + f", time {_path(source.time)}, id {_path(source.id)}"
+    line += f", time {_path(source.time)}, id {_path(source.id)}"
+    return line if source.dedupe is None else f"{line}, dedupe {format_duration(source.dedupe)}"
 
 
 def _trait_line(trait: Trait) -> str:
@@ -423,9 +426,9 @@ def _guard_lines(rule: Rule) -> Iterator[str]:
         yield f"group {rule.group}"
     if rule.holdout:
         yield f"holdout {_share(rule.holdout)}"
-    if rule.goal:
-        value = f", value {_path(rule.goal.value)}" if rule.goal.value else ""
-        yield f"goal {' | '.join(rule.goal.on)}, within {format_duration(rule.goal.within)}{value}"
+    for goal in rule.goals:
+        value = f", value {_path(goal.value)}" if goal.value else ""
+        yield f"goal {' | '.join(goal.on)}, within {format_duration(goal.within)}{value}"
 
 
 def _event(awaited: Step | Unless) -> str:

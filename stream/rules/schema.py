@@ -127,6 +127,8 @@ def schema() -> dict[str, Any]:
                 keys.mapping(keys.SOURCE),
                 (_SOURCE_SNIPPET, _PROFILE_SNIPPET, _CONTEXT_SNIPPET),
                 _if(_is("kind", "profile", "context"), _without("event"), _needs("event")),
+                _if(_is("kind", "profile", "context"), _without("dedupe"), {}),
+                _if(_needs("dedupe"), _needs("id"), {}),
             ),
             "traits": _section(
                 "What is known about a customer, kept up to date; conditions say `traits.NAME`.",
@@ -159,6 +161,7 @@ def schema() -> dict[str, Any]:
                 _rule(),
                 _RULE_SNIPPETS,
                 {"oneOf": [_needs("on"), _needs("steps")]},
+                {"not": {"required": ["goal", "goals"]}},
                 _if(_needs("steps"), _without("where"), {}),
             ),
             "tests": {

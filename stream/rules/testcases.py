@@ -27,7 +27,8 @@ class TestCustomer:
 class TestEvent:
     """An event, `at` ms after the test's start; `source` None: the first one of events.
 
-    A record of a source that carries none has no name: `fields` are what it says.
+    It is processed `late` ms after that. A record of a source that carries none has no name: `fields` are
+    what it says.
     """
 
     __test__ = False
@@ -36,6 +37,7 @@ class TestEvent:
     name: str
     source: str | None
     fields: Mapping[str, Any]
+    late: int = 0
 
 
 @dataclass(frozen=True, slots=True)

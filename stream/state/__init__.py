@@ -1,4 +1,5 @@
 """What is known of a partition's customers, and its byte form.
 
-Doors: `_customers`, `_customer`, `_instances`, `_layout`, `_packed`, `_profile`, `_windows`, `_codec`.
+Doors: `_customers`, `_customer`, `_instances`, `_layout`, `_packed`, `_profile`, `_seen`, `_windows`,
+`_codec`.
 """

@@ -1,6 +1,6 @@
 """The byte form of a customer's state: the value of its changelog record, whose key is the customer's id.
 
-    state     := 04 base applied profile traits instances sends contexts   04 is the version
+    state     := 04 base applied profile traits instances sends contexts further*  04 is the version
     base      := number                             of the times in instances and sends, one more; 0: none
     applied   := count (id number)*                 offsets by source
     profile   := bytes consents claimed               the attributes as JSON; empty: there is none
@@ -11,6 +11,8 @@
     instances := count (id length text tail)*       the source's name, and as in `_instances`
     sends     := count (id length time*)*           as in `_customer`
     contexts  := count (id bytes)*                  by source, its latest record as JSON
+    further   := tag count (id bytes)*              what came after version 4, only where there is any of it:
+                                                    tag 1, by source the ids of events, as in `_seen`
     id        := 6 bytes                            of BLAKE2b of a stable id, a counter's or a source's name
     text      := length bytes                       UTF-8
 
@@ -21,8 +23,9 @@ in memory, with ids for slots: writing them is copying, reading them is looking 
 A part that the rules at hand do not know (an older worker reads what a newer one wrote) is kept as it is and
 written back; `know` reads it once they do. The base is written back, too, so it still means the same.
 
-Version 3 had no contexts and no consents that expire or are doubtful. It is read, and what has none of these
-is written in it: those customers a worker of the former release can read as well, and the others it refuses.
+Version 3 had no contexts, no consents that expire or are doubtful, and nothing further. It is read, and what
+has none of these is written in it: those customers a worker of the former release can read as well, and the
+others it refuses.
 
 How far the sources of a partition have come is one more record, with the empty key: see `encode_reached`.
 
@@ -49,6 +52,7 @@ from stream.state._customer cimport (
     next_part,
     next_send,
 )
+from stream.state._seen cimport is_seen
 from stream.events._times cimport LATEST, NEVER
 
 import orjson
@@ -70,6 +74,10 @@ cdef enum Part:
     PART_RULE = 2
     PART_COUNTER = 3
     PART_CONTEXT = 4
+    PART_SEEN = 5
+
+cdef enum Tag:
+    TAG_SEEN = 1
 
 cdef enum ConsentFlag:
     CONSENT_GRANTED = 1
@@ -79,7 +87,7 @@ cdef enum ConsentFlag:
 cdef Buffer written = Buffer()      # by `encode`, one at a time
 
 cdef int64_t MAX_DEADLINE = 1 << 62
-cdef list NO_FOREIGN = [[], [], [], [], []]
+cdef list NO_FOREIGN = [[], [], [], [], [], []]
 
 
 # --- writing -----------------------------------------------------------------------------------
@@ -90,13 +98,13 @@ def encode(Customer customer not None):
     cdef list foreign = NO_FOREIGN
     cdef int version
     if customer.rare.foreign is not None:
-        foreign = [[], [], [], [], []]
+        foreign = [[], [], [], [], [], []]
         for kind, id, part in customer.rare.foreign:
             foreign[<int> kind].append((id, part))
     if out.room > MOST_KEPT:
         out = Buffer()
     out.size = 0
-    version = version_of(customer, foreign[PART_CONTEXT])
+    version = version_of(customer, foreign[PART_CONTEXT] or foreign[PART_SEEN])
     out.put(version)
     out.put(customer.base + 1)
     put_applied(out, customer, foreign[PART_SOURCE])
@@ -106,13 +114,14 @@ def encode(Customer customer not None):
     put_sends(out, customer, foreign[PART_COUNTER])
     if version == VERSION:
         put_contexts(out, customer, foreign[PART_CONTEXT])
+        put_seen(out, customer, foreign[PART_SEEN])
     return (<const char *> out.data)[:out.size]
 
 
 cdef int version_of(Customer customer, others) except -1:
     """The oldest version that can say all of a customer."""
     cdef Consent consent
-    if others or customer.rare.contexts is not None:
+    if others or customer.rare.contexts is not None or customer.rare.seen is not None:
         return VERSION
     if customer.rare.consents is not None:
         for consent in customer.rare.consents.values():
@@ -265,6 +274,22 @@ cdef int put_contexts(Buffer out, Customer customer, others) except -1:
     return put_foreign(out, others)
 
 
+cdef int put_seen(Buffer out, Customer customer, others) except -1:
+    cdef dict seen = customer.rare.seen
+    cdef Ids ids = customer.layout.seen_ids
+    cdef int slot
+    cdef bytes entries
+    if seen is None and not others:
+        return 0
+    out.put(TAG_SEEN)
+    out.put((len(seen) if seen is not None else 0) + len(others))
+    for slot, name in enumerate(customer.layout.deduped if seen is not None else ()):
+        if name in seen:
+            entries = seen[name]
+            put_part(out, ids.ids[slot], <const char *> entries, len(entries))
+    return put_foreign(out, others)
+
+
 # --- reading -----------------------------------------------------------------------------------
 
 
@@ -293,6 +318,8 @@ def decode(Layout layout not None, str id not None, bytes value not None, int ge
     read_parts(customer, reader, PART_COUNTER, layout.counter_ids)
     if version == VERSION:
         read_parts(customer, reader, PART_CONTEXT, layout.context_ids)
+        if reader.at != reader.end:
+            read_further(customer, reader)
     if reader.at != reader.end:
         raise corrupt("something follows its end")
     customer.resize(customer.end)
@@ -306,7 +333,10 @@ def know(Customer customer not None):
     cdef dict waiting = {}
     cdef StateReader reader
     cdef int slot
-    ids = (layout.source_ids, layout.trait_ids, layout.rule_ids, layout.counter_ids, layout.context_ids)
+    ids = (
+        layout.source_ids, layout.trait_ids, layout.rule_ids, layout.counter_ids, layout.context_ids,
+        layout.seen_ids,
+    )
     customer.own().foreign = None
     for kind, id, part in foreign:
         slot = (<Ids> ids[<int> kind]).slot(id)
@@ -374,6 +404,8 @@ cdef int read_part(Customer customer, int kind, int slot, StateReader reader) ex
         read_instance(customer, slot, reader)
     elif kind == PART_CONTEXT:
         twice = read_context(customer, slot, reader)
+    elif kind == PART_SEEN:
+        twice = read_seen(customer, slot, reader)
     else:
         count = reader.sends(customer.base)
         twice = customer.put_new_send(slot, begin, span(begin, reader.at), count > 1, last)
@@ -405,6 +437,27 @@ cdef bint read_context(Customer customer, int slot, StateReader reader) except -
     if name in customer.rare.contexts:
         return True
     customer.rare.contexts[name] = reader.json_object((<const char *> begin)[:span(begin, reader.end)])
+    return False
+
+
+cdef int read_further(Customer customer, StateReader reader) except -1:
+    if reader.number() != TAG_SEEN:
+        raise corrupt("something follows its end")
+    return read_parts(customer, reader, PART_SEEN, customer.layout.seen_ids)
+
+
+cdef bint read_seen(Customer customer, int slot, StateReader reader) except -1:
+    """Reads the ids of a source's events; True, and nothing is done, if there are some of it."""
+    cdef bytes entries = (<const char *> reader.at)[:span(reader.at, reader.end)]
+    cdef str name = customer.layout.deduped[slot]
+    reader.at = reader.end
+    if not is_seen(entries):
+        raise corrupt("ids of events are too many, or cut off")
+    if customer.rare.seen is None:
+        customer.own().seen = {}
+    if name in customer.rare.seen:
+        return True
+    customer.rare.seen[name] = entries
     return False
 
 

@@ -43,6 +43,7 @@ cdef class Rare:
     cdef dict attributes                            # of the profile; None: there is none
     cdef dict consents                              # purpose: Consent; None while empty
     cdef dict contexts                              # source: its latest record; None while empty
+    cdef dict seen                                  # source: ids of events, see `_seen`; None while empty
     cdef int64_t claimed_at                         # when a timer last claimed a group; -1: never
     cdef dict claimed                               # group: the rule whose timer claimed it then; None: none
     cdef list foreign                               # (kind, short id, bytes) of parts that no rule knows

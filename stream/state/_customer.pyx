@@ -18,6 +18,7 @@ Python objects, and one for all customers that have nothing of it:
 
     attributes, consents         of the profile: they belong to no definition
     contexts                     what sources of `kind: context` said last, by the source's name
+    seen                         ids of events that came, of sources with `dedupe`, by the source's name
     claimed                      the groups that timers of the last moment claimed: others of that moment may
                                  come only after a restart
     foreign                      parts that the rules at hand do not know
@@ -147,6 +148,10 @@ cdef class Customer:
     @property
     def contexts(self):
         return self.rare.contexts
+
+    @property
+    def seen(self):
+        return self.rare.seen
 
     # - for tests and measurements; the loop takes and gives values that are no Python objects
 
@@ -464,13 +469,13 @@ cdef class Customer:
         return self.sends_at > self.instances_at
 
     cdef list waiting(self, dict ranks):
-        """The instances of some rules, without those that quiet hours put off."""
+        """The instances of some rules, those that quiet hours put off among them."""
         cdef HeadC head
         cdef list found = []
         cdef const uint8_t *at = <const uint8_t *> self.applied + self.instances_at
         while at != <const uint8_t *> self.applied + self.sends_at:
             next_head(&at, self.base, &head)
-            if head.since < 0 and (ranks is None or head.rank in ranks):
+            if head.rank in ranks:
                 found.append(unpack(&head, self.base, self.layout.sources))
         return found
 

@@ -14,7 +14,8 @@ cdef class Ids:
 cdef class Layout:
     cdef readonly tuple sources, traits, rules, counters    # by slot: names and stable ids
     cdef readonly tuple contexts                    # by slot: the names of sources of `kind: context`
-    cdef dict source_slots, trait_slots, rule_slots, counter_slots, context_slots
-    cdef Ids source_ids, trait_ids, rule_ids, counter_ids, context_ids
+    cdef readonly tuple deduped                     # by slot: the names of sources with `dedupe`
+    cdef dict source_slots, trait_slots, rule_slots, counter_slots, context_slots, seen_slots
+    cdef Ids source_ids, trait_ids, rule_ids, counter_ids, context_ids, seen_ids
     cdef int n_sources, n_traits
     cdef TraitC *trait

@@ -85,8 +85,10 @@ cdef class Layout:
         counters += [f"channel:{each.name}" for each in rules.channels if each.cap is not None]
         self.counters = (*counters, "policy") if rules.policy.cap is not None else tuple(counters)
         self.contexts = tuple([each.name for each in rules.sources if each.kind == "context"])
+        self.deduped = tuple([each.name for each in rules.sources if each.dedupe is not None])
         self.source_slots = {name: slot for slot, name in enumerate(self.sources)}
         self.context_slots = {name: slot for slot, name in enumerate(self.contexts)}
+        self.seen_slots = {name: slot for slot, name in enumerate(self.deduped)}
         self.trait_slots = {name: slot for slot, name in enumerate(self.traits)}
         self.rule_slots = {name: slot for slot, name in enumerate(self.rules)}
         self.counter_slots = {name: slot for slot, name in enumerate(self.counters)}
@@ -94,7 +96,7 @@ cdef class Layout:
             raise InternalError("two rules of one stable id, or two sources of one name, in one rule set")
         self.source_ids, self.trait_ids = Ids(self.sources), Ids(self.traits)
         self.rule_ids, self.counter_ids = Ids(self.rules), Ids(self.counters)
-        self.context_ids = Ids(self.contexts)
+        self.context_ids, self.seen_ids = Ids(self.contexts), Ids(self.deduped)
         self.n_sources = len(self.sources)
         self.n_traits = len(self.traits)
         self.trait = <TraitC *> PyMem_Malloc(max(self.n_traits, 1) * sizeof(TraitC))
@@ -117,4 +119,5 @@ cdef class Layout:
         return {
             "source": self.source_slots, "trait": self.trait_slots,
             "rule": self.rule_slots, "counter": self.counter_slots, "context": self.context_slots,
+            "seen": self.seen_slots,
         }

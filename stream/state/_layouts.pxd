@@ -19,4 +19,4 @@ cdef class Layouts:
     cdef list slots_from(self, str kind, tuple ids, Layout layout, int generation)
     cdef tuple moves_of(self, Customer customer)
     cdef int move(self, Customer customer) except -1
-    cdef int drop_contexts(self, Customer customer) except -1
+    cdef dict kept(self, str kind, dict parts, int generation)

@@ -62,17 +62,17 @@ cdef class Layouts:
         copy_parts(customer, moved, self.moves_of(customer))
         moved.generation = self.generation
         if customer.rare.contexts is not None:
-            self.drop_contexts(customer)
+            customer.rare.contexts = self.kept("context", customer.rare.contexts, customer.generation)
+        if customer.rare.seen is not None:
+            customer.rare.seen = self.kept("seen", customer.rare.seen, customer.generation)
         return customer.swap_block(moved)
 
-    cdef int drop_contexts(self, Customer customer) except -1:
-        """Leaves of what sources of `kind: context` said what the present layout has had since then."""
+    cdef dict kept(self, str kind, dict parts, int generation):
+        """Of parts by a source's name, those that were there ever since a generation; None: none."""
         cdef dict kept = {
-            name: said for name, said in customer.rare.contexts.items()
-            if name in self.layout.context_slots and self.since[("context", name)] <= customer.generation
+            name: part for name, part in parts.items() if self.since.get((kind, name), NEVER) <= generation
         }
-        customer.rare.contexts = kept or None
-        return 0
+        return kept or None
 
 
 cdef int copy_parts(Customer one, Customer to, tuple moves) except -1:

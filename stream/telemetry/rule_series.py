@@ -8,7 +8,7 @@ series than a worker may cost a Prometheus. So
     beyond that                         it is counted under the rule, with outcome and reason `other`
 
 Nothing is left out and no rule is hidden: a rule's decisions always add up. Another metric counts the
-decisions of all rules together exactly, by channel. Up to LIMIT / 14 rules everything has its own series.
+decisions of all rules together exactly, by channel. Up to LIMIT / 15 rules everything has its own series.
 
 With hundreds of rules most decisions of a batch are of another rule each, and to look up the series of each
 took as long as all other telemetry. So decisions are counted in one dictionary as they come, and are given to

@@ -47,6 +47,16 @@ class WorkMetrics:
             "reason",
         )
         self._repeats = registry.counter("stream_repeats", "Records read again and left out: applied before.")
+        self._repeated = registry.counter(
+            "stream_repeated_events",
+            "Events left out because the customer had had their id: repeats of a source with `dedupe`.",
+            "source",
+        )
+        self._misplaced = registry.counter(
+            "stream_misplaced_records",
+            "Records of one in a thousand that are not where murmur2 puts their customer.",
+            "source",
+        )
         self._dead_letters = registry.counter(
             "stream_dead_letters",
             f"Records that are not events and went to the dead letters: {', '.join(DEAD_LETTER_REASONS)}.",
@@ -91,6 +101,8 @@ class WorkMetrics:
         """Start the series of these names at 0, so that their first increase is seen as one."""
         for source in sources:
             self._events.add(0, source)
+            self._repeated.labels(source)
+            self._misplaced.labels(source)
             for reason in DEAD_LETTER_REASONS:
                 self._dead_letters.labels(source, reason)
             for oddity in EVENT_ERROR_REASONS:
@@ -112,6 +124,10 @@ class WorkMetrics:
             self._event_errors.labels(source, reason).inc(count)
         if result.repeats:
             self._repeats.inc(result.repeats)
+        for source, count in result.left_out.items():
+            self._repeated.labels(source).inc(count)
+        for source, count in result.misplaced.items():
+            self._misplaced.labels(source).inc(count)
         if result.dead_letters:
             for labels, count in Counter((each.source, each.reason) for each in result.dead_letters).items():
                 self._dead_letters.labels(*labels).inc(count)

@@ -10,6 +10,7 @@ from functools import partial
 from typing import Any, TypeVar
 
 import structlog
+from aiokafka.errors import KafkaError
 
 from stream import __version__
 from stream.errors import RuleFileError, StreamError, TopologyError
@@ -21,6 +22,7 @@ from stream.telemetry.metrics import Metrics
 from stream.telemetry.tracing import Tracing, tracing
 from stream.topics import permissions
 from stream.topics.ensure import Topology, ensure_topics
+from stream.topics.placement import HINT, problems, sample
 from stream.topics.revisions import publish
 from stream.worker.admission import Admission, disk_of_its_own
 from stream.worker.aside import Aside
@@ -29,7 +31,7 @@ from stream.worker.reload import ERRORS_LOGGED, Directory, Reload, errors_of
 from stream.worker.signals import Verbosity
 from stream.worker.triggers import TriggerStage
 
-__all__ = ["EXIT_FAILED", "check", "log_failure", "log_refusal", "run"]
+__all__ = ["EXIT_FAILED", "check_all", "log_failure", "log_refusal", "run"]
 
 log = structlog.get_logger("stream.worker")
 
@@ -68,6 +70,28 @@ async def _warn_of_permissions(settings: Settings, rules: RuleSet) -> None:
         log.warning("permission_lacks", reason=permissions.in_words(right), hint=permissions.remedy(right))
 
 
+async def check_customers(settings: Settings, rules: RuleSet, topology: Topology) -> None:
+    """Raises TopologyError if a sample of the sources has customers in two partitions, or will have."""
+    try:
+        samples = await sample(settings, rules.sources, topology.partitions)
+    except (KafkaError, TimeoutError) as error:
+        hint = "does this client have Read on the sources' topics?"
+        log.warning("customers_were_not_sampled", error=type(error).__name__, hint=hint)
+        return
+    found = problems(samples, topology.partitions)
+    if fatal := [each.message for each in found if each.fatal]:
+        raise TopologyError("customers are torn apart:\n  " + "\n  ".join(fatal), hint=HINT)
+    for each in found:
+        log.warning("customers_are_keyed_otherwise", finding=each.message, hint=HINT)
+
+
+async def check_all(settings: Settings) -> tuple[RuleSet, Topology]:
+    """`check`, and a look at the sources' records."""
+    rules, topology = await check(settings)
+    await check_customers(settings, rules, topology)
+    return rules, topology
+
+
 async def run(settings: Settings) -> int:
     """Run a worker until it is asked to stop (exit code 0) or fails (70). Raises StreamError if it cannot
     start.
@@ -93,7 +117,15 @@ async def run(settings: Settings) -> int:
             log.info("stopped")
             return 0
         most_bytes = dict(topology.most_bytes)
-        stage = TriggerStage(rules, settings.app_id, metrics, traces, most_bytes, own=settings.own_topics)
+        stage = TriggerStage(
+            rules,
+            settings.app_id,
+            metrics,
+            traces,
+            most_bytes,
+            own=settings.own_topics,
+            partitions=topology.partitions,
+        )
         app = StageApp(settings, stage, metrics, partitions=topology.partitions, most_bytes=most_bytes)
         admission.health = partial(_health, app)
         metrics.process.set_ready(lambda: _health(app).ready)

@@ -53,9 +53,11 @@ class TriggerStage:
         most_bytes: Mapping[str, int] = MappingProxyType({}),
         *,
         own: OwnTopics | None = None,
+        partitions: int = 0,
     ) -> None:
         self.rules = rules
         self.own = own or OwnTopics(app_id)
+        self.partitions = partitions  # of each source; 0: not known
         self.metrics = metrics
         self.tracing = tracing
         self.most_bytes = most_bytes  # that a batch may have, by topic
@@ -105,6 +107,7 @@ class TriggerPartition:
         self.number = number
         self.state = PartitionState(stage.rules)
         self.state.customers.most_bytes = stage.most_bytes.get(stage.own.changelog, MOST_BYTES)
+        self.state.partitions = stage.partitions
 
     @property
     def checkpoint(self) -> bytes:

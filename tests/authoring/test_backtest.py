@@ -76,7 +76,16 @@ def test_decisions_are_written_as_a_worker_writes_them(place: Path) -> None:
     sent, held_back = map(json.loads, (place / "out.jsonl").read_text().splitlines())
     assert (sent["outcome"], sent["content"], sent["sent_at"]) == ("sent", {"text": "e0"}, None)
     assert (held_back["outcome"], held_back["reason"]) == ("suppressed", "limit")
+    assert [each["goals"] for each in (sent, held_back)] == [[], []]
     assert held_back["event"] == {"name": "view", "id": "e60", "time": "2026-03-02T10:01:00.000Z"}
+
+
+def test_repeats_of_a_source_are_left_out_and_said(place: Path) -> None:
+    (place / "rules" / "all.yaml").write_text(RULES.replace("id: id", "id: id, dedupe: 1d"))
+    events = place / "events.jsonl"
+    events.write_bytes(events.read_bytes() + b"\n" + orjson.dumps(line(0, "view")))
+    assert json.loads(backtest(place, "--json").stdout)["repeats"] == {"clicks": 1}
+    assert "as their id had come before (dedupe): clicks 1" in backtest(place).stdout
 
 
 def test_people_see_a_table(place: Path) -> None:

@@ -32,10 +32,12 @@ rules:
         - {name: plain, share: 50%, content: {text: Hello}}
         - {name: named, share: 50%, content: {text: "Hello {{ customer.name | default: 'you' }}"}}
     limit: 1 per 1h
+    stale_after: 1m
     holdout: 50%
   left:
     on: cart
     unless: {on: purchase, within: 30m}
+    stale_after: 1m
     send: {channel: mail, content: {text: "{{ event.sku }}"}}
   rainy:
     on: rain
@@ -103,6 +105,27 @@ def test_a_record_of_context_has_no_name_and_an_event_needs_one(tmp_path: Path) 
         {"arm": "named", "customer": "{attributes: {name: Ada}}", "expect": "[{content: {text: Hello Ada}}]"},
         {"arm": "holdout", "expect": "[]"},
         {"rule": "left", "expect": "[]"},
+        {"events": "[{at: 0m, event: view, late: 2m}]", "expect": "[]"},  # its rule's `stale_after` is 1m
+        {"events": "[{at: 0m, event: view, late: 1m}]", "expect": "[{at: 0m}]"},
+        {"events": "[{at: 0m, event: view, late: 2m}, {at: 1m, event: view}]", "expect": "[{at: 1m}]"},
+        {  # late, and not too late for a reminder whose half hour is not over
+            "events": "[{at: 1m, event: cart, sku: p1, late: 20m}]",
+            "until": "2h",
+            "customer": KNOWN,
+            "expect": "[{at: 31m}]",
+        },
+        {  # it was due 29 minutes before it came
+            "events": "[{at: 1m, event: cart, sku: p1, late: 1h}]",
+            "until": "2h",
+            "customer": KNOWN,
+            "expect": "[]",
+        },
+        {  # a purchase that comes when the reminder is gone
+            "events": f"[{CART[1:-1]}, {{at: 2m, event: purchase, source: orders, late: 40m}}]",
+            "until": "2h",
+            "customer": KNOWN,
+            "expect": "[{at: 31m}]",
+        },
         {"events": "[{at: 1m, source: weather, rain: true}, {at: 2m, event: rain}]", "expect": "[{at: 2m}]"},
         {"events": "[{at: 2m, source: weather, rain: true}, {at: 1m, event: rain}]", "expect": "[]"},
         {

@@ -44,7 +44,7 @@ class Match:
     at: int = T0
     since: int = T0
     late: bool = False
-    deferred: bool = False
+    closed_by: str | None = None
     may_wait: bool = True
     group_claimed: bool = False
     suppressed: bool = False
@@ -202,7 +202,7 @@ def test_limits_by_the_calendar(limit: Limit, sent: tuple[int, ...], at: int, re
     ("match", "expected"),
     [
         (Match(rule(CALM), late=True), held("stale")),
-        (Match(rule(CALM), late=True, deferred=True), SENT),  # it was judged in time when it was put off
+        (Match(rule(CALM), closed_by="orders", late=True, suppressed=True), held("unless")),
         (Match(rule(CALM), suppressed=True), held("suppressed")),
         (Match(rule(CALM), consents={}), held("consent")),
         (Match(rule(CALM), consents={"marketing": Said(granted=False)}), held("consent")),
@@ -253,7 +253,7 @@ def test_the_first_guard_that_refuses_gives_the_reason() -> None:
     match = replace(match, sends={"policy": (T0,)})
     assert judge(match, always).reason == "cap"
     match = replace(match, sends={})
-    assert judge(match, always) == Verdict("holdout", "holdout", MAIL)
+    assert judge(match, always) == Verdict("holdout", "holdout", MAIL, held_out_by=("policy",))
     assert judge(match, UTC) == Verdict("sent", None, MAIL)
 
 
@@ -345,7 +345,7 @@ def test_a_rule_may_drop_what_quiet_hours_stop() -> None:
 def test_a_rule_may_say_how_long_it_waits() -> None:
     assert judge(Match(rule(MAIL, quiet=HOUR)), UTC).outcome == "deferred"
     assert verdict(Match(rule(MAIL, quiet=HOUR - 1))) == held("quiet")
-    again = Match(rule(MAIL, quiet=3 * HOUR), deferred=True, since=T0 - 2 * HOUR)
+    again = Match(rule(MAIL, quiet=3 * HOUR), since=T0 - 2 * HOUR)
     assert judge(again, UTC).outcome == "deferred"
     assert verdict(replace(again, since=again.since - 1)) == held("quiet"), "from the first judgement on"
 
@@ -356,9 +356,20 @@ def test_where_too_many_wait_for_the_morning_one_more_is_refused() -> None:
 
 
 def test_what_was_put_off_for_a_day_expires() -> None:
-    waiting = Match(rule(MAIL), deferred=True, since=T0 + HOUR - MAX_DEFERRAL)
+    waiting = Match(rule(MAIL), since=T0 + HOUR - MAX_DEFERRAL)
     assert judge(waiting, UTC).outcome == "deferred"
     assert verdict(replace(waiting, since=waiting.since - 1)) == held("quiet")
+
+
+def test_a_decision_says_which_holdouts_hold_out() -> None:
+    for policy, rules, by in (
+        (WHOLE, 0, ("policy",)),
+        (0, WHOLE, ("rule",)),
+        (WHOLE, WHOLE, ("policy", "rule")),
+    ):
+        found = judge(Match(rule(WEB, holdout=rules)), Policy(holdout=policy))
+        assert (found.outcome, found.held_out_by) == ("holdout", by)
+    assert judge(Match(rule(WEB, holdout=WHOLE), suppressed=True), UTC).held_out_by == ()
 
 
 def test_a_rules_holdout_holds_out_by_its_own_hash() -> None:

@@ -86,12 +86,18 @@ def _readable(value: bytes | None) -> str:
 
 
 WHOLE = TRIGGER._replace(
-    decision=DECISION._replace(variant="named", timed=False, source="clickstream", offset=17),
+    decision=DECISION._replace(
+        variant="named",
+        timed=False,
+        source="clickstream",
+        offset=17,
+        goals=(Goal(("purchase", "subscribe"), 3 * 86_400_000, ("order", "amount")), Goal(("view",), 60_000)),
+    ),
     address={"street": "Hauptstraße 1", "city": "Köln"},
-    goal=Goal(("purchase", "subscribe"), 3 * 86_400_000, ("order", "amount")),
     consent=ConsentProof("marketing_post", AT - 86_400_000, "double opt-in", AT + 86_400_000),
     sensitive=(SubjectProof("illness", ConsentProof("health", AT - 86_400_000, None)),),
 )
+HELD_OUT = WHOLE.decision._replace(outcome="holdout", reason="holdout", held_out_by=("policy", "rule"))
 FORWARDED = StoredRecord(value=None, headers=(("traceparent", b"00-1"), ("reason", b"theirs")))
 UNREAD = Unread(9, 1, "unreadable", 5, None, b"\x8b\xff", 70_000)
 RECORDS: dict[str, WireRecord] = {
@@ -101,7 +107,8 @@ RECORDS: dict[str, WireRecord] = {
     "decision-sent": decision_record(DECISION, ORIGIN),
     "decision-suppressed": decision_record(SUPPRESSED, ORIGIN),
     "decision-deferred": decision_record(DECISION._replace(outcome="deferred", reason="quiet"), ORIGIN),
-    "decision-holdout": decision_record(WHOLE.decision._replace(outcome="holdout", reason="holdout"), ORIGIN),
+    "decision-holdout": decision_record(HELD_OUT, ORIGIN),
+    "decision-unless": decision_record(SUPPRESSED._replace(reason="unless"), ORIGIN),
     "dead-letter": dead_letter_record(DeadLetter("clickstream", "json", StoredRecord()), ORIGIN),
     "dead-letter-forwarded": dead_letter_record(DeadLetter("clickstream", "size", FORWARDED), ORIGIN),
     "dead-letter-unread": dead_letter_record(DeadLetter("clickstream", "unreadable", UNREAD), ORIGIN),
@@ -185,8 +192,13 @@ def test_a_decisions_keys_are_the_contracts_in_its_order() -> None:
     body = json.loads(decision_record(DECISION, ORIGIN).value or b"")
     assert list(body) == [
         *("trigger_id", "rule", "revision", "customer_id", "outcome", "reason", "channel", "variant"),
-        *("event", "at"),
+        *("event", "at", "held_out_by", "goals"),
     ]
+    whole = json.loads(decision_record(HELD_OUT, ORIGIN).value or b"")
+    assert (whole["held_out_by"], [goal["within"] for goal in whole["goals"]]) == (
+        ["policy", "rule"],
+        ["3d", "1m"],
+    )
 
 
 def test_a_trigger_and_its_decision_are_two_events() -> None:

@@ -35,7 +35,7 @@ IMPORTS: dict[str, set[str]] = {
     "engine": {"_fastmatch", "decisions", "matcher", "rules"},
     "telemetry": set(),
     "kafka": set(),
-    "topics": {"decisions", "kafka", "rules"},
+    "topics": {"decisions", "events", "kafka", "rules"},
     "runtime": {"kafka", "telemetry"},
     "worker": {"decisions", "engine", "events", "rules", "runtime", "telemetry", "topics"},
     "authoring": {"decisions", "engine", "expression", "matcher", "rules"},

@@ -2,6 +2,7 @@
 
 Each guard is one method that says whether it refuses, and each can be left out by its name.
 
+Reading: before all others comes `unless`: it refuses what its event has closed while it was deferred.
 Reading: `stale`, `limit` and `suppressed` are asked before a channel is chosen; what they refuse names the
 first channel of the rule's list, in which the customer's `preferred_channel`, if it is there, goes before
 the others.
@@ -47,12 +48,13 @@ from zoneinfo import ZoneInfo, available_timezones
 
 from stream.rules.durations import Calendar
 from stream.rules.model import Channel, Limit, Quiet, Rule, RuleSet, Variant
+from stream.structs import Holdout
 
 from .profiles import Profile
 from .records import EPOCH, look_up
 
-ORDER = ("stale", "limit", "suppressed", "consent", "address", "quiet", "group", "cap", "holdout")
-BEFORE_CHANNELS = ORDER[:3]
+ORDER = ("unless", "stale", "limit", "suppressed", "consent", "address", "quiet", "group", "cap", "holdout")
+BEFORE_CHANNELS = ORDER[:4]
 REACHING = ("consent", "address")
 VARIANTS = "variants"  # no guard, but switched on and off like one
 ALL = frozenset((*ORDER, VARIANTS))
@@ -71,7 +73,7 @@ ZONES = {name.casefold(): name for name in available_timezones() - {"localtime",
 class Match:
     """What is judged: `at` is the time of the judgement, `first` that of the first one, if it was deferred.
 
-    `cause`: what a group's rules compete for.
+    `cause`: what a group's rules compete for. `closed`: its `unless` has come.
     """
 
     rule: Rule
@@ -81,6 +83,7 @@ class Match:
     at: int
     first: int | None
     late: bool
+    closed: bool
     suppressing: bool
     cause: object
 
@@ -170,8 +173,11 @@ class Guards:
 
     # -- one method for each guard: whether it refuses
 
+    def unless(self, match: Match, channel: Channel) -> bool:
+        return match.closed
+
     def stale(self, match: Match, channel: Channel) -> bool:
-        return match.late  # it was never deferred, then
+        return match.late
 
     def limit(self, match: Match, channel: Channel) -> bool:
         return self.exhausted(("rule",), match, channel)
@@ -208,8 +214,7 @@ class Guards:
         return self.exhausted(("channel", "policy"), match, channel)
 
     def holdout(self, match: Match, channel: Channel) -> bool:
-        universal = arm(match.customer, "policy") < self.rules.policy.holdout
-        return universal or arm(match.customer, f"rule:{match.rule.name}") < match.rule.holdout
+        return bool(self.held_out_by(match))
 
     # -- what follows from them
 
@@ -222,6 +227,14 @@ class Guards:
         first = match.at if match.first is None else match.first
         longest = DAY if match.rule.quiet == "defer" else match.rule.quiet
         return end if end - first <= longest else None
+
+    def held_out_by(self, match: Match) -> tuple[Holdout, ...]:
+        """The control groups that the customer is in."""
+        shares: dict[Holdout, tuple[str, int]] = {
+            "policy": ("policy", self.rules.policy.holdout),
+            "rule": (f"rule:{match.rule.name}", match.rule.holdout),
+        }
+        return tuple(by for by, (salt, share) in shares.items() if arm(match.customer, salt) < share)
 
     def zone_of(self, match: Match) -> tzinfo | None:
         own = match.profile.attributes.get("timezone")

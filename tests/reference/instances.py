@@ -15,7 +15,8 @@ from .records import Event, Key
 class Instance:
     """`deadline`: when it fires, or gives up waiting for its next step; None: never.
 
-    `late`: its last event was. `first`: when it was first judged, if it was deferred.
+    `late`: it was due too long ago when its last event came. `first`: when it was first judged, if it was
+    deferred.
     """
 
     rule: Rule
@@ -40,9 +41,9 @@ class Instance:
         """Its place among the candidates of an event."""
         return (-self.rule.priority, self.rule.name, self.opened)
 
-    def with_event(self, event: Event, late: bool) -> Instance:
+    def with_event(self, event: Event) -> Instance:
         """It with one more step; the deadline follows from it."""
-        after = replace(self, events=(*self.events, event), late=late)
+        after = replace(self, events=(*self.events, event))
         rule = self.rule
         if not after.complete:
             within = rule.steps[len(after.events)].within

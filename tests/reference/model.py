@@ -21,12 +21,16 @@ Reading: the candidates of one event, those that complete their last step and th
 judged together: by priority, then by name, then in the order in which they were opened.
 Reading: an event without a key, in a rule with `key`, opens nothing, and matches nothing.
 Reading: keys are what can be a key of a map: a string, a bool or an int.
+Reading: an id that was had exactly `dedupe` ago still leaves out; one that is out of order does, however
+much later the other was. What is left out is no event, but moves the time on. Ids are remembered of events
+that fit the `on` and `where` of a trait, a step or an `unless`: others do nothing however often they come.
 Reading: an instance that replaces another is the newest.
 Reading: late events advance and close as they come; a time before that of the step before fits any
 `within`.
-Reading: a match that was deferred is no open instance any more: no step replaces it, no `unless` closes it.
-Of one customer and rule 16 wait at most: a further one is suppressed (`quiet`), so that each match has its
-decision.
+Reading: a match that was deferred is no open instance any more: no step replaces it. What its `unless` waits
+for closes it, however late that comes: it is suppressed (`unless`) as of that event, since each match has its
+decision. Those that one event closes are decided before its candidates are, in the same order.
+Of one customer and rule 16 wait at most: a further one is suppressed (`quiet`).
 It is judged by the guards again, not by its `if`; what it then reads is as of that time.
 Reading: content is rendered when all guards have passed, also for who is held out: what they would have got
 must be what the others get. What fails on its content counts for no limit, cap or group.
@@ -45,8 +49,7 @@ from typing import Any, cast
 from stream.cel.values import Lookup, Timestamp
 from stream.errors import ContentError, ExpressionError
 from stream.expression import Node, evaluate
-from stream.rules.durations import format_duration
-from stream.rules.model import Channel, Goal, Rule, RuleSet, Source, Step, Unless
+from stream.rules.model import Channel, Rule, RuleSet, Source, Step, Unless
 from stream.structs import DeadLetter, DeadLetterReason, Decision, DecisionReason, EventRef, Record
 from stream.structs import Outcome as Outcomes
 
@@ -58,6 +61,7 @@ from .records import NOTHING, Consent, Event, News, ProfileUpdate, look_up, map_
 from .traits import is_of_use, value_of
 
 MAX_KEYS = 16
+MAX_IDS = 128
 
 
 @dataclass(frozen=True)
@@ -70,7 +74,6 @@ class Message:
     content: Mapping[str, str]
     priority: int
     appended_at: int
-    goal: Mapping[str, Any] | None
     consent: Mapping[str, Any] | None
     sensitive: Sequence[Mapping[str, Any]]
 
@@ -89,6 +92,7 @@ class Outcome:
     dead_letters: list[DeadLetter] = field(default_factory=list)
     positions: dict[str, int] = field(default_factory=dict)
     events: Counter[str] = field(default_factory=Counter)
+    left_out: Counter[str] = field(default_factory=Counter)
     future_times: Counter[str] = field(default_factory=Counter)
     oddities: Counter[tuple[str, str]] = field(default_factory=Counter)  # of profiles
     condition_errors: Counter[str] = field(default_factory=Counter)
@@ -136,6 +140,7 @@ class _Run:
         self.profiles: dict[str, Profile] = {}
         self.open: list[Instance] = []  # in the order in which they were opened
         self.deferred: list[Instance] = []
+        self.had: dict[tuple[str, str], dict[str, int]] = {}  # by source and customer: ids, and when
         self.unknown: list[tuple[str, Instance]] = []  # of definitions that a restart did not find
         self.outcome = Outcome()
 
@@ -199,6 +204,9 @@ class _Run:
         self.fire(head if self.wall is None else min(head, self.wall), event)
         self.newest = head
         self.applied += 1
+        if isinstance(event, Event) and self.is_repeat(event):
+            self.outcome.left_out[event.source] += 1
+            return
         self.outcome.events[event.source] += 1
         self.outcome.future_times[event.source] += event.from_the_future
         if not isinstance(event, Event):
@@ -209,6 +217,31 @@ class _Run:
         candidates = self.advance(event) + self.begin(event)
         for instance in sorted(candidates, key=lambda each: each.place):
             self.judge(instance, at=event.time, timed=False)
+
+    def is_repeat(self, event: Event) -> bool:
+        """Whether the customer has had its id; if not, it is had now, if anything can come of the event."""
+        [source] = [each for each in self.rules.sources if each.name == event.source]
+        if source.dedupe is None or not event.has_id:
+            return False
+        had = self.had.setdefault((event.source, event.customer), {})
+        if event.id in had and event.time - had[event.id] <= source.dedupe:
+            return True
+        if self.is_awaited(event):
+            had.pop(event.id, None)
+            had[event.id] = event.time
+            for oldest in list(had)[:-MAX_IDS]:
+                del had[oldest]
+        return False
+
+    def is_awaited(self, event: Event) -> bool:
+        """Whether it fits the `on` and `where` of anything, whoever waits for it or not."""
+        steps = [each for rule in self.rules.rules for each in (*rule.steps, rule.unless) if each is not None]
+        return any(
+            event.name in each.on and (each.where is None or self.fits(each, event, {})) for each in steps
+        ) or any(
+            self.fits(Step(each.of, each.where), event, {}) and is_of_use(each, event)
+            for each in self.rules.traits
+        )
 
     def update(self, update: News) -> None:
         now = self.wall if self.wall is not None else self.newest or 0
@@ -251,7 +284,8 @@ class _Run:
             (self.open if first in self.open else self.deferred).remove(first)
             if first.complete:  # else its next step did not come in time
                 assert first.deadline is not None
-                self.judge(first, at=first.deadline, timed=True)
+                late = first.late or self.is_overdue(first)
+                self.judge(replace(first, late=late), at=first.deadline, timed=True)
 
     # -- instances
 
@@ -260,26 +294,33 @@ class _Run:
         complete = []
         for instance in [each for each in self.open if each.customer == event.customer]:
             if instance.complete:
-                if self.closes(instance, event):
+                if self.closes(instance, event) and self.is_in_time(instance, event):
                     self.open.remove(instance)
                 continue
             step = instance.rule.steps[len(instance.events)]
             fits = self.fits(step, event, instance.names())
             if fits and (step.within is None or event.time - instance.last.time <= step.within):
-                advanced = instance.with_event(event, self.is_late(instance.rule, event))
+                advanced = self.with_event(instance, event)
                 place = self.open.index(instance)
                 if advanced.complete and not advanced.rule.timed:
                     del self.open[place]
                     complete.append(advanced)
                 else:
                     self.open[place] = advanced
+        mine = [each for each in self.deferred if each.customer == event.customer]
+        for instance in sorted(mine, key=lambda each: each.place):
+            if self.closes(instance, event):
+                self.deferred.remove(instance)
+                self.judge(instance, at=event.time, timed=False, closed_by=event)
         return complete
 
     def closes(self, instance: Instance, event: Event) -> bool:
         unless = instance.rule.unless
-        if unless is None or not self.fits(unless, event, instance.names()):
-            return False
-        return event.time <= instance.last.time + unless.within
+        return unless is not None and self.fits(unless, event, instance.names())
+
+    def is_in_time(self, instance: Instance, event: Event) -> bool:
+        unless = instance.rule.unless
+        return unless is not None and event.time <= instance.last.time + unless.within
 
     def begin(self, event: Event) -> list[Instance]:
         """Open what the event is the first step of; gives what is to be judged now."""
@@ -291,7 +332,7 @@ class _Run:
             if rule.key is not None and key is None:
                 continue
             new = Instance(rule, event.customer, key, self.applied, (), late=False)
-            new = new.with_event(event, self.is_late(rule, event))
+            new = self.with_event(new, event)
             if new.complete and not rule.timed:
                 complete.append(new)
             else:
@@ -316,10 +357,23 @@ class _Run:
         mine = (instance.customer, instance.rule.name)
         return sum((each.customer, each.rule.name) == mine for each in self.deferred) < MAX_KEYS
 
-    def is_late(self, rule: Rule, event: Event) -> bool:
-        stale_after = self.rules.policy.stale_after if rule.stale_after is None else rule.stale_after
-        now = self.newest if self.wall is None else self.wall
-        return stale_after is not None and now is not None and now - event.time > stale_after
+    def with_event(self, instance: Instance, event: Event) -> Instance:
+        """It after one more step; late, if it would have had to fire longer ago than `stale_after`."""
+        after = instance.with_event(event)
+        due = event.time if after.deadline is None else after.deadline
+        stale_after, now = self.stale_after(after.rule), self.newest if self.wall is None else self.wall
+        assert now is not None
+        late = after.complete and stale_after is not None and now - due > stale_after
+        return replace(after, late=late)
+
+    def stale_after(self, rule: Rule) -> int | None:
+        return self.rules.policy.stale_after if rule.stale_after is None else rule.stale_after
+
+    def is_overdue(self, instance: Instance) -> bool:
+        """Reading: only the wall clock knows of an outage; it was one, however the timer came to be late."""
+        if self.wall is None or instance.deadline is None:
+            return False
+        return self.wall - instance.deadline > max(policing.DAY, self.stale_after(instance.rule) or 0)
 
     # -- conditions
 
@@ -387,8 +441,9 @@ class _Run:
 
     # -- judging
 
-    def judge(self, instance: Instance, *, at: int, timed: bool) -> None:
+    def judge(self, instance: Instance, *, at: int, timed: bool, closed_by: Event | None = None) -> None:
         rule, event = instance.rule, instance.last
+        cause = event if closed_by is None else closed_by
         customer = self.facts_of_customer(instance, at)
         facts = {**customer, **instance.names(), **facts_of(event)}
         if rule.condition is not None and instance.first is None:
@@ -404,8 +459,10 @@ class _Run:
             at=at,
             first=instance.first,
             late=instance.late,
+            closed=closed_by is not None,
             # An error suppresses, too: what cannot be said to be allowed is not.
-            suppressing=suppress is not None
+            suppressing=closed_by is None
+            and suppress is not None
             and self.ask(suppress, customer, self.outcome.possible_errors, event) is not False,
             cause=(instance.customer, at) if timed else self.applied,
         )
@@ -422,8 +479,9 @@ class _Run:
             event=EventRef(event.name, event.id, event.time),
             at=at,
             timed=timed,
-            source=event.source,
-            offset=-1 if timed else event.offset,
+            source=cause.source,
+            offset=-1 if timed else cause.offset,
+            goals=rule.goals,
         )
         end = (
             self.guards.deferred_to(match, channel) if reason == "quiet" and self.may_wait(instance) else None
@@ -438,7 +496,10 @@ class _Run:
             variant = self.guards.variant(match)
             outcome: Outcomes = "sent" if reason is None else "holdout"
             decision = decision._replace(
-                outcome=outcome, reason=reason, variant=variant.name if variant else None
+                outcome=outcome,
+                reason=reason,
+                variant=variant.name if variant else None,
+                held_out_by=self.guards.held_out_by(match) if reason else (),
             )
             try:
                 templates = variant.content if variant else rule.content
@@ -478,7 +539,6 @@ class _Run:
             content,
             match.rule.priority,
             event.stamped,
-            None if match.rule.goal is None else goal_of(match.rule.goal),
             consent,
             sensitive,
         )
@@ -486,11 +546,6 @@ class _Run:
 
 def proof(purpose: str, held: Consent) -> dict[str, Any]:
     return {"purpose": purpose, "granted_at": held.at, "basis": held.basis, "expires_at": held.expires}
-
-
-def goal_of(goal: Goal) -> dict[str, Any]:
-    value = ".".join(goal.value) if goal.value else None
-    return {"on": list(goal.on), "within": format_duration(goal.within), "value": value}
 
 
 class Traits(Lookup):

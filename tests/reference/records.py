@@ -54,7 +54,7 @@ class Event:
     """`time` is what counts; `stamped` is when the record came.
 
     `placed`: the time is also its place in the order of events; `place` is filled in by who reads them.
-    `whole`: nothing of `data` has been forgotten.
+    `whole`: nothing of `data` has been forgotten. `has_id`: it says its id itself.
     """
 
     source: str
@@ -69,6 +69,7 @@ class Event:
     placed: bool = True
     place: int = -1
     whole: bool = True
+    has_id: bool = True
 
 
 @dataclass(frozen=True)
@@ -207,14 +208,10 @@ def understand(source: Source, record: Record, partition: int, wall: int | None)
         return "event"
     if times.time is None:
         return "time"
-    event_id = as_name(look_up(data, source.id)) if source.id is not None else None
-    if event_id is None:
-        event_id = f"{source.topic}/{partition}/{record.offset}"
-    elif len(event_id) > LONGEST_ID:
-        event_id = "blake2b:" + blake2b(event_id.encode(), digest_size=16).hexdigest()
+    own_id = as_name(look_up(data, source.id)) if source.id is not None else None
     return Event(
         source.name,
-        event_id,
+        f"{source.topic}/{partition}/{record.offset}" if own_id is None else bounded(own_id),
         name,
         customer,
         times.time,
@@ -223,7 +220,14 @@ def understand(source: Source, record: Record, partition: int, wall: int | None)
         record.offset,
         times.from_the_future,
         times.placed,
+        has_id=own_id is not None,
     )
+
+
+def bounded(event_id: str) -> str:
+    if len(event_id) <= LONGEST_ID:
+        return event_id
+    return "blake2b:" + blake2b(event_id.encode(), digest_size=16).hexdigest()
 
 
 def times_of(written: int | None, stamped: int, wall: int | None) -> Times:

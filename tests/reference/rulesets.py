@@ -232,6 +232,7 @@ FUNCTIONS: tuple[tuple[TraitFunction, FieldPath | None], ...] = (
 ZONES = (None, "UTC", "UTC", "Europe/Berlin", "Asia/Kolkata", "Pacific/Honolulu", "Pacific/Chatham")
 PURPOSES = ("mail", "phone", "baby_news", "illness")
 SUBJECTS = (Subject("baby", "baby_news", events=("view",)), Subject("illness", "illness", events=("buy",)))
+DEDUPE = (None, None, 30, 10_000, 10_000_000)
 SENSITIVE = ((), (), (), (), SUBJECTS[:1], SUBJECTS)
 QUIET = (
     Quiet(601, 605),
@@ -419,7 +420,9 @@ class Workshop:
             priority=dice.pick((0, 0, 1, -1)),
             group=dice.pick((None, "g", "g", "h")),
             holdout=dice.pick((0, 0, 0, 5_000)),
-            goal=Goal(("buy",), 3 * 86_400_000, ("amount",)) if dice.chance(4) else None,
+            goals=(Goal(("buy",), 3 * 86_400_000, ("amount",)), Goal(("view",), 60_000))[
+                : dice.pick((0, 0, 1, 2))
+            ],
             stale_after=self.stale(dice),
             quiet=dice.pick(("defer", "defer", "drop", 60_000, 3_600_000)),
             sensitive=dice.pick(SENSITIVE),
@@ -452,7 +455,7 @@ def rule_sets(draw: st.DrawFn, *, scale: int) -> RuleSet:
     policy = workshop.policy(Dice(faces[24:]))
     least = draw(st.sampled_from((1, 3)))
     rules = [workshop.rule(n, Dice(faces)) for n, faces in enumerate(draw(strings(96, least, 6)))]
-    return workshop.rule_set(rules, policy, sources(Dice(draw(st.binary(min_size=5, max_size=5)))))
+    return workshop.rule_set(rules, policy, sources(Dice(draw(st.binary(min_size=7, max_size=7)))))
 
 
 def sources(dice: Dice) -> tuple[Source, ...]:
@@ -466,7 +469,17 @@ def sources(dice: Dice) -> tuple[Source, ...]:
         time=None if dice.chance(4) else ("ts",),
         id=None if dice.chance(4) else ("id",),
     )
-    orders = Source("orders", "orders", ("customer",), constant="buy", time=("ts",), id=("id",))
+    if clicks.id is not None:
+        clicks = replace(clicks, dedupe=dice.pick(DEDUPE))
+    orders = Source(
+        "orders",
+        "orders",
+        ("customer",),
+        constant="buy",
+        time=("ts",),
+        id=("id",),
+        dedupe=dice.pick(DEDUPE),
+    )
     profiles = Source("profiles", "profiles", ("customer",), time=("ts",), kind="profile")
     weather = Source("weather", "weather", ("customer",), time=("ts",), kind="context")
     return (weather, orders, profiles, clicks) if dice.chance(2) else (clicks, orders, profiles, weather)

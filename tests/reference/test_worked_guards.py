@@ -81,10 +81,37 @@ STALE = rule_set(view("r"), view("t", wait=100), policy=Policy(stale_after=10))
 
 def test_an_event_that_is_too_late_fires_nothing() -> None:
     late: list[Happening] = [(50, "x", {}), (40, "view", {}), (39, "view", {}), (141, "y", {})]
-    assert judged(STALE, late) == [(40, "r", "sent"), (39, "r", "stale"), (139, "t", "stale")]
+    assert judged(STALE, late) == [(40, "r", "sent"), (39, "r", "stale"), (139, "t", "sent")]
     # The instance that the late one replaced, or that a timely one replaces.
     timely: list[Happening] = [(50, "x", {}), (39, "view", {}), (45, "view", {}), (146, "y", {})]
     assert judged(STALE, timely) == [(39, "r", "stale"), (45, "r", "sent"), (145, "t", "sent")]
+
+
+def test_what_waits_is_stale_only_if_its_time_was_over_when_it_came() -> None:
+    waits = rule_set(view("t", wait=100), policy=Policy(stale_after=10))
+    for came, reason in ((101, "sent"), (90, "sent"), (89, "stale")):
+        happenings: list[Happening] = [(200, "x", {}), (came, "view", {}), (300, "y", {})]
+        assert judged(waits, happenings) == [(came + 100, "t", reason)]
+
+
+def test_an_outage_makes_a_timer_stale_after_a_day_or_what_its_rule_says() -> None:
+    rules = rule_set(view("a", wait=9), view("b", wait=10), view("c", wait=9, stale_after=2 * DAY))
+    live = replace(history(rules, [(0, "view", {})]), wall=START + DAY + 10, by_event_time=False)
+    assert told(outcome_of(live).decisions) == [(9, "a", "stale"), (9, "c", "sent"), (10, "b", "sent")]
+
+
+def test_a_purchase_closes_what_quiet_hours_have_put_off() -> None:
+    reminder = rule("r", step("view"), unless=unless("buy", MINUTE), channels=quiet(10, 11))
+    night: list[Happening] = [
+        (0, "view", {}),
+        (2 * MINUTE, "x", {}),
+        (30 * MINUTE, "buy", {}),
+        (DAY, "y", {}),
+    ]
+    assert judged(rule_set(reminder, policy=Policy(timezone="UTC")), night) == [
+        (MINUTE, "r", "quiet"),
+        (30 * MINUTE, "r", "unless"),
+    ]
 
 
 def test_a_rules_own_stale_after_goes_before_the_policys() -> None:

@@ -13,7 +13,7 @@ import pytest
 
 from stream.content.template import Template
 from stream.expression import parse
-from stream.rules.model import Goal, Trait
+from stream.rules.model import Goal, Limit, Trait
 
 from .conftest import Judge, Run
 from .examples import DAY, HOUR, MINUTE, SECOND, Happening, history, rule, rule_set, step, unless
@@ -319,12 +319,11 @@ def test_content_reads_the_steps_and_a_failure_suppresses_and_counts_for_nothing
     assert dict(message.content) == {"text": "t for Ann, 41"}
 
 
-def test_a_trigger_says_its_goal(run: Run) -> None:
-    goal = Goal(("purchase",), 3 * DAY, ("order", "amount"))
-    rules = rule_set(rule("r", step("view"), goal=goal))
-    run(history(rules, [(0, "view", {})]))
-    [message] = expected_of(history(rules, [(0, "view", {})])).triggers
-    assert message.goal == {"on": ["purchase"], "within": "3d", "value": "order.amount"}
+def test_every_decision_says_the_goals_of_its_rule(run: Run) -> None:
+    goals = (Goal(("purchase",), 3 * DAY, ("order", "amount")), Goal(("cart_view",), DAY))
+    rules = rule_set(rule("r", step("view"), goals=goals, limit=Limit(1, DAY)))
+    decisions, _ = run(history(rules, [(0, "view", {}), (1, "view", {})]))
+    assert [(each.outcome, each.goals) for each in decisions] == [("sent", goals), ("suppressed", goals)]
 
 
 # -- traits

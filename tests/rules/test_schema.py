@@ -24,7 +24,7 @@ HALVES = [{"name": "x", "share": "50%", "content": SAID}, {"name": "y", "share":
 BASE: dict[str, Any] = {
     "sources": {
         "s": {"event": "event", "customer": "c"},
-        "q": {"event": "event", "customer": "c"},
+        "q": {"event": "event", "customer": "c", "id": "id"},
         "v": {"kind": "context", "customer": "c"},
     },
     "traits": {
@@ -41,6 +41,11 @@ BASE: dict[str, Any] = {
             "send": {"channel": "w", "variants": HALVES},
             "goal": {"on": "b", "within": "1h"},
         },
+        "n": {
+            "on": "a",
+            "send": {"channel": "w", "content": SAID},
+            "goals": [{"on": "a", "within": "1h"}, {"on": "b", "within": "1h"}],
+        },
     },
     "policy": {"sensitive": {"p": {"events": "z"}}},
     "tests": [{"name": "it does", "events": [{"at": "0m", "event": "a"}], "expect": [{}], "customer": {}}],
@@ -48,10 +53,12 @@ BASE: dict[str, Any] = {
 SHARES = [{"name": "x", "share": "40%", "content": SAID}, {"name": "y", "share": "60%", "content": SAID}]
 # Where in BASE the keys are tried that the first definition of their section cannot have.
 ELSEWHERE = {
+    "sources.s.dedupe": "sources.q.dedupe",
     "traits.t.k": "traits.p.k",
     "rules.r.steps": "rules.m.steps",
     "rules.r.send.variants": "rules.m.send.variants",
     "rules.r.goal": "rules.m.goal",
+    "rules.r.goals": "rules.n.goals",
 }
 
 # Each key of the schema with a value that BASE does not have. None: tried below, with other keys.
@@ -63,6 +70,7 @@ VALUES: dict[str, Any] = {
     "sources.s.customer": "customer.id",
     "sources.s.time": "ts",
     "sources.s.id": "id",
+    "sources.s.dedupe": "1d",
     "traits.t.function": "last",
     "traits.t.of": ["a", "b"],
     "traits.t.field": "amount",
@@ -119,6 +127,10 @@ VALUES: dict[str, Any] = {
     "rules.r.goal.on": "c",
     "rules.r.goal.within": "2h",
     "rules.r.goal.value": "amount",
+    "rules.r.goals": [{"on": "c", "within": "1h"}],
+    "rules.r.goals.0.on": "c",
+    "rules.r.goals.0.within": "2h",
+    "rules.r.goals.0.value": "amount",
     "rules.r.stale_after": "2m",
     "rules.r.quiet": "drop",
     "rules.r.sensitive": ["p"],
@@ -134,6 +146,7 @@ VALUES: dict[str, Any] = {
     "tests.0.events.0.at": "1m",
     "tests.0.events.0.event": "b",
     "tests.0.events.0.source": "s",
+    "tests.0.events.0.late": "2h",
     "tests.0.until": "2h",
     "tests.0.arm": "holdout",
     "tests.0.expect": [],
@@ -257,6 +270,11 @@ def test_what_is_unknown_is_refused_by_both(tmp_path: Path, path: str) -> None:
         ("sources.s", {"kind": "event", "customer": "c"}, False),
         ("sources.s", {"kind": "context", "customer": "c"}, True),
         ("sources.s", {"kind": "context", "customer": "c", "event": "e"}, False),
+        ("sources.s.dedupe", "1d", True),  # of one with an `id`
+        ("sources.v.dedupe", "1d", False),
+        ("sources.v", {"event": "event", "customer": "c", "dedupe": "1d"}, False),
+        ("rules.m.goals", [{"on": "b", "within": "1h"}], False),  # it has a `goal`
+        ("rules.r.goals", [], False),
         ("channels.w.address", {"of": "customer.a", "kind": "object"}, True),
         ("channels.w.address", {"of": "customer.a", "kind": "list"}, False),
         ("channels.w.address", {"of": "rule", "kind": "object"}, False),

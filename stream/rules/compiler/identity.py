@@ -32,7 +32,7 @@ def with_revision(
 ) -> RuleSet:
     """The definitions with their revision, rules in the order in which they are judged."""
     form = {
-        "sources": [asdict(each) for each in sources],
+        "sources": [_source_form(each) for each in sources],
         "traits": [each.stable_id for each in traits],
         "segments": {each.name: unparse(each.condition) for each in segments},
         "channels": [_channel_form(each) for each in channels],
@@ -109,9 +109,20 @@ def _rule_form(rule: Rule) -> list[Any]:
         [[each.name, each.share, _texts(each.content)] for each in rule.variants],
         rule.limit and [rule.limit.count, rule.limit.over],
         [rule.priority, rule.group, rule.holdout, rule.stale_after, rule.quiet],
-        rule.goal and [rule.goal.on, rule.goal.within, rule.goal.value],
+        _goals_form(rule),
         *_privacy_form(rule),
     ]
+
+
+def _source_form(source: Source) -> dict[str, Any]:
+    """Without `dedupe` where none is said, as of channels' formats."""
+    return {name: value for name, value in asdict(source).items() if (name, value) != ("dedupe", None)}
+
+
+def _goals_form(rule: Rule) -> list[Any] | None:
+    """One as before there could be several: the revision of such rule sets stays what it was."""
+    goals = [[each.on, each.within, each.value] for each in rule.goals]
+    return goals if len(goals) > 1 else next(iter(goals), None)
 
 
 def _channel_form(channel: Channel) -> dict[str, Any]:

@@ -232,11 +232,12 @@ def _uses(rule: Rule, predicates: Sequence[Node]) -> Iterator[_Use]:
             words = f"the address of channel `{channel.name}` reads"
             yield _Use(words, ("send", "channel"), path=channel.address, shown=True)
     yield from _texts(rule, events)
-    if rule.goal is not None:
-        for name in rule.goal.on:
-            yield _Use("`goal` counts", ("goal", "on"), event=name)
-        if rule.goal.value is not None:
-            yield _Use("`goal` reads", ("goal", "value"), path=("event", *rule.goal.value))
+    for number, goal in enumerate(rule.goals):
+        key: tuple[str | int, ...] = ("goals", number) if len(rule.goals) > 1 else ("goal",)
+        for name in goal.on:
+            yield _Use(f"`{key[0]}` counts", (*key, "on"), event=name)
+        if goal.value is not None:
+            yield _Use(f"`{key[0]}` reads", (*key, "value"), path=("event", *goal.value))
 
 
 def _awaited(

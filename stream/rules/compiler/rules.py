@@ -14,7 +14,7 @@ from stream.rules.compiler.conditions import condition
 from stream.rules.compiler.definition import VARIABLE, Definition
 from stream.rules.compiler.identity import rule_id
 from stream.rules.compiler.messages import read_send
-from stream.rules.files import Entry, Written
+from stream.rules.files import Entry, Sequence, Written
 from stream.rules.model import WHOLE, Again, Channel, FieldPath, Goal, Policy, Rule, Step, Unless, WhenQuiet
 from stream.rules.scope import RESERVED, event_scope, rule_scope, variables_of
 
@@ -46,7 +46,7 @@ def read_rule(run: Compilation, entry: Entry, channels: Mapping[str, Channel], p
         priority=values.integer(read, "priority", -keys.MAX_PRIORITY, keys.MAX_PRIORITY) or 0,
         group=read.new_name("group"),
         holdout=_holdout(run, read),
-        goal=_goal(run, read),
+        goals=_goals(run, read),
         stale_after=values.duration(read, "stale_after"),
         quiet=cast(WhenQuiet, values.duration_or(read, "quiet", keys.QUIET) or "defer"),
         describe=read.text("describe") or "",
@@ -135,11 +135,18 @@ def _holdout(run: Compilation, read: Definition) -> int:
     return share
 
 
-def _goal(run: Compilation, rule: Definition) -> Goal | None:
-    entry = rule.entries.get("goal")
-    if entry is None:
-        return None
-    read = run.definition("goal", entry, keys.GOAL)
+def _goals(run: Compilation, rule: Definition) -> tuple[Goal, ...]:
+    """What the message should lead to: `goal` is a list of one."""
+    rule.either("goal", "goals")
+    if one := rule.entries.get("goal"):
+        return (_goal(run.definition("goal", one, keys.GOAL)),)
+    items = rule.items("goals", keys.MAX_GOALS)
+    if (several := rule.entries.get("goals")) and isinstance(several.value, Sequence) and not items:
+        run.error(Code.WRONG_LIST, several, "`goals` is empty", "write at least one goal, or leave it out")
+    return tuple(_goal(run.item("goal", item, keys.GOAL)) for item in items)
+
+
+def _goal(read: Definition) -> Goal:
     read.need("on", "the event that the message should lead to")
     read.need("within", "how long after the message it counts, e.g. 3d")
     return Goal(

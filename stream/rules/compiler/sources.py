@@ -23,6 +23,9 @@ def read_source(run: Compilation, entry: Entry) -> Source:
         why = f"a source of {'profiles' if kind == 'profile' else 'context'} has no `event`"
         hint = "leave it out; its records are no events"
         read.forbid("event", why, hint)
+        read.forbid(
+            "dedupe", why.replace("`event`", "`dedupe`"), "leave it out; what is said twice is the same"
+        )
     else:
         read.need("event", "the field with the event's name, or {is: NAME}")
         named = read.entries.get("event")
@@ -32,6 +35,8 @@ def read_source(run: Compilation, entry: Entry) -> Source:
             constant = inner.text("is")
         else:
             event = values.path(read, "event")
+        if "dedupe" in read.entries:
+            read.need("id", "the field with the event's id: by it `dedupe` knows what came already")
     return Source(
         name=entry.key,
         topic=values.topic(read, "topic") or entry.key,
@@ -40,6 +45,7 @@ def read_source(run: Compilation, entry: Entry) -> Source:
         constant=constant,
         time=values.path(read, "time"),
         id=values.path(read, "id"),
+        dedupe=values.duration(read, "dedupe"),
         kind=cast(Literal["event", "profile", "context"], kind),
     )
 

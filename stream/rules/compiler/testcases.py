@@ -79,7 +79,8 @@ def _event(run: Compilation, item: Written, sources: Sources) -> TestEvent:
     fields = {
         key: _plain(run, entry.value) for key, entry in read.entries.items() if key not in keys.TEST_EVENT
     }
-    return TestEvent(values.duration(read, "at", least=0) or 0, name, source, fields)
+    at, late = values.duration(read, "at", least=0), values.duration(read, "late", least=0)
+    return TestEvent(at or 0, name, source, fields, late or 0)
 
 
 def _customer(run: Compilation, entry: Entry | None) -> TestCustomer:

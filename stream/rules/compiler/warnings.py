@@ -43,7 +43,7 @@ def _answers(run: Compilation, rule: Rule, entry: Entry) -> None:
     if rule.limit is None:
         message = f"rule `{rule.name}` has no `limit`: it answers every time"
         run.error(Code.NO_LIMIT, entry, message, "write e.g. `limit: 1 per 7d`")
-    if rule.goal is None:
+    if not rule.goals:
         message = f"rule `{rule.name}` has no `goal`: nobody will know whether it works"
         run.error(Code.NO_GOAL, entry, message, "write e.g. `goal: {on: purchase, within: 3d}`")
 

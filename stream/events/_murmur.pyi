@@ -1,0 +1,3 @@
+"""Types of the compiled `_murmur`; the essay is in `_murmur.pyx`."""
+
+def partition_of(key: bytes, partitions: int) -> int: ...
