@@ -37,10 +37,10 @@ Holdout = Literal["policy", "rule"]  # whose control group a customer is in
 # Why a record is not an event: not a JSON object; no customer; no event name; no time; too large; attributes
 # or consents that cannot be taken (what it takes back of a consent counts all the same, whatever the reason);
 # too much to be kept of a customer.
-# What was not read as a record at all: too large, damaged, or left out because an operator says so.
-UnreadReason = Literal["size", "unreadable", "skipped"]
+# What was not read as a record at all: too large, damaged, left out because an operator says so, or our own.
+UnreadReason = Literal["size", "unreadable", "skipped", "own"]
 DeadLetterReason = Literal[
-    "json", "customer", "event", "time", "size", "profile", "context", "unreadable", "skipped"
+    "json", "customer", "event", "time", "size", "profile", "context", "unreadable", "skipped", "own"
 ]
 
 # What was odd with events that were applied all the same:

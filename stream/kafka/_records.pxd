@@ -21,6 +21,7 @@ cdef class BatchRecords:
     cdef int64_t first_timestamp, append_time
     cdef int32_t left                           # records still to come
     cdef bint cut
+    cdef bytes own                              # a header; None: of no interest
 
     cdef bytes copy(self, Py_ssize_t start, Py_ssize_t end)
     cdef object record(self, Py_ssize_t end)

@@ -31,6 +31,7 @@ class BatchRecords:
         append_time: int,
         cut: bool,
         largest: int,
+        own: bytes | None,
     ) -> None: ...
     @property
     def at(self) -> int: ...

@@ -83,16 +83,18 @@ cdef class BatchRecords:
     """The records of a batch, a few at a time.
 
     `first_timestamp`: of the batch, in ms; `append_time`: that of Kafka for all of them, -1 if the producer's
-    count. `cut`: the batch is longer than `data`. `largest`: bytes of a record.
+    count. `cut`: the batch is longer than `data`. `largest`: bytes of a record. `own`: the bytes of a header
+    by which a record is one that we wrote, and none for us to read; None: there is none.
     """
 
     def __init__(
         self, object data, int64_t base, int64_t last, int32_t count, int64_t first_timestamp,
         int64_t append_time, bint cut, Py_ssize_t largest,
+        bytes own,
     ):
         PyObject_GetBuffer(data, &self.buffer, PyBUF_SIMPLE)
         self.data, self.size = <const uint8_t *> self.buffer.buf, self.buffer.len
-        self.largest, self.cut = largest, cut
+        self.largest, self.cut, self.own = largest, cut, own
         self.base = self.next = base
         self.last, self.left = last, count
         self.first_timestamp, self.append_time = first_timestamp, append_time
@@ -149,6 +151,12 @@ cdef class BatchRecords:
         begin = at
         if not read_varint(data, &at, stop, &count) or count < 0:
             return self.missed(self.next, begin, stop)
+        if count and self.own is not None:
+            headers = self.copy(begin, stop)
+            if self.own in headers:
+                self.next = self.base + delta + 1
+                head = b"" if value is None else value[:head_size]
+                return Unread(self.next - 1, timestamp, "own", self.next - 1, key, head, len(value or b""))
         made = RawRecord.__new__(RawRecord)
         made.offset, made.timestamp = self.base + delta, timestamp
         made.key, made.value = key, value

@@ -106,10 +106,13 @@ class _Head(NamedTuple):
 
 
 class Reading:
-    """How a consumer reads. `largest`: bytes of a record. `ours`: what is written in a transaction is not."""
+    """How a consumer reads. `largest`: bytes of a record. `ours`: what is written in a transaction is not.
+    `own`: the bytes of a header that a record which we wrote has.
+    """
 
-    def __init__(self, fetcher: Any, largest: int, *, ours: bool) -> None:
+    def __init__(self, fetcher: Any, largest: int, *, ours: bool, own: bytes | None = None) -> None:
         self.largest = largest
+        self.own = own
         self.ours = ours
         self._fetcher = fetcher
         self._suspects: set[tuple[Any, int]] = set()
@@ -217,7 +220,7 @@ class Batches:
         codec, body, cut = head.attributes & CODEC, data[HEADER.size :], False
         if codec:
             body, cut = unpack(codec, body)
-        records = _records(head, body, cut=cut, largest=self.reading.largest)
+        records = _records(head, body, cut=cut, largest=self.reading.largest, own=self.reading.own)
         before = 0
         while found := records.take(SLICE):
             self.size += records.at - before + OVERHEAD * len(found)
@@ -232,7 +235,7 @@ class Batches:
             while self._aborted and self._aborted[0][1] <= head.base:
                 self._aborting.add(self._aborted.pop(0)[0])
         if head.attributes & CONTROL:
-            marker = _records(head, data[HEADER.size :], cut=False, largest=UNBOUNDED).take(1)
+            marker = _records(head, data[HEADER.size :], cut=False, largest=UNBOUNDED, own=None).take(1)
             if marker and ControlRecord.parse(marker[0].key) == ABORT_MARKER:
                 self._aborting.discard(head.producer_id)
             return True
@@ -284,10 +287,20 @@ def _end_of(data: bytes | memoryview, start: int) -> int:
     return start + COVERED_AT + length if length >= LEAST_LENGTH else len(data)
 
 
-def _records(head: _Head, body: memoryview, *, cut: bool, largest: int) -> BatchRecords:
+def _records(head: _Head, body: memoryview, *, cut: bool, largest: int, own: bytes | None) -> BatchRecords:
     append_time = head.last_timestamp if head.attributes & APPEND_TIME else -1
     last = head.base + max(head.last_delta, 0)
-    return BatchRecords(body, head.base, last, head.records, head.first_timestamp, append_time, cut, largest)
+    first = head.first_timestamp
+    return BatchRecords(body, head.base, last, head.records, first, append_time, cut, largest, own)
+
+
+def _sized(data: bytes) -> bytes:
+    """As in a header: after its length, a zigzag varint."""
+    left, length = len(data) << 1, bytearray()
+    while left > 0x7F:
+        length.append(left & 0x7F | 0x80)
+        left >>= 7
+    return bytes([*length, left]) + data
 
 
 def _refuse(what: str) -> list[Record]:
@@ -318,10 +331,16 @@ def _renamed(method: Any, **classes: Any) -> Any:
     return MethodType(made, method.__self__)
 
 
-def give_raw_records(consumer: Any, *, largest: int = LARGEST, ours: bool = False) -> None:
-    """Let a started consumer, which has fetched nothing yet, give raw records; see `Reading`."""
+def give_raw_records(
+    consumer: Any, *, largest: int = LARGEST, ours: bool = False, mark: tuple[str, bytes] | None = None
+) -> None:
+    """Let a started consumer, which has fetched nothing yet, give raw records; see `Reading`.
+
+    `mark`: a header, by name and value; what has it is an `Unread`, for we wrote it.
+    """
+    own = None if mark is None else b"".join(_sized(each) for each in (mark[0].encode(), mark[1]))
     fetcher = consumer._fetcher
-    reading = Reading(fetcher, largest, ours=ours)
+    reading = Reading(fetcher, largest, ours=ours, own=own)
     names = {"MemoryRecords": _Bytes, "PartitionRecords": reading.batches, "FetchResult": Fetched}
     fetcher._proc_fetch_request = _renamed(fetcher._proc_fetch_request, **names)
     fetcher.fetched_records = _renamed(fetcher.fetched_records, **names)

@@ -114,6 +114,7 @@ class StageApp(faust.App):
         self.lease = Lease(settings.session_timeout)
         self.metrics = metrics
         self.skipped = settings.skipped()
+        self.mark = stage.mark
         metrics.ownership.set_sources(partitions)
         metrics.kafka.watch(CONTACT.away, CONTACT.refusals)
         self.failure: BaseException | None = None

@@ -22,6 +22,7 @@ class Host(Protocol):
     restore: Restore
     ownership: Ownership
     skipped: dict[tuple[str, int], list[range]]
+    mark: tuple[str, bytes] | None  # a header that all has which the stage writes
 
     # Faust's own
     in_recovery: bool

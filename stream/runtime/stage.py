@@ -194,6 +194,12 @@ class Stage(Protocol):
     def outputs(self) -> Iterable[str]:
         """The topics whose tails tell what was written."""
 
+    @property
+    def mark(self) -> tuple[str, bytes] | None:
+        """A header, by name and value, of all that it writes. A source's record that has it is not read: what
+        it wrote would come round for ever. None: nothing is told by a header.
+        """
+
     def open(self, number: int) -> Partition:
         """An empty partition."""
 

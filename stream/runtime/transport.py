@@ -79,7 +79,7 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
         """Start the client, in the thread."""
         watch_loop(self.thread_loop, self._fail)
         await super().on_start()
-        give_raw_records(self._ensure_consumer())
+        give_raw_records(self._ensure_consumer(), mark=cast("Host", self.app).mark)
         Membership(cast("Host", self.app).lease, self._fail).attach(self._ensure_consumer())
 
     def _fail(self, error: BaseException) -> None:

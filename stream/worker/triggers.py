@@ -21,6 +21,7 @@ from weakref import WeakSet
 
 from stream.clock import Clock
 from stream.decisions.wire import (
+    APP,
     DEAD_LETTERS,
     DECISIONS,
     Origin,
@@ -57,6 +58,7 @@ class TriggerStage:
     ) -> None:
         self.rules = rules
         self.own = own or OwnTopics(app_id)
+        self.mark = (APP, self.own.app_id.encode())
         self.partitions = partitions  # of each source; 0: not known
         self.metrics = metrics
         self.tracing = tracing

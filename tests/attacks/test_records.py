@@ -282,3 +282,15 @@ async def test_a_batch_in_the_middle_of_which_is_read_on_gives_what_comes_after(
     fetching = Fetching(give_raw_records)
     fetching.seek(2)
     assert told(await fetching.fetch(batch([GOOD] * 4))) == [(2, "good"), (3, "good")]
+
+
+async def test_what_the_app_wrote_itself_is_not_read_as_an_event() -> None:
+    """One event made 65,000 triggers in ten seconds: a channel's topic had become a source."""
+    app = b"a" * 200  # its length takes two bytes
+    mine: Made = (b"c1", b"{}", [(b"other", b"x"), (b"ce_app", app)])
+    others: Made = (b"c1", b"{}", [(b"ce_app", app + b"2"), (b"app", app)])
+    fetching = Fetching(give_raw_records, mark=("ce_app", app))
+    first, second, third = await fetching.fetch(batch([others, mine, others]))
+    assert isinstance(second, Unread)
+    assert (second.reason, second.offset, second.key, second.size) == ("own", 1, b"c1", 2)
+    assert [each.value for each in (first, third)] == [b"{}", b"{}"]

@@ -117,6 +117,7 @@ class CountingPartition:
 
 class Counting:
     name = "counts"
+    mark = None
 
     def __init__(self, prefix: str) -> None:
         self.prefix, self.sources, self.outputs = prefix, {"in": f"{prefix}-in"}, [f"{prefix}-counts"]
