@@ -237,6 +237,7 @@ class DeadLetter:
 # Of a batch in Kafka: what a topic takes by default. At most: what stands before its records, what a record
 # has beside key, value and headers, a header beside name and value.
 MOST_BYTES = 1_048_588
+MAX_REQUEST_BYTES = 20 * 1024 * 1024  # a dead letter may be as large as the broker allows
 BATCH_BYTES, RECORD_BYTES, HEADER_BYTES = 61, 40, 10
 
 

@@ -34,11 +34,11 @@ from stream.kafka.connections import security, unreachable
 from stream.kafka.lease import Lease
 from stream.kafka.topic_ids import only_ask
 from stream.settings import Settings
+from stream.structs import MAX_REQUEST_BYTES
 
 log = structlog.get_logger("stream.kafka")
 
 BATCH_BYTES = 256 * 1024
-MAX_REQUEST_BYTES = 20 * 1024 * 1024  # a dead letter may be as large as the broker allows
 REQUEST_MS = 10_000
 ACKNOWLEDGE_MS = 8_000  # how long the broker itself may wait for its replicas: less, so that it can say so
 CUT_S = 5.0

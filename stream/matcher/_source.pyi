@@ -7,6 +7,7 @@ from stream.rules.model import Source
 MAX_EVENT_BYTES: Final = 1048576
 MAX_CUSTOMER_ID: Final = 256
 FUTURE_MS: Final = 300000
+MAX_OVERDUE: Final = 86400000
 
 @final
 class SourceQueue:

@@ -11,7 +11,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import MISSING, Field, fields, is_dataclass
 from typing import Any
 
-from stream.content.template import Template
 from stream.expression import Node, unparse
 from stream.rules.model import RuleSet
 
@@ -21,6 +20,8 @@ _SECTIONS = ("sources", "traits", "segments", "channels", "rules")
 
 def definitions(rules: RuleSet) -> dict[str, Any]:
     """By section and name, with the `policy`, and the `revision` that they make up."""
+    from stream.content.template import Template  # Liquid, and asyncio with it: not for who only reads rules
+
     predicates = [unparse(each) for each in rules.predicates]
 
     def plain(value: Any, name: str = "") -> Any:

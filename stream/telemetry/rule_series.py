@@ -29,7 +29,7 @@ from prometheus_client.registry import Collector
 from stream.structs import Decision
 from stream.telemetry.instruments import CounterTable
 
-LIMIT = 4000  # series in all, unless there are so many rules that three for each are more
+LIMIT = 3900  # series in all, unless there are so many rules that three for each are more
 FOR_CERTAIN = 3
 OTHER = "other"
 

@@ -9,10 +9,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from stream.decisions.wire import DEAD_LETTERS, DECISIONS
-from stream.kafka.producer import MAX_REQUEST_BYTES
 from stream.rules.model import RuleSet
 from stream.settings import Settings
-from stream.structs import OwnTopics
+from stream.structs import MAX_REQUEST_BYTES, OwnTopics
 
 SOURCE, CHANNEL, CHANGELOG, RULES = "source", "channel", "changelog", "rules"
 KEPT = (CHANGELOG, RULES)  # compacted: the last of each key must stay for ever

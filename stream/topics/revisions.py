@@ -14,11 +14,12 @@ from aiokafka.errors import KafkaError
 from stream import __version__
 from stream.errors import BrokerError
 from stream.kafka.connections import security
-from stream.kafka.producer import MAX_REQUEST_BYTES, REQUEST_MS
+from stream.kafka.producer import REQUEST_MS
 from stream.kafka.topic_ids import only_ask
 from stream.rules.definitions import definitions
 from stream.rules.model import RuleSet
 from stream.settings import Settings
+from stream.structs import MAX_REQUEST_BYTES
 
 PACKED = 10  # times smaller than they are, rule sets are at least
 

@@ -311,18 +311,12 @@ def test_what_is_used_anywhere_is_not_called_unused(rules: Path, use: str) -> No
     assert warned_of(rules, BASE + traits + use) == []
 
 
-async def test_a_worker_logs_each_warning_but_not_without_end(
-    rules: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_worker_logs_each_warning_but_not_without_end(rules: Path) -> None:
     """It said how many there were, and nobody who reads logs could tell which."""
-
-    async def ensured(*_: object) -> None: ...
-
-    monkeypatch.setattr(app, "ensure_topics", ensured)
     traits = ", ".join(f"t{n}: {{function: count, of: b}}" for n in range(60))
     (rules / "a.yaml").write_text(f"{BASE}traits: {{{traits}}}\n")
     with capture_logs() as lines:
-        await app.check(Settings(rules=rules))
+        app.compiled(Settings(rules=rules))
     assert [each["event"] for each in lines] == 50 * ["rule_warning"] + ["rules_have_warnings"]
     assert lines[0]["place"].startswith("rules/a.yaml:3:")
     assert (lines[0]["code"], lines[0]["finding"]) == ("W510", "trait `t0` is never used")

@@ -142,7 +142,7 @@ def test_an_undecodable_record_is_set_aside_and_the_batch_goes_on(shop: Shop) ->
     assert [each["reason"] for each in headers] == [b"json", b"customer"]
     assert [each["source"] for each in headers] == [b"clicks", b"clicks"]
     assert [each["partition"] for each in headers] == [b"1", b"1"]
-    assert headers[1]["trace"] == b"1", "its own headers are kept"
+    assert headers[1]["producer-trace"] == b"1", "its own headers are kept"
     offsets = [int(each["offset"]) for each in headers]
     assert offsets[1] == offsets[0] + 1
 

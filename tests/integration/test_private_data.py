@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.integration.shop import START, Shop
-from tests.kit.kafka import create_topics, produce
+from tests.kit.kafka import LARGEST, configure, create_topics, produce
 from tests.kit.patience import eventually
 from tests.kit.worker import Worker
 
@@ -64,6 +64,8 @@ def crowd(shop: Shop) -> Shop:
     (shop.rules / "shop.yaml").write_text(RULES.replace("PREFIX", shop.prefix))
     people = f"{shop.prefix}-people"
     create_topics(shop.bootstrap, {people: 4, f"{shop.prefix}-open": 4})
+    # A record of 13 MB is among them: larger than Kafka's default takes.
+    configure(shop.bootstrap, shop.clicks, {"max.message.bytes": str(LARGEST)})
     shop.sources.append(people)
     key = CUSTOMER.encode()
     profile = {"customer_id": CUSTOMER, "attributes": {"name": NAME, "email": ADDRESS, "timezone": ZONE}}

@@ -145,14 +145,6 @@ def test_a_taken_port(shop: Shop) -> None:
     assert "STREAM_HTTP_PORT" in ended.stderr
 
 
-def test_a_source_topic_that_does_not_exist(shop: Shop) -> None:
-    file = shop.rules / "shop.yaml"
-    file.write_text(file.read_text().replace(f"topic: {shop.clicks}", f"topic: {shop.clicks}x"))
-    ended = refused(shop)
-    assert ended.returncode == 1
-    assert f"{shop.clicks}x" in ended.stderr
-
-
 def test_sources_with_unequal_partition_counts(shop: Shop) -> None:
     file = shop.rules / "shop.yaml"
     create_topics(shop.bootstrap, {f"{shop.purchases}2": 3})

@@ -225,13 +225,20 @@ class _Run:
             return False
         had = self.had.setdefault((event.source, event.customer), {})
         if event.id in had and event.time - had[event.id] <= source.dedupe:
-            return True
+            return self.is_named(event)  # what nothing asks for is not looked at: it does nothing either way
         if self.is_awaited(event):
             had.pop(event.id, None)
             had[event.id] = event.time
             for oldest in list(had)[:-MAX_IDS]:
                 del had[oldest]
         return False
+
+    def is_named(self, event: Event) -> bool:
+        """Whether a rule or a trait names such events."""
+        steps = [each for rule in self.rules.rules for each in (*rule.steps, rule.unless) if each is not None]
+        return any(event.name in each.on for each in steps) or any(
+            event.name in each.of for each in self.rules.traits
+        )
 
     def is_awaited(self, event: Event) -> bool:
         """Whether it fits the `on` and `where` of anything, whoever waits for it or not."""

@@ -150,5 +150,5 @@ def test_without_the_package_the_setting_is_an_error_that_says_what_to_install(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setitem(sys.modules, "opentelemetry.sdk.trace.export", None)
-    with pytest.raises(SettingsError, match=r"stream-triggers\[otel\]"):
+    with pytest.raises(SettingsError, match="extra `otel`"):
         tracing(load({}, {"trace_share": "0.1"}, env_file=None))
