@@ -55,7 +55,7 @@ def test_every_reason_that_the_engine_gives_is_listed_and_no_other() -> None:
         r'(?:Unread\(|reason = ).*?"(\w+)"(?: if| else|,)',
         *(path for path in CODE if path.parent.name == "kafka"),
     ) == {
-        *("size", "unreadable"),
+        *("own", "size", "unreadable"),
     }
     assert (
         given(r'"suppressed", "(\w+)"', judging)
