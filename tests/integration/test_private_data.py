@@ -45,7 +45,7 @@ rules:
     send: {channel: web, content: {text: "Hello {{ customer.name }}, {{ event.email }}"}}
   fails-as-rendered:
     on: view
-    send: {channel: open, content: {text: "{{ event.phone | divided_by: 0 }} {{ event.street }}"}}
+    send: {channel: open, content: {text: "{{ event.phone | divided_by: 2 }} {{ event.street }}"}}
   ends-in-an-error:
     on: view
     if: event.street > 5
