@@ -15,11 +15,6 @@ from tests.kit.kafka import create_topics, end_offsets
 from tests.kit.patience import eventually
 from tests.kit.secure import SecureKafka
 
-# The topic of the rule sets came with another change, and what a guest lacks is named together with it.
-pytestmark = pytest.mark.skip(
-    reason="expects one permission that lacks where the topic of the rule sets adds one"
-)
-
 READ = ("Describe", "DescribeConfigs", "Read")
 Rights = dict[tuple[str, str], tuple[str, ...]]
 
