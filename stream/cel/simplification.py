@@ -47,8 +47,7 @@ def _simpler(node: Node, *, judged: bool) -> Node:
     if isinstance(node, Select):
         if _is_path(node):
             return node
-        operand = _simpler(node.operand, judged=False)
-        return _folded(node if operand is node.operand else Select(operand, node.field, node.offset))
+        return _folded(_with_operand(node))
     if node.function in _CHAINS:
         return _simpler_chain(node, judged=judged)
     if node.function == "_?_:_":
@@ -63,13 +62,20 @@ def _simpler(node: Node, *, judged: bool) -> Node:
     return _folded(simpler)
 
 
+def _with_operand(node: Select) -> Select:
+    """With a simpler operand, unless that would make a variable's qualified name of what was none."""
+    operand = _simpler(node.operand, judged=False)
+    if operand is node.operand or _is_path(operand):
+        return node
+    return Select(operand, node.field, node.offset)
+
+
 def _simpler_args(node: Call) -> tuple[Node, ...]:
     if node.function == "has":
         select = node.args[0]
         if not isinstance(select, Select):
             return node.args
-        operand = _simpler(select.operand, judged=False)  # the selection itself is asked about, not made
-        return (select if operand is select.operand else Select(operand, select.field, select.offset),)
+        return (_with_operand(select),)  # the selection itself is asked about, not made
     if node.function in MACROS and node.member:
         items, variable, *steps = node.args
         last = len(steps) - 1

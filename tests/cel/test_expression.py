@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from hypothesis import assume, given, settings
+from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
 from stream.cel.cost import MAX_STEPS
@@ -539,7 +539,7 @@ def test_no_text_does_anything_but_parse_or_be_refused(source: str) -> None:
         ("size([1, 2]) + event.x", "2 + event.x"),
         ("{'a': 5}.a", "5"),
         ("has({'a': 5}.b)", "false"),
-        ("has((1 > 0 ? a : b).c)", "has(a.c)"),
+        ("has((1 > 0 ? a : b).c)", "has((1 > 0 ? a : b).c)"),
         ("[1, 2].exists(x, x > 1)", "true"),
         ("duration('1h') > duration('30m')", "true"),
         ("1 / 0 == event.x", "1 / 0 == event.x"),
@@ -653,6 +653,7 @@ def outcome(tree: Node, bindings: dict[str, Any]) -> str:
     return f"{type(value)} {value!r}"
 
 
+@example(Select(Call("_?_:_", (Literal(True), Ident("a"), Literal(True))), "k"), [{"a.k": True}])
 @given(
     st.recursive(small | variables, _judgements, max_leaves=14),
     st.lists(st.dictionaries(st.sampled_from(["a", "b", "c", "a.k"]), values), min_size=1, max_size=5),

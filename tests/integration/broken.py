@@ -23,7 +23,7 @@ from stream.runtime.ownership import Ownership
 from stream.runtime.restore import ChangelogReader
 from stream.runtime.transport import ConsumerThread
 from stream.settings import Settings
-from stream.worker import app, compile_process, triggers
+from stream.worker import admission, compile_process, triggers
 from tests.kit.patience import scaled
 
 PERSON = "zoe-4711 Zo\u00eb Miller zoe.miller@private.example"  # see test_private_data.py
@@ -157,7 +157,7 @@ def _fail_over_a_record() -> None:
 
 
 def _fail_at_the_start() -> None:
-    app.ensure_topics = _over_a_record_soon  # type: ignore[assignment]
+    admission.ensure_topics = _over_a_record_soon  # type: ignore[assignment]
 
 
 KINDS: dict[str, Callable[[], None]] = {

@@ -65,7 +65,8 @@ def test_a_permission_that_lacks_is_named_before_the_worker_needs_it(
 ) -> None:
     """Doctor and `--check` said that all was well."""
     name = f"{secure_shop.prefix}{which}"
-    create_topics(secure_kafka.plain, {f"{secure_shop.prefix}-customers-changelog": PARTITIONS})
+    own = {f"{secure_shop.prefix}-customers-changelog": PARTITIONS, f"{secure_shop.prefix}-rules": 1}
+    create_topics(secure_kafka.plain, own, {"cleanup.policy": "compact"})
     granted = rights(secure_shop)
     granted[kind, name] = tuple(each for each in granted[kind, name] if each != operation)
     secure_kafka.grant(granted)

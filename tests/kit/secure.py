@@ -173,13 +173,18 @@ def running(folder: Path) -> Iterator[SecureKafka]:
     def properties(*arguments: Any) -> dict[str, object]:
         return _with_listeners(usual(*arguments), ports, folder)
 
-    with pytest.MonkeyPatch.context() as patch:
+    kafka = EmbeddedKafka()
+    with (
+        pytest.MonkeyPatch.context() as patch
+    ):  # while it starts, or each later Kafka would have these listeners
         patch.setattr(node, "properties", properties)
-        with EmbeddedKafka() as kafka:
-            addresses = {name: f"127.0.0.1:{port}" for name, port in ports.items()}
-            secure = SecureKafka(kafka, addresses, folder)
-            secure.set_password(PASSWORD)
-            yield secure
+        kafka.start()
+    try:
+        secure = SecureKafka(kafka, {name: f"127.0.0.1:{port}" for name, port in ports.items()}, folder)
+        secure.set_password(PASSWORD)
+        yield secure
+    finally:
+        kafka.stop()
 
 
 def certify(folder: Path, name: str, days: int = 2, authority: str = "ca") -> None:
