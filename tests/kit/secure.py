@@ -174,7 +174,7 @@ def running(folder: Path) -> Iterator[SecureKafka]:
         return _with_listeners(usual(*arguments), ports, folder)
 
     kafka = EmbeddedKafka()
-    with (
+    with pytest.MonkeyPatch.context() as patch:  # for the start alone, or each later Kafka would listen there
         pytest.MonkeyPatch.context() as patch
     ):  # while it starts, or each later Kafka would have these listeners
         patch.setattr(node, "properties", properties)
