@@ -175,8 +175,6 @@ def running(folder: Path) -> Iterator[SecureKafka]:
 
     kafka = EmbeddedKafka()
     with pytest.MonkeyPatch.context() as patch:  # for the start alone, or each later Kafka would listen there
-        pytest.MonkeyPatch.context() as patch
-    ):  # while it starts, or each later Kafka would have these listeners
         patch.setattr(node, "properties", properties)
         kafka.start()
     try:
