@@ -10,7 +10,7 @@ SOURCES := $(wildcard stream/*.p[yx][xd] stream/*/*.p[yx][xd]) setup.py pyprojec
 	@$(BIN)/python .ci/install.py --editable '.[broker,otel,dev]'
 	touch $@
 
-.PHONY: setup demo test lint types engine unit integration faults attacks debug asan fuzz bench micro dashboards \
+.PHONY: setup demo test lint types engine unit integration broken faults attacks debug asan fuzz bench micro dashboards \
 	dashboards-preview settings chart clean
 
 # Set up only.
@@ -21,9 +21,9 @@ demo: setup
 	$(BIN)/stream demo
 
 # Everything that has to pass before a change lands: lints, types, the debug build, all tests. Those with Kafka wait most of
-# the time, the others work: side by side they take two thirds of the time.
+# the time, the others work: side by side they take half of the time.
 test: lint types
-	$(MAKE) --no-print-directory --jobs=2 integration debug unit
+	$(MAKE) --no-print-directory --jobs=3 integration broken debug unit
 
 # Style of Python and Cython.
 lint: setup
@@ -43,9 +43,13 @@ engine: setup
 unit: setup
 	$(BIN)/pytest tests --ignore tests/integration --ignore tests/faults --ignore tests/attacks/live
 
-# The tests on a real Apache Kafka, with the short forms of the attacks and of the fault suite.
+# The tests on a real Apache Kafka.
 integration: setup
-	$(BIN)/pytest tests/integration tests/faults tests/attacks/live
+	$(BIN)/pytest tests/integration
+
+# Real workers on a real Apache Kafka, broken and attacked on purpose, in the short form.
+broken: setup
+	$(BIN)/pytest tests/faults tests/attacks/live
 
 # Real workers broken on purpose, in the long form: half an hour and more. STREAM_SEED=7 for other worlds.
 faults: setup

@@ -20,7 +20,7 @@ from typing import Any, TypeVar
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic, RecordsToDelete
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
-from aiokafka.errors import for_code
+from aiokafka.errors import MessageSizeTooLargeError, for_code
 from aiokafka.protocol.admin import DeleteGroupsRequest
 from aiokafka.structs import ConsumerRecord
 
@@ -240,23 +240,37 @@ async def _produce(bootstrap: str, topic: str, records: list[Produced]) -> None:
 async def _produce_partition(
     producer: AIOKafkaProducer, topic: str, partition: int, records: list[Produced]
 ) -> None:
-    batch = producer.create_batch()
+    pending: list[Produced] = []
     size = 0
-    for _, key, value, timestamp, headers in records:
-        now = int(time.time() * 1000) if timestamp is None else timestamp
-        record_size = len(key or b"") + len(value or b"")
+    for record in records:
+        record_size = len(record[1] or b"") + len(record[2] or b"")
         # Small batches for small records, so that fetches in tests come in several pieces.
-        full = size and size + record_size > 256 * 1024
-        if full or not batch.append(key=key, value=value, timestamp=now, headers=list(headers)):
-            await (await producer.send_batch(batch, topic, partition=partition))
-            batch = producer.create_batch()
-            size = 0
-            assert batch.append(key=key, value=value, timestamp=now, headers=list(headers)), (
-                "record too large"
-            )
+        if pending and size + record_size > 256 * 1024:
+            await _produce_batch(producer, topic, partition, pending)
+            pending, size = [], 0
+        pending.append(record)
         size += record_size
-    if batch.record_count():
-        await (await producer.send_batch(batch, topic, partition=partition))
+    if pending:
+        await _produce_batch(producer, topic, partition, pending)
+
+
+async def _produce_batch(
+    producer: AIOKafkaProducer, topic: str, partition: int, records: list[Produced]
+) -> None:
+    """A broker acknowledges what `configure` says a moment before it goes by it: it is asked again."""
+
+    async def taken() -> bool:
+        batch = producer.create_batch()
+        for _, key, value, timestamp, headers in records:
+            now = int(time.time() * 1000) if timestamp is None else timestamp
+            assert batch.append(key=key, value=value, timestamp=now, headers=list(headers))
+        try:
+            await (await producer.send_batch(batch, topic, partition=partition))
+        except MessageSizeTooLargeError as error:
+            raise AssertionError("the topic does not take so much") from error
+        return True
+
+    await eventually_async(taken, f"{topic} takes a batch")
 
 
 async def _consume_all(bootstrap: str, topics: Sequence[str]) -> list[ConsumerRecord[bytes, bytes]]:
