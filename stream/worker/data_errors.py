@@ -21,6 +21,9 @@ MOST_KINDS = 1000  # that are told apart at a time
 UNCLEAR = ("unknown_consent", "timezone")  # what keeps messages back because nobody can read it
 
 Kind = tuple[str, ...]
+OTHERS: Kind = (
+    "others",
+)  # those that there is no room for are told as one, with the place of whichever came
 
 
 class DataErrors:
@@ -60,7 +63,9 @@ class DataErrors:
         """How often it was, if it may be said now; else 0."""
         now = self._now()
         if kind not in self._heard and len(self._heard) >= MOST_KINDS:
-            self._heard.clear()
+            self._heard = {each: heard for each, heard in self._heard.items() if now < heard[0]}
+            if len(self._heard) >= MOST_KINDS:
+                kind = OTHERS
         again, before = self._heard.get(kind, (now, 0))
         if now < again:
             self._heard[kind] = again, before + count

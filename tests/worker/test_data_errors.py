@@ -144,4 +144,19 @@ def test_kinds_without_end_take_no_memory_without_end(logged: list[MutableMappin
     errors = DataErrors({})
     for number in range(3 * data_errors.MOST_KINDS):
         errors.tell(failing(1, rule=f"r{number}"), 0)
-    assert len(errors._heard) <= data_errors.MOST_KINDS
+    assert len(errors._heard) <= data_errors.MOST_KINDS + 1
+
+
+def test_more_kinds_than_are_told_apart_do_not_fill_the_log(
+    logged: list[MutableMapping[str, Any]],
+) -> None:
+    """All was forgotten, and said again, whenever one kind too many came."""
+    now = 0.0
+    errors = DataErrors({}, lambda: now)
+    for _ in range(3):
+        for number in range(2 * data_errors.MOST_KINDS):
+            errors.tell(failing(1, rule=f"r{number}"), 0)
+    assert len(logged) == data_errors.MOST_KINDS + 1
+    now = data_errors.EVERY_S
+    errors.tell(failing(1, rule="new"), 0)
+    assert logged[-1]["times"] == 1, "there is room for it again"

@@ -387,7 +387,7 @@ async def test_other_source_topics_are_refused_with_what_to_do(worker: Worker, l
         await worker.until_failed()
     (line,) = said(logged, "rules_refused")
     assert "sources" in line["errors"][0]
-    assert "restart" in line["hint"]
+    assert "stop all workers" in line["hint"]
     assert worker.lane.rules is before
     assert worker.ensured == []
 
