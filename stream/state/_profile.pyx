@@ -49,6 +49,7 @@ cdef enum:
 cdef int64_t DAY = 86_400_000
 cdef int64_t FIRST_WITHDRAWAL = 946_684_800_000     # the year 2000: what says less never was set
 cdef tuple TAKEN_BACK = ("withdrawn", "withdrawn_at", "revoked", "revoked_at")
+cdef tuple NOT_SAID = (None, False)
 
 
 @cython.final
@@ -141,7 +142,7 @@ cdef class Profile:
         if granted is False:
             consent.at, consent.expires = withdrawn_at(said.get("at"), at), ends
             consent.basis = basis if is_basis(basis) else None
-        elif granted is not True or any(said.get(name) not in (None, False) for name in TAKEN_BACK):
+        elif granted is not True or any(said.get(name) not in NOT_SAID for name in TAKEN_BACK):
             consent.at = withdrawn_at(said.get("at"), at)
             return self.doubt()
         elif at is not None and is_basis(basis) and (ends is not None or expires is None):
