@@ -43,6 +43,7 @@ cdef class PartitionState:
     cdef int64_t work               # what they may still cost: see MAX_WORK
 
     cdef int link(self) except -1
+    cdef int tell_crowded(self, str source) except -1
     cdef int apply(self, SourceQueue queue) except -1
     cdef bint leave_out(self, SourceQueue queue, Customer customer) except -1
     cdef int remember_id(self, SourceQueue queue, Customer customer) except -1

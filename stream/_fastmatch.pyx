@@ -250,9 +250,7 @@ cdef class PartitionState:
             if queue is None or self.budget <= 0 or self.work <= 0:
                 break
             self.apply(queue)
-            while self.customers.crowded:
-                self.customers.crowded -= 1
-                self.shared.complain(queue.name, "evicted")
+            self.tell_crowded(queue.name)
             queue.consume()
             self.budget -= 1
         result.work = work - self.work
@@ -264,6 +262,13 @@ cdef class PartitionState:
         for frame in (self.frame, self.timer_frame):
             frame.see(None, None)
             frame.customer = frame.captured = None
+
+    cdef int tell_crowded(self, str source) except -1:
+        """Counts what had to make room in a customer, of whom an event of this source was at hand."""
+        while self.customers.crowded:
+            self.customers.crowded -= 1
+            self.shared.complain(source, "evicted")
+        return 0
 
     cdef int apply(self, SourceQueue queue) except -1:
         """Applies the head of a source; timers that the watermark has passed have been fired."""
@@ -315,7 +320,10 @@ cdef class PartitionState:
         cdef int64_t now = self.queues.now(queue)
         cdef bint bounded = not self.queues.by_event_time
         if customer is None:
+            if queue.gone:
+                return 0        # whoever is not known has nothing to lose
             customer = self.customers.ensure(queue.customer)
+        self.work -= 0 if queue.gone else len(profile.consents)
         if not profile.merge_into(customer, now, min(queue.appended_at, now), bounded):
             self.result.dead_letters.append(queue.dead_letter(queue.flaw or "profile"))
         elif profile.nowhere:
@@ -328,6 +336,8 @@ cdef class PartitionState:
     cdef int replace_context(self, SourceQueue queue, Customer customer) except -1:
         """Takes over what a source of `kind: context` says, in place of what it said before."""
         if customer is None:
+            if queue.gone:
+                return 0
             customer = self.customers.ensure(queue.customer)
         if queue.gone:
             if customer.rare.contexts is not None:
@@ -669,6 +679,7 @@ cdef class PartitionState:
         cdef RulePlan rule = self.program.by_rank[instance.rank]
         cdef Frame frame = self.timer_frame
         self.customers.touch(customer)
+        self.tell_crowded(instance.source)
         if instance.step < len(rule.steps):
             return 0
         # What was put off was in time when it was first judged.

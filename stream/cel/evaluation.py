@@ -1,6 +1,6 @@
 """The meaning of a tree: what CEL says its value is, written down plainly.
 
-The engine has its own, fast one for the commonest forms, and asks this one for the rest; tests compare them.
+The engine has its own (`matcher`); this one is for tools and for folding, and tests compare the two.
 
 Bounds, so that no event makes a condition slow: an evaluation takes at most `steps` steps (`cost` says of
 what), and makes no string or list larger than `strings.MAX_SIZE`. Beyond them it ends in an error.

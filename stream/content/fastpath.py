@@ -18,6 +18,7 @@ from liquid.builtin.content import ContentNode
 from liquid.builtin.expressions import FilteredExpression, Path
 from liquid.builtin.expressions.primitive import FloatLiteral, IntegerLiteral, StringLiteral
 from liquid.builtin.output import OutputNode
+from liquid.exceptions import LiquidError
 
 from stream.content import filters
 from stream.content.escaping import escape_html
@@ -30,6 +31,7 @@ _ODD = frozenset({"size", "first", "last"})
 # So that none of this comes near the budget of a rendering, which is not counted here.
 _MOST_PARTS = 400
 _MOST_FILTERS = 3
+_MOST_PLACED = 16  # dates and amounts: each costs as much as thirty other values
 _ROOM = 4096  # characters of all values
 _SCALARS = frozenset({str, int, float, bool, type(None)})
 
@@ -70,6 +72,9 @@ def simplify(nodes: Sequence[Node]) -> Simple | None:
             found.append(value)
         else:
             return None
+    applied = (each for part in found if isinstance(part, _Value) for each in part.filters)
+    if sum(each.placed for each in applied) > _MOST_PLACED:
+        return None
     return tuple(found)
 
 
@@ -114,6 +119,10 @@ class _OddError(Exception):
     """Something that is not as usual."""
 
 
+# What data has a filter or a path raise. Anything else is a mistake of ours, and no reason to be slow unsaid.
+_FAILS = (_OddError, LiquidError, LookupError, TypeError, ValueError, ArithmeticError)
+
+
 def render(simple: Simple, bindings: Mapping[str, Any], form: Format, region: Region) -> str | None:
     """The text, or None if python-liquid should look at it."""
     pieces: list[str] = []
@@ -138,7 +147,7 @@ def render(simple: Simple, bindings: Mapping[str, Any], form: Format, region: Re
                 text, size = _shown(value, part, bindings, region)
                 room -= size
             pieces.append(escape_html(text) if markup else text)
-    except Exception:  # whatever it was: it fails there, too, and is told of there
+    except _FAILS:  # there, too, where it is told of
         return None
     if room < 0:
         return None

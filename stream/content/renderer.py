@@ -51,6 +51,8 @@ MAX_OUTPUT = 64 * 1024  # bytes
 MAX_ROUNDS = 1000  # of a loop, and of loops within each other together
 MAX_BITS = 256  # of a whole number
 _PER_STEP = 16  # characters
+PLACED = 10  # steps of a filter that writes as people at a place do
+_PLACED = frozenset(("date", "money"))
 
 
 class _Environment(Environment):
@@ -165,7 +167,7 @@ class Rendering(RenderContext):
             if name in filters.OF_TEXTS and any(map(_has_object, (value, *more))):
                 raise LiquidValueError("an object", token=None)
         size = sum(map(self.size, (value, *more, *named.values())))
-        self.charge(1 + (size * size // 16 if name == "uniq" else size))
+        self.charge(1 + (size * size // 16 if name == "uniq" else size) + (PLACED if name in _PLACED else 0))
         found = given(value, *more, **named)
         self.charge(self.size(found))
         return found

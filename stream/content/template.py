@@ -162,6 +162,8 @@ class Template:
             # Not the library's text, nor its exception as a cause: they may quote the customer's data.
             at = f" (at character {error.token.start_index + 1})" if error.token else ""
             raise ContentError(f"the template failed: {self._kind(error)}{at}") from None
+        except MemoryError:
+            raise  # of the machine, and not of the text
         except Exception as error:
             # Filters meet whatever an event holds; the library does not catch all that can go wrong there.
             raise ContentError(f"the template failed: {type(error).__name__}") from None

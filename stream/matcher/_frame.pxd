@@ -60,6 +60,11 @@ cdef class Node:
     # Whether its value is a map or list of `record`; if so, that is put `into`.
     cdef bint nested(self, Frame frame, ValueC *into) noexcept
 
+cdef class Unary(Node):
+    cdef Node operand
+
+cdef list values_of(Frame frame, list nodes)                # None: one of them ended in an error
+
 cdef inline bint charge(Frame frame, int64_t steps) noexcept:
     """False if that many are not left: then the condition ends in an error, which nothing absorbs."""
     if steps > frame.left:

@@ -31,3 +31,7 @@ class Node:
         segments: Sequence[Node] = (),
         frame: Frame | None = None,
     ) -> Any: ...
+
+@disjoint_base
+class Unary(Node):
+    def __init__(self, operand: Node) -> None: ...

@@ -164,3 +164,21 @@ cdef class Node:
         if contexts is not None:
             customer.own().contexts = contexts
         return self.value(frame)
+
+
+cdef class Unary(Node):
+    """A node over one other."""
+
+    def __init__(self, Node operand):
+        self.operand = operand
+
+
+cdef list values_of(Frame frame, list nodes):
+    cdef Node node
+    cdef list values = []
+    for node in nodes:
+        value = node.value(frame)
+        if value is ABSENT:
+            return None
+        values.append(value)
+    return values

@@ -14,7 +14,7 @@ from libc.stdint cimport int64_t
 
 from stream.events._value cimport ABSENT, ValueC
 from stream.events._yyjson cimport yyjson_arr_size, yyjson_val
-from stream.matcher._frame cimport Frame, Node, charge
+from stream.matcher._frame cimport Frame, Node, Unary, charge, values_of
 
 from stream.cel import cost as _cost
 from stream.cel.cost import after, before
@@ -59,14 +59,8 @@ cdef class Function(Node):
         self.function, self.args = function, args
 
     cdef object value(self, Frame frame):
-        cdef Node arg
-        cdef list values = []
-        for arg in self.args:
-            value = arg.value(frame)
-            if value is ABSENT:
-                return ABSENT
-            values.append(value)
-        return applied(frame, self.function, values)
+        cdef list values = values_of(frame, self.args)
+        return ABSENT if values is None else applied(frame, self.function, values)
 
 
 @cython.final
@@ -128,12 +122,7 @@ cdef class Arithmetic(Node):
 
 
 @cython.final
-cdef class Negative(Node):
-    cdef Node operand
-
-    def __init__(self, Node operand):
-        self.operand = operand
-
+cdef class Negative(Unary):
     cdef object value(self, Frame frame):
         cdef object operand = self.operand.value(frame)
         if type(operand) is float:
@@ -142,12 +131,7 @@ cdef class Negative(Node):
 
 
 @cython.final
-cdef class Size(Node):
-    cdef Node operand
-
-    def __init__(self, Node operand):
-        self.operand = operand
-
+cdef class Size(Unary):
     cdef object value(self, Frame frame):
         cdef ValueC nested
         cdef object operand
@@ -160,12 +144,7 @@ cdef class Size(Node):
 
 
 @cython.final
-cdef class Double(Node):
-    cdef Node operand
-
-    def __init__(self, Node operand):
-        self.operand = operand
-
+cdef class Double(Unary):
     cdef object value(self, Frame frame):
         cdef object operand = self.operand.value(frame)
         if type(operand) is float or operand is ABSENT:
@@ -174,12 +153,7 @@ cdef class Double(Node):
 
 
 @cython.final
-cdef class Int(Node):
-    cdef Node operand
-
-    def __init__(self, Node operand):
-        self.operand = operand
-
+cdef class Int(Unary):
     cdef object value(self, Frame frame):
         cdef object operand = self.operand.value(frame)
         if type(operand) is int:

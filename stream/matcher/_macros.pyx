@@ -39,6 +39,7 @@ from stream.matcher._frame cimport MAX_LOOPS, Frame, Node, charge, is_large
 from stream.matcher._operators cimport indexed
 
 from stream.cel.strings import MAX_SIZE as _MAX_SIZE
+from stream.cel.values import Lookup
 from stream.errors import ExpressionError
 
 cdef Py_ssize_t MAX_SIZE = _MAX_SIZE
@@ -97,6 +98,8 @@ cdef class Item(Node):
         if found == NOWHERE:
             into.kind = KIND_MISSING
             return True
+        if isinstance(frame.items[self.depth], Lookup):
+            return False    # it makes its texts anew, and nobody would hold this one
         try:
             # The text is that of the item, which the frame holds.
             value_of(self.value(frame), into)

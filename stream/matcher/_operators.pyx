@@ -15,7 +15,7 @@ from cpython.object cimport Py_EQ, Py_GE, Py_GT, Py_LE, Py_LT, PyObject, PyObjec
 from libc.stdint cimport int64_t, uint32_t
 from libc.string cimport memcmp
 
-from stream.matcher._frame cimport Frame, Node, charge
+from stream.matcher._frame cimport Frame, Node, Unary, charge, values_of
 from stream.events._value cimport (
     ABSENT,
     KIND_DOUBLE,
@@ -276,12 +276,8 @@ cdef class _Has(Node):
 
 
 @cython.final
-cdef class _Exists(Node):
+cdef class _Exists(Unary):
     """`has` of what is computed: whether it has a value."""
-    cdef Node operand
-
-    def __init__(self, Node operand):
-        self.operand = operand
 
     cdef int test(self, Frame frame) except -2:
         cdef int64_t refused = frame.refused
@@ -317,14 +313,8 @@ cdef class _List(Node):
         self.items = items
 
     cdef object value(self, Frame frame):
-        cdef Node item
-        cdef list values = []
-        for item in self.items:
-            value = item.value(frame)
-            if value is ABSENT:
-                return ABSENT
-            values.append(value)
-        return values
+        cdef list values = values_of(frame, self.items)
+        return ABSENT if values is None else values
 
 
 # --- comparisons and logic ---------------------------------------------------------------------
@@ -457,12 +447,7 @@ cdef class _In(Node):
 
 
 @cython.final
-cdef class _Not(Node):
-    cdef Node operand
-
-    def __init__(self, Node operand):
-        self.operand = operand
-
+cdef class _Not(Unary):
     cdef int test(self, Frame frame) except -2:
         cdef int held = self.operand.test(frame)
         return -1 if held < 0 else 1 - held

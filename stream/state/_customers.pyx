@@ -47,7 +47,7 @@ from stream.state._instances cimport HeadC, Instance, next_head
 from stream.state._layout cimport Layout
 from stream.state._layouts cimport MOVES_RULES, Layouts
 from stream.state._customer cimport EVICTED, Customer
-from stream.state._room cimport drop_rare, shorten
+from stream.state._room cimport drop_rare, first_to_go, shorten
 from stream.state._timers cimport TimerC, Timers
 from stream.events._times cimport NEVER
 
@@ -453,7 +453,6 @@ cdef class Customers:
     cdef int make_room(self, Customer customer, Py_ssize_t most) except -1:
         """Drops the oldest of a customer until its block has at most so many bytes, or only sends."""
         cdef HeadC head
-        cdef const uint8_t *at
         cdef Py_ssize_t traits, waiting
         while customer.end > most:
             traits = customer.instances_at - customer.traits_at
@@ -463,8 +462,7 @@ cdef class Customers:
             if traits >= waiting:
                 shorten(customer)
             else:
-                at = <const uint8_t *> customer.applied + customer.instances_at
-                next_head(&at, customer.base, &head)
+                first_to_go(customer, &head)
                 self.close(customer, customer.at_head(&head))
             self.crowded += 1
         return 0

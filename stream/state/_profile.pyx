@@ -106,19 +106,23 @@ cdef class Profile:
     cdef int take(self, dict consents, bint whole) except -1:
         """Enters what counts; without `whole` only what is taken back. Withdrawals last, so that they win."""
         cdef Consent consent, held
+        cdef dict alike = {}        # purposes by what is compared of them
         for purpose, consent in self.consents.items():
             held = consents.get(purpose)
             if consent.granted and (whole or shortens(consent, held)) and counts(consent, held):
                 consents[purpose] = consent
+        for purpose in consents:
+            alike.setdefault(plainly(purpose), []).append(purpose)
         for purpose, consent in self.consents.items():
             if consent.granted:
                 continue
-            plain = plainly(purpose)
-            for other, held in consents.items():
-                if counts(consent, held) and (other == purpose or plainly(other) == plain):
+            of_purpose = alike.setdefault(plainly(purpose), [])
+            for other in of_purpose:
+                if counts(consent, consents[other]):
                     consents[other] = consent
             if purpose not in consents and (whole or (len(consents) < MAX_PURPOSES and is_name(purpose))):
                 consents[purpose] = consent
+                of_purpose.append(purpose)
         return 0
 
     cdef int read(self, str purpose, said) except -1:
@@ -142,7 +146,7 @@ cdef class Profile:
         if granted is False:
             consent.at, consent.expires = withdrawn_at(said.get("at"), at), ends
             consent.basis = basis if is_basis(basis) else None
-        elif granted is not True or any(said.get(name) not in NOT_SAID for name in TAKEN_BACK):
+        elif granted is not True or says_taken_back(said):
             consent.at = withdrawn_at(said.get("at"), at)
             return self.doubt()
         elif at is not None and is_basis(basis) and (ends is not None or expires is None):
@@ -163,6 +167,14 @@ cdef class Profile:
         self.flawed = True
         self.what = what if self.what is None else self.what
         return True
+
+
+cdef bint says_taken_back(dict said) except -1:
+    """Whether a grant says beside it that it was withdrawn."""
+    for name in TAKEN_BACK:
+        if said.get(name) not in NOT_SAID:
+            return True
+    return False
 
 
 cdef Profile profile_of(dict record):

@@ -596,3 +596,36 @@ def test_and_who_has_consented_is_written_to() -> None:
         sent += story.shop.reasons.count(None)
         story.shop.reasons.clear()
     assert sent > 20
+
+
+def test_a_customer_without_room_for_grounds_does_not_forget_that_a_grant_is_doubtful() -> None:
+    """A withdrawal counted for nothing: the grant was dated ahead, and its mark went with its long basis."""
+    shop = Shop()
+    said = {"granted": True, "at": T0 + 365 * DAY, "basis": "b" * 1000}
+    shop.say({"customer": ADA, "consents": dict.fromkeys([*(f"p{n}" for n in range(90)), "marketing"], said)})
+    assert shop.is_written_to()
+    shop.state.customers.most_bytes = 20_000
+    shop.say({"customer": ADA, "attributes": {"name": "Ada"}})
+    shop.state.take_changed()
+    shop.say(about({"granted": False, "at": T0 - 30 * DAY}))
+    assert not shop.is_written_to()
+
+
+def test_a_tombstone_of_nobody_makes_nobody() -> None:
+    """Each deletion that was played again made a customer, for ever."""
+    shop = Shop()
+    for source in ("profiles", "weather"):
+        shop.play({source: [shop.record(source, None, key=b"c%d" % number) for number in range(50)]})
+    assert len(shop.state.customers) == 0
+
+
+def test_purposes_without_end_cost_as_much_as_they_are_many() -> None:
+    """A record of 100 kB held the worker for a sixth of a second, uncounted."""
+    shop = Shop()
+    shop.say({"customer": ADA, "consents": {f"p{n}": {"granted": True, "at": T0} for n in range(100)}})
+    withdrawn = {f"q{n}": {"granted": False, "at": T0} for n in range(10_000)}
+    record = shop.record("profiles", {"customer": ADA, "consents": withdrawn})
+    names = frozenset(each.name for each in RULES.sources)
+    clock = Clock(wall=lambda: shop.now)
+    result = process(Batch(0, {"profiles": [record]}, names), RULES, shop.state, clock)
+    assert result.work >= 10_000

@@ -25,6 +25,7 @@ from aiokafka.protocol.admin import DeleteGroupsRequest
 from aiokafka.structs import ConsumerRecord
 
 from stream.broker import cluster
+from stream.kafka.most_bytes import most_bytes_of
 from stream.kafka.topic_ids import metadata, only_ask
 from tests.kit.patience import eventually_async, scaled
 
@@ -232,13 +233,15 @@ async def _produce(bootstrap: str, topic: str, records: list[Produced]) -> None:
     only_ask(producer.client)
     await producer.start()
     try:
-        await asyncio.gather(*(_produce_partition(producer, topic, *each) for each in by_partition.items()))
+        await asyncio.gather(
+            *(_produce_partition(bootstrap, producer, topic, *each) for each in by_partition.items())
+        )
     finally:
         await producer.stop()
 
 
 async def _produce_partition(
-    producer: AIOKafkaProducer, topic: str, partition: int, records: list[Produced]
+    bootstrap: str, producer: AIOKafkaProducer, topic: str, partition: int, records: list[Produced]
 ) -> None:
     pending: list[Produced] = []
     size = 0
@@ -246,16 +249,16 @@ async def _produce_partition(
         record_size = len(record[1] or b"") + len(record[2] or b"")
         # Small batches for small records, so that fetches in tests come in several pieces.
         if pending and size + record_size > 256 * 1024:
-            await _produce_batch(producer, topic, partition, pending)
+            await _produce_batch(bootstrap, producer, topic, partition, pending)
             pending, size = [], 0
         pending.append(record)
         size += record_size
     if pending:
-        await _produce_batch(producer, topic, partition, pending)
+        await _produce_batch(bootstrap, producer, topic, partition, pending)
 
 
 async def _produce_batch(
-    producer: AIOKafkaProducer, topic: str, partition: int, records: list[Produced]
+    bootstrap: str, producer: AIOKafkaProducer, topic: str, partition: int, records: list[Produced]
 ) -> None:
     """A broker acknowledges what `configure` says a moment before it goes by it: it is asked again."""
 
@@ -267,7 +270,13 @@ async def _produce_batch(
         try:
             await (await producer.send_batch(batch, topic, partition=partition))
         except MessageSizeTooLargeError as error:
-            raise AssertionError("the topic does not take so much") from error
+            async with _admin(bootstrap) as admin:
+                limits = await most_bytes_of(admin, [topic])
+            if limits.get(topic, 0) < sum(
+                len(key or b"") + len(value or b"") for _, key, value, *_ in records
+            ):
+                raise
+            raise AssertionError("the topic does not take so much yet") from error
         return True
 
     await eventually_async(taken, f"{topic} takes a batch")
