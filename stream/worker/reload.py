@@ -172,7 +172,7 @@ class Reload:
             if _topics(rules) != _topics(now):
                 raise TopologyError(
                     "the sources' names or topics changed, which a running worker cannot take",
-                    hint="restart all workers: stop them, then start them; until then the old rules stay in force",
+                    hint="restart: stop all workers, then start them; until then the old rules stay in force",
                 )
             if {each.topic for each in rules.channels} - {each.topic for each in now.channels}:
                 await self._ensure_topics(rules)
