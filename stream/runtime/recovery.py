@@ -22,6 +22,7 @@ from stream.structs import WireRecord
 class Recovery:
     """What the tails of one partition hold. `identity` is the stage's."""
 
+    partition: int
     identity: Callable[[WireRecord], Hashable]
     written: list[Written] = field(default_factory=list)
     identities: set[Hashable] = field(default_factory=set)
@@ -29,6 +30,9 @@ class Recovery:
     latest: int = -1  # the latest time at which a timer had fired
 
     def add(self, written: Written) -> None:
+        """Take in what was read. What another partition wrote here answers records of that one."""
+        if written.cause is not None and written.cause[1] != self.partition:
+            return
         self.written.append(written)
         self.identities.add(written.identity)
         if written.cause is not None:

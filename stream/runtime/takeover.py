@@ -116,10 +116,9 @@ class Takeover:
                     not_recalled += 1
                     log.warning("not_recalled", topic=tp.topic, partition=tp.partition, reason=error.message)
                     continue
-                # What another partition wrote here answers records of that one.
-                if written is not None and (written.cause is None or written.cause[1] == tp.partition):
-                    recovery = recoveries.setdefault(tp.partition, Recovery(self._stage.identity))
-                    recovery.add(self._within(written, ends))
+                if written is not None:
+                    own = recoveries.setdefault(tp.partition, Recovery(tp.partition, self._stage.identity))
+                    own.add(self._within(written, ends))
             count += len(records)
         if count:
             of_this_app = sum(len(each.identities) for each in recoveries.values())

@@ -12,7 +12,7 @@ def record(key: str) -> WireRecord:
 
 
 def recovery(*written: Written) -> Recovery:
-    made = Recovery(lambda record: record.key)
+    made = Recovery(0, lambda record: record.key)
     for each in written:
         made.add(each)
     return made
@@ -21,6 +21,13 @@ def recovery(*written: Written) -> Recovery:
 def test_what_was_written_is_not_written_again() -> None:
     found = recovery(Written(b"a", ("in", 0, 3)), Written(b"b", ("in", 0, 4)))
     assert [found.has(record(key)) for key in "acb"] == [True, False, True]
+
+
+def test_what_another_partition_wrote_here_is_neither_ours_nor_waited_for() -> None:
+    """Its offsets are another partition's: a recovery that waits for them is never over."""
+    found = recovery(Written(b"a", ("in", 0, 3)), Written(b"b", ("in", 1, 9_000)))
+    assert [found.has(record(key)) for key in "ab"] == [True, False]
+    assert found.is_over({"in": 4}, 0)
 
 
 def test_it_is_over_when_the_last_cause_of_each_topic_is_applied() -> None:

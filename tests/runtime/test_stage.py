@@ -138,7 +138,7 @@ async def test_what_a_former_owner_wrote_is_not_written_again_until_its_causes_a
     counter: Counter,
 ) -> None:
     await counter.ownership.close(0)
-    recovery = counter.takeover.recovery = Recovery(counter.stage.identity)
+    recovery = counter.takeover.recovery = Recovery(0, counter.stage.identity)
     for written in (wrote(1, 0), wrote(2, 1)):
         recovery.add(written)
     counter.store.drop(0)
@@ -162,7 +162,7 @@ async def test_a_copy_for_another_partition_number_is_not_taken_for_the_one_in_o
     counter: Counter,
 ) -> None:
     """Only the tails of our own number were read: what was lost of another's was lost for good."""
-    counter.owned.recovery = Recovery(counter.stage.identity)
+    counter.owned.recovery = Recovery(0, counter.stage.identity)
     counter.owned.recovery.add(wrote(1, 0))
     copies = [WireRecord("t-counts", b"a", b"1", (), partition) for partition in (None, 0, 3)]
     assert [each.partition for each in counter.owned.without_repeats(copies)] == [3]

@@ -48,7 +48,7 @@ def play(rules: RuleSet, state: PartitionState, *records: Any) -> tuple[Result, 
 
 
 def recovery_of(wires: Sequence[WireRecord], app_id: str = "app") -> Recovery:
-    recovery = Recovery(prior_decisions.identity)
+    recovery = Recovery(0, prior_decisions.identity)
     for wire in wires:
         written = prior_decisions.read(wire.topic, Kept(wire.key, wire.value, wire.headers), app_id)
         if written is not None:
