@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import socket
 import ssl
 import threading
+import weakref
 from collections.abc import Callable
 from pathlib import Path
 
@@ -21,6 +23,7 @@ from stream.settings import Settings, load
 from tests.kit.secure import certify, make_authority
 
 TURNS = 100
+CLIENTS = 5
 
 
 @pytest.fixture(autouse=True)
@@ -91,8 +94,8 @@ def test_secrets_are_read_again_when_their_files_have_changed(tmp_path: Path) ->
     arguments = connections.security(settings_with(tmp_path, **sasl))
     secrets = connections._secrets_of(arguments)
     assert secrets is not None
-    assert secrets.renew()["sasl_plain_password"] == arguments["sasl_plain_password"] == "old"
-    context = secrets.renew()["ssl_context"]
+    assert arguments["sasl_plain_password"] == "old"
+    assert secrets.renew() == {}, "nothing has changed"
     connections._refused_at["127.0.0.1:1"] = 0
     secret.write_text("the next one\n")
     assert secrets.renew()["sasl_plain_password"] == "the next one"
@@ -105,7 +108,20 @@ def test_secrets_are_read_again_when_their_files_have_changed(tmp_path: Path) ->
     secret.write_text("the last one")
     renewed = secrets.renew()
     assert renewed["sasl_plain_password"] == "the last one"
-    assert renewed["ssl_context"] is not context
+    assert renewed["ssl_context"] is not arguments["ssl_context"]
+
+
+def test_certificates_of_clients_that_are_gone_are_let_go(tmp_path: Path) -> None:
+    """Over TLS each standby and each restore made one more client, and the worker kept what each had read."""
+    settings, given = settings_with(tmp_path), []
+    for _ in range(CLIENTS):
+        arguments = connections.security(settings)
+        secrets = connections._secrets_of(arguments)
+        assert secrets is not None
+        given += [weakref.ref(arguments["ssl_context"]), weakref.ref(secrets)]
+    del arguments, secrets
+    gc.collect()
+    assert sum(each() is not None for each in given) == 0
 
 
 async def test_a_broker_that_has_refused_is_not_asked_ten_times_a_second(
