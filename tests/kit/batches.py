@@ -5,6 +5,7 @@ from __future__ import annotations
 import struct
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
+from zlib import crc32
 
 from aiokafka import AIOKafkaProducer
 from aiokafka.codec import gzip_encode, lz4_encode, snappy_encode, zstd_encode
@@ -72,6 +73,18 @@ def batch(
     crc = calc_crc32c(counted + body)
     rest = struct.pack(">ibI", 0, magic, crc) + counted + body
     return struct.pack(">qi", base, len(rest)) + rest
+
+
+def message(
+    value: bytes, *, offset: int = 0, codec: str = "none", length: int | None = None, magic: int = 1
+) -> bytes:
+    """A batch of one record as they were before Kafka 0.11; packed, its value is others of them."""
+    number, encode = CODECS[codec]
+    packed = encode(value)
+    timestamp = struct.pack(">q", 1_772_445_600_000) if magic else b""
+    body = struct.pack(">bb", magic, number) + timestamp + struct.pack(">ii", -1, len(packed)) + packed
+    length = 4 + len(body) if length is None else length
+    return struct.pack(">qiI", offset, length, crc32(body)) + body
 
 
 class Finished(BatchBuilder):  # type: ignore[misc]  # aiokafka has no types
