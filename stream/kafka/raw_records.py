@@ -293,8 +293,9 @@ def _end_of(data: bytes | memoryview, start: int) -> int:
 
 def _records(head: _Head, body: memoryview, *, cut: bool, largest: int, own: bytes | None) -> BatchRecords:
     append_time = head.last_timestamp if head.attributes & APPEND_TIME else -1
-    last = head.base + max(head.last_delta, 0)
-    first = head.first_timestamp
+    if not 0 <= head.records <= head.last_delta + 1:
+        raise Damaged("more records than offsets")
+    last, first = head.base + head.last_delta, head.first_timestamp
     return BatchRecords(body, head.base, last, head.records, first, append_time, cut, largest, own)
 
 

@@ -138,6 +138,30 @@ ROWS = [
     Row("an offset outside its batch costs that record alone", with_one(record(900, GOOD)), AROUND_ONE, 3),
     Row("an offset that goes back costs that record alone", with_one(record(0, GOOD)), AROUND_ONE, 3),
     Row(
+        "offsets that change places cost those records, and none vanishes",
+        lambda: batch([record(1, GOOD), record(0, GOOD), record(2, GOOD)]) + batch([GOOD], base=3),
+        [(0, "unreadable"), (1, "unreadable"), (2, "good"), (3, "good")],
+        4,
+    ),
+    Row(
+        "a record at the offset of the last costs itself alone, and none vanishes",
+        lambda: batch([record(2, GOOD), record(1, GOOD), record(2, GOOD)]) + batch([GOOD], base=3),
+        [(0, "unreadable"), (1, "good"), (2, "good"), (3, "good")],
+        4,
+    ),
+    Row(
+        "the first record after a hole that compaction left is read",
+        lambda: batch([record(3, GOOD), record(7, GOOD)], last_delta=9) + batch([GOOD], base=10),
+        [(3, "good"), (7, "good"), (10, "good")],
+        11,
+    ),
+    Row(
+        "a batch with more records than offsets is passed over, and none vanishes",
+        lambda: batch([GOOD] * 4, last_delta=2) + batch([GOOD], base=3),
+        [(2, "unreadable"), (3, "good")],
+        4,
+    ),
+    Row(
         "a length beyond the batch costs what comes after it",
         with_one(varint(5000) + b"abc"),
         [(0, "good"), (2, "unreadable")],

@@ -57,6 +57,7 @@ def batch(
     producer_id: int = -1,
     magic: int = 2,
     count: int | None = None,
+    last_delta: int | None = None,
     packed: bytes | None = None,
     timestamp: int = 1_772_445_600_000,
 ) -> bytes:
@@ -65,9 +66,10 @@ def batch(
     number, encode = CODECS[codec]
     body = encode(b"".join(found)) if packed is None else packed
     count = len(found) if count is None else count
+    last_delta = count - 1 if last_delta is None else last_delta
     counted = struct.pack(
         ">hiqqqhii",
-        *(number | attributes, count - 1, timestamp, timestamp, producer_id, 0 if producer_id >= 0 else -1),
+        *(number | attributes, last_delta, timestamp, timestamp, producer_id, 0 if producer_id >= 0 else -1),
         *(-1, count),
     )
     crc = calc_crc32c(counted + body)
