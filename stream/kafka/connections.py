@@ -34,6 +34,8 @@ from stream.settings import Settings
 log = structlog.get_logger("stream.kafka")
 
 PAUSE_S = 5.0
+# What aiokafka raises over an answer that makes no sense; and uvloop, where a transport was closed meanwhile.
+NONSENSE = (AssertionError, KeyError, OverflowError, RuntimeError, ValueError)
 
 
 class _Secrets:
@@ -157,7 +159,7 @@ async def connect(host: str, port: int, **options: Any) -> AIOKafkaConnection:
     connection = _Connection(host, port, **options)
     try:
         await connection.connect()
-    except Exception as error:  # a broker that answers nonsense has aiokafka raise anything
+    except (OSError, KafkaError, *NONSENSE) as error:
         refusal = refusal_of(error)
         if refusal is None and await _speaks_plaintext(error, host, port, options):
             refusal = SPEAKS_PLAINTEXT
@@ -192,7 +194,7 @@ async def _speaks_plaintext(error: Exception, host: str, port: int, options: Map
     plain = AIOKafkaConnection(host, port, request_timeout_ms=options["request_timeout_ms"])
     try:
         await plain.connect()
-    except (OSError, KafkaError):
+    except (OSError, KafkaError, *NONSENSE):
         return False
     plain.close()
     return True

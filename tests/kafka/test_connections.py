@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 import uvloop
+from aiokafka.conn import AIOKafkaConnection
 from aiokafka.errors import KafkaConnectionError
 from aiokafka.protocol.admin import ApiVersionRequest
 
@@ -142,3 +143,32 @@ async def test_a_broker_that_has_refused_is_not_asked_ten_times_a_second(
         with pytest.raises((OSError, KafkaConnectionError)):
             await connections.connect("b", 1, security_protocol="SSL", ssl_context=None)
     assert len(tried) == contact.refusals["protocol",] == 3
+
+
+@pytest.mark.parametrize("error", [*connections.NONSENSE, ConnectionResetError])
+@pytest.mark.parametrize("nonsense", connections.NONSENSE)
+async def test_an_answer_without_sense_is_no_end_of_a_client(
+    monkeypatch: pytest.MonkeyPatch, error: type[Exception], nonsense: type[Exception]
+) -> None:
+    """Nor is one that comes when TLS has failed, and the same port is asked without it."""
+
+    async def fail(self: AIOKafkaConnection) -> None:
+        raise error if isinstance(self, connections._Connection) else nonsense
+
+    monkeypatch.setattr(AIOKafkaConnection, "connect", fail)
+    with pytest.raises((OSError, KafkaConnectionError)):
+        await connections.connect("b", 1, security_protocol="SSL", ssl_context=None, request_timeout_ms=9)
+
+
+@pytest.mark.parametrize("error", [MemoryError, TypeError])
+async def test_a_mistake_of_ours_is_not_called_an_outage(
+    monkeypatch: pytest.MonkeyPatch, error: type[Exception]
+) -> None:
+    """The worker waited for ever for a Kafka that was there."""
+
+    async def fail(self: object) -> None:
+        raise error
+
+    monkeypatch.setattr(AIOKafkaConnection, "connect", fail)
+    with pytest.raises(error):
+        await connections.connect("b", 1, security_protocol="PLAINTEXT")
