@@ -11,7 +11,7 @@ from aiokafka.errors import BrokerResponseError, KafkaError
 
 from stream.errors import RefusedError
 
-CHANGE = "kafka-configs.sh --alter --entity-type topics --entity-name {topic} --add-config {setting}"
+CHANGE = "kafka-configs.sh --alter --topic {topic} --add-config {setting}"  # what mends a topic
 
 
 class InvalidRecordError(BrokerResponseError):  # type: ignore[misc]  # aiokafka has no types
