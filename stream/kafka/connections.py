@@ -27,7 +27,7 @@ from aiokafka.conn import AIOKafkaConnection, CloseReason
 from aiokafka.errors import KafkaConnectionError, KafkaError
 
 from stream.errors import BrokerError, SettingsError
-from stream.kafka.admission import NO_LOGIN, SPEAKS_PLAINTEXT, Refusal, refusal_of
+from stream.kafka.connection_refusals import NO_LOGIN, SPEAKS_PLAINTEXT, Refusal, refusal_of
 from stream.kafka.contact import CONTACT
 from stream.settings import Settings
 

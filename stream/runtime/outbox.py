@@ -31,7 +31,7 @@ from stream.clock import wall_ms
 from stream.errors import BrokerError, InternalError
 from stream.kafka.lease import Lease
 from stream.kafka.producer import Producer, new_batch
-from stream.kafka.refusals import refusal
+from stream.kafka.write_refusals import refusal
 from stream.runtime.ledger import TopicPartition
 from stream.settings import Settings
 from stream.structs import MOST_BYTES, WireRecord

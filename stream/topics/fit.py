@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from stream.decisions.wire import DEAD_LETTERS
-from stream.kafka.refusals import CHANGE
+from stream.kafka.write_refusals import CHANGE
 from stream.topics.plan import KEPT, LAG, RULES, Need
 
 

@@ -18,7 +18,7 @@ from aiokafka.errors import KafkaConnectionError
 from aiokafka.protocol.admin import ApiVersionRequest
 
 from stream.kafka import connections
-from stream.kafka.admission import SPEAKS_PLAINTEXT
+from stream.kafka.connection_refusals import SPEAKS_PLAINTEXT
 from stream.kafka.contact import Contact
 from stream.settings import Settings, load
 from tests.kit.secure import certify, make_authority

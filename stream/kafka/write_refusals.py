@@ -1,7 +1,7 @@
 """Why Kafka does not take a batch, and what mends it: the last line of a worker that ends of it.
 
 What mends itself (a leader that is away, too few copies in sync) is no refusal: the producer goes on trying.
-Tested by tests/kafka/test_refusals.py.
+Tested by tests/kafka/test_write_refusals.py.
 """
 
 from __future__ import annotations
