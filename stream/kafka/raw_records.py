@@ -192,7 +192,7 @@ class Batches:
         whole = MAGIC_AT < len(data) == end - start
         if whole and data[MAGIC_AT] < 2:
             right = int.from_bytes(data[COVERED_AT:MAGIC_AT], "big") == crc32(data[MAGIC_AT:])
-            self._records = _older(data)
+            self._records = self._read_older(data)
         elif whole and len(data) >= HEADER.size:
             self._head = head = _Head._make(HEADER.unpack_from(data))
             right = head.crc == calc_crc32c(data[ATTRIBUTES_AT:])
@@ -233,6 +233,11 @@ class Batches:
             if len(found) < SLICE:
                 return
 
+    def _read_older(self, data: memoryview) -> Iterator[list[Record]]:
+        records, size = _older(data)
+        self.size += size + OVERHEAD * len(records)
+        yield records
+
     def _is_passed_over(self, head: _Head, data: memoryview) -> bool:
         """Whether nothing in it is for a reader."""
         if self._committed_only:
@@ -253,6 +258,7 @@ class Batches:
         timestamp = self._head.first_timestamp if self._head is not None else -1
         first, data = self.next_fetch_offset, self._body
         last, head = max(self._end - 1, first), bytes(data[:UNREAD_HEAD])
+        self.size += len(head) + OVERHEAD
         return Unread(last, timestamp, "unreadable", first, None, head, len(data))
 
 
@@ -319,8 +325,10 @@ def _is_abort(key: bytes | None) -> bool:
     return bool(ControlRecord.parse(key) == ABORT_MARKER)
 
 
-def _older(data: memoryview) -> Iterator[list[Record]]:
-    """A batch of magic 0 or 1, by aiokafka's reader in Python; what is packed in it is unpacked by ours."""
+def _older(data: memoryview) -> tuple[list[Record], int]:
+    """The records of a batch of magic 0 or 1, and their bytes, by aiokafka's reader in Python; what is packed
+    in it is unpacked by ours.
+    """
     try:
         batch = _LegacyRecordBatchPy(data, data[MAGIC_AT])
         if batch._compression_type:
@@ -334,7 +342,7 @@ def _older(data: memoryview) -> Iterator[list[Record]]:
         ]
     except (AssertionError, struct.error) as error:  # what aiokafka's reader says to damage
         raise Damaged("a batch of an older format") from error
-    yield records
+    return records, len(batch._buffer)
 
 
 def _is_whole(found: memoryview) -> bool:

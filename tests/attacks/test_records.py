@@ -335,6 +335,24 @@ async def test_large_records_that_are_packed_well_are_taken_a_few_at_a_time() ->
     assert largest <= 16 * MIB
 
 
+async def test_old_records_that_are_packed_well_are_taken_a_few_at_a_time() -> None:
+    """They counted for nothing, so all that a fetch had was in flight at once."""
+    inner = [b"".join(message(b"x" * MIB, offset=8 * n + m) for m in range(8)) for n in range(5)]
+    data = b"".join(message(each, offset=8 * n + 7, codec="gzip") for n, each in enumerate(inner))
+    fetching = Fetching(give_raw_records)
+    assert [each.offset for each in await fetching.fetch(data)] == list(range(40))
+    assert sum(fetching.taken) >= 40 * MIB
+    assert max(fetching.taken) <= 16 * MIB
+
+
+async def test_what_is_left_of_damaged_batches_counts() -> None:
+    """A partition of nothing else was taken whole, however many dead letters that made."""
+    data = b"".join(batch([GOOD] * 30, attributes=7, base=30 * n) for n in range(500))
+    fetching = Fetching(give_raw_records)
+    assert len(await fetching.fetch(data)) == 500
+    assert sum(fetching.taken) >= 500 * 1000
+
+
 async def test_of_a_record_that_is_too_large_its_place_size_and_beginning_are_known() -> None:
     (bad,), _ = await read(batch([(b"c1", b"0123456789" * 2 * MIB, ())], "zstd"))
     assert (bad.key, bad.size, bad.head[:12], len(bad.head)) == (b"c1", 20 * MIB, b"012345678901", 1024)
