@@ -342,6 +342,9 @@ def _older(data: memoryview) -> tuple[list[Record], int]:
         ]
     except (AssertionError, struct.error) as error:  # what aiokafka's reader says to damage
         raise Damaged("a batch of an older format") from error
+    offsets = [each.offset for each in records]
+    if offsets != sorted(set(offsets)) or offsets[-1] != batch._offset:
+        raise Damaged("offsets of an older format")
     return records, len(batch._buffer)
 
 

@@ -240,6 +240,12 @@ ROWS = [
         3,
     ),
     Row(
+        "those of them whose offsets go back are passed over, or they would be read in another order",
+        lambda: message(OLD) + packed(message(OLD, offset=1), message(OLD)),
+        [(0, "good"), (2, "unreadable")],
+        3,
+    ),
+    Row(
         "one of them that is packed twice is passed over",
         lambda: message(OLD) + packed(message(OLD), message(OLD, codec="gzip")),
         [(0, "good"), (2, "unreadable")],
