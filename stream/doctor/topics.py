@@ -10,8 +10,9 @@ from collections.abc import Iterator, Sequence
 from stream.decisions.wire import DEAD_LETTERS
 from stream.doctor.findings import Finding, error, ok, unknown, warning
 from stream.kafka.cluster import Cluster, Topic
+from stream.kafka.write_refusals import CHANGE
 from stream.structs import MAX_REQUEST_BYTES
-from stream.topics.fit import CHANGE, misfits_of
+from stream.topics.fit import misfits_of
 from stream.topics.plan import RULES, SOURCE, Need
 
 HEADERS = 64 * 1024  # bytes that a dead letter may be larger than the record that it is

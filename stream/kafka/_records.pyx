@@ -13,7 +13,8 @@ about one record; and each header becomes three objects, whoever wants them. Her
   `Unread` stands for all that is left.
 - Headers stay bytes until somebody asks for them.
 
-Offsets only grow, and stay within the batch's. Cost: 0.15 µs a record, which is what its objects take.
+Offsets only grow, stay within the batch's, and leave one for each record that is still to come; so none of
+them is passed over in silence. Cost: 0.15 µs a record, which is what its objects take.
 Tested by tests/kafka/test_raw_records.py and tests/attacks/test_records.py.
 """
 
@@ -80,7 +81,7 @@ cdef class RawRecord:
 
 @cython.final
 cdef class BatchRecords:
-    """The records of a batch, a few at a time.
+    """The records of a batch, a few at a time. There are no more of them (`count`) than offsets.
 
     `first_timestamp`: of the batch, in ms; `append_time`: that of Kafka for all of them, -1 if the producer's
     count. `cut`: the batch is longer than `data`. `largest`: bytes of a record. `own`: the bytes of a header
@@ -106,7 +107,7 @@ cdef class BatchRecords:
         """The next records, in a list; an empty one when there are no more."""
         cdef int64_t length = 0
         cdef list found = []
-        while self.left > 0 and self.next <= self.last and len(found) < most:
+        while self.left > 0 and len(found) < most:
             if (
                 read_varint(self.data, &self.at, self.size, &length) and SHORTEST <= length <= LONGEST
                 and (length <= self.size - self.at or self.cut)
@@ -114,7 +115,7 @@ cdef class BatchRecords:
                 self.left -= 1
                 found.append(self.record(self.at + length))
                 self.at += length
-            elif self.left > 0:
+            else:
                 self.left = 0
                 found.append(self.missed(self.last, self.at, self.size))
         return found
@@ -128,10 +129,10 @@ cdef class BatchRecords:
         cdef int64_t later = 0, delta = 0, length = 0, count = 0, timestamp
         cdef const uint8_t *data = self.data
         cdef RawRecord made
-        cdef bytes key = None, value = None
+        cdef bytes key = None, value = None, headers = None
         if not (
             read_varint(data, &at, stop, &later) and read_varint(data, &at, stop, &delta)
-            and self.next - self.base <= delta <= self.last - self.base
+            and self.next - self.base <= delta <= self.last - self.base - self.left
             and read_varint(data, &at, stop, &length) and -1 <= length <= stop - at
         ):
             return self.missed(self.next, begin, stop)
@@ -151,17 +152,15 @@ cdef class BatchRecords:
         begin = at
         if not read_varint(data, &at, stop, &count) or count < 0:
             return self.missed(self.next, begin, stop)
-        if count and self.own is not None:
+        if count:
             headers = self.copy(begin, stop)
-            if self.own in headers:
+            if self.own is not None and self.own in headers:
                 self.next = self.base + delta + 1
                 head = b"" if value is None else value[:head_size]
                 return Unread(self.next - 1, timestamp, "own", self.next - 1, key, head, len(value or b""))
         made = RawRecord.__new__(RawRecord)
         made.offset, made.timestamp = self.base + delta, timestamp
-        made.key, made.value = key, value
-        if count:
-            made.raw_headers = self.copy(begin, stop)
+        made.key, made.value, made.raw_headers = key, value, headers
         self.next = made.offset + 1
         return made
 

@@ -27,33 +27,35 @@ from aiokafka.conn import AIOKafkaConnection, CloseReason
 from aiokafka.errors import KafkaConnectionError, KafkaError
 
 from stream.errors import BrokerError, SettingsError
-from stream.kafka.admission import NO_LOGIN, SPEAKS_PLAINTEXT, Refusal, refusal_of
+from stream.kafka.connection_refusals import NO_LOGIN, SPEAKS_PLAINTEXT, Refusal, refusal_of
 from stream.kafka.contact import CONTACT
 from stream.settings import Settings
 
 log = structlog.get_logger("stream.kafka")
 
 PAUSE_S = 5.0
+# What aiokafka raises over an answer that makes no sense; and uvloop, where a transport was closed meanwhile.
+NONSENSE = (AssertionError, KeyError, OverflowError, RuntimeError, ValueError)
 
 
 class _Secrets:
-    """The security of one `settings`, as of the last change of its files."""
+    """What has become of the security of a client's `settings` since it was made."""
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._seen = self._stamps()
-        self.latest = settings.kafka_security()
+        self._renewed: Mapping[str, Any] = {}  # what a client was made with is the client's alone
 
     def _stamps(self) -> Mapping[Path, tuple[int, int, int] | None]:
         return {path: _stamp(path) for path in self._settings.secret_files()}
 
     def renew(self) -> Mapping[str, Any]:
-        """Read again what has changed. Files that cannot be used leave all as it was: a renewal may be half
-        done.
+        """What is to be used in place of what a client was made with, once files have changed. Those that
+        cannot be used leave all as it was: a renewal may be half done.
         """
         if (stamps := self._stamps()) != self._seen:
             try:
-                self.latest = self._settings.kafka_security()
+                self._renewed = self._settings.kafka_security()
             except SettingsError as error:
                 log.warning(
                     "secrets_not_renewed", reason=error.message, next="goes on with those from before"
@@ -62,7 +64,7 @@ class _Secrets:
                 log.info("secrets_renewed")
                 _refused_at.clear()
             self._seen = stamps
-        return self.latest
+        return self._renewed
 
 
 class _Password(str):
@@ -78,7 +80,7 @@ _refused_at: dict[str, float] = {}  # by address
 def security(settings: Settings) -> dict[str, Any]:
     """Keyword arguments for aiokafka's clients; with the password in plain text, so do not log them."""
     secrets = _Secrets(settings)
-    arguments = dict(secrets.latest)
+    arguments = settings.kafka_security()
     if context := arguments.get("ssl_context"):
         _BY_CONTEXT[context] = secrets
     if password := arguments.get("sasl_plain_password"):
@@ -157,7 +159,7 @@ async def connect(host: str, port: int, **options: Any) -> AIOKafkaConnection:
     connection = _Connection(host, port, **options)
     try:
         await connection.connect()
-    except Exception as error:  # a broker that answers nonsense has aiokafka raise anything
+    except (OSError, KafkaError, *NONSENSE) as error:
         refusal = refusal_of(error)
         if refusal is None and await _speaks_plaintext(error, host, port, options):
             refusal = SPEAKS_PLAINTEXT
@@ -192,7 +194,7 @@ async def _speaks_plaintext(error: Exception, host: str, port: int, options: Map
     plain = AIOKafkaConnection(host, port, request_timeout_ms=options["request_timeout_ms"])
     try:
         await plain.connect()
-    except (OSError, KafkaError):
+    except (OSError, KafkaError, *NONSENSE):
         return False
     plain.close()
     return True

@@ -13,7 +13,7 @@ from collections.abc import Callable
 
 import structlog
 
-from stream.kafka.admission import REASONS, Refusal
+from stream.kafka.connection_refusals import REASONS, Refusal
 
 log = structlog.get_logger("stream.kafka")
 

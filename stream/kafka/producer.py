@@ -8,7 +8,8 @@ A batch that is tried again keeps its sequence number: the broker that has it al
 No batch leaves without the lease, not even one that had been handed over: batches wait in the client, too.
 
 What the sender cannot mend (a gap in the sequence numbers, an authorization, a record that is too large)
-fails the batch; that is for the caller. Tested by tests/integration/test_outbox.py and test_outage.py.
+fails the batch; that is for the caller. Tested by tests/integration/test_outbox.py and test_outage.py,
+and tests/kafka/test_producer.py.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from typing import Any
 import structlog
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import (
+    ClusterAuthorizationFailedError,
     KafkaConnectionError,
     KafkaError,
     KafkaTimeoutError,
@@ -78,11 +80,17 @@ class Producer:
         except KafkaConnectionError as error:
             await kafka.stop()
             raise unreachable(self._settings, error) from error
+        except ClusterAuthorizationFailedError as error:
+            await kafka.stop()
+            raise BrokerError(
+                f"Kafka at {self._settings.broker} does not let this client write",
+                hint="grant Write on the topics, or IdempotentWrite on the cluster, to this client",
+            ) from error
         except KafkaError as error:
             await kafka.stop()
             raise BrokerError(
-                f"Kafka at {self._settings.broker} lets this client not write ({type(error).__name__})",
-                hint="grant Write on the topics, or IdempotentWrite on the cluster, to this client",
+                f"Kafka at {self._settings.broker} gives this client no producer id ({type(error).__name__})",
+                hint="the brokers' log has the reason",
             ) from error
         _send_under(self._lease, kafka.client)
         self._kafka = kafka
@@ -97,10 +105,14 @@ class Producer:
     async def send(self, batch: Any, topic: str, partition: int) -> asyncio.Future[Any]:
         """Hand a batch over, once the one before is on its way; the result's `offset` is its first's."""
         while True:
+            kafka = self._started()
             try:
-                sent: asyncio.Future[Any] = await self._started().send_batch(
-                    batch, topic, partition=partition
-                )
+                if partition not in await kafka.partitions_for(topic):
+                    raise RefusedError(
+                        f"{topic}/{partition}: the topic has no such partition any more",
+                        hint="was it made anew with fewer? It needs as many as the sources have",
+                    )
+                sent: asyncio.Future[Any] = await kafka.send_batch(batch, topic, partition=partition)
             except KafkaTimeoutError:
                 continue  # the batch before waits: nothing was taken yet
             except UnknownTopicOrPartitionError:
@@ -108,11 +120,6 @@ class Producer:
                     self._missing.add(topic)
                     log.warning("topic_is_missing", topic=topic, hint="what it is to have waits: create it")
                 continue
-            except AssertionError as error:
-                raise RefusedError(
-                    f"{topic}/{partition}: the topic has no such partition any more",
-                    hint="was it made anew with fewer? It needs as many as the sources have",
-                ) from error
             self._missing.discard(topic)
             return sent
 

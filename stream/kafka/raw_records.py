@@ -50,6 +50,8 @@ ATTRIBUTES_AT = 21  # what the checksum covers begins there
 LENGTH_AT, MAGIC_AT = 8, 16
 COVERED_AT = 12  # what a batch's length counts begins there
 LEAST_LENGTH = 14
+FARTHEST = 1 << 62  # an offset that is believed
+CONTROL_KEY_SIZE = 4
 CODEC, APPEND_TIME, TRANSACTIONAL, CONTROL = 0x07, 0x08, 0x10, 0x20
 PASSED_OVER = TRANSACTIONAL | CONTROL  # perhaps
 
@@ -163,7 +165,7 @@ class Batches:
                 self.next_fetch_offset = max(self.next_fetch_offset, self._end)
                 if not self._open_next():
                     break
-        except Exception as error:  # damaged, or a mistake of ours: the next batch can be read all the same
+        except Damaged as error:  # the next batch can be read all the same
             found = [self._unread(error)]
             self._records = iter(())
         if found is None:
@@ -183,17 +185,19 @@ class Batches:
         if self._again or start == len(self._data) or (start and end > len(self._data)):
             return False  # the size of a fetch has cut off what comes last
         self._at, self._body = end, (data := self._data[start:end])
-        base = int.from_bytes(data[:LENGTH_AT], "big", signed=True)
+        base = int.from_bytes(data[:LENGTH_AT], "big")
+        if odd := base > FARTHEST:  # no checksum covers it
+            base = self.next_fetch_offset
         self._head, self._end, right = None, base + 1, False
         whole = MAGIC_AT < len(data) == end - start
         if whole and data[MAGIC_AT] < 2:
             right = int.from_bytes(data[COVERED_AT:MAGIC_AT], "big") == crc32(data[MAGIC_AT:])
-            self._records = _older(data)
+            self._records = self._read_older(data)
         elif whole and len(data) >= HEADER.size:
             self._head = head = _Head._make(HEADER.unpack_from(data))
             right = head.crc == calc_crc32c(data[ATTRIBUTES_AT:])
             self._end, self._records = base + max(head.last_delta, 0) + 1, self._read(head, data)
-        if not right:
+        if odd or not right:
             self._is_damaged = True
             if self.reading.is_worth_another_look(self._tp, base):
                 self._again, self._end = True, self.next_fetch_offset
@@ -229,6 +233,11 @@ class Batches:
             if len(found) < SLICE:
                 return
 
+    def _read_older(self, data: memoryview) -> Iterator[list[Record]]:
+        records, size = _older(data)
+        self.size += size + OVERHEAD * len(records)
+        yield records
+
     def _is_passed_over(self, head: _Head, data: memoryview) -> bool:
         """Whether nothing in it is for a reader."""
         if self._committed_only:
@@ -236,19 +245,20 @@ class Batches:
                 self._aborting.add(self._aborted.pop(0)[0])
         if head.attributes & CONTROL:
             marker = _records(head, data[HEADER.size :], cut=False, largest=UNBOUNDED, own=None).take(1)
-            if marker and ControlRecord.parse(marker[0].key) == ABORT_MARKER:
+            if marker and _is_abort(marker[0].key):
                 self._aborting.discard(head.producer_id)
             return True
         if not head.attributes & TRANSACTIONAL:
             return False
         return self.reading.ours or head.producer_id in self._aborting
 
-    def _unread(self, error: Exception) -> Unread:
+    def _unread(self, error: Damaged) -> Unread:
         """In place of what is left of a batch."""
-        log.info("not_read_because", topic=self._tp[0], partition=self._tp[1], error=type(error).__name__)
+        log.info("not_read_because", topic=self._tp[0], partition=self._tp[1], error=str(error))
         timestamp = self._head.first_timestamp if self._head is not None else -1
         first, data = self.next_fetch_offset, self._body
         last, head = max(self._end - 1, first), bytes(data[:UNREAD_HEAD])
+        self.size += len(head) + OVERHEAD
         return Unread(last, timestamp, "unreadable", first, None, head, len(data))
 
 
@@ -289,8 +299,9 @@ def _end_of(data: bytes | memoryview, start: int) -> int:
 
 def _records(head: _Head, body: memoryview, *, cut: bool, largest: int, own: bytes | None) -> BatchRecords:
     append_time = head.last_timestamp if head.attributes & APPEND_TIME else -1
-    last = head.base + max(head.last_delta, 0)
-    first = head.first_timestamp
+    if not 0 <= head.records <= head.last_delta + 1:
+        raise Damaged("more records than offsets")
+    last, first = head.base + head.last_delta, head.first_timestamp
     return BatchRecords(body, head.base, last, head.records, first, append_time, cut, largest, own)
 
 
@@ -307,19 +318,45 @@ def _refuse(what: str) -> list[Record]:
     raise Damaged(what)
 
 
-def _older(data: memoryview) -> Iterator[list[Record]]:
-    """A batch of magic 0 or 1, by aiokafka's reader in Python; what is packed in it is unpacked by ours."""
-    batch = _LegacyRecordBatchPy(data, data[MAGIC_AT])
-    if batch._compression_type:
-        _, packed = batch._read_key_value(batch.KEY_OFFSET_V1 if data[MAGIC_AT] else batch.KEY_OFFSET_V0)
-        found, cut = unpack(batch._compression_type, memoryview(packed or b""))
-        at = 0
-        while at < len(found):
-            at = _end_of(found, at)
-        if cut or at > len(found):
-            raise Damaged("a batch of an older format")
-        batch._buffer, batch._decompressed = found, True
-    yield [Older(each.offset, each.timestamp or -1, each.key, each.value) for each in batch]
+def _is_abort(key: bytes | None) -> bool:
+    """What a control record says, of which an `Unread` may be in the place."""
+    if key is None or len(key) < CONTROL_KEY_SIZE:
+        raise Damaged("a control record")
+    return bool(ControlRecord.parse(key) == ABORT_MARKER)
+
+
+def _older(data: memoryview) -> tuple[list[Record], int]:
+    """The records of a batch of magic 0 or 1, and their bytes, by aiokafka's reader in Python; what is packed
+    in it is unpacked by ours.
+    """
+    try:
+        batch = _LegacyRecordBatchPy(data, data[MAGIC_AT])
+        if batch._compression_type:
+            _, packed = batch._read_key_value(batch.KEY_OFFSET_V1 if data[MAGIC_AT] else batch.KEY_OFFSET_V0)
+            found, cut = unpack(batch._compression_type, memoryview(packed or b""))
+            if cut or not _is_whole(found):
+                raise Damaged("a batch of an older format")
+            batch._buffer, batch._decompressed = found, True
+        records: list[Record] = [
+            Older(each.offset, each.timestamp or -1, each.key, each.value) for each in batch
+        ]
+    except (AssertionError, struct.error) as error:  # what aiokafka's reader says to damage
+        raise Damaged("a batch of an older format") from error
+    offsets = [each.offset for each in records]
+    if offsets != sorted(set(offsets)) or offsets[-1] != batch._offset:
+        raise Damaged("offsets of an older format")
+    return records, len(batch._buffer)
+
+
+def _is_whole(found: memoryview) -> bool:
+    """Whether batches of an older format follow each other to the end; aiokafka's reader takes any length."""
+    at = 0
+    while at + COVERED_AT + LEAST_LENGTH <= len(found):
+        (length,) = LENGTH.unpack_from(found, at + LENGTH_AT)
+        if length < LEAST_LENGTH:
+            return False
+        at += COVERED_AT + length
+    return 0 < at == len(found)
 
 
 def _renamed(method: Any, **classes: Any) -> Any:

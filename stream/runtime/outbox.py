@@ -10,9 +10,9 @@ comes from the ledger: events are not fetched while too many wait here; and from
 from firing on and on.
 
 A batch is no larger than its topic takes (`most_bytes`, by topic; of others Kafka's default). What Kafka
-refuses is reported through `on_error` and ends the worker. Nothing leaves after it: of a topic partition one
-batch is under way at a time, and once one is refused all that waits, and all that is shipped later, fails
-with it. Nothing of that is committed, so it is read again.
+refuses is reported through `on_error` and ends the worker. Nothing is handed on after it, to whatever topic:
+of a topic partition one batch is under way at a time, and once one is refused all that waits, and all that is
+shipped later, fails with it. Nothing of that is committed, so it is read again.
 
 Tested by tests/runtime/test_outbox.py, tests/integration/test_outbox.py and test_outage.py.
 """
@@ -31,7 +31,7 @@ from stream.clock import wall_ms
 from stream.errors import BrokerError, InternalError
 from stream.kafka.lease import Lease
 from stream.kafka.producer import Producer, new_batch
-from stream.kafka.refusals import refusal
+from stream.kafka.write_refusals import refusal
 from stream.runtime.ledger import TopicPartition
 from stream.settings import Settings
 from stream.structs import MOST_BYTES, WireRecord
@@ -165,6 +165,8 @@ class Outbox:
 
     def _fail(self, error: Exception) -> None:
         """Nothing leaves any more: what would follow has something missing before it."""
+        if self._failure is not None:
+            return  # told already
         self._failure = error
         for batch in self._waiting.values():
             _failed(batch.acknowledged, error)
@@ -177,6 +179,8 @@ class Outbox:
         most = self._most_bytes.get(tp.topic, MOST_BYTES)
         end = sent = 0
         while sent < len(records):
+            if self._failure is not None:  # of another topic partition
+                raise self._failure
             batch = new_batch(most)
             sent = _fill(batch, records, sent)
             size = batch.size()

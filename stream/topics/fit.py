@@ -9,9 +9,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from stream.decisions.wire import DEAD_LETTERS
+from stream.kafka.write_refusals import CHANGE
 from stream.topics.plan import KEPT, LAG, RULES, Need
-
-CHANGE = "kafka-configs.sh --alter --topic {topic} --add-config {setting}"
 
 
 @dataclass(frozen=True, slots=True)

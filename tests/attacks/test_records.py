@@ -13,13 +13,26 @@ from typing import Any
 
 import pytest
 
+from stream.kafka import raw_records
 from stream.kafka.raw_records import give_raw_records
 from stream.structs import Unread
 from tests.attacks.fetching import Fetching
-from tests.kit.batches import ABORT, CODECS, COMMIT, CONTROL, TRANSACTIONAL, Made, batch, record, varint
+from tests.kit.batches import (
+    ABORT,
+    CODECS,
+    COMMIT,
+    CONTROL,
+    TRANSACTIONAL,
+    Made,
+    batch,
+    message,
+    record,
+    varint,
+)
 
 MIB = 1 << 20
-GOOD: Made = (b"c1", b'{"customer_id": "c1"}', [(b"h", b"v")])
+OLD = b'{"customer_id": "c1"}'
+GOOD: Made = (b"c1", OLD, [(b"h", b"v")])
 
 
 def good(offset: int) -> tuple[int, Any]:
@@ -54,6 +67,11 @@ class Row:
 
 def with_one(odd: Made | bytes, codec: str = "none") -> Callable[[], bytes]:
     return lambda: batch([GOOD, odd, GOOD], codec)
+
+
+def packed(*messages: bytes) -> bytes:
+    """In the offsets 1 and 2."""
+    return message(b"".join(messages), offset=2, codec="gzip")
 
 
 def all_good(count: int) -> list[tuple[int, str]]:
@@ -120,6 +138,30 @@ ROWS = [
     Row("an offset outside its batch costs that record alone", with_one(record(900, GOOD)), AROUND_ONE, 3),
     Row("an offset that goes back costs that record alone", with_one(record(0, GOOD)), AROUND_ONE, 3),
     Row(
+        "offsets that change places cost those records, and none vanishes",
+        lambda: batch([record(1, GOOD), record(0, GOOD), record(2, GOOD)]) + batch([GOOD], base=3),
+        [(0, "unreadable"), (1, "unreadable"), (2, "good"), (3, "good")],
+        4,
+    ),
+    Row(
+        "a record at the offset of the last costs itself alone, and none vanishes",
+        lambda: batch([record(2, GOOD), record(1, GOOD), record(2, GOOD)]) + batch([GOOD], base=3),
+        [(0, "unreadable"), (1, "good"), (2, "good"), (3, "good")],
+        4,
+    ),
+    Row(
+        "the first record after a hole that compaction left is read",
+        lambda: batch([record(3, GOOD), record(7, GOOD)], last_delta=9) + batch([GOOD], base=10),
+        [(3, "good"), (7, "good"), (10, "good")],
+        11,
+    ),
+    Row(
+        "a batch with more records than offsets is passed over, and none vanishes",
+        lambda: batch([GOOD] * 4, last_delta=2) + batch([GOOD], base=3),
+        [(2, "unreadable"), (3, "good")],
+        4,
+    ),
+    Row(
         "a length beyond the batch costs what comes after it",
         with_one(varint(5000) + b"abc"),
         [(0, "good"), (2, "unreadable")],
@@ -176,6 +218,45 @@ ROWS = [
         [(1, "unreadable"), (2, "good")],
         3,
     ),
+    Row(
+        "a control record that says nothing is passed over",
+        lambda: batch([(None, b"", ())], attributes=CONTROL) + batch([GOOD], base=1),
+        [(0, "unreadable"), (1, "good")],
+        2,
+    ),
+    *(
+        Row(
+            f"records of before Kafka 0.11 are read, of magic {magic}",
+            lambda magic=magic: message(OLD, magic=magic) + packed(message(OLD), message(OLD, offset=1)),
+            all_good(3),
+            3,
+        )
+        for magic in (0, 1)
+    ),
+    Row(
+        "one of them that says to end before it begins is not read for ever",
+        lambda: message(OLD) + packed(message(OLD), message(OLD, length=-12)),
+        [(0, "good"), (2, "unreadable")],
+        3,
+    ),
+    Row(
+        "those of them whose offsets go back are passed over, or they would be read in another order",
+        lambda: message(OLD) + packed(message(OLD, offset=1), message(OLD)),
+        [(0, "good"), (2, "unreadable")],
+        3,
+    ),
+    Row(
+        "one of them that is packed twice is passed over",
+        lambda: message(OLD) + packed(message(OLD), message(OLD, codec="gzip")),
+        [(0, "good"), (2, "unreadable")],
+        3,
+    ),
+    Row(
+        "one of them that is too short for its times is passed over",
+        lambda: message(OLD) + packed(message(OLD), message(OLD, offset=1)[:11] + b"\x0e" + bytes(14)),
+        [(0, "good"), (2, "unreadable")],
+        3,
+    ),
 ]
 
 
@@ -209,7 +290,7 @@ async def test_a_batch_that_was_damaged_on_the_line_is_not_lost() -> None:
     assert told(await fetching.fetch(data[len(batch([GOOD])) :])) == [(1, "good"), (2, "good"), (3, "good")]
 
 
-@pytest.mark.parametrize("byte", range(8, 61))
+@pytest.mark.parametrize("byte", [0, *range(8, 61)])  # those between say where the batch is
 async def test_no_damaged_head_of_a_batch_holds_up_what_comes_after_it(byte: int) -> None:
     """Again and again the same, as from a broken disk."""
     fetching, after = Fetching(give_raw_records), batch([GOOD], base=3)
@@ -222,6 +303,20 @@ async def test_no_damaged_head_of_a_batch_holds_up_what_comes_after_it(byte: int
     assert all(0 <= each.offset <= 3 for each in found)
     fetching.seek(3)
     assert told(await fetching.fetch(after)) == [(3, "good")]
+
+
+@pytest.mark.parametrize("error", [MemoryError, RuntimeError, IndexError])
+async def test_what_no_data_can_cause_makes_no_dead_letter(
+    monkeypatch: pytest.MonkeyPatch, error: type[Exception]
+) -> None:
+    """A worker that was short of memory, or wrong, put good events aside as damaged ones and went on."""
+
+    def fail(*_: object, **__: object) -> None:
+        raise error
+
+    monkeypatch.setattr(raw_records, "unpack", fail)
+    with pytest.raises(error):
+        await read(batch([GOOD] * 3, "gzip"))
 
 
 @pytest.mark.parametrize("codec", ["gzip", "zstd", "lz4", "snappy"])
@@ -244,6 +339,24 @@ async def test_large_records_that_are_packed_well_are_taken_a_few_at_a_time() ->
     assert len(await fetching.fetch(data)) == 40
     largest = max(fetching.taken)
     assert largest <= 16 * MIB
+
+
+async def test_old_records_that_are_packed_well_are_taken_a_few_at_a_time() -> None:
+    """They counted for nothing, so all that a fetch had was in flight at once."""
+    inner = [b"".join(message(b"x" * MIB, offset=8 * n + m) for m in range(8)) for n in range(5)]
+    data = b"".join(message(each, offset=8 * n + 7, codec="gzip") for n, each in enumerate(inner))
+    fetching = Fetching(give_raw_records)
+    assert [each.offset for each in await fetching.fetch(data)] == list(range(40))
+    assert sum(fetching.taken) >= 40 * MIB
+    assert max(fetching.taken) <= 16 * MIB
+
+
+async def test_what_is_left_of_damaged_batches_counts() -> None:
+    """A partition of nothing else was taken whole, however many dead letters that made."""
+    data = b"".join(batch([GOOD] * 30, attributes=7, base=30 * n) for n in range(500))
+    fetching = Fetching(give_raw_records)
+    assert len(await fetching.fetch(data)) == 500
+    assert sum(fetching.taken) >= 500 * 1000
 
 
 async def test_of_a_record_that_is_too_large_its_place_size_and_beginning_are_known() -> None:

@@ -3,24 +3,28 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import socket
 import ssl
 import threading
+import weakref
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 import uvloop
+from aiokafka.conn import AIOKafkaConnection
 from aiokafka.errors import KafkaConnectionError
 from aiokafka.protocol.admin import ApiVersionRequest
 
 from stream.kafka import connections
-from stream.kafka.admission import SPEAKS_PLAINTEXT
+from stream.kafka.connection_refusals import SPEAKS_PLAINTEXT
 from stream.kafka.contact import Contact
 from stream.settings import Settings, load
 from tests.kit.secure import certify, make_authority
 
 TURNS = 100
+CLIENTS = 5
 
 
 @pytest.fixture(autouse=True)
@@ -91,8 +95,8 @@ def test_secrets_are_read_again_when_their_files_have_changed(tmp_path: Path) ->
     arguments = connections.security(settings_with(tmp_path, **sasl))
     secrets = connections._secrets_of(arguments)
     assert secrets is not None
-    assert secrets.renew()["sasl_plain_password"] == arguments["sasl_plain_password"] == "old"
-    context = secrets.renew()["ssl_context"]
+    assert arguments["sasl_plain_password"] == "old"
+    assert secrets.renew() == {}, "nothing has changed"
     connections._refused_at["127.0.0.1:1"] = 0
     secret.write_text("the next one\n")
     assert secrets.renew()["sasl_plain_password"] == "the next one"
@@ -105,7 +109,20 @@ def test_secrets_are_read_again_when_their_files_have_changed(tmp_path: Path) ->
     secret.write_text("the last one")
     renewed = secrets.renew()
     assert renewed["sasl_plain_password"] == "the last one"
-    assert renewed["ssl_context"] is not context
+    assert renewed["ssl_context"] is not arguments["ssl_context"]
+
+
+def test_certificates_of_clients_that_are_gone_are_let_go(tmp_path: Path) -> None:
+    """Over TLS each standby and each restore made one more client, and the worker kept what each had read."""
+    settings, given = settings_with(tmp_path), []
+    for _ in range(CLIENTS):
+        arguments = connections.security(settings)
+        secrets = connections._secrets_of(arguments)
+        assert secrets is not None
+        given += [weakref.ref(arguments["ssl_context"]), weakref.ref(secrets)]
+    del arguments, secrets
+    gc.collect()
+    assert sum(each() is not None for each in given) == 0
 
 
 async def test_a_broker_that_has_refused_is_not_asked_ten_times_a_second(
@@ -126,3 +143,32 @@ async def test_a_broker_that_has_refused_is_not_asked_ten_times_a_second(
         with pytest.raises((OSError, KafkaConnectionError)):
             await connections.connect("b", 1, security_protocol="SSL", ssl_context=None)
     assert len(tried) == contact.refusals["protocol",] == 3
+
+
+@pytest.mark.parametrize("error", [*connections.NONSENSE, ConnectionResetError])
+@pytest.mark.parametrize("nonsense", connections.NONSENSE)
+async def test_an_answer_without_sense_is_no_end_of_a_client(
+    monkeypatch: pytest.MonkeyPatch, error: type[Exception], nonsense: type[Exception]
+) -> None:
+    """Nor is one that comes when TLS has failed, and the same port is asked without it."""
+
+    async def fail(self: AIOKafkaConnection) -> None:
+        raise error if isinstance(self, connections._Connection) else nonsense
+
+    monkeypatch.setattr(AIOKafkaConnection, "connect", fail)
+    with pytest.raises((OSError, KafkaConnectionError)):
+        await connections.connect("b", 1, security_protocol="SSL", ssl_context=None, request_timeout_ms=9)
+
+
+@pytest.mark.parametrize("error", [MemoryError, TypeError])
+async def test_a_mistake_of_ours_is_not_called_an_outage(
+    monkeypatch: pytest.MonkeyPatch, error: type[Exception]
+) -> None:
+    """The worker waited for ever for a Kafka that was there."""
+
+    async def fail(self: object) -> None:
+        raise error
+
+    monkeypatch.setattr(AIOKafkaConnection, "connect", fail)
+    with pytest.raises(error):
+        await connections.connect("b", 1, security_protocol="PLAINTEXT")

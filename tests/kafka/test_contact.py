@@ -9,7 +9,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from stream.kafka import contact
-from stream.kafka.admission import NO_LOGIN, SPEAKS_PLAINTEXT
+from stream.kafka.connection_refusals import NO_LOGIN, SPEAKS_PLAINTEXT
 from stream.kafka.contact import BROKER_S, QUITE_SILENT_S, SILENT_S, Contact
 
 

@@ -13,7 +13,7 @@ from stream.engine import MAX_EVENT_BYTES
 from stream.kafka.codecs import FIRST_BYTES, MOST_BYTES, Damaged, unpack
 from stream.kafka.raw_records import LARGEST, Batches, Reading
 from stream.structs import Unread
-from tests.kit.batches import CODECS, Made, batch
+from tests.kit.batches import CODECS, Made, batch, record
 
 TEXT = st.one_of(st.none(), st.binary(max_size=20))
 RECORDS = st.lists(
@@ -74,6 +74,13 @@ def test_whatever_lies_in_a_sound_batch_ends_nobody(junk: bytes, count: int) -> 
     found = ours(batch([junk], count=count))
     assert all(0 <= each.offset < max(count, 1) for each in found)
     assert all(isinstance(each.headers, tuple) for each in found)
+
+
+@given(st.lists(st.integers(-1, 9), min_size=1, max_size=9))
+def test_no_record_vanishes_whatever_offsets_a_batch_gives_its_records(deltas: list[int]) -> None:
+    """What came after a jump was passed over: neither read nor put aside."""
+    found = ours(batch([record(delta, (b"k", b"v", ())) for delta in deltas]))
+    assert [each.offset for each in found] == list(range(len(deltas)))
 
 
 @pytest.mark.parametrize("codec", CODECS)

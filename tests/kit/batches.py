@@ -5,6 +5,7 @@ from __future__ import annotations
 import struct
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
+from zlib import crc32
 
 from aiokafka import AIOKafkaProducer
 from aiokafka.codec import gzip_encode, lz4_encode, snappy_encode, zstd_encode
@@ -56,6 +57,7 @@ def batch(
     producer_id: int = -1,
     magic: int = 2,
     count: int | None = None,
+    last_delta: int | None = None,
     packed: bytes | None = None,
     timestamp: int = 1_772_445_600_000,
 ) -> bytes:
@@ -64,14 +66,27 @@ def batch(
     number, encode = CODECS[codec]
     body = encode(b"".join(found)) if packed is None else packed
     count = len(found) if count is None else count
+    last_delta = count - 1 if last_delta is None else last_delta
     counted = struct.pack(
         ">hiqqqhii",
-        *(number | attributes, count - 1, timestamp, timestamp, producer_id, 0 if producer_id >= 0 else -1),
+        *(number | attributes, last_delta, timestamp, timestamp, producer_id, 0 if producer_id >= 0 else -1),
         *(-1, count),
     )
     crc = calc_crc32c(counted + body)
     rest = struct.pack(">ibI", 0, magic, crc) + counted + body
     return struct.pack(">qi", base, len(rest)) + rest
+
+
+def message(
+    value: bytes, *, offset: int = 0, codec: str = "none", length: int | None = None, magic: int = 1
+) -> bytes:
+    """A batch of one record as they were before Kafka 0.11; packed, its value is others of them."""
+    number, encode = CODECS[codec]
+    packed = encode(value)
+    timestamp = struct.pack(">q", 1_772_445_600_000) if magic else b""
+    body = struct.pack(">bb", magic, number) + timestamp + struct.pack(">ii", -1, len(packed)) + packed
+    length = 4 + len(body) if length is None else length
+    return struct.pack(">qiI", offset, length, crc32(body)) + body
 
 
 class Finished(BatchBuilder):  # type: ignore[misc]  # aiokafka has no types

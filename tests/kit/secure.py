@@ -20,7 +20,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.protocol.admin import CreateAclsRequest
 from aiokafka.protocol.api import Request, RequestStruct, Response
 from aiokafka.protocol.types import (
@@ -36,7 +35,7 @@ from aiokafka.protocol.types import (
 
 from stream.broker import node
 from stream.broker.cluster import EmbeddedKafka
-from tests.kit.kafka import _run, free_port
+from tests.kit.kafka import _admin, _run, free_port
 
 USER, PASSWORD = "stream", "let-me-in"
 GUEST = "guest"  # may do what is granted to it; all others may do everything
@@ -134,29 +133,21 @@ class SecureKafka:
 
 
 async def _grant(bootstrap: str, resources: Mapping[tuple[str, str], Sequence[str]]) -> None:
-    client = AIOKafkaAdminClient(bootstrap_servers=bootstrap)
-    await client.start()
-    try:
+    async with _admin(bootstrap) as admin:
         for (kind, name), operations in resources.items():
             for operation in operations:
-                answer = await client._send_request(
+                answer = await admin._send_request(
                     CreateAclsRequest(
                         TYPES[kind], name, LITERAL, f"User:{GUEST}", "*", OPERATIONS[operation], ALLOW
                     )
                 )
                 assert not answer.creation_responses[0][0], answer
-    finally:
-        await client.close()
 
 
 async def _set_password(bootstrap: str, password: str) -> None:
-    client = AIOKafkaAdminClient(bootstrap_servers=bootstrap)
-    await client.start()
-    try:
-        answer = await client._send_request(_Scram(USER, password))
+    async with _admin(bootstrap) as admin:
+        answer = await admin._send_request(_Scram(USER, password))
         assert not answer.results[0][1], answer
-    finally:
-        await client.close()
 
 
 @contextmanager

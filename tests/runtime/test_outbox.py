@@ -73,6 +73,24 @@ async def test_nothing_goes_after_what_was_refused(monkeypatch: pytest.MonkeyPat
     assert len(post.told) == 1
 
 
+async def test_nothing_goes_to_another_topic_after_what_was_refused() -> None:
+    """Triggers of events that no changelog had went on to their channel, one batch after the other."""
+    post = Post({})
+    changelog = post.ship("changelog", 0, records("changelog", 1000, 1000), sender=0)
+    web = post.ship("web", 0, records("web", 1000, 1000), sender=0)
+    await settle()
+    assert [topic for topic, _, _ in post.kafka.sent] == ["changelog", "web"]
+    post.kafka.sent[0][2].set_exception(MessageSizeTooLargeError())
+    await settle()
+    post.kafka.acknowledge()
+    await settle()
+    assert len(post.kafka.sent) == 2
+    for each in (changelog, web):
+        with pytest.raises(RefusedError, match="changelog/0"):
+            await each
+    assert len(post.told) == 1
+
+
 async def test_batches_are_as_large_as_the_topic_takes_and_no_larger() -> None:
     """A burst of small records went in batches that a topic with a small limit refused, at each start."""
     post = Post({"small": 100_000})

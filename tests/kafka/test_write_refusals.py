@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from aiokafka import errors
 
-from stream.kafka.refusals import refusal
+from stream.kafka.write_refusals import refusal
 
 NAMED = [
     (errors.MessageSizeTooLargeError(), "1,500,000 bytes", "max.message.bytes"),

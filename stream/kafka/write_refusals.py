@@ -1,7 +1,7 @@
 """Why Kafka does not take a batch, and what mends it: the last line of a worker that ends of it.
 
 What mends itself (a leader that is away, too few copies in sync) is no refusal: the producer goes on trying.
-Tested by tests/kafka/test_refusals.py.
+Tested by tests/kafka/test_write_refusals.py.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from aiokafka.errors import BrokerResponseError, KafkaError
 
 from stream.errors import RefusedError
 
-CHANGE = "kafka-configs.sh --alter --entity-type topics --entity-name {topic} --add-config {setting}"
+CHANGE = "kafka-configs.sh --alter --topic {topic} --add-config {setting}"  # what mends a topic
 
 
 class InvalidRecordError(BrokerResponseError):  # type: ignore[misc]  # aiokafka has no types
