@@ -15,9 +15,9 @@ from typing import Any
 
 from stream.cel import cost, strings
 from stream.cel.cost import MAX_STEPS, BudgetError
-from stream.cel.functions import OVERLOADS, apply
+from stream.cel.functions import MIXING, OVERLOADS, apply, mixed
 from stream.cel.strings import within
-from stream.cel.tree import Call, Ident, Literal, Node, Select
+from stream.cel.tree import Call, Ident, Literal, Node, Select, is_closed
 from stream.cel.values import (
     ABSENT,
     TYPE_NAMES,
@@ -74,6 +74,8 @@ class _Evaluation:
         args = [self.value(arg) for arg in node.args]
         if all(isinstance(arg, Literal) for arg in node.args):  # the engine makes it once
             return apply(node.function, args, node.offset)
+        if node.function in MIXING and type(args[0]) is not type(args[1]) and not is_closed(node):
+            args = mixed(args, node.offset)
         self.charge(cost.before(node.function, args))
         found = apply(node.function, args, node.offset)
         self.charge(cost.after(found))

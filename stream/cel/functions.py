@@ -219,6 +219,7 @@ OVERLOADS: dict[str, dict[tuple[str, ...], Operation]] = {
     "timestamp": {
         (_TIME,): _same,
         ("string",): times.read_timestamp,
+        ("string", "string"): times.read_timestamp,
         ("int",): lambda a: times.timestamp(a * times.SECOND),
     },
     "duration": {(_SPAN,): _same, ("string",): times.read_duration},
@@ -280,6 +281,21 @@ SIGNATURES: dict[str, tuple[int, int, bool | None]] = {
     for name, overloads in OVERLOADS.items()
     if name[-1] != "_"
 }
+
+
+# Where an operand is an event's, a whole number beside a decimal is taken as a decimal: JSON has one kind of
+# number, and a price is 90 now and 90.5 then. Literals among themselves do as CEL says.
+MIXING = frozenset(("_+_", "_-_", "_*_", "_/_"))
+
+
+def mixed(args: list[Any], offset: int) -> list[Any]:
+    """The operands of arithmetic that mixes: an int beside a double as one. Raises ExpressionError."""
+    if sorted(map(type_of, args)) != ["double", "int"]:
+        return args
+    try:
+        return list(map(float, args))
+    except OverflowError:  # an int of a caller's that has more than 64 bits
+        raise ExpressionError("a number out of range", offset=offset) from None
 
 
 def apply(function: str, args: list[Any], offset: int) -> Any:

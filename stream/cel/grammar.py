@@ -10,8 +10,9 @@ Cost: about 0.1 ms for a condition of eighty characters. Tested by tests/cel/tes
 
 from __future__ import annotations
 
+from stream.cel import slips
 from stream.cel.tokens import Token, number, tokens, unexpected
-from stream.cel.tree import Call, Ident, Literal, Node, Select, chain, terms_of
+from stream.cel.tree import MACROS, Call, Ident, Literal, Node, Select, chain, terms_of
 from stream.cel.values import TYPE_NAMES
 from stream.diagnostics import Code
 from stream.errors import ExpressionError
@@ -30,7 +31,6 @@ _MEMBERS = frozenset(".[{")
 _LITERALS = frozenset(("value", "string", "number"))
 _SIGNS = frozenset("!-")
 _NO_OPERATOR = (0, "")
-MACROS = {"all": (2, 2), "exists": (2, 2), "exists_one": (2, 2), "filter": (2, 2), "map": (2, 3)}
 # fmt: off
 _RESERVED = frozenset((
     "as", "break", "const", "continue", "else", "for", "function", "if", "import", "let", "loop", "package",
@@ -240,7 +240,8 @@ class _Parser:
         if self.operators[self.at] == "(":
             return self.call(token, None)
         if token.text in _RESERVED:
-            raise ExpressionError(f"`{token.text}` is a reserved word", offset=token.start)
+            hint = slips.of_place(self.source, token.start, token.text)
+            raise ExpressionError(f"`{token.text}` is a reserved word", offset=token.start, hint=hint)
         return Ident(token.text, offset=token.start)
 
     def items(self, close: str) -> tuple[Node, ...]:

@@ -15,8 +15,8 @@ import math
 from typing import Any
 
 from stream.cel.evaluation import evaluate
-from stream.cel.grammar import MACROS, MAX_LENGTH
-from stream.cel.tree import Call, Ident, Literal, Node, Select, chain, terms_of
+from stream.cel.grammar import MAX_LENGTH
+from stream.cel.tree import MACROS, Call, Ident, Literal, Node, Select, chain, is_closed, terms_of
 from stream.errors import ExpressionError
 
 FOLD_STEPS = 200  # of evaluation, for one closed subtree: so that no condition is slow to simplify
@@ -149,7 +149,7 @@ def _folded(node: Select | Call) -> Node:
     """The literal that a node without variables comes to; the node itself if that is none, or an error."""
     if isinstance(node, Call) and node.function not in MACROS and any(map(_is_path, node.args)):
         return node
-    if not _is_closed(node, ()):
+    if not is_closed(node):
         return node
     try:
         value = evaluate(node, {}, FOLD_STEPS)
@@ -163,20 +163,6 @@ def _is_path(node: Node) -> bool:
     while isinstance(node, Select):
         node = node.operand
     return isinstance(node, Ident)
-
-
-def _is_closed(node: Node, bound: tuple[str, ...]) -> bool:
-    if isinstance(node, Literal):
-        return True
-    if isinstance(node, Ident):  # names of types too: a variable may have the same name
-        return node.name in bound
-    if isinstance(node, Select):
-        return _is_closed(node.operand, bound)
-    if node.function in MACROS and node.member:
-        items, variable, *steps = node.args
-        inner = (*bound, variable.name) if isinstance(variable, Ident) else bound
-        return _is_closed(items, bound) and all(_is_closed(step, inner) for step in steps)
-    return all(_is_closed(arg, bound) for arg in node.args)
 
 
 def _is_literal(value: Any) -> bool:

@@ -24,7 +24,8 @@ _LONGEST = 2**63 - 1  # about 292 years
 _RFC3339 = re.compile(
     r"(\d{4})-(\d\d)-(\d\d)[Tt](\d\d):(\d\d):(\d\d)(?:\.(\d{1,9}))?(?:[Zz]|([+-])(\d\d):(\d\d))", re.ASCII
 )
-_PART = re.compile(r"(\d+\.?\d*|\.\d+)(ns|us|µs|μs|ms|s|m|h)", re.ASCII)
+_DATE = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
+_PART = re.compile(r"(\d+\.?\d*|\.\d+)(ns|us|µs|μs|ms|s|m|h|d|w)", re.ASCII)
 _UNITS = {
     "ns": 1,
     "us": 1_000,
@@ -34,6 +35,8 @@ _UNITS = {
     "s": SECOND,
     "m": 60 * SECOND,
     "h": 3600 * SECOND,
+    "d": 86_400 * SECOND,  # these two as rule files write them
+    "w": 604_800 * SECOND,
 }
 _OFFSET = re.compile(r"([+-]?)(\d\d?):(\d\d)", re.ASCII)
 
@@ -71,10 +74,16 @@ def to_timedelta(span: Duration) -> timedelta:
     return timedelta(microseconds=micros if span.nanos >= 0 else -micros)
 
 
-def read_timestamp(text: str) -> Timestamp:
+def read_timestamp(text: str, place: str | None = None) -> Timestamp:
+    """Of a text as RFC 3339 has it, or of a date: its midnight in a zone, in UTC without one."""
+    if _DATE.fullmatch(text):
+        return _midnight(text, place or "UTC")
     match = _RFC3339.fullmatch(text)
     if match is None:
-        raise ExpressionError("a text that is no timestamp", hint="write e.g. 2026-11-27T10:00:00Z")
+        hint = "write e.g. '2026-11-27T10:00:00Z' or '2026-11-27'"
+        raise ExpressionError("a text that is no timestamp", hint=hint)
+    if place is not None:
+        raise ExpressionError("a timestamp has a time zone of its own", hint="leave the second argument out")
     year, month, day, hour, minute, second = (int(match[i]) for i in range(1, 7))
     try:
         moment = datetime(year, month, day, hour, minute, second, tzinfo=UTC)
@@ -88,6 +97,13 @@ def read_timestamp(text: str) -> Timestamp:
         away = (hours * 3600 + minutes * 60) * SECOND
         nanos -= away if match[8] == "+" else -away
     return timestamp(nanos)
+
+
+def _midnight(date: str, place: str) -> Timestamp:
+    try:
+        return from_datetime(datetime.fromisoformat(date).replace(tzinfo=zone(place)))
+    except (ValueError, OverflowError):
+        raise ExpressionError("a timestamp out of range") from None
 
 
 def write_timestamp(moment: Timestamp) -> str:
@@ -108,7 +124,7 @@ def read_duration(text: str) -> Duration:
             nanos += int(whole or "0") * unit + int(fraction or "0") * unit // 10 ** len(fraction)
             position = match.end()
         if not body or position != len(body):
-            raise ExpressionError("a text that is no duration", hint="write e.g. 90s, 1h30m")
+            raise ExpressionError("a text that is no duration", hint="write e.g. 90s, 1h30m, 7d")
     return duration(-nanos if text.startswith("-") else nanos)
 
 

@@ -10,6 +10,7 @@ import re
 from typing import Literal as Choice
 from typing import NamedTuple
 
+from stream.cel.slips import of_place
 from stream.cel.tree import Scalar
 from stream.cel.values import INT_MAX, INT_MIN, UINT_MAX, UInt
 from stream.errors import ExpressionError
@@ -74,22 +75,14 @@ def _check_end_of_number(source: str, start: int, end: int) -> None:
         raise unexpected(source, end)
 
 
-_HINTS = {
-    "=": "compare with `==`",
-    "and": "write `&&`",
-    "or": "write `||`",
-    "not": "write `!`",
-    "&": "write `&&`",
-    "|": "write `||`",
-}
-
-
 def unexpected(source: str, position: int) -> ExpressionError:
     """The error about a character or word that cannot be at this place."""
     found = re.compile(r"\w+|==|!=|&&|\|\||.", re.DOTALL).match(source, position)
     if found is None:
         return ExpressionError("the condition ends too early", offset=len(source.rstrip()))
-    return ExpressionError(f"unexpected `{found[0]}`", offset=position, hint=_HINTS.get(found[0]))
+    return ExpressionError(
+        f"unexpected `{found[0]}`", offset=position, hint=of_place(source, position, found[0])
+    )
 
 
 def number(token: Token, *, negative: bool = False) -> int | float:

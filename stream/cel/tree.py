@@ -15,6 +15,8 @@ from typing import Any, Final
 
 from stream.cel.values import UInt
 
+# Macros: how many arguments at least and at most.
+MACROS = {"all": (2, 2), "exists": (2, 2), "exists_one": (2, 2), "filter": (2, 2), "map": (2, 3)}
 Scalar = None | bool | int | float | str | bytes
 
 
@@ -156,6 +158,21 @@ def terms_of(function: str, node: Node) -> Iterator[Node]:
             yield from terms_of(function, arg)
     else:
         yield node
+
+
+def is_closed(node: Node, bound: tuple[str, ...] = ()) -> bool:
+    """Whether it names no variable but those of its own macros, and `bound`."""
+    if isinstance(node, Literal):
+        return True
+    if isinstance(node, Ident):  # names of types too: a variable may have the same name
+        return node.name in bound
+    if isinstance(node, Select):
+        return is_closed(node.operand, bound)
+    if node.function in MACROS and node.member:
+        items, variable, *steps = node.args
+        inner = (*bound, variable.name) if isinstance(variable, Ident) else bound
+        return is_closed(items, bound) and all(is_closed(step, inner) for step in steps)
+    return all(is_closed(arg, bound) for arg in node.args)
 
 
 # ---- tree to text ----

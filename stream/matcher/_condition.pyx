@@ -38,7 +38,8 @@ from stream.matcher._macros cimport Item, has_item, item_of, loop_of
 from stream.matcher._operators import constant, has, operation
 
 from stream.cel.cost import weight
-from stream.cel.grammar import MACROS as _MACROS
+from stream.cel.functions import MIXING as _MIXING
+from stream.cel.tree import MACROS as _MACROS, is_closed
 from stream.cel.values import TYPE_NAMES as _TYPE_NAMES, Lookup, Timestamp, TypeValue
 from stream.errors import ExpressionError
 from stream.expression import Call, Ident, Literal, Select, terms_of
@@ -326,7 +327,7 @@ cdef Node _compile(tree, Names names):
         args = [compile_condition(term, names) for term in terms_of(tree.function, tree)]
     else:
         args = [compile_condition(arg, names) for arg in tree.args]
-    node = operation(tree.function, args)
+    node = operation(tree.function, args, tree.function in _MIXING and not is_closed(tree))
     if node is None:
         raise ExpressionError(f"unknown function `{tree.function}`", offset=tree.offset)
     return node

@@ -18,12 +18,13 @@ from stream.matcher._frame cimport Frame, Node, Unary, charge, values_of
 
 from stream.cel import cost as _cost
 from stream.cel.cost import after, before
-from stream.cel.functions import apply
+from stream.cel.functions import MIXING as _MIXING, apply
 from stream.cel.strings import MAX_SIZE as _MAX_SIZE
 from stream.cel.times import duration, timestamp
 from stream.cel.values import Duration as _Duration, Timestamp as _Timestamp
 from stream.errors import ExpressionError
 
+cdef object MIXING = _MIXING
 cdef object INT_MAX = 2**63 - 1
 cdef object Timestamp = _Timestamp
 cdef object Duration = _Duration
@@ -49,6 +50,11 @@ cdef object sized(object number):
     return number if overflow == 0 else ABSENT
 
 
+cdef bint is_number(object value) noexcept:
+    """Whether it is of one of JSON's kinds of number."""
+    return type(value) is int or type(value) is float
+
+
 @cython.final
 cdef class Function(Node):
     """A function that has no node of its own."""
@@ -65,13 +71,18 @@ cdef class Function(Node):
 
 @cython.final
 cdef class Arithmetic(Node):
-    """`+`, `-`, `*`, `/`, `%` of two ints, or two doubles, or strings put together."""
+    """`+`, `-`, `*`, `/`, `%` of two ints, or two doubles, or strings put together.
+
+    `mixes`: an int beside a double is taken as one (`cel.functions.mixed`).
+    """
     cdef Node left, right
     cdef str function
     cdef Py_UCS4 symbol
+    cdef bint mixes
 
-    def __init__(self, Node left, Node right, str function):
+    def __init__(self, Node left, Node right, str function, bint mixes):
         self.left, self.right, self.function, self.symbol = left, right, function, function[1]
+        self.mixes = mixes and function in MIXING
 
     cdef object value(self, Frame frame):
         cdef object left = self.left.value(frame), right
@@ -81,6 +92,11 @@ cdef class Arithmetic(Node):
         right = self.right.value(frame)
         if right is ABSENT:
             return ABSENT
+        if self.mixes and type(left) is not type(right) and is_number(left) and is_number(right):
+            try:
+                left, right = float(left), float(right)
+            except OverflowError:
+                return ABSENT
         if type(left) is float and type(right) is float:
             if self.symbol == u"/" and <double> right == 0.0 or self.symbol == u"%":
                 return applied(frame, self.function, [left, right])

@@ -504,19 +504,20 @@ def has(Node operand not None, str field):
     return _Exists(operand) if field is None else _Has(operand, field)
 
 
-def operation(str function not None, list args not None):
+def operation(str function not None, list args not None, bint mixes=False):
     """The node of an operator or a function of nodes; None if that is not what `function` is.
 
     `&&` and `||` take any number. A function of constants alone is its value, unless that is an error.
+    `mixes`: arithmetic takes an int beside a double as one.
     """
-    cdef Node node = _operation(function, args)
+    cdef Node node = _operation(function, args, mixes)
     if node is None or not all([type(arg) is Constant for arg in args]):
         return node
     value = node.value(Frame())
     return node if value is ABSENT else Constant(value)
 
 
-cdef Node _operation(str function, list args):
+cdef Node _operation(str function, list args, bint mixes):
     if function in CHAINS:
         return _Chain(args, CHAINS[function])
     if function in ORDERS:
@@ -528,7 +529,7 @@ cdef Node _operation(str function, list args):
     if function == "[]":
         return _List(args)
     if function[0] == "_" and function[1] in ARITHMETIC:
-        return Arithmetic(*args, function)
+        return Arithmetic(*args, function, mixes)
     if function in TEXT_TESTS:
         return text_test(function, args[0], args[1])
     if function == "matches":

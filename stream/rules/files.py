@@ -273,6 +273,16 @@ def _problem(error: MarkedYAMLError) -> str:
     return problem if len(problem) < 200 else problem[:200] + "…"
 
 
+# A text that begins with a quoted one, and goes on: to YAML its end is the end of that.
+_AFTER_QUOTES = re.compile(r"""[:,\[{-][ ]+('[^'\n]*'|"[^"\n]*")[ ]+[^\s#,}\]:]""")
+
+
+def _lines_before(text: str, index: int) -> str:
+    """The line with a place, and the one before it: libyaml sometimes stops at the beginning of the next."""
+    start = text.rfind("\n", 0, max(text.rfind("\n", 0, index), 0)) + 1
+    return text[start : text.find("\n", index) + 1 or None]
+
+
 def _yaml_hint(error: MarkedYAMLError, text: Text) -> str | None:
     problem, mark = str(error.problem), error.problem_mark
     char = text.content[mark.index : mark.index + 1] if mark else ""
@@ -284,6 +294,8 @@ def _yaml_hint(error: MarkedYAMLError, text: Text) -> str | None:
         )
     if "mapping values are not allowed" in problem:
         return "a text with `: ` in it needs quotes"
+    if mark and "find expected" in problem and _AFTER_QUOTES.search(_lines_before(text.content, mark.index)):
+        return "put the whole text in quotes of the other kind, as in \"'vip' in customer.tags\""
     if "expected ',' or" in problem:
         return "within `{…}` and `[…]` a text with `,`, `[`, `{` or `: ` in it needs quotes"
     return None

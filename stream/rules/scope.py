@@ -11,12 +11,15 @@ Tested by tests/rules/test_scope.py and tests/rules/test_compiler.py.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeGuard
 
-from stream.cel.functions import OVERLOADS, SIGNATURES
-from stream.cel.grammar import MACROS
+from stream.cel import slips, strings, times
+from stream.cel.cost import BudgetError
+from stream.cel.functions import MIXING, OVERLOADS, SIGNATURES
+from stream.cel.simplification import FOLD_STEPS
+from stream.cel.tree import MACROS, is_closed
 from stream.cel.values import TYPE_NAMES, type_of
 from stream.diagnostics import Code
 from stream.errors import ExpressionError
@@ -156,8 +159,9 @@ def unknown_variable(name: str, scope: Scope, offset: int) -> ExpressionError:
         message = f"`{name}` is not visible here: {scope.what}"
         return ExpressionError(message, offset=offset, hint=hint, code=Code.UNKNOWN_VARIABLE)
     names = ", ".join(scope.variables)
-    meant = did_you_mean(name, scope.variables)
+    meant = slips.of_variable(name) or did_you_mean(name, scope.variables)
     field = f"; a field is `event.{name}`" if "event" in scope.types else ""
+    field += f"; a text is `'{name}'`"
     hint = f"{meant} There are: {names}" if meant else f"there are: {names}{field}"
     return ExpressionError(f"unknown variable `{name}`", offset=offset, hint=hint, code=Code.UNKNOWN_VARIABLE)
 
@@ -283,7 +287,8 @@ class _Checker:
         kinds = self.type(item), self.type(items)
         listed = items.args if isinstance(items, Call) and items.function == "[]" else ()
         if kinds[1] not in ("dyn", "list", "map"):
-            self.error(f"`in` needs a list, this is {_IN_WORDS[kinds[1]]}", node)
+            hint = "write `event.x in ['a', 'b']`; a text is asked with event.x.contains('…')"
+            self.error(f"`in` needs a list, this is {_IN_WORDS[kinds[1]]}", node, hint)
         elif listed and not any(_may_equal(kinds[0], self._quietly(each)) for each in listed):
             self.error(f"`in` looks for {_IN_WORDS[kinds[0]]} in a list that has none", node)
         return "bool"
@@ -296,10 +301,10 @@ class _Checker:
         return kind
 
     def _function(self, node: Call) -> Type:
-        name = node.function
+        name, said = node.function, len(self.errors)
         kinds = tuple(self.type(arg) for arg in node.args)
         if name not in OVERLOADS:
-            hint = did_you_mean(name, (*SIGNATURES, *MACROS, "has"))
+            hint = slips.of_call(name) or did_you_mean(name, (*SIGNATURES, *MACROS, "has"))
             return self.error(f"unknown function `{name}`", node, hint)
         if name in SIGNATURES:
             least, most, member = SIGNATURES[name]
@@ -310,6 +315,9 @@ class _Checker:
             if not least <= len(kinds) <= most:
                 few = "few" if len(kinds) < least else "many"
                 return self.error(f"`{name}` has too {few} arguments", node)
+        mixes = name in MIXING and not is_closed(node)
+        if mixes and set(kinds) == {"int", "double"}:
+            kinds = ("double", "double")
         fitting = [each for each in OVERLOADS[name] if _fits(kinds, each)]
         if not fitting:
             words = " and ".join(dict.fromkeys(_IN_WORDS.get(kind, "anything") for kind in kinds))
@@ -317,9 +325,23 @@ class _Checker:
             if set(kinds) == {"int", "double"}:
                 hint = "convert one with `double(…)` or `int(…)`, or write e.g. 1.0"
             return self.error(f"`{_symbol(name)}` does not fit {words}", node, hint)
+        if said == len(self.errors):
+            self._made(node)
         if name in _RESULTS:
             return _RESULTS[name]
         return _arithmetic(name, kinds)
+
+    def _made(self, node: Call) -> None:
+        """A call of literals, made now: its error is one at every event. So is that of a literal alone."""
+        try:
+            if is_closed(node):
+                evaluate(node, {}, FOLD_STEPS)
+            elif probe := _PROBES.get(node.function):
+                probe(node.args)
+        except BudgetError:  # nothing is known of it
+            pass
+        except ExpressionError as error:
+            self.error(error.message, node, error.hint)
 
     def boolean(self, node: Node, what: str) -> None:
         kind = self.type(node)
@@ -428,6 +450,16 @@ class _Checker:
             return self.error(f"{_IN_WORDS[kind]} has no keys", operand)
         return "dyn"
 
+    def _no_date(self, node: Node) -> None:
+        """`2026-01-31` is arithmetic."""
+        match node:
+            case Call(
+                "_-_", (Call("_-_", (Literal(int(year)) as first, Literal(int(month)))), Literal(int(day)))
+            ):
+                if 1900 < year < 2200 and 0 < month < 13 and 0 < day < 32:
+                    hint = f"a date is written timestamp('{year}-{month:02}-{day:02}')"
+                    self.error(f"a number: {year} minus {month} minus {day}", first, hint)
+
     def _has_parts(self, trait: str) -> bool:
         """Whether a trait without `per` is itself a list or an object: then a key is one of that."""
         shape = (self.scope.traits or {}).get(trait)
@@ -440,6 +472,8 @@ class _Checker:
 
     def _comparison(self, node: Call) -> None:
         left, right = (self.type(arg) for arg in node.args)
+        for operand in node.args:
+            self._no_date(operand)
         symbol = _symbol(node.function)
         if not _may_equal(left, right):
             self.error(f"`{symbol}` compares {_IN_WORDS[left]} with {_IN_WORDS[right]}", node)
@@ -452,6 +486,23 @@ _SPECIAL: Mapping[str, Callable[[_Checker, Call], Type]] = {
     "@in": _Checker._in,
     "has": _Checker._has,
     "_?_:_": _Checker._ternary,
+}
+
+
+def _probe_pattern(args: Sequence[Node]) -> None:
+    if isinstance(args[1], Literal) and isinstance(args[1].value, str):
+        strings.pattern_of(args[1].value, written=True)
+
+
+def _probe_zone(args: Sequence[Node]) -> None:
+    if isinstance(args[-1], Literal) and isinstance(args[-1].value, str):
+        times.zone(args[-1].value)
+
+
+# What a literal among the arguments has to be, whatever the others are. Raise ExpressionError.
+_PROBES: Mapping[str, Callable[[Sequence[Node]], None]] = {
+    "matches": _probe_pattern,
+    **dict.fromkeys(times.ACCESSORS, _probe_zone),
 }
 _COMPARISONS = frozenset(("_==_", "_!=_", "_<_", "_<=_", "_>_", "_>=_"))
 
@@ -486,7 +537,7 @@ def settled(node: Node) -> bool | None:
 
     Sound, not complete: it knows constants, and terms of one `&&` that leave a value nothing to be.
     """
-    if _constant(node):
+    if is_closed(node):
         try:
             return evaluate(node, {}) is True
         except ExpressionError:
@@ -501,13 +552,6 @@ def settled(node: Node) -> bool | None:
             return not settling
         return False if not settling and _contradict(terms) else None
     return None  # also of `!x`: what never holds may do so by an error, and the opposite of that is one, too
-
-
-def _constant(node: Node) -> bool:
-    """Whether it names no variable. (One with a macro has one: good enough.)"""
-    if isinstance(node, Call):
-        return all(map(_constant, node.args))
-    return isinstance(node, Literal)
 
 
 def _contradict(terms: list[Node]) -> bool:

@@ -1,0 +1,196 @@
+"""A hundred slips of people who know SQL, Excel, Python, JavaScript or Liquid: found at their
+place, with what to write instead. None passes `check`, and then never fires.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from stream.authoring.check import check
+
+RULES = """
+sources:
+  clicks: {topic: clicks, event: event, customer: customer_id, time: ts}
+channels:
+  web: {topic: web, consent: none}
+traits:
+  spend: {function: sum, of: purchase, field: amount}
+  orders: {function: count, of: purchase}
+rules:
+  slip:
+    on: view
+    limit: 1 per 7d
+    goal: {on: purchase, within: 3d}
+    if: >-
+      CONDITION
+    send: {channel: web, content: {text: Hi}}
+"""
+COLUMN = 7  # where the condition begins
+
+# What is typed, the word at which it must be found, and what must be said.
+SLIPS = [
+    # ---- logic ----
+    ("event.a > 1 AND event.b > 2", "AND", "`&&`"),
+    ("event.a > 1 and event.b > 2", "and", "`&&`"),
+    ("event.a > 1 OR event.b > 2", "OR", "`||`"),
+    ("event.a > 1 or event.b > 2", "or", "`||`"),
+    ("event.a > 1 & event.b > 2", "&", "`&&`"),
+    ("event.a > 1 | event.b > 2", "|", "`||`"),
+    ("NOT event.a", "event", "`!`"),
+    ("not event.a", "event", "`!`"),
+    ("event.a XOR event.b", "XOR", "!="),
+    ("AND(event.a > 1, event.b > 2)", "AND", "&&"),
+    ("OR(event.a > 1, event.b > 2)", "OR", "||"),
+    ("NOT(event.a > 1)", "NOT", "!a"),
+    ("IF(event.a > 1, true, false)", "IF", "?"),
+    ("if event.a > 1 then true else false", "if", "?"),
+    ("event.a > 1 then true", "then", "?"),
+    ("event.a > 1; event.b > 2", ";", "&&"),
+    # ---- comparisons ----
+    ("event.a = 'x'", "=", "`==`"),
+    ("event.a === 'x'", "= '", "`==`"),
+    ("event.a !== 'x'", "= '", "`==`"),
+    ("event.a <> 'x'", ">", "`!=`"),
+    ("event.a => 1", "=", "write `>=`"),
+    ("event.a is null", "is", "has(event.x)"),
+    ("event.a IS NOT NULL", "IS", "has(event.x)"),
+    ("event.a isnull", "isnull", "has(event.x)"),
+    ("event.a equals 'x'", "equals", "`==`"),
+    ("event.a eq 'x'", "eq", "`==`"),
+    ("event.a gte 5", "gte", "`>=`"),
+    ("event.a lt 5", "lt", "`<`"),
+    ("event.a between 1 and 5", "between", ">= 1 &&"),
+    ("event.a BETWEEN 1 AND 5", "BETWEEN", ">= 1 &&"),
+    ("event.a ≥ 5", "≥", ">="),
+    ("event.a ≠ 5", "≠", "!="),
+    ("event.a == brot", "brot", "'brot'"),
+    ("event.a == None", "None", "`null`"),
+    ("event.a == NULL", "NULL", "`null`"),
+    ("event.a == nil", "nil", "`null`"),
+    ("event.a == undefined", "undefined", "`null`"),
+    ("event.a == True", "True", "`true`"),
+    ("event.a == FALSE", "FALSE", "`false`"),
+    # ---- lists and texts ----
+    ("event.a in ('x', 'y')", ",", "square brackets"),
+    ("event.a in ('x')", "in", "['a', 'b']"),
+    ("event.a IN ['x', 'y']", "IN", "small letters"),
+    ("event.a not in ['x']", "not", "!(event.x in"),
+    ("'x' in 'xyz'", "in", "contains"),
+    ("event.a LIKE 'x%'", "LIKE", "startsWith"),
+    ("event.a like '%x%'", "like", "contains"),
+    ("event.a contains 'x'", "contains", "contains('…')"),
+    ("event.a startsWith 'x'", "startsWith", "startsWith('…')"),
+    ("event.a matches 'x'", "matches", "matches('…')"),
+    ("event.a.includes('x')", "includes", "contains"),
+    ("event.a.startswith('x')", "startswith", "startsWith"),
+    ("event.a.toLowerCase() == 'x'", "toLowerCase", "lowerAscii"),
+    ("event.a.lower() == 'x'", "lower", "lowerAscii"),
+    ("LOWER(event.a) == 'x'", "LOWER", "lowerAscii"),
+    ("event.a.toUpperCase() == 'X'", "toUpperCase", "upperAscii"),
+    ("event.a.strip() == 'x'", "strip", "trim"),
+    ("len(event.a) > 2", "len", "size"),
+    ("LENGTH(event.a) > 2", "LENGTH", "size"),
+    ("event.a.length() > 2", "length", "size"),
+    ("event.a.count() > 2", "count", "size"),
+    ("concat(event.a, event.b) == 'x'", "concat", "a + b"),
+    ("event.a.match('x')", "match", "matches"),
+    ("regex(event.a, 'x')", "regex", "matches"),
+    ("event.a.substr(0, 2) == 'x'", "substr", "substring"),
+    ("event.a.some(1)", "some", "exists"),
+    ("event.a == “x”", "“", "straight quotes"),
+    ("event.a == ‘x’", "‘", "straight quotes"),
+    ("event.a == „x“", "„", "straight quotes"),
+    ("event.name.matches('AB(')", "matches", "RE2"),
+    # ---- numbers ----
+    ("event.price > 49,90", ",", "49.90"),
+    ("event.price > €50", "€", "number alone"),
+    ("double('49,90') > 3.0", "double", "no number"),
+    ("int('12.5') > 3", "int", "no whole number"),
+    ("parseInt(event.a) > 3", "parseInt", "int(x)"),
+    ("parseFloat(event.a) > 3.0", "parseFloat", "double(x)"),
+    ("float(event.a) > 3.0", "float", "double(x)"),
+    ("Number(event.a) > 3", "Number", "double(x)"),
+    ("str(event.a) == '3'", "str", "string(x)"),
+    ("event.a mod 2 == 0", "mod", "`%`"),
+    ("round(event.a) == 3", "round", "int(x)"),
+    ("max(event.a, 3) == 3", "max", "?"),
+    ("1 + 1.5 > event.a", "+", "double"),
+    ("traits.spend > '50'", ">", "a number with a text"),
+    # ---- times ----
+    ("event.created_at > 2026-01-01", "2026", "timestamp('2026-01-01')"),
+    ("timestamp(event.t) > now - 7d", "d", "duration('7d')"),
+    ("event.age > 7 days", "days", "duration"),
+    ("timestamp('01.12.2026') < now", "timestamp", "2026-11-27"),
+    ("timestamp('2026-13-01') < now", "timestamp", "out of range"),
+    ("now - timestamp(event.t) > duration('7 days')", "duration", "7d"),
+    ("now - timestamp(event.t) > duration('a week')", "duration", "7d"),
+    ("event_time.getHours('Europe/Berln') > 3", "getHours", "Europe/Vienna"),
+    ("event_time.hour('UTC') > 3", "hour", "getHours"),
+    ("event_time > today()", "today", "`now`"),
+    ("event_time < now()", "now", "leave the brackets out"),
+    ("event_time > date('2026-01-01')", "date", "timestamp("),
+    ("days(7) < 3", "days", "duration('7d')"),
+    ("event_time > NOW", "NOW", "`now`"),
+    ("event_time > TODAY", "TODAY", "`now`"),
+    # ---- names ----
+    ("price > 50", "price", "event.price"),
+    ("user.vip", "user", "`customer`"),
+    ("properties.price > 50", "properties", "event.NAME"),
+    ("trait.spend > 5.0", "trait", "traits.NAME"),
+    ("traits.spent > 5.0", "spent", "`spend`"),
+    ("traits.orders.last_7d > 5", "last_7d", "no field"),
+    ("segments.loyal", "loyal", "segment"),
+    ("{{ event.price }} > 5", "}", "no braces"),
+    ("$event.price > 5", "$", "event.x"),
+    ("event.price | size > 5", "|", "||"),
+    ("defined(event.a)", "defined", "has(event.x)"),
+    ("isEmpty(event.a)", "isEmpty", "has(event.x)"),
+    ("coalesce(event.a, 0) > 5", "coalesce", "has(event.x)"),
+    ("traits.spend", "spend", "compare"),
+    ("event.a == 'x", "'x", "close it"),
+]
+
+
+def findings(tmp_path: Path, condition: str) -> list[str]:
+    (tmp_path / "shop.yaml").write_text(RULES.replace("CONDITION", condition), encoding="utf-8")
+    return [str(each) for each in check(tmp_path).diagnostics]
+
+
+@pytest.mark.parametrize(("condition", "word", "said"), SLIPS, ids=[each for each, _, _ in SLIPS])
+def test_a_slip_is_found_at_its_place_with_what_to_write(
+    tmp_path: Path, condition: str, word: str, said: str
+) -> None:
+    found = findings(tmp_path, condition)
+    assert len(found) == 1, found
+    at = f":{RULES[: RULES.index('CONDITION')].count(chr(10)) + 1}:{COLUMN + condition.index(word)}: error: "
+    assert at in found[0]
+    assert said in found[0]
+
+
+def test_a_condition_that_begins_with_a_text_needs_quotes_around_all_of_it(tmp_path: Path) -> None:
+    for written in ("if: CONDITION", "{if: CONDITION, on: view}"):
+        rules = RULES.replace(
+            "if: >-\n      CONDITION", written.replace("CONDITION", "'vip' in customer.tags")
+        )
+        (tmp_path / "shop.yaml").write_text(rules, encoding="utf-8")
+        (found,) = check(tmp_path).diagnostics
+        assert "quotes of the other kind" in str(found)
+
+
+@pytest.mark.parametrize(
+    "condition",
+    [
+        "event.amount * 1.19 > 100",
+        "event.price * event.quantity + 4.9 > 50",
+        "traits.spend / traits.orders > 20",
+        "traits.spend * 2 > 100",
+        "timestamp(event.t) > timestamp('2026-01-01')",
+        "timestamp(event.t) > timestamp('2026-01-01', 'Europe/Vienna')",
+        "now - timestamp(event.t) > duration('7d')",
+        "now - timestamp(event.t) > duration('1w2d')",
+    ],
+)
+def test_what_people_expect_to_be_right_is(tmp_path: Path, condition: str) -> None:
+    assert [each for each in findings(tmp_path, condition) if ": error: " in each] == []
