@@ -8,13 +8,21 @@ It gets the sources' partition count, because a record goes to the partition num
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import structlog
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
-from aiokafka.errors import KafkaConnectionError, KafkaError, NodeNotReadyError, for_code
+from aiokafka.errors import (
+    BrokerResponseError,
+    IncompatibleBrokerVersion,
+    KafkaError,
+    KafkaTimeoutError,
+    RequestTimedOutError,
+    TopicAlreadyExistsError,
+    for_code,
+)
 
 from stream.errors import BrokerError, TopologyError
 from stream.kafka.cluster import configs, subscriptions
@@ -49,21 +57,46 @@ def replication_of(settings: Settings, brokers: int) -> int:
 
 @asynccontextmanager
 async def admin_client(settings: Settings) -> AsyncIterator[AIOKafkaAdminClient]:
-    """An admin client; raises BrokerError where no Kafka answers."""
+    """An admin client; raises BrokerError where no Kafka answers, at first or to what is `asked` in here."""
     client = AIOKafkaAdminClient(
         bootstrap_servers=settings.broker, client_id=settings.app_id, **security(settings)
     )
     try:
-        await client.start()
-    except KafkaError as error:
-        await client.close()
-        raise unreachable(settings, error) from error
-    try:
-        yield client
-    except (KafkaConnectionError, NodeNotReadyError) as error:
-        raise lost(settings, client._client, error) from error
+        try:
+            await client.start()
+        except (KafkaError, TimeoutError) as error:
+            raise unreachable(settings, error) from error
+        with asked(settings, client):
+            yield client
     finally:
         await client.close()
+
+
+@contextmanager
+def asked(settings: Settings, client: AIOKafkaAdminClient) -> Iterator[None]:
+    """Raises BrokerError where Kafka does not answer `client`, or not with what it was asked for."""
+    try:
+        yield
+    except (KafkaError, TimeoutError, NotImplementedError) as error:
+        raise _in_words(settings, client, error) from error
+
+
+def _in_words(settings: Settings, client: AIOKafkaAdminClient, error: Exception) -> BrokerError:
+    kafka, name = f"Kafka at {settings.broker}", type(error).__name__
+    if isinstance(error, TimeoutError | KafkaTimeoutError | RequestTimedOutError):
+        return BrokerError(
+            f"{kafka} does not answer in time", hint="are its brokers overloaded, or the network? Try again"
+        )
+    if isinstance(error, NotImplementedError | IncompatibleBrokerVersion):  # aiokafka's words for it
+        return BrokerError(f"{kafka} is too old ({name})", hint="upgrade it: 2.8 or later is needed")
+    if not getattr(error, "retriable", False):
+        return BrokerError(
+            f"{kafka} does not do what it is asked for ({name})",
+            hint="may this client? `stream doctor` looks; the brokers' log has the reason",
+        )
+    if isinstance(error, BrokerResponseError):
+        return BrokerError(f"{kafka} is not ready ({name})", hint="try again")
+    return lost(settings, client._client, error)
 
 
 class MissingSourcesError(TopologyError):
@@ -86,6 +119,8 @@ async def create_topics(
 ) -> None:
     """Create `topics` (name → settings); one that another worker has just made is fine. `partitions`: of all,
     or by name.
+
+    Raises TopologyError where Kafka refuses, KafkaError where it does not answer or cannot do it yet.
     """
     new = [
         NewTopic(
@@ -101,7 +136,9 @@ async def create_topics(
     response = await client.create_topics(new)
     for name, code, *detail in response.topic_errors:
         error = for_code(code)
-        if code and error.__name__ != "TopicAlreadyExistsError":
+        if error.retriable:
+            raise error(f"topic {name!r} cannot be created yet")
+        if code and error is not TopicAlreadyExistsError:
             text = detail[0] if detail and detail[0] else error.__name__
             raise TopologyError(
                 f"topic {name!r} cannot be created: {text}",
@@ -132,7 +169,7 @@ def unequal(counts: Mapping[str, int]) -> str:
 async def ensure_topics(settings: Settings, rules: RuleSet) -> Topology:
     """Check the topics against the rules and create ours where missing.
 
-    Raises BrokerError where no Kafka answers, TopologyError with every problem and what to change, and
+    Raises BrokerError where Kafka does not answer, TopologyError with every problem and what to change, and
     MissingSourcesError where nothing is wrong but that sources are missing.
     """
     sources, own = sorted({source.topic for source in rules.sources}), settings.own_topics

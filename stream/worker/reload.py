@@ -211,7 +211,8 @@ class Reload:
 
     def _refuse(self, error: StreamError, digest: bytes, *, asked: bool) -> None:
         # The team mends rules and topics, and the first is noticed; for the second it asks again.
-        if not isinstance(error, RuleFileError | TopologyError):
+        passes = not isinstance(error, RuleFileError | TopologyError)
+        if passes:
             self._retry_at = time.monotonic() + RETRY_S
         if self._reported == (digest, str(error)) and not asked:
             return
@@ -224,6 +225,7 @@ class Reload:
             errors=errors[:ERRORS_LOGGED],
             more=max(len(errors) - ERRORS_LOGGED, 0),
             hint=error.hint,
+            next=f"tried again in {RETRY_S:.0f} s" if passes else "looked at again when it has changed",
         )
 
 
