@@ -16,6 +16,7 @@ import structlog
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.errors import (
     BrokerResponseError,
+    GroupAuthorizationFailedError,
     IncompatibleBrokerVersion,
     KafkaError,
     KafkaTimeoutError,
@@ -211,14 +212,14 @@ async def _misfits(client: AIOKafkaAdminClient, needs: Sequence[Need]) -> list[M
     return [each for need in needs if need.name in found for each in misfits_of(need, found[need.name])]
 
 
-async def other_sources(settings: Settings, rules: RuleSet) -> set[str]:
-    """The topics by which other members of the group read something else than these rules; empty where that
-    may not be seen.
+async def other_sources(settings: Settings, rules: RuleSet) -> set[str] | None:
+    """The topics by which other members of the group read something else than these rules; none where that
+    may not be seen, None while it is not known. Raises BrokerError.
     """
     ours = {source.topic for source in rules.sources}
-    try:
-        async with admin_client(settings) as client:
+    async with admin_client(settings) as client:
+        try:
             read = await subscriptions(client, settings.app_id, settings.instance_id)
-    except (KafkaError, BrokerError):
-        return set()
-    return {topic for theirs in read for topic in theirs ^ ours}
+        except GroupAuthorizationFailedError:
+            return set()
+    return None if read is None else {topic for theirs in read for topic in theirs ^ ours}

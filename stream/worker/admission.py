@@ -82,15 +82,20 @@ class Admission:
                     log.warning("waits_for_topics", missing=sorted(error.topics), hint=error.hint)
             else:
                 others = await other_sources(self._settings, self._rules)
-                if not others:
+                if others is None:
+                    self._waits_for = "what the workers of its group read: it is in a rebalance"
+                    if said:
+                        log.info("waits_for_group", reason="a rebalance does not tell what is read")
+                elif not others:
                     return topology
-                self._waits_for = "workers that read other sources to end"
-                if said:
-                    log.warning(
-                        "waits_for_workers_with_other_sources",
-                        topics=sorted(others),
-                        hint="sources change for all workers at once: stop all of them, then start them",
-                    )
+                else:
+                    self._waits_for = "workers that read other sources to end"
+                    if said:
+                        log.warning(
+                            "waits_for_workers_with_other_sources",
+                            topics=sorted(others),
+                            hint="sources change for all workers at once: stop all of them, then start them",
+                        )
             try:
                 await asyncio.wait_for(stop.wait(), LOOK_S)
             except TimeoutError:
