@@ -168,41 +168,46 @@ def unequal(counts: Mapping[str, int]) -> str:
 
 
 async def ensure_topics(settings: Settings, rules: RuleSet) -> Topology:
+    """`ensure_with` a client of its own. Raises BrokerError where Kafka does not answer."""
+    async with admin_client(settings) as client:
+        return await ensure_with(client, settings, rules)
+
+
+async def ensure_with(client: AIOKafkaAdminClient, settings: Settings, rules: RuleSet) -> Topology:
     """Check the topics against the rules and create ours where missing.
 
-    Raises BrokerError where Kafka does not answer, TopologyError with every problem and what to change, and
-    MissingSourcesError where nothing is wrong but that sources are missing.
+    Raises TopologyError with every problem and what to change, and MissingSourcesError where nothing is wrong
+    but that sources are missing; KafkaError where Kafka does not answer.
     """
     sources, own = sorted({source.topic for source in rules.sources}), settings.own_topics
-    async with admin_client(settings) as client:
-        brokers = len((await client.describe_cluster())["brokers"])
-        copies = replication_of(settings, brokers)
-        names = [*sources, *outputs(rules, own)]
-        counts = await partition_counts(client._client, names)
-        partitions = max((counts[each] for each in sources if each in counts), default=0)
-        needs = plan(rules, settings, partitions=partitions, replication=copies)
-        misfits = await _misfits(client, [need for need in needs if need.name in counts])
-        problems = list(_problems(needs, counts, rules, own))
-        problems += [each.said for each in misfits if each.stops]
-        missing = [topic for topic in sources if topic not in counts]
-        if missing and not problems:
-            raise MissingSourcesError(missing)
-        if problems:
-            problems += [f"source topics that do not exist: {', '.join(missing)}"] if missing else []
-            raise TopologyError(
-                "the topics do not fit the rules:\n  " + "\n  ".join(problems),
-                hint="create or repartition those topics, or mend `topic:` in the rule files",
-            )
-        for each in misfits:
-            log.warning("topic_is_set_otherwise", topic=each.topic, finding=each.message, hint=each.mend)
-        new = [need for need in needs if need.is_ours and need.name not in counts]
-        await create_topics(
-            client,
-            {need.name: need.config for need in new},
-            partitions={need.name: need.partitions for need in new},
-            replication=copies,
+    brokers = len((await client.describe_cluster())["brokers"])
+    copies = replication_of(settings, brokers)
+    names = [*sources, *outputs(rules, own)]
+    counts = await partition_counts(client._client, names)
+    partitions = max((counts[each] for each in sources if each in counts), default=0)
+    needs = plan(rules, settings, partitions=partitions, replication=copies)
+    misfits = await _misfits(client, [need for need in needs if need.name in counts])
+    problems = list(_problems(needs, counts, rules, own))
+    problems += [each.said for each in misfits if each.stops]
+    missing = [topic for topic in sources if topic not in counts]
+    if missing and not problems:
+        raise MissingSourcesError(missing)
+    if problems:
+        problems += [f"source topics that do not exist: {', '.join(missing)}"] if missing else []
+        raise TopologyError(
+            "the topics do not fit the rules:\n  " + "\n  ".join(problems),
+            hint="create or repartition those topics, or mend `topic:` in the rule files",
         )
-        most_bytes = await most_bytes_of(client, [need.name for need in needs if need.is_ours])
+    for each in misfits:
+        log.warning("topic_is_set_otherwise", topic=each.topic, finding=each.message, hint=each.mend)
+    new = [need for need in needs if need.is_ours and need.name not in counts]
+    await create_topics(
+        client,
+        {need.name: need.config for need in new},
+        partitions={need.name: need.partitions for need in new},
+        replication=copies,
+    )
+    most_bytes = await most_bytes_of(client, [need.name for need in needs if need.is_ours])
     return Topology(partitions, own.changelog, most_bytes)
 
 
@@ -212,14 +217,13 @@ async def _misfits(client: AIOKafkaAdminClient, needs: Sequence[Need]) -> list[M
     return [each for need in needs if need.name in found for each in misfits_of(need, found[need.name])]
 
 
-async def other_sources(settings: Settings, rules: RuleSet) -> set[str] | None:
+async def other_sources(client: AIOKafkaAdminClient, settings: Settings, rules: RuleSet) -> set[str] | None:
     """The topics by which other members of the group read something else than these rules; none where that
-    may not be seen, None while it is not known. Raises BrokerError.
+    may not be seen, None while it is not known. Raises KafkaError.
     """
     ours = {source.topic for source in rules.sources}
-    async with admin_client(settings) as client:
-        try:
-            read = await subscriptions(client, settings.app_id, settings.instance_id)
-        except GroupAuthorizationFailedError:
-            return set()
+    try:
+        read = await subscriptions(client, settings.app_id, settings.instance_id)
+    except GroupAuthorizationFailedError:
+        return set()
     return None if read is None else {topic for theirs in read for topic in theirs ^ ours}

@@ -112,7 +112,7 @@ async def run(settings: Settings) -> int:
     try:
         held.enter_context(disk_of_its_own(settings))
         log.info("starting", revision=rules.revision, rules=len(rules.rules), port=server.port)
-        topology = await _unless(stop, _admit(settings, rules, admission, stop))
+        topology = await _unless(stop, _admit(settings, rules, admission))
         if topology is None:
             log.info("stopped")
             return 0
@@ -143,14 +143,11 @@ async def run(settings: Settings) -> int:
         await _stop(traces)
 
 
-async def _admit(
-    settings: Settings, rules: RuleSet, admission: Admission, stop: asyncio.Event
-) -> Topology | None:
-    """Wait until the topics fit, and say which rules are in force; None once `stop` is set."""
-    topology = await admission.until_fit(stop)
-    if topology is not None:
-        await _warn_of_permissions(settings, rules)
-        await publish(settings, rules)
+async def _admit(settings: Settings, rules: RuleSet, admission: Admission) -> Topology:
+    """Wait until the topics fit, and say which rules are in force."""
+    topology = await admission.until_fit()
+    await _warn_of_permissions(settings, rules)
+    await publish(settings, rules)
     return topology
 
 
