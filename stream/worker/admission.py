@@ -28,6 +28,7 @@ from stream.topics.ensure import (
     ensure_with,
     other_sources,
 )
+from stream.topics.revisions import publish
 from stream.worker.health import Health
 
 if TYPE_CHECKING:
@@ -102,8 +103,7 @@ class Admission:
         except BrokerError as error:
             if self._waits_for is None:
                 raise
-            if self._is_new(f"Kafka: {error.message}"):
-                log.warning("waits_for_kafka", reason=error.message, hint=error.hint)
+            self._say_kafka(error)
         else:
             if others is None:
                 if self._is_new("the end of a rebalance of its group"):
@@ -117,6 +117,19 @@ class Admission:
                     hint="sources change for all workers at once: stop all of them, then start them",
                 )
         return None
+
+    async def until_published(self) -> None:
+        """Return once Kafka has what the rules say. Raises TopologyError where it will not have it."""
+        while True:
+            try:
+                return await publish(self._settings, self._rules)
+            except BrokerError as error:
+                self._say_kafka(error)
+            await asyncio.sleep(LOOK_S)
+
+    def _say_kafka(self, error: BrokerError) -> None:
+        if self._is_new(f"Kafka: {error.message}"):
+            log.warning("waits_for_kafka", reason=error.message, hint=error.hint)
 
     def _is_new(self, waits_for: str) -> bool:
         """Whether something else was waited for until now: then it is said."""

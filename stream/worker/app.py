@@ -147,7 +147,7 @@ async def _admit(settings: Settings, rules: RuleSet, admission: Admission) -> To
     """Wait until the topics fit, and say which rules are in force."""
     topology = await admission.until_fit()
     await _warn_of_permissions(settings, rules)
-    await publish(settings, rules)
+    await admission.until_published()
     return topology
 
 

@@ -12,7 +12,7 @@ import pytest
 from aiokafka.errors import KafkaConnectionError, RequestTimedOutError
 from structlog.testing import capture_logs
 
-from stream.errors import BrokerError, SettingsError
+from stream.errors import BrokerError, SettingsError, TopologyError
 from stream.settings import Settings, load
 from stream.topics.ensure import MissingSourcesError, Topology
 from stream.worker import admission
@@ -134,3 +134,27 @@ async def test_what_is_wrong_at_the_first_look_ends_it(monkeypatch: pytest.Monke
         await admitted(monkeypatch, [(KafkaConnectionError(), None)])
     with pytest.raises(BrokerError, match="does not answer in time"):
         await admitted(monkeypatch, [({"more"}, RequestTimedOutError())])
+
+
+async def test_a_kafka_that_was_slow_at_the_wrong_moment_ended_a_start(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """What the rules say was written once, or not at all. What will never be taken is an error at once."""
+    away = [BrokerError("away", hint="wait")] * 50
+    answers = iter([*away, BrokerError("not ready", hint="wait"), None, *away, TopologyError("may not")])
+
+    async def publish(*_: object) -> None:
+        if (answer := next(answers)) is not None:
+            raise answer
+
+    monkeypatch.setattr(admission, "publish", publish)
+    monkeypatch.setattr(admission, "LOOK_S", 0)
+    waiting = Admission(load({}, {"broker": "k:1"}, env_file=None), SimpleNamespace())  # type: ignore[arg-type]
+    with capture_logs() as said:
+        await waiting.until_published()
+    assert [(each["event"], each["reason"]) for each in said] == [
+        ("waits_for_kafka", "away"),
+        ("waits_for_kafka", "not ready"),
+    ]
+    with pytest.raises(TopologyError, match="may not"):
+        await waiting.until_published()
