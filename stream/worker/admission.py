@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 
 import structlog
 
-from stream.errors import BrokerError, SettingsError
+from stream.errors import BrokerError, SettingsError, StoreError
 from stream.rules.model import RuleSet
 from stream.settings import Settings
 from stream.topics.ensure import (
@@ -41,7 +41,9 @@ log = structlog.get_logger("stream.worker")
 
 @contextmanager
 def disk_of_its_own(settings: Settings) -> Iterator[None]:
-    """Hold the data folder. Raises SettingsError where another worker of this app has it."""
+    """Hold the data folder. Raises SettingsError where another worker of this app has it, StoreError where
+    that cannot be told.
+    """
     if settings.store != "rocksdb":
         yield
         return
@@ -56,11 +58,16 @@ def disk_of_its_own(settings: Settings) -> Iterator[None]:
     with lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
+        except BlockingIOError:
             raise SettingsError(
                 f"another worker of {settings.app_id} keeps its customers in {settings.data_dir}",
                 hint="give each worker a STREAM_DATA_DIR of its own",
             ) from None
+        except OSError as error:
+            raise StoreError(
+                f"{lock.name} cannot be locked: {error.strerror}",
+                hint="STREAM_DATA_DIR must be on a file system that knows flock, such as a local disk",
+            ) from error
         yield
 
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import errno
+import fcntl
+import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -12,7 +15,7 @@ import pytest
 from aiokafka.errors import KafkaConnectionError, RequestTimedOutError
 from structlog.testing import capture_logs
 
-from stream.errors import BrokerError, SettingsError, TopologyError
+from stream.errors import BrokerError, SettingsError, StoreError, TopologyError
 from stream.settings import Settings, load
 from stream.topics.ensure import MissingSourcesError, Topology
 from stream.worker import admission
@@ -36,6 +39,20 @@ def test_two_workers_on_one_data_folder_ended_at_a_rebalance(tmp_path: Path) -> 
         ):
             pass
     with disk_of_its_own(settings(tmp_path)):
+        pass
+
+
+def test_a_disk_without_locks_was_called_another_worker(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def flock(*_: object) -> None:
+        raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
+
+    monkeypatch.setattr(fcntl, "flock", flock)
+    with (
+        pytest.raises(StoreError, match=r"worker\.lock cannot be locked: No locks available"),
+        disk_of_its_own(settings(tmp_path)),
+    ):
         pass
 
 
