@@ -13,7 +13,7 @@ import structlog
 from aiokafka.errors import KafkaError
 
 from stream import __version__
-from stream.errors import RuleFileError, StreamError, TopologyError
+from stream.errors import BrokerError, RuleFileError, StreamError, TopologyError
 from stream.rules.compiler.rule_set import check_rules
 from stream.rules.model import RuleSet
 from stream.runtime.app import EXIT_FAILED, StageApp, log_failure, serve
@@ -66,7 +66,12 @@ async def check(settings: Settings) -> tuple[RuleSet, Topology]:
 
 
 async def _warn_of_permissions(settings: Settings, rules: RuleSet) -> None:
-    for right in await permissions.refused(settings, rules):
+    try:
+        lacking = await permissions.refused(settings, rules)
+    except BrokerError as error:
+        log.warning("permissions_not_known", reason=error.message, hint=error.hint)
+        return
+    for right in lacking:
         log.warning("permission_lacks", reason=permissions.in_words(right), hint=permissions.remedy(right))
 
 
