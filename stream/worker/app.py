@@ -31,7 +31,7 @@ from stream.worker.reload import ERRORS_LOGGED, Directory, Reload, errors_of
 from stream.worker.signals import Verbosity
 from stream.worker.triggers import TriggerStage
 
-__all__ = ["EXIT_FAILED", "check_all", "log_failure", "log_refusal", "run"]
+__all__ = ["EXIT_FAILED", "check", "log_failure", "log_refusal", "run"]
 
 log = structlog.get_logger("stream.worker")
 
@@ -53,8 +53,9 @@ def compiled(settings: Settings) -> RuleSet:
 
 
 async def check(settings: Settings) -> tuple[RuleSet, Topology]:
-    """What a worker needs before it can start: rules that compile, a Kafka that answers, topics that fit, and
-    all permissions, whether or not an event will ever ask for them.
+    """What a worker needs before it can start: rules that compile, a Kafka that answers, topics that fit, all
+    permissions, whether or not an event will ever ask for them, and sources that keep a customer in one
+    partition.
     """
     rules = compiled(settings)
     topology = await ensure_topics(settings, rules)
@@ -62,6 +63,7 @@ async def check(settings: Settings) -> tuple[RuleSet, Topology]:
         listed = "\n  ".join(permissions.in_words(each) for each in lacking)
         hints = "; ".join(permissions.remedy(each) for each in lacking)
         raise TopologyError(f"this client may not do all that a worker has to:\n  {listed}", hint=hints)
+    await _check_customers(settings, rules, topology)
     return rules, topology
 
 
@@ -75,7 +77,7 @@ async def _warn_of_permissions(settings: Settings, rules: RuleSet) -> None:
         log.warning("permission_lacks", reason=permissions.in_words(right), hint=permissions.remedy(right))
 
 
-async def check_customers(settings: Settings, rules: RuleSet, topology: Topology) -> None:
+async def _check_customers(settings: Settings, rules: RuleSet, topology: Topology) -> None:
     """Raises TopologyError if a sample of the sources has customers in two partitions, or will have."""
     try:
         samples = await sample(settings, rules.sources, topology.partitions)
@@ -88,13 +90,6 @@ async def check_customers(settings: Settings, rules: RuleSet, topology: Topology
         raise TopologyError("customers are torn apart:\n  " + "\n  ".join(fatal), hint=HINT)
     for each in found:
         log.warning("customers_are_keyed_otherwise", finding=each.message, hint=HINT)
-
-
-async def check_all(settings: Settings) -> tuple[RuleSet, Topology]:
-    """`check`, and a look at the sources' records."""
-    rules, topology = await check(settings)
-    await check_customers(settings, rules, topology)
-    return rules, topology
 
 
 async def run(settings: Settings) -> int:
