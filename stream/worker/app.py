@@ -26,6 +26,7 @@ from stream.topics.placement import HINT, problems, sample
 from stream.topics.revisions import publish
 from stream.worker.admission import Admission, disk_of_its_own
 from stream.worker.aside import Aside
+from stream.worker.compile_process import compile_aside
 from stream.worker.health import Health, HealthServer
 from stream.worker.reload import ERRORS_LOGGED, Directory, Reload, errors_of
 from stream.worker.signals import Verbosity
@@ -133,7 +134,14 @@ async def run(settings: Settings) -> int:
         async def ensure(rules: RuleSet) -> None:
             most_bytes.update((await ensure_topics(settings, rules)).most_bytes)
 
-        reload = Reload(directory, stage, metrics, ensure, publish=partial(publish, settings))
+        reload = Reload(
+            directory,
+            stage,
+            metrics,
+            ensure,
+            publish=partial(publish, settings),
+            compile_rules=partial(compile_aside, own=settings.own_topics),
+        )
         app.task(reload.keep_reloading)
         loop.add_signal_handler(signal.SIGHUP, reload.ask)
         return await serve(app, stop, settings.stuck_after, metrics.process.set_stalled)

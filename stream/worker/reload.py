@@ -32,7 +32,6 @@ from stream.rules.files import MAX_BYTES, paths_in
 from stream.rules.model import Rule, RuleSet
 from stream.telemetry.metrics import Metrics
 from stream.worker.aside import Aside
-from stream.worker.compile_process import compile_aside
 from stream.worker.triggers import TriggerStage
 
 log = structlog.get_logger("stream.reload")
@@ -90,7 +89,7 @@ class Reload:
         ensure_topics: Callable[[RuleSet], Awaitable[object]],
         *,
         publish: Callable[[RuleSet], Awaitable[object]],
-        compile_rules: Callable[[Path], Awaitable[RuleSet]] = compile_aside,
+        compile_rules: Callable[[Path], Awaitable[RuleSet]],
     ) -> None:
         self._directory = directory
         self._stage = stage

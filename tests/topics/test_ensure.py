@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -19,7 +20,9 @@ from aiokafka.errors import (
 )
 
 from stream.errors import BrokerError, TopologyError
+from stream.rules.compiler.rule_set import load_rules
 from stream.settings import Settings, load
+from stream.structs import OwnTopics
 from stream.topics import ensure
 from stream.topics.ensure import admin_client, create_topics
 
@@ -115,3 +118,14 @@ async def test_a_topic_that_cannot_be_made_yet_was_called_one_that_cannot_be_mad
         return
     with pytest.raises(TopologyError if final else (NotControllerError, RequestTimedOutError)):
         await work
+
+
+@pytest.mark.parametrize("topic", ["shop-customers-changelog", "shop-counts-changelog", "shop-rules"])
+def test_rules_that_nobody_held_against_the_apps_name_are_held_against_it_by_the_topics(
+    tmp_path: Path, topic: str
+) -> None:
+    """A channel would overwrite what is known of customers."""
+    channel = f"channels: {{web: {{topic: {topic}, consent: none}}}}"
+    (tmp_path / "rules.yaml").write_text("sources: {clicks: {event: e, customer: c}}\n" + channel)
+    rules = load_rules(tmp_path)
+    assert any(topic in each for each in ensure._problems([], {}, rules, OwnTopics("shop")))
