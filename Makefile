@@ -45,7 +45,7 @@ unit: setup
 
 # The tests on a real Apache Kafka.
 integration: setup
-	$(BIN)/pytest tests/integration
+	$(BIN)/pytest --numprocesses=2 --dist=loadfile tests/integration
 
 # Real workers on a real Apache Kafka, broken and attacked on purpose, in the short form.
 broken: setup
