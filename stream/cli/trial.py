@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import shutil
+import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -10,6 +12,13 @@ import typer
 from rich.console import Console
 
 commands = typer.Typer(rich_markup_mode=None)
+
+
+def program() -> str:
+    """What a reader types to run this command again: its own path, where `stream` alone is not found."""
+    if shutil.which("stream") is not None:
+        return "stream"
+    return sys.argv[0] if Path(sys.argv[0]).name == "stream" else "python -m stream"
 
 
 @commands.command()
@@ -42,4 +51,4 @@ def demo(
 
     here = Path("rules")
     directory = rules or (here if here.is_dir() else PACKAGED_RULES)
-    raise typer.Exit(asyncio.run(run(rules=directory, keep=keep, partitions=partitions)))
+    raise typer.Exit(asyncio.run(run(rules=directory, keep=keep, partitions=partitions, program=program())))

@@ -45,8 +45,11 @@ STOP_S = 30.0
 LOG_TAIL = 30
 
 
-async def run(*, rules: Path, keep: bool, partitions: int) -> int:
-    """Run the demo; returns the exit code. Raises StreamError where something cannot be started."""
+async def run(*, rules: Path, keep: bool, partitions: int, program: str) -> int:
+    """Run the demo; returns the exit code. Raises StreamError where something cannot be started.
+
+    `program`: how a reader calls the commands that come next.
+    """
     rule_set = load_rules(rules)
     # Its warnings about topics that are just being made would tear the picture; what fails is raised.
     logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
@@ -64,7 +67,8 @@ async def run(*, rules: Path, keep: bool, partitions: int) -> int:
             view.on_stage("Starting a worker")
             async with _worker(settings, Path(scratch) / "worker.log") as worker:
                 await _watch(settings, rule_set, worker, total, view)
-                view.finish(metrics=f"127.0.0.1:{settings.http_port}", rules=str(rules))
+                metrics = f"127.0.0.1:{settings.http_port}"
+                view.finish(metrics=metrics, rules=str(rules), program=program)
                 if keep:
                     await _until_interrupted(kafka.bootstrap, worker)
         finally:

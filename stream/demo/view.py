@@ -164,11 +164,13 @@ class DemoView:
             self.model.held_back[decision["rule"], decision["reason"] or decision["outcome"]] += 1
         self._tick()
 
-    def finish(self, *, metrics: str = "127.0.0.1:9464", rules: str = "rules") -> None:
+    def finish(
+        self, *, metrics: str = "127.0.0.1:9464", rules: str = "rules", program: str = "stream"
+    ) -> None:
         """Ends the live picture and prints the summary. `metrics` is host:port, `rules` a directory."""
         self.__exit__(None, None, None)
         self._console.print(summary(self.model))
-        self._console.print(next_steps(metrics, rules), soft_wrap=True)
+        self._console.print(next_steps(metrics, rules, program), soft_wrap=True)
 
     def _tick(self) -> None:
         now = self._now()
@@ -255,23 +257,23 @@ def summary(model: DemoModel) -> RenderableType:
     )
 
 
-def next_steps(metrics: str, rules: str) -> RenderableType:
-    """Three things to try, as commands to copy."""
+def next_steps(metrics: str, rules: str, program: str = "stream") -> RenderableType:
+    """Three things to try, as commands to copy; `program` is what runs them."""
     steps = (
         (
             f"Change a rule: in {rules}/carts.yaml, let a cart wait 2h instead of 30m",
-            (f"stream check {rules}", "stream demo"),
+            (f"{program} check {rules}", f"{program} demo"),
         ),
         (
             "Keep it running, and count in another terminal why messages were held back",
-            ("stream demo --keep", f"curl -s http://{metrics}/metrics | grep stream_decisions_total"),
+            (f"{program} demo --keep", f"curl -s http://{metrics}/metrics | grep stream_decisions_total"),
         ),
         (
             f"Your own events: name your topics in {rules}/sources.yaml; the broker in its own terminal",
             (
-                "stream broker --port 9092",
-                f"stream topics --create --sources --partitions 4 --rules {rules}",
-                f"stream worker --rules {rules}",
+                f"{program} broker --port 9092",
+                f"{program} topics --create --sources --partitions 4 --rules {rules}",
+                f"{program} worker --rules {rules}",
             ),
         ),
     )

@@ -141,6 +141,19 @@ def test_a_condition_that_took_too_much_is_an_error_that_nothing_absorbs(name: s
             evaluate(parse(condition), {"event": row.event, "event_time": at})
 
 
+def test_a_pattern_of_an_event_was_compiled_however_long_it_is() -> None:
+    """A program of 500 alternatives held the partition for 44 s; that of a rule its author has seen."""
+    condition = parse("event.t.matches(event.p)")
+    for length, errors in ((100, {}), (101, {("clicks", "condition"): 1})):
+        event = {"t": "a" * 200, "p": "a" * length}
+        world = shop("event.t.matches(event.p)")
+        assert world.clicks(rec(0, 0, **event)).errors == errors
+        assert len(world.fired()) == 1 - len(errors)
+        if errors:
+            with pytest.raises(ExpressionError, match="more than 100 characters"):
+                evaluate(condition, {"event": event})
+
+
 def test_many_dear_events_at_once_were_worked_off_in_one_go() -> None:
     """1,150 of these held the event loop for 44 s; the worker was restarted for ever."""
     row = DEAR["macro_in_a_macro_by_a_condition"]

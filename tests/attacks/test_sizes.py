@@ -187,14 +187,15 @@ def test_a_state_that_an_earlier_release_wrote_is_cut_when_it_is_written_next(tm
     "letter",
     [
         (b"{" * 1_500_000, None, ()),
+        (b"{" * 60_000, None, ()),
         (b"no", b"k" * 900_000, ()),
         (b"no", None, (("h", b"v" * 900_000),)),
         (b"no", b"k" * 600_000, tuple((f"h{n}", b"v" * 1000) for n in range(600))),
         (None, b"k" * 900_000, ()),
     ],
-    ids=["value", "key", "header", "key and headers", "key without value"],
+    ids=["value", "value that is written whole", "key", "header", "key and headers", "key without value"],
 )
-@pytest.mark.parametrize("most", [MOST_BYTES, SMALL])
+@pytest.mark.parametrize("most", [MOST_BYTES, SMALL, SMALL // 10])
 def test_a_bad_record_of_any_size_becomes_a_dead_letter_that_fits(
     letter: tuple[bytes | None, bytes | None, tuple[tuple[str, bytes], ...]], most: int, tmp_path: Path
 ) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import re
@@ -12,10 +13,13 @@ from importlib import import_module
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 from typer.main import get_group
 from typer.testing import CliRunner
 
+from stream.cli import trial
 from stream.cli.main import MODULES, cli
+from stream.demo.view import next_steps
 
 
 @pytest.mark.parametrize(
@@ -99,3 +103,24 @@ def test_what_a_backtest_writes_is_for_nobody_else(tmp_path: Path) -> None:
     arguments = ["backtest", str(tmp_path), str(tmp_path / "events.jsonl"), "--out", str(tmp_path / "out")]
     ended = CliRunner().invoke(cli, arguments)
     assert (tmp_path / "out").stat().st_mode & 0o777 == 0o600, ended.output
+
+
+@pytest.mark.parametrize(
+    ("found", "called", "typed"),
+    [
+        ("/usr/bin/stream", "/usr/bin/stream", "stream"),
+        (None, ".venv/bin/stream", ".venv/bin/stream"),
+        (None, "/src/stream/__main__.py", "python -m stream"),
+    ],
+)
+def test_the_demo_named_commands_that_no_path_had(
+    monkeypatch: pytest.MonkeyPatch, found: str | None, called: str, typed: str
+) -> None:
+    """After `make demo` the shell knew no `stream`: it lies in .venv."""
+    monkeypatch.setattr("shutil.which", lambda _: found)
+    monkeypatch.setattr(sys, "argv", [called, "demo"])
+    out = io.StringIO()
+    Console(file=out, width=80).print(next_steps("127.0.0.1:9464", "rules", trial.program()), soft_wrap=True)
+    commands = re.findall(r"^     (.*)$", out.getvalue(), re.MULTILINE)
+    assert {each.partition(f"{typed} ")[0] for each in commands if not each.startswith("curl")} == {""}
+    assert len(commands) > 5

@@ -78,6 +78,9 @@ def test_the_command_ends_with_1_while_something_is_missing(shop: Shop) -> None:
     made = stream("topics", "--create", **given)
     assert made.returncode == 0, made.stderr
     assert "missing" not in made.stdout
+    told = [line.partition(":")[0] for line in made.stderr.splitlines() if line.startswith("created ")]
+    assert f"created {shop.prefix}-customers-changelog" in told
+    assert not [each for each in told if each.endswith(tuple(shop.sources))]
 
 
 def test_without_any_kafka(shop: Shop) -> None:

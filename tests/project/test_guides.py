@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import re
 import shlex
+import subprocess
 from collections import Counter
 from collections.abc import Iterator
 from itertools import pairwise
@@ -123,6 +124,20 @@ def test_every_target_of_make_exists(name: str) -> None:
     targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text("utf-8"), re.MULTILINE))
     named = {found for line in lines(PAGES[name]) for found in re.findall(r"^make ([a-z-]+)", line)}
     assert named <= targets, name
+
+
+@pytest.mark.parametrize("name", ["docs/deploy.md", "docs/upgrade.md"])
+def test_rules_in_subfolders_were_left_out_of_the_config_map(name: str, tmp_path: Path) -> None:
+    """`--from-file=rules/` takes the files of one folder, and says nothing of those below it."""
+    (listing,) = re.findall(r"^rules\(\) \{.*\}$", PAGES[name], re.MULTILINE)
+    (tmp_path / "rules" / "team").mkdir(parents=True)
+    for file in ("a.yaml", "team/b.yml", "team/notes.txt"):
+        (tmp_path / "rules" / file).touch()
+    done = subprocess.run(["sh", "-c", f"{listing}\nrules"], cwd=tmp_path, capture_output=True, check=True)
+    assert sorted(done.stdout.decode().split()) == [
+        "--from-file=rules-a.yaml=rules/a.yaml",
+        "--from-file=rules-team-b.yml=rules/team/b.yml",
+    ]
 
 
 # --- settings and metrics

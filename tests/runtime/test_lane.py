@@ -12,6 +12,7 @@ from typing import Any
 
 import orjson
 import pytest
+from structlog.testing import capture_logs
 
 from stream.clock import Clock
 from stream.engine import PartitionState
@@ -21,6 +22,7 @@ from stream.rules.model import RuleSet
 from stream.runtime.ledger import Reach, TopicPartition
 from stream.telemetry.metrics import Metrics
 from stream.worker.triggers import TriggerPartition, TriggerStage
+from tests.project.test_guides import ROOT, anchors
 from tests.runtime.lanekit import START, Parts, settle
 
 CLICKS = TopicPartition("clicks", 0)
@@ -307,3 +309,23 @@ async def test_a_timer_is_overdue_by_the_clock_that_it_goes_by(shop: Shop) -> No
     )
     shop.owned.next_deadline = None
     assert shop.figure("stream_timers_overdue_seconds") == 0
+
+
+async def test_a_failure_names_the_record_that_would_end_the_worker_again(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nobody could put aside a record of which nobody knew the topic, partition and offset."""
+    await shop.view("c1")
+
+    def fail(*_: object) -> None:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(shop.owned.partition, "step", fail)
+    with capture_logs() as said, pytest.raises(ZeroDivisionError):
+        await shop.view("c1")
+    (line,) = said
+    assert line["event"] == "failed_at"
+    place = {name: line[name] for name in ("topic", "partition", "applied", "end")}
+    assert place == {"topic": "clicks", "partition": 0, "applied": 1, "end": 2}
+    page, _, section = line["hint"].partition("#")
+    assert section in anchors((ROOT / page).read_text("utf-8"))

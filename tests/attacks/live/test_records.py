@@ -71,6 +71,8 @@ def test_whatever_a_producer_writes_no_worker_ends_and_no_good_record_is_lost(sh
     told.add((b"c0", bytes(48 * MIB), ()), codec="zstd")
     told.add((b"c0", b"not json", [(b"ce_cause", b"x"), (b"ce_app", b"x"), (b"reason", b"fine")]))
     told.add((b"c0", b"{" + b"x" * 900_000, [(b"h", b"v" * 90_000)]))
+    told.add(told.view("written by ourselves", (b"ce_app", shop.prefix.encode())))
+    told.names.remove("written by ourselves")
     told.add(told.view("last"))
     asyncio.run(send(shop.bootstrap, shop.clicks, 0, *told.batches))
     aborted = told.view("aborted")[1]
@@ -97,7 +99,7 @@ def test_whatever_a_producer_writes_no_worker_ends_and_no_good_record_is_lost(sh
     assert sorted(shop.views()) == sorted(told.names)
     letters = [dict(record.headers) for record in consume_all(shop.bootstrap, ["dead-letters"])]
     mine = [each for each in letters if each["topic"] == shop.clicks.encode() and "reason" in each]
-    assert sorted(each["reason"] for each in mine) == [b"json", b"json", b"size", b"size"]
+    assert sorted(each["reason"] for each in mine) == [b"json", b"json", b"own", b"size", b"size"]
     assert {each.get("producer-ce_cause") for each in mine} == {None, b"x"}
 
 
