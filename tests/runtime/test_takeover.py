@@ -31,14 +31,14 @@ ENDS = {TopicPartition("t-in", 0): 5, TopicPartition("t-mail", 0): 9}
 def test_what_waits_for_what_cannot_come_made_recovery_endless(written: Written) -> None:
     """A producer's `ce_cause` named the offset 9,000,000,000,000,000: tails were never noted again."""
     takeover = Takeover(load({}, {"app_id": "shop"}, env_file=None), Counting("t"))
-    recovery = Recovery(lambda record: record.key)
+    recovery = Recovery(0, lambda record: record.key)
     recovery.add(takeover._within(written, ENDS))
     assert recovery.is_over({"t-in": 5}, wall_ms() + 1)
 
 
 def test_what_can_come_is_waited_for() -> None:
     takeover = Takeover(load({}, {"app_id": "shop"}, env_file=None), Counting("t"))
-    recovery = Recovery(lambda record: record.key)
+    recovery = Recovery(0, lambda record: record.key)
     recovery.add(takeover._within(Written("x", ("t-in", 0, 3)), ENDS))
     assert not recovery.is_over({"t-in": 3}, wall_ms() + 1)
     assert recovery.is_over({"t-in": 4}, wall_ms() + 1)
