@@ -213,11 +213,19 @@ class Trigger(NamedTuple):
     sensitive: tuple[SubjectProof, ...] = ()
 
 
+class Seen(NamedTuple):
+    """What a condition read: its path, and the value as JSON or so; None where it was not there."""
+
+    path: str
+    value: str | None
+
+
 class Term(NamedTuple):
-    """One conjunct of a condition, as a person writes it, and what it came to."""
+    """One conjunct of a condition, as a person writes it, and what it came to; if not true, by what."""
 
     text: str
     outcome: Literal["true", "false", "error"]
+    seen: tuple[Seen, ...] = ()
 
 
 class Judgement(NamedTuple):

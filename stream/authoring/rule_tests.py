@@ -20,13 +20,14 @@ from rich.console import Console
 from rich.text import Text
 
 from stream.authoring.replay import Replay, ReplayedRecord
+from stream.authoring.why_not import Play, duration, reasons
 from stream.decisions.wire import iso_time
 from stream.diagnostics import one_line
-from stream.rules.durations import format_duration
 from stream.rules.model import FieldPath, Rule, RuleSet, Source, Variant
 from stream.rules.testcases import HOLDOUT, Expectation, RuleTest, TestEvent
-from stream.structs import DeadLetter, Decision, Trigger
+from stream.structs import Decision, Judgement, Trigger
 
+MOST_RULES = 5  # of which it is said why they did not send, where a test names none
 PROFILE = "(test)"  # the source of the test's own customer: no name in a rule file can be this
 
 
@@ -38,6 +39,7 @@ class Outcome:
     sent: tuple[Trigger, ...]
     held_back: tuple[Decision, ...]
     failures: tuple[str, ...]
+    why: tuple[str, ...] = ()  # what was expected did not come
 
     @property
     def passed(self) -> bool:
@@ -63,10 +65,27 @@ def run(test: RuleTest, rules: RuleSet) -> Outcome:
     if test.rule is not None:
         rules = replace(rules, rules=tuple(each for each in rules.rules if each.name == test.rule))
     plays = [_play(test, rules, arms) for arms in _arms_of(test, rules.rules)]
-    sent, held_back, put_aside = plays[0]
-    failures = [f"a record of `{each.source}` was put aside: {each.reason}" for each in put_aside]
-    failures += _failures(test, [triggers for triggers, *_ in plays])
-    return Outcome(test, sent, held_back, tuple(failures))
+    first = plays[0]
+    failures = [f"a record of `{each.source}` was put aside: {each.reason}" for each in first.put_aside]
+    failures += _failures(test, [each.sent for each in plays])
+    missing = _missing(test, rules.rules, first.sent)
+    why = [f"{rule.name}: {line}" for rule in missing for line in reasons(test, rule, first)]
+    return Outcome(test, first.sent, first.held_back, tuple(failures), tuple(why))
+
+
+def _missing(test: RuleTest, rules: Sequence[Rule], sent: Sequence[Trigger]) -> list[Rule]:
+    """The rules that were expected to send more often than they did; where none is named, the first few that
+    an event of the test begins.
+    """
+    expected = Counter(each.rule for each in test.expect)
+    if len(sent) >= len(test.expect) and None in expected:
+        del expected[None]
+    expected.subtract(each.decision.rule for each in sent)
+    named = [rule for rule in rules if expected[rule.name] > 0]
+    if named or expected[None] <= 0:
+        return named
+    names = {each.name for each in test.events}
+    return [rule for rule in rules if names & set(rule.steps[0].on)][:MOST_RULES]
 
 
 def _arms_of(test: RuleTest, rules: Sequence[Rule]) -> list[FixedArms]:
@@ -76,13 +95,12 @@ def _arms_of(test: RuleTest, rules: Sequence[Rule]) -> list[FixedArms]:
     return [FixedArms(place=place) for place in range(max(places, 1))]
 
 
-def _play(
-    test: RuleTest, rules: RuleSet, arms: FixedArms
-) -> tuple[tuple[Trigger, ...], tuple[Decision, ...], tuple[DeadLetter, ...]]:
-    """What was sent, what was held back, and which records of the test are none."""
+def _play(test: RuleTest, rules: RuleSet, arms: FixedArms) -> Play:
     profile = Source(PROFILE, PROFILE, ("customer",), time=("time",), kind="profile")
     replay = Replay(replace(rules, sources=(profile, *rules.sources)), arms)
     ended = frozenset(source.name for source in replay.rules.sources)
+    judged: list[Judgement] = []
+    replay.state.explain(test.customer.id, judged.append)
     results = [*replay.feed(_customer(test), ended)]
     offsets: Counter[str] = Counter()
     for now, events in _deliveries(test):
@@ -94,7 +112,8 @@ def _play(
     decisions = [each for result in results for each in result.decisions]
     triggers = [each for result in results for each in result.triggers]
     held_back = tuple(each for each in decisions if each.outcome != "sent")
-    return tuple(triggers), held_back, tuple(each for result in results for each in result.dead_letters)
+    put_aside = tuple(each for result in results for each in result.dead_letters)
+    return Play(tuple(triggers), held_back, put_aside, tuple(judged))
 
 
 def _deliveries(test: RuleTest) -> Iterator[tuple[int | None, list[TestEvent]]]:
@@ -194,7 +213,7 @@ def _differences(expected: Expectation, trigger: Trigger, start: int) -> Iterato
     )
     for key, wanted, got in compared:
         if wanted is not None and wanted != got:
-            shown = (_duration(wanted), _duration(got)) if key == "at" else (wanted, got)
+            shown = (duration(int(wanted)), duration(int(got or 0))) if key == "at" else (wanted, got)
             yield f"{key} is {shown[1]}, not {shown[0]}"
     for name, text in (expected.content or {}).items():
         if _spaced(trigger.content.get(name)) != _spaced(text):
@@ -210,7 +229,7 @@ def _expected(expected: Expectation) -> str:
     parts = [
         expected.rule or "something",
         f"on {expected.channel}" if expected.channel else "",
-        f"at {_duration(expected.at)}" if expected.at is not None else "",
+        f"at {duration(expected.at)}" if expected.at is not None else "",
         f"with {json.dumps(dict(expected.content), ensure_ascii=False)}" if expected.content else "",
     ]
     return " ".join(part for part in parts if part)
@@ -218,11 +237,7 @@ def _expected(expected: Expectation) -> str:
 
 def _sent(trigger: Trigger, start: int) -> str:
     decision = trigger.decision
-    return f"{decision.rule} on {decision.channel} at {_duration(decision.at - start)}"
-
-
-def _duration(ms: Any) -> str:
-    return f"-{format_duration(-ms)}" if ms < 0 else format_duration(ms)
+    return f"{decision.rule} on {decision.channel} at {duration(decision.at - start)}"
 
 
 # ---- what is shown ----
@@ -248,8 +263,10 @@ def report(outcomes: Sequence[Outcome], console: Console, *, as_json: bool) -> N
 def _details(outcome: Outcome) -> Iterator[str]:
     for failure in outcome.failures:
         yield one_line(failure)
+    for line in outcome.why:
+        yield one_line(f"why not {line}")
     for each in outcome.held_back:
-        when = _duration(each.at - outcome.test.start)
+        when = duration(each.at - outcome.test.start)
         yield f"held back: {each.rule} at {when}: {each.outcome}, {each.reason}{_why(each)}"
 
 
@@ -268,6 +285,7 @@ def _as_object(outcome: Outcome) -> dict[str, Any]:
         "location": str(outcome.test.location),
         "passed": outcome.passed,
         "failures": list(outcome.failures),
+        "why": list(outcome.why),
         "sent": [
             {
                 "at": each.decision.at - start,

@@ -6,9 +6,10 @@ have 64 bits and never wrap. Tested by tests/conformance.
 
 from __future__ import annotations
 
+import json
 import math
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from stream.cel import strings, times
@@ -27,6 +28,7 @@ from stream.errors import ExpressionError
 
 Operation = Callable[..., Any]
 
+MAX_WRITTEN = 100  # characters of a value that is shown
 _TIME, _SPAN = "google.protobuf.Timestamp", "google.protobuf.Duration"
 
 
@@ -313,3 +315,21 @@ def apply(function: str, args: list[Any], offset: int) -> Any:
         raise ExpressionError(error.message, offset=offset, hint=error.hint) from None
     except (OverflowError, ValueError):  # an int of a caller's that has more than 64 bits
         raise ExpressionError("a number out of range", offset=offset) from None
+
+
+def _written_within(value: Any) -> Any:
+    """What JSON has no form for."""
+    if isinstance(value, Mapping):
+        return dict(value)
+    return written(value) if isinstance(value, Timestamp | Duration | TypeValue) else "…"
+
+
+def written(value: Any) -> str:
+    """A value as a person reads it, in a line: as JSON or as CEL writes it, its beginning if it is long."""
+    if isinstance(value, Timestamp | Duration):
+        text: str = apply("string", [value], 0)
+    elif isinstance(value, TypeValue):
+        text = value.name
+    else:
+        text = json.dumps(value, ensure_ascii=False, default=_written_within)
+    return text if len(text) <= MAX_WRITTEN else f"{text[:MAX_WRITTEN]}…"

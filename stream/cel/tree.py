@@ -13,7 +13,7 @@ import re
 from collections.abc import Iterator
 from typing import Any, Final
 
-from stream.cel.values import UInt
+from stream.cel.values import TYPE_NAMES, UInt
 
 # Macros: how many arguments at least and at most.
 MACROS = {"all": (2, 2), "exists": (2, 2), "exists_one": (2, 2), "filter": (2, 2), "map": (2, 3)}
@@ -173,6 +173,33 @@ def is_closed(node: Node, bound: tuple[str, ...] = ()) -> bool:
         inner = (*bound, variable.name) if isinstance(variable, Ident) else bound
         return is_closed(items, bound) and all(is_closed(step, inner) for step in steps)
     return all(is_closed(arg, bound) for arg in node.args)
+
+
+def paths_of(node: Node, bound: tuple[str, ...] = ()) -> Iterator[Node]:
+    """What it reads: the longest paths from a variable, as `event.price` and `traits.views[event.sku]`, and
+    those within their brackets. Not those from the variables of macros.
+    """
+    if isinstance(node, Literal):
+        return
+    root: Node = node
+    while isinstance(root, Select) or (isinstance(root, Call) and root.function == "_[_]"):
+        if isinstance(root, Call):
+            yield from paths_of(root.args[1], bound)
+            root = root.args[0]
+        else:
+            root = root.operand
+    if isinstance(root, Ident):
+        if root.name not in (*bound, *TYPE_NAMES):
+            yield node
+    elif root is not node:
+        yield from paths_of(root, bound)
+    elif isinstance(node, Call):
+        inner = bound
+        if node.function in MACROS and node.member and isinstance(node.args[1], Ident):
+            inner = (*bound, node.args[1].name)
+        yield from paths_of(node.args[0], bound)
+        for arg in node.args[1:]:
+            yield from paths_of(arg, inner)
 
 
 # ---- tree to text ----

@@ -8,19 +8,23 @@ frame of its own, at the same moment: the loop's own verdicts, and what it count
     step 2, …   of a later step, and `unless`, of rules that wait for an event of the name
     if          when the rule would fire
 
+Of a conjunct that does not hold it is told what it read.
 Tested by tests/matcher/test_explain.py.
 """
 
 cimport cython
 
+from stream.events._value cimport ABSENT
 from stream.matcher._condition cimport Names
 from stream.matcher._frame cimport Frame, Node
 from stream.matcher._program cimport RulePlan, Plan, Program, StepPlan
 
 from stream.matcher._condition import compile_condition
 from stream.errors import InternalError
+from stream.cel.functions import written
+from stream.cel.tree import paths_of
 from stream.expression import terms_of, unparse
-from stream.structs import Judgement, Term
+from stream.structs import Judgement, Seen, Term
 
 cdef dict OUTCOMES = {1: "true", 0: "false", -1: "error"}
 
@@ -64,14 +68,28 @@ cdef class Explainer:
         self.frame.begin()
         self.frame.refill()
         for tree in trees:
-            for text, node in self.nodes(tree, called) if tree is not None else ():
+            for text, node, paths in self.nodes(tree, called) if tree is not None else ():
                 held = (<Node> node).test(self.frame)
-                told.append(Term(text, OUTCOMES[held]))
+                told.append(Term(text, OUTCOMES[held], () if held == 1 else self.seen(paths)))
         self.frame.see(None, None)
         self.frame.customer = self.frame.captured = None
         holds = all([term.outcome == "true" for term in told])
         self.tell(Judgement(rule.definition.name, part, frame.name, frame.at, holds, tuple(told)))
         return 0
+
+    cdef tuple seen(self, list paths):
+        """What the paths give now."""
+        cdef list found = []
+        for path, node in paths:
+            value = (<Node> node).value(self.frame)
+            found.append(Seen(path, None if value is ABSENT else written(value)))
+        return tuple(found)
+
+    cdef list paths(self, term, Names names):
+        """(text, node) of each path that a term reads, once."""
+        return [
+            (unparse(path), compile_condition(path, names)) for path in dict.fromkeys(paths_of(term))
+        ]
 
     cdef list nodes(self, tree, tuple steps):
         cdef Names names
@@ -79,7 +97,8 @@ cdef class Explainer:
         if (tree, steps) not in self.terms:
             names = self.program.names_of(steps)
             self.terms[tree, steps] = [
-                (unparse(term), compile_condition(term, names)) for term in terms_of("_&&_", tree)
+                (unparse(term), compile_condition(term, names), self.paths(term, names))
+                for term in terms_of("_&&_", tree)
             ]
             if len(self.program.fields) != fields:
                 raise InternalError("a part of a condition reads a field that the condition does not")
