@@ -13,6 +13,7 @@ from aiokafka.admin import AIOKafkaAdminClient
 
 from loadtest.workloads import CLICKSTREAM, PARTITIONS, TRANSACTIONS, LoadEvent
 from stream.errors import TopologyError
+from stream.kafka.connections import security
 from stream.kafka.topic_ids import partition_counts
 from stream.settings import Settings
 from stream.topics import ensure as topology
@@ -64,7 +65,7 @@ async def load(
         bootstrap_servers=settings.broker,
         enable_idempotence=True,
         max_batch_size=BATCH_BYTES,
-        **settings.kafka_security(),
+        **security(settings),
     )
     await producer.start()
     began = time.monotonic()
@@ -107,7 +108,7 @@ async def end_offsets(settings: Settings, topics: Sequence[str]) -> Ends:
     """The end offset of every partition of `topics`, all of which must exist, with PARTITIONS partitions."""
     if not topics:
         return {}  # and a consumer that is stopped before it did anything cancels whoever stops it
-    consumer = AIOKafkaConsumer(bootstrap_servers=settings.broker, **settings.kafka_security())
+    consumer = AIOKafkaConsumer(bootstrap_servers=settings.broker, **security(settings))
     await consumer.start()
     try:
         found: Ends = await consumer.end_offsets(

@@ -339,6 +339,7 @@ def load(
     except ValidationError as error:
         problems += _explain(error, given)
     else:
+        problems += _own_twice(settings.own_topics)
         for name in SECRETS:
             if (file := variables.get(f"{PREFIX}{name.upper()}_FILE")) is not None:
                 settings._files[name] = Path(file.value)
@@ -346,6 +347,13 @@ def load(
         count = "a problem" if len(problems) == 1 else f"{len(problems)} problems"
         raise SettingsError("\n  ".join([f"{count} with the settings:", *problems]), hint=PRECEDENCE)
     return settings
+
+
+def _own_twice(own: OwnTopics) -> Iterator[str]:
+    """What is written to one topic would be read as what belongs in the other."""
+    names = (own.decisions, own.dead_letters, own.changelog, own.rules)
+    for name in sorted({each for each in names if names.count(each) > 1}):
+        yield f"{name} is the topic of two things: of decisions, dead letters, customers and rules"
 
 
 def own_topics(env: Mapping[str, str], env_file: Path | None = Path(".env")) -> OwnTopics:

@@ -50,7 +50,7 @@ def _worker(flags: Mapping[str, Any], *, check: bool) -> int:
     settings = load(os.environ, flags)
     logs.configure(settings.log_level, settings.log_format)
     if check:
-        rules, topology = uvloop.run(app.check_all(settings))
+        rules, topology = uvloop.run(app.check(settings))
         typer.echo(
             f"ok: {len(rules.rules)} rules (revision {rules.revision}), "
             f"{len(rules.sources)} sources of {topology.partitions} partitions at {settings.broker}"

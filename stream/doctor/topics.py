@@ -7,14 +7,25 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from stream.decisions.wire import DEAD_LETTERS
+from stream.decisions.wire import DEAD_LETTERS, PRODUCERS_BYTES, WHOLE_LETTER
 from stream.doctor.findings import Finding, error, ok, unknown, warning
 from stream.kafka.cluster import Cluster, Topic
-from stream.structs import MAX_REQUEST_BYTES
+from stream.kafka.codecs import READABLE
+from stream.structs import MOST_BYTES
 from stream.topics.fit import CHANGE, misfits_of
-from stream.topics.plan import RULES, SOURCE, Need
+from stream.topics.plan import CHANGELOG, CHANNEL, RULES, SOURCE, Need
 
-HEADERS = 64 * 1024  # bytes that a dead letter may be larger than the record that it is
+PRODUCERS_OWN = "producer"  # compression as each producer likes it
+# Bytes that a topic should take, by its role, and what happens where it takes less.
+LEAST = {
+    CHANNEL: (MOST_BYTES, "a message that is larger is not sent (reason `size` of its decision)"),
+    DEAD_LETTERS: (
+        WHOLE_LETTER + 2 * PRODUCERS_BYTES,
+        "of a bad record that is larger only the beginning is kept, and none of its producer's headers",
+    ),
+    CHANGELOG: (MOST_BYTES, "of a customer of whom more is known the oldest is forgotten (`evicted`)"),
+    RULES: (MOST_BYTES, "rules whose definitions are larger, packed, cannot be taken"),
+}
 
 
 def findings(cluster: Cluster, needs: Sequence[Need]) -> list[Finding]:
@@ -25,7 +36,7 @@ def findings(cluster: Cluster, needs: Sequence[Need]) -> list[Finding]:
             if need.name not in cluster.hidden:  # that is a finding about permissions
                 found.append(_missing(need))
             continue
-        amiss = [*_copies(need, topic, len(cluster.brokers)), *_settings(need, topic, cluster, needs)]
+        amiss = [*_copies(need, topic, len(cluster.brokers)), *_settings(need, topic)]
         if not amiss and f"topic {need.name}" not in {each.check for each in found}:
             amiss.append(ok(f"topic {need.name}", _said(need, topic)))
         found += amiss
@@ -44,10 +55,11 @@ def _is_source(need: Need, cluster: Cluster) -> bool:
 
 def _said(need: Need, topic: Topic) -> str:
     policy = (topic.config or {}).get("cleanup.policy", "not known")
-    return (
+    said = (
         f"{need.role}, {topic.partitions} partitions of {topic.replication} copies, "
         f"min.insync.replicas {topic.number('min.insync.replicas') or 'not known'}, cleanup {policy}"
     )
+    return f"{said}; read in any compression: {', '.join(READABLE)}" if need.role == SOURCE else said
 
 
 def _missing(need: Need) -> Finding:
@@ -117,7 +129,7 @@ def _copies(need: Need, topic: Topic, brokers: int) -> Iterator[Finding]:
             yield warning(where, f"min.insync.replicas is {least} of {least}: one broker away stops it", fix)
 
 
-def _settings(need: Need, topic: Topic, cluster: Cluster, needs: Sequence[Need]) -> Iterator[Finding]:
+def _settings(need: Need, topic: Topic) -> Iterator[Finding]:
     where = f"topic {need.name}"
     if topic.config is None:
         fix = f"grant DescribeConfigs on topic {need.name}, or look yourself"
@@ -139,26 +151,26 @@ def _settings(need: Need, topic: Topic, cluster: Cluster, needs: Sequence[Need])
     if topic.config.get("unclean.leader.election.enable") == "true":
         fix = CHANGE.format(topic=need.name, setting="unclean.leader.election.enable=false")
         yield warning(where, "unclean.leader.election.enable: what was acknowledged can be lost", fix)
-    if need.role == DEAD_LETTERS:
-        yield from _largest(need, topic, cluster, needs)
+    yield from _compression(need, topic.config.get("compression.type", PRODUCERS_OWN))
+    yield from _largest(need, topic)
 
 
-def _largest(need: Need, topic: Topic, cluster: Cluster, needs: Sequence[Need]) -> Iterator[Finding]:
-    """A dead letter is a source's record and some headers: one that is too large would stop the worker."""
-    limits = [
-        cluster.topics[each.name].number("max.message.bytes") for each in needs if _is_source(each, cluster)
-    ]
-    largest, ours = max((each or 0 for each in limits), default=0), topic.number("max.message.bytes")
-    if largest + HEADERS > MAX_REQUEST_BYTES:
-        yield error(
-            f"topic {need.name}",
-            f"a source takes records of {largest:,} bytes, and a worker sends {MAX_REQUEST_BYTES:,} at most: "
-            "a bad one that large stops workers",
-            f"have no source topic with max.message.bytes above {MAX_REQUEST_BYTES - HEADERS}",
-        )
-    elif ours is not None and ours < largest + HEADERS:
-        yield error(
-            f"topic {need.name}",
-            f"max.message.bytes {ours:,}, and a source takes {largest:,}: a bad one that large stops workers",
-            CHANGE.format(topic=need.name, setting=f"max.message.bytes={largest + HEADERS}"),
-        )
+def _compression(need: Need, kind: str) -> Iterator[Finding]:
+    where, fix = (
+        f"topic {need.name}",
+        CHANGE.format(topic=need.name, setting=f"compression.type={PRODUCERS_OWN}"),
+    )
+    if kind in READABLE:
+        message = f"compression.type is {kind}: the brokers pack every batch anew, whatever its producer did"
+        yield warning(where, message, fix)
+    elif kind != PRODUCERS_OWN:
+        message = f"compression.type is {kind}, which a worker cannot read: it reads {', '.join(READABLE)}"
+        yield error(where, message, fix)
+
+
+def _largest(need: Need, topic: Topic) -> Iterator[Finding]:
+    """What becomes of a record that is larger than this topic of ours takes: it is made to fit."""
+    most, (least, then) = topic.number("max.message.bytes"), LEAST.get(need.role, (0, ""))
+    if most is not None and most < least:
+        fix = CHANGE.format(topic=need.name, setting=f"max.message.bytes={MOST_BYTES}")
+        yield warning(f"topic {need.name}", f"max.message.bytes is {most:,}: {then}", fix)

@@ -13,7 +13,13 @@ from typing import Any
 
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
-from aiokafka.errors import IncompatibleBrokerVersion, KafkaError
+from aiokafka.errors import (
+    CoordinatorLoadInProgressError,
+    CoordinatorNotAvailableError,
+    IncompatibleBrokerVersion,
+    KafkaError,
+    NotCoordinatorError,
+)
 
 from stream.clock import wall_ms
 from stream.kafka.protocol import api_versions, controller_clock, group_members, group_operations
@@ -172,10 +178,17 @@ async def _group(admin: AIOKafkaAdminClient, group: str) -> tuple[bool, frozense
 
 async def subscriptions(
     admin: AIOKafkaAdminClient, group: str, but: str | None = None
-) -> list[frozenset[str]]:
-    """The topics that each member of a consumer group reads, without the static member `but`."""
-    coordinator = await admin.find_coordinator(group)
-    members = await group_members(admin._client, coordinator, group)
+) -> list[frozenset[str]] | None:
+    """The topics that each member of a consumer group reads, without the static member `but`; None while the
+    group does not tell: it shares them out anew, or has no coordinator at the moment. Raises KafkaError.
+    """
+    try:
+        coordinator = await admin.find_coordinator(group)
+        members = await group_members(admin._client, coordinator, group)
+    except (CoordinatorLoadInProgressError, CoordinatorNotAvailableError, NotCoordinatorError):
+        return None
+    if members is None:
+        return None
     return [topics for instance, topics in members if instance is None or instance != but]
 
 

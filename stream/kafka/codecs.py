@@ -13,6 +13,7 @@ from typing import Any
 
 import cramjam
 
+READABLE = ("uncompressed", "gzip", "snappy", "lz4", "zstd")  # by the names of Kafka's `compression.type`
 MOST_BYTES = 32 << 20  # of one batch; Kafka's own producers make batches of 16 KiB to 1 MiB
 FIRST_BYTES = 64 << 10
 RATIO = 8  # that is tried first: records of JSON are packed to less

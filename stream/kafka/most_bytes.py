@@ -1,6 +1,6 @@
 """How large a batch each topic takes, as Kafka says it: asked at the start, so that what leaves fits.
 
-Tested by tests/integration/test_outbox.py.
+Tested by tests/kafka/test_most_bytes.py, and on a real Kafka by tests/integration/test_outbox.py.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import structlog
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
-from aiokafka.errors import KafkaError
+from aiokafka.errors import KafkaError, for_code
 
 from stream.structs import MOST_BYTES
 
@@ -21,19 +21,31 @@ if TYPE_CHECKING:
 log = structlog.get_logger("stream.kafka")
 
 SETTING = "max.message.bytes"
-UNKNOWN_TOPIC = 3
 TRIES, RETRY_S = 10, 0.2  # a topic that was just made is not known to all brokers yet
 
 
 async def most_bytes_of(client: AIOKafkaAdminClient, topics: Iterable[str]) -> dict[str, int]:
-    """`max.message.bytes` by topic; of those that may not be asked for, Kafka's default is to be assumed."""
-    wanted, found = set(topics), dict[str, int]()
-    for _ in range(TRIES):
-        unknown = await _ask(client, sorted(wanted - set(found)), found)
-        if not unknown:
+    """`max.message.bytes` by topic; of those that may not be asked for, Kafka's default is to be assumed.
+
+    Raises KafkaError where Kafka does not answer, or cannot tell yet.
+    """
+    found, hidden, asked = dict[str, int](), list[str](), sorted(topics)
+    for left in reversed(range(TRIES)):
+        not_yet = dict[str, KafkaError]()
+        for name, answer in await _ask(client, asked):
+            if isinstance(answer, int):
+                found[name] = answer
+            elif answer.retriable:
+                not_yet[name] = answer
+            else:
+                hidden.append(name)
+        if not not_yet:
             break
+        if not left:
+            raise next(iter(not_yet.values()))
+        asked = sorted(not_yet)
         await asyncio.sleep(RETRY_S)
-    if hidden := sorted(wanted - set(found)):
+    if hidden:
         log.warning(
             "largest_record_not_known",
             topic=", ".join(hidden),
@@ -43,18 +55,15 @@ async def most_bytes_of(client: AIOKafkaAdminClient, topics: Iterable[str]) -> d
     return found
 
 
-async def _ask(client: AIOKafkaAdminClient, names: list[str], found: dict[str, int]) -> bool:
-    """Ask once; whether topics are not known yet."""
-    unknown = False
+async def _ask(client: AIOKafkaAdminClient, names: list[str]) -> list[tuple[str, int | KafkaError]]:
+    """Ask once: of each topic the figure, or why it is not told."""
+    if not names:
+        return []
     resources = [ConfigResource(ConfigResourceType.TOPIC, name) for name in names]
-    try:
-        answers = await client.describe_configs(resources) if names else ()
-    except KafkaError:
-        return True
-    for answer in answers:
-        for code, _, _, name, entries in answer.resources:
-            unknown = unknown or code == UNKNOWN_TOPIC
-            value = next((entry[1] for entry in entries if entry[0] == SETTING), None)
-            if not code and value is not None and value.isdecimal():
-                found[name] = int(value)
-    return unknown
+    answers: list[tuple[str, int | KafkaError]] = []
+    for answer in await client.describe_configs(resources):
+        for code, said, _, name, entries in answer.resources:
+            values = [entry[1] for entry in entries if entry[0] == SETTING]
+            told = not code and values
+            answers.append((name, int(values[0]) if told else for_code(code)(said or "")))
+    return answers

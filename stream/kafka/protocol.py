@@ -4,7 +4,7 @@
     ApiVersions 3       the cluster's features, of which `metadata.version` tells the release
     DescribeGroups 3    what this client may do with a group (aiokafka's answer to it lacks the field)
 
-Tested by tests/integration/test_doctor.py.
+Tested by tests/integration/test_doctor.py, `group_members` by tests/kafka/test_group_members.py.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from __future__ import annotations
 import io
 from typing import Any
 
+from aiokafka.errors import for_code
 from aiokafka.protocol.api import Request, RequestStruct, Response, ResponseHeader_v0
 from aiokafka.protocol.types import (
     Array,
@@ -214,19 +215,27 @@ async def group_operations(client: Any, coordinator: int, group: str) -> tuple[i
 
 
 FAUSTS = "faust"  # the name of Faust's assignor
+_REBALANCES = ("PreparingRebalance", "CompletingRebalance")  # then nobody's subscription is told
 
 
-async def group_members(client: Any, coordinator: int, group: str) -> list[tuple[str | None, frozenset[str]]]:
-    """(instance, topics that it reads) of each member of a consumer group that says what it reads.
+async def group_members(
+    client: Any, coordinator: int, group: str
+) -> list[tuple[str | None, frozenset[str]]] | None:
+    """(instance, topics that it reads) of each member of a consumer group that says what it reads; None while
+    they share it out anew, which does not tell. Raises KafkaError.
 
-    None where they share it out in another way than Faust's workers do: what they say means something else.
+    Nobody where they share it out in another way than Faust's workers do: what they say means something else.
     """
     answer = await client.send(coordinator, _Groups(group))
-    (found,) = answer.groups
+    ((error, _, state, _, protocol, described, _),) = answer.groups
+    if error:
+        raise for_code(error)()
+    if state in _REBALANCES:
+        return None
     members: list[tuple[str | None, frozenset[str]]] = []
-    if found[4] != FAUSTS:
+    if protocol != FAUSTS:
         return members
-    for _, instance, _, _, said, _ in found[5]:
+    for _, instance, _, _, said, _ in described:
         if said:
             _, topics = _SUBSCRIPTION.decode(io.BytesIO(said))
             members.append((instance, frozenset(topics)))

@@ -8,13 +8,22 @@ It gets the sources' partition count, because a record goes to the partition num
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import structlog
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
-from aiokafka.errors import KafkaConnectionError, KafkaError, NodeNotReadyError, for_code
+from aiokafka.errors import (
+    BrokerResponseError,
+    GroupAuthorizationFailedError,
+    IncompatibleBrokerVersion,
+    KafkaError,
+    KafkaTimeoutError,
+    RequestTimedOutError,
+    TopicAlreadyExistsError,
+    for_code,
+)
 
 from stream.errors import BrokerError, TopologyError
 from stream.kafka.cluster import configs, subscriptions
@@ -49,21 +58,46 @@ def replication_of(settings: Settings, brokers: int) -> int:
 
 @asynccontextmanager
 async def admin_client(settings: Settings) -> AsyncIterator[AIOKafkaAdminClient]:
-    """An admin client; raises BrokerError where no Kafka answers."""
+    """An admin client; raises BrokerError where no Kafka answers, at first or to what is `asked` in here."""
     client = AIOKafkaAdminClient(
         bootstrap_servers=settings.broker, client_id=settings.app_id, **security(settings)
     )
     try:
-        await client.start()
-    except KafkaError as error:
-        await client.close()
-        raise unreachable(settings, error) from error
-    try:
-        yield client
-    except (KafkaConnectionError, NodeNotReadyError) as error:
-        raise lost(settings, client._client, error) from error
+        try:
+            await client.start()
+        except (KafkaError, TimeoutError) as error:
+            raise unreachable(settings, error) from error
+        with asked(settings, client):
+            yield client
     finally:
         await client.close()
+
+
+@contextmanager
+def asked(settings: Settings, client: AIOKafkaAdminClient) -> Iterator[None]:
+    """Raises BrokerError where Kafka does not answer `client`, or not with what it was asked for."""
+    try:
+        yield
+    except (KafkaError, TimeoutError, NotImplementedError) as error:
+        raise _in_words(settings, client, error) from error
+
+
+def _in_words(settings: Settings, client: AIOKafkaAdminClient, error: Exception) -> BrokerError:
+    kafka, name = f"Kafka at {settings.broker}", type(error).__name__
+    if isinstance(error, TimeoutError | KafkaTimeoutError | RequestTimedOutError):
+        return BrokerError(
+            f"{kafka} does not answer in time", hint="are its brokers overloaded, or the network? Try again"
+        )
+    if isinstance(error, NotImplementedError | IncompatibleBrokerVersion):  # aiokafka's words for it
+        return BrokerError(f"{kafka} is too old ({name})", hint="upgrade it: 2.8 or later is needed")
+    if not getattr(error, "retriable", False):
+        return BrokerError(
+            f"{kafka} does not do what it is asked for ({name})",
+            hint="may this client? `stream doctor` looks; the brokers' log has the reason",
+        )
+    if isinstance(error, BrokerResponseError):
+        return BrokerError(f"{kafka} is not ready ({name})", hint="try again")
+    return lost(settings, client._client, error)
 
 
 class MissingSourcesError(TopologyError):
@@ -86,6 +120,8 @@ async def create_topics(
 ) -> None:
     """Create `topics` (name → settings); one that another worker has just made is fine. `partitions`: of all,
     or by name.
+
+    Raises TopologyError where Kafka refuses, KafkaError where it does not answer or cannot do it yet.
     """
     new = [
         NewTopic(
@@ -101,7 +137,9 @@ async def create_topics(
     response = await client.create_topics(new)
     for name, code, *detail in response.topic_errors:
         error = for_code(code)
-        if code and error.__name__ != "TopicAlreadyExistsError":
+        if error.retriable:
+            raise error(f"topic {name!r} cannot be created yet")
+        if code and error is not TopicAlreadyExistsError:
             text = detail[0] if detail and detail[0] else error.__name__
             raise TopologyError(
                 f"topic {name!r} cannot be created: {text}",
@@ -130,41 +168,46 @@ def unequal(counts: Mapping[str, int]) -> str:
 
 
 async def ensure_topics(settings: Settings, rules: RuleSet) -> Topology:
+    """`ensure_with` a client of its own. Raises BrokerError where Kafka does not answer."""
+    async with admin_client(settings) as client:
+        return await ensure_with(client, settings, rules)
+
+
+async def ensure_with(client: AIOKafkaAdminClient, settings: Settings, rules: RuleSet) -> Topology:
     """Check the topics against the rules and create ours where missing.
 
-    Raises BrokerError where no Kafka answers, TopologyError with every problem and what to change, and
-    MissingSourcesError where nothing is wrong but that sources are missing.
+    Raises TopologyError with every problem and what to change, and MissingSourcesError where nothing is wrong
+    but that sources are missing; KafkaError where Kafka does not answer.
     """
     sources, own = sorted({source.topic for source in rules.sources}), settings.own_topics
-    async with admin_client(settings) as client:
-        brokers = len((await client.describe_cluster())["brokers"])
-        copies = replication_of(settings, brokers)
-        names = [*sources, *outputs(rules, own)]
-        counts = await partition_counts(client._client, names)
-        partitions = max((counts[each] for each in sources if each in counts), default=0)
-        needs = plan(rules, settings, partitions=partitions, replication=copies)
-        misfits = await _misfits(client, [need for need in needs if need.name in counts])
-        problems = list(_problems(needs, counts, rules, own))
-        problems += [each.said for each in misfits if each.stops]
-        missing = [topic for topic in sources if topic not in counts]
-        if missing and not problems:
-            raise MissingSourcesError(missing)
-        if problems:
-            problems += [f"source topics that do not exist: {', '.join(missing)}"] if missing else []
-            raise TopologyError(
-                "the topics do not fit the rules:\n  " + "\n  ".join(problems),
-                hint="create or repartition those topics, or mend `topic:` in the rule files",
-            )
-        for each in misfits:
-            log.warning("topic_is_set_otherwise", topic=each.topic, finding=each.message, hint=each.mend)
-        new = [need for need in needs if need.is_ours and need.name not in counts]
-        await create_topics(
-            client,
-            {need.name: need.config for need in new},
-            partitions={need.name: need.partitions for need in new},
-            replication=copies,
+    brokers = len((await client.describe_cluster())["brokers"])
+    copies = replication_of(settings, brokers)
+    names = [*sources, *outputs(rules, own)]
+    counts = await partition_counts(client._client, names)
+    partitions = max((counts[each] for each in sources if each in counts), default=0)
+    needs = plan(rules, settings, partitions=partitions, replication=copies)
+    misfits = await _misfits(client, [need for need in needs if need.name in counts])
+    problems = list(_problems(needs, counts, rules, own))
+    problems += [each.said for each in misfits if each.stops]
+    missing = [topic for topic in sources if topic not in counts]
+    if missing and not problems:
+        raise MissingSourcesError(missing)
+    if problems:
+        problems += [f"source topics that do not exist: {', '.join(missing)}"] if missing else []
+        raise TopologyError(
+            "the topics do not fit the rules:\n  " + "\n  ".join(problems),
+            hint="create or repartition those topics, or mend `topic:` in the rule files",
         )
-        most_bytes = await most_bytes_of(client, [need.name for need in needs if need.is_ours])
+    for each in misfits:
+        log.warning("topic_is_set_otherwise", topic=each.topic, finding=each.message, hint=each.mend)
+    new = [need for need in needs if need.is_ours and need.name not in counts]
+    await create_topics(
+        client,
+        {need.name: need.config for need in new},
+        partitions={need.name: need.partitions for need in new},
+        replication=copies,
+    )
+    most_bytes = await most_bytes_of(client, [need.name for need in needs if need.is_ours])
     return Topology(partitions, own.changelog, most_bytes)
 
 
@@ -174,14 +217,13 @@ async def _misfits(client: AIOKafkaAdminClient, needs: Sequence[Need]) -> list[M
     return [each for need in needs if need.name in found for each in misfits_of(need, found[need.name])]
 
 
-async def other_sources(settings: Settings, rules: RuleSet) -> set[str]:
-    """The topics by which other members of the group read something else than these rules; empty where that
-    may not be seen.
+async def other_sources(client: AIOKafkaAdminClient, settings: Settings, rules: RuleSet) -> set[str] | None:
+    """The topics by which other members of the group read something else than these rules; none where that
+    may not be seen, None while it is not known. Raises KafkaError.
     """
     ours = {source.topic for source in rules.sources}
     try:
-        async with admin_client(settings) as client:
-            read = await subscriptions(client, settings.app_id, settings.instance_id)
-    except (KafkaError, BrokerError):
+        read = await subscriptions(client, settings.app_id, settings.instance_id)
+    except GroupAuthorizationFailedError:
         return set()
-    return {topic for theirs in read for topic in theirs ^ ours}
+    return None if read is None else {topic for theirs in read for topic in theirs ^ ours}

@@ -11,7 +11,7 @@ from stream.errors import TopologyError
 from stream.kafka.topic_ids import partition_counts
 from stream.rules.compiler.rule_set import load_rules
 from stream.settings import Settings
-from stream.topics.ensure import admin_client, create_topics, replication_of
+from stream.topics.ensure import admin_client, create_topics, replication_of, unequal
 from stream.topics.plan import SOURCE, Need, plan
 
 PRODUCTION_COPIES = 3
@@ -67,10 +67,6 @@ def _common(wanted: Sequence[Need], there: Mapping[str, int], given: int | None)
             hint="say it with --partitions",
         )
     if len(counts) > 1:
-        listed = ", ".join(f"{name} has {count}" for name, count in sorted(found.items()))
         asked = f", and --partitions asks for {given}" if given is not None else ""
-        raise TopologyError(
-            f"source topics need equal partition counts: {listed}{asked}",
-            hint="`stream doctor` says what to do",
-        )
+        raise TopologyError(unequal(found) + asked, hint="`stream doctor` says what to do")
     return int(counts.pop())

@@ -13,24 +13,37 @@ import asyncio
 import fcntl
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from typing import TYPE_CHECKING
 
 import structlog
 
-from stream.errors import SettingsError
+from stream.errors import BrokerError, SettingsError, StoreError
 from stream.rules.model import RuleSet
 from stream.settings import Settings
-from stream.topics.ensure import MissingSourcesError, Topology, ensure_topics, other_sources
+from stream.topics.ensure import (
+    MissingSourcesError,
+    Topology,
+    admin_client,
+    asked,
+    ensure_with,
+    other_sources,
+)
+from stream.topics.revisions import publish
 from stream.worker.health import Health
 
+if TYPE_CHECKING:
+    from aiokafka.admin import AIOKafkaAdminClient
+
 LOOK_S = 1.0
-SAY_EVERY = 30  # looks, between two lines of the log
 
 log = structlog.get_logger("stream.worker")
 
 
 @contextmanager
 def disk_of_its_own(settings: Settings) -> Iterator[None]:
-    """Hold the data folder. Raises SettingsError where another worker of this app has it."""
+    """Hold the data folder. Raises SettingsError where another worker of this app has it, StoreError where
+    that cannot be told.
+    """
     if settings.store != "rocksdb":
         yield
         return
@@ -45,11 +58,16 @@ def disk_of_its_own(settings: Settings) -> Iterator[None]:
     with lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
+        except BlockingIOError:
             raise SettingsError(
                 f"another worker of {settings.app_id} keeps its customers in {settings.data_dir}",
                 hint="give each worker a STREAM_DATA_DIR of its own",
             ) from None
+        except OSError as error:
+            raise StoreError(
+                f"{lock.name} cannot be locked: {error.strerror}",
+                hint="STREAM_DATA_DIR must be on a file system that knows flock, such as a local disk",
+            ) from error
         yield
 
 
@@ -59,40 +77,68 @@ class Admission:
     def __init__(self, settings: Settings, rules: RuleSet) -> None:
         self._settings = settings
         self._rules = rules
-        self._waits_for = "topics"
+        self._waits_for: str | None = None
         self.health: Callable[[], Health] = self._waiting
 
     def _waiting(self) -> Health:
-        return Health(live=True, ready=False, reasons=(f"waits for {self._waits_for}",))
+        return Health(live=True, ready=False, reasons=(f"waits for {self._waits_for or 'Kafka'}",))
 
-    async def until_fit(self, stop: asyncio.Event) -> Topology | None:
-        """Return once topics and workers fit; None if `stop` is set before.
+    async def until_fit(self) -> Topology:
+        """Return once topics and workers fit. An outage meanwhile is waited for.
 
-        Raises what `ensure_topics` does but for missing sources.
+        Raises what `ensure_topics` does but for missing sources: a BrokerError at the first look, when the
+        settings may be wrong.
         """
-        looks = 0
-        while not stop.is_set():
-            said = looks % SAY_EVERY == 0
-            looks += 1
-            try:
-                topology = await ensure_topics(self._settings, self._rules)
-            except MissingSourcesError as error:
-                self._waits_for = f"source topics: {', '.join(error.topics)}"
-                if said:
-                    log.warning("waits_for_topics", missing=sorted(error.topics), hint=error.hint)
-            else:
-                others = await other_sources(self._settings, self._rules)
-                if not others:
-                    return topology
-                self._waits_for = "workers that read other sources to end"
-                if said:
-                    log.warning(
-                        "waits_for_workers_with_other_sources",
-                        topics=sorted(others),
-                        hint="sources change for all workers at once: stop all of them, then start them",
-                    )
-            try:
-                await asyncio.wait_for(stop.wait(), LOOK_S)
-            except TimeoutError:
-                continue
+        async with admin_client(self._settings) as client:
+            while (topology := await self._look(client)) is None:
+                await asyncio.sleep(LOOK_S)
+        return topology
+
+    async def _look(self, client: AIOKafkaAdminClient) -> Topology | None:
+        """The topics are looked at when the group is free, and at first: what is wrong with them must not
+        come out only after all workers were stopped.
+        """
+        topology = None
+        try:
+            with asked(self._settings, client):
+                others = await other_sources(client, self._settings, self._rules)
+                if self._waits_for is None or others == set():
+                    topology = await ensure_with(client, self._settings, self._rules)
+        except MissingSourcesError as error:
+            if self._is_new(f"source topics: {', '.join(error.topics)}"):
+                log.warning("waits_for_topics", missing=sorted(error.topics), hint=error.hint)
+        except BrokerError as error:
+            if self._waits_for is None:
+                raise
+            self._say_kafka(error)
+        else:
+            if others is None:
+                if self._is_new("the end of a rebalance of its group"):
+                    log.info("waits_for_group", reason="a rebalance does not tell what its members read")
+            elif not others:
+                return topology
+            elif self._is_new(f"workers that read other sources to end: {', '.join(sorted(others))}"):
+                log.warning(
+                    "waits_for_workers_with_other_sources",
+                    topics=sorted(others),
+                    hint="sources change for all workers at once: stop all of them, then start them",
+                )
         return None
+
+    async def until_published(self) -> None:
+        """Return once Kafka has what the rules say. Raises TopologyError where it will not have it."""
+        while True:
+            try:
+                return await publish(self._settings, self._rules)
+            except BrokerError as error:
+                self._say_kafka(error)
+            await asyncio.sleep(LOOK_S)
+
+    def _say_kafka(self, error: BrokerError) -> None:
+        if self._is_new(f"Kafka: {error.message}"):
+            log.warning("waits_for_kafka", reason=error.message, hint=error.hint)
+
+    def _is_new(self, waits_for: str) -> bool:
+        """Whether something else was waited for until now: then it is said."""
+        before, self._waits_for = self._waits_for, waits_for
+        return waits_for != before

@@ -13,7 +13,7 @@ import structlog
 from aiokafka.errors import KafkaError
 
 from stream import __version__
-from stream.errors import RuleFileError, StreamError, TopologyError
+from stream.errors import BrokerError, RuleFileError, StreamError, TopologyError
 from stream.rules.compiler.rule_set import check_rules
 from stream.rules.model import RuleSet
 from stream.runtime.app import EXIT_FAILED, StageApp, log_failure, serve
@@ -26,12 +26,13 @@ from stream.topics.placement import HINT, problems, sample
 from stream.topics.revisions import publish
 from stream.worker.admission import Admission, disk_of_its_own
 from stream.worker.aside import Aside
+from stream.worker.compile_process import compile_aside
 from stream.worker.health import Health, HealthServer
 from stream.worker.reload import ERRORS_LOGGED, Directory, Reload, errors_of
 from stream.worker.signals import Verbosity
 from stream.worker.triggers import TriggerStage
 
-__all__ = ["EXIT_FAILED", "check_all", "log_failure", "log_refusal", "run"]
+__all__ = ["EXIT_FAILED", "check", "log_failure", "log_refusal", "run"]
 
 log = structlog.get_logger("stream.worker")
 
@@ -53,8 +54,9 @@ def compiled(settings: Settings) -> RuleSet:
 
 
 async def check(settings: Settings) -> tuple[RuleSet, Topology]:
-    """What a worker needs before it can start: rules that compile, a Kafka that answers, topics that fit, and
-    all permissions, whether or not an event will ever ask for them.
+    """What a worker needs before it can start: rules that compile, a Kafka that answers, topics that fit, all
+    permissions, whether or not an event will ever ask for them, and sources that keep a customer in one
+    partition.
     """
     rules = compiled(settings)
     topology = await ensure_topics(settings, rules)
@@ -62,15 +64,21 @@ async def check(settings: Settings) -> tuple[RuleSet, Topology]:
         listed = "\n  ".join(permissions.in_words(each) for each in lacking)
         hints = "; ".join(permissions.remedy(each) for each in lacking)
         raise TopologyError(f"this client may not do all that a worker has to:\n  {listed}", hint=hints)
+    await _check_customers(settings, rules, topology)
     return rules, topology
 
 
 async def _warn_of_permissions(settings: Settings, rules: RuleSet) -> None:
-    for right in await permissions.refused(settings, rules):
+    try:
+        lacking = await permissions.refused(settings, rules)
+    except BrokerError as error:
+        log.warning("permissions_not_known", reason=error.message, hint=error.hint)
+        return
+    for right in lacking:
         log.warning("permission_lacks", reason=permissions.in_words(right), hint=permissions.remedy(right))
 
 
-async def check_customers(settings: Settings, rules: RuleSet, topology: Topology) -> None:
+async def _check_customers(settings: Settings, rules: RuleSet, topology: Topology) -> None:
     """Raises TopologyError if a sample of the sources has customers in two partitions, or will have."""
     try:
         samples = await sample(settings, rules.sources, topology.partitions)
@@ -83,13 +91,6 @@ async def check_customers(settings: Settings, rules: RuleSet, topology: Topology
         raise TopologyError("customers are torn apart:\n  " + "\n  ".join(fatal), hint=HINT)
     for each in found:
         log.warning("customers_are_keyed_otherwise", finding=each.message, hint=HINT)
-
-
-async def check_all(settings: Settings) -> tuple[RuleSet, Topology]:
-    """`check`, and a look at the sources' records."""
-    rules, topology = await check(settings)
-    await check_customers(settings, rules, topology)
-    return rules, topology
 
 
 async def run(settings: Settings) -> int:
@@ -112,7 +113,7 @@ async def run(settings: Settings) -> int:
     try:
         held.enter_context(disk_of_its_own(settings))
         log.info("starting", revision=rules.revision, rules=len(rules.rules), port=server.port)
-        topology = await _unless(stop, _admit(settings, rules, admission, stop))
+        topology = await _unless(stop, _admit(settings, rules, admission))
         if topology is None:
             log.info("stopped")
             return 0
@@ -133,7 +134,14 @@ async def run(settings: Settings) -> int:
         async def ensure(rules: RuleSet) -> None:
             most_bytes.update((await ensure_topics(settings, rules)).most_bytes)
 
-        reload = Reload(directory, stage, metrics, ensure, publish=partial(publish, settings))
+        reload = Reload(
+            directory,
+            stage,
+            metrics,
+            ensure,
+            publish=partial(publish, settings),
+            compile_rules=partial(compile_aside, own=settings.own_topics),
+        )
         app.task(reload.keep_reloading)
         loop.add_signal_handler(signal.SIGHUP, reload.ask)
         return await serve(app, stop, settings.stuck_after, metrics.process.set_stalled)
@@ -143,14 +151,11 @@ async def run(settings: Settings) -> int:
         await _stop(traces)
 
 
-async def _admit(
-    settings: Settings, rules: RuleSet, admission: Admission, stop: asyncio.Event
-) -> Topology | None:
-    """Wait until the topics fit, and say which rules are in force; None once `stop` is set."""
-    topology = await admission.until_fit(stop)
-    if topology is not None:
-        await _warn_of_permissions(settings, rules)
-        await publish(settings, rules)
+async def _admit(settings: Settings, rules: RuleSet, admission: Admission) -> Topology:
+    """Wait until the topics fit, and say which rules are in force."""
+    topology = await admission.until_fit()
+    await _warn_of_permissions(settings, rules)
+    await admission.until_published()
     return topology
 
 

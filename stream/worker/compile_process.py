@@ -5,7 +5,8 @@ again: 500 rules, half a second or more, a delay of 5 ms at the median for whate
 In a process the loop does not notice it. What is left in this process is to read the result, which is
 therefore written in pieces and read a millisecond at a time.
 
-`python -m stream.worker.compile_process DIRECTORY` is that process; it answers on standard output.
+`python -m stream.worker.compile_process DIRECTORY APP_ID DECISIONS DEAD_LETTERS` is that process; it answers
+on standard output.
 Tested by tests/worker/test_reload.py.
 """
 
@@ -24,8 +25,9 @@ from typing import Any
 
 from stream.engine import PartitionState
 from stream.errors import RuleFileError, StreamError
-from stream.rules.compiler.rule_set import load_rules
+from stream.rules.compiler.rule_set import NOBODYS, load_rules
 from stream.rules.model import RuleSet
+from stream.structs import OwnTopics
 
 AT_MOST_S = 120.0  # 10,000 rules take a few seconds
 HELD_S = 0.001  # how long reading the pieces may hold the event loop
@@ -35,14 +37,14 @@ NICENESS = 10  # events go first where there is one core for both
 Piece = tuple[str, bytes]
 
 
-async def compile_aside(directory: Path) -> RuleSet:
+async def compile_aside(directory: Path, own: OwnTopics = NOBODYS) -> RuleSet:
     """`load_rules` in another process, and a proof that the engine can take the result.
 
     Raises RuleFileError with every error of the rule files, StreamError if the process fails.
     """
     try:
         process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-P", "-m", __name__, str(directory)),
+            *(sys.executable, "-P", "-m", __name__, str(directory), *own),
             # The modules that this process has, not what happens to lie in the working directory.
             env=os.environ | {"PYTHONPATH": os.pathsep.join(each or os.curdir for each in sys.path)},
             stdin=asyncio.subprocess.DEVNULL,
@@ -91,12 +93,12 @@ def _pieces(rules: RuleSet) -> Iterator[Piece]:
             yield field.name, pickle.dumps(item)
 
 
-def main(directory: Path) -> None:
+def main(directory: Path, own: OwnTopics) -> None:
     """Compile, and write (diagnostics, pieces), of which one is empty, to standard output."""
     with suppress(OSError):
         os.nice(NICENESS)
     try:
-        rules = load_rules(directory)
+        rules = load_rules(directory, own)
         PartitionState(rules)  # whatever it would raise is raised here, and the worker keeps its rules
         answer: tuple[list[Any], list[Piece]] = [], list(_pieces(rules))
     except RuleFileError as error:
@@ -105,4 +107,4 @@ def main(directory: Path) -> None:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]))
+    main(Path(sys.argv[1]), OwnTopics(*sys.argv[2:]))

@@ -32,7 +32,6 @@ from stream.rules.files import MAX_BYTES, paths_in
 from stream.rules.model import Rule, RuleSet
 from stream.telemetry.metrics import Metrics
 from stream.worker.aside import Aside
-from stream.worker.compile_process import compile_aside
 from stream.worker.triggers import TriggerStage
 
 log = structlog.get_logger("stream.reload")
@@ -90,7 +89,7 @@ class Reload:
         ensure_topics: Callable[[RuleSet], Awaitable[object]],
         *,
         publish: Callable[[RuleSet], Awaitable[object]],
-        compile_rules: Callable[[Path], Awaitable[RuleSet]] = compile_aside,
+        compile_rules: Callable[[Path], Awaitable[RuleSet]],
     ) -> None:
         self._directory = directory
         self._stage = stage
@@ -211,7 +210,8 @@ class Reload:
 
     def _refuse(self, error: StreamError, digest: bytes, *, asked: bool) -> None:
         # The team mends rules and topics, and the first is noticed; for the second it asks again.
-        if not isinstance(error, RuleFileError | TopologyError):
+        passes = not isinstance(error, RuleFileError | TopologyError)
+        if passes:
             self._retry_at = time.monotonic() + RETRY_S
         if self._reported == (digest, str(error)) and not asked:
             return
@@ -224,6 +224,7 @@ class Reload:
             errors=errors[:ERRORS_LOGGED],
             more=max(len(errors) - ERRORS_LOGGED, 0),
             hint=error.hint,
+            next=f"tried again in {RETRY_S:.0f} s" if passes else "looked at again when it has changed",
         )
 
 

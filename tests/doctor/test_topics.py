@@ -16,6 +16,7 @@ GOOD = {
     "min.insync.replicas": "2",
     "max.message.bytes": "1048588",
     "unclean.leader.election.enable": "false",
+    "compression.type": "producer",
 }
 ALL = frozenset({"Describe", "Read", "Write"})
 HEALTHY = Topic(partitions=8, replication=3, in_sync=3, leaderless=0, config=GOOD, operations=ALL)
@@ -146,10 +147,34 @@ def test_topics_as_they_should_be() -> None:
             "can be lost",
             "=false",
         ),
-        ({"dead_letters": HEALTHY}, "error", "topic dead-letters", "stops workers", "max.message.bytes="),
         (
-            {"clicks": with_settings(HEALTHY, max_message_bytes=str(64 << 20))},
-            *("error", "topic dead-letters", "sends 20,971,520 at most", "above 20905984"),
+            {"dead_letters": with_settings(HEALTHY, max_message_bytes="65536")},
+            *("warning", "topic dead-letters", "is 65,536: of a bad record", "max.message.bytes=1048588"),
+        ),
+        (
+            {"web": with_settings(HEALTHY, max_message_bytes="100000")},
+            *("warning", "topic web", "is not sent", "--topic web --add-config max.message.bytes=1048588"),
+        ),
+        (
+            {"changelog": with_settings(HEALTHY, cleanup_policy="compact", max_message_bytes="100000")},
+            *("warning", "topic app-customers-changelog", "evicted", "max.message.bytes=1048588"),
+        ),
+        (
+            {"clicks": with_settings(HEALTHY, compression_type="zstd")},
+            *("warning", "topic clicks", "compression.type is zstd: the brokers pack", "=producer"),
+        ),
+        (
+            {"web": with_settings(HEALTHY, compression_type="uncompressed")},
+            *("warning", "topic web", "compression.type is uncompressed", "compression.type=producer"),
+        ),
+        (
+            {"clicks": with_settings(HEALTHY, compression_type="brotli")},
+            *(
+                "error",
+                "topic clicks",
+                "cannot read: it reads uncompressed, gzip, snappy, lz4, zstd",
+                "producer",
+            ),
         ),
         (
             {"people": with_settings(HEALTHY, retention_ms="604800000")},
@@ -167,6 +192,13 @@ def test_each_thing_that_is_amiss_has_its_fix(
     ]
     assert fix in str(finding.fix)
     assert where not in [each.check for each in found if each.status == "ok"]
+
+
+def test_bad_records_of_a_source_that_takes_large_ones_do_not_stop_workers_any_more() -> None:
+    """They are cut to what `dead-letters` takes, and the doctor called it an error."""
+    large = with_settings(HEALTHY, max_message_bytes=str(64 << 20))
+    found = findings(cluster(clicks=large, dead_letters=HEALTHY), NEEDS)
+    assert amiss(found) == []
 
 
 def test_a_topic_that_may_not_be_seen_is_no_missing_one() -> None:

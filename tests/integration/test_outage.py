@@ -74,3 +74,18 @@ def test_a_worker_that_is_stopped_while_kafka_is_away_ends(tmp_path: Path) -> No
             kafka.kill(0)
             worker.stop()
             assert json.loads(worker.log.splitlines()[-1])["message"] == "stopped"
+
+
+def test_an_outage_while_a_worker_waits_for_its_topics_ended_it(tmp_path: Path) -> None:
+    with EmbeddedKafka() as kafka:
+        shop = Shop(kafka.bootstrap, "outage", tmp_path)
+        with shop.worker() as worker:
+            eventually(lambda: not worker.alive or worker.said("waits_for_topics"), "it waits")
+            kafka.kill(0)
+            eventually(lambda: not worker.alive or worker.said("waits_for_kafka"), "it sees the outage")
+            assert "Kafka" in worker.get("/ready")[1]
+            kafka.restart(0)
+            create_topics(kafka.bootstrap, dict.fromkeys([*shop.sources, shop.web], PARTITIONS))
+            worker.until_ready()
+            assert worker.stop() == 0
+        assert len(worker.said("waits_for_kafka")) <= 3, "gone, and slow; not one a look"

@@ -171,6 +171,20 @@ def test_an_app_id_can_stand_in_topic_names(name: str) -> None:
     assert "--app-id" in refused({}, {"app_id": name})
 
 
+@pytest.mark.parametrize(
+    ("decisions", "dead_letters"),
+    [
+        ("shop-customers-changelog", "dead-letters"),
+        ("decisions", "shop-rules"),
+        ("dead-letters", "dead-letters"),
+    ],
+)
+def test_decisions_that_were_written_over_customers(decisions: str, dead_letters: str) -> None:
+    given = {"app_id": "shop", "decisions_topic": decisions, "dead_letters_topic": dead_letters}
+    with pytest.raises(SettingsError, match="is the topic of two things"):
+        load({}, given, None)
+
+
 def test_words_may_be_written_in_any_case() -> None:
     settings = load(
         {"STREAM_LOG_LEVEL": "debug", "STREAM_CLOCK": "EVENT", "STREAM_STORE": "Memory"}, {}, None

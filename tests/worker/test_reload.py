@@ -17,6 +17,7 @@ from structlog.testing import capture_logs
 from stream.errors import BrokerError, RuleFileError, StreamError
 from stream.rules.compiler.rule_set import load_rules
 from stream.rules.model import RuleSet
+from stream.structs import OwnTopics
 from stream.telemetry.metrics import Metrics
 from stream.worker import aside, reload
 from stream.worker import compile_process as compilation
@@ -408,7 +409,8 @@ async def test_if_kafka_is_away_it_is_tried_again(
         worker.kafka_is_away = False
         await worker.until_switched()
     assert worker.failures == 1
-    assert len(said(logged, "rules_refused")) == 1
+    (line,) = said(logged, "rules_refused")
+    assert line["next"].startswith("tried again in")
 
 
 async def test_a_disk_that_hangs_is_said_once_and_the_change_is_taken_when_it_is_back(
@@ -442,6 +444,17 @@ async def test_rules_compiled_aside_are_those_compiled_here(worker: Worker) -> N
     with pytest.raises(RuleFileError) as aside:
         await compile_aside(worker.folder)
     assert aside.value.diagnostics == here.value.diagnostics
+
+
+async def test_a_reload_that_names_the_apps_own_topic_is_told_its_place(worker: Worker) -> None:
+    """It was found out only by the topics, after all was compiled, and without file and line."""
+    own = OwnTopics("shop", "shop.decisions")
+    for topic in ("shop-customers-changelog", "shop-rules", "shop.decisions"):
+        worker.write(CHANNELS.replace("topic: web", f"topic: {topic}"), "channels.yaml")
+        with pytest.raises(RuleFileError) as refused:
+            await compile_aside(worker.folder, own)
+        (found,) = refused.value.diagnostics
+        assert (found.code, Path(found.location.file).name) == ("E220", "channels.yaml")
 
 
 async def test_a_compilation_that_fails_or_hangs_is_an_error_of_ours(
