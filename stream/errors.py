@@ -59,7 +59,12 @@ class ExpressionError(TextError):
 
 
 class ContentError(TextError):
-    """A template does not parse, uses what is not supported, or failed when rendered."""
+    """A template does not parse, uses what is not supported, or failed when rendered.
+
+    `variable`: of the template, which was to be written and is not there, where it failed for that.
+    """
+
+    variable: str | None = None
 
 
 class EventFileError(StreamError):

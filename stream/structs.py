@@ -137,6 +137,15 @@ class EventRef(NamedTuple):
     time: int
 
 
+class Unwritten(NamedTuple):
+    """What of a message could not be written: a field of its content, and the variable of its template that
+    is not there; None where it failed for something else. Both are words of the rule file.
+    """
+
+    field: str
+    variable: str | None
+
+
 class Decision(NamedTuple):
     """What became of a match. `trigger_id` is deterministic: same rule definition, customer and cause.
 
@@ -144,6 +153,7 @@ class Decision(NamedTuple):
     `timed` says that a timer fired it (such matches stay out of the latency histogram). `source` and `offset`
     are of the record that caused it; the offset is -1 where a timer fired. `held_out_by`: the control groups
     that the customer is in, if that guard was reached. `goals` are the rule's, each a `model.Goal`.
+    `unwritten`: with reason `content`, why.
     """
 
     trigger_id: str
@@ -160,6 +170,7 @@ class Decision(NamedTuple):
     offset: int = -1
     held_out_by: tuple[Holdout, ...] = ()
     goals: tuple[Any, ...] = ()
+    unwritten: Unwritten | None = None
 
 
 PUT_OFF = -1  # in place of a time: whenever that was, before the message went

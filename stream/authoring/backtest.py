@@ -110,6 +110,9 @@ def as_object(backtest: Backtest) -> dict[str, Any]:
                 "outcomes": dict(sorted(found.outcomes.items())),
                 "reasons": dict(sorted(found.reasons.items())),
                 "channels": dict(sorted(found.channels.items())),
+                "unwritten": [
+                    {**failed._asdict(), "count": count} for failed, count in found.unwritten.most_common()
+                ],
             }
             for rule in sorted(backtest.rules.rules, key=lambda each: each.name)
             for found in [tally.of(rule.name)]
@@ -140,6 +143,12 @@ def report(backtest: Backtest, console: Console, *, as_json: bool) -> None:
         for each in shown["dead_letters"]
     ]
     lines += [f"{each['count']:,} × {each['reason']} in {each['source']}" for each in shown["errors"]]
+    lines += [
+        f"{failed['count']:,} × `{failed['field']}` of {name} could not be written"
+        + (f": there is no `{failed['variable']}`" if failed["variable"] else "")
+        for name, rule in shown["rules"].items()
+        for failed in rule["unwritten"]
+    ]
     if shown["repeats"]:
         lines.append(f"left out, as their id had come before (dedupe): {_counts(shown['repeats'])}")
     if shown["unknown_sources"]:

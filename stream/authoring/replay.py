@@ -18,7 +18,7 @@ from stream.clock import LATEST, Clock
 from stream.decisions.guards import Arms
 from stream.engine import PartitionState, process
 from stream.rules.model import RuleSet
-from stream.structs import Batch, Record, Result
+from stream.structs import Batch, Record, Result, Unwritten
 
 
 class ReplayedRecord(NamedTuple):
@@ -65,6 +65,7 @@ class RuleTally:
     outcomes: Counter[str] = field(default_factory=Counter)
     reasons: Counter[str] = field(default_factory=Counter)
     channels: Counter[str] = field(default_factory=Counter)
+    unwritten: Counter[Unwritten] = field(default_factory=Counter)
 
 
 class Tally:
@@ -91,6 +92,8 @@ class Tally:
         for decision in result.decisions:
             rule = self.rules.setdefault(decision.rule, RuleTally())
             rule.outcomes[decision.outcome] += 1
+            if decision.unwritten is not None:
+                rule.unwritten[decision.unwritten] += 1
             if decision.reason is not None:
                 rule.reasons[decision.reason] += 1
             elif decision.channel is not None:

@@ -250,7 +250,15 @@ def _details(outcome: Outcome) -> Iterator[str]:
         yield one_line(failure)
     for each in outcome.held_back:
         when = _duration(each.at - outcome.test.start)
-        yield f"held back: {each.rule} at {when}: {each.outcome}, {each.reason}"
+        yield f"held back: {each.rule} at {when}: {each.outcome}, {each.reason}{_why(each)}"
+
+
+def _why(decision: Decision) -> str:
+    """Of a message that could not be written."""
+    if (failed := decision.unwritten) is None:
+        return ""
+    what = "it could not be written" if failed.variable is None else f"there is no `{failed.variable}`"
+    return f" (`{failed.field}`: {what})"
 
 
 def _as_object(outcome: Outcome) -> dict[str, Any]:
@@ -271,7 +279,13 @@ def _as_object(outcome: Outcome) -> dict[str, Any]:
             for each in outcome.sent
         ],
         "held_back": [
-            {"at": each.at - start, "rule": each.rule, "outcome": each.outcome, "reason": each.reason}
+            {
+                "at": each.at - start,
+                "rule": each.rule,
+                "outcome": each.outcome,
+                "reason": each.reason,
+                "unwritten": each.unwritten and each.unwritten._asdict(),
+            }
             for each in outcome.held_back
         ],
     }

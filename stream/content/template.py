@@ -161,7 +161,9 @@ class Template:
         except LiquidError as error:
             # Not the library's text, nor its exception as a cause: they may quote the customer's data.
             at = f" (at character {error.token.start_index + 1})" if error.token else ""
-            raise ContentError(f"the template failed: {self._kind(error)}{at}") from None
+            failed = ContentError(f"the template failed: {self._kind(error)}{at}")
+            failed.variable = self._undefined(error)
+            raise failed from None
         except MemoryError:
             raise  # of the machine, and not of the text
         except Exception as error:
@@ -170,15 +172,18 @@ class Template:
 
     def _kind(self, error: LiquidError) -> str:
         if isinstance(error, UndefinedError):
-            names = [
-                each.name
-                for each in self.references
-                if error.token and each.offset == error.token.start_index
-            ]
-            return f"a variable is undefined{''.join(f': `{name}`' for name in names)}"
+            name = self._undefined(error)
+            return f"a variable is undefined{'' if name is None else f': `{name}`'}"
         if isinstance(error, ResourceLimitError):
             return "too many loops or too much text"
         return "a value that a tag or filter cannot take"
+
+    def _undefined(self, error: LiquidError) -> str | None:
+        """The variable that an error is about, as the template has it."""
+        if not isinstance(error, UndefinedError) or error.token is None:
+            return None
+        at = error.token.start_index
+        return next((each.name for each in self.references if each.offset == at), None)
 
 
 def findings(source: str) -> list[ContentError]:

@@ -26,9 +26,11 @@ from stream.structs import (
     Result,
     SubjectProof,
     Trigger,
+    Unwritten,
     short_id,
 )
 
+MAX_VARIABLE = 256  # characters that a decision has of its name
 KAFKAS: Mapping[str, int] = MappingProxyType({})  # of every topic what Kafka takes by default
 
 
@@ -171,14 +173,14 @@ def decide(
         guards.judge(match, policy, arms) if prior is None else guards.repeat(match, policy, prior, arms)
     )
     variant: Variant | None = None
-    content: Mapping[str, str] | None = {}
+    content: Mapping[str, str] | Unwritten = {}
     if verdict.outcome in ("sent", "holdout"):
         if rule.variants:
             variant = arms.variant_of(match.customer_id, rule.name, rule.variants)
         if prior is None:
             # Also for who is held out: what they would have got must be what the others get.
             content = _render(match, variant or rule, verdict.channel, result)
-        if content is None:
+        if isinstance(content, Unwritten):
             verdict = verdict._replace(outcome="suppressed", reason="content")
     decision = Decision(
         trigger_id=id_,
@@ -195,9 +197,10 @@ def decide(
         offset=match.offset,
         held_out_by=verdict.held_out_by,
         goals=rule.goals,
+        unwritten=content if isinstance(content, Unwritten) else None,
     )
     trigger = None
-    if prior is None and content is not None and verdict.outcome in ("sent", "holdout"):
+    if prior is None and not isinstance(content, Unwritten) and verdict.outcome in ("sent", "holdout"):
         trigger = _trigger(match, decision, verdict.channel, content)
         if not fits(trigger, match.rules.revision, most_bytes.get(trigger.topic, MOST_BYTES)):
             verdict = verdict._replace(outcome="suppressed", reason="size")
@@ -236,8 +239,8 @@ def _proof(match: Decidable, purpose: str) -> ConsentProof:
 
 def _render(
     match: Decidable, message: Rule | Variant, channel: Channel, result: Result
-) -> Mapping[str, str] | None:
-    """None where a field cannot be rendered; `result` says which."""
+) -> Mapping[str, str] | Unwritten:
+    """The content, or which field cannot be rendered; `result` counts that."""
     if message.plain_content is not None:
         return message.plain_content
     facts, region = _Facts(match), match.rules.policy.region
@@ -248,5 +251,5 @@ def _render(
         except ContentError as error:
             place = (match.rule.name, name, error.message)
             result.content_errors[place] = result.content_errors.get(place, 0) + 1
-            return None
+            return Unwritten(name, error.variable and error.variable[:MAX_VARIABLE])
     return content

@@ -159,6 +159,7 @@ def decision_body(decision: Decision, revision: str) -> dict[str, Any]:
         "at": iso_time(decision.at),
         "held_out_by": decision.held_out_by,
         "goals": [_goal(each) for each in decision.goals],
+        "unwritten": None if decision.unwritten is None else decision.unwritten._asdict(),
     }
 
 

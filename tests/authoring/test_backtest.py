@@ -60,6 +60,7 @@ def test_the_summary_says_what_was_sent_and_why_not(place: Path) -> None:
         "outcomes": {"sent": 1, "suppressed": 1},
         "reasons": {"limit": 1},
         "channels": {"web": 1},
+        "unwritten": [],
     }
     assert (shown["open_timers"], shown["customers"]) == (1, 1)
     assert shown["until"] == "2026-03-02T10:02:00.000Z"
@@ -93,6 +94,15 @@ def test_people_see_a_table(place: Path) -> None:
     assert "viewed" in out
     assert "limit 1" in out
     assert "1 records of clicks are not events: customer" in out
+
+
+def test_messages_that_could_not_be_written_said_neither_field_nor_variable(place: Path) -> None:
+    (place / "rules" / "all.yaml").write_text(RULES.replace("event.id", "event.sku"))
+    assert "2 × `text` of viewed could not be written: there is no `event.sku`" in backtest(place).stdout
+    shown = json.loads(backtest(place, "--json", "--out", "out.jsonl").stdout)
+    unwritten = {"field": "text", "variable": "event.sku"}
+    assert shown["rules"]["viewed"]["unwritten"] == [{**unwritten, "count": 2}]
+    assert json.loads((place / "out.jsonl").read_text().splitlines()[0])["unwritten"] == unwritten
 
 
 def test_a_time_that_is_none_is_wrong_usage(place: Path) -> None:

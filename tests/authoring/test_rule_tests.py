@@ -256,6 +256,14 @@ def test_the_command_shows_what_failed_where_and_what_was_held_back(tmp_path: Pa
     assert lines[-1] == "1 passed, 1 failed"
 
 
+def test_a_test_whose_message_could_not_be_written_says_what_lacked(tmp_path: Path) -> None:
+    events = "[{at: 0m, event: cart}]"
+    test = f"  - {{name: it, customer: {KNOWN}, events: {events}, until: 2h, expect: [{{rule: left}}]}}\n"
+    assert "suppressed, content (`text`: there is no `event.sku`)" in command(tmp_path, code=1, tests=test)
+    shown = json.loads(command(tmp_path, "--json", code=1, tests=test))
+    assert shown[0]["held_back"][0]["unwritten"] == {"field": "text", "variable": "event.sku"}
+
+
 def test_the_command_runs_only_those_that_are_asked_for(tmp_path: Path) -> None:
     assert "1 passed" in command(tmp_path, "--run", "^greets$", code=0)
     assert "no test of that name" in command(tmp_path, "--run", "nothing", code=1)

@@ -116,6 +116,7 @@ def test_what_is_no_template(source: str, message: str, offset: int) -> None:
 def test_what_is_missing_is_named_without_the_customer_s_data(source: str, name: str) -> None:
     with pytest.raises(ContentError, match=re.escape(f"a variable is undefined: `{name}`")) as caught:
         Template(source).render(BINDINGS)
+    assert caught.value.variable == name
     assert "Ada" not in str(caught.value)
 
 

@@ -30,6 +30,7 @@ from stream.structs import (
     SubjectProof,
     Trigger,
     Unread,
+    Unwritten,
     WireRecord,
 )
 from tests.engine.enginekit import DAY, HOUR, T0, Rec, World, rec
@@ -52,6 +53,7 @@ DECISION = Decision(
 SUPPRESSED = DECISION._replace(
     outcome="suppressed", reason="limit", channel=None, timed=False, source="clickstream", offset=17
 )
+UNWRITTEN = SUPPRESSED._replace(reason="content", unwritten=Unwritten("subject", "customer.first_name"))
 TRIGGER = Trigger(
     decision=DECISION,
     topic="triggers.email",
@@ -108,6 +110,7 @@ RECORDS: dict[str, WireRecord] = {
     "decision-suppressed": decision_record(SUPPRESSED, ORIGIN),
     "decision-deferred": decision_record(DECISION._replace(outcome="deferred", reason="quiet"), ORIGIN),
     "decision-holdout": decision_record(HELD_OUT, ORIGIN),
+    "decision-unwritten": decision_record(UNWRITTEN, ORIGIN),
     "decision-unless": decision_record(SUPPRESSED._replace(reason="unless"), ORIGIN),
     "dead-letter": dead_letter_record(DeadLetter("clickstream", "json", StoredRecord()), ORIGIN),
     "dead-letter-forwarded": dead_letter_record(DeadLetter("clickstream", "size", FORWARDED), ORIGIN),
@@ -192,7 +195,7 @@ def test_a_decisions_keys_are_the_contracts_in_its_order() -> None:
     body = json.loads(decision_record(DECISION, ORIGIN).value or b"")
     assert list(body) == [
         *("trigger_id", "rule", "revision", "customer_id", "outcome", "reason", "channel", "variant"),
-        *("event", "at", "held_out_by", "goals"),
+        *("event", "at", "held_out_by", "goals", "unwritten"),
     ]
     whole = json.loads(decision_record(HELD_OUT, ORIGIN).value or b"")
     assert (whole["held_out_by"], [goal["within"] for goal in whole["goals"]]) == (

@@ -22,7 +22,7 @@ from stream.engine import PartitionState, process, trigger_id
 from stream.errors import ContentError
 from stream.rules.compiler.rule_set import load_rules
 from stream.rules.model import Channel, Policy
-from stream.structs import Batch
+from stream.structs import Batch, Unwritten
 from tests.engine.enginekit import DAY, HOUR, MINUTE, T0, WEB, Rec, Rules, World, rec
 
 
@@ -133,6 +133,21 @@ def test_content_that_fails_suppresses_and_uses_up_nothing() -> None:
     world = World(rules.build())
     world.clicks(rec(0, 0), rec(1, 1))
     assert world.fired() == [("seen", "content", 0), ("seen", "content", 1)]
+    assert {each.unwritten for each in world.decisions} == {Unwritten("text", None)}
+
+
+def test_a_message_that_was_not_sent_for_want_of_a_variable_did_not_say_of_which() -> None:
+    texts = {"subject": "Hello", "text": "Hi {{ customer['first name'] }}, {{ event.id }}"}
+    long = {"text": "{{ event." + "a" * 300 + " }}"}
+    unwritten = []
+    for each in (texts, long):
+        templates = {name: content.Template(text) for name, text in each.items()}
+        world = World(Rules().rule("seen", "view", content=templates).build())
+        world.clicks(rec(0, 0))
+        (decision,) = world.decisions
+        assert (decision.outcome, decision.reason) == ("suppressed", "content")
+        unwritten.append(decision.unwritten)
+    assert unwritten == [Unwritten("text", "customer.first name"), Unwritten("text", f"event.{'a' * 250}")]
     assert world.result.triggers == []
 
 

@@ -50,7 +50,7 @@ from stream.cel.values import Lookup, Timestamp
 from stream.errors import ContentError, ExpressionError
 from stream.expression import Node, evaluate
 from stream.rules.model import Channel, Rule, RuleSet, Source, Step, Unless
-from stream.structs import DeadLetter, DeadLetterReason, Decision, DecisionReason, EventRef, Record
+from stream.structs import DeadLetter, DeadLetterReason, Decision, DecisionReason, EventRef, Record, Unwritten
 from stream.structs import Outcome as Outcomes
 
 from . import guards as policing
@@ -508,18 +508,17 @@ class _Run:
                 variant=variant.name if variant else None,
                 held_out_by=self.guards.held_out_by(match) if reason else (),
             )
-            try:
-                templates = variant.content if variant else rule.content
-                bindings = {**facts, "rule": rule.name}
-                content = {
-                    name: template.render(bindings, channel.format_of(name))
-                    for name, template in templates.items()
-                }
-            except ContentError:
-                decision = decision._replace(outcome="suppressed", reason="content")
-            else:
-                if reason is None:
-                    self.outcome.triggers.append(self.message(decision, match, channel, content, event))
+            content, unwritten = {}, None
+            for name, template in (variant.content if variant else rule.content).items():
+                try:
+                    content[name] = template.render({**facts, "rule": rule.name}, channel.format_of(name))
+                except ContentError as error:
+                    unwritten = Unwritten(name, error.variable)
+                    break
+            if unwritten is not None:
+                decision = decision._replace(outcome="suppressed", reason="content", unwritten=unwritten)
+            elif reason is None:
+                self.outcome.triggers.append(self.message(decision, match, channel, content, event))
         self.outcome.decisions.append(decision)
         if decision.outcome != "suppressed":
             self.guards.take(match, channel, decision.outcome)
