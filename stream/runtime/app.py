@@ -37,6 +37,7 @@ from stream.runtime.partition import OwnedPartition
 from stream.runtime.partition_store import PartitionStore
 from stream.runtime.restore import ChangelogReader, Restore
 from stream.runtime.rocksdb import DiskStores
+from stream.runtime.skips import Skips
 from stream.runtime.stage import Stage
 from stream.runtime.table import StageTable, Tables
 from stream.runtime.takeover import Takeover
@@ -115,7 +116,7 @@ class StageApp(faust.App):
         self.ledger = Ledger(settings.max_in_flight)
         self.lease = Lease(settings.session_timeout)
         self.metrics = metrics
-        self.skipped = settings.skipped()
+        self.skips = Skips(settings.skipped())
         self.mark = stage.mark
         metrics.ownership.set_sources(partitions)
         metrics.kafka.watch(CONTACT.away, CONTACT.refusals)
