@@ -12,6 +12,7 @@ from stream.doctor.findings import Finding, error, ok, unknown, warning
 from stream.kafka.cluster import Cluster, Topic
 from stream.kafka.codecs import READABLE
 from stream.structs import MOST_BYTES
+from stream.topics.counts import common, odd
 from stream.topics.fit import CHANGE, misfits_of
 from stream.topics.plan import CHANGELOG, CHANNEL, RULES, SOURCE, Need
 
@@ -43,14 +44,9 @@ def findings(cluster: Cluster, needs: Sequence[Need]) -> list[Finding]:
     return found
 
 
-def common_partitions(cluster: Cluster, needs: Sequence[Need]) -> int | None:
-    """Of the sources; the largest where they differ, None where none of them exists."""
-    counts = [cluster.topics[each.name].partitions for each in needs if _is_source(each, cluster)]
-    return max(counts, default=None)
-
-
-def _is_source(need: Need, cluster: Cluster) -> bool:
-    return need.role == SOURCE and need.name in cluster.topics
+def partitions_of(cluster: Cluster) -> dict[str, int]:
+    """How many each topic has."""
+    return {name: topic.partitions for name, topic in cluster.topics.items()}
 
 
 def _said(need: Need, topic: Topic) -> str:
@@ -71,28 +67,22 @@ def _missing(need: Need) -> Finding:
 
 
 def _partitions(cluster: Cluster, needs: Sequence[Need]) -> Iterator[Finding]:
-    common = common_partitions(cluster, needs)
-    if common is None:
+    counts = partitions_of(cluster)
+    if (wanted_of_all := common(needs, counts)) is None:
         return
-    sources = {each.name: cluster.topics[each.name].partitions for each in needs if _is_source(each, cluster)}
-    if len(set(sources.values())) > 1:
-        listed = ", ".join(f"{name} has {count}" for name, count in sorted(sources.items()))
-        yield error(
-            "partitions",
-            f"the sources' counts differ: {listed}",
-            "all sources need equal counts and the customer as their key: make the smaller ones anew with "
-            f"{common}, since adding partitions moves customers",
-        )
+    if (wrong := odd(needs, counts)) is not None:
+        yield error("partitions", wrong.message, wrong.mend)
     else:
-        yield ok("partitions", f"{common} in each of {len(sources)} source topics")
+        sources = sum(need.role == SOURCE and need.name in counts for need in needs)
+        yield ok("partitions", f"{wanted_of_all} in each of {sources} source topics")
     for need in needs:
         if not need.is_ours or (topic := cluster.topics.get(need.name)) is None:
             continue
         where = f"topic {need.name}"
-        wanted = 1 if need.role == RULES else common
+        wanted = 1 if need.role == RULES else wanted_of_all
         if topic.partitions < wanted:
             fix = f"kafka-topics.sh --alter --topic {need.name} --partitions {wanted}"
-            message = f"{topic.partitions} partitions, the sources have {wanted}"
+            message = f"{topic.partitions} partitions, and must have {wanted}"
             yield error(where, message, fix)
         elif topic.partitions > wanted:
             message = f"{topic.partitions} partitions, of which {topic.partitions - wanted} stay empty"

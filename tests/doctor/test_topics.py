@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from stream.doctor.findings import Finding
-from stream.doctor.topics import common_partitions, findings
+from stream.doctor.topics import findings
 from stream.kafka.cluster import Broker, Cluster, Topic
 from stream.topics.plan import CHANGELOG, CHANNEL, SOURCE, Need
 
@@ -71,14 +71,14 @@ def test_topics_as_they_should_be() -> None:
             {"orders": replace(HEALTHY, partitions=6)},
             "error",
             "partitions",
-            "clicks has 8, orders has 6",
-            "with 8",
+            "orders has 6 partitions and must have 8",
+            "make orders anew with 8",
         ),
         (
             {"web": replace(HEALTHY, partitions=4)},
             "error",
             "topic web",
-            "4 partitions, the sources have 8",
+            "4 partitions, and must have 8",
             "--alter --topic web --partitions 8",
         ),
         ({"web": replace(HEALTHY, partitions=12)}, "warning", "topic web", "4 stay empty", "harmless"),
@@ -218,6 +218,12 @@ def test_one_broker_has_one_copy_of_everything() -> None:
     assert amiss(findings(replace(alone, brokers=alone.brokers[:1]), NEEDS)) == []
 
 
-def test_the_partitions_in_common_are_the_sources() -> None:
-    assert common_partitions(cluster(web=replace(HEALTHY, partitions=99)), NEEDS) == 8
-    assert common_partitions(cluster(clicks=None, orders=None, people=None), NEEDS) is None
+def test_a_source_with_more_partitions_had_the_doctor_advise_to_alter_the_changelog() -> None:
+    """Which holds each customer's state by its partition: nobody would have been known any more."""
+    found = findings(cluster(orders=replace(HEALTHY, partitions=12)), NEEDS)
+    assert amiss(found) == [("error", "partitions")]
+    (wrong,) = [each for each in found if each.status == "error"]
+    assert wrong.message.startswith("orders has 12 partitions and must have 8")
+    assert "make orders anew with 8" in str(wrong.fix)
+    assert "docs/upgrade.md#more-partitions" in str(wrong.fix)
+    assert not [each for each in found if each.fix and "--alter" in each.fix]
