@@ -31,7 +31,7 @@ async def examine(settings: Settings) -> list[Finding]:
             needs = plan(rules, settings, partitions=0, replication=copies)
             counts = topics.partitions_of(cluster)
             partitions = common(needs, counts)
-            found += topics.findings(cluster, needs)
+            found += topics.findings(cluster, needs, settings.broker)
             found += kafka.permissions(cluster, needs, settings.app_id)
             if partitions is not None and odd(needs, counts) is None:
                 found += await placement.findings(settings, rules, partitions)

@@ -180,7 +180,7 @@ async def ensure_with(client: AIOKafkaAdminClient, settings: Settings, rules: Ru
     counts = await partition_counts(client._client, names)
     partitions = common(plan(rules, settings, partitions=0, replication=copies), counts) or 0
     needs = plan(rules, settings, partitions=partitions, replication=copies)
-    misfits = await _misfits(client, [need for need in needs if need.name in counts])
+    misfits = await _misfits(client, settings.broker, [need for need in needs if need.name in counts])
     problems = list(_problems(needs, counts, rules, own))
     problems += [each.said for each in misfits if each.stops]
     missing = [topic for topic in sources if topic not in counts]
@@ -205,10 +205,12 @@ async def ensure_with(client: AIOKafkaAdminClient, settings: Settings, rules: Ru
     return Topology(partitions, own.changelog, most_bytes)
 
 
-async def _misfits(client: AIOKafkaAdminClient, needs: Sequence[Need]) -> list[Misfit]:
+async def _misfits(client: AIOKafkaAdminClient, broker: str, needs: Sequence[Need]) -> list[Misfit]:
     """What is set otherwise than it must be, of those whose settings this client may see."""
     found = await configs(client, [need.name for need in needs])
-    return [each for need in needs if need.name in found for each in misfits_of(need, found[need.name])]
+    return [
+        each for need in needs if need.name in found for each in misfits_of(need, found[need.name], broker)
+    ]
 
 
 async def other_sources(client: AIOKafkaAdminClient, settings: Settings, rules: RuleSet) -> set[str] | None:
