@@ -265,7 +265,7 @@ class Consumer(driver.Consumer):
     async def _commit(self, offsets: Mapping[TP, int]) -> bool:
         done: bool = await super()._commit(offsets)
         self.commits += 1
-        self.host.metrics.commits.count_commit(done=done)
+        self.host.metrics.commits.count_commit({tp.partition for tp in offsets}, done=done)
         return done
 
     def ack(self, message: Any) -> bool:
