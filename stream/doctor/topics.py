@@ -133,9 +133,9 @@ def _settings(need: Need, topic: Topic, broker: str) -> Iterator[Finding]:
         message = "cleanup.policy has compact: what is compacted before a worker reads it is never seen"
         yield warning(where, message, set_topic(broker, need.name, "cleanup.policy=delete"))
     if need.kind == "profile" and "delete" in policies and topic.config.get("retention.ms", "-1") != "-1":
-        message = "profiles older than retention.ms are deleted: a worker that reads from the beginning, as "
-        message += (
-            "under a new app id, knows neither addresses nor withdrawals of customers without a newer one"
+        message = (
+            "profiles older than retention.ms are deleted: a worker that reads from the beginning, as under a "
+            "new app id, will not know the addresses and withdrawn consents that they held"
         )
         yield warning(where, message, set_topic(broker, need.name, "retention.ms=-1"))
     if topic.config.get("unclean.leader.election.enable") == "true":

@@ -81,7 +81,7 @@ class Producer:
         except KafkaError as error:
             await kafka.stop()
             raise BrokerError(
-                f"Kafka at {self._settings.broker} lets this client not write ({type(error).__name__})",
+                f"Kafka at {self._settings.broker} does not let this client write ({type(error).__name__})",
                 hint="grant Write on the topics, or IdempotentWrite on the cluster, to this client",
             ) from error
         _send_under(self._lease, kafka.client)
@@ -106,7 +106,11 @@ class Producer:
             except UnknownTopicOrPartitionError:
                 if topic not in self._missing:
                     self._missing.add(topic)
-                    log.warning("topic_is_missing", topic=topic, hint="what it is to have waits: create it")
+                    log.warning(
+                        "topic_is_missing",
+                        topic=topic,
+                        hint="create the topic; records for it wait until it is there",
+                    )
                 continue
             except AssertionError as error:
                 raise RefusedError(
