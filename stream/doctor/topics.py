@@ -134,8 +134,8 @@ def _settings(need: Need, topic: Topic, broker: str) -> Iterator[Finding]:
         yield warning(where, message, set_topic(broker, need.name, "cleanup.policy=delete"))
     if need.kind == "profile" and "delete" in policies and topic.config.get("retention.ms", "-1") != "-1":
         message = (
-            "profiles older than retention.ms are deleted: a worker that reads from the beginning, as under a "
-            "new app id, will not know the addresses and withdrawn consents that they held"
+            "profiles older than retention.ms are deleted: a worker that reads from the beginning, as under "
+            "a new app id, will not know the addresses and withdrawn consents that they held"
         )
         yield warning(where, message, set_topic(broker, need.name, "retention.ms=-1"))
     if topic.config.get("unclean.leader.election.enable") == "true":
