@@ -157,7 +157,7 @@ def _fail_over_a_record() -> None:
 
 
 def _fail_at_the_start() -> None:
-    admission.ensure_topics = _over_a_record_soon  # type: ignore[assignment]
+    admission.ensure_with = _over_a_record_soon  # type: ignore[assignment]
 
 
 KINDS: dict[str, Callable[[], None]] = {

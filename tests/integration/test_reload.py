@@ -50,8 +50,8 @@ def revisions(shop: Shop) -> set[object]:
 
 def compilations(shop: Shop) -> list[int]:
     """The processes that compile this shop's rules."""
-    wanted = ["tests.integration.hangs", str(shop.rules)]
-    return [p.pid for p in psutil.process_iter(["cmdline"]) if (p.info["cmdline"] or [])[-2:] == wanted]
+    wanted = {"tests.integration.hangs", str(shop.rules)}
+    return [p.pid for p in psutil.process_iter(["cmdline"]) if wanted <= set(p.info["cmdline"] or [])]
 
 
 @pytest.fixture
