@@ -1,14 +1,18 @@
-"""The settings as flags of a command. Tested by tests/cli/test_commands.py."""
+"""The settings as flags of a command, each with what it takes. Tested by tests/cli/test_commands.py."""
 
 from __future__ import annotations
 
 import inspect
 from collections.abc import Callable
-from typing import Annotated, Any
+from pathlib import Path
+from typing import Annotated, Any, Literal, get_args, get_origin
 
 import typer
+from pydantic.fields import FieldInfo
 
 from stream.settings import Settings
+
+UNITS = ("seconds", "bytes")
 
 
 def with_settings(command: Callable[..., None]) -> Callable[..., None]:
@@ -31,6 +35,7 @@ def with_settings(command: Callable[..., None]) -> Callable[..., None]:
                 typer.Option(
                     f"--{name.replace('_', '-')}",
                     help=f"{field.description} [STREAM_{name.upper()}]",
+                    metavar=f"<{expected(field)}>",
                     show_default=False,
                 ),
             ],
@@ -46,3 +51,15 @@ def with_settings(command: Callable[..., None]) -> Callable[..., None]:
     run.__signature__ = inspect.Signature([*own, *flags])  # type: ignore[attr-defined]  # typer reads it
     run.__annotations__ = {parameter.name: parameter.annotation for parameter in [*own, *flags]}
     return run
+
+
+def expected(field: FieldInfo) -> str:
+    """What a setting's value is, in a word: the units of numbers are what their descriptions begin with."""
+    kinds = {field.annotation, *get_args(field.annotation)}
+    for each in kinds:
+        if get_origin(each) is Literal:
+            return "|".join(get_args(each))
+    if kinds & {int, float}:
+        unit = str(field.description).partition(" ")[0]
+        return unit if unit in UNITS else "number"
+    return "path" if Path in kinds else "text"

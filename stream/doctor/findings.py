@@ -20,8 +20,8 @@ _STYLES = {"ok": "green", "warning": "bold yellow", "error": "bold red", "unknow
 class Finding:
     """What was found about one thing. Not a Diagnostic: that is a mistake at a place in a file, with a code.
 
-    `status`: `ok`; `warning`: it runs, and an accident will be worse for it; `error`: it will not run, or not
-    for long; `unknown`: could not be looked at. `check`: what was looked at, a word or two.
+    `status`: `ok`; `warning`: it runs, and an accident will be worse for it; `error`: it will not run, not
+    for long, or not rightly; `unknown`: could not be looked at. `check`: what was looked at, a word or two.
     """
 
     status: Status

@@ -9,6 +9,7 @@ from stream.errors import BrokerError
 from stream.kafka.cluster import look
 from stream.rules.model import RuleSet
 from stream.settings import Settings
+from stream.topics.counts import common, odd
 from stream.topics.ensure import admin_client, replication_of
 from stream.topics.plan import plan
 
@@ -28,10 +29,11 @@ async def examine(settings: Settings) -> list[Finding]:
         if rules is not None:
             copies = replication_of(settings, len(cluster.brokers))
             needs = plan(rules, settings, partitions=0, replication=copies)
-            partitions = topics.common_partitions(cluster, needs)
-            found += topics.findings(cluster, needs)
+            counts = topics.partitions_of(cluster)
+            partitions = common(needs, counts)
+            found += topics.findings(cluster, needs, settings.broker)
             found += kafka.permissions(cluster, needs, settings.app_id)
-            if partitions is not None:
+            if partitions is not None and odd(needs, counts) is None:
                 found += await placement.findings(settings, rules, partitions)
         else:
             found.append(

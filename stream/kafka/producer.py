@@ -118,7 +118,11 @@ class Producer:
             except UnknownTopicOrPartitionError:
                 if topic not in self._missing:
                     self._missing.add(topic)
-                    log.warning("topic_is_missing", topic=topic, hint="what it is to have waits: create it")
+                    log.warning(
+                        "topic_is_missing",
+                        topic=topic,
+                        hint="create the topic; records for it wait until it is there",
+                    )
                 continue
             self._missing.discard(topic)
             return sent

@@ -10,8 +10,7 @@ from aiokafka import errors
 from aiokafka.errors import BrokerResponseError, KafkaError
 
 from stream.errors import RefusedError
-
-CHANGE = "kafka-configs.sh --alter --topic {topic} --add-config {setting}"  # what mends a topic
+from stream.kafka.commands import set_topic
 
 
 class InvalidRecordError(BrokerResponseError):  # type: ignore[misc]  # aiokafka has no types
@@ -32,18 +31,20 @@ _AGAIN = (
 )
 
 
-def refusal(error: BaseException, topic: str, partition: int, size: int, most: int) -> RefusedError:
+def refusal(
+    error: BaseException, topic: str, partition: int, size: int, most: int, broker: str
+) -> RefusedError:
     """The error for a batch of `size` bytes, of which the topic was known to take `most`."""
-    what, mend = _said(error, topic, size, most)
+    what, mend = _said(error, topic, size, most, broker)
     return RefusedError(f"{topic}/{partition}: Kafka refuses what is written: {what}", hint=mend)
 
 
-def _said(error: BaseException, topic: str, size: int, most: int) -> tuple[str, str]:
+def _said(error: BaseException, topic: str, size: int, most: int, broker: str) -> tuple[str, str]:
     if isinstance(error, _TOO_LARGE):
+        mend = set_topic(broker, topic, f"max.message.bytes={max(size, most)}")
         return (
             f"a batch of {size:,} bytes; max.message.bytes was {most:,} when last asked for",
-            CHANGE.format(topic=topic, setting=f"max.message.bytes={max(size, most)}")
-            + ", or more: what a worker writes is cut to what the topic takes when the worker starts",
+            f"`{mend}`, or more: what a worker writes is cut to what the topic takes when the worker starts",
         )
     if isinstance(error, errors.TopicAuthorizationFailedError):
         return "this client may not Write to the topic", f"grant Write on topic {topic} to this client"
@@ -52,7 +53,7 @@ def _said(error: BaseException, topic: str, size: int, most: int) -> tuple[str, 
     if isinstance(error, InvalidRecordError):
         return (
             "a record is invalid; one without a key is, where cleanup.policy has compact",
-            CHANGE.format(topic=topic, setting="cleanup.policy=delete"),
+            set_topic(broker, topic, "cleanup.policy=delete"),
         )
     if isinstance(error, errors.InvalidTimestampError):
         return (

@@ -2,7 +2,7 @@
 
 Faust brings the consumer group, assignment, rebalances and the agent; everything that it would do per record,
 and its recovery, stores, web server, leader topic and producer, is replaced or off: see
-docs/design/batch-lane.md.
+docs/design/batch-lane.md. What it says of its health is tested by tests/runtime/test_liveness.py.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import logging
+import time
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Any, cast
@@ -36,6 +37,7 @@ from stream.runtime.partition import OwnedPartition
 from stream.runtime.partition_store import PartitionStore
 from stream.runtime.restore import ChangelogReader, Restore
 from stream.runtime.rocksdb import DiskStores
+from stream.runtime.skips import Skips
 from stream.runtime.stage import Stage
 from stream.runtime.table import StageTable, Tables
 from stream.runtime.takeover import Takeover
@@ -52,7 +54,8 @@ STOP_DEADLINE_S = 20.0
 TICK_AFTER_S = 1.0  # beyond the lag, by which Kafka's clock may be behind
 FAUST_STOP_DEADLINE_S = 10.0  # when all of ours is done
 HEARD_MS = 10_000  # Kafka answers, if the last answer is not older
-LOOP_STALLED_S = 30.0  # the event loop has not ticked for so long: a restart would help
+TURN_S = 0.5
+LOOP_STALLED_S = 30.0  # the event loop has not turned for so long: a restart would help
 EXIT_FAILED = 70
 GC_THRESHOLDS = (100_000, 50, 100)
 
@@ -113,11 +116,12 @@ class StageApp(faust.App):
         self.ledger = Ledger(settings.max_in_flight)
         self.lease = Lease(settings.session_timeout)
         self.metrics = metrics
-        self.skipped = settings.skipped()
+        self.skips = Skips(settings.skipped())
         self.mark = stage.mark
         metrics.ownership.set_sources(partitions)
         metrics.kafka.watch(CONTACT.away, CONTACT.refusals)
         self.failure: BaseException | None = None
+        self._turned_at = time.monotonic()
         super().__init__(
             settings.app_id,
             broker=[f"lane://{address}" for address in settings.broker.split(",")],
@@ -225,10 +229,16 @@ class StageApp(faust.App):
             self.failure = error
             self.add_future(self.crash(error))
 
+    async def keep_turning(self) -> None:
+        """Show that the event loop turns, for ever. (The app's own tasks begin after the first restore.)"""
+        while True:
+            self._turned_at = time.monotonic()
+            await asyncio.sleep(TURN_S)
+
     def amiss(self) -> tuple[list[str], list[str]]:
         """Why a restart would help, and why no work is done; asked from other threads."""
         fatal, idle = [], []
-        stalled = self.lane.stalled_for()
+        stalled = time.monotonic() - self._turned_at
         if self.failure is not None or self.crashed:
             fatal.append("failed")
         elif stalled > LOOP_STALLED_S:
@@ -286,7 +296,7 @@ async def serve(
     # and again took a fifth of the worker's time.
     gc.freeze()
     gc.set_threshold(*GC_THRESHOLDS)
-    contact = asyncio.ensure_future(CONTACT.keep_looking())
+    beside = [asyncio.ensure_future(each) for each in (CONTACT.keep_looking(), app.keep_turning())]
     try:
         await app.outbox.start()
         watchdog.start()
@@ -297,7 +307,8 @@ async def serve(
         await app.outbox.stop(STOP_DEADLINE_S)
         app.store.close()
         watchdog.stop()
-        contact.cancel()
+        for each in beside:
+            each.cancel()
 
 
 async def _live(app: StageApp) -> None:

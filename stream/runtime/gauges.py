@@ -58,7 +58,7 @@ class Gauges:
         self._metrics.commits.set_under_way(
             sum(map(self._ledger.in_flight, tps)),
             sum(map(self._outbox.load, self._owned)),
-            uncommitted=self._is_open() and self._ledger.uncommitted(),
+            self._ledger.uncommitted() if self._is_open() else (),
         )
 
     def _measure(self, owned: OwnedPartition) -> None:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from stream.kafka.lease import Lease
 from stream.runtime.ledger import Ledger
+from stream.runtime.skips import Skips
 from stream.telemetry.metrics import Metrics
 
 if TYPE_CHECKING:
@@ -21,7 +22,7 @@ class Host(Protocol):
     metrics: Metrics
     restore: Restore
     ownership: Ownership
-    skipped: dict[tuple[str, int], list[range]]
+    skips: Skips
     mark: tuple[str, bytes] | None  # a header that all has which the stage writes
 
     # Faust's own

@@ -11,7 +11,6 @@ Tested by tests/runtime/test_lane.py.
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import Mapping, Sequence
 
 import structlog
@@ -54,7 +53,6 @@ class Lane:
         self._lease = lease
         self._clock = clock
         self.effects = Effects(perform, lease, self._performed, outbox.on_error)
-        self._ticked_at = time.monotonic()
 
     async def take(self, topic: str, number: int, records: Sequence[Record]) -> None:
         """A batch of one topic partition has arrived: process what can be processed."""
@@ -70,7 +68,6 @@ class Lane:
         """Let time pass, for ever."""
         while True:
             await asyncio.sleep(TICK_S)
-            self._ticked_at = time.monotonic()
             for owned in list(self._owned.values()):
                 while self._may_tick(owned) and self._go_on(owned):
                     await asyncio.sleep(0)
@@ -82,10 +79,6 @@ class Lane:
 
     def _is_ours(self, owned: OwnedPartition) -> bool:
         return self._lease.held and self._owned.get(owned.number) is owned
-
-    def stalled_for(self) -> float:
-        """Seconds since the event loop last came by; asked from other threads."""
-        return time.monotonic() - self._ticked_at
 
     # -- steps
 

@@ -145,9 +145,9 @@ class Ledger:
         account = self._accounts.get(tp)
         return account.batches[0][2] if account and account.batches else None
 
-    def uncommitted(self) -> bool:
-        """Whether anything was handed out that is not committed."""
-        return any(account.handed_to > account.committed for account in self._accounts.values())
+    def uncommitted(self) -> set[int]:
+        """The partition numbers of which something was handed out that is not committed."""
+        return {tp.partition for tp, each in self._accounts.items() if each.handed_to > each.committed}
 
     def full(self) -> set[TopicPartition]:
         """The partitions that have enough in flight: not to be fetched from for now."""

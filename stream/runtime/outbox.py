@@ -189,7 +189,8 @@ class Outbox:
                 # A batch whose future is cancelled, as that of who waits would be, upsets aiokafka's sender.
                 offset = (await asyncio.shield(acknowledged)).offset
             except KafkaError as error:
-                raise refusal(error, tp.topic, tp.partition, size, most) from error
+                broker = self._settings.broker
+                raise refusal(error, tp.topic, tp.partition, size, most, broker) from error
             if offset < 0:  # more than five batches ago, of which no more than one is ever under way
                 raise InternalError(f"{tp.topic}/{tp.partition}: Kafka no longer knows where it has a batch")
             end = offset + batch.record_count()

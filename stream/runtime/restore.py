@@ -261,7 +261,9 @@ class Restore(Service):
         if assignment:
             consumer.resume_partitions(assignment)
             await consumer.perform_seek()
-            await consumer.seek_wait(app.ownership.seeks(assignment, consumer._committed_offset))
+            positions = app.ownership.seeks(assignment, consumer._committed_offset)
+            app.skips.say(positions)
+            await consumer.seek_wait(positions)
         app.ownership.open(numbers)
         self.completed.set()
         app.flow_control.resume()

@@ -39,7 +39,6 @@ from stream.kafka.topic_ids import only_ask
 from stream.runtime.failures import watch_loop
 from stream.runtime.host import Host
 from stream.runtime.ledger import Ledger, Reach, TopicPartition
-from stream.structs import Unread
 
 log = structlog.get_logger("stream.intake")
 
@@ -199,7 +198,7 @@ class Consumer(driver.Consumer):
             await self._seek_back(fetch)
             return
         batches = [
-            (tp, self._without_skipped(tp, records))
+            (tp, self.host.skips.put_aside(tp, records))
             for tp, records in fetch.items()
             if records and (active is None or tp in active)
         ]
@@ -212,19 +211,6 @@ class Consumer(driver.Consumer):
             if not self.flow_active or self.app.consumer_generation_id != generation:
                 return  # a rebalance has begun: the ledger forgets, the records are read again
             yield tp, self._batch_message(tp, records)
-
-    def _without_skipped(self, tp: TP, records: list[Any]) -> list[Any]:
-        """With an `Unread` in place of each record that an operator wants to be put aside."""
-        for offsets in self.host.skipped.get((tp.topic, tp.partition), ()):
-            for at, record in enumerate(records):
-                if record.offset in offsets:
-                    value = record.value or b""
-                    records[at] = Unread(
-                        *(record.offset, record.timestamp, "skipped", record.offset, record.key),
-                        *(value, len(value), record.headers),
-                    )
-                    log.warning("skipped", topic=tp.topic, partition=tp.partition, offset=record.offset)
-        return records
 
     async def _seek_back(self, fetch: Mapping[TP, list[Any]]) -> None:
         """What was fetched across a rebalance is not handed out but read again, wherever it still is ours.
@@ -279,7 +265,7 @@ class Consumer(driver.Consumer):
     async def _commit(self, offsets: Mapping[TP, int]) -> bool:
         done: bool = await super()._commit(offsets)
         self.commits += 1
-        self.host.metrics.commits.count_commit(done=done)
+        self.host.metrics.commits.count_commit({tp.partition for tp in offsets}, done=done)
         return done
 
     def ack(self, message: Any) -> bool:

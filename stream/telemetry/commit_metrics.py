@@ -6,7 +6,7 @@ loop stands still. Tested by tests/telemetry/test_metrics.py.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 
 from stream.telemetry.registry import MetricsRegistry
 
@@ -16,7 +16,7 @@ class CommitMetrics:
 
     def __init__(self, registry: MetricsRegistry, clock: Callable[[], float]) -> None:
         self._clock = clock
-        self._uncommitted_since: float | None = None
+        self._since: dict[int, float] = {}  # replaced, never changed: it is asked for in other threads
         self._in_flight = registry.gauge(
             "stream_in_flight_records", "Records handed to the engine whose effects are not yet durable."
         )
@@ -28,23 +28,25 @@ class CommitMetrics:
             self._commits.labels(result)
         registry.gauge(
             "stream_commit_age_seconds",
-            "Seconds since the last commit of offsets while records wait for one; 0: none wait.",
+            "Seconds since the last commit of offsets of the partition that has waited for one longest; "
+            "0: none waits.",
         ).set_function(self._age)
 
-    def set_under_way(self, in_flight: int, unacknowledged: int, *, uncommitted: bool) -> None:
-        """Records in work, records on their way to Kafka, and whether anything waits for a commit."""
+    def set_under_way(self, in_flight: int, unacknowledged: int, uncommitted: Collection[int]) -> None:
+        """Records in work, records on their way to Kafka, and partitions that wait for a commit."""
         self._in_flight.set(in_flight)
         self._unacknowledged.set(unacknowledged)
-        if not uncommitted:
-            self._uncommitted_since = None
-        elif self._uncommitted_since is None:
-            self._uncommitted_since = self._clock()
+        now = self._clock()
+        self._since = {number: self._since.get(number, now) for number in uncommitted}
 
-    def count_commit(self, *, done: bool) -> None:
+    def count_commit(self, partitions: Collection[int], *, done: bool) -> None:
+        """Offsets of these partitions were committed, or not."""
         self._commits.labels("ok" if done else "failed").inc()
-        if done and self._uncommitted_since is not None:
-            self._uncommitted_since = self._clock()
+        if done:
+            now = self._clock()
+            self._since = {
+                number: now if number in partitions else since for number, since in self._since.items()
+            }
 
     def _age(self) -> float:
-        since = self._uncommitted_since
-        return 0.0 if since is None else self._clock() - since
+        return max((self._clock() - since for since in self._since.values()), default=0.0)

@@ -25,6 +25,7 @@ from stream.telemetry.tracebacks import headline, traceback_of
 
 FIELDS: Mapping[str, str] = {
     "added": "definitions or rules that are new",
+    "also": "sections of the rule files that say something else, beside rules",
     "applied": "offset up to which records are applied",
     "changed": "rules that say something else now",
     "code": "code of a finding, see docs/diagnostics.md",

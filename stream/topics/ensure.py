@@ -33,6 +33,7 @@ from stream.kafka.topic_ids import partition_counts
 from stream.rules.model import RuleSet
 from stream.settings import Settings
 from stream.structs import OwnTopics
+from stream.topics.counts import common, odd
 from stream.topics.fit import Misfit, misfits_of
 from stream.topics.plan import Need, made_with, outputs, plan
 
@@ -153,18 +154,11 @@ def _problems(
     used = {source.topic for source in rules.sources} | {channel.topic for channel in rules.channels}
     for topic in sorted(filter(own.has, used)):
         yield f"{topic} is this program's own, or Kafka's: no source and no channel can have it"
-    found = {need.name: topics[need.name] for need in needs if not need.is_ours and need.name in topics}
-    if len(set(found.values())) > 1:
-        yield unequal(found)
+    if (found := odd(needs, topics)) is not None:
+        yield f"{found.message}; {found.mend}"
     for need in needs:
         if need.is_ours and topics.get(need.name, need.partitions) < need.partitions:
             yield f"{need.name} has {topics[need.name]} partitions, and needs {need.partitions}"
-
-
-def unequal(counts: Mapping[str, int]) -> str:
-    """What is said of sources (name → partitions) whose counts differ."""
-    listed = ", ".join(f"{topic} has {count}" for topic, count in sorted(counts.items()))
-    return f"source topics need equal partition counts, keyed by customer: {listed}"
 
 
 async def ensure_topics(settings: Settings, rules: RuleSet) -> Topology:
@@ -184,9 +178,9 @@ async def ensure_with(client: AIOKafkaAdminClient, settings: Settings, rules: Ru
     copies = replication_of(settings, brokers)
     names = [*sources, *outputs(rules, own)]
     counts = await partition_counts(client._client, names)
-    partitions = max((counts[each] for each in sources if each in counts), default=0)
+    partitions = common(plan(rules, settings, partitions=0, replication=copies), counts) or 0
     needs = plan(rules, settings, partitions=partitions, replication=copies)
-    misfits = await _misfits(client, [need for need in needs if need.name in counts])
+    misfits = await _misfits(client, settings.broker, [need for need in needs if need.name in counts])
     problems = list(_problems(needs, counts, rules, own))
     problems += [each.said for each in misfits if each.stops]
     missing = [topic for topic in sources if topic not in counts]
@@ -196,7 +190,7 @@ async def ensure_with(client: AIOKafkaAdminClient, settings: Settings, rules: Ru
         problems += [f"source topics that do not exist: {', '.join(missing)}"] if missing else []
         raise TopologyError(
             "the topics do not fit the rules:\n  " + "\n  ".join(problems),
-            hint="create or repartition those topics, or mend `topic:` in the rule files",
+            hint="create or mend those topics, or mend `topic:` in the rule files",
         )
     for each in misfits:
         log.warning("topic_is_set_otherwise", topic=each.topic, finding=each.message, hint=each.mend)
@@ -211,10 +205,12 @@ async def ensure_with(client: AIOKafkaAdminClient, settings: Settings, rules: Ru
     return Topology(partitions, own.changelog, most_bytes)
 
 
-async def _misfits(client: AIOKafkaAdminClient, needs: Sequence[Need]) -> list[Misfit]:
+async def _misfits(client: AIOKafkaAdminClient, broker: str, needs: Sequence[Need]) -> list[Misfit]:
     """What is set otherwise than it must be, of those whose settings this client may see."""
     found = await configs(client, [need.name for need in needs])
-    return [each for need in needs if need.name in found for each in misfits_of(need, found[need.name])]
+    return [
+        each for need in needs if need.name in found for each in misfits_of(need, found[need.name], broker)
+    ]
 
 
 async def other_sources(client: AIOKafkaAdminClient, settings: Settings, rules: RuleSet) -> set[str] | None:

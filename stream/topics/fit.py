@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from stream.decisions.wire import DEAD_LETTERS
-from stream.kafka.write_refusals import CHANGE
+from stream.kafka.commands import set_topic
 from stream.topics.plan import KEPT, LAG, RULES, Need
 
 
@@ -29,13 +29,13 @@ class Misfit:
         return f"{self.topic}: {self.message}; mend it with `{self.mend}`"
 
 
-def misfits_of(need: Need, config: Mapping[str, str]) -> Iterator[Misfit]:
+def misfits_of(need: Need, config: Mapping[str, str], broker: str) -> Iterator[Misfit]:
     """Of one topic of ours and its settings in force."""
     policies = {each.strip() for each in config.get("cleanup.policy", "").split(",")}
     found = ",".join(sorted(policies))
 
     def mend(setting: str) -> str:
-        return CHANGE.format(topic=need.name, setting=setting)
+        return set_topic(broker, need.name, setting)
 
     if need.role in KEPT:
         if policies != {"compact"}:

@@ -5,7 +5,7 @@ them, by two producers that hash keys in different ways, is two halves: each cap
 
     sample       the newest records of each partition: customer and partition, by source
     Placement    of one source: by which partitioners its records can have been placed
-    problems     customers in two partitions, sources that disagree, and sources keyed in a way of their own
+    problems     sources that are keyed otherwise than most, customers in two partitions
 
 Tested by tests/topics/test_placement.py, `sample` by tests/integration/test_placement.py.
 """
@@ -14,10 +14,9 @@ from __future__ import annotations
 
 import asyncio
 import zlib
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import combinations
 from typing import Any, NamedTuple
 
 import orjson
@@ -83,36 +82,52 @@ def problems(samples: Mapping[str, Collection[Placed]], partitions: int) -> list
     if partitions < 2:
         return []
     found = [placement(source, placed, partitions) for source, placed in sorted(samples.items())]
-    return [*_halves(found), *_disagreeing(found)] or list(_keyed_otherwise(found))
+    telling = [each for each in found if each.tells]
+    ways = Counter(way for each in telling for way in each.by)
+    right = max(PARTITIONERS, key=lambda way: ways[way])  # of most; of two as many the one of Java's clients
+    apart = [each for each in telling if right not in each.by] if ways else []
+    certain = [*_disagreeing(telling, apart, right), *_halves(found, apart, right, partitions)]
+    return certain or list(_keyed_otherwise(telling))
 
 
-def _halves(found: Sequence[Placement]) -> Iterator[Problem]:
+def _disagreeing(found: Sequence[Placement], apart: Sequence[Placement], right: str) -> Iterator[Problem]:
+    """Each source that is keyed otherwise than those that are right."""
+    others = ", ".join(each.source for each in found if each not in apart)
+    for each in apart:
+        message = f"{each.source} is keyed {_words(each)}, {others} by {right} of the customer"
+        yield Problem(fatal=True, message=f"{message}: a customer of both is in two partitions")
+
+
+def _halves(
+    found: Sequence[Placement], apart: Sequence[Placement], right: str, partitions: int
+) -> Iterator[Problem]:
+    """That customers are in two partitions already, and whose doing it is, where that is not said yet."""
     numbers: dict[str, set[int]] = defaultdict(set)
-    carriers: dict[str, set[str]] = defaultdict(set)
     for each in found:
         for customer, number in each.placed:
             numbers[customer].add(number)
-            carriers[customer].add(each.source)
-    halved = [customer for customer in numbers if len(numbers[customer]) > 1]
+    halved = {customer for customer in numbers if len(numbers[customer]) > 1}
     if halved:
-        sources = sorted(set().union(*(carriers[customer] for customer in halved)))
+        strays = sorted(
+            each.source
+            for each in found
+            if each not in apart
+            and any(
+                customer in halved and PARTITIONERS[right](customer.encode(), partitions) != number
+                for customer, number in each.placed
+            )
+        )
+        blamed = f"; records of {', '.join(strays)} are not where {right} puts them" if strays else ""
         yield Problem(
             fatal=True,
             message=f"{len(halved):,} of {len(numbers):,} sampled customers have records in two partitions: "
-            f"their caps and limits hold for each half alone ({', '.join(sources)})",
+            f"their caps and limits hold for each half alone{blamed}",
         )
-
-
-def _disagreeing(found: Sequence[Placement]) -> Iterator[Problem]:
-    for one, other in combinations([each for each in found if each.tells], 2):
-        if (one.by or other.by) and not set(one.by) & set(other.by):
-            message = f"{one.source} is keyed {_words(one)}, {other.source} {_words(other)}"
-            yield Problem(fatal=True, message=f"{message}: a customer of both is in two partitions")
 
 
 def _keyed_otherwise(found: Sequence[Placement]) -> Iterator[Problem]:
     for each in found:
-        if each.tells and "murmur2" not in each.by:
+        if "murmur2" not in each.by:
             message = (
                 f"{each.source} is keyed {_words(each)}, not by murmur2 of the customer as Java's clients do"
             )

@@ -15,6 +15,7 @@ from stream.structs import MAX_REQUEST_BYTES, OwnTopics
 
 SOURCE, CHANNEL, CHANGELOG, RULES = "source", "channel", "changelog", "rules"
 KEPT = (CHANGELOG, RULES)  # compacted: the last of each key must stay for ever
+LATEST = ("profile", "context")  # kinds of sources that say how things are: the same
 LAG = "max.compaction.lag.ms"
 
 # Kafka never compacts the segment that is being written: with 1 GiB, its default, a restore would read
@@ -68,8 +69,13 @@ def plan(rules: RuleSet, settings: Settings, *, partitions: int, replication: in
     """All of them, sources first."""
     own = settings.own_topics
     config, may = made_with({}, replication), ("Describe", "Read")
+    compacted = {"cleanup.policy": "compact"} | config
     needs = [
-        Need(source.topic, SOURCE, partitions, replication, config, may, source.kind)
+        Need(
+            *(source.topic, SOURCE, partitions, replication),
+            compacted if source.kind in LATEST else config,
+            *(may, source.kind),
+        )
         for source in sorted(rules.sources, key=lambda source: source.topic)
     ]
     roles = {own.decisions: DECISIONS, own.dead_letters: DEAD_LETTERS}

@@ -18,10 +18,10 @@ from aiokafka.errors import (
 
 from stream import __version__
 from stream.errors import BrokerError, TopologyError
+from stream.kafka.commands import set_topic
 from stream.kafka.connections import security
 from stream.kafka.producer import REQUEST_MS
 from stream.kafka.topic_ids import only_ask
-from stream.kafka.write_refusals import CHANGE
 from stream.rules.definitions import definitions
 from stream.rules.model import RuleSet
 from stream.settings import Settings
@@ -59,7 +59,7 @@ async def publish(settings: Settings, rules: RuleSet) -> None:
                 f"{what}: this client may not", hint=f"grant Write on topic {topic} to this client"
             ) from error
         if isinstance(error, MessageSizeTooLargeError | RecordListTooLargeError):
-            most = CHANGE.format(topic=topic, setting=f"max.message.bytes={MAX_REQUEST_BYTES}")
+            most = set_topic(settings.broker, topic, f"max.message.bytes={MAX_REQUEST_BYTES}")
             raise TopologyError(f"{what}: they are larger than it takes", hint=most) from error
         raise BrokerError(
             f"{what}: {type(error).__name__}", hint="is Kafka there? `stream doctor` looks"

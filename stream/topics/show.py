@@ -11,8 +11,9 @@ from stream.errors import TopologyError
 from stream.kafka.topic_ids import partition_counts
 from stream.rules.compiler.rule_set import load_rules
 from stream.settings import Settings
-from stream.topics.ensure import admin_client, create_topics, replication_of, unequal
-from stream.topics.plan import SOURCE, Need, plan
+from stream.topics.counts import common, odd
+from stream.topics.ensure import admin_client, create_topics, replication_of
+from stream.topics.plan import Need, plan
 
 PRODUCTION_COPIES = 3
 
@@ -58,15 +59,18 @@ async def needs(
 
 
 def _common(wanted: Sequence[Need], there: Mapping[str, int], given: int | None) -> int:
-    """The sources' partition count; raises TopologyError where they differ or none is known."""
-    found = {need.name: there[need.name] for need in wanted if need.role == SOURCE and need.name in there}
-    counts = set(found.values()) | ({given} if given is not None else set())
-    if not counts:
+    """The partition count of all. Raises TopologyError where sources differ, or none is known."""
+    if (wrong := odd(wanted, there)) is not None:
+        raise TopologyError(wrong.message, hint=wrong.mend)
+    known = common(wanted, there)
+    count = given if known is None else known
+    if count is None:
         raise TopologyError(
             "no source topic exists, so it is not known how many partitions the others need",
             hint="say it with --partitions",
         )
-    if len(counts) > 1:
-        asked = f", and --partitions asks for {given}" if given is not None else ""
-        raise TopologyError(unequal(found) + asked, hint="`stream doctor` says what to do")
-    return int(counts.pop())
+    if given not in (None, count):
+        raise TopologyError(
+            f"the topics that are there need {count} partitions, and --partitions asks for {given}"
+        )
+    return count

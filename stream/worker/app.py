@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import signal
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Sequence
 from contextlib import ExitStack
 from functools import partial
 from typing import Any, TypeVar
@@ -13,7 +13,7 @@ import structlog
 from aiokafka.errors import KafkaError
 
 from stream import __version__
-from stream.errors import BrokerError, RuleFileError, StreamError, TopologyError
+from stream.errors import BrokerError, RuleFileError, SettingsError, StreamError, TopologyError
 from stream.rules.compiler.rule_set import check_rules
 from stream.rules.model import RuleSet
 from stream.runtime.app import EXIT_FAILED, StageApp, log_failure, serve
@@ -24,6 +24,7 @@ from stream.topics import permissions
 from stream.topics.ensure import Topology, ensure_topics
 from stream.topics.placement import HINT, problems, sample
 from stream.topics.revisions import publish
+from stream.topics.skips import not_there_yet, refuse_strangers
 from stream.worker.admission import Admission, disk_of_its_own
 from stream.worker.aside import Aside
 from stream.worker.compile_process import compile_aside
@@ -60,11 +61,14 @@ async def check(settings: Settings) -> tuple[RuleSet, Topology]:
     """
     rules = compiled(settings)
     topology = await ensure_topics(settings, rules)
+    refuse_strangers(settings, rules.sources, topology.partitions)
     if lacking := await permissions.refused(settings, rules):
         listed = "\n  ".join(permissions.in_words(each) for each in lacking)
         hints = "; ".join(permissions.remedy(each) for each in lacking)
         raise TopologyError(f"this client may not do all that a worker has to:\n  {listed}", hint=hints)
     await _check_customers(settings, rules, topology)
+    if vain := await _not_there_yet(settings):
+        raise SettingsError("STREAM_SKIP skips nothing:\n  " + "\n  ".join(vain))
     return rules, topology
 
 
@@ -76,6 +80,14 @@ async def _warn_of_permissions(settings: Settings, rules: RuleSet) -> None:
         return
     for right in lacking:
         log.warning("permission_lacks", reason=permissions.in_words(right), hint=permissions.remedy(right))
+
+
+async def _not_there_yet(settings: Settings) -> Sequence[str]:
+    try:
+        return await not_there_yet(settings)
+    except (KafkaError, TimeoutError) as error:
+        log.warning("skips_were_not_looked_at", error=type(error).__name__)
+        return []
 
 
 async def _check_customers(settings: Settings, rules: RuleSet, topology: Topology) -> None:
@@ -103,6 +115,7 @@ async def run(settings: Settings) -> int:
         loop.add_signal_handler(number, stop.set)
     directory = await Aside("the rules' directory").call(partial(Directory, settings.rules))
     rules = compiled(settings)
+    refuse_strangers(settings, rules.sources)
     metrics = _metrics(settings, rules)
     traces = tracing(settings)
     Verbosity(settings.log_level, loop).listen()
@@ -154,6 +167,9 @@ async def run(settings: Settings) -> int:
 async def _admit(settings: Settings, rules: RuleSet, admission: Admission) -> Topology:
     """Wait until the topics fit, and say which rules are in force."""
     topology = await admission.until_fit()
+    refuse_strangers(settings, rules.sources, topology.partitions)
+    for each in await _not_there_yet(settings):  # no reason to end: the topic may have been made anew since
+        log.warning("skips_nothing_yet", finding=each, hint="take it out of STREAM_SKIP")
     await _warn_of_permissions(settings, rules)
     await admission.until_published()
     return topology

@@ -206,6 +206,7 @@ class Reload:
             removed=counts["removed"],
             changed=counts["changed"],
             unchanged=counts["unchanged"],
+            also=_also(old, rules),
         )
 
     def _refuse(self, error: StreamError, digest: bytes, *, asked: bool) -> None:
@@ -248,6 +249,22 @@ def _counts(old: RuleSet, new: RuleSet) -> dict[str, int]:
         "removed": len(before.keys() - after.keys()),
         "changed": len(after.keys() & before.keys()) - same,
         "unchanged": same,
+    }
+
+
+def _also(old: RuleSet, new: RuleSet) -> list[str]:
+    """What else of the rule files says something else now: the sections' names."""
+    before, after = _sections(old), _sections(new)
+    return [name for name in after if after[name] != before[name]]
+
+
+def _sections(rules: RuleSet) -> dict[str, object]:
+    return {
+        "policy": rules.policy,
+        "channels": {each.name: each for each in rules.channels},
+        "sources": {each.name: each for each in rules.sources},
+        "traits": {each.name: each.stable_id for each in rules.traits},
+        "segments": {each.name: each for each in rules.segments},
     }
 
 

@@ -33,6 +33,25 @@ def test_a_commands_own_flags_are_there_beside_those_of_the_settings(command: st
     assert "--no-" not in shown
 
 
+def test_help_called_every_number_a_str() -> None:
+    shown = CliRunner().invoke(cli, ["worker", "--help"], env={"COLUMNS": "200"}).output
+    flags = dict(re.findall(r"^  (--[a-z-]+) <(\S+)>", shown, re.MULTILINE))
+    assert "str" not in flags.values()
+    assert (
+        flags.items()
+        >= {
+            "--session-timeout": "seconds",
+            "--store-memory": "bytes",
+            "--http-port": "number",
+            "--rules": "path",
+            "--store": "memory|rocksdb",
+            "--log-level": "DEBUG|INFO|WARNING|ERROR|CRITICAL",
+            "--sasl-mechanism": "PLAIN|SCRAM-SHA-256|SCRAM-SHA-512",
+            "--broker": "text",
+        }.items()
+    )
+
+
 @pytest.mark.parametrize("arguments", [["--sources"], ["--offline"], ["--offline", "--create"]])
 def test_topics_that_cannot_be_meant(arguments: list[str]) -> None:
     assert CliRunner().invoke(cli, ["topics", *arguments]).exit_code == 2

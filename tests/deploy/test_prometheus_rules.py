@@ -77,9 +77,9 @@ def test_the_files_are_free_of_a_charts_own_templates() -> None:
     """Helm passes them through as they are: `{{ $labels… }}` and `{{ $value… }}` are Prometheus'."""
     for path in RULE_FILES:
         for template in re.findall(r"\{\{(.*?)\}\}", path.read_text(encoding="utf-8")):
-            assert re.match(r" (\$labels\.\w+|\$value( \| \w+)?|if \$labels\.\w+|else|end) $", template), (
-                template
-            )
+            assert re.match(
+                r' (\$labels\.\w+|\$value( \| (\w+|printf "%\.0f"))?|if \$labels\.\w+|else|end) $', template
+            ), template
 
 
 def test_who_cannot_get_a_prometheus_is_told_what_to_do(

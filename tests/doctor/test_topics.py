@@ -7,10 +7,11 @@ from dataclasses import replace
 import pytest
 
 from stream.doctor.findings import Finding
-from stream.doctor.topics import common_partitions, findings
+from stream.doctor.topics import findings
 from stream.kafka.cluster import Broker, Cluster, Topic
 from stream.topics.plan import CHANGELOG, CHANNEL, SOURCE, Need
 
+BROKER = "kafka:9092"
 GOOD = {
     "cleanup.policy": "delete",
     "min.insync.replicas": "2",
@@ -57,7 +58,7 @@ def amiss(found: list[Finding]) -> list[tuple[str, str]]:
 
 
 def test_topics_as_they_should_be() -> None:
-    found = findings(cluster(), NEEDS)
+    found = findings(cluster(), NEEDS, BROKER)
     assert amiss(found) == []
     assert [each.check for each in found] == ["partitions", *(f"topic {need.name}" for need in NEEDS)]
 
@@ -71,14 +72,14 @@ def test_topics_as_they_should_be() -> None:
             {"orders": replace(HEALTHY, partitions=6)},
             "error",
             "partitions",
-            "clicks has 8, orders has 6",
-            "with 8",
+            "orders has 6 partitions and must have 8",
+            "make orders anew with 8",
         ),
         (
             {"web": replace(HEALTHY, partitions=4)},
             "error",
             "topic web",
-            "4 partitions, the sources have 8",
+            "4 partitions, and must have 8",
             "--alter --topic web --partitions 8",
         ),
         ({"web": replace(HEALTHY, partitions=12)}, "warning", "topic web", "4 stay empty", "harmless"),
@@ -153,7 +154,12 @@ def test_topics_as_they_should_be() -> None:
         ),
         (
             {"web": with_settings(HEALTHY, max_message_bytes="100000")},
-            *("warning", "topic web", "is not sent", "--topic web --add-config max.message.bytes=1048588"),
+            *(
+                "warning",
+                "topic web",
+                "is not sent",
+                "--entity-name web --add-config max.message.bytes=1048588",
+            ),
         ),
         (
             {"changelog": with_settings(HEALTHY, cleanup_policy="compact", max_message_bytes="100000")},
@@ -186,7 +192,7 @@ def test_topics_as_they_should_be() -> None:
 def test_each_thing_that_is_amiss_has_its_fix(
     changed: dict[str, Topic | None], status: str, where: str, words: str, fix: str
 ) -> None:
-    found = findings(cluster(**changed), NEEDS)
+    found = findings(cluster(**changed), NEEDS, BROKER)
     (finding,) = [
         each for each in found if (each.status, each.check) == (status, where) and words in each.message
     ]
@@ -197,13 +203,28 @@ def test_each_thing_that_is_amiss_has_its_fix(
 def test_bad_records_of_a_source_that_takes_large_ones_do_not_stop_workers_any_more() -> None:
     """They are cut to what `dead-letters` takes, and the doctor called it an error."""
     large = with_settings(HEALTHY, max_message_bytes=str(64 << 20))
-    found = findings(cluster(clicks=large, dead_letters=HEALTHY), NEEDS)
+    found = findings(cluster(clicks=large, dead_letters=HEALTHY), NEEDS, BROKER)
     assert amiss(found) == []
+
+
+def test_profiles_that_were_made_as_the_plan_says_are_not_warned_about() -> None:
+    compacted = with_settings(HEALTHY, cleanup_policy="compact", retention_ms="604800000")
+    assert amiss(findings(cluster(people=compacted), NEEDS, BROKER)) == []
+
+
+def test_a_command_of_kafkas_that_was_pasted_did_not_know_which_kafka() -> None:
+    wrong = with_settings(replace(HEALTHY, partitions=4), min_insync_replicas="1", max_message_bytes="9")
+    found = findings(cluster(web=wrong, changelog=HEALTHY, people=HEALTHY), NEEDS, BROKER)
+    commands = [each.fix for each in found if each.fix and each.fix.startswith("kafka-")]
+    assert len(commands) >= 4
+    for command in commands:
+        assert command.split()[1:4] == ["--bootstrap-server", BROKER, "--alter"]
+        assert ";" not in command
 
 
 def test_a_topic_that_may_not_be_seen_is_no_missing_one() -> None:
     hidden = replace(cluster(web=None), hidden=frozenset({"web"}))
-    assert amiss(findings(hidden, NEEDS)) == []
+    assert amiss(findings(hidden, NEEDS, BROKER)) == []
 
 
 def test_one_broker_has_one_copy_of_everything() -> None:
@@ -215,9 +236,15 @@ def test_one_broker_has_one_copy_of_everything() -> None:
         dead_letters=with_settings(single, max_message_bytes="16777216"),
         changelog=with_settings(single, cleanup_policy="compact"),
     )
-    assert amiss(findings(replace(alone, brokers=alone.brokers[:1]), NEEDS)) == []
+    assert amiss(findings(replace(alone, brokers=alone.brokers[:1]), NEEDS, BROKER)) == []
 
 
-def test_the_partitions_in_common_are_the_sources() -> None:
-    assert common_partitions(cluster(web=replace(HEALTHY, partitions=99)), NEEDS) == 8
-    assert common_partitions(cluster(clicks=None, orders=None, people=None), NEEDS) is None
+def test_a_source_with_more_partitions_had_the_doctor_advise_to_alter_the_changelog() -> None:
+    """Which holds each customer's state by its partition: nobody would have been known any more."""
+    found = findings(cluster(orders=replace(HEALTHY, partitions=12)), NEEDS, BROKER)
+    assert amiss(found) == [("error", "partitions")]
+    (wrong,) = [each for each in found if each.status == "error"]
+    assert wrong.message.startswith("orders has 12 partitions and must have 8")
+    assert "make orders anew with 8" in str(wrong.fix)
+    assert "docs/upgrade.md#more-partitions" in str(wrong.fix)
+    assert not [each for each in found if each.fix and "--alter" in each.fix]

@@ -78,7 +78,7 @@ def test_each_topic_that_is_not_as_it_must_be(shop: Shop) -> None:
     assert [
         message.partition(":")[0] for status, message in of(findings, f"topic {few}") if status == "error"
     ] == [
-        f"{PARTITIONS - 1} partitions, the sources have {PARTITIONS}",
+        f"{PARTITIONS - 1} partitions, and must have {PARTITIONS}",
         "1 copies are in sync, min.insync.replicas is 2",
         "min.insync.replicas 2 with 1 copies",
     ]

@@ -58,7 +58,7 @@ def test_how_many_partitions_must_be_known(shop: Shop) -> None:
             return str(error)
         return ""
 
-    assert "has 3, and --partitions asks for 5" in eventually(refused, "the new topics count")
+    assert "need 3 partitions, and --partitions asks for 5" in eventually(refused, "the new topics count")
 
 
 def test_sources_that_differ_are_not_added_to(shop: Shop) -> None:

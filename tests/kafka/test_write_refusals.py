@@ -27,7 +27,7 @@ def test_what_kafka_refuses_is_named_with_its_place_and_what_mends_it(
     error: Exception, what: str, mend: str
 ) -> None:
     """It was `reason=`, and nothing else: no topic, no partition, no size."""
-    refused = refusal(error, "web", 3, 1_500_000, 1_048_588)
+    refused = refusal(error, "web", 3, 1_500_000, 1_048_588, "k:1")
     assert "web/3" in refused.message
     assert what in refused.message
     assert refused.hint is not None

@@ -13,6 +13,7 @@ from structlog.testing import capture_logs
 from stream.errors import SettingsError
 from stream.runtime.effects import AT_ONCE, FULL
 from stream.runtime.ledger import Reach, TopicPartition
+from stream.runtime.partition import OwnedPartition
 from stream.runtime.partition_store import PartitionStore
 from stream.runtime.recovery import Recovery
 from stream.runtime.rocksdb import DiskStores
@@ -175,20 +176,24 @@ async def test_records_go_to_the_partition_number_that_they_name(counter: Counte
     assert counter.outbox.load(0) == 2, "both count for their sender"
 
 
-async def test_time_passes_without_records_and_only_under_the_lease(counter: Counter) -> None:
+async def test_time_passes_without_records_and_only_under_the_lease(
+    counter: Counter, monkeypatch: pytest.MonkeyPatch
+) -> None:
     await counter.count(b"a", 3)
     closing = asyncio.create_task(counter.ownership.close(60))
     await counter.outbox.acknowledge_all()
     await closing
     await counter.open()
     counter.now += 61
+    come_by, may_tick = asyncio.Event(), counter.lane._may_tick
+
+    def look(owned: OwnedPartition) -> bool:
+        come_by.set()
+        return may_tick(owned)
+
+    monkeypatch.setattr(counter.lane, "_may_tick", look)
     ticking = asyncio.create_task(counter.lane.keep_ticking())
-    before = counter.lane._ticked_at
-
-    async def ticked() -> bool:
-        return counter.lane._ticked_at > before
-
-    await eventually_async(ticked, "the lane has come by")
+    await come_by.wait()
     await settle()
     assert counter.written("t-mail") == [], "others may own the partition"
     counter.lease.renew(counter.lease.now())

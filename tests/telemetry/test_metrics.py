@@ -234,25 +234,36 @@ def test_restored_records_are_those_that_are_no_longer_to_be_read() -> None:
     assert value(metrics, "stream_restored_records_total") == 110
 
 
+def test_a_partition_that_was_blocked_did_not_show_while_others_committed() -> None:
+    """A channel's topic was deleted: the alert that the guide promises never came."""
+    now = [0.0]
+    metrics = Metrics(lambda: now[0])
+    for second in range(0, 100, 5):
+        now[0] = second
+        metrics.commits.set_under_way(0, 0, {1, 2})
+        metrics.commits.count_commit({1}, done=True)
+    assert value(metrics, "stream_commit_age_seconds") == 95
+
+
 def test_commits_are_stale_only_while_something_waits_for_one() -> None:
     now = [0.0]
     metrics = Metrics(lambda: now[0])
 
-    def age_at(second: float, *, uncommitted: bool) -> float | None:
+    def age_at(second: float, *uncommitted: int) -> float | None:
         now[0] = second
-        metrics.commits.set_under_way(0, 0, uncommitted=uncommitted)
+        metrics.commits.set_under_way(0, 0, uncommitted)
         return value(metrics, "stream_commit_age_seconds")
 
-    assert age_at(1000, uncommitted=False) == 0, "an idle worker commits nothing"
-    assert age_at(1001, uncommitted=True) == 0
-    assert age_at(1005, uncommitted=True) == 4
-    metrics.commits.count_commit(done=False)
+    assert age_at(1000) == 0, "an idle worker commits nothing"
+    assert age_at(1001, 3) == 0
+    assert age_at(1005, 3) == 4
+    metrics.commits.count_commit({3}, done=False)
     assert value(metrics, "stream_commit_age_seconds") == 4
-    metrics.commits.count_commit(done=True)
+    metrics.commits.count_commit({3}, done=True)
     assert value(metrics, "stream_commit_age_seconds") == 0
     now[0] = 1100
     assert value(metrics, "stream_commit_age_seconds") == 95, "also if nobody measures any more"
-    assert age_at(1101, uncommitted=False) == 0
+    assert age_at(1101) == 0
     assert value(metrics, "stream_commits_total", result="ok") == 1
     assert value(metrics, "stream_commits_total", result="failed") == 1
 

@@ -24,7 +24,9 @@ from stream.rules.compiler.rule_set import load_rules
 from stream.settings import Settings, load
 from stream.structs import OwnTopics
 from stream.topics import ensure
+from stream.topics.counts import common
 from stream.topics.ensure import admin_client, create_topics
+from stream.topics.plan import plan
 
 
 class Admin:
@@ -129,3 +131,20 @@ def test_rules_that_nobody_held_against_the_apps_name_are_held_against_it_by_the
     (tmp_path / "rules.yaml").write_text("sources: {clicks: {event: e, customer: c}}\n" + channel)
     rules = load_rules(tmp_path)
     assert any(topic in each for each in ensure._problems([], {}, rules, OwnTopics("shop")))
+
+
+def test_a_starting_worker_asked_for_a_larger_changelog_where_one_source_had_grown(tmp_path: Path) -> None:
+    sources = "sources: {clicks: {event: e, customer: c}, orders: {event: e, customer: c}}\n"
+    (tmp_path / "rules.yaml").write_text(sources + "channels: {web: {topic: web, consent: none}}")
+    rules, own = load_rules(tmp_path), OwnTopics("shop")
+    settings = load({}, {"app_id": "shop"}, env_file=None)
+    counts = dict.fromkeys(["orders", "web", "decisions", "dead-letters", own.changelog], 4) | {"clicks": 6}
+    needs = plan(
+        rules,
+        settings,
+        partitions=common(plan(rules, settings, partitions=0, replication=1), counts) or 0,
+        replication=1,
+    )
+    (problem,) = ensure._problems(needs, counts, rules, own)
+    assert "make clicks anew with 4 partitions" in problem
+    assert "docs/upgrade.md#more-partitions" in problem

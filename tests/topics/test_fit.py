@@ -27,8 +27,9 @@ def test_a_setting_that_loses_something_is_named_with_what_mends_it(
     role: str, config: dict[str, str], stops: bool, mend: str
 ) -> None:
     need = Need("t", role, 1, 1, {LAG: "3600000"}, ())
-    (found,) = misfits_of(need, config)
-    assert (found.stops, found.mend) == (stops, f"kafka-configs.sh --alter --topic t --add-config {mend}")
+    (found,) = misfits_of(need, config, "k:1")
+    alter = "kafka-configs.sh --bootstrap-server k:1 --alter --entity-type topics --entity-name t"
+    assert (found.stops, found.mend) == (stops, f"{alter} --add-config {mend}")
 
 
 @pytest.mark.parametrize(
@@ -42,4 +43,4 @@ def test_a_setting_that_loses_something_is_named_with_what_mends_it(
     ],
 )
 def test_what_is_as_it_must_be_is_left_alone(role: str, config: dict[str, str]) -> None:
-    assert not list(misfits_of(Need("t", role, 1, 1, {LAG: "3600000"}, ()), config))
+    assert not list(misfits_of(Need("t", role, 1, 1, {LAG: "3600000"}, ()), config, "k:1"))

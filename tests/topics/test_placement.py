@@ -28,7 +28,7 @@ def placed(partition: Callable[[bytes, int], int], first: int = 0, count: int = 
 
 
 def said(*samples: set[Placed], partitions: int = PARTITIONS) -> list[tuple[bool, str]]:
-    names = ("clicks", "orders", "profiles")
+    names = ("clicks", "orders", "profiles", "returns", "weather")
     found = problems(dict(zip(names, samples, strict=False)), partitions)
     return [(each.fatal, each.message) for each in found]
 
@@ -42,7 +42,7 @@ def test_half_of_a_customer_written_by_another_client_is_found() -> None:
     assert found == (
         True,
         "1 of 100 sampled customers have records in two partitions: "
-        "their caps and limits hold for each half alone (clicks)",
+        "their caps and limits hold for each half alone; records of clicks are not where murmur2 puts them",
     )
 
 
@@ -50,16 +50,30 @@ def test_two_sources_of_different_clients_are_found_though_no_customer_was_seen_
     (found,) = said(placed(partition_of), placed(crc32, 500))
     assert found == (
         True,
-        "clicks is keyed by murmur2 of the customer, orders by CRC32 of the customer: "
+        "orders is keyed by CRC32 of the customer, clicks by murmur2 of the customer: "
         "a customer of both is in two partitions",
     )
 
 
 def test_two_halves_by_two_clients_are_found_by_the_customers_too() -> None:
-    fatal, message = said(placed(partition_of), placed(crc32))[0]
+    (_, source), (fatal, message) = said(placed(partition_of), placed(crc32))
+    assert source.startswith("orders is keyed by CRC32")
     assert fatal
     assert "customers have records in two partitions" in message
-    assert message.endswith("(clicks, orders)")
+    assert "clicks" not in message
+
+
+@pytest.mark.parametrize("bad", [{1}, {0, 3}])
+def test_one_source_of_five_was_an_error_for_each_pair_and_none_said_which_to_mend(bad: set[int]) -> None:
+    names = ("clicks", "orders", "profiles", "returns", "weather")
+    found = said(*(placed(crc32 if n in bad else partition_of, 500 * n) for n in range(len(names))))
+    assert [message.partition(" ")[0] for _, message in found] == [names[n] for n in sorted(bad)]
+    assert all(fatal and "is keyed by CRC32" in message for fatal, message in found)
+
+
+def test_the_source_that_differs_from_most_is_named_though_it_is_the_one_of_java() -> None:
+    ((_, message),) = said(placed(crc32), placed(partition_of, 500), placed(crc32, 1000))
+    assert message.startswith("orders is keyed by murmur2 of the customer, clicks, profiles by CRC32")
 
 
 @pytest.mark.parametrize(

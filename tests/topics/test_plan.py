@@ -26,6 +26,8 @@ def test_every_topic_of_the_rules_with_what_it_is_for() -> None:
     assert (rules.role, rules.partitions, rules.config["cleanup.policy"]) == ("rules", 1, "compact")
     assert {need.partitions for need in needs.values()} == {8}
     assert {need.config["min.insync.replicas"] for need in needs.values()} == {"2"}
+    assert needs["profiles"].config["cleanup.policy"] == "compact", "or the doctor warns of what we made"
+    assert "cleanup.policy" not in needs["clickstream"].config
     assert needs["clickstream"].operations == ("Describe", "Read"), "no more than that"
 
 

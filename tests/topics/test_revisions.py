@@ -30,7 +30,7 @@ RULES = "sources: {clicks: {event: e, customer: c}}\nchannels: {web: {topic: web
     ("error", "expected", "hint"),
     [
         (TopicAuthorizationFailedError, TopologyError, "grant Write on topic shop-rules"),
-        (MessageSizeTooLargeError, TopologyError, "--topic shop-rules --add-config max.message.bytes="),
+        (MessageSizeTooLargeError, TopologyError, "--entity-name shop-rules --add-config max.message.bytes="),
         (RecordListTooLargeError, TopologyError, "max.message.bytes="),
         (KafkaConnectionError, BrokerError, "is Kafka there?"),
         (KafkaTimeoutError, BrokerError, "is Kafka there?"),

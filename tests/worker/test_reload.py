@@ -189,6 +189,27 @@ async def test_a_change_is_taken_and_said_in_one_line(worker: Worker, logged: Lo
     assert worker.failures == 0
 
 
+@pytest.mark.parametrize(
+    ("more", "also"),
+    [
+        ('policy: {suppress: "true"}\n', ["policy"]),
+        ("channels: {mail: {topic: mail, consent: none}}\n", ["channels"]),
+        ("traits: {views: {function: count, of: view}}\n", ["traits"]),
+        ("segments: {late: now > now}\npolicy: {stale_after: 2h}\n", ["policy", "segments"]),
+    ],
+)
+async def test_an_emergency_brake_was_taken_and_the_log_said_that_nothing_had_changed(
+    worker: Worker, logged: Log, more: str, also: list[str]
+) -> None:
+    async with worker.running():
+        worker.write(more, "more.yaml")
+        await worker.until_switched()
+        await worker.until_judged()
+    (line,) = said(logged, "rules_reloaded")
+    assert [line[each] for each in ("added", "removed", "changed")] == [0, 0, 0]
+    assert line["also"] == also
+
+
 async def test_a_broken_set_is_refused_with_all_its_errors_and_reported_once(
     worker: Worker, logged: Log
 ) -> None:
@@ -221,7 +242,9 @@ async def test_a_mended_set_is_taken(worker: Worker, logged: Log) -> None:
         assert worker.lane.rules is before, "as it was: nothing to switch to"
         worker.write(OTHER_RULES)
         await worker.until_switched()
-    assert len(said(logged, "rules_unchanged")) == 1
+    assert [each["event"] for each in logged if each["event"].startswith("rules_")] == [
+        *("rules_refused", "rules_unchanged", "rules_reloaded")
+    ], "put back to the one in force, it is said, too"
     assert worker.failures == 1
 
 

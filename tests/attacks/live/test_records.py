@@ -15,6 +15,7 @@ import pytest
 from aiokafka import AIOKafkaProducer, TopicPartition
 
 from tests.integration.shop import PARTITIONS, Shop
+from tests.integration.test_worker import refused, stream
 from tests.kit.batches import CODECS, Made, batch, send
 from tests.kit.kafka import consume_all, create_topics, end_offsets, produce
 from tests.kit.patience import eventually
@@ -109,6 +110,7 @@ def test_an_operator_can_put_a_record_aside(shop: Shop) -> None:
     with shop.worker(skip=f"{shop.clicks}/0/1-2") as worker:
         worker.until_ready()
         worker.until_caught_up(shop.sources)
+        assert [each["offset"] for each in worker.said("skips")] == ["1-2"]
         assert [each["offset"] for each in worker.said("skipped")] == [1, 2]
         assert worker.stop() == 0
     assert shop.views_of(0) == ["1", "2"]
@@ -117,3 +119,22 @@ def test_an_operator_can_put_a_record_aside(shop: Shop) -> None:
     letters = [dict(each.headers) for each in consume_all(shop.bootstrap, ["dead-letters"])]
     mine = [each for each in letters if each["topic"] == shop.clicks.encode()]
     assert [(each["reason"], each["offset"]) for each in mine] == [(b"skipped", b"1"), (b"skipped", b"2")]
+
+
+@pytest.mark.parametrize(
+    ("place", "words"),
+    [
+        ("clicks/0/1", "the topic of source clicks is {clicks}"),
+        ("{clicks}/99/1", "its partitions are 0 to"),
+        ("{clicks}/0/7", "beyond the end, which is 0"),
+    ],
+)
+def test_a_skip_of_what_is_not_there_was_taken_and_skipped_nothing(
+    shop: Shop, place: str, words: str
+) -> None:
+    checked = {"broker": shop.bootstrap, "app_id": shop.prefix, "rules": str(shop.rules), "http_port": "0"}
+    ended = stream("worker", "--check", **checked, skip=place.format(clicks=shop.clicks))
+    assert ended.returncode == 2
+    assert words.format(clicks=shop.clicks) in ended.stderr
+    if "beyond" not in words:
+        assert refused(shop, skip=place.format(clicks=shop.clicks)).returncode == 2

@@ -114,7 +114,7 @@ def test_a_changelog_that_was_not_compacted_forgot_customers_without_a_word(shop
     given = {"broker": shop.bootstrap, "app_id": shop.prefix, "rules": str(shop.rules)}
     refused = stream("worker", "--check", **given)
     assert refused.returncode == 1
-    mend = f"kafka-configs.sh --alter --topic {changelog} --add-config cleanup.policy=compact"
+    mend = f"--entity-name {changelog} --add-config cleanup.policy=compact"
     assert mend in refused.stderr
 
 
