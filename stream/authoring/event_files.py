@@ -83,7 +83,7 @@ class EventFiles:
 
     def _read(self) -> Iterator[tuple[bytes, str]]:
         """Each line with its source."""
-        first = next((each.name for each in self.rules.sources if each.kind == "event"), "")
+        first = self.rules.first_source or ""
         for path in self.paths:
             with _opened(path) as file:
                 for line in _lines(file, path):

@@ -17,7 +17,7 @@ from stream.rules.model import RuleSet, Source
 
 CLICKS = Source("clicks", "clicks", ("customer",), ("event",))
 ORDERS = Source("orders", "orders", ("customer",), None, "purchase")
-RULES = RuleSet("r", (CLICKS, ORDERS), (), (), (), ())
+RULES = RuleSet("r", (CLICKS, ORDERS), (), (), (), (), first_source="clicks")
 
 
 def lines(*sources: str) -> str:
