@@ -7,12 +7,13 @@ from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from stream.diagnostics import Code
-from stream.expression import Node
+from stream.expression import Node, chain
 from stream.hints import did_you_mean
 from stream.rules.compiler.compilation import Compilation
+from stream.rules.durations import format_duration
 from stream.rules.files import Entry
 from stream.rules.model import Limit, Policy, Rule, RuleSet
-from stream.rules.scope import selections_of
+from stream.rules.scope import selections_of, settled
 from stream.rules.testcases import RuleTest
 
 if TYPE_CHECKING:
@@ -34,6 +35,7 @@ def warn(run: Compilation, rules: RuleSet, tests: Sequence[RuleTest]) -> None:
         _dates(run, rule, entry, rules.policy)
     _alike(run, rules.rules)
     _groups(run, rules.rules)
+    _waits(run, rules)
     _channels(run, rules)
     _zones(run, rules)
     _unused(run, rules)
@@ -146,6 +148,43 @@ def _always_wins(one: Rule, other: Rule) -> bool:
         and plain
         and set(one.steps[0].on) >= set(other.steps[0].on)
     )
+
+
+def _waits(run: Compilation, rules: RuleSet) -> None:
+    """Two rules of a group that one event starts are not judged at one moment: the group cannot choose."""
+    groups: dict[str, list[Rule]] = defaultdict(list)
+    for rule in rules.rules:
+        if rule.group is None:
+            continue
+        other = next((each for each in groups[rule.group] if _goes_apart(each, rule, rules)), None)
+        if other is not None:
+            message = (
+                f"rule `{rule.name}` fires {_shown_wait(rule)}, `{other.name}` of its group "
+                f"{_shown_wait(other)}: one event can send both"
+            )
+            hint = "let both wait equally long, or hold one back by the channel's `cap`"
+            run.error(Code.WAITS_DIFFER, run.files.rules[rule.name], message, hint)
+        if len(groups[rule.group]) < _COMPARED:
+            groups[rule.group].append(rule)
+
+
+def _goes_apart(one: Rule, other: Rule, rules: RuleSet) -> bool:
+    """Whether an event can be the last that both wait for, and they fire at different times after it."""
+    ends = one.steps[-1], other.steps[-1]
+    wheres = [rules.predicates[each.where] for each in ends if each.where is not None]
+    return (
+        _wait(one) != _wait(other)
+        and not set(ends[0].on).isdisjoint(ends[1].on)
+        and (len(wheres) < 2 or settled(chain("_&&_", wheres)) is not False)
+    )
+
+
+def _wait(rule: Rule) -> int:
+    return rule.wait + (rule.unless.within if rule.unless else 0)
+
+
+def _shown_wait(rule: Rule) -> str:
+    return f"after {format_duration(_wait(rule))}" if _wait(rule) else "at once"
 
 
 def _channels(run: Compilation, rules: RuleSet) -> None:
