@@ -497,7 +497,7 @@ def test_readme_shows_what_the_demo_prints(rules: RuleSet, history: list[DemoEve
 
 
 def test_a_customer_of_whom_no_weather_is_known_is_no_error_of_a_rule() -> None:
-    """`has(context.weather.temperature)` is an error without a record: each visit of most customers was one."""
+    """`has(context.weather.temperature)` is an error without a record: each visit of most people was one."""
     rules = load_rules(RULES)
     visit = {"event": "home", "customer_id": "c1", "ts": "2026-03-02T10:00:00Z", "session": "s1"}
     record = ReplayedRecord(0, 0, orjson.dumps(visit))
