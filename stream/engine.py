@@ -9,7 +9,8 @@ Tested by tests/engine/test_process.py, and against the reference model in tests
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
+from dataclasses import replace
 from functools import partial
 
 from stream._fastmatch import MAX_WORK, PartitionState
@@ -20,7 +21,7 @@ from stream.decisions.guards import Arms
 from stream.matcher._program import preparing
 from stream.matcher._source import FUTURE_MS, MAX_EVENT_BYTES
 from stream.rules.model import RuleSet
-from stream.structs import Batch, Result
+from stream.structs import Batch, DeadLetter, Result
 
 __all__ = ["FUTURE_MS", "MAX_EVENT_BYTES", "MAX_WORK", "PartitionState", "preparing", "process", "trigger_id"]
 
@@ -51,4 +52,21 @@ def process(
         state.adopt(rules)
     result = Result()
     state.run(batch, result, clock, limit, partial(decide, arms=arms, most_bytes=most_bytes), work)
+    if result.dead_letters:
+        known = _purposes(rules)
+        result.dead_letters = [_without_unknown(each, known) for each in result.dead_letters]
     return result
+
+
+def _purposes(rules: RuleSet) -> set[str | None]:
+    subjects = (subject.consent for subject in rules.policy.sensitive)
+    return {*(channel.consent for channel in rules.channels), *subjects}
+
+
+def _without_unknown(letter: DeadLetter, purposes: Collection[str | None]) -> DeadLetter:
+    """A dead letter whose `detail` names a purpose only if the rules do: else it may be anything."""
+    section, _, rest = letter.detail.partition(".")
+    purpose, _, what = rest.rpartition(": ")
+    if section != "consents" or purpose in purposes:
+        return letter
+    return replace(letter, detail=f"consents: {what}")

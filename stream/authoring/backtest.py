@@ -11,15 +11,19 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, cast
 
 from rich.console import Console
 from rich.progress import Progress
 from rich.table import Table
 
 from stream.authoring.event_files import EventFiles
-from stream.authoring.replay import Replay, Tally
+from stream.authoring.replay import Replay, ReplayedRecord, Tally
+from stream.authoring.unusable import likely_fix
 from stream.decisions import wire
+from stream.diagnostics import one_line
+from stream.errors import EventFileError
+from stream.hints import did_you_mean
 from stream.rules.model import RuleSet
 from stream.structs import Result
 
@@ -32,7 +36,7 @@ class Backtest:
     tally: Tally
     timers: int
     customers: int
-    unknown: dict[str, int]
+    files: EventFiles
 
 
 def run(
@@ -47,7 +51,7 @@ def run(
 
     `out` takes the decisions; `progress` is called with the number of lines read since its last call.
     """
-    replay, tally = Replay(rules), Tally()
+    replay, tally = Replay(rules, now=files.now), Tally()
     with out.open("wb") if out else nullcontext() as file:
 
         def add_up(results: Iterable[Result]) -> None:
@@ -62,7 +66,7 @@ def run(
         if until is not None:
             add_up(replay.advance(until))
     state = replay.state
-    return Backtest(rules, tally, state.customers.timers, len(state.customers), dict(files.unknown))
+    return Backtest(rules, tally, state.customers.timers, len(state.customers), files)
 
 
 def _write(file: IO[bytes], result: Result, revision: str) -> None:
@@ -93,15 +97,21 @@ def as_object(backtest: Backtest) -> dict[str, Any]:
         "revision": backtest.rules.revision,
         "events": dict(sorted(tally.events.items())),
         "dead_letters": [
-            {"source": source, "reason": reason, "count": count}
+            {"source": source, "reason": reason, "count": count, "first": place, "fix": fix}
             for (source, reason), count in sorted(tally.dead_letters.items())
+            for place, fix in [_first(backtest, source, reason)]
         ],
         "errors": [
             {"source": source, "reason": reason, "count": count}
             for (source, reason), count in sorted(tally.errors.items())
         ],
+        "condition_errors": [
+            {"definition": name, "part": part, "count": count}
+            for (name, part), count in sorted(tally.condition_errors.items())
+        ],
         "repeats": dict(sorted(tally.left_out.items())),
-        "unknown_sources": dict(sorted(backtest.unknown.items())),
+        "unknown_sources": dict(sorted(backtest.files.unknown.items())),
+        "without_time": dict(sorted((+backtest.files.placed).items())),
         "customers": backtest.customers,
         "until": None if tally.watermark is None else wire.iso_time(tally.watermark),
         "open_timers": backtest.timers,
@@ -137,24 +147,59 @@ def report(backtest: Backtest, console: Console, *, as_json: bool) -> None:
     line = (
         f"{events:,} events of {shown['customers']:,} customers, up to {shown['until'] or 'no time at all'}"
     )
-    lines = [f"{line}; {shown['open_timers']:,} reminders still open"]
-    lines += [
-        f"{each['count']:,} records of {each['source']} are not events: {each['reason']}"
-        for each in shown["dead_letters"]
-    ]
-    lines += [f"{each['count']:,} × {each['reason']} in {each['source']}" for each in shown["errors"]]
-    lines += [
-        f"{failed['count']:,} × `{failed['field']}` of {name} could not be written"
-        + (f": there is no `{failed['variable']}`" if failed["variable"] else "")
-        for name, rule in shown["rules"].items()
-        for failed in rule["unwritten"]
-    ]
+    console.print(f"{line}; {shown['open_timers']:,} reminders still open", highlight=False, soft_wrap=True)
+    for each in _oddities(backtest, shown):
+        console.print(one_line(each), markup=False, highlight=False, soft_wrap=True)
+
+
+def _oddities(backtest: Backtest, shown: dict[str, Any]) -> Iterator[str]:
+    """What was not as it should be, a line each."""
+    files = backtest.files
+    for each in shown["dead_letters"]:
+        what = f"{each['count']:,} records of {each['source']} are not events: {each['reason']}"
+        yield f"{what}, first {each['first']} ({each['fix']})"
+    for name, count in shown["unknown_sources"].items():
+        known = [source.name for source in backtest.rules.sources]
+        hint = did_you_mean(name, known) or f"there are: {', '.join(known)}; or write NAME=FILE"
+        yield f"{count:,} lines of `{name}` left out: no source, first {files.first_unknown[name]} ({hint})"
+    for name, count in shown["without_time"].items():
+        yield f"{count:,} records of {name} say no time: they count from their place in the file"
+    for each in shown["condition_errors"]:
+        name = each["definition"]
+        of = name if name == "policy" or name.startswith("traits.") else f"rule {name}"
+        what = "ended in an error and did not hold, say because a field is missing"
+        yield f"{each['count']:,} × `{each['part']}` of {of} {what}"
+    for each in shown["errors"]:
+        count, source = each["count"], each["source"]
+        if each["reason"] == "future_time":
+            yield (
+                f"{count:,} records of {source} are dated after now: they count from their place in the "
+                f"file, first {files.first_ahead.get(source)}"
+            )
+        elif each["reason"] != "condition":  # said above
+            yield f"{count:,} × {each['reason']} in {source}"
+    for name, rule in shown["rules"].items():
+        for failed in rule["unwritten"]:
+            lacks = f": there is no `{failed['variable']}`" if failed["variable"] else ""
+            yield f"{failed['count']:,} × `{failed['field']}` of {name} could not be written{lacks}"
     if shown["repeats"]:
-        lines.append(f"left out, as their id had come before (dedupe): {_counts(shown['repeats'])}")
-    if shown["unknown_sources"]:
-        lines.append(f"left out, of sources that the rules do not have: {_counts(shown['unknown_sources'])}")
-    for each in lines:
-        console.print(each, markup=False, highlight=False, soft_wrap=True)
+        yield f"left out, as their id had come before (dedupe): {_counts(shown['repeats'])}"
+
+
+def _first(backtest: Backtest, source: str, reason: str) -> tuple[str, str]:
+    """Where the first record that was put aside for a reason is, and what probably mends it."""
+    letter = backtest.tally.first_letters[source, reason]
+    mapping = next(each for each in backtest.rules.sources if each.name == source)
+    return cast(ReplayedRecord, letter.record).place, likely_fix(letter, mapping)
+
+
+def require_events(backtest: Backtest) -> None:
+    """Raises EventFileError where nothing of the input could be used."""
+    if backtest.tally.events:
+        return
+    total = backtest.files.total
+    what = f"none of {total:,} lines could be used" if total else "there is no line in the input"
+    raise EventFileError(what, hint="docs/backtest.md says what a line is")
 
 
 def _counts(counts: dict[str, int]) -> str:

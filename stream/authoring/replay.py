@@ -18,36 +18,44 @@ from stream.clock import LATEST, Clock
 from stream.decisions.guards import Arms
 from stream.engine import PartitionState, process
 from stream.rules.model import RuleSet
-from stream.structs import Batch, Record, Result, Unwritten
+from stream.structs import Batch, DeadLetter, Record, Result, Unwritten
 
 
 class ReplayedRecord(NamedTuple):
-    """An event that never was in Kafka, as the engine reads records. `timestamp`: ms; -1 if not known."""
+    """An event that never was in Kafka, as the engine reads records. `timestamp`: ms; -1 if not known.
+
+    `place`: where it was read, for people.
+    """
 
     offset: int
     timestamp: int
     value: bytes | None
     key: bytes | None = None
     headers: Sequence[tuple[str, bytes]] = ()
+    place: str = ""
 
 
 class Replay:
-    """One partition, played by hand. What the engine says comes as `Result`s, in order."""
+    """One partition, played by hand. What the engine says comes as `Result`s, in order.
 
-    def __init__(self, rules: RuleSet, arms: Arms = stream.decisions.experiments) -> None:
+    `now` (ms): an event dated more than five minutes later counts as of its record's timestamp. Without it no
+    event is from the future.
+    """
+
+    def __init__(self, rules: RuleSet, arms: Arms = stream.decisions.experiments, now: int = LATEST) -> None:
         self.rules = rules
         self.arms = arms
+        self.now = now
         self.state = PartitionState(rules)
 
     def feed(self, records: Mapping[str, Sequence[Record]], ended: frozenset[str]) -> Iterator[Result]:
         """Apply the records (by source), as far as no source that has not ended must be waited for."""
-        # At the end of time no event is from the future.
-        return self._process(Batch(0, records, ended), Clock(wall=lambda: LATEST, by_event_time=True))
+        return self._process(Batch(0, records, ended), Clock(wall=lambda: self.now, by_event_time=True))
 
     def advance(self, until: int) -> Iterator[Result]:
         """All sources have ended: move the watermark to `until` (ms) and fire what is due before it."""
         ended = frozenset(source.name for source in self.rules.sources)
-        clock = Clock(wall=lambda: LATEST, by_event_time=True, reached=until)
+        clock = Clock(wall=lambda: self.now, by_event_time=True, reached=until)
         return self._process(Batch(0, {}, ended), clock)
 
     def _process(self, batch: Batch, clock: Clock) -> Iterator[Result]:
@@ -74,6 +82,8 @@ class Tally:
     def __init__(self) -> None:
         self.events: Counter[str] = Counter()
         self.dead_letters: Counter[tuple[str, str]] = Counter()
+        self.first_letters: dict[tuple[str, str], DeadLetter] = {}
+        self.condition_errors: Counter[tuple[str, str]] = Counter()
         self.errors: Counter[tuple[str, str]] = Counter()
         self.left_out: Counter[str] = Counter()
         self.rules: dict[str, RuleTally] = {}
@@ -84,7 +94,10 @@ class Tally:
 
     def add(self, result: Result) -> None:
         self.events.update(result.events)
-        self.dead_letters.update((each.source, each.reason) for each in result.dead_letters)
+        for letter in result.dead_letters:
+            self.dead_letters[letter.source, letter.reason] += 1
+            self.first_letters.setdefault((letter.source, letter.reason), letter)
+        self.condition_errors.update(result.condition_errors)
         self.errors.update(result.errors)
         self.left_out.update(result.left_out)
         if result.watermark is not None:

@@ -155,10 +155,9 @@ def _records(
 ) -> dict[str, list[ReplayedRecord]]:
     """The records of some events by source; `offsets`: how many each has had so far."""
     sources = {source.name: source for source in rules.sources}
-    first = next(source for source in rules.sources if source.kind == "event")
     records: dict[str, list[ReplayedRecord]] = {}
     for each in events:
-        source = sources[each.source] if each.source is not None else first
+        source = sources[each.source or rules.first_source or ""]
         value = orjson.dumps(_as_written(each, source, test.customer.id, test.start + each.at))
         records.setdefault(source.name, []).append(
             ReplayedRecord(offsets[source.name], test.start + each.at, value)

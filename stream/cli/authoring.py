@@ -86,7 +86,12 @@ def _pattern(text: str) -> re.Pattern[str]:
 @commands.command()
 def backtest(
     directory: Annotated[Path, typer.Argument(help="Directory of the rule files.")],
-    events: Annotated[list[str], typer.Argument(help="JSON lines, also gzipped; - is standard input.")],
+    events: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="[NAME=]FILE...", help="Files of JSON lines, also gzipped; - is standard input."
+        ),
+    ],
     until: Annotated[
         str | None,
         typer.Option(help="Move the time on to this at the end (ISO 8601), so that reminders fire."),
@@ -96,7 +101,18 @@ def backtest(
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="The summary as JSON.")] = False,
 ) -> None:
-    """Play past events through the rules, and show what would have been sent, and what not and why."""
+    """Play past events through the rules, and show what would have been sent, and what not and why.
+
+    A line is a record as it is in its topic, a JSON object, with the name of its source, oldest first:
+
+    \b
+    {"source": "profiles", "customer_id": "c1", "consents": {"marketing_email": …}}
+    {"source": "clickstream", "event": "home", "customer_id": "c1", "ts": "2026-03-02T10:00:00Z"}
+
+    Without `source` a line is of the source of events that is written first in the rule files. NAME=FILE: all
+    lines of the file are of the source NAME. A record that says no time counts from its place in the file.
+    Ends with 1 if no line could be used. More: docs/backtest.md.
+    """
     from stream.authoring import backtest as backtests
     from stream.authoring.event_files import event_files
     from stream.events._times import parse_time
@@ -108,3 +124,4 @@ def backtest(
     with event_files(events, rules) as files, backtests.progress_of(files.total) as progress:
         done = backtests.run(rules, files, until=end, out=out, progress=progress)
     backtests.report(done, Console(), as_json=as_json)
+    backtests.require_events(done)

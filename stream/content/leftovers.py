@@ -55,11 +55,12 @@ def placeholders(pieces: Pieces) -> Iterator[ContentError]:
             yield ContentError(message, offset=offset + each.start(), hint=hint, code=Code.OTHER_PLACEHOLDER)
 
 
-def tags(pieces: Pieces) -> Iterator[ContentError]:
-    """The first tag of HTML, in a text that is none."""
+def tags(pieces: Pieces, field: str, channels: Iterable[str]) -> Iterator[ContentError]:
+    """The first tag of HTML, in a field of content that is a text where it goes to `channels`."""
     for text, offset in pieces:
         if found := _TAG.search(text or ""):
-            message = f"a tag of HTML, `{found[0][:20]}`, in a text: values there are not escaped"
-            hint = "say so in its channel, e.g. format: {body: html}"
+            named = " and ".join(f"`{each}`" for each in channels)
+            message = f"a tag of HTML, `{found[0][:20]}`, in a text for {named}: values there are not escaped"
+            hint = f"if {named} takes HTML, say so there: `format: {{{field}: html}}`"
             yield ContentError(message, offset=offset + found.start(), hint=hint, code=Code.TAGS_IN_TEXT)
             return

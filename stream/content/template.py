@@ -10,7 +10,7 @@ Tested by tests/content/test_template.py.
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any, NamedTuple
@@ -206,12 +206,12 @@ def format_findings(template: Template, form: Format) -> Iterator[ContentError]:
             yield ContentError("not a JSON document", offset=0, hint=hint)
 
 
-def doubts(template: Template, forms: Collection[Format]) -> Iterator[ContentError]:
-    """What can be sent, and is probably not meant."""
+def doubts(template: Template, field: str, forms: Mapping[str, Format]) -> Iterator[ContentError]:
+    """What can be sent, and is probably not meant. `forms`: of the field, by channel."""
     pieces = _pieces_of(template)
     yield from leftovers.placeholders(pieces)
-    if "text" in forms or "line" in forms:
-        yield from leftovers.tags(pieces)
+    if plain := [channel for channel, form in forms.items() if form in ("text", "line")]:
+        yield from leftovers.tags(pieces, field, plain)
 
 
 def _pieces_of(template: Template) -> list[tuple[str | None, int]]:

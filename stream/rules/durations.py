@@ -58,9 +58,9 @@ def parse_rate(text: str) -> tuple[int, Period]:
     if match is None:
         raise ValueError("not a rate")
     count, period = int(match[1]), match[2]
-    if "calendar" not in text:
+    if "calendar" not in text and period[0].isdigit():
         return count, parse_duration(period)
-    if period not in CALENDARS:
+    if "calendar" not in text or period not in CALENDARS:
         raise ValueError("not a rate")
     return count, cast(Calendar, period)
 

@@ -310,6 +310,8 @@ class RuleSet:
 
     `predicates` are distinct conditions that see the event only. `segments` come after those that they name.
     `rules` are in the order in which candidates of one event are judged: priority, highest first, then name.
+    `first_source`: where an event of a test or of a backtest goes that names none, the first one of events as
+    written; for the engine it means nothing, so it is no part of the revision.
     """
 
     revision: str
@@ -320,6 +322,7 @@ class RuleSet:
     rules: tuple[Rule, ...]
     segments: tuple[Segment, ...] = ()
     policy: Policy = Policy()
+    first_source: str | None = None
 
     def dump(self) -> str:
         """The whole program as text for people: what was understood, in the order in which it is judged."""

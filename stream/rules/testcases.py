@@ -25,7 +25,7 @@ class TestCustomer:
 
 @dataclass(frozen=True, slots=True)
 class TestEvent:
-    """An event, `at` ms after the test's start; `source` None: the first one of events.
+    """An event, `at` ms after the test's start; `source` None: the first one of events as written.
 
     It is processed `late` ms after that. A record of a source that carries none has no name: `fields` are
     what it says.

@@ -18,7 +18,7 @@ cdef class Profile:
     cdef bint merge_into(self, Customer customer, int64_t now, int64_t arrival, bint bounded) except -1
     cdef int take(self, dict consents, bint whole) except -1
     cdef int read(self, str purpose, said) except -1
-    cdef int doubt(self) except -1
+    cdef int doubt(self, str purpose) except -1
     cdef bint blame(self, str what) except -1
 
 cdef Profile profile_of(dict record)

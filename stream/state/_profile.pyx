@@ -132,38 +132,38 @@ cdef class Profile:
             self.blame("consents: a purpose of more than 128 characters")
         self.consents[purpose] = consent
         if type(said) is not dict:
-            return self.doubt()
+            return self.doubt(purpose)
         granted, at, basis, expires = (
             said.get("granted"), parse_time(said.get("at")), said.get("basis"), said.get("expires")
         )
         ends = None if expires is None else parse_time(expires)
         if at is None:
-            self.blame("consents: at is no time")
+            self.blame(f"consents.{purpose}: at is no time")
         if ends is None and expires is not None:
-            self.blame("consents: expires is no time")
+            self.blame(f"consents.{purpose}: expires is no time")
         if not is_basis(basis):
-            self.blame("consents: basis is no text of at most 1,024 characters")
+            self.blame(f"consents.{purpose}: basis is no text of at most 1,024 characters")
         if granted is False:
             consent.at, consent.expires = withdrawn_at(said.get("at"), at), ends
             consent.basis = basis if is_basis(basis) else None
         elif granted is not True or says_taken_back(said):
             consent.at = withdrawn_at(said.get("at"), at)
-            return self.doubt()
+            return self.doubt(purpose)
         elif at is not None and is_basis(basis) and (ends is not None or expires is None):
             self.consents[purpose] = Consent(True, at, basis, ends)
         elif expires is not None:       # it would end what is held, and nobody knows when
-            return self.doubt()
+            return self.doubt(purpose)
         else:
             del self.consents[purpose]
         return 0
 
-    cdef int doubt(self) except -1:
+    cdef int doubt(self, str purpose) except -1:
         self.unclear = True
-        self.blame("consents: neither a clear grant nor a withdrawal")
+        self.blame(f"consents.{purpose}: neither a clear grant nor a withdrawal")
         return 0
 
     cdef bint blame(self, str what) except -1:
-        """Says what is wrong, the first thing; True."""
+        """Says what is wrong, the first thing; True. A purpose is as it came: `engine` shows known ones."""
         self.flawed = True
         self.what = what if self.what is None else self.what
         return True

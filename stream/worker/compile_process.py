@@ -83,7 +83,7 @@ async def _put_together(pieces: list[Piece]) -> RuleSet:
     return RuleSet(**{**made, **{name: made[name][0] for name in _SINGLE}})
 
 
-_SINGLE = ("revision", "policy")  # all else is a tuple
+_SINGLE = ("revision", "policy", "first_source")  # all else is a tuple
 
 
 def _pieces(rules: RuleSet) -> Iterator[Piece]:

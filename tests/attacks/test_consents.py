@@ -178,6 +178,17 @@ def test_the_rest_of_a_record_with_a_withdrawal_is_put_aside_whole() -> None:
     }
 
 
+@pytest.mark.parametrize(
+    ("purpose", "named"),
+    [("marketing", "consents.marketing"), ("ada@mail.example", "consents"), ("marketing: x", "consents")],
+)
+def test_a_dead_letter_says_which_consent_it_is_about_if_the_rules_know_it(purpose: str, named: str) -> None:
+    """`consents: at is no time`, of a record with nine. What is no purpose may be somebody's address."""
+    shop = Shop()
+    shop.say({"customer": ADA, "consents": {purpose: {**YES, "at": "yesterday"}}})
+    assert [each.detail for each in shop.letters] == [f"{named}: at is no time"]
+
+
 def test_a_withdrawal_counts_though_its_customer_has_a_hundred_purposes() -> None:
     shop = a_granted_shop()
     shop.now = T0 + 1000

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 from collections import Counter
@@ -55,7 +56,9 @@ def backtest(place: Path, *arguments: str, code: int = 0) -> subprocess.Complete
 def test_the_summary_says_what_was_sent_and_why_not(place: Path) -> None:
     shown = json.loads(backtest(place, "--json").stdout)
     assert shown["events"] == {"clicks": 3}
-    assert shown["dead_letters"] == [{"source": "clicks", "reason": "customer", "count": 1}]
+    (letters,) = shown["dead_letters"]
+    assert (letters["source"], letters["reason"], letters["count"]) == ("clicks", "customer", 1)
+    assert letters["first"] == "events.jsonl:4"
     assert shown["rules"]["viewed"] == {
         "outcomes": {"sent": 1, "suppressed": 1},
         "reasons": {"limit": 1},
@@ -130,3 +133,131 @@ def test_the_demo_gives_the_same_however_its_lines_are_mixed(tmp_path: Path) -> 
         results.append(Counter((tmp_path / "out").read_text().splitlines()))
     assert results[0] == results[1]
     assert results[0].total() > 10_000
+
+
+# ---- lines that could not be used, or only in part ----
+
+
+def written(place: Path, *history: str | dict[str, Any]) -> None:
+    texts = (each if isinstance(each, str) else json.dumps(each) for each in history)
+    (place / "events.jsonl").write_text("\n".join(texts))
+
+
+@pytest.mark.parametrize(
+    ("bad", "said"),
+    [
+        ("[", "json, first events.jsonl:3 (one JSON object a line, and no list around them"),
+        ("event,customer", "json, first events.jsonl:3 (one JSON object a line; of CSV make JSON first)"),
+        ('{"event": "view",', "json, first events.jsonl:3 (one JSON object a line, each whole on its line"),
+        (
+            line(5, "view", customer=None),
+            "customer, first events.jsonl:3 (`customer` must be the customer's id",
+        ),
+        ({**line(5, "view"), "event": 5}, "event, first events.jsonl:3 (`event` must be the event's name"),
+        (line(5, "view", ts="02.03.2026"), "time, first events.jsonl:3 (`ts` must be a time: ISO 8601"),
+    ],
+)
+def test_where_the_first_line_is_that_is_no_event_and_what_mends_it(
+    place: Path, bad: str | dict[str, Any], said: str
+) -> None:
+    """`1,204 records of clicks are not events: time` was all that one learned of a file."""
+    written(place, line(0, "view"), line(1, "view"), bad, bad)
+    assert f"2 records of clicks are not events: {said}" in backtest(place).stdout
+
+
+@pytest.mark.parametrize(
+    ("history", "message"),
+    [(["[", "]"], "none of 2 lines could be used"), ([], "there is no line in the input")],
+)
+def test_an_input_of_which_nothing_can_be_used_is_an_error(
+    place: Path, history: list[str], message: str
+) -> None:
+    """A table of zeros, and exit code 0: a pipeline went on with it."""
+    written(place, *history)
+    assert message in backtest(place, code=1).stderr
+
+
+WITH_CONSENT = RULES.replace("channels:", "  people: {kind: profile, customer: who}\nchannels:").replace(
+    "consent: none", "consent: mail"
+)
+GRANTED = {"who": "c1", "source": "people", "consents": {"mail": {"granted": True, "at": "2026-03-01"}}}
+
+
+@pytest.mark.parametrize("at", [0, 1])
+def test_a_record_that_says_no_time_counts_from_its_place_in_the_file(place: Path, at: int) -> None:
+    """Profiles map no time: in a backtest nobody had consented to anything."""
+    (place / "rules" / "all.yaml").write_text(WITH_CONSENT)
+    history = [line(0, "other"), line(1, "view")]
+    written(place, *history[:at], GRANTED, *history[at:])
+    shown = json.loads(backtest(place, "--json").stdout)
+    assert shown["dead_letters"] == []
+    assert (shown["rules"]["viewed"]["outcomes"], shown["without_time"]) == ({"sent": 1}, {"people": 1})
+    assert (
+        "1 records of people say no time: they count from their place in the file" in backtest(place).stdout
+    )
+
+
+def test_a_withdrawal_counts_from_its_place_in_the_file_and_not_before(place: Path) -> None:
+    (place / "rules" / "all.yaml").write_text(WITH_CONSENT.replace("1 per 1h", "9 per 1h"))
+    withdrawn = {**GRANTED, "consents": {"mail": {"granted": False}}}
+    written(place, GRANTED, line(0, "view"), line(60, "other"), withdrawn, line(120, "view"))
+    shown = json.loads(backtest(place, "--json").stdout)
+    assert shown["rules"]["viewed"]["outcomes"] == {"sent": 1, "suppressed": 1}
+
+
+def test_a_line_may_say_when_kafka_had_its_record(place: Path) -> None:
+    (place / "rules" / "all.yaml").write_text(WITH_CONSENT)
+    written(place, line(0, "view"), {**GRANTED, "timestamp": "2026-03-02T09:00:00Z"})
+    shown = json.loads(backtest(place, "--json").stdout)
+    assert (shown["rules"]["viewed"]["outcomes"], shown["without_time"]) == ({"sent": 1}, {})
+
+
+def test_records_without_any_time_have_no_place_in_time(place: Path) -> None:
+    written(place, {"event": "view", "customer": "c1"})
+    done = backtest(place, code=1)
+    assert "none of 1 lines could be used" in done.stderr
+    assert "no line has a time that can be read, in `ts` or `timestamp`" in done.stdout
+
+
+def test_one_event_that_is_dated_ahead_does_not_make_the_others_stale(place: Path) -> None:
+    """One of the year 2126 moved the clock for good: all that came after it was `stale`."""
+    (place / "rules" / "all.yaml").write_text(RULES + "policy: {stale_after: 1h}\n")
+    ahead = line(1, "other", ts="2126-03-02T10:00:01Z")
+    written(place, line(0, "other"), ahead, line(2, "view"), line(3, "other"))
+    shown = json.loads(backtest(place, "--json").stdout)
+    assert shown["rules"]["viewed"]["outcomes"] == {"sent": 1}
+    assert shown["until"] == "2026-03-02T10:00:03.000Z"
+    assert shown["errors"] == [{"source": "clicks", "reason": "future_time", "count": 1}]
+    said = "1 records of clicks are dated after now: they count from their place in the file"
+    assert f"{said}, first events.jsonl:2" in backtest(place).stdout
+
+
+def test_a_condition_that_ends_in_errors_is_told_with_its_rule(place: Path) -> None:
+    """`470 × condition in app` left one to guess in which of forty rules."""
+    rule = "rules: {dear: {on: view, if: event.price > 5, send: {channel: web, content: {text: Hi}}}}\n"
+    (place / "rules" / "more.yaml").write_text(rule)
+    written(place, line(0, "view"), line(1, "view", price=2))
+    assert "1 × `if` of rule dear ended in an error and did not hold" in backtest(place).stdout
+    failed = json.loads(backtest(place, "--json").stdout)["condition_errors"]
+    assert failed == [{"definition": "dear", "part": "if", "count": 1}]
+
+
+def test_lines_of_a_source_that_is_none_are_told_with_the_one_that_is_meant(place: Path) -> None:
+    written(place, line(0, "view"), line(1, "view", source="click"))
+    said = "1 lines of `click` left out: no source, first events.jsonl:2 (did you mean `clicks`?)"
+    assert said in backtest(place).stdout
+
+
+def test_the_page_about_backtests_shows_a_file_that_works(tmp_path: Path) -> None:
+    """The profile with a consent was no event, and nobody was sent anything."""
+    root = Path(__file__).parents[2]
+    (tmp_path / "rules").mkdir()
+    first = re.search(r"```yaml\n(.*?)```", (root / "rules" / "README.md").read_text(), re.DOTALL)
+    history = re.search(r"```json\n(.*?)```", (root / "docs" / "backtest.md").read_text(), re.DOTALL)
+    assert first
+    assert history
+    (tmp_path / "rules" / "first.yaml").write_text(first[1])
+    (tmp_path / "events.jsonl").write_text(history[1])
+    shown = json.loads(backtest(tmp_path, "--json", "--until", "2026-03-02T11:00:00Z").stdout)
+    assert shown["rules"]["cart-left-behind"]["channels"] == {"email": 1}
+    assert shown["dead_letters"] == []

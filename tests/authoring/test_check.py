@@ -129,6 +129,10 @@ EXAMPLES: dict[Code, str | bytes | None] = {
     + A_TEST.format("events: [{at: 0m, event: b, title: x}], expect: []"),
     Code.NO_TIME_ZONE: BASE.replace("consent: none", "consent: none, quiet: '21:00-08:00'"),
     Code.NEVER_USED: BASE + "traits: {t: {function: count, of: b}}",
+    Code.WAITS_DIFFER: BASE + "rules:\n" + IN_A_GROUP.replace("on: b,", "on: b, wait: 5m,"),
+    Code.EVENT_NAMED_ONCE: BASE
+    + A_RULE % "unless: {on: boking, within: 1d}"
+    + "traits: {t: {function: count, of: booking}}",
     Code.SENSITIVE_NOT_SAID: BASE + "policy: {sensitive: {x: {events: b}}}\n" + A_RULE % "priority: 1",
     Code.DISCLOSURE_NOT_SAID: BASE_WITH_WEATHER + A_CONTENT.format("t: '{{ context.weather.rain }}'"),
     Code.TAGS_IN_TEXT: BASE + A_RULE.replace("text: Hi", "text: <b>Hi</b>") % "priority: 1",
@@ -240,6 +244,82 @@ def test_a_rule_that_another_of_its_group_always_beats_is_warned_about(rules: Pa
 def test_a_rule_that_may_be_reached_is_not(rules: Path, old: str, new: str) -> None:
     assert old in TWO_OF_A_GROUP
     assert "W506" not in warned_of(rules, BASE + TWO_OF_A_GROUP.replace(old, new, 1))
+
+
+WAITING = """\
+rules:
+  big: {on: cart, where: event.price > 100, unless: {on: buy, within: 45m}, group: g, LIMIT}
+  any: {on: [cart, wish], unless: {on: buy, within: 30m}, group: g, LIMIT}
+""".replace("LIMIT", f"limit: 1 per 1d, goal: {{on: buy, within: 1d}}, {SENDS}")
+
+
+def test_rules_of_a_group_that_wait_differently_are_warned_about(rules: Path) -> None:
+    """Two messages went for one cart: a group chooses among those that are judged at one moment."""
+    assert warned_of(rules, BASE + WAITING) == ["W511"]
+    (found,) = check(rules).diagnostics
+    assert str(found) == (
+        "rules/a.yaml:4:3: warning: rule `big` fires after 45m, `any` of its group after 30m: one event can "
+        "send both (let both wait equally long, or hold one back by the channel's `cap`) [W511]"
+    )
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("within: 45m", "within: 30m"),
+        ("within: 45m}", "within: 15m}, wait: 15m"),
+        ("on: cart,", "on: checkout,"),
+        ("group: g", "group: h"),
+        ("wish],", "wish], where: event.price < 50,"),
+    ],
+)
+def test_rules_of_a_group_that_no_event_sends_both_of_are_not(rules: Path, old: str, new: str) -> None:
+    assert old in WAITING
+    assert "W511" not in warned_of(rules, BASE + WAITING.replace(old, new, 1))
+
+
+UNLESS_BOOKED = A_RULE % "unless: {on: [boking, call], within: 1d}"
+
+
+@pytest.mark.parametrize(
+    "known",
+    [
+        A_TEST.format("events: [{at: 0m, event: booking}], expect: []"),
+        "traits: {t: {function: count, of: booking}}\npolicy: {suppress: traits.t > 5}\n",
+        "traits: {t: {function: count, of: Boking}}\npolicy: {suppress: traits.t > 5}\n",
+        "policy: {sensitive: {x: {events: booking}}}\n",
+        "sources: {orders: {event: {is: booking}, customer: c}}\n",
+    ],
+)
+def test_an_event_with_a_wrong_letter_is_warned_about(rules: Path, known: str) -> None:
+    """`unless: {on: [boking, call]}` was taken, and who had booked was reminded to."""
+    (rules / "b.yaml").write_text(known)
+    assert warned_of(rules, BASE + UNLESS_BOOKED) == ["W512"]
+    (found,) = check(rules).diagnostics
+    assert str(found).startswith(
+        "rules/a.yaml:3:121: warning: no test, trait or other rule has the event `boking` (did you mean `"
+    )
+
+
+@pytest.mark.parametrize(
+    "known",
+    [
+        A_TEST.format("events: [{at: 0m, event: boking}, {at: 1m, event: booking}], expect: []"),
+        A_TEST.format("events: [{at: 0m, event: visit}], expect: []"),
+        "traits: {t: {function: count, of: boking}}\npolicy: {suppress: traits.t > 5}\n",
+    ],
+)
+def test_an_event_that_is_known_or_like_no_other_is_not(rules: Path, known: str) -> None:
+    (rules / "b.yaml").write_text(known)
+    assert warned_of(rules, BASE + UNLESS_BOOKED) == []
+
+
+def test_events_that_differ_by_a_number_or_are_short_are_not(rules: Path) -> None:
+    rule = A_RULE % "unless: {on: [step_1, open, unsubscribe], within: 1d}"
+    known = A_TEST.format(
+        "events: [{at: 0m, event: step_2}, {at: 0m, event: opens}, {at: 0m, event: subscribe}], expect: []"
+    )
+    assert warned_of(rules, BASE + rule + known) == []
 
 
 def test_a_channel_that_can_fail_leaves_the_group_to_the_next_rule(rules: Path) -> None:

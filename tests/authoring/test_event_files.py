@@ -17,7 +17,7 @@ from stream.rules.model import RuleSet, Source
 
 CLICKS = Source("clicks", "clicks", ("customer",), ("event",))
 ORDERS = Source("orders", "orders", ("customer",), None, "purchase")
-RULES = RuleSet("r", (CLICKS, ORDERS), (), (), (), ())
+RULES = RuleSet("r", (CLICKS, ORDERS), (), (), (), (), first_source="clicks")
 
 
 def lines(*sources: str) -> str:
@@ -60,9 +60,35 @@ def test_a_source_has_ended_after_its_last_line_and_not_before(
 
 def test_lines_without_a_source_and_lines_that_are_no_json_go_to_the_first_one(tmp_path: Path) -> None:
     path = tmp_path / "events.jsonl"
-    path.write_text('{"event": "view"}\nnot json\n\n[1]\n{"source": 7}\n')
+    path.write_text('{"event": "view"}\nnot json\n\n[1]\n{"source": null}\n')
     values, _ = read(str(path))
-    assert values == {"clicks": [b'{"event": "view"}', b"not json", b"[1]", b'{"source": 7}']}
+    assert values == {"clicks": [b'{"event": "view"}', b"not json", b"[1]", b'{"source": null}']}
+
+
+def test_a_source_that_is_no_name_sends_an_event_nowhere_else(tmp_path: Path) -> None:
+    """Events that say where they come from in an object went to the first source, unsaid."""
+    path = tmp_path / "events.jsonl"
+    path.write_text('{"source": {"service": "orders"}}\n')
+    with event_files([str(path)], RULES) as files:
+        list(files.chunks())
+    assert (files.unknown, files.first_unknown) == ({"(others)": 1}, {"(others)": f"{path}:1"})
+
+
+def test_a_file_can_be_of_one_source_whatever_its_events_say(tmp_path: Path) -> None:
+    """CloudEvents have a `source` of their own, dumps of a topic have none of ours: both were left out."""
+    path = tmp_path / "events.jsonl"
+    path.write_text('{"source": "/shop/till"}\n{"source": "clicks"}\n')
+    values, _ = read(f"orders={path}")
+    assert values == {"orders": [b'{"source": "/shop/till"}', b'{"source": "clicks"}']}
+    with pytest.raises(EventFileError, match="did you mean `orders`"), event_files([f"order={path}"], RULES):
+        pass
+
+
+def test_a_mark_at_the_beginning_of_a_file_is_no_part_of_its_first_event(tmp_path: Path) -> None:
+    """Excel and PowerShell write one: the first event was a dead letter."""
+    path = tmp_path / "events.jsonl"
+    path.write_bytes(b"\xef\xbb\xbf" + lines("orders").encode())
+    assert list(read(str(path))[0]) == ["orders"]
 
 
 def test_lines_without_a_source_are_events_whatever_other_sources_come_first(tmp_path: Path) -> None:
@@ -96,6 +122,7 @@ def test_sources_that_the_rules_do_not_have_are_counted(
     with event_files([str(path)], RULES) as files:
         list(files.chunks())
         assert files.unknown == {"a": 2, "b": 1, "(others)": 2}
+        assert files.first_unknown == {"a": f"{path}:1", "b": f"{path}:2", "(others)": f"{path}:3"}
         assert files.total == 6
 
 

@@ -285,3 +285,31 @@ def test_the_outcomes_for_programs(tmp_path: Path) -> None:
 def test_rules_with_errors_are_not_tested(tmp_path: Path) -> None:
     bad = "\n  - {name: x, rule: helo, events: [], expect: []}"
     assert "did you mean `hello`" in command(tmp_path, code=1, tests=bad)
+
+
+TWO_SHOPS = """
+sources:
+  web: {event: event, customer: user}
+  app: {event: name, customer: device}
+"""
+GREETING = """
+channels: {banner: {topic: t, consent: none}}
+rules: {hello: {on: view, send: {channel: banner, content: {text: "{{ event.user }}"}}}}
+tests:
+  - {name: a visit, events: [{at: 0m, event: view}], expect: [{content: {text: c1}}]}
+"""
+
+
+@pytest.mark.parametrize(
+    "files", [[TWO_SHOPS + GREETING], [GREETING, TWO_SHOPS, "sources: {a: {event: e, customer: c}}"]]
+)
+def test_an_event_without_a_source_is_of_the_source_that_is_written_first(
+    tmp_path: Path, files: list[str]
+) -> None:
+    """It went to `app`, the first one by the alphabet, and the test failed for want of the field `user`."""
+    for number, text in enumerate(files):
+        (tmp_path / f"{number}.yaml").write_text(text)
+    checked = check_rules(tmp_path)
+    assert checked.rules is not None, checked.diagnostics
+    (outcome,) = [rule_tests.run(each, checked.rules) for each in checked.tests]
+    assert outcome.failures == ()

@@ -17,7 +17,7 @@ OTHERS = [
 @pytest.mark.parametrize("other", OTHERS)
 def test_placeholders_of_other_programs_are_warned_about(other: str) -> None:
     source = f"{{% raw %}}Hi {other}" if "endraw" in other else f"Hi {other}, {{{{ event.x }}}}"
-    (found,) = doubts(Template(source), {"text"})
+    (found,) = doubts(Template(source), "body", {"mail": "text"})
     assert found.code is Code.OTHER_PLACEHOLDER
     assert found.hint == "write {{ customer.first_name }} or {{ event.first_name }}"
     assert source[found.offset : found.offset + 3] in other
@@ -37,15 +37,15 @@ def test_placeholders_of_other_programs_are_warned_about(other: str) -> None:
     ],
 )
 def test_what_is_no_placeholder_is_not(source: str) -> None:
-    assert not [each for each in doubts(Template(source), {"html"}) if each.code]
+    assert not [each for each in doubts(Template(source), "body", {"mail": "html"}) if each.code]
 
 
 def test_of_many_placeholders_a_few_are_told_of() -> None:
-    assert len(list(doubts(Template("{first_name} " * 1000), {"text"}))) == MOST
+    assert len(list(doubts(Template("{first_name} " * 1000), "body", {"mail": "text"}))) == MOST
 
 
 def test_a_comment_of_another_language_is_sent_too() -> None:
-    (found,) = doubts(Template("Hi {# remove this #}"), {"text"})
+    (found,) = doubts(Template("Hi {# remove this #}"), "body", {"mail": "text"})
     assert found.hint == "a comment is {% comment %} … {% endcomment %}"
 
 
@@ -60,8 +60,15 @@ def test_a_comment_of_another_language_is_sent_too() -> None:
     ],
 )
 def test_tags_where_none_are_read_are_warned_about(source: str, tag: str | None) -> None:
-    found = list(doubts(Template(source), {"text"}))
+    found = list(doubts(Template(source), "body", {"mail": "text"}))
     assert [source[each.offset :].startswith(tag or "?") for each in found] == ([] if tag is None else [True])
     assert all(each.code is Code.TAGS_IN_TEXT for each in found)
-    assert len(list(doubts(Template(source), {"line", "json"}))) == len(found)
-    assert not list(doubts(Template(source), {"html", "json"}))
+    assert len(list(doubts(Template(source), "body", {"sms": "line", "app": "json"}))) == len(found)
+    assert not list(doubts(Template(source), "body", {"mail": "html", "app": "json"}))
+
+
+def test_of_several_channels_the_one_is_named_that_has_no_format() -> None:
+    """`say so in its channel` sent people to the channel of mail, which had said so."""
+    (found,) = doubts(Template("<b>Hi</b>"), "body", {"mail": "html", "push": "text"})
+    assert found.message == "a tag of HTML, `<b>`, in a text for `push`: values there are not escaped"
+    assert found.hint == "if `push` takes HTML, say so there: `format: {body: html}`"

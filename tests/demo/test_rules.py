@@ -19,6 +19,7 @@ from zoneinfo import ZoneInfo
 import orjson
 import pytest
 
+from stream.authoring.replay import Replay, ReplayedRecord
 from stream.authoring.rule_tests import run
 from stream.clock import Clock
 from stream.demo.data import PROFILES, WEATHER, DemoEvent, events
@@ -493,3 +494,13 @@ def test_readme_shows_what_the_demo_prints(rules: RuleSet, history: list[DemoEve
         assert sent[rule, channel] == int(count)
         shown = [f"{reason} {n:,}" for reason, n in held_back[rule].most_common()]
         assert reasons in (", ".join(shown), ", ".join([*shown[: reasons.count(",")], "…"]))
+
+
+def test_a_customer_of_whom_no_weather_is_known_is_no_error_of_a_rule() -> None:
+    """`has(context.weather.temperature)` is an error without a record: each visit of most people was one."""
+    rules = load_rules(RULES)
+    visit = {"event": "home", "customer_id": "c1", "ts": "2026-03-02T10:00:00Z", "session": "s1"}
+    record = ReplayedRecord(0, 0, orjson.dumps(visit))
+    (result,) = Replay(rules).feed({"clickstream": [record]}, SOURCES)
+    assert result.events == {"clickstream": 1}
+    assert result.condition_errors == {}

@@ -38,7 +38,7 @@ IMPORTS: dict[str, set[str]] = {
     "topics": {"decisions", "events", "kafka", "rules"},
     "runtime": {"kafka", "telemetry"},
     "worker": {"decisions", "engine", "events", "rules", "runtime", "telemetry", "topics"},
-    "authoring": {"decisions", "engine", "expression", "matcher", "rules"},
+    "authoring": {"decisions", "engine", "events", "expression", "matcher", "rules"},
     "broker": set(),
     "doctor": {"authoring", "decisions", "kafka", "rules", "runtime", "topics"},
     "demo": {"broker", "decisions", "rules", "topics"},

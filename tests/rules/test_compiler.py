@@ -471,6 +471,26 @@ def test_a_printed_duration_is_the_same_duration(seconds: int) -> None:
     assert parse_duration(format_duration(seconds * 1000)) == seconds * 1000
 
 
+@pytest.mark.parametrize(
+    ("written", "hint"),
+    [
+        ("1 per week", "write 1 per 7d, or 1 per calendar week to begin anew with each week"),
+        ("1 per 1 week", "write 1 per 7d, or 1 per calendar week to begin anew with each week"),
+        ("3 per 2 weeks", "write 3 per 14d"),
+        ("1 per hour", "write 1 per 1h"),
+        ("2 per 30 minutes", "write 2 per 30m"),
+        ("1 per 2 calendar days", "write 1 per 2d"),
+        ("1 per calendar week.", "write e.g. 1 per 7d"),
+    ],
+)
+def test_a_rate_in_words_is_told_as_one(tmp_path: Path, written: str, hint: str) -> None:
+    """`must be a rate, `1 per week` is not a duration`: who wrote a rate looked for a duration."""
+    with pytest.raises(RuleFileError) as caught:
+        compiled(tmp_path / "r", f"channels: {{c: {{topic: t, consent: none, cap: {written}}}}}")
+    (found,) = caught.value.diagnostics
+    assert (found.message, found.hint) == (f"`cap` must be a rate, `{written}` is not a rate", hint)
+
+
 async def test_what_another_process_compiled_is_put_together_as_it_was(tmp_path: Path) -> None:
     """After a reload the policy was a tuple of policies."""
     rules = compiled(tmp_path / "r", TEN.read_text())

@@ -23,8 +23,8 @@ SAID = {"text": '"Hi"'}  # a document, too
 HALVES = [{"name": "x", "share": "50%", "content": SAID}, {"name": "y", "share": "50%", "content": SAID}]
 BASE: dict[str, Any] = {
     "sources": {
-        "s": {"event": "event", "customer": "c"},
         "q": {"event": "event", "customer": "c", "id": "id"},
+        "s": {"event": "event", "customer": "c"},
         "v": {"kind": "context", "customer": "c"},
     },
     "traits": {

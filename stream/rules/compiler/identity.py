@@ -29,6 +29,7 @@ def with_revision(
     policy: Policy,
     rules: Sequence[Rule],
     predicates: Iterable[Node],
+    first_source: str | None,
 ) -> RuleSet:
     """The definitions with their revision, rules in the order in which they are judged."""
     form = {
@@ -48,6 +49,7 @@ def with_revision(
         rules=tuple(sorted(rules, key=lambda rule: (-rule.priority, rule.name))),
         segments=tuple(segments),
         policy=policy,
+        first_source=first_source,
     )
 
 

@@ -105,7 +105,9 @@ def _content(
         run.error(Code.TOO_MUCH_CONTENT, entry, f"more than {MAX_FIELDS} fields of content")
     templates = {}
     for each in entry.value.entries.values():
-        if template := _template(run, each, scope, {channel.format_of(each.key) for channel in channels}):
+        if template := _template(
+            run, each, scope, {channel.name: channel.format_of(each.key) for channel in channels}
+        ):
             templates[each.key] = template
     return templates
 
@@ -116,8 +118,11 @@ def _says_something(field: Entry) -> bool:
     )
 
 
-def _template(run: Compilation, entry: Entry, scope: Scope, forms: Collection[Format]) -> Template | None:
-    scalar = entry.value
+def _template(
+    run: Compilation, entry: Entry, scope: Scope, channels: Mapping[str, Format]
+) -> Template | None:
+    """`channels`: the field's format by channel."""
+    scalar, forms = entry.value, set(channels.values())
     if not isinstance(scalar, Scalar) or not isinstance(scalar.value, str):
         hint = "put it in quotes" if isinstance(scalar, Scalar) else None
         message = f"the content `{entry.key}` must be a text"
@@ -142,7 +147,7 @@ def _template(run: Compilation, entry: Entry, scope: Scope, forms: Collection[Fo
             run.findings.add(code, scalar.at(error.offset), error.message, error.hint)
     for found in (each for form in sorted(forms) for each in content.format_findings(template, form)):
         run.findings.add(Code.WRONG_FORMAT, scalar.at(found.offset), found.message, found.hint)
-    for found in content.doubts(template, forms):
+    for found in content.doubts(template, entry.key, channels):
         run.findings.add(found.code or Code.WRONG_FORMAT, scalar.at(found.offset), found.message, found.hint)
     return template
 

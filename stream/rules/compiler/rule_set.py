@@ -20,7 +20,7 @@ from stream.rules.compiler.definition import Findings, check_name
 from stream.rules.compiler.identity import with_revision
 from stream.rules.compiler.privacy import check_privacy
 from stream.rules.compiler.rules import read_rule
-from stream.rules.compiler.sources import check_some, check_topics, read_source
+from stream.rules.compiler.sources import check_some, check_topics, first_source, read_source
 from stream.rules.compiler.testcases import read_tests
 from stream.rules.compiler.traits import read_segments, read_trait
 from stream.rules.compiler.warnings import warn
@@ -73,7 +73,8 @@ def compile_files(files: RuleFiles, found: list[Diagnostic], own: OwnTopics = NO
     channels = {name: read_channel(run, entry) for name, entry in files.channels.items()}
     policy = read_policy(run)
     rules = {name: read_rule(run, entry, channels, policy) for name, entry in files.rules.items()}
-    tests = read_tests(run, sources, rules)
+    first = first_source(run, sources)
+    tests = read_tests(run, sources, first, rules)
     check_topics(run, sources, channels.values(), own)
     check_some(run, sources)
     check_privacy(run, traits, segments, policy, rules.values())
@@ -87,6 +88,7 @@ def compile_files(files: RuleFiles, found: list[Diagnostic], own: OwnTopics = NO
             policy,
             list(rules.values()),
             run.predicates,
+            first,
         )
         warn(run, compiled, tests)
     return Checked(compiled, tuple(in_file_order(findings.all)), tests)

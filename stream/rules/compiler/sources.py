@@ -50,6 +50,12 @@ def read_source(run: Compilation, entry: Entry) -> Source:
     )
 
 
+def first_source(run: Compilation, sources: Iterable[Source]) -> str | None:
+    """The source of events that is written first: of several files, in the first one by name."""
+    named = [source.name for source in sources if source.kind == "event"]
+    return min(named, key=lambda name: run.files.sources[name].location, default=None)
+
+
 def check_topics(
     run: Compilation, sources: Iterable[Source], channels: Iterable[Channel], own: OwnTopics
 ) -> None:

@@ -19,23 +19,25 @@ Sources = Mapping[str, Source]
 
 
 def read_tests(
-    run: Compilation, sources: Iterable[Source], rules: Mapping[str, Rule]
+    run: Compilation, sources: Iterable[Source], first: str | None, rules: Mapping[str, Rule]
 ) -> tuple[RuleTest, ...]:
-    """All tests, in the order of the files."""
+    """All tests, in the order of the files. `first`: the source of events that name none."""
     carriers = {source.name: source for source in sources}
     tests: dict[str, tuple[RuleTest, Written]] = {}
     for item in run.files.tests:
-        test = _test(run, item, carriers, rules)
-        first = tests.setdefault(test.name, (test, item))
-        if first[1] is not item and test.name:
+        test = _test(run, item, carriers, first, rules)
+        _, namesake = tests.setdefault(test.name, (test, item))
+        if namesake is not item and test.name:
             message = f"two tests are called `{test.name}`"
-            for one, other in ((item, first[1]), (first[1], item)):
+            for one, other in ((item, namesake), (namesake, item)):
                 hint = f"also at {other.location}"
                 run.findings.add(Code.DEFINED_TWICE, one.location, message, hint)
     return tuple(test for test, _ in tests.values())
 
 
-def _test(run: Compilation, item: Written, sources: Sources, rules: Mapping[str, Rule]) -> RuleTest:
+def _test(
+    run: Compilation, item: Written, sources: Sources, first: str | None, rules: Mapping[str, Rule]
+) -> RuleTest:
     read = run.item("test", item, keys.TEST)
     read.need("name", "what it shows, in a sentence")
     read.need("events", "what happens: `- {at: 0m, event: …}`")
@@ -43,7 +45,9 @@ def _test(run: Compilation, item: Written, sources: Sources, rules: Mapping[str,
     return RuleTest(
         name=read.text("name") or "",
         location=item.location,
-        events=tuple(_event(run, each, sources) for each in read.items("events", keys.MAX_TEST_EVENTS)),
+        events=tuple(
+            _event(run, each, sources, first) for each in read.items("events", keys.MAX_TEST_EVENTS)
+        ),
         expect=tuple(_expectation(run, each, rules) for each in read.items("expect", keys.MAX_TEST_EVENTS)),
         rule=read.name("rule", rules, "rule"),
         customer=_customer(run, read.entries.get("customer")),
@@ -58,12 +62,11 @@ def _arm(run: Compilation, read: Definition, rules: Mapping[str, Rule]) -> str |
     return read.name("arm", [HOLDOUT, *sorted(variants)], "arm") if "arm" in read.entries else None
 
 
-def _event(run: Compilation, item: Written, sources: Sources) -> TestEvent:
+def _event(run: Compilation, item: Written, sources: Sources, first: str | None) -> TestEvent:
     read = run.item("event", item, keys.TEST_EVENT, open_ended=True)
     read.need("at", "when it happens, from the test's start, e.g. 10m")
     name, source = read.text("event") or "", read.name("source", sources, "source")
-    carriers = (each for each in sources.values() if each.kind == "event")
-    carrier = sources.get(source) if source else next(carriers, None)
+    carrier = sources.get(source or first or "")
     if "source" in read.entries and source is None:
         carrier = None  # a finding of its own
     elif carrier is not None and carrier.kind != "event":

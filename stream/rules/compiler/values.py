@@ -26,7 +26,9 @@ _SHARE = matching(re.compile(keys.SHARE))
 _HOURS = matching(re.compile(keys.HOURS))
 _DURATION_HINT = "write e.g. 90s, 30m, 1h30m, 7d or 4w"
 _LEADING_ZERO = re.compile(r"[-+]?0o?[0-9]+")
-_RATE_IN_WORDS = re.compile(r"([0-9]{1,4}) *(?:per|an?|/|every) *(calendar\b *)?([A-Za-z]{1,20})")
+_RATE_IN_WORDS = re.compile(
+    r"([0-9]{1,4}) *(?:per|an?|/|every) *(?:([0-9]{1,4}) +)?(calendar\b *)?([A-Za-z]{1,20})"
+)
 _CLOCK = re.compile(r"([0-9]{1,3}):([0-9]{2})(?::([0-9]{2}))?")  # a number to base 60 in YAML 1.1
 
 
@@ -207,12 +209,17 @@ def _rate_hint(entry: Entry | None) -> str:
     match = _RATE_IN_WORDS.fullmatch(_written(entry))
     if match is None:
         return "write e.g. 1 per 7d"
-    count, calendar, word = match.groups()
+    count, times, calendar, word = match.groups()
+    often = int(times or 1)
     period = next((each for each in CALENDARS if word.lower().startswith(each)), None)
+    if word.lower().startswith(("hour", "minute")):
+        return f"write {count} per {often}{word[0].lower()}"
     if period is None:
         known = ", ".join(CALENDARS)
         return f"of the calendar there are: {known}" if calendar else "write e.g. 1 per 7d"
-    if calendar:
+    if calendar and often == 1:
         return f"write {count} per calendar {period}"
-    days = {"day": "1d", "week": "7d", "month": "30d"}[period]
-    return f"write {count} per {days}, or {count} per calendar {period} to begin anew with each {period}"
+    rolling = f"write {count} per {often * {'day': 1, 'week': 7, 'month': 30}[period]}d"
+    if often > 1:
+        return rolling
+    return f"{rolling}, or {count} per calendar {period} to begin anew with each {period}"

@@ -2,26 +2,30 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
+import re
+from collections import Counter, defaultdict
+from collections.abc import Hashable, Iterable, Iterator, Mapping
+from collections.abc import Sequence as Several
 from typing import TYPE_CHECKING
 
-from stream.diagnostics import Code
-from stream.expression import Node
+from stream.diagnostics import Code, Location
+from stream.expression import Node, chain
 from stream.hints import did_you_mean
 from stream.rules.compiler.compilation import Compilation
-from stream.rules.files import Entry
+from stream.rules.durations import format_duration
+from stream.rules.files import Entry, Mapped, Scalar, Sequence, Written
 from stream.rules.model import Limit, Policy, Rule, RuleSet
-from stream.rules.scope import selections_of
+from stream.rules.scope import selections_of, settled
 from stream.rules.testcases import RuleTest
 
 if TYPE_CHECKING:
     from stream.content.template import Reference, Template
 
 _COMPARED = 100  # rules of a group that each of its rules is compared with
+_DIGITS = re.compile("[0-9]+")
 
 
-def warn(run: Compilation, rules: RuleSet, tests: Sequence[RuleTest]) -> None:
+def warn(run: Compilation, rules: RuleSet, tests: Several[RuleTest]) -> None:
     """Adds every warning to the findings."""
     samples: dict[str, set[str]] = defaultdict(set)
     for each in (event for test in tests for event in test.events):
@@ -32,8 +36,10 @@ def warn(run: Compilation, rules: RuleSet, tests: Sequence[RuleTest]) -> None:
         _events(run, rule, entry, rules)
         _shown_fields(run, rule, entry, samples)
         _dates(run, rule, entry, rules.policy)
+    _named_once(run, rules, samples)
     _alike(run, rules.rules)
     _groups(run, rules.rules)
+    _waits(run, rules)
     _channels(run, rules)
     _zones(run, rules)
     _unused(run, rules)
@@ -58,6 +64,57 @@ def _events(run: Compilation, rule: Rule, entry: Entry, rules: RuleSet) -> None:
         if name not in known:
             message = f"rule `{rule.name}` waits for `{name}`, which no source has"
             run.error(Code.EVENT_OF_NO_SOURCE, entry, message, did_you_mean(name, known))
+
+
+def _named_once(run: Compilation, rules: RuleSet, samples: Iterable[str]) -> None:
+    """An event's name that stands in one definition only, and another is the same but for a letter."""
+    definitions = (*run.files.rules.values(), *run.files.traits.values())
+    named = [_names_in(each.value) for each in definitions]
+    times = Counter(name for names in named for name in names)
+    elsewhere = {each.constant for each in rules.sources if each.constant is not None}
+    elsewhere.update(samples, *(subject.events for subject in rules.policy.sensitive))
+    alike: dict[str, set[str]] = defaultdict(set)
+    for name in {*times, *elsewhere}:
+        for key in _with_a_letter_less(name):
+            alike[key].add(name)
+    for names in named:
+        for name, at in names.items():
+            if times[name] > 1 or name in elsewhere:
+                continue
+            keys = _with_a_letter_less(name)
+            # `step_1` and `step_2` differ on purpose.
+            near = {
+                each for key in keys for each in alike[key] if _without_digits(each) != _without_digits(name)
+            }
+            if near:
+                for key in keys:
+                    alike[key].discard(name)  # of two that are alike, one is wrong
+                message = f"no test, trait or other rule has the event `{name}`"
+                run.findings.add(Code.EVENT_NAMED_ONCE, at, message, f"did you mean `{min(near)}`?")
+
+
+def _without_digits(name: str) -> str:
+    return _DIGITS.sub("", name)
+
+
+def _with_a_letter_less(name: str) -> set[str]:
+    """What names have in common that differ by a letter, or by `_` and capitals; of short ones nothing."""
+    plain = "".join(filter(str.isalnum, name)).casefold()
+    return {plain[:at] + plain[at + 1 :] for at in range(len(plain))} | {plain} if len(plain) > 4 else set()
+
+
+def _names_in(written: Written) -> dict[str, Location]:
+    """The names of events in a rule or a trait, each with its first place."""
+    found: dict[str, Location] = {}
+    for each in written.items if isinstance(written, Sequence) else (written,):
+        for entry in each.entries.values() if isinstance(each, Mapped) else ():
+            if entry.key in ("on", "of"):
+                items = entry.value.items if isinstance(entry.value, Sequence) else (entry.value,)
+                named = {item.written: item.location for item in items if isinstance(item, Scalar)}
+            else:
+                named = _names_in(entry.value) if entry.key in ("steps", "unless", "goal", "goals") else {}
+            found = {**named, **found}
+    return found
 
 
 def _shown_fields(run: Compilation, rule: Rule, entry: Entry, samples: Mapping[str, set[str]]) -> None:
@@ -146,6 +203,43 @@ def _always_wins(one: Rule, other: Rule) -> bool:
         and plain
         and set(one.steps[0].on) >= set(other.steps[0].on)
     )
+
+
+def _waits(run: Compilation, rules: RuleSet) -> None:
+    """Two rules of a group that one event starts are not judged at one moment: the group cannot choose."""
+    groups: dict[str, list[Rule]] = defaultdict(list)
+    for rule in rules.rules:
+        if rule.group is None:
+            continue
+        other = next((each for each in groups[rule.group] if _goes_apart(each, rule, rules)), None)
+        if other is not None:
+            message = (
+                f"rule `{rule.name}` fires {_shown_wait(rule)}, `{other.name}` of its group "
+                f"{_shown_wait(other)}: one event can send both"
+            )
+            hint = "let both wait equally long, or hold one back by the channel's `cap`"
+            run.error(Code.WAITS_DIFFER, run.files.rules[rule.name], message, hint)
+        if len(groups[rule.group]) < _COMPARED:
+            groups[rule.group].append(rule)
+
+
+def _goes_apart(one: Rule, other: Rule, rules: RuleSet) -> bool:
+    """Whether an event can be the last that both wait for, and they fire at different times after it."""
+    ends = one.steps[-1], other.steps[-1]
+    wheres = [rules.predicates[each.where] for each in ends if each.where is not None]
+    return (
+        _wait(one) != _wait(other)
+        and not set(ends[0].on).isdisjoint(ends[1].on)
+        and (len(wheres) < 2 or settled(chain("_&&_", wheres)) is not False)
+    )
+
+
+def _wait(rule: Rule) -> int:
+    return rule.wait + (rule.unless.within if rule.unless else 0)
+
+
+def _shown_wait(rule: Rule) -> str:
+    return f"after {format_duration(_wait(rule))}" if _wait(rule) else "at once"
 
 
 def _channels(run: Compilation, rules: RuleSet) -> None:
