@@ -193,6 +193,8 @@ def _of_texts(name: str, given: Filter) -> Filter:
 
     @wraps(given)
     def strict(value: object, *others: object, **named: Any) -> Any:
+        if type(value) is str and not others and not named:  # nearly always
+            return given(value)
         taken = [*others, *(each for key, each in named.items() if key not in _HIDDEN)]
         if not (name in _OF_LISTS and isinstance(value, list | tuple | range)):
             taken.append(value)
