@@ -7,10 +7,12 @@ tests/authoring/test_check.py.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import NamedTuple
+
+MOST_SHOWN = 200  # findings; nobody reads on, and a terminal or a log has to take them
 
 
 class Code(StrEnum):
@@ -140,6 +142,14 @@ class Diagnostic:
 def one_line(text: str) -> str:
     """The text without what would move a terminal's cursor: names in rule files can hold escapes."""
     return text if text.isprintable() else "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
+
+
+def most_urgent(diagnostics: Sequence[Diagnostic]) -> tuple[list[Diagnostic], int]:
+    """What is shown of findings in file order, errors before warnings where it is not all; and how many more
+    there are.
+    """
+    chosen = sorted(diagnostics, key=lambda each: each.severity)[:MOST_SHOWN]
+    return in_file_order(chosen), len(diagnostics) - len(chosen)
 
 
 def in_file_order(diagnostics: Iterable[Diagnostic]) -> list[Diagnostic]:

@@ -5,7 +5,7 @@ No error text carries personal data: places and names of definitions, never valu
 
 from __future__ import annotations
 
-from stream.diagnostics import Code, Diagnostic, in_file_order
+from stream.diagnostics import Code, Diagnostic, in_file_order, most_urgent
 
 
 class StreamError(Exception):
@@ -32,11 +32,13 @@ class SettingsError(StreamError):
 
 
 class RuleFileError(StreamError):
-    """The rule files have errors: all of them, in `diagnostics`, in file order."""
+    """The rule files have errors: all of them, in `diagnostics`, in file order; the text has the first."""
 
     def __init__(self, diagnostics: list[Diagnostic]) -> None:
         self.diagnostics = in_file_order(diagnostics)
-        super().__init__("\n".join(str(each) for each in self.diagnostics))
+        shown, more = most_urgent(self.diagnostics)
+        lines = [*map(str, shown), *([f"and {more:,} more"] if more else [])]
+        super().__init__("\n".join(lines))
 
 
 class TextError(StreamError):

@@ -41,7 +41,15 @@ SERVICE_ADDRESS = re.compile(r"(tcp|udp|sctp)://")
 
 TOPIC = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,248}$"
 
+MOST_SHOWN = 100  # characters of a value in a message
+
 PRECEDENCE = "flags win over STREAM_ variables, and variables over the .env file"
+
+
+def shown(value: object) -> str:
+    """A setting's value, which may be of any length, in a message."""
+    text = str(value)
+    return text if len(text) <= MOST_SHOWN else f"{text[:MOST_SHOWN]}…"
 
 
 def _upper(value: Any) -> Any:
@@ -247,7 +255,7 @@ class Settings(BaseSettings):
             context = ssl.create_default_context(cafile=self.ssl_cafile)
         except OSError as error:
             raise SettingsError(
-                f"STREAM_SSL_CAFILE: {self.ssl_cafile} cannot be used: {_reason(error)}",
+                f"STREAM_SSL_CAFILE: {shown(self.ssl_cafile)} cannot be used: {_reason(error)}",
                 hint="it should hold certificates in PEM form",
             ) from None
         if self.ssl_certfile is not None:
@@ -257,7 +265,8 @@ class Settings(BaseSettings):
                 context.load_cert_chain(self.ssl_certfile, self.ssl_keyfile, password=lambda: password)
             except OSError as error:
                 raise SettingsError(
-                    f"STREAM_SSL_CERTFILE: {self.ssl_certfile} and its key cannot be used: {_reason(error)}",
+                    f"STREAM_SSL_CERTFILE: {shown(self.ssl_certfile)} and its key cannot be used: "
+                    f"{_reason(error)}",
                     hint="do certificate and key belong together, is STREAM_SSL_PASSWORD the key's?",
                 ) from None
         return context
@@ -333,13 +342,12 @@ def load(
             problems.append(f"--{name.replace('_', '-')}: unknown setting")
         elif value is not None:
             given[name] = _Given(f"--{name.replace('_', '-')}", value)
-    problems += _conflicts(given)
+    problems += [*_own_twice(given), *_conflicts(given)]
     try:
         settings = Settings(**{name: each.value for name, each in given.items()})
     except ValidationError as error:
         problems += _explain(error, given)
     else:
-        problems += _own_twice(settings.own_topics)
         for name in SECRETS:
             if (file := variables.get(f"{PREFIX}{name.upper()}_FILE")) is not None:
                 settings._files[name] = Path(file.value)
@@ -349,11 +357,16 @@ def load(
     return settings
 
 
-def _own_twice(own: OwnTopics) -> Iterator[str]:
+def _own_twice(given: Mapping[str, _Given]) -> Iterator[str]:
     """What is written to one topic would be read as what belongs in the other."""
+    own = OwnTopics(*(given[name].value if name in given else _default(name) for name in OWN_NAMES))
     names = (own.decisions, own.dead_letters, own.changelog, own.rules)
     for name in sorted({each for each in names if names.count(each) > 1}):
-        yield f"{name} is the topic of two things: of decisions, dead letters, customers and rules"
+        yield f"{shown(name)} is the topic of two things: of decisions, dead letters, customers and rules"
+
+
+def _default(name: str) -> str:
+    return str(Settings.model_fields[name].default)
 
 
 def own_topics(env: Mapping[str, str], env_file: Path | None = Path(".env")) -> OwnTopics:
@@ -415,7 +428,9 @@ def _known(variables: Mapping[str, _Given], problems: list[str]) -> dict[str, _G
             given[names[variable]] = each
         elif variable not in files:
             near = difflib.get_close_matches(variable, [*names, *files], n=1, cutoff=0.75)
-            problems.append(f"{each.called}: unknown setting{f'; did you mean {near[0]}?' if near else ''}")
+            problems.append(
+                f"{shown(each.called)}: unknown setting{f'; did you mean {near[0]}?' if near else ''}"
+            )
     for variable, name in files.items():
         if variable not in variables:
             continue
@@ -447,7 +462,7 @@ def _conflicts(given: Mapping[str, _Given]) -> Iterator[str]:
     if protocol.startswith("SASL"):
         for name in ("sasl_mechanism", "sasl_username", "sasl_password"):
             if name not in given:
-                yield f"{PREFIX}{name.upper()}: needed with STREAM_SECURITY_PROTOCOL={protocol}"
+                yield f"{PREFIX}{name.upper()}: needed with STREAM_SECURITY_PROTOCOL={shown(protocol)}"
     if "ssl_certfile" not in given:
         for name in ("ssl_keyfile", "ssl_password"):
             if name in given:
@@ -474,7 +489,7 @@ def _explain(error: ValidationError, given: Mapping[str, _Given]) -> Iterator[st
         # "@": somebody may have put a user and a password before a host. Of what says who the worker is
         # nothing is shown: a password may have been put into the wrong one.
         secret = name.startswith(("sasl_", "ssl_")) or "@" in str(value)
-        yield f"{given[name].called}: {'' if secret else f'{str(value)!r}: '}{message}"
+        yield f"{given[name].called}: {'' if secret else f'{shown(value)!r}: '}{message}"
 
 
 def _secret_in(path: Path) -> tuple[bytes, str]:

@@ -17,7 +17,7 @@ from rich.console import Console
 from rich.text import Text
 
 from stream.authoring import index_paths as indexpaths
-from stream.diagnostics import Diagnostic
+from stream.diagnostics import Diagnostic, most_urgent
 from stream.errors import RuleFileError
 from stream.rules.compiler.rule_set import NOBODYS, Checked, check_rules
 from stream.rules.model import RuleSet
@@ -48,16 +48,22 @@ def failed(checked: Checked, *, strict: bool) -> bool:
 
 
 def report(checked: Checked, form: Format, out: Console, errors: Console) -> None:
-    """Write what was found: as text the findings to `errors` and the summary to `out`, else all to `out`."""
+    """Write what was found: as text the findings to `errors` and the summary to `out`, else all to `out`.
+
+    Of very many findings the first, and how many more there are.
+    """
+    shown, more = most_urgent(checked.diagnostics)
+    rest = [f"and {more:,} more"] if more else []
     if form is Format.JSON:
         _plain(out, as_json(checked))
     elif form is Format.GITHUB:
-        for each in checked.diagnostics:
-            _plain(out, as_annotation(each))
-        _plain(out, summary(checked))
+        for line in [*map(as_annotation, shown), *rest, summary(checked)]:
+            _plain(out, line)
     else:
-        for each in checked.diagnostics:
+        for each in shown:
             errors.print(as_text(each, context=errors.is_terminal), soft_wrap=True, highlight=False)
+        for line in rest:
+            _plain(errors, line)
         _plain(out if checked.rules else errors, summary(checked))
 
 
@@ -119,13 +125,17 @@ def _line_of(finding: Diagnostic) -> tuple[str, int, int] | None:
 
 
 def as_json(checked: Checked) -> str:
-    """An object: `revision` (null after an error), `rules`, and `diagnostics`, a list of objects."""
+    """An object: `revision` (null after an error), `rules`, `diagnostics`, a list of objects, and how many
+    `more` there are.
+    """
     rules = checked.rules
+    shown, more = most_urgent(checked.diagnostics)
     return json.dumps(
         {
             "revision": rules and rules.revision,
             "rules": None if rules is None else len(rules.rules),
-            "diagnostics": [_as_object(each) for each in checked.diagnostics],
+            "diagnostics": [_as_object(each) for each in shown],
+            "more": more,
         },
         ensure_ascii=False,
         indent=2,

@@ -12,7 +12,7 @@ import uvloop
 
 from stream.cli.flags import with_settings
 from stream.errors import StreamError
-from stream.settings import load
+from stream.settings import load, shown
 from stream.telemetry import logs
 
 commands = typer.Typer(rich_markup_mode=None)
@@ -53,7 +53,7 @@ def _worker(flags: Mapping[str, Any], *, check: bool) -> int:
         rules, topology = uvloop.run(app.check(settings))
         typer.echo(
             f"ok: {len(rules.rules)} rules (revision {rules.revision}), "
-            f"{len(rules.sources)} sources of {topology.partitions} partitions at {settings.broker}"
+            f"{len(rules.sources)} sources of {topology.partitions} partitions at {shown(settings.broker)}"
         )
         return 0
     try:

@@ -5,8 +5,11 @@ filter has escaped already is not escaped again (`Markup`). That is sound for te
 attributes, so other places are refused when the rules are loaded: `markup`.
 
 `json`: the template is a JSON document, and stays one. Within quotes a value is escaped; elsewhere it becomes
-a JSON value: a text gets its quotes, a list its brackets. `<` is escaped as well, as such a document may end
-up in a page. What is rendered is read once more before it is sent.
+a JSON value: a text gets its quotes, a list its brackets, null is null. `<` is escaped as well, as such a
+document may end up in a page. What is rendered is read once more before it is sent.
+
+What has no text stops the message: null, an object, and what else Python would put in words of its own
+(`written`).
 Tested by tests/content/test_escaping.py.
 """
 
@@ -37,8 +40,31 @@ def escape_html(text: str) -> str:
     return text if type(text) is Markup else html.escape(text)
 
 
+class NothingError(LiquidValueError):
+    """There is nothing to write. Its text names the kind of nothing, and no value."""
+
+
+def written(value: object) -> str:
+    """What a text, a number, true, false, or a list of these looks like in a text.
+
+    Raises NothingError for null and LiquidValueError for all else.
+    """
+    if isinstance(value, str):
+        return value
+    kind = type(value)
+    if kind is bool:
+        return "true" if value else "false"
+    if kind is int or kind is float:
+        return str(value)
+    if isinstance(value, list):
+        return "".join(map(written, value))
+    if value is None:
+        raise NothingError("a value is null", token=None)
+    raise LiquidValueError("no text, number, true or false", token=None)
+
+
 class JsonText(LimitedStringIO):
-    """A document while it is written: `write` takes what the template says, `put` values."""
+    """A document while it is written: `write` takes the template's text, `put` what is `shown` of a value."""
 
     def __init__(self, limit: int) -> None:
         super().__init__(limit, newline=AS_IT_IS)
@@ -48,10 +74,13 @@ class JsonText(LimitedStringIO):
         self._quoted = after(text, quoted=self._quoted)
         return super().write(text)
 
-    def put(self, value: Any, text: str) -> int:
-        """`text`: what the value looks like in a text."""
-        written = orjson.dumps(text if self._quoted else value).decode()
-        return super().write((written[1:-1] if self._quoted else written).replace("<", "\\u003c"))
+    def shown(self, value: Any) -> str:
+        """What a value looks like here: within quotes as in a text, else as JSON."""
+        text = orjson.dumps(written(value) if self._quoted else value).decode()
+        return (text[1:-1] if self._quoted else text).replace("<", "\\u003c")
+
+    def put(self, shown: str) -> int:
+        return super().write(shown)
 
 
 def after(text: str, *, quoted: bool) -> bool:

@@ -1,8 +1,9 @@
 """The common template as a list: text, and values by their paths with a few filters. A tenth of the time
 that python-liquid takes for the same, and the same text.
 
-What is not as usual is left to python-liquid: `render` returns None where a value is missing (but for
-`default`), is not a scalar, is long, or a filter fails; so errors, and all that is odd, have one home.
+What is not as usual is left to python-liquid: `render` returns None where a value is missing or null (but for
+`default`), is not a scalar, is long, a filter fails, or nothing is to be seen; so errors, and all that is
+odd, have one home.
 `simplify` takes templates of text and `{{ }}` only, with paths of names; `size`, `first` and `last` mean more
 than a name.
 Tested by tests/content/test_fastpath.py, against python-liquid.
@@ -21,8 +22,8 @@ from liquid.builtin.output import OutputNode
 from liquid.exceptions import LiquidError
 
 from stream.content import filters
-from stream.content.escaping import escape_html
-from stream.content.formats import Format, is_markup
+from stream.content.escaping import escape_html, written
+from stream.content.formats import Format, is_blank, is_markup
 from stream.content.locales import Region
 from stream.content.renderer import MAX_BITS, MAX_OUTPUT, Place
 
@@ -33,7 +34,7 @@ _MOST_PARTS = 400
 _MOST_FILTERS = 3
 _MOST_PLACED = 16  # dates and amounts: each costs as much as thirty other values
 _ROOM = 4096  # characters of all values
-_SCALARS = frozenset({str, int, float, bool, type(None)})
+_SCALARS = frozenset({str, int, float, bool})
 
 
 class _Filter(NamedTuple):
@@ -152,7 +153,7 @@ def render(simple: Simple, bindings: Mapping[str, Any], form: Format, region: Re
     if room < 0:
         return None
     text = "".join(pieces)
-    return text if len(text) * 4 <= MAX_OUTPUT else None
+    return text if len(text) * 4 <= MAX_OUTPUT and not is_blank(text) else None
 
 
 def _shown(value: Any, part: _Value, bindings: Mapping[str, Any], region: Region) -> tuple[str, int]:
@@ -164,7 +165,9 @@ def _shown(value: Any, part: _Value, bindings: Mapping[str, Any], region: Region
         raise _OddError
     if part.filters:
         value = _filtered(value, part.filters, bindings, region)
-    text = value if type(value) is str else _written(value)
+    if type(value) is int and value.bit_length() > MAX_BITS:
+        raise _OddError
+    text = written(value)
     return text, size + len(text)
 
 
@@ -180,17 +183,6 @@ def _key(bindings: Mapping[str, Any], path: tuple[str, tuple[Any, ...]]) -> str:
     if type(key) is not str or key in _ODD:
         raise _OddError
     return key
-
-
-def _written(value: object) -> str:
-    if value is None:
-        return ""
-    if type(value) is int:
-        if value.bit_length() > MAX_BITS:
-            raise _OddError
-    elif type(value) is bool:
-        return "true" if value else "false"
-    return str(value)
 
 
 def _filtered(value: Any, applied: tuple[_Filter, ...], bindings: Mapping[str, Any], region: Region) -> Any:

@@ -2,7 +2,9 @@
 
 Ours are `money` and `date`, which speak the customer's language and time; `strip_html` and `replace` are
 written anew, as the library's take seconds or gigabytes for a hostile text. What counts with numbers refuses
-what is none, which the library takes for nought. Left out is `safe`: what an event says never becomes markup.
+what is none, which the library takes for nought. What works on texts takes texts and numbers: for all else
+the library has Python's words (`None`, `True`, `['a']`). Left out is `safe`: what an event says never becomes
+markup.
 No filter reads a clock, a file or the machine's settings.
 
 `BY_NAME` has them as the library wants them: `filter(value, *arguments)`, the context as a keyword where one
@@ -22,9 +24,10 @@ from typing import TYPE_CHECKING, Any
 
 from liquid import Environment
 from liquid.exceptions import FilterArgumentError, ResourceLimitError
-from liquid.filter import string_filter, with_context
+from liquid.filter import flatten, string_filter, with_context
 
 from stream.content import locales
+from stream.content.escaping import written
 from stream.diagnostics import Code
 from stream.errors import ContentError
 from stream.hints import did_you_mean
@@ -38,7 +41,7 @@ MAX_TEXT = 64 * 1024  # characters that a filter may give
 MAX_SEPARATOR = 100  # characters
 EARLIEST = 100_000_000  # seconds, in 1973: a smaller number is a count, an amount or a day without dashes
 MOST_DIGITS = 9  # behind the point
-# What takes numbers only, and what must not have an object, which would be written as Python has it.
+# What takes numbers only, and what takes texts and numbers; of those two take lists, too.
 OF_NUMBERS = frozenset(
     {
         *("abs", "at_least", "at_most", "ceil", "divided_by", "floor", "minus", "modulo", "plus"),
@@ -50,10 +53,21 @@ OF_TEXTS = frozenset(
         *("append", "base64_decode", "base64_encode", "base64_url_safe_decode", "base64_url_safe_encode"),
         *("capitalize", "downcase", "escape", "escape_once", "escapejs", "join", "lstrip", "newline_to_br"),
         *("prepend", "remove", "remove_first", "remove_last", "replace", "replace_first", "replace_last"),
-        *("rstrip", "split", "squish", "strip", "strip_html", "strip_newlines", "truncate", "truncatewords"),
+        *(
+            "rstrip",
+            "slice",
+            "split",
+            "squish",
+            "strip",
+            "strip_html",
+            "strip_newlines",
+            "truncate",
+            "truncatewords",
+        ),
         *("upcase", "url_decode", "url_encode"),
     }
 )
+_OF_LISTS = frozenset({"join", "slice"})
 WITHHELD = {"safe": "what an event says never becomes markup"}
 
 
@@ -174,6 +188,23 @@ def _sum(given: Filter) -> Filter:
     return strict
 
 
+def _of_texts(name: str, given: Filter) -> Filter:
+    """The library's, which takes Python's words for what is no text."""
+
+    @wraps(given)
+    def strict(value: object, *others: object, **named: Any) -> Any:
+        if type(value) is str and not others and not named:  # nearly always
+            return given(value)
+        taken = [*others, *(each for key, each in named.items() if key not in _HIDDEN)]
+        if not (name in _OF_LISTS and isinstance(value, list | tuple | range)):
+            taken.append(value)
+        if not all(isinstance(each, str) or type(each) in (int, float) for each in taken):
+            raise FilterArgumentError(f"{name}: no text and no number", token=None)
+        return given(value, *others, **named)
+
+    return strict
+
+
 def _join(join: Filter) -> Filter:
     """The separator is written once for each item."""
 
@@ -181,7 +212,8 @@ def _join(join: Filter) -> Filter:
     def bounded(values: Any, separator: object = " ", **given: Any) -> Any:
         if len(_text(separator)) > MAX_SEPARATOR:
             raise ResourceLimitError("join: too long", token=None)
-        return join(values, separator, **given)
+        items = flatten(values) if isinstance(values, list | tuple | range) else [values]
+        return join([written(each) for each in items], separator, **given)
 
     return bounded
 
@@ -194,17 +226,18 @@ def _all() -> dict[str, Filter]:
     found["sum"] = _sum(found["sum"])
     found.update({name: _of_numbers(name, found[name]) for name in OF_NUMBERS})
     ours = (money, date, escape, escape_once, newline_to_br, strip_html, replace)
-    return {**found, **{each.__name__: each for each in ours}}
+    found.update({each.__name__: each for each in ours})
+    return {**found, **{name: _of_texts(name, found[name]) for name in OF_TEXTS}}
 
 
+_HIDDEN = ("context", "environment")  # what the library gives, and no template
 BY_NAME: Mapping[str, Filter] = _all()
 
 
 def _parameters(given: Filter) -> inspect.Signature:
     """What a template may write after the filter's colon."""
     found = inspect.signature(given)
-    hidden = ("context", "environment")
-    return found.replace(parameters=[each for name, each in found.parameters.items() if name not in hidden])
+    return found.replace(parameters=[each for name, each in found.parameters.items() if name not in _HIDDEN])
 
 
 _SIGNATURES = {name: _parameters(each) for name, each in BY_NAME.items()}

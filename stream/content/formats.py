@@ -1,4 +1,4 @@
-"""What a text of a message can be, and what one line is.
+"""What a text of a message can be, what one line is, and which shows nothing.
 
 `text`: values as they are. `line`: a text without control characters, such as a subject: what an event says
 cannot begin another header, or a second line. `html` and `json`: values are escaped (`escaping`).
@@ -22,6 +22,13 @@ _BREAKS = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]+")
 # Embeddings, overrides and isolates: they turn around how all that follows is shown.
 _TURNS = re.compile("[\u202a-\u202e\u2066-\u2069]")
 
+# A character that is seen. Not seen are spaces, controls, and what Unicode says is to be ignored in display;
+# nor are the fillers of Hangul and of Braille, which pass for letters.
+_SEEN = re.compile(
+    "[^\\s\x00-\x1f\x7f-\x9f\xad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u202a-\u202e"
+    "\u2060-\u206f\u2800\u3164\ufe00-\ufe0f\ufeff\uffa0\U000e0000-\U000e0fff]"
+)
+
 
 @lru_cache(maxsize=1024)
 def in_field(name: str, form: Format) -> Format:
@@ -44,3 +51,8 @@ def one_line(text: str) -> str:
     if text.isprintable():  # nearly always
         return text.strip()
     return _BREAKS.sub(" ", _TURNS.sub("", text)).strip(" ")
+
+
+def is_blank(text: str) -> bool:
+    """Whether a reader sees nothing of it."""
+    return _SEEN.search(text) is None

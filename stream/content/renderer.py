@@ -23,7 +23,7 @@ from babel import Locale
 from liquid import BoundTemplate, Environment, Mode, RenderContext
 from liquid.ast import Node
 from liquid.builtin.content import ContentNode
-from liquid.builtin.expressions.primitive import RangeLiteral, parse_primitive
+from liquid.builtin.expressions.primitive import Literal, RangeLiteral, parse_primitive
 from liquid.builtin.output import OutputNode
 from liquid.builtin.tags.capture_tag import CaptureNode
 from liquid.builtin.tags.case_tag import CaseTag, MultiExpressionBlockNode
@@ -35,14 +35,21 @@ from liquid.expression import Expression
 from liquid.limits import to_int
 from liquid.output import LimitedStringIO
 from liquid.stream import TokenStream
-from liquid.stringify import to_liquid_string
-from liquid.token import TOKEN_COMMA, TOKEN_OR
+from liquid.token import TOKEN_COMMA, TOKEN_OR, Token
 from liquid.undefined import Undefined, is_undefined
 from liquid.utils import ReadOnlyChainMap
 
 from stream.content import filters
-from stream.content.escaping import AS_IT_IS, JsonText, Markup, escape_html, is_json
-from stream.content.formats import Format, is_markup
+from stream.content.escaping import (
+    AS_IT_IS,
+    JsonText,
+    Markup,
+    NothingError,
+    escape_html,
+    is_json,
+    written,
+)
+from stream.content.formats import Format, is_blank, is_markup
 from stream.content.locales import Region
 
 BUDGET = 10_000  # steps
@@ -81,6 +88,15 @@ class Missing(Undefined):
         raise UndefinedError("nothing to count with", token=self.token)
 
 
+class Null(Missing):
+    """What a filter makes of null. The library's take it for nought or for an empty text."""
+
+    __slots__ = ()
+
+    def __str__(self) -> str:
+        raise NothingError("a value is null", token=None)
+
+
 class Place:
     """Where the customer is: the time zone and locale, asked for only where a template needs them."""
 
@@ -105,9 +121,11 @@ class Place:
 
 
 class Rendering(RenderContext):
-    """One rendering of one template. `steps`: what is left of the budget."""
+    """One rendering of one template. `steps`: what is left of the budget. `owed`: the first value that was
+    written, and of which the author has not said that it may be empty.
+    """
 
-    __slots__ = ("format", "is_markup", "place", "steps")
+    __slots__ = ("format", "is_markup", "owed", "place", "steps")
 
     def __init__(
         self, template: BoundTemplate, bindings: Mapping[str, Any], form: Format, region: Region, steps: int
@@ -117,6 +135,7 @@ class Rendering(RenderContext):
         self.scope = ReadOnlyChainMap(self.locals, bindings, self.counters)
         self.format, self.place, self.steps = form, Place(bindings, region), steps
         self.is_markup = is_markup(form)
+        self.owed: Token | None = None
 
     def get_buffer(self, buf: TextIO | None = None) -> LimitedStringIO:
         """For a part of the text. The library's would make other line ends of some."""
@@ -133,14 +152,16 @@ class Rendering(RenderContext):
             raise ResourceLimitError("too many steps", token=None)
 
     def put(self, value: object, buffer: TextIO) -> int:
-        """Write a value. An object has no text, except as JSON."""
-        if not isinstance(buffer, JsonText) and _has_object(value):
-            raise LiquidValueError("an object", token=None)
-        text = value if isinstance(value, str) else to_liquid_string(value, autoescape=False)
+        """Write a value."""
+        if is_undefined(value):
+            str(value)  # it fails there, with its place
+        if isinstance(buffer, JsonText):
+            text = buffer.shown(value)
+            self.charge(1 + len(text) // _PER_STEP)
+            return buffer.put(text)
+        text = written(value)
         self.charge(1 + len(text) // _PER_STEP)
-        if self.is_markup:
-            text = escape_html(text)
-        return buffer.put(value, text) if isinstance(buffer, JsonText) else buffer.write(text)
+        return buffer.write(escape_html(text) if self.is_markup else text)
 
     def get(self, path: list[object], **given: Any) -> object:
         for key in path:
@@ -159,13 +180,11 @@ class Rendering(RenderContext):
         if name != "default":
             if is_undefined(value) and name != "size":
                 return value
-            if value is None and name in filters.OF_NUMBERS:
-                return self.env.undefined("nothing", token=None)
+            if value is None and (name in filters.OF_NUMBERS or name in filters.OF_TEXTS):
+                return Null("null", token=None)
             for each in (*more, *named.values()):
                 if is_undefined(each):
                     str(each)  # it fails there, with its place
-            if name in filters.OF_TEXTS and any(map(_has_object, (value, *more))):
-                raise LiquidValueError("an object", token=None)
         size = sum(map(self.size, (value, *more, *named.values())))
         self.charge(1 + (size * size // 16 if name == "uniq" else size) + (PLACED if name in _PLACED else 0))
         found = given(value, *more, **named)
@@ -198,13 +217,6 @@ class Rendering(RenderContext):
         return steps
 
 
-def _has_object(value: object) -> bool:
-    """Whether Python's form of an object would be written of it."""
-    if type(value) is list:
-        return any(map(_has_object, value))
-    return isinstance(value, dict)
-
-
 def render(
     template: BoundTemplate, bindings: Mapping[str, Any], form: Format, region: Region, taken: Taken | None
 ) -> str:
@@ -220,6 +232,11 @@ def render(
     text = buffer.getvalue()
     if form == "json" and not is_json(text):
         raise LiquidValueError("not a JSON document", token=None)
+    # An event that says "" or a blank says as little as one without the field: an empty subject, banner or
+    # SMS was not meant. A text may be empty on purpose, and then its author has said so: `| default: ''`, or
+    # a branch in which nothing stands.
+    if context.owed is not None and is_blank(text):
+        raise NothingError("a text of blanks only", token=context.owed)
     return text
 
 
@@ -228,10 +245,33 @@ def render(
 
 class _Output(OutputNode):
     def render_to_output(self, context: Any, buffer: TextIO) -> int:
-        return context.put(self.expression.evaluate(context), buffer)  # type: ignore[no-any-return]
+        if context.owed is None and not _may_be_empty(self.expression):
+            context.owed = self.expression.token
+        try:
+            return context.put(self.expression.evaluate(context), buffer)  # type: ignore[no-any-return]
+        except NothingError as error:
+            error.token = self.expression.token
+            raise
+
+
+def _may_be_empty(expression: Any) -> bool:
+    """Whether the author says so: a value that is written out, or `| default: ''`."""
+    return isinstance(expression.left, Literal) or any(
+        each.name == "default"
+        and all(
+            isinstance(given.value, Literal) and is_blank(str(given.value.value)) for given in each.args[:1]
+        )
+        for each in expression.filters or ()
+    )
 
 
 class _Capture(CaptureNode):
+    def render_to_output(self, context: Any, buffer: TextIO) -> int:
+        owed = context.owed
+        taken = super().render_to_output(context, buffer)
+        context.owed = owed  # it is not written here
+        return taken
+
     def _assign(self, context: Any, buf: Any) -> None:
         context.assign(self.name, context.markup(buf.getvalue()))
 

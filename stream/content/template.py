@@ -1,8 +1,8 @@
 """Content: Liquid templates, compiled when the rules are loaded and rendered when a trigger is sent.
 
 Templates see data and nothing else: no files, no clock, bounded in steps and output (`renderer`). An
-undefined variable is an error, so that nobody is greeted as "Hello ,"; `| default: "…"` says what to write
-instead. A template is parsed once, whatever the formats of the channels that it goes to; how values are
+undefined variable and null are errors, so that nobody is greeted as "Hello ,"; `| default: "…"` says what to
+write instead. A template is parsed once, whatever the formats of the channels that it goes to; how values are
 written is settled by the format of the one that is chosen (`escaping`).
 Tested by tests/content/test_template.py.
 """
@@ -27,6 +27,7 @@ from liquid.exceptions import LiquidError, ResourceLimitError, UndefinedError
 from liquid.expression import Expression
 
 from stream.content import escaping, fastpath, filters, leftovers, markup
+from stream.content.escaping import NothingError
 from stream.content.formats import Format, is_line, is_markup, one_line
 from stream.content.locales import Region
 from stream.content.renderer import ENVIRONMENT, NO_CONTEXT, Taken, bound, render
@@ -162,7 +163,7 @@ class Template:
             # Not the library's text, nor its exception as a cause: they may quote the customer's data.
             at = f" (at character {error.token.start_index + 1})" if error.token else ""
             failed = ContentError(f"the template failed: {self._kind(error)}{at}")
-            failed.variable = self._undefined(error)
+            failed.variable = self._variable(error)
             raise failed from None
         except MemoryError:
             raise  # of the machine, and not of the text
@@ -171,16 +172,17 @@ class Template:
             raise ContentError(f"the template failed: {type(error).__name__}") from None
 
     def _kind(self, error: LiquidError) -> str:
-        if isinstance(error, UndefinedError):
-            name = self._undefined(error)
-            return f"a variable is undefined{'' if name is None else f': `{name}`'}"
+        if isinstance(error, UndefinedError | NothingError):
+            kind = str(error.message) if isinstance(error, NothingError) else "a variable is undefined"
+            name = self._variable(error)
+            return kind if name is None else f"{kind}: `{name}`"
         if isinstance(error, ResourceLimitError):
             return "too many loops or too much text"
         return "a value that a tag or filter cannot take"
 
-    def _undefined(self, error: LiquidError) -> str | None:
+    def _variable(self, error: LiquidError) -> str | None:
         """The variable that an error is about, as the template has it."""
-        if not isinstance(error, UndefinedError) or error.token is None:
+        if not isinstance(error, UndefinedError | NothingError) or error.token is None:
             return None
         at = error.token.start_index
         return next((each.name for each in self.references if each.offset == at), None)

@@ -29,7 +29,7 @@ from aiokafka.errors import KafkaConnectionError, KafkaError
 from stream.errors import BrokerError, SettingsError
 from stream.kafka.connection_refusals import NO_LOGIN, SPEAKS_PLAINTEXT, Refusal, refusal_of
 from stream.kafka.contact import CONTACT
-from stream.settings import Settings
+from stream.settings import Settings, shown
 
 log = structlog.get_logger("stream.kafka")
 
@@ -95,7 +95,7 @@ def unreachable(settings: Settings, error: BaseException) -> BrokerError:
         address, refusal = refused
         return BrokerError(f"Kafka refuses {address}: {refusal.message}", hint=refusal.hint)
     return BrokerError(
-        f"no Kafka answers at {settings.broker} ({type(error).__name__})",
+        f"no Kafka answers at {shown(settings.broker)} ({type(error).__name__})",
         hint="is it running, and is STREAM_BROKER right? `stream broker` starts one for trying out",
     )
 
@@ -107,12 +107,13 @@ def lost(settings: Settings, client: Any, error: BaseException) -> BrokerError:
         return unreachable(settings, error)
     if told.isdisjoint(settings.broker.split(",")):
         return BrokerError(
-            f"Kafka answers at {settings.broker}, and says that its brokers are at "
+            f"Kafka answers at {shown(settings.broker)}, and says that its brokers are at "
             f"{', '.join(sorted(told))}, where none can be reached from here",
             hint="the brokers' advertised.listeners must be addresses that clients can reach",
         )
     return BrokerError(
-        f"Kafka at {settings.broker} went away ({type(error).__name__})", hint="try again when it is back"
+        f"Kafka at {shown(settings.broker)} went away ({type(error).__name__})",
+        hint="try again when it is back",
     )
 
 

@@ -11,6 +11,7 @@ tests/rules/test_files.py.
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 from collections.abc import Callable, Mapping
@@ -39,6 +40,7 @@ from stream.regular_files import open_regular
 
 MAX_BYTES = 1_000_000  # of a file
 MAX_DEPTH = 32
+MAX_FOLDERS = 32  # within each other; Python walks a thousand
 MAX_NODES = 20_000  # of a file, with what aliases stand for
 MAX_ITEMS = 5_000  # of one mapping or sequence
 MAX_ALIASES = 10
@@ -196,19 +198,19 @@ def paths_in(directory: Path, on_error: Callable[[OSError], None] | None = None)
     """Every `*.yaml` and `*.yml` below a directory, except hidden ones: Kubernetes keeps the versions of a
     mounted ConfigMap in hidden folders. A volume's own `lost+found` is nobody's.
 
-    `on_error` is told of a folder that cannot be listed.
+    What is no file, such as a pipe or a link that leads nowhere, is among them: whoever reads it says so, as
+    its definitions are missing. `on_error` is told of a folder that cannot be listed, or is not looked into.
     """
     found = []
     for folder, folders, names in os.walk(directory, onerror=on_error):
         folders[:] = [each for each in folders if not each.startswith(".") and each != LOST]
+        if folders and len(Path(folder).relative_to(directory).parts) == MAX_FOLDERS:
+            if on_error:
+                words = f"more than {MAX_FOLDERS} folders within each other"
+                on_error(OSError(errno.ELOOP, words, str(Path(folder, min(folders)))))
+            folders.clear()
         paths = (Path(folder, name) for name in names if not name.startswith("."))
-        # A link that leads nowhere is tried, and said: its definitions are missing.
-        found += [
-            path
-            for path in paths
-            if path.suffix in (".yaml", ".yml")
-            and (path.is_file() or (path.is_symlink() and not path.exists()))
-        ]
+        found += [path for path in paths if path.suffix in (".yaml", ".yml")]
     return sorted(found)
 
 

@@ -300,9 +300,15 @@ class DiskStore:
             raise self._error("opened", error) from error
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            lock.close()
+            raise self._error("opened", "another process has it open") from None
         except OSError as error:
             lock.close()
-            raise self._error("opened", f"another process has it open ({error.strerror})") from None
+            raise StoreError(
+                f"{path} cannot be locked: {error.strerror}",
+                hint="STREAM_DATA_DIR must be on a file system that knows flock, such as a local disk",
+            ) from error
         return lock
 
     def _opened(self) -> Any:

@@ -51,6 +51,15 @@ class Start:
     fresh: bool
 
 
+@dataclass(slots=True)
+class _Strange:
+    """What says in a topic's partition that it is this app's, and cannot be. `reason`: of the first one."""
+
+    first: int
+    reason: str
+    records: int = 0
+
+
 class Takeover:
     """Asks Kafka where to go on."""
 
@@ -107,19 +116,28 @@ class Takeover:
             if tail < ends[TopicPartition(topic, number)]
         }
         recoveries: dict[int, Recovery] = {}
-        count = not_recalled = 0
+        count = 0
+        strange: dict[TopicPartition, _Strange] = {}
         async for tp, records, _ in read(consumer, ranges):
             for record in records:
                 try:
                     written = self._stage.read_written(tp.topic, record)
                 except StateError as error:  # somebody else's, or damaged: no reason to stop for ever
-                    not_recalled += 1
-                    log.warning("not_recalled", topic=tp.topic, partition=tp.partition, reason=error.message)
+                    strange.setdefault(tp, _Strange(record.offset, error.message)).records += 1
                     continue
                 if written is not None:
                     own = recoveries.setdefault(tp.partition, Recovery(tp.partition, self._stage.identity))
                     own.add(self._within(written, ends))
             count += len(records)
+        for tp, each in strange.items():  # a line each: whoever can write there can write a million
+            log.warning(
+                "not_recalled",
+                topic=tp.topic,
+                partition=tp.partition,
+                offset=each.first,
+                records=each.records,
+                reason=each.reason,
+            )
         if count:
             of_this_app = sum(len(each.identities) for each in recoveries.values())
             log.info(
@@ -127,7 +145,7 @@ class Takeover:
                 partitions=len(recoveries),
                 records=count,
                 of_this_app=of_this_app,
-                not_recalled=not_recalled,
+                not_recalled=sum(each.records for each in strange.values()),
             )
         return recoveries
 

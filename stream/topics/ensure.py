@@ -31,7 +31,7 @@ from stream.kafka.connections import lost, security, unreachable
 from stream.kafka.most_bytes import most_bytes_of
 from stream.kafka.topic_ids import partition_counts
 from stream.rules.model import RuleSet
-from stream.settings import Settings
+from stream.settings import Settings, shown
 from stream.structs import OwnTopics
 from stream.topics.counts import common, odd
 from stream.topics.fit import Misfit, misfits_of
@@ -84,7 +84,7 @@ def asked(settings: Settings, client: AIOKafkaAdminClient) -> Iterator[None]:
 
 
 def _in_words(settings: Settings, client: AIOKafkaAdminClient, error: Exception) -> BrokerError:
-    kafka, name = f"Kafka at {settings.broker}", type(error).__name__
+    kafka, name = f"Kafka at {shown(settings.broker)}", type(error).__name__
     if isinstance(error, TimeoutError | KafkaTimeoutError | RequestTimedOutError):
         return BrokerError(
             f"{kafka} does not answer in time", hint="are its brokers overloaded, or the network? Try again"

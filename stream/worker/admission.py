@@ -19,7 +19,7 @@ import structlog
 
 from stream.errors import BrokerError, SettingsError, StoreError
 from stream.rules.model import RuleSet
-from stream.settings import Settings
+from stream.settings import Settings, shown
 from stream.topics.ensure import (
     MissingSourcesError,
     Topology,
@@ -60,7 +60,7 @@ def disk_of_its_own(settings: Settings) -> Iterator[None]:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             raise SettingsError(
-                f"another worker of {settings.app_id} keeps its customers in {settings.data_dir}",
+                f"another worker of {settings.app_id} keeps its customers in {shown(settings.data_dir)}",
                 hint="give each worker a STREAM_DATA_DIR of its own",
             ) from None
         except OSError as error:

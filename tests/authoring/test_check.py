@@ -19,6 +19,8 @@ from typer.testing import CliRunner
 from stream.authoring.check import Format, as_annotation, as_text, check, report
 from stream.cli.main import cli
 from stream.diagnostics import Code, Diagnostic, Location
+from stream.errors import RuleFileError
+from stream.rules.compiler.rule_set import load_rules
 from stream.settings import Settings
 from stream.worker import app
 
@@ -517,11 +519,12 @@ def test_json(rules: Path) -> None:
                 "hint": "did you mean `on`?",
             },
         ],
+        "more": 0,
     }
     (rules / "a.yaml").write_text(FINE)
     fine = json.loads(run("rules", "--format", "json")[1])
     assert re.fullmatch("[0-9a-f]{16}", fine.pop("revision"))
-    assert fine == {"rules": 1, "diagnostics": []}
+    assert fine == {"rules": 1, "diagnostics": [], "more": 0}
 
 
 def test_annotations_are_escaped() -> None:
@@ -547,3 +550,30 @@ def test_the_command_itself(rules: Path) -> None:
     assert ran.stdout.splitlines()[0].startswith(
         "::error file=rules/a.yaml,line=3,col=9,title=E103 missing key::"
     )
+
+
+def test_nine_megabytes_of_findings_were_printed(rules: Path) -> None:
+    """Twelve files had 4,900 wrong segments each. Of as many the first 200 are shown, and all are counted."""
+    listed = "".join(f"  s{number}: event.x ==\n" for number in range(300))
+    (rules / "b.yaml").write_text("segments:\n" + listed)
+    (rules / "a.yaml").write_text(BASE + A_CONTENT.format("text: '<b>Hi</b>'"))  # a warning
+    checked = check(rules)
+    count = len(checked.diagnostics)
+    errors = sum(each.severity == "error" for each in checked.diagnostics)
+    assert (errors, count) == (300, 301)
+    for form in Format:
+        out, complaints = io.StringIO(), io.StringIO()
+        report(checked, form, Console(file=out, width=500), Console(file=complaints, width=500))
+        text = out.getvalue() + complaints.getvalue()
+        if form is Format.JSON:
+            found = json.loads(text)
+            assert len(found["diagnostics"]) == 200
+            assert {each["severity"] for each in found["diagnostics"]} == {"error"}
+            assert found["more"] == count - 200
+        else:
+            assert text.count("CONDITION_SYNTAX" if form is Format.GITHUB else "[E302]") in (0, 200)
+            assert f"\nand {count - 200} more\n300 errors" in text
+    with pytest.raises(RuleFileError) as caught:
+        load_rules(rules)
+    assert str(caught.value).count("\n") == 200
+    assert len(caught.value.diagnostics) == 300

@@ -15,8 +15,9 @@ from stream.content.template import Template, format_findings
 from stream.errors import ContentError
 
 NASTY = "<script>alert('\"&')</script>"
+SCALARS = st.booleans() | st.integers(-(1 << 60), 1 << 60) | st.text(max_size=20) | st.just(NASTY)
 VALUES = st.recursive(
-    st.none() | st.booleans() | st.integers(-(1 << 60), 1 << 60) | st.text(max_size=20) | st.just(NASTY),
+    st.none() | SCALARS,
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
     max_leaves=6,
 )
@@ -75,14 +76,26 @@ def test_no_value_becomes_markup(value: Any, name: str) -> None:
 @given(VALUES)
 @settings(max_examples=200)
 def test_a_document_stays_one_whatever_is_put_in(value: Any) -> None:
-    text = render('{"in": "{{ x }}", "out": {{ x }}, "list": [{{ x }}, {{ x }}]}', "json", x=value)
-    read = json.loads(text)
-    assert read["out"] == value
-    assert read["list"] == [value, value]
+    text = render('{"out": {{ x }}, "list": [{{ x }}, {{ x }}]}', "json", x=value)
+    assert json.loads(text) == {"out": value, "list": [value, value]}
+    assert "<" not in text
+
+
+@given(SCALARS)
+@settings(max_examples=200)
+def test_a_text_in_a_document_is_a_text_whatever_is_put_in(value: Any) -> None:
+    read = json.loads(text := render('{"in": "{{ x }}"}', "json", x=value))
     assert isinstance(read["in"], str)
     if isinstance(value, str):
         assert read["in"] == value
     assert "<" not in text
+
+
+@pytest.mark.parametrize("value", [None, {"a": 1}, ["a", None], [{}]], ids=str)
+def test_a_text_in_a_document_does_not_say_python_s_words(value: Any) -> None:
+    """A notice's title read "{'a': 1}"."""
+    with pytest.raises(ContentError):
+        render('{"in": "{{ x }}"}', "json", x=value)
 
 
 @pytest.mark.parametrize(

@@ -22,6 +22,7 @@ SCALARS = (
     | st.integers(-(1 << 70), 1 << 70)
     | st.floats()
     | st.text(max_size=8)
+    | st.sampled_from(["", " ", "\u200b"])
     | st.sampled_from(
         ["<a href='x'>", "2026-03-02T10:00:00Z", "2026-03-02", "12.50", "a", "b", "ß", "x" * 3000]
     )
@@ -116,7 +117,8 @@ def test_it_is_what_python_liquid_writes(
     ("source", "text"),
     [
         ("Hello {{ event.name }}!", "Hello Ada!"),
-        ("{{ event.price }}{{ event.yes }}{{ event.no }}{{ event.share }}", "80true0.5"),
+        ("{{ event.price }}{{ event.yes }}{{ event.share }}", "80true0.5"),
+        ("{{ event.no | default: 'you' }}", "you"),
         ("{{ event.none | default: 'you' | upcase }}", "YOU"),
         ("{{ traits.views[event.kind] }} {{ traits.views['x'] }} {{ event['name'] }}", "2 0 Ada"),
         ("{{ event.price | money: 'EUR' }} {{ now | date: '%d.%m.' }}", "€80.00 02.03."),
@@ -149,7 +151,9 @@ def test_what_is_not_simple_is_left_to_python_liquid(source: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "value", [[1], {"a": 1}, "x" * 5000, 1 << 300], ids=["list", "object", "long", "large"]
+    "value",
+    [[1], {"a": 1}, "x" * 5000, 1 << 300, None, "", " \u200b"],
+    ids=["list", "object", "long", "large", "null", "empty", "blank"],
 )
 def test_what_is_odd_is_left_to_python_liquid(value: object) -> None:
     assert both("{{ event.x }}", {"event": {"x": value}}, "text", Region())[0] is None

@@ -154,3 +154,58 @@ def test_what_is_only_known_later_is_not_complained_of() -> None:
         "{{ x | times: y }}{{ now | date: 'long', plus: event.days }}{{ '49.90' | times: 2 }}"
     )
     assert not findings("{% assign now = event.count %}{{ now | plus: 1 }}")
+
+
+WORDS = {"n": None, "o": {"a": "b"}, "l": ["a", None], "ll": [["a", "b"], [1, True]], "t": True, "s": "x"}
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "Hello {{ event.n }}!",
+        "{{ 'Hi ' | append: event.n }}",
+        "{{ event.n | append: '!' }}",
+        "{{ event.s | replace: 'x', event.n }}",
+        "{{ event.s | replace_first: 'x', event.n }}",
+        "{{ event.l | join: ', ' }}",
+        "{{ event.l }}",
+        "{{ event.l | upcase }}",
+        "{{ event.l | last }}!",
+        "{% for x in event.l %}{{ x }},{% endfor %}",
+        "{% for x in event.o %}{{ x }}{% endfor %}",
+        "{% tablerow x in event.o %}{{ x }}{% endtablerow %}",
+        "{{ event.o | first }}",
+        "{{ event.o.first }}",
+        "{{ event.o | slice: 0, 5 }}",
+        "{{ event.n | slice: 0, 3 }}",
+        "{{ event.s | split: '' | append: 'x' }}",
+        "{{ event.ll | append: '!' }}",
+        "{{ event.t | append: 'x' }}",
+        "{{ event.t | upcase }}",
+        "{{ event.n | append: event.n }}",
+        "{{ (1..3) }}",
+        "{% cycle event.n, 'a' %}!",
+        "{{ event.n | default: event.n }}!",
+        "{% capture x %}{{ event.n }}{% endcapture %}Hi {{ x }}",
+    ],
+)
+def test_python_s_words_were_in_messages(source: str) -> None:
+    """`Hi None`, `['A', NONE]`, `('a', 'b')`, `Truex` went out."""
+    for form in ("text", "html"):
+        with pytest.raises(ContentError):
+            Template(source).render({"event": WORDS}, form)
+
+
+@pytest.mark.parametrize(
+    ("source", "text"),
+    [
+        ("{{ event.ll }} {{ event.ll | join: '-' }}", "ab1true a-b-1-true"),
+        ("{{ event.t }} {{ event.l | compact | join: ', ' }} {{ event.l | first }}", "true a a"),
+        ("{% for x in event.o %}{{ x[0] }}={{ x[1] }} {{ x | join: '=' }}{% endfor %}", "a=b a=b"),
+        ("{{ event.n | upcase | append: 'x' | default: 'you' }}", "you"),
+        ("{{ (1..3) | join: ',' }} {{ 5 | append: 1.5 | slice: 0, 2 }} {{ event.n | size }}", "1,2,3 51 0"),
+        ("{% if event.n == nil %}none{% endif %}", "none"),
+    ],
+)
+def test_what_has_a_text_is_still_written(source: str, text: str) -> None:
+    assert Template(source).render({"event": WORDS}) == text

@@ -23,6 +23,7 @@ BINDINGS: dict[str, Any] = {
         "category": "shoes",
         "secret": "4711",
         "no": None,
+        "nones": ["a", None],
         "nought": 0,
     },
     "event_name": "purchase",
@@ -46,7 +47,6 @@ BINDINGS: dict[str, Any] = {
         ),
         ("{% if traits.orders > 2 %}many{% else %}few{% endif %}", "many"),
         ("<b>{{ '<' }}</b>", "<b><</b>"),
-        ("{{ event.no }}", ""),
         ("{% raw %}{{ x }}{% endraw %}", "{{ x }}"),
     ],
 )
@@ -118,6 +118,57 @@ def test_what_is_missing_is_named_without_the_customer_s_data(source: str, name:
         Template(source).render(BINDINGS)
     assert caught.value.variable == name
     assert "Ada" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("source", "name"),
+    [
+        ("Hello {{ event.no }}!", "event.no"),
+        ("{% if true %}Hello {{ event.no | upcase }}!{% endif %}", "event.no"),
+        ("{{ event.nones | join: ', ' }}", "event.nones"),
+    ],
+)
+def test_what_is_null_is_named(source: str, name: str) -> None:
+    """An event that says null greeted as "Hello !"."""
+    with pytest.raises(ContentError, match=re.escape(f"a value is null: `{name}`")) as caught:
+        Template(source).render(BINDINGS)
+    assert caught.value.variable == name
+
+
+@pytest.mark.parametrize("value", ["", "  ", "\u200b", "\xa0\n", "\u3164", "\x00", []], ids=repr)
+@pytest.mark.parametrize(
+    "source",
+    [
+        "{{ event.x }}",
+        " {{ event.x }}\n",
+        "{% if true %}{{ event.x }}{% endif %}",
+        "{% if true %}{% echo event.x %}{% endif %}",
+        "{% capture c %}{{ event.x }}{% endcapture %}{{ c }}",
+        "{{ event.x | join }}{{ event.x }}",
+    ],
+)
+def test_a_message_of_nothing_but_blanks_was_sent(source: str, value: object) -> None:
+    for form in ("text", "line", "html"):
+        with pytest.raises(ContentError, match="a text of blanks only") as caught:
+            Template(source).render({"event": {"x": value}}, form)
+    assert caught.value.variable in ("event.x", None)
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "",
+        " ",
+        "{{ '' }}",
+        "{{ event.x | default: '' }}",
+        "{{ event.nothing | default }}",
+        "{% if event.vip %}{{ event.x }}{% endif %}",
+        "{% capture c %}{{ event.x }}{% endcapture %}{% if c != '' %}{{ c }}{% endif %}",
+        "{% for each in event.none %}{{ each }}{% endfor %}",
+    ],
+)
+def test_what_its_author_left_empty_is_sent_empty(source: str) -> None:
+    assert not Template(source).render({"event": {"x": ""}}).strip()
 
 
 @pytest.mark.parametrize(

@@ -249,7 +249,7 @@ def test_the_bounds_of_the_security_model_are_those_of_the_code() -> None:
     text = PAGES["docs/security.md"]
     for said in (
         f"{_decode.MAX_EVENT_BYTES >> 20} MiB, 1,024 levels",
-        f"| {_decode.MAX_CUSTOMER_ID} bytes |",
+        f"| {_decode.MAX_CUSTOMER_ID} characters |",
         f"| 1 MB, {rulefiles.MAX_DEPTH} levels, {rulefiles.MAX_NODES:,} nodes with aliases resolved, "
         f"{rulefiles.MAX_ALIASES} aliases;",
         f"| {grammar.MAX_LENGTH:,} characters, {grammar.MAX_DEPTH} levels, {cost.MAX_STEPS:,} steps for "

@@ -11,6 +11,7 @@ import pytest
 
 from deploy import settings_page
 from stream.errors import SettingsError
+from stream.kafka.connections import unreachable
 from stream.settings import PRECEDENCE, Settings, load
 
 
@@ -301,3 +302,29 @@ def test_tls_files_must_be_there_and_be_what_they_should_be(tmp_path: Path) -> N
     settings = load({"STREAM_SECURITY_PROTOCOL": "SSL", "STREAM_SSL_CAFILE": str(tmp_path / "ca")}, {}, None)
     with pytest.raises(SettingsError, match="STREAM_SSL_CAFILE"):
         settings.kafka_security()
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["STREAM_BROKER", "STREAM_APP_ID", "STREAM_STORE", "STREAM_HTTP_PORT", "STREAM_SKIP", "STREAM_QUUX_X"],
+)
+def test_a_value_of_80_kilobytes_was_quoted_in_full(name: str) -> None:
+    long = "x" * 80_000
+    assert len(refused({name: long})) < 400
+    assert len(refused({f"{name}{long}": "1"})) < 400
+    assert len(refused({"STREAM_SECURITY_PROTOCOL": f"SASL{long}"})) < 1500
+
+
+def test_a_long_list_of_brokers_is_not_quoted_in_full() -> None:
+    settings = load({"STREAM_BROKER": ",".join(["kafka.example:9092"] * 4000)}, {}, None)
+    told = unreachable(settings, OSError())
+    assert len(str(told)) < 400
+    assert "kafka.example:9092,kafka.example:9092" in str(told)
+
+
+def test_two_topics_of_one_name_are_told_with_whatever_else_is_wrong() -> None:
+    """It was said only once all else was right: at the second start, or the third."""
+    names = {"STREAM_DECISIONS_TOPIC": "x", "STREAM_DEAD_LETTERS_TOPIC": "x", "STREAM_HTTP_PORT": "y"}
+    message = refused(names)
+    assert "x is the topic of two things" in message
+    assert "STREAM_HTTP_PORT: 'y'" in message

@@ -5,6 +5,8 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+import socket
+import subprocess
 import tracemalloc
 from pathlib import Path
 
@@ -18,6 +20,7 @@ from stream.rules.files import (
     MAX_ALIASES,
     MAX_BYTES,
     MAX_DEPTH,
+    MAX_FOLDERS,
     Mapped,
     Scalar,
     Sequence,
@@ -301,10 +304,47 @@ def test_what_is_read_is_what_a_reload_looks_at(rules: Path) -> None:
     (rules / "other.yaml").symlink_to("team")
     os.mkfifo(rules / "pipe.yaml")
     found = [str(path.relative_to(rules)) for path in paths_in(rules)]
-    assert found == ["a.yaml", "folder.yaml/f.yaml", "linked.yaml", "nowhere.yaml", "team/b.yml"]
-    assert errors(rules) == ["rules/nowhere.yaml: error: cannot be read: No such file or directory [E002]"]
+    assert found == [
+        "a.yaml",
+        "folder.yaml/f.yaml",
+        "linked.yaml",
+        "nowhere.yaml",
+        "pipe.yaml",
+        "team/b.yml",
+    ]
+    assert errors(rules) == [
+        "rules/nowhere.yaml: error: cannot be read: No such file or directory [E002]",
+        "rules/pipe.yaml: error: cannot be read: not a regular file [E002]",
+    ]
     (rules / "nowhere.yaml").unlink()
     directory = Directory(rules)
     assert [path for path, *_ in directory.look()] == [
         f"rules/{name}" for name in found if name != "nowhere.yaml"
     ]
+
+
+def test_a_socket_beside_the_rules_was_left_out_without_a_word(rules: Path) -> None:
+    """So were a pipe and a device: what the file of that name had said was missing, and nobody knew."""
+    (rules / "a.yaml").write_text("rules: {}\n")
+    with socket.socket(socket.AF_UNIX) as bound:
+        bound.bind("rules/b.yaml")
+        assert errors(rules) == ["rules/b.yaml: error: cannot be read: No such device or address [E002]"]
+
+
+def test_a_thousand_nested_folders_ended_a_check_with_a_traceback(rules: Path) -> None:
+    (rules / "a.yaml").write_text("rules: {}\n")
+    deepest = rules.joinpath(*["d"] * MAX_FOLDERS)
+    deepest.mkdir(parents=True)
+    (deepest / "b.yaml").write_text("rules: {}\n")
+    assert not errors(rules)
+    with contextlib.chdir(deepest):
+        for _ in range(1100):
+            Path("d").mkdir()
+            os.chdir("d")
+    place = "/".join(["rules", *["d"] * (MAX_FOLDERS + 1)])
+    words = f"cannot be read: more than {MAX_FOLDERS} folders within each other [E002]"
+    try:
+        assert errors(rules) == [f"{place}: error: {words}"]
+        assert len(Directory(rules).look()) == 2
+    finally:
+        subprocess.run(["rm", "-r", rules / "d"], check=True)  # more than Python's own removal takes

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import fcntl
 import subprocess
 import sys
 import textwrap
@@ -179,6 +181,20 @@ def test_a_store_that_another_process_has_open_is_an_error_and_is_left_alone(
         stores.open(0, "log")
     assert "another worker" in (caught.value.hint or "")
     assert store.get(b"ann") == b"1"
+
+
+def test_a_disk_that_knows_no_locks_was_taken_for_another_process(
+    stores: DiskStores, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Somebody looked for a worker that was not there: a network's file system has no flock."""
+
+    def flock(*_: object) -> None:
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr(fcntl, "flock", flock)
+    with pytest.raises(StoreError, match=r"0\.lock cannot be locked: No locks available") as caught:
+        stores.open(0, "log")
+    assert "flock" in (caught.value.hint or "")
 
 
 def test_a_store_that_a_dead_process_had_open_is_opened(tmp_path: Path) -> None:
