@@ -244,17 +244,20 @@ cdef class PartitionState:
         self.work = work
         self.queues.feed(batch, result, clock)
         while True:
+            self.queues.left = self.work
             queue = self.queues.next_queue()
+            self.work = self.queues.left
             reached = self.queues.watermark()
             self.fire_due(reached)
             if queue is None or self.budget <= 0 or self.work <= 0:
                 break
             self.apply(queue)
+            self.work -= queue.event.work()
             self.tell_crowded(queue.name)
             queue.consume()
             self.budget -= 1
         result.work = work - self.work
-        result.more = queue is not None or self.customers.is_due(reached)
+        result.more = queue is not None or self.queues.are_halted() or self.customers.is_due(reached)
         self.queues.tell(result)
         result.watermark = reached if reached >= 0 else None
         result.next_deadline = self.customers.next_deadline
@@ -275,7 +278,6 @@ cdef class PartitionState:
         cdef Customer customer
         cdef Plan plan = queue.plan
         cdef bint is_event = queue.profile is None and queue.context is None
-        self.work -= 1 + len(queue.event.raw) // BYTES
         # Without a plan nothing can come of an event.
         if plan is not None or not is_event or self.customers.due != NEVER:
             customer = self.customers.find(queue.customer)
