@@ -2,6 +2,8 @@
 
 from libc.stdint cimport int64_t
 
+from stream.events._event cimport Event
+from stream.events._value cimport ValueC
 from stream.matcher._explain cimport Explainer
 from stream.matcher._frame cimport Frame
 from stream.matcher._match cimport Match, Shared
@@ -23,6 +25,14 @@ cdef inline bint is_known(int64_t verdict, int64_t epoch, int *held) noexcept:
     return verdict >> 2 == epoch
 
 
+cdef struct BegunC:             # the open instances of a rule whose first step the event at hand may be
+    int64_t epoch               # of the event of which the rest is
+    int64_t same                # sequence of the one with the event's key; 0: there is none
+    int step                    # its
+    int others                  # how many have other keys
+    int64_t oldest              # sequence of the first of those
+
+
 cdef class PartitionState:
     cdef readonly object rules
     cdef Program program
@@ -33,6 +43,10 @@ cdef class PartitionState:
     cdef int64_t *verdicts          # by the program's numbers of predicates and conditions
     cdef int64_t epoch
     cdef int *hits                  # what an index has found
+    cdef BegunC *begun              # by rank
+    cdef int64_t begun_epoch        # of the event for which that was looked through
+    cdef dict gone                  # the instances that the event at hand has closed by another: None each
+    cdef dict kept                  # of the event at hand, what instances keep of it: (bytes, is cut) by fields
     cdef Explainer explainer        # None: nobody asks why
     cdef public bytes marks         # what the runtime keeps with how far the sources are: kept and given out
     cdef bytes reached_given        # the record of how far the sources are, as last given out or loaded
@@ -44,7 +58,8 @@ cdef class PartitionState:
 
     cdef int link(self) except -1
     cdef int tell_crowded(self, str source) except -1
-    cdef int apply(self, SourceQueue queue) except -1
+    cdef int pay(self) except -1
+    cdef bint apply(self, SourceQueue queue) except -1
     cdef bint leave_out(self, SourceQueue queue, Customer customer) except -1
     cdef int remember_id(self, SourceQueue queue, Customer customer) except -1
     cdef int merge_profile(self, SourceQueue queue, Customer customer) except -1
@@ -62,6 +77,8 @@ cdef class PartitionState:
     cdef Instance instance_of(self, RulePlan rule, SourceQueue queue)
     cdef int set_deadline(self, RulePlan rule, Instance instance, SourceQueue queue) except -1
     cdef bytes kept_event(self, StepPlan step, SourceQueue queue)
+    cdef tuple cut_event(self, tuple fields, Event record)
+    cdef int look_through(self, ValueC *values) except -1
     cdef int begin(self, RulePlan rule, SourceQueue queue) except -1
 
     cdef bint is_met(self, RulePlan rule, Frame frame, str source) except -1
@@ -71,5 +88,5 @@ cdef class PartitionState:
     cdef int judge(self, Frame frame, Instance cause, int64_t offset) except -1
     cdef Match match_of(self, Instance cause, Frame frame, int64_t offset)
     cdef int fire_due(self, int64_t before) except -1
-    cdef int fire_own(self, Customer customer, int64_t before) except -1
+    cdef bint fire_own(self, Customer customer, int64_t before) except -1
     cdef int fire(self, Customer customer, Instance instance) except -1

@@ -35,9 +35,10 @@ Longer than 450 lines, because the loop is one class: a match is in `_match`, th
 """
 
 cimport cython
-from cpython.mem cimport PyMem_Free, PyMem_Realloc
-from libc.stdint cimport int64_t
+from cpython.mem cimport PyMem_Calloc, PyMem_Free, PyMem_Realloc
+from libc.stdint cimport int64_t, uint8_t
 
+from stream.events._event cimport Event
 from stream.events._times cimport NEVER
 from stream.events._value cimport ABSENT, ValueC, as_double, object_of, value_of
 from stream.matcher._explain cimport Explainer
@@ -58,8 +59,8 @@ from stream.matcher._program cimport (
 from stream.matcher._source cimport SourceQueue, SourceQueues
 from stream.state._customer cimport MAX_INSTANCES, Customer
 from stream.state._customers cimport Customers
-from stream.state._instances cimport MAX_KEPT, Instance, without_largest
-from stream.state._packed cimport is_kept, is_key
+from stream.state._instances cimport MAX_KEPT, HeadC, Instance, without_largest
+from stream.state._packed cimport at_scalar, is_kept, is_key, meter
 from stream.state._profile cimport Profile
 from stream.state._seen cimport has_had, remember
 from stream.state._windows cimport nothing_of
@@ -74,7 +75,9 @@ from stream.state._codec import decode_reached, encode_reached
 MAX_WORK = 20_000
 
 cdef enum:
-    BYTES = 1_000           # of JSON that are read for 1
+    BYTES = 100             # of JSON that are made objects of, or the other way round, for 1
+    CUT = 20                # of JSON of which the largest fields are left out, for 1
+    EFFORT = 10_000         # of `meter.effort` that are taken for 1: what a customer's state takes
     STEPS = 5               # of conditions (`cel.cost`) that are taken for 1
     TEXT_STEP = 2           # of texts, each
     MATCH_WORK = 50         # guards, decision, text and record of a match
@@ -97,6 +100,7 @@ cdef class PartitionState:
         self.customers = Customers(self.program.layout)
         self.queues = SourceQueues()
         self.frame, self.timer_frame = Frame(), Frame()
+        self.kept, self.gone = {}, {}
         self.shared = Shared(self.customers)
         self.marks = b""
         self.link()
@@ -104,6 +108,7 @@ cdef class PartitionState:
     def __dealloc__(self):
         PyMem_Free(self.verdicts)
         PyMem_Free(self.hits)
+        PyMem_Free(self.begun)
 
     @property
     def pending(self):
@@ -222,6 +227,11 @@ cdef class PartitionState:
         if hits is NULL:
             raise MemoryError
         self.hits = hits
+        PyMem_Free(self.begun)
+        self.begun = <BegunC *> PyMem_Calloc(max(len(self.program.by_rank), 1), sizeof(BegunC))
+        if self.begun is NULL:
+            raise MemoryError
+        self.begun_epoch = 0
         self.frame.adopt(self.program.segment_nodes)
         self.timer_frame.adopt(self.program.segment_nodes)
         return 0
@@ -242,19 +252,24 @@ cdef class PartitionState:
         self.result = self.shared.result = result
         self.decide, self.partition, self.budget = decide, batch.partition, limit
         self.work = work
+        meter.effort = 0
         self.queues.feed(batch, result, clock)
         while True:
+            self.queues.left = self.work
             queue = self.queues.next_queue()
+            self.work = self.queues.left
             reached = self.queues.watermark()
             self.fire_due(reached)
             if queue is None or self.budget <= 0 or self.work <= 0:
                 break
-            self.apply(queue)
+            if self.apply(queue):
+                self.work -= queue.event.work()
+                queue.consume()
+            self.pay()
             self.tell_crowded(queue.name)
-            queue.consume()
             self.budget -= 1
         result.work = work - self.work
-        result.more = queue is not None or self.customers.is_due(reached)
+        result.more = queue is not None or self.queues.are_halted() or self.customers.is_due(reached)
         self.queues.tell(result)
         result.watermark = reached if reached >= 0 else None
         result.next_deadline = self.customers.next_deadline
@@ -270,32 +285,40 @@ cdef class PartitionState:
             self.shared.complain(source, "evicted")
         return 0
 
-    cdef int apply(self, SourceQueue queue) except -1:
-        """Applies the head of a source; timers that the watermark has passed have been fired."""
+    cdef int pay(self) except -1:
+        """Counts as work what customers' states have taken."""
+        self.work -= meter.effort // EFFORT
+        meter.effort %= EFFORT
+        return 0
+
+    cdef bint apply(self, SourceQueue queue) except -1:
+        """Applies the head of a source; timers that the watermark has passed have been fired.
+
+        False if the customer's own timers before it were too many for this call: the next one goes on.
+        """
         cdef Customer customer
         cdef Plan plan = queue.plan
         cdef bint is_event = queue.profile is None and queue.context is None
-        self.work -= 1 + len(queue.event.raw) // BYTES
         # Without a plan nothing can come of an event.
         if plan is not None or not is_event or self.customers.due != NEVER:
             customer = self.customers.find(queue.customer)
             if customer is not None:
                 if queue.offset <= customer.applied[queue.slot]:
                     self.result.repeats += 1
-                    return 0
-                if customer.timer < queue.place:
-                    self.fire_own(customer, queue.place)
+                    return True
+                if customer.timer < queue.place and not self.fire_own(customer, queue.place):
+                    return False
             if queue.profile is not None:
                 self.merge_profile(queue, customer)
             elif queue.context is not None:
                 self.replace_context(queue, customer)
             elif plan is not None:
                 if queue.dedupe >= 0 and customer is not None and self.leave_out(queue, customer):
-                    return 0
+                    return True
                 self.match(queue, plan, customer)
         queue.applied += 1
         queue.future += queue.from_future
-        return 0
+        return True
 
     cdef bint leave_out(self, SourceQueue queue, Customer customer) except -1:
         """Leaves an event out, for good, if the customer has had its id."""
@@ -373,6 +396,8 @@ cdef class PartitionState:
         frame.begin()
         if self.shared.groups:
             self.shared.groups.clear()
+        if self.kept:
+            self.kept.clear()
         if plan.later:
             if frame.customer is not None and frame.customer.waits():
                 completed = self.move_on(plan, queue)
@@ -393,6 +418,9 @@ cdef class PartitionState:
         if completed is not None:
             for instance in completed[done:]:
                 self.judge_completed(instance, queue)
+        if self.gone:
+            self.customers.change(frame.customer, self.gone)
+            self.gone.clear()
         if fits:
             if frame.customer is None:
                 frame.customer = self.customers.ensure(queue.customer)
@@ -410,7 +438,7 @@ cdef class PartitionState:
     cdef list captured_of(self, Instance instance):
         """The events of its steps."""
         for event in instance.events:
-            self.work -= len(event) // BYTES
+            self.work -= 1 + len(event) // BYTES
         return [loads(event) for event in instance.events]
 
     cdef bint holds(self, int predicate, SourceQueue queue) except -1:
@@ -454,6 +482,7 @@ cdef class PartitionState:
         cdef Instance instance, further
         cdef StepPlan step
         cdef list completed = None, put_off = None
+        cdef dict changes = {}
         for instance in customer.waiting(plan.later):
             rule = plan.later[instance.rank]
             if instance.step < len(rule.steps):
@@ -461,16 +490,18 @@ cdef class PartitionState:
                 if self.fits(step, rule, instance, queue):
                     further = self.further(rule, instance, step, queue)
                     if further.step < len(rule.steps) or rule.timed:
-                        self.customers.replace(customer, instance, further)
+                        changes[instance.sequence] = further
                     else:
-                        self.customers.close(customer, instance)
+                        changes[instance.sequence] = None
                         completed = completed or []
                         completed.append(further)
             elif rule.unless is not None and self.fits(rule.unless, rule, instance, queue):
-                self.customers.close(customer, instance)
+                changes[instance.sequence] = None
                 if instance.since >= 0:
                     put_off = put_off or []
                     put_off.append(instance)
+        if changes:
+            self.customers.change(customer, changes)
         if put_off is not None:
             for instance in sorted(put_off, key=rank_of):
                 self.close_match(instance, queue)
@@ -541,28 +572,63 @@ cdef class PartitionState:
 
     cdef bytes kept_event(self, StepPlan step, SourceQueue queue):
         """The event as a waiting instance keeps it: only the fields that judging the rule can read."""
-        cdef bytes kept = None
-        if step.fields is not None:
-            if not step.fields:
-                return b"{}"
-            try:
-                event = queue.event.whole()
-                kept = dumps({name: event[name] for name in step.fields if name in event})
-            except orjson.JSONEncodeError:
-                pass    # nested deeper than orjson writes, though it reads it: kept as it came
-        if kept is None:
-            kept = bytes(queue.record.value)
-        if len(kept) > MAX_KEPT:
-            kept = without_largest(kept)
+        cdef bytes kept
+        cdef bint is_cut
+        if step.fields is not None and not step.fields:
+            return b"{}"
+        if step.fields not in self.kept:
+            self.kept[step.fields] = self.cut_event(step.fields, queue.event)
+        kept, is_cut = self.kept[step.fields]
+        if is_cut:
             self.shared.complain(queue.name, "evicted")
         return kept
 
+    cdef tuple cut_event(self, tuple fields, Event record):
+        """These fields of an event, None: all of them; and whether the largest ones had to be left out."""
+        cdef bytes kept = record.raw
+        if fields is not None:
+            try:
+                event = record.whole()
+                kept = dumps({name: event[name] for name in fields if name in event})
+                self.work -= len(kept) // BYTES
+            except orjson.JSONEncodeError:
+                pass    # nested deeper than orjson writes, though it reads it: kept as it came
+        if len(kept) <= MAX_KEPT:
+            return kept, False
+        self.work -= len(kept) // CUT
+        return without_largest(kept), True
+
+    cdef int look_through(self, ValueC *values) except -1:
+        """Notes of each rule which of the customer's instances it has; those put off by quiet hours are apart.
+
+        Once an event: to look through them for each rule would be quadratic.
+        """
+        cdef HeadC head
+        cdef BegunC *of
+        cdef int key
+        cdef Customer customer = self.frame.customer
+        cdef const uint8_t *at = <const uint8_t *> customer.applied + customer.instances_at
+        self.begun_epoch = self.epoch
+        while customer.next_waiting(&at, &head):
+            if head.since >= 0:
+                continue
+            of = &self.begun[head.rank]
+            if of.epoch != self.epoch:
+                of.epoch, of.same, of.others = self.epoch, 0, 0
+            key = (<RulePlan> self.program.by_rank[head.rank]).key
+            if head.key is NULL if key < 0 else head.key is not NULL and at_scalar(head.key, &values[key]):
+                of.same, of.step = head.sequence, head.step
+            else:
+                of.oldest = of.oldest if of.others else head.sequence
+                of.others += 1
+        return 0
+
     cdef int begin(self, RulePlan rule, SourceQueue queue) except -1:
         """The first step held: opens an instance, or has the rule judged at once."""
-        cdef Instance instance, other
+        cdef Instance instance
         cdef object key = ABSENT
         cdef Customer customer
-        cdef int same = 0
+        cdef BegunC *of
         if rule.key >= 0:
             key = object_of(&queue.event.values[rule.key])
             if not is_key(&queue.event.values[rule.key]):
@@ -579,18 +645,17 @@ cdef class PartitionState:
                 self.set_deadline(rule, instance, queue)
                 self.judge(self.frame, instance, queue.offset - queue.base)
             return 0
-        oldest = None
-        for other in customer.waiting_of(rule.rank, False):
-            if other.key is key or (type(other.key) is type(key) and other.key == key):
-                if rule.again == AGAIN_KEEP or (other.step > 1 and rule.again != AGAIN_RESTART):
+        if self.begun_epoch != self.epoch:
+            self.look_through(queue.event.values)
+        of = &self.begun[rule.rank]
+        if of.epoch == self.epoch:
+            if of.same:
+                if rule.again == AGAIN_KEEP or (of.step > 1 and rule.again != AGAIN_RESTART):
                     return 0
-                self.customers.close(customer, other)
-            else:
-                same += 1
-                oldest = other if oldest is None else oldest
-        if same == MAX_INSTANCES:
-            self.customers.close(customer, oldest)
-            self.shared.complain(queue.name, "instances")
+                self.gone[of.same] = None
+            if of.others >= MAX_INSTANCES:
+                self.gone[of.oldest] = None
+                self.shared.complain(queue.name, "instances")
         instance = self.instance_of(rule, queue)
         instance.key = key
         instance.events = [self.kept_event(rule.steps[0], queue)]
@@ -663,21 +728,27 @@ cdef class PartitionState:
             if due is None:
                 break
             self.fire(due[0], due[1])
+            self.pay()
             self.budget -= 1
         return 0
 
-    cdef int fire_own(self, Customer customer, int64_t before) except -1:
-        """Fires the customer's own timers with a deadline before `before`, in order."""
+    cdef bint fire_own(self, Customer customer, int64_t before) except -1:
+        """Fires the customer's own timers with a deadline before `before`, in order; False if some are left."""
         cdef Instance first = self.customers.pop_own(customer, before)
+        cdef HeadC head
         while first is not None:
             self.fire(customer, first)
+            self.pay()
+            if self.work <= 0:
+                return not customer.first_timer(&head) or head.deadline >= before
             first = self.customers.pop_own(customer, before)
-        return 0
+        return True
 
     cdef int fire(self, Customer customer, Instance instance) except -1:
         """Judges an instance, which has been closed, as of its deadline; an unfinished sequence just ends."""
         cdef RulePlan rule = self.program.by_rank[instance.rank]
         cdef Frame frame = self.timer_frame
+        self.work -= 1
         self.customers.touch(customer)
         self.tell_crowded(instance.source)
         if instance.step < len(rule.steps):
@@ -688,7 +759,7 @@ cdef class PartitionState:
         )
         frame.refill()
         self.shared.text_steps = 0
-        self.work -= 1 + len(instance.events[instance.step - 1]) // BYTES
+        self.work -= len(instance.events[instance.step - 1]) // BYTES
         frame.see(None, loads(instance.events[instance.step - 1]))
         frame.name = instance.name
         frame.customer, frame.time, frame.at = customer, instance.time, instance.deadline

@@ -26,6 +26,7 @@ cdef extern from "yyjson.h" nogil:
     )
     void yyjson_doc_free(yyjson_doc *doc)
     yyjson_val *yyjson_doc_get_root(yyjson_doc *doc)
+    size_t yyjson_doc_get_val_count(yyjson_doc *doc)
 
     uint8_t yyjson_get_type(yyjson_val *val)
     uint8_t yyjson_get_subtype(yyjson_val *val)

@@ -32,7 +32,7 @@ from stream.matcher._fields cimport Field, field_of, has_field
 from stream.matcher._frame cimport Frame, Node, reach
 from stream.state._packed cimport is_key
 from stream.events._value cimport ABSENT, KIND_MISSING, ValueC, value_of
-from stream.state._windows cimport FUNCTION_GAP, FUNCTION_TOP, nothing_of
+from stream.state._windows cimport FUNCTION_DISTINCT, FUNCTION_GAP, FUNCTION_TOP, nothing_of
 
 from stream.matcher._macros cimport Item, has_item, item_of, loop_of
 from stream.matcher._operators import constant, has, operation
@@ -198,6 +198,8 @@ cdef bint read_trait(Frame frame, int slot, int function, const ValueC *key, Val
         return False
     if frame.customer is None:
         return value_of(nothing_of(function), into) == 0
+    if function == FUNCTION_DISTINCT and key is NULL:
+        return value_of(trait(frame, slot, function), into) == 0
     into.kind = KIND_MISSING
     frame.customer.number(slot, key, frame.at, into)
     return True
@@ -206,7 +208,12 @@ cdef bint read_trait(Frame frame, int slot, int function, const ValueC *key, Val
 cdef object trait(Frame frame, int slot, int function):
     if frame.customer is None:
         return nothing_of(function)
-    return frame.customer.value(slot, NULL, frame.at)
+    if function != FUNCTION_TOP and function != FUNCTION_GAP and function != FUNCTION_DISTINCT:
+        return frame.customer.value(slot, NULL, frame.at)
+    # It looks at up to a thousand values, and hundreds of rules may ask for it.
+    if slot not in frame.made:
+        frame.made[slot] = frame.customer.value(slot, NULL, frame.at)
+    return frame.made[slot]
 
 
 cdef object trait_of_key(Frame frame, int slot, int function, object key):

@@ -30,6 +30,7 @@ cdef class Frame:
     cdef list segments              # Nodes by slot
     cdef bytearray verdicts         # by slot: VERDICT_UNKNOWN, or what it came to
     cdef bint judged                # whether a verdict is known
+    cdef dict made                  # by slot, values of traits that many values had to be looked at for
     cdef int64_t left               # steps that conditions may take for the event at hand: see `cel.cost`
     cdef int64_t refused            # how often they were not enough
     cdef int looping                # how many macros are under way
@@ -42,7 +43,7 @@ cdef class Frame:
     cdef int adopt(self, list segments) except -1           # the segments of a program
     cdef int refill(self) except -1                         # another event: its steps
     cdef int64_t taken(self) noexcept                       # steps, for the event at hand
-    cdef int begin(self) except -1                          # forgets the verdicts on segments
+    cdef int begin(self) except -1                          # forgets verdicts on segments, and traits
     cdef int judge(self, int slot) except -2                # whether a segment holds: 1 or 0; -1: refused
     cdef int test_segment(self, Node segment) except -2
     cdef dict attributes(self)                              # `customer`

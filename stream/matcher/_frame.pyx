@@ -5,7 +5,8 @@ calls: 1, 0, or -1 for an error; `Node.value` serves operands. A class has one o
 `value` without a Python object, for scalars that are at hand as such.
 
 Segments are judged when a condition asks for one, at most once between two calls of `Frame.begin`: that is a
-byte per segment. One that ends in an error does not hold, and is counted in `segment_errors`.
+byte per segment. One that ends in an error does not hold, and is counted in `segment_errors`. So are traits
+made that look at many values.
 Tested by tests/matcher/test_condition_nodes.py.
 """
 
@@ -33,6 +34,7 @@ cdef enum:
 @cython.final
 cdef class Frame:
     def __cinit__(self, segments=()):
+        self.made = {}
         self.adopt(list(segments))
         self.items = [ABSENT] * MAX_LOOPS
         self.left = MAX_STEPS
@@ -64,6 +66,8 @@ cdef class Frame:
         return MAX_STEPS - self.left
 
     cdef int begin(self) except -1:
+        if self.made:
+            self.made.clear()
         if self.judged:
             memset(<char *> self.verdicts, VERDICT_UNKNOWN, len(self.verdicts))
             self.judged = False

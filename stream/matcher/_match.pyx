@@ -182,7 +182,7 @@ cdef class Match:
     @property
     def may_wait(self):
         """Whether there is room for one more message of the rule that waits for the end of quiet hours."""
-        return len(self.customer.waiting_of(self.cause.rank, True)) < MAX_INSTANCES
+        return self.customer.put_off(self.cause.rank) < MAX_INSTANCES
 
     def defer(self, int64_t until):
         """Puts it off: it is judged again as of `until`."""

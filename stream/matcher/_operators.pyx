@@ -50,7 +50,7 @@ from stream.matcher._texts import TEXT_TESTS, match, text_test
 
 from stream.cel import cost as _cost
 from stream.cel.cost import BudgetError, comparison
-from stream.cel.functions import OVERLOADS as _OVERLOADS
+from stream.cel.functions import OVERLOADS as _OVERLOADS, SIGNATURES as _SIGNATURES
 from stream.cel.values import ABSENT as _NOT_FOUND, Duration as _Duration, Lookup as _Lookup
 from stream.cel.values import Timestamp as _Timestamp, comparable, equals, find, in_order as any_in_order
 from stream.errors import ExpressionError
@@ -508,13 +508,30 @@ def operation(str function not None, list args not None, bint mixes=False):
     """The node of an operator or a function of nodes; None if that is not what `function` is.
 
     `&&` and `||` take any number. A function of constants alone is its value, unless that is an error.
-    `mixes`: arithmetic takes an int beside a double as one.
+    `mixes`: arithmetic takes an int beside a double as one. ExpressionError for a wrong number of nodes.
     """
-    cdef Node node = _operation(function, args, mixes)
+    cdef Node node
+    if not _takes(function, len(args)):
+        raise ExpressionError(f"a wrong number of arguments of `{function}`")
+    node = _operation(function, args, mixes)
     if node is None or not all([type(arg) is Constant for arg in args]):
         return node
     value = node.value(Frame())
     return node if value is ABSENT else Constant(value)
+
+
+cdef bint _takes(str function, Py_ssize_t count) except -1:
+    """Whether a function has so many arguments, which the nodes trust in; unknown ones have any."""
+    if function in CHAINS or function == "[]":
+        return True
+    if function == "{}":
+        return count % 2 == 0
+    if function in _SIGNATURES:
+        least, most, _ = _SIGNATURES[function]
+        return least <= count <= most
+    if function == "@in":
+        return count == 2
+    return "_" not in function or count == function.count("_")
 
 
 cdef Node _operation(str function, list args, bint mixes):

@@ -38,7 +38,7 @@ cdef class SourceQueue:
     cdef dict context               # what a record of `kind: context` says; None: the head is none
 
     cdef int feed(self, object records) except -1
-    cdef bint advance(self, object result, int64_t wall) except -1
+    cdef int64_t advance(self, object result, int64_t wall, int64_t work) except -1
     cdef str refusal(self, object record, int64_t wall)
     cdef str weigh(self, str flaw)
     cdef str farewell(self, object record, int64_t wall)
@@ -51,6 +51,8 @@ cdef class SourceQueue:
     cdef object dead_letter(self, str reason)       # of the head
     cdef int consume(self) except -1
     cdef Py_ssize_t at_hand(self) noexcept
+    cdef bint at_end(self) noexcept
+    cdef bint is_halted(self) noexcept
 
 cdef class SourceQueues:
     cdef list queues                # in the order of the sources' names
@@ -59,6 +61,7 @@ cdef class SourceQueues:
     # during a call:
     cdef object result
     cdef int64_t wall
+    cdef int64_t left               # what it may still cost: see MAX_WORK
     cdef bint by_event_time
     cdef int partitions             # of each source; 0: not known
 
@@ -70,6 +73,7 @@ cdef class SourceQueues:
     cdef int feed(self, batch, result, clock) except -1
     cdef int tell(self, result) except -1
     cdef SourceQueue next_queue(self)
+    cdef bint are_halted(self) noexcept
     cdef int64_t watermark(self) except -2
     cdef int64_t now(self, SourceQueue queue) except -1
     cdef bint is_overdue(self, int64_t deadline, int64_t stale_after) noexcept

@@ -39,6 +39,7 @@ FUTURE_MS = 300_000     # how far ahead of the wall clock an event's time may be
 MAX_OVERDUE = 86_400_000    # ms; later than this no timer fires, unless its rule's `stale_after` is longer
 
 cdef enum:
+    DEAD_WORK = 10      # of a dead letter, beside its reading
     SAMPLED = 1000      # of so many records one is compared with the partition that its customer belongs to
 
 cdef Py_ssize_t max_event_bytes = MAX_EVENT_BYTES, max_customer_id = MAX_CUSTOMER_ID
@@ -78,20 +79,32 @@ cdef class SourceQueue:
             count += len(records)
         return count
 
+    cdef bint at_end(self) noexcept:
+        """Whether nothing more comes, if the head is not ready."""
+        return self.ended and not self.is_halted()
+
+    cdef bint is_halted(self) noexcept:
+        """Whether records are at hand, but no head: the dead letters before it were too many for one call."""
+        return not self.ready and (self.at < self.count or len(self.waiting) > 0)
+
     cdef int feed(self, object records) except -1:
         if len(records):
             self.waiting.append(records)
         return 0
 
-    cdef bint advance(self, object result, int64_t wall) except -1:
-        """Makes sure that the head is decoded, False if nothing is at hand; dead letters on the way."""
+    cdef int64_t advance(self, object result, int64_t wall, int64_t work) except -1:
+        """Decodes the head, with dead letters on the way until they have taken `work`; what they have taken.
+
+        If it is not `ready` then, nothing is at hand or the next call goes on.
+        """
         cdef str reason
-        while not self.ready:
+        cdef int64_t taken = 0
+        while not self.ready and taken < max(work, 1):
             if self.at == self.count:
                 if not self.waiting:
                     self.records = ()
                     self.at = self.count = 0
-                    return False
+                    break
                 self.records = self.waiting.pop(0)
                 self.at, self.count = 0, len(self.records)
             record = self.records[self.at]
@@ -103,7 +116,8 @@ cdef class SourceQueue:
                 self.position = <int64_t> record.offset + 1
                 self.record = record
                 result.dead_letters.append(self.dead_letter(reason))
-        return True
+                taken += DEAD_WORK + self.event.work()
+        return taken
 
     cdef str refusal(self, object record, int64_t wall):
         """Decodes a record as the head; the reason if it is not an event."""
@@ -112,6 +126,7 @@ cdef class SourceQueue:
         cdef str flaw
         self.gone = (self.of_profiles or self.of_context) and raw in NOTHING
         self.flaw = None
+        self.event.forget()
         if self.gone:
             return self.farewell(record, wall)
         if raw is None:
@@ -166,7 +181,6 @@ cdef class SourceQueue:
     cdef str farewell(self, object record, int64_t wall):
         """Makes a tombstone the head; the reason if it is of nobody."""
         self.plan, self.customer = None, self.customer_of_key(record.key)
-        self.event.raw = b""
         if self.customer is None:
             return "customer"
         if self.of_profiles:
@@ -360,15 +374,27 @@ cdef class SourceQueues:
         return 0
 
     cdef SourceQueue next_queue(self):
-        """The source whose head comes next; None if there is none, or a source must be waited for."""
+        """The source whose head comes next; None if there is none, or a source must be waited for.
+
+        Nor is there one if the dead letters on the way to it were too many for this call: `left` is used up.
+        """
         cdef SourceQueue queue, first = None
         cdef bint wait = False
         for queue in self.queues:
-            if not queue.ready and not queue.advance(self.result, self.wall):
-                wait = wait or not queue.ended
+            if not queue.ready:
+                self.left -= queue.advance(self.result, self.wall, self.left)
+            if not queue.ready:
+                wait = wait or not queue.at_end()
             elif first is None or queue.place < first.place:
                 first = queue
         return None if wait else first
+
+    cdef bint are_halted(self) noexcept:
+        cdef SourceQueue queue
+        for queue in self.queues:
+            if queue.is_halted():
+                return True
+        return False
 
     cdef int64_t watermark(self) except -2:
         """The time that the partition has reached; -1 where there is none yet. Heads must be decoded."""
@@ -377,7 +403,7 @@ cdef class SourceQueues:
         for queue in self.queues:
             reached = queue.place if queue.ready and queue.place > queue.reached else queue.reached
             latest = max(latest, reached)
-            if queue.ready or not queue.ended:
+            if queue.ready or not queue.at_end():
                 lagging = min(lagging, reached)
         if not self.by_event_time:
             return self.wall if lagging == NEVER else min(lagging, self.wall)

@@ -98,15 +98,15 @@ cdef class Customer:
 
     cdef bint waits(self) noexcept
     cdef list waiting(self, dict ranks)
-    cdef list waiting_of(self, int rank, bint put_off)
+    cdef int put_off(self, int rank) noexcept
+    cdef bint next_waiting(self, const uint8_t **at, HeadC *head) noexcept
     cdef bint first_timer(self, HeadC *first) noexcept
     cdef Instance at_head(self, const HeadC *head)
     cdef int insert(self, Instance instance) except -1
-    cdef int put_waiting(self, const uint8_t *at, Py_ssize_t gone, Instance instance) except -1
+    cdef int put(self, Instance instance) except -1
     cdef int append_waiting(self, int rank, str source, const uint8_t *tail, Py_ssize_t size) except -1
-    cdef int locate(self, Instance instance, HeadC *head) except -1
-    cdef int remove(self, Instance instance) except -1
-    cdef int replace(self, Instance instance, Instance by) except -1
+    cdef int take_out(self, const HeadC *head) except -1
+    cdef int change(self, dict changes) except -1
 
 cdef int next_part(const uint8_t **at, int *slot, uint32_t *size) noexcept
 cdef int next_send(const uint8_t **at, SendC *into) noexcept

@@ -43,7 +43,7 @@ from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 from libc.string cimport memcpy, memmove
 
 from stream.state._instances cimport HeadC, Instance, next_head, put_head, put_instance, unpack
-from stream.state._packed cimport VARINT, Buffer, span, next_number, next_scalar, next_signed, write
+from stream.state._packed cimport VARINT, Buffer, meter, span, next_number, next_scalar, next_signed, write
 from stream.events._value cimport ABSENT, ValueC, object_of, value_of
 from stream.state._windows cimport (
     EntryC,
@@ -70,6 +70,11 @@ cdef Buffer scratch = Buffer()
 
 cdef enum:
     MAX_BLOCK = 1073741824  # bytes, 1 GiB
+    # Of `meter.effort`; a byte that is moved is 1.
+    PASSED = 50             # a head that is read
+    MADE = 5_000            # an instance of Python's, which is made or written
+    UPDATED = 1_000         # a trait
+    VALUE = 1_000           # of a trait, for Python
 
 
 # --- a customer --------------------------------------------------------------------------------
@@ -233,6 +238,7 @@ cdef class Customer:
         if end > self.room:
             self.resize(end)
         block = <uint8_t *> self.applied
+        meter.effort += self.end - at + size
         memmove(block + at + size, block + at + gone, self.end - at - gone)
         if size:
             memcpy(block + at, come, size)
@@ -271,6 +277,7 @@ cdef class Customer:
         while at != end:
             into.at = into.body = at
             next_part(&into.body, &there, &size)
+            meter.effort += PASSED
             at = into.body + size
             if there == slot:
                 into.end = at
@@ -314,6 +321,7 @@ cdef class Customer:
         cdef Py_ssize_t at, gone
         cdef int crowded
         event.time, event.index, event.amount, event.value = time, index_of(trait, time), amount, value
+        meter.effort += UPDATED
         scratch.size = 0
         if not self.seek(slot, &part):
             at = self.offset(part.at)
@@ -373,6 +381,7 @@ cdef class Customer:
                 next_entry(part.body, &entry)
                 next_scalar(&entry.key, &key)
                 value = read_value(entry.cell, entry.end, &self.layout.trait[slot], part.base, at)
+                meter.effort += VALUE
                 if value is not ABSENT:
                     found[object_of(&key)] = value
                 part.body = entry.end
@@ -473,30 +482,34 @@ cdef class Customer:
         cdef HeadC head
         cdef list found = []
         cdef const uint8_t *at = <const uint8_t *> self.applied + self.instances_at
-        while at != <const uint8_t *> self.applied + self.sends_at:
-            next_head(&at, self.base, &head)
+        while self.next_waiting(&at, &head):
             if head.rank in ranks:
-                found.append(unpack(&head, self.base, self.layout.sources))
+                found.append(self.at_head(&head))
         return found
 
-    cdef list waiting_of(self, int rank, bint put_off):
-        """The instances of a rule, those that quiet hours put off or the others."""
+    cdef int put_off(self, int rank) noexcept:
+        """How many instances of a rule quiet hours have put off."""
         cdef HeadC head
-        cdef list found = []
+        cdef int count = 0
         cdef const uint8_t *at = <const uint8_t *> self.applied + self.instances_at
-        while at != <const uint8_t *> self.applied + self.sends_at:
-            next_head(&at, self.base, &head)
-            if head.rank == rank and (head.since >= 0) == put_off:
-                found.append(unpack(&head, self.base, self.layout.sources))
-        return found
+        while self.next_waiting(&at, &head):
+            count += head.rank == rank and head.since >= 0
+        return count
+
+    cdef bint next_waiting(self, const uint8_t **at, HeadC *head) noexcept:
+        """Reads the head of the next instance, and goes past it; False at the end."""
+        if at[0] == <const uint8_t *> self.applied + self.sends_at:
+            return False
+        meter.effort += PASSED
+        next_head(at, self.base, head)
+        return True
 
     cdef bint first_timer(self, HeadC *first) noexcept:
         """The instance with the earliest deadline, of equal ones by rank; False if there is none."""
         cdef HeadC head
         cdef const uint8_t *at = <const uint8_t *> self.applied + self.instances_at
         first.deadline = NEVER
-        while at != <const uint8_t *> self.applied + self.sends_at:
-            next_head(&at, self.base, &head)
+        while self.next_waiting(&at, &head):
             if head.deadline < first.deadline or (
                 head.deadline == first.deadline and head.deadline != NEVER and head.rank < first.rank
             ):
@@ -504,28 +517,31 @@ cdef class Customer:
         return first.deadline != NEVER
 
     cdef Instance at_head(self, const HeadC *head):
+        meter.effort += MADE
         return unpack(head, self.base, self.layout.sources)
 
     cdef int insert(self, Instance instance) except -1:
-        """Enters an instance; one that was open, in its old place."""
+        """Enters an instance: after the others, or if it was open in its old place."""
         cdef HeadC head
         cdef const uint8_t *at = <const uint8_t *> self.applied + self.instances_at
-        cdef const uint8_t *to = at
+        cdef Py_ssize_t to = self.sends_at
         self.begin(instance.time)
         if instance.sequence == 0:
             self.opened += 1
             instance.sequence = self.opened
-        while at != <const uint8_t *> self.applied + self.sends_at:
-            next_head(&at, self.base, &head)
-            if head.sequence < instance.sequence:
-                to = at
-        return self.put_waiting(to, 0, instance)
-
-    cdef int put_waiting(self, const uint8_t *at, Py_ssize_t gone, Instance instance) except -1:
-        cdef Py_ssize_t offset = self.offset(at)
+        else:
+            while self.next_waiting(&at, &head):
+                if head.sequence > instance.sequence:
+                    to = self.offset(head.at)
+                    break
         scratch.size = 0
-        put_instance(scratch, instance, self.base, self.layout.source_slots)
-        return self.splice(SECTION_INSTANCES, offset, gone, scratch.data, scratch.size)
+        self.put(instance)
+        return self.splice(SECTION_INSTANCES, to, 0, scratch.data, scratch.size)
+
+    cdef int put(self, Instance instance) except -1:
+        """Writes an instance to `scratch`."""
+        meter.effort += MADE
+        return put_instance(scratch, instance, self.base, self.layout.source_slots)
 
     cdef int append_waiting(self, int rank, str source, const uint8_t *tail, Py_ssize_t size) except -1:
         """Enters an instance after the others, of which everything but rank and source is as it is stored."""
@@ -536,28 +552,40 @@ cdef class Customer:
         scratch.put_length(0)
         return self.splice(SECTION_INSTANCES, self.sends_at, 0, scratch.data, scratch.size)
 
-    cdef int locate(self, Instance instance, HeadC *head) except -1:
-        """Finds an instance that is open."""
+    cdef int take_out(self, const HeadC *head) except -1:
+        """Closes an instance."""
+        return self.splice(SECTION_INSTANCES, self.offset(head.at), span(head.at, head.end), NULL, 0)
+
+    cdef int change(self, dict changes) except -1:
+        """Puts instances in the place of others, by their sequence; None: it is closed.
+
+        At once, for each one moves those behind it. How many of those that were there have a deadline.
+        """
+        cdef HeadC head
+        cdef Instance by
+        cdef int timers = 0
+        cdef int64_t sequence
         cdef const uint8_t *at = <const uint8_t *> self.applied + self.instances_at
-        while at != <const uint8_t *> self.applied + self.sends_at:
-            next_head(&at, self.base, head)
-            if head.sequence == instance.sequence:
-                return 0
-        raise InternalError("an instance was to be closed that is not open; this is a bug")
-
-    cdef int remove(self, Instance instance) except -1:
-        cdef HeadC head
-        self.locate(instance, &head)
-        return self.splice(
-            SECTION_INSTANCES, self.offset(head.at), span(head.at, head.end), NULL, 0
-        )
-
-    cdef int replace(self, Instance instance, Instance by) except -1:
-        """Puts an instance in the place of another."""
-        cdef HeadC head
-        self.locate(instance, &head)
-        by.sequence = instance.sequence
-        return self.put_waiting(head.at, span(head.at, head.end), by)
+        cdef const uint8_t *first = NULL
+        cdef const uint8_t *kept = at
+        scratch.size = 0
+        for sequence in sorted(changes):
+            head.sequence = 0
+            while head.sequence != sequence:
+                if not self.next_waiting(&at, &head):
+                    raise InternalError("an instance was to be changed that is not open; this is a bug")
+            if first is NULL:
+                first = head.at
+            else:
+                scratch.put_raw(kept, span(kept, head.at))
+            by = changes[sequence]
+            if by is not None:
+                by.sequence = sequence
+                self.put(by)
+            timers += head.deadline != NEVER
+            kept = at
+        self.splice(SECTION_INSTANCES, self.offset(first), span(first, kept), scratch.data, scratch.size)
+        return timers
 
 
 cdef int put_header(int slot, Py_ssize_t size) except -1:

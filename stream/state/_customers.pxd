@@ -43,8 +43,7 @@ cdef class Customers:
     cdef int touch(self, Customer customer) except -1
     cdef int open(self, Customer customer, Instance instance) except -1
     cdef int schedule(self, Customer customer, int64_t deadline, int rank) except -1
-    cdef int close(self, Customer customer, Instance instance) except -1
-    cdef int replace(self, Customer customer, Instance instance, Instance by) except -1
+    cdef int change(self, Customer customer, dict changes) except -1
     cdef tuple pop_due(self, int64_t before)
     cdef Instance pop_own(self, Customer customer, int64_t before)
     cdef bint is_due(self, int64_t before) except -1

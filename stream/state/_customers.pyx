@@ -47,7 +47,7 @@ from stream.state._instances cimport HeadC, Instance, next_head
 from stream.state._layout cimport Layout
 from stream.state._layouts cimport MOVES_RULES, Layouts
 from stream.state._customer cimport EVICTED, Customer
-from stream.state._room cimport drop_rare, first_to_go, shorten
+from stream.state._room cimport drop_rare, oldest, shorten
 from stream.state._timers cimport TimerC, Timers
 from stream.events._times cimport NEVER
 
@@ -452,8 +452,8 @@ cdef class Customers:
 
     cdef int make_room(self, Customer customer, Py_ssize_t most) except -1:
         """Drops the oldest of a customer until its block has at most so many bytes, or only sends."""
-        cdef HeadC head
         cdef Py_ssize_t traits, waiting
+        cdef dict gone
         while customer.end > most:
             traits = customer.instances_at - customer.traits_at
             waiting = customer.sends_at - customer.instances_at
@@ -461,10 +461,11 @@ cdef class Customers:
                 break
             if traits >= waiting:
                 shorten(customer)
+                self.crowded += 1
             else:
-                first_to_go(customer, &head)
-                self.close(customer, customer.at_head(&head))
-            self.crowded += 1
+                gone = oldest(customer, min(customer.end - most, waiting - traits))
+                self.change(customer, gone)
+                self.crowded += len(gone)
         return 0
 
     cdef bytes fitted(self, Customer customer, bytes value):
@@ -500,16 +501,14 @@ cdef class Customers:
             self.due = min(self.due, deadline)
         return 0
 
-    cdef int close(self, Customer customer, Instance instance) except -1:
-        customer.remove(instance)
-        self.waiting -= instance.deadline != NEVER
+    cdef int change(self, Customer customer, dict changes) except -1:
+        """Puts instances in the place of others, by their sequence; None: it is closed."""
+        cdef Instance by
+        self.waiting -= customer.change(changes)
+        for by in changes.values():
+            if by is not None:
+                self.schedule(customer, by.deadline, by.rank)
         return 0
-
-    cdef int replace(self, Customer customer, Instance instance, Instance by) except -1:
-        """Puts an instance in the place of another, which is closed."""
-        customer.replace(instance, by)
-        self.waiting -= instance.deadline != NEVER
-        return self.schedule(customer, by.deadline, by.rank)
 
     cdef tuple pop_due(self, int64_t before):
         """(customer, instance) of the first timer before `before`, taken out; or None."""
@@ -527,7 +526,8 @@ cdef class Customers:
         if not customer.first_timer(&head) or head.deadline >= before:
             return None
         instance = customer.at_head(&head)
-        self.close(customer, instance)
+        customer.take_out(&head)
+        self.waiting -= 1
         return instance
 
     cdef bint is_due(self, int64_t before) except -1:

@@ -20,6 +20,11 @@ cdef enum:
     MAX_SCALAR = 1024   # bytes of a string that a trait keeps
     VARINT = 10         # bytes of the longest varint
 
+cdef struct MeterC:
+    int64_t effort      # tenths of a nanosecond, about: of what was passed and moved since that was last set to 0
+
+cdef MeterC meter       # of all customers: one thread has them
+
 cdef bint is_key(const ValueC *value) noexcept      # of a map of CEL: a boolean, an integer, a string
 cdef bint is_kept(const ValueC *value) noexcept     # by `first` and `last`: any scalar
 

@@ -22,7 +22,7 @@ from stream.state._customer cimport (
     PartC,
     next_part,
 )
-from stream.state._instances cimport HeadC, next_head
+from stream.state._instances cimport HeadC
 from stream.state._packed cimport span
 from stream.state._windows cimport without_oldest
 
@@ -56,16 +56,18 @@ cdef int shorten(Customer customer) except -1:
     return 0
 
 
-cdef int first_to_go(Customer customer, HeadC *into) noexcept:
-    """The oldest instance that quiet hours have not put off, or the oldest. There is one."""
-    cdef const uint8_t *at = <const uint8_t *> customer.applied + customer.instances_at
-    cdef const uint8_t *end = <const uint8_t *> customer.applied + customer.sends_at
-    while at != end:
-        next_head(&at, customer.base, into)
-        if into.since < 0:
-            return 0
-    at = <const uint8_t *> customer.applied + customer.instances_at
-    return next_head(&at, customer.base, into)
+cdef dict oldest(Customer customer, Py_ssize_t size):
+    """The oldest instances that take so many bytes, to be closed: first those not put off by quiet hours."""
+    cdef HeadC head
+    cdef const uint8_t *at
+    cdef dict gone = {}
+    for put_off in (False, True):
+        at = <const uint8_t *> customer.applied + customer.instances_at
+        while size > 0 and customer.next_waiting(&at, &head):
+            if (head.since >= 0) == put_off:
+                gone[head.sequence] = None
+                size -= span(head.at, head.end)
+    return gone
 
 
 cdef bint drop_rare(Customer customer) except -1:

@@ -36,6 +36,7 @@ from libc.string cimport memcpy, memmove
 from stream.state._packed cimport (
     Buffer,
     at_scalar,
+    meter,
     reserve,
     span,
     next_number,
@@ -55,6 +56,10 @@ from stream.events._value cimport (
 )
 
 from stream.rules.aggregates import AGGREGATES as _AGGREGATES
+
+cdef enum:
+    PASSED = 20         # of `meter.effort`: a slice, an entry or a time that is passed, or written
+    COUNTED = 1_000     # a value of `top`, as Python has it
 
 cdef list OVER_NOTHING = [ABSENT] * (1 + max([each.code for each in _AGGREGATES.values()]))    # by function
 for _each in _AGGREGATES.values():
@@ -139,9 +144,11 @@ cdef int find(const uint8_t *at, const uint8_t *end, const ValueC *key, EntryC *
         size = next_number(&at)
         if at_scalar(at, key):
             next_entry(begin, into)
+            meter.effort += PASSED * count
             return -1
         at += size
         count += 1
+    meter.effort += PASSED * count
     return count
 
 
@@ -191,6 +198,7 @@ cdef int64_t newest_of(const EntryC *entry, const TraitC *trait, bint nested, in
     if not nested and (trait.function == FUNCTION_DISTINCT or trait.function == FUNCTION_TOP):
         while at != entry.end:
             next_entry(at, &each)
+            meter.effort += PASSED
             newest = max(newest, newest_of(&each, trait, True, base))
             at = each.end
         return newest
@@ -291,6 +299,7 @@ cdef int add(
     rest = cursor.at
     while True:
         next_amount(&cursor.at, function, &slice)
+        meter.effort += PASSED
         last = cursor.at
         if not next_time(&cursor) or cursor.time < event.index - KEPT:
             return out.put_raw(rest, span(rest, last))
@@ -321,6 +330,7 @@ cdef int add_late(
     for each in range(n):
         put_time(out, each > 0, slices[each - 1].index if each else base, slices[each].index)
         put_amount(out, function, &slices[each])
+    meter.effort += 2 * PASSED * n
     return 0
 
 
@@ -362,6 +372,7 @@ cdef int mark(
             out.put_scalar(event.value)
         else:
             out.put_raw(marks[each].value, marks[each].size)
+    meter.effort += 2 * PASSED * n
     return 0
 
 
@@ -389,6 +400,7 @@ cdef int enter(
     n -= crowded
     for each in range(n):
         put_time(out, each > 0, times[each - 1] if each else base, times[each])
+    meter.effort += 2 * PASSED * n
     return crowded
 
 
@@ -432,6 +444,7 @@ cdef int slices_of(
     while next_time(&cursor) and cursor.time >= first:
         next_amount(&cursor.at, function, &into[n])
         n += cursor.time <= last
+    meter.effort += PASSED * (1 + n)
     return n
 
 
@@ -540,6 +553,7 @@ cdef object top(const uint8_t *at, const uint8_t *end, int k, int64_t base, int6
             next_scalar(&entry.key, &value)
             kind = 2 if value.kind == KIND_TEXT else 0 if value.kind in (KIND_TRUE, KIND_FALSE) else 1
             found.append((-<int64_t> count, kind, object_of(&value)))
+            meter.effort += COUNTED
         at = entry.end
     found.sort()
     return [value_found for _, _, value_found in found[:k]] if found else ABSENT
@@ -558,6 +572,7 @@ cdef object gap(
         if index_of(trait, cursor.time) <= last:
             times[n] = cursor.time
             n += 1
+    meter.effort += 2 * PASSED * n
     if n == 0:
         return ABSENT
     found = {"since": (when - times[0]) / 1000.0}

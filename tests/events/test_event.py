@@ -98,6 +98,13 @@ def test_the_deepest_nesting_is_that_of_orjson(opening: str, depth: int) -> None
     assert_read(f'{{"b":{opening * depth}{inner}{closing * depth},"c":{{"d":7}}}}'.encode())
 
 
+@pytest.mark.parametrize("text", ["[" * 2000, '"[{' * 700, "\\" * 1001 + "[" * 1100, '\\"{' * 1100, "]" * 9])
+@pytest.mark.parametrize("depth", [1, 1022, 1024])
+def test_brackets_in_texts_were_taken_for_levels(text: str, depth: int) -> None:
+    raw = orjson.dumps({"b": [text, {text: text}], "c": {"d": 7}})
+    assert_read(raw[:-1] + b',"e":' + b"[" * depth + b"]" * depth + b"}")
+
+
 def test_many_maps_side_by_side_are_not_deep() -> None:
     raw = orjson.dumps({"a": [{} for _ in range(3000)], "b": 5})
     assert event_of(PATHS).look(raw) == {("a",): [], ("b",): 5}
