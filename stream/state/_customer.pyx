@@ -71,6 +71,7 @@ cdef Buffer scratch = Buffer()
 cdef enum:
     MAX_BLOCK = 1073741824  # bytes, 1 GiB
     # Of `meter.effort`; a byte that is moved is 1.
+    COME = 5                # a byte that comes: written, copied, room made for it
     PASSED = 50             # a head that is read
     MADE = 5_000            # an instance of Python's, which is made or written
     UPDATED = 1_000         # a trait
@@ -238,7 +239,7 @@ cdef class Customer:
         if end > self.room:
             self.resize(end)
         block = <uint8_t *> self.applied
-        meter.effort += self.end - at + size
+        meter.effort += self.end - at + COME * size
         memmove(block + at + size, block + at + gone, self.end - at - gone)
         if size:
             memcpy(block + at, come, size)
