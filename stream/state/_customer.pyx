@@ -24,7 +24,8 @@ Python objects, and one for all customers that have nothing of it:
     foreign                      parts that the rules at hand do not know
 
 `splice` is the only one that moves bytes of a block and says where its sections are; `extend` gives room at
-the end. Pointers into a block are good until then.
+the end. Pointers into a block are good until then. What is moved, and what is passed on the way to it, is
+added up in `meter`: blocks are large enough for an event to take milliseconds.
 
 Rule changes. A customer moves to a new layout when it is next looked up (`_customers`), and keeps a part
 only if its id was in every layout since the customer's own: a definition that went and came back starts
@@ -33,7 +34,7 @@ anew, whether or not the customer was seen in between.
 Cost: see `loadtest.micro.state`. Customers are kept out of the garbage collector: they cannot form cycles.
 Tested by tests/state/test_customer.py, tests/state/test_packed_state.py, and with the engine by the
 reference model.
-Longer than 450 lines: everything that changes a block is in one class.
+Longer than 600 lines, because everything that changes a block is in one class.
 """
 
 cimport cython
