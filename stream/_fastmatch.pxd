@@ -46,7 +46,7 @@ cdef class PartitionState:
     cdef BegunC *begun              # by rank
     cdef int64_t begun_epoch        # of the event for which that was looked through
     cdef dict gone                  # the instances that the event at hand has closed by another: None each
-    cdef dict kept                  # of the event at hand, what instances keep of it: (bytes, is cut) by fields
+    cdef dict kept                  # what instances keep of the event at hand: (bytes, is cut) by fields
     cdef Explainer explainer        # None: nobody asks why
     cdef public bytes marks         # what the runtime keeps with how far the sources are: kept and given out
     cdef bytes reached_given        # the record of how far the sources are, as last given out or loaded

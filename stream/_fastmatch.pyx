@@ -28,6 +28,11 @@ has reached. It is kept in the changelog under the empty key, because what has b
 fired before the same events after a restart, too. On the clock of the events the watermark never goes back:
 not either where a source that had been read to its end is read again (`floor`, under the empty name).
 
+Work. A call ends with the event, timer or dead letter that passes what it may cost. Reading counts
+(`Event.work`), conditions and texts (their steps), matches, and what is passed and moved of a customer's
+block (`meter`). Instances change in one pass an event, `Customers.change`: one by one, those behind each
+would be moved as often.
+
 Cost: 500 rules, 200-byte events: 2 µs an event, and about 8 µs for each match that is decided, in Python.
 Tested by tests/engine/test_process.py and the reference model.
 Longer than 450 lines, because the loop is one class: a match is in `_match`, the merge of sources in
@@ -599,7 +604,7 @@ cdef class PartitionState:
         return without_largest(kept), True
 
     cdef int look_through(self, ValueC *values) except -1:
-        """Notes of each rule which of the customer's instances it has; those put off by quiet hours are apart.
+        """Notes of each rule which instances the customer has, but for those that quiet hours put off.
 
         Once an event: to look through them for each rule would be quadratic.
         """
@@ -733,7 +738,7 @@ cdef class PartitionState:
         return 0
 
     cdef bint fire_own(self, Customer customer, int64_t before) except -1:
-        """Fires the customer's own timers with a deadline before `before`, in order; False if some are left."""
+        """Fires the customer's own timers with a deadline before `before`, in order; False: some are left."""
         cdef Instance first = self.customers.pop_own(customer, before)
         cdef HeadC head
         while first is not None:

@@ -21,7 +21,7 @@ cdef enum:
     VARINT = 10         # bytes of the longest varint
 
 cdef struct MeterC:
-    int64_t effort      # tenths of a nanosecond, about: of what was passed and moved since that was last set to 0
+    int64_t effort      # about a tenth of a nanosecond each: what was passed and moved since the last call
 
 cdef MeterC meter       # of all customers: one thread has them
 

@@ -26,7 +26,7 @@ Nothing is changed in place: what a body becomes is written to a buffer, from wh
 Cost: a slice that is read or passed 2 ns, an entry that is passed 1 to 2 ns.
 Tested by tests/state/test_customer.py, tests/state/test_packed_state.py, and with the engine by the
 reference model.
-Longer than 450 lines: what changes a cell and what reads it share its form.
+Longer than 600 lines, because what changes a cell and what reads it share its form.
 """
 
 from libc.math cimport sqrt
