@@ -37,10 +37,12 @@ cdef class Event:
     cdef void *pool
     cdef size_t room
     cdef yyjson_doc *large  # a document outside of the pool
+    cdef yyjson_val *root   # of the record that was read; good until the next one is
 
     cdef bint read(self, object raw) except -1
     cdef bint too_deep(self) except -1
     cdef dict whole(self)
+    cdef set repeated(self, int levels)
     cdef int forget(self) except -1
     cdef int64_t work(self) noexcept    # what reading it has taken: about a microsecond each
 

@@ -9,7 +9,8 @@ into `values`:
        │                 │              │            └ skipped        │
        slot 0: a text    a table below     slot 1: a text                 slot 2: a double
 
-A path that leads nowhere is missing. Of a key that stands twice the last one counts, as with orjson. The
+A path that leads nowhere is missing. Of a key that stands twice the last one counts, as with orjson; who
+must know asks `repeated`. The
 event as a dict is made by orjson only when somebody asks for all of it or for a map or list inside of it:
 content, a captured event, a rare function. Both readers take the same bytes for JSON: UTF-8, at most 1,024
 levels, numbers that a double holds. (orjson is built on yyjson; the tests compare them.)
@@ -20,6 +21,7 @@ Tested by tests/events/test_event.py.
 
 cimport cython
 from cpython.mem cimport PyMem_Calloc, PyMem_Free, PyMem_Malloc
+from cpython.unicode cimport PyUnicode_DecodeUTF8
 from libc.stdint cimport int64_t, uint8_t, uint32_t
 from libc.string cimport memcmp, memset
 
@@ -62,6 +64,7 @@ from stream.events._yyjson cimport (
     yyjson_obj_iter_get_val,
     yyjson_obj_iter_init,
     yyjson_obj_iter_next,
+    yyjson_obj_size,
     yyjson_read_max_memory_usage,
     yyjson_read_opts,
     yyjson_val,
@@ -253,6 +256,7 @@ cdef class Event:
         if self.large is not NULL:
             yyjson_doc_free(self.large)
             self.large = NULL
+        self.root = NULL
         self.raw, self.parsed, self.count = b"", None, 0
         return 0
 
@@ -285,6 +289,7 @@ cdef class Event:
             return False
         memset(self.values, 0, len(self.fields.slots) * sizeof(ValueC))     # KIND_MISSING
         self.fields.fill(root, 0, self.values)
+        self.root = root
         return True
 
     cdef bint too_deep(self) except -1:
@@ -325,9 +330,54 @@ cdef class Event:
         cdef int64_t objects = 0 if self.parsed is None else self.count // OBJECTS
         return 1 + len(self.raw) // BYTES + self.count // VALUES + objects
 
+    cdef set repeated(self, int levels):
+        """The paths of keys that stand more than once in the record, or in objects up to `levels` below."""
+        cdef set found = set()
+        if repeats(self.root, self.whole(), levels):
+            tell_repeated(self.root, (), levels, found)
+        return found
+
     def look(self, object raw not None):
         """{path: value} of the record's fields, None if it is not a JSON object. For tests and tools."""
         return fields_of(self) if self.read(raw) else None
+
+
+cdef bint repeats(yyjson_val *object, dict parsed, int levels) except -1:
+    """Whether a key stands twice; `parsed`: the same as Python has it, where it stands once."""
+    cdef yyjson_obj_iter iterator
+    cdef yyjson_val *key
+    if yyjson_obj_size(object) != <size_t> len(parsed):
+        return True
+    yyjson_obj_iter_init(object, &iterator)
+    while levels > 0:
+        key = yyjson_obj_iter_next(&iterator)
+        if key is NULL:
+            break
+        if yyjson_get_type(yyjson_obj_iter_get_val(key)) == YYJSON_TYPE_OBJ:
+            if repeats(yyjson_obj_iter_get_val(key), parsed[name_of(key)], levels - 1):
+                return True
+    return False
+
+
+cdef int tell_repeated(yyjson_val *object, tuple path, int levels, set found) except -1:
+    cdef yyjson_obj_iter iterator
+    cdef yyjson_val *key
+    cdef set names = set()
+    yyjson_obj_iter_init(object, &iterator)
+    while True:
+        key = yyjson_obj_iter_next(&iterator)
+        if key is NULL:
+            return 0
+        here = (*path, name_of(key))
+        if here in names:
+            found.add(here)
+        names.add(here)
+        if levels > 0 and yyjson_get_type(yyjson_obj_iter_get_val(key)) == YYJSON_TYPE_OBJ:
+            tell_repeated(yyjson_obj_iter_get_val(key), here, levels - 1, found)
+
+
+cdef str name_of(yyjson_val *key):
+    return PyUnicode_DecodeUTF8(yyjson_get_str(key), yyjson_get_len(key), NULL)
 
 
 def event_of(paths):

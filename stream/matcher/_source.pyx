@@ -9,7 +9,8 @@ is there but unreadable makes a dead letter; an event's name is not empty. A pro
 these, and takes a consent back, becomes the head all the same (`_profile`).
 
 Tombstones. A record without a value, on a source of profiles or context: what it has said of the customer is
-gone. Who that is, is the record's key; there is nothing else.
+gone. Who that is, is the record's key; there is nothing else. A value that says nothing is none: blanks,
+`null` and an empty text among them.
 
 Clocks. The bound is the wall clock, where it rules: a time more than five minutes ahead of it counts as the
 record's own, and if that is ahead, too, as now. Such a head has no place of its own among the events: it
@@ -29,6 +30,8 @@ from stream.matcher._program cimport Program
 from stream.events._times cimport LATEST, NEVER, milliseconds_of
 from stream.events._value cimport KIND_INTEGER, KIND_MISSING, KIND_TEXT, KIND_UNSIGNED, ValueC, object_of
 
+import re
+
 import orjson
 
 from stream.structs import DeadLetter, short_id
@@ -44,7 +47,7 @@ cdef enum:
 
 cdef Py_ssize_t max_event_bytes = MAX_EVENT_BYTES, max_customer_id = MAX_CUSTOMER_ID
 cdef int64_t future_ms = FUTURE_MS, max_overdue = MAX_OVERDUE
-cdef tuple NOTHING = (None, b"", b"null")   # values of records that say that something is gone
+cdef object says_nothing = re.compile(rb'(?:\xef\xbb\xbf)?\s*(?:null|"\s*")?\s*').fullmatch
 cdef object loads = orjson.loads
 
 
@@ -124,7 +127,7 @@ cdef class SourceQueue:
         cdef object raw = record.value
         cdef ValueC *found
         cdef str flaw
-        self.gone = (self.of_profiles or self.of_context) and raw in NOTHING
+        self.gone = (self.of_profiles or self.of_context) and (raw is None or says_nothing(raw) is not None)
         self.flaw = None
         self.event.forget()
         if self.gone:
@@ -139,7 +142,7 @@ cdef class SourceQueue:
         if self.customer is None and not self.of_profiles:
             return "customer"
         if self.of_profiles:
-            self.plan, self.profile = None, profile_of(self.event.whole())
+            self.plan, self.profile = None, profile_of(self.event)
         elif self.of_context:
             self.plan, self.context = None, context_of(self.event.whole())
             if self.context is None:

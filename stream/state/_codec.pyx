@@ -4,8 +4,8 @@
     base      := number                             of the times in instances and sends, one more; 0: none
     applied   := count (id number)*                 offsets by source
     profile   := bytes consents claimed               the attributes as JSON; empty: there is none
-    consents  := count (text how at [expires] text)*    the purpose; 1 if granted, 2 if it expires, 4 if it
-                                                    is doubtful; the basis (00 none, else 01 text)
+    consents  := count (text how at [expires] text)*    the purpose, `*` for each; 1 if granted, 2 if it
+                                                    expires, 4 if doubtful; the basis (00 none, else 01 text)
     claimed   := time count (text text)*            when, one more; 0: never; group and rule
     traits    := count (id length base body)*       as in `_windows`; the base is a number
     instances := count (id length text tail)*       the source's name, and as in `_instances`

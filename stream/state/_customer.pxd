@@ -41,7 +41,7 @@ cdef class Consent:
 
 cdef class Rare:
     cdef dict attributes                            # of the profile; None: there is none
-    cdef dict consents                              # purpose: Consent; None while empty
+    cdef dict consents                              # purpose, or "*": Consent; None while empty
     cdef dict contexts                              # source: its latest record; None while empty
     cdef dict seen                                  # source: ids of events, see `_seen`; None while empty
     cdef int64_t claimed_at                         # when a timer last claimed a group; -1: never

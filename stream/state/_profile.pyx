@@ -3,17 +3,25 @@
     {"attributes": {name: value},
      "consents": {purpose: {"granted": bool, "at": time, "basis": text, "expires": time}}}
 
-Either may be missing, and so may `basis` and `expires`. Attributes are merged at the top level, null removes
-one. `expires` is the first moment at which a consent no longer holds. A record without a value, a tombstone,
-takes all of the profile away.
+Either may be missing, and so may `basis` and `expires`, which may be called `expires_at`, as triggers do.
+Attributes are merged at the top level, null removes one. `expires` is the first moment at which a consent no
+longer holds.
 
 A record in which anything is wrong is put aside whole, but for what it takes back: nobody may be written to
 because of a mistake that stands beside a withdrawal. Taken back is
 
     withdrawn   {"granted": false, …}, whatever else is wrong with it
-    unknown     what is no clear grant, such as {"granted": "no"}, null, or a grant whose end cannot be read:
-                it counts as withdrawn, and is counted. Where `consents` is no object, each purpose is unknown
+    unknown     what is no clear grant, such as {"granted": "no"}, null, a grant whose end cannot be read or
+                beside which anything else is said, or what stands twice: it counts as withdrawn, and is
+                counted. Where `consents` is no object, or stands twice, each purpose is unknown
     shortened   a grant that ends before the one held
+
+Names. A withdrawal is also of the purposes that a human would not tell apart from its own (`plainly`); so is
+the key `consents`, or `consent`, whose record is then put aside. A grant is of its very name.
+
+All purposes are withdrawn by `"*"` or `"all"`, and by a record without a value, a tombstone, which takes the
+attributes away, too. This is kept as a withdrawal of the purpose `"*"`, in the place of those that it covers:
+a grant of any purpose has to be later. So what was granted before somebody was deleted does not come back.
 
 Bounds, of a customer: 200 attributes with names of 128 characters in 16 KiB of JSON, 100 purposes. An update
 that would pass them is such a record, too.
@@ -21,7 +29,8 @@ that would pass them is such a record, too.
 Times. Of two consents the later `at` counts, of equal ones the withdrawal. A time ahead of the wall clock
 counts as arrival: Kafka's time of the record, or now. A grant with such a time is *doubtful* from then on:
 any withdrawal that comes after it counts, whatever its `at`, because nobody knows when the grant was given.
-A withdrawal that says no believable time counts from its arrival; one that says a day, from that day's end.
+A withdrawal that says no believable time counts from its arrival; one that says a day, a minute or a second,
+from the end of that, but not from later than its arrival.
 Where the events are the clock no time is ahead of it.
 
 What a source of `kind: context` says (third-party data, such as the weather) is a record as it came, under
@@ -32,7 +41,11 @@ Tested by tests/state/test_profile.py, tests/attacks/test_consents.py and the re
 cimport cython
 from libc.stdint cimport int64_t
 
+from stream.events._event cimport Event
 from stream.state._customer cimport Consent, Customer, Rare
+
+import re
+from unicodedata import normalize
 
 import orjson
 
@@ -46,10 +59,33 @@ cdef enum:
     MAX_NAME = 128
     MAX_BASIS = 1024
 
-cdef int64_t DAY = 86_400_000
+cdef int64_t SECOND = 1000, DAY = 86_400_000
 cdef int64_t FIRST_WITHDRAWAL = 946_684_800_000     # the year 2000: what says less never was set
-cdef tuple TAKEN_BACK = ("withdrawn", "withdrawn_at", "revoked", "revoked_at")
-cdef tuple NOT_SAID = (None, False)
+cdef tuple KNOWN = ("granted", "at", "basis", "expires", "expires_at")
+# Parts of names of fields that are not read, without anything but letters and in small ones.
+cdef tuple OPPOSITES = (
+    "withdr", "revo", "unsub", "optout", "optedout", "deni", "deny", "refus", "reject", "block", "suppress",
+    "delet", "remov", "cancel", "object", "eras", "forg", "stop", "declin", "disab", "inactiv", "invalid", "lapse",
+)
+cdef tuple BOUNDS = ("expir", "until", "end", "validto", "validthr", "validfor", "ttl", "duration")
+cdef tuple STATES = (
+    "grant", "status", "state", "activ", "enabl", "consent", "subscri", "optin", "optedin", "allow", "permi",
+    "agree", "valid", "given", "accept", "value",
+)
+cdef frozenset AGREEING = frozenset((
+    "true", "yes", "granted", "given", "active", "enabled", "valid", "optin", "optedin", "subscribed", "accepted",
+    "allowed", "agreed", "confirmed", "permitted",
+))
+cdef object NO_LETTERS = re.compile("[^a-z]+")
+cdef str EVERY = "*"        # the purpose that all are of
+cdef object clock_of = re.compile("[Tt ]([0-9:]+)(?:[.,]([0-9]+))?").search
+cdef tuple LENGTHS = (DAY, 3_600_000, 60_000, SECOND)       # by how many parts a time of day has
+# Blanks, what cannot be seen, and quotation marks.
+cdef object without = re.compile(
+    "[\\x00-\\x20\\x7f-\\xa0\\xad\\u034f\\u061c\\u115f\\u1160\\u1680\\u17b4\\u17b5\\u180b-\\u180f"
+    "\\u2000-\\u200f\\u2028-\\u202f\\u205f-\\u206f\\u2800\\u3000\\ufe00-\\ufe0f\\ufeff\\U000e0000-\\U000e0fff"
+    "\"'`\\u2018-\\u201f\\xab\\xbb\\u2039\\u203a]+"
+).sub
 
 
 @cython.final
@@ -59,8 +95,6 @@ cdef class Profile:
     cdef bint takes_back(self) except -1:
         """Whether something of it counts although something is wrong with it."""
         cdef Consent consent
-        if self.all_unknown:
-            return True
         for consent in self.consents.values():
             if not consent.granted or consent.expires is not None:
                 return True
@@ -76,13 +110,15 @@ cdef class Profile:
         cdef bint flawed = self.flawed
         cdef dict held = dict(rare.consents or {}), consents, attributes = rare.attributes or {}
         if self.gone:
-            rare.attributes = rare.consents = None
+            consent = held.get(EVERY)
+            rare.attributes = None
+            rare.consents = {EVERY: Consent(False, arrival if consent is None else max(arrival, consent.at))}
             return True
         for consent in held.values() if bounded else ():
             if consent.at > now:        # of an earlier release
                 consent.at, consent.doubtful = now, consent.granted
-        for consent in self.consents.values():
-            set_time(consent, now, arrival, bounded)
+        for purpose, consent in self.consents.items():
+            set_time(consent, self.spans.get(purpose, 1), now, arrival, bounded)
         consents = dict(held)
         if not flawed and self.attributes:
             attributes = {**attributes, **self.attributes}
@@ -96,9 +132,6 @@ cdef class Profile:
         if not flawed:
             rare.attributes, rare.consents = attributes or None, consents or None
             return True
-        if self.all_unknown:
-            for purpose in held:
-                self.consents[purpose] = Consent(False, arrival)
         self.take(held, False)
         rare.consents = held or None
         return False
@@ -107,36 +140,82 @@ cdef class Profile:
         """Enters what counts; without `whole` only what is taken back. Withdrawals last, so that they win."""
         cdef Consent consent, held
         cdef dict alike = {}        # purposes by what is compared of them
-        for purpose, consent in self.consents.items():
-            held = consents.get(purpose)
-            if consent.granted and (whole or shortens(consent, held)) and counts(consent, held):
-                consents[purpose] = consent
         for purpose in consents:
             alike.setdefault(plainly(purpose), []).append(purpose)
         for purpose, consent in self.consents.items():
+            held = consents.get(purpose)
+            if not consent.granted or not (whole or shortens(consent, held)):
+                continue
+            of_purpose = alike.setdefault(self.plain[purpose], [])
+            if is_newer(consent, purpose, of_purpose, consents):
+                consents[purpose] = consent
+                if held is None:
+                    of_purpose.append(purpose)
+        for purpose, consent in self.consents.items():
             if consent.granted:
                 continue
-            of_purpose = alike.setdefault(plainly(purpose), [])
+            of_purpose = list(consents) if purpose == EVERY else alike.setdefault(self.plain[purpose], [])
             for other in of_purpose:
-                if counts(consent, consents[other]):
+                held = consents.get(other)
+                if held is None or not counts(consent, held):
+                    continue
+                if purpose == EVERY:
+                    del consents[other]
+                else:
                     consents[other] = consent
+            # If there is no room, a hundred are newer than it.
             if purpose not in consents and (whole or (len(consents) < MAX_PURPOSES and is_name(purpose))):
                 consents[purpose] = consent
                 of_purpose.append(purpose)
         return 0
 
-    cdef int read(self, str purpose, said) except -1:
-        """Reads what is said of a purpose."""
-        cdef Consent consent = Consent(False, -1)
+    cdef int read_all(self, str key, consents, set twice) except -1:
+        """Reads what stands under a key that means consents."""
+        if twice and (key,) in twice:
+            self.consents[EVERY] = self.doubt(EVERY, -1)
+        elif type(consents) is dict:
+            if len(consents) > MAX_PURPOSES:
+                self.blame("consents: more than 100")
+            for purpose, said in consents.items():
+                self.read(purpose, said, twice and (key, purpose) in twice)
+        elif consents is not None:
+            self.blame("consents: no object")
+            if consents != []:      # which is how some languages write an empty object
+                self.consents[EVERY] = self.doubt(EVERY, -1)
+        return 0
+
+    cdef int read(self, str purpose, said, bint twice) except -1:
+        """Reads what is said of a purpose; `twice`: it, or a part of it, is said twice."""
+        cdef Consent consent
         if not is_name(purpose):
             self.blame("consents: a purpose of more than 128 characters")
-        self.consents[purpose] = consent
-        if type(said) is not dict:
-            return self.doubt(purpose)
-        granted, at, basis, expires = (
-            said.get("granted"), parse_time(said.get("at")), said.get("basis"), said.get("expires")
-        )
+        if twice or type(said) is not dict:
+            consent = self.doubt(purpose, -1)
+        else:
+            consent = self.consent_of(purpose, said)
+        if consent is None:
+            return 0
+        plain = plainly(purpose)
+        if consent.granted and plain == EVERY:
+            self.blame("consents: a grant of everything")
+            return 0
+        if not consent.granted and plain in (EVERY, "all"):
+            purpose = EVERY
+        if purpose in self.consents:
+            consent = self.doubt(purpose, -1)
+        self.consents[purpose], self.plain[purpose] = consent, plain
+        if not consent.granted and consent.at >= 0:
+            self.spans[purpose] = length_of(said["at"])
+        return 0
+
+    cdef Consent consent_of(self, str purpose, dict said):
+        """What is said of a purpose; None for a grant that cannot be taken, and takes nothing away."""
+        granted, at, basis = said.get("granted"), parse_time(said.get("at")), said.get("basis")
+        expires, expires_at = said.get("expires"), said.get("expires_at")
+        unclear = expires is not None and expires_at is not None
+        expires = expires_at if expires is None else expires
         ends = None if expires is None else parse_time(expires)
+        withdrawn = at if at is not None and at >= FIRST_WITHDRAWAL else -1
         if at is None:
             self.blame(f"consents.{purpose}: at is no time")
         if ends is None and expires is not None:
@@ -144,23 +223,20 @@ cdef class Profile:
         if not is_basis(basis):
             self.blame(f"consents.{purpose}: basis is no text of at most 1,024 characters")
         if granted is False:
-            consent.at, consent.expires = withdrawn_at(said.get("at"), at), ends
-            consent.basis = basis if is_basis(basis) else None
-        elif granted is not True or says_taken_back(said):
-            consent.at = withdrawn_at(said.get("at"), at)
-            return self.doubt(purpose)
-        elif at is not None and is_basis(basis) and (ends is not None or expires is None):
-            self.consents[purpose] = Consent(True, at, basis, ends)
-        elif expires is not None:       # it would end what is held, and nobody knows when
-            return self.doubt(purpose)
-        else:
-            del self.consents[purpose]
-        return 0
+            return Consent(False, withdrawn, basis if is_basis(basis) else None, ends)
+        if granted is not True or unclear or says_more(said):
+            return self.doubt(purpose, withdrawn)
+        if at is not None and is_basis(basis) and (ends is not None or expires is None):
+            return Consent(True, at, basis, ends)
+        # With an end it would end what is held, and nobody knows when.
+        return None if expires is None else self.doubt(purpose, withdrawn)
 
-    cdef int doubt(self, str purpose) except -1:
+    cdef Consent doubt(self, str purpose, int64_t at):
+        """A withdrawal, of what nobody knows."""
         self.unclear = True
-        self.blame(f"consents.{purpose}: neither a clear grant nor a withdrawal")
-        return 0
+        where = "consents" if purpose == EVERY else f"consents.{purpose}"
+        self.blame(f"{where}: neither a clear grant nor a withdrawal")
+        return Consent(False, at)
 
     cdef bint blame(self, str what) except -1:
         """Says what is wrong, the first thing; True. A purpose is as it came: `engine` shows known ones."""
@@ -169,18 +245,34 @@ cdef class Profile:
         return True
 
 
-cdef bint says_taken_back(dict said) except -1:
-    """Whether a grant says beside it that it was withdrawn."""
-    for name in TAKEN_BACK:
-        if said.get(name) not in NOT_SAID:
+cdef bint says_more(dict said) except -1:
+    """Whether a field that is not read may take back, or bound, the grant that it stands beside.
+
+    By its name: `source` or `ip` say nothing of that. `"withdrawn": false` and `"active": true` agree.
+    """
+    for name, value in said.items():
+        if name in KNOWN or value is None:
+            continue
+        plain = NO_LETTERS.sub("", name.casefold())
+        if any([stem in plain for stem in OPPOSITES]):
+            if value is not False:
+                return True
+        elif any([stem in plain for stem in BOUNDS]):
             return True
+        elif any([stem in plain for stem in STATES]):
+            if value is not True and NO_LETTERS.sub("", str(value).casefold()) not in AGREEING:
+                return True
     return False
 
 
-cdef Profile profile_of(dict record):
+cdef Profile profile_of(Event event):
     cdef Profile profile = Profile.__new__(Profile)
-    attributes, consents = record.get("attributes"), record.get("consents")
-    profile.consents = {}
+    cdef dict record = event.whole()
+    cdef set twice = event.repeated(2)
+    attributes = record.get("attributes")
+    if twice:
+        twice = {path[:2] for path in twice}
+    profile.consents, profile.spans, profile.plain = {}, {}, {}
     if attributes is not None:
         if type(attributes) is not dict:
             profile.blame("attributes: no object")
@@ -191,15 +283,12 @@ cdef Profile profile_of(dict record):
                     profile.blame("attributes: a name of more than 128 characters")
             zone = attributes.get("timezone")
             profile.nowhere = zone is not None and time_zone(zone) is None
-    if type(consents) is dict:
-        if len(consents) > MAX_PURPOSES:
-            profile.blame("consents: more than 100")
-        for purpose, said in consents.items():
-            profile.read(purpose, said)
-    elif consents is not None:
-        profile.blame("consents: no object")
-        if consents != []:      # which is how some languages write an empty object
-            profile.all_unknown = profile.unclear = True
+    for key, said in record.items():
+        if key == "consents":
+            profile.read_all(key, said, twice)
+        elif plainly(key) in ("consents", "consent") and (said or said is False or (key,) in twice):
+            profile.blame("consents: under another name")
+            profile.read_all(key, said, twice)
     return profile
 
 
@@ -209,20 +298,34 @@ cdef Profile tombstone():
     return profile
 
 
-cdef int64_t withdrawn_at(said, at) except -2:
-    """When a withdrawal was given, -1 where that is not known."""
-    if at is None or at < FIRST_WITHDRAWAL:
-        return -1
-    return <int64_t> at + DAY - 1 if type(said) is str and len(said) == 10 else at
+cdef int64_t length_of(said) except -1:
+    """How many ms a time says that can be read: all of a day, a minute or a second."""
+    if type(said) is not str:
+        return SECOND if said < 1e11 and said == int(said) else 1
+    clock = clock_of(said)
+    if clock is None:
+        return 7 * DAY if len(said.replace("-", "")) == len("2026W10") else DAY
+    whole, fraction = clock.groups("")
+    return max(LENGTHS[len(whole.replace(":", "")) // 2] // 10 ** len(fraction), 1)
 
 
-cdef int set_time(Consent consent, int64_t now, int64_t arrival, bint bounded) except -1:
+cdef int set_time(Consent consent, int64_t span, int64_t now, int64_t arrival, bint bounded) except -1:
     """Makes the time of what is said one to believe."""
-    if bounded and consent.at > now:
+    if consent.at < 0 or (bounded and consent.at > now):
         consent.at, consent.doubtful = arrival, consent.granted
-    if not consent.granted and (consent.at < 0 or (consent.at > arrival and consent.at % DAY == DAY - 1)):
-        consent.at = arrival
+    elif not consent.granted:
+        consent.at = max(consent.at, min(consent.at + span - 1, arrival))
     return 0
+
+
+cdef bint is_newer(Consent grant, str purpose, list of_purpose, dict consents) except -1:
+    """Whether a grant counts against what is held of its purpose, and against withdrawals that are of it."""
+    cdef Consent held
+    for other in (*of_purpose, EVERY):
+        held = consents.get(other)
+        if held is not None and (other == purpose or not held.granted) and not counts(grant, held):
+            return False
+    return True
 
 
 cdef bint counts(Consent consent, Consent held) noexcept:
@@ -249,8 +352,14 @@ cdef bint is_basis(basis) noexcept:
     return basis is None or (type(basis) is str and len(<str> basis) <= MAX_BASIS)
 
 
-cdef str plainly(str purpose):
-    return purpose.strip().casefold()
+cdef str plainly(str name):
+    """What is compared of a name: not its case, width, blanks, quotation marks and what cannot be seen."""
+    if name.isascii() and name.isidentifier():
+        return name.lower()
+    name = without("", name)
+    if len(name) > MAX_NAME:        # it is none, and may be the whole record
+        return name
+    return without("", normalize("NFKC", name)).casefold()
 
 
 cdef dict context_of(dict record):

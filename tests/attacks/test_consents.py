@@ -110,6 +110,7 @@ def a_granted_shop() -> Shop:
 
 NO = {"granted": False, "at": T0 + 1000}
 YES = {"granted": True, "at": T0 + 1000}
+YES_THEN = {"granted": True, "at": T0 + 1500}
 
 # Beside something else that is wrong in the same record.
 BESIDES: Mapping[str, dict[str, Any]] = {
@@ -146,6 +147,33 @@ BESIDES: Mapping[str, dict[str, Any]] = {
     "the record's time is a day ahead": about(NO, ts=T0 + DAY),
     "the purpose has capitals": {"customer": ADA, "consents": {"Marketing": NO}},
     "the purpose has spaces": {"customer": ADA, "consents": {" marketing ": NO}},
+    "the purpose has a zero-width space": {"customer": ADA, "consents": {"market\u200bing": NO}},
+    "the purpose has zero-width spaces without end": {
+        "customer": ADA,
+        "consents": {"marketing" + "\u200b" * 500: NO},
+    },
+    "the purpose has a byte order mark": {"customer": ADA, "consents": {"\ufeffmarketing": NO}},
+    "the purpose has a variation selector": {"customer": ADA, "consents": {"marketing\ufe0f": NO}},
+    "the purpose is in full width": {"customer": ADA, "consents": {"\uff4darketing": NO}},
+    "the purpose is in quotes": {"customer": ADA, "consents": {'"marketing"': NO}},
+    "the purpose is in other quotes": {"customer": ADA, "consents": {"\u201emarketing\u201c": NO}},
+    "the purpose is a star": {"customer": ADA, "consents": {"*": NO}},
+    "the purpose is all": {"customer": ADA, "consents": {" All": NO}},
+    "all of it is not clear": {"customer": ADA, "consents": {"*": "no"}},
+    "its key has a capital": {"customer": ADA, "Consents": {"marketing": NO}},
+    "its key is of one": {"customer": ADA, "consent": {"marketing": NO}},
+    "its key has an invisible character": {"customer": ADA, "consents\u200b": {"marketing": NO}},
+    "it stands under another key": {
+        "customer": ADA,
+        "consents": {"marketing": YES_THEN},
+        "Consents": {"marketing": NO},
+    },
+    "a grant stands under another key": {
+        "customer": ADA,
+        "consents": {"marketing": NO},
+        "Consents": {"marketing": YES_THEN},
+    },
+    "something unknown is beside it": about({**NO, "Granted": True, "until": "2027"}),
 }
 
 
@@ -223,6 +251,18 @@ UNCLEAR: Mapping[str, Any] = {
     "only 0": 0,
     "only true": True,
     "its history": [YES, NO],
+    "granted once, and withdrawn, in another case": {**YES, "Withdrawn": True},
+    "granted once, and withdrawn at, in another case": {**YES, "withdrawnAt": "2026-03-02T10:00:01Z"},
+    "granted once, and revoked, in another case": {**YES, "revokedAt": T0},
+    "granted once, and unsubscribed": {**YES, "unsubscribed": True},
+    "granted once, and opted out": {**YES, "opt_out": True},
+    "granted once, and another word": {**YES, "status": "withdrawn"},
+    "granted, and not granted in another case": {**YES, "Granted": False},
+    "granted, and not active": {**YES, "active": False},
+    "granted, and valid until": {**YES, "valid_until": "2026-03-02T09:30:00Z"},
+    "granted, and an end in another case": {**YES, "Expires": "2026-03-02T09:30:00Z"},
+    "granted, and two ends": {**YES, "expires": "2027-03-02T10:00:00Z", "expires_at": T0},
+    "granted until nobody knows when, as triggers call it": {**YES, "expires_at": "31.12."},
     "granted until nobody knows when": {**YES, "expires": "31.12."},
     "granted, nobody knows when, until": {"granted": True, "expires": "2026-03-01T00:00:00Z"},
 }
@@ -239,6 +279,97 @@ def test_what_is_no_clear_grant_stops_its_purpose_and_is_counted(said: Any) -> N
     assert shop.is_written_to(rule="letter"), "the other purpose was clear"
     shop.grant()
     assert shop.is_written_to(), "a clear grant afterwards counts"
+
+
+# Of a key that stands twice in an object most readers see the last one alone.
+TWICE: Mapping[str, bytes] = {
+    "consents, the second empty": b'{"customer": "c1", "consents": {"marketing": %(no)b}, "consents": {}}',
+    "consents, the second null": b'{"customer": "c1", "consents": {"marketing": %(no)b}, "consents": null}',
+    "consents, the first empty": b'{"customer": "c1", "consents": {}, "consents": {"marketing": %(no)b}}',
+    "the purpose": b'{"customer": "c1", "consents": {"marketing": %(no)b, "marketing": %(yes)b}}',
+    "the purpose, escaped": (
+        b'{"customer": "c1", "consents": {"marketing": %(no)b, "m\\u0061rketing": %(yes)b}}'
+    ),
+    "the answer": (
+        b'{"customer": "c1", "consents": {"marketing": {"granted": false, "at": %(at)d, "granted": true}}}'
+    ),
+    "the answer, no last": (
+        b'{"customer": "c1", "consents": {"marketing": {"granted": true, "at": %(at)d, "granted": false}}}'
+    ),
+    "the time": (
+        b'{"customer": "c1", "consents": {"marketing": {"granted": false, "at": %(at)d, "at": 1772000000}}}'
+    ),
+    "the end": (
+        b'{"customer": "c1", "consents": {"marketing": {"granted": true, "at": %(at)d,'
+        b' "expires": 1772000000, "expires": null}}}'
+    ),
+}
+
+
+@pytest.mark.parametrize("record", TWICE.values(), ids=TWICE)
+def test_a_withdrawal_counts_though_its_key_stands_twice(record: bytes) -> None:
+    shop = a_granted_shop()
+    shop.now = T0 + 2000
+    said = {b"no": json.dumps(NO).encode(), b"yes": json.dumps(YES_THEN).encode(), b"at": T0 + 1000}
+    shop.say(record % said)
+    assert [each.reason for each in shop.letters] == ["profile"]
+    assert shop.errors[("profiles", "unknown_consent")] == 1
+    assert not shop.is_written_to()
+    shop.grant()
+    assert shop.is_written_to(), "a clear grant afterwards counts"
+
+
+def test_what_stands_twice_elsewhere_takes_nothing_away() -> None:
+    shop = a_granted_shop()
+    shop.say(
+        b'{"customer": "c1", "attributes": {"a": 1, "a": {"b": 1, "b": 2}}, "consents": {"other": %b}}'
+        % json.dumps({"granted": True, "at": T0}).encode()
+    )
+    assert not shop.letters
+    assert shop.is_written_to()
+
+
+def test_a_grant_of_everything_is_put_aside_and_grants_nothing() -> None:
+    shop = Shop()
+    shop.say({"customer": ADA, "consents": {"*": {"granted": True, "at": T0}}})
+    assert [each.reason for each in shop.letters] == ["profile"]
+    assert not shop.is_written_to()
+
+
+def test_a_withdrawal_of_everything_is_of_what_nobody_knows_yet() -> None:
+    """A grant of another purpose, of before, is read after it."""
+    shop = a_granted_shop()
+    shop.say({"customer": ADA, "consents": {"*": {"granted": False, "at": T0 + 1000}}})
+    shop.now = T0 + MINUTE
+    assert not shop.is_written_to(rule="letter")
+    shop.restart()
+    shop.say({"customer": ADA, "consents": {"post": {"granted": True, "at": T0 + 999}}})
+    assert not shop.is_written_to(rule="letter")
+    shop.say({"customer": ADA, "consents": {"post": {"granted": True, "at": T0 + 2000}}})
+    assert shop.is_written_to(rule="letter"), "what was granted after it counts"
+    assert not shop.is_written_to()
+
+
+@pytest.mark.parametrize("name", ["Marketing", " marketing", "*"])
+def test_a_grant_of_before_does_not_count_after_a_withdrawal_in_other_letters(name: str) -> None:
+    shop = Shop()
+    shop.say({"customer": ADA, "consents": {name: {"granted": False, "at": T0 - HOUR}}})
+    shop.now += MINUTE
+    shop.grant(T0 - 2 * HOUR)
+    assert not shop.is_written_to()
+    shop.grant(T0 - HOUR + 1)
+    assert shop.is_written_to()
+
+
+def test_a_consent_may_end_by_the_name_that_triggers_call_it() -> None:
+    shop = a_granted_shop()
+    shop.grant(T0, expires_at="2026-03-02T11:00:00Z", basis=None)
+    assert not shop.letters
+    assert shop.is_written_to()
+    ends = {each.decision.rule: each.consent.expires_at for each in shop.sent if each.consent is not None}
+    assert ends["hello"] == T0 + HOUR
+    shop.now = T0 + HOUR
+    assert not shop.is_written_to()
 
 
 @pytest.mark.parametrize("consents", [False, "none", 0, [{"purpose": "marketing", "granted": False}]])
@@ -350,6 +481,42 @@ def test_a_day_without_an_hour_is_over_before_a_withdrawal_is_older() -> None:
     assert not shop.is_written_to()
 
 
+@pytest.mark.parametrize(
+    "at",
+    [
+        *(
+            "20260302",
+            "2026W101",
+            "2026-W10-1",
+            "2026-W10",
+            "2026W10",
+            "2026-061",
+            "2026-03-02T10",
+            "20260302T10",
+        ),
+        *("2026-03-02T10:00Z", "2026-03-02 10:00", "2026-03-02T12:00+02:00", "20260302T1000Z"),
+        *("2026-03-02T10:00:00Z", "2026-03-02T05:00:00-05:00", T0 // 1000, T0 / 1000),
+        *("2026-03-02T10:00:00.5Z", "2026-03-02T10:00:00,54Z"),
+    ],
+)
+def test_a_withdrawal_is_of_the_end_of_what_its_time_says(at: Any) -> None:
+    """A program that notes days, minutes or seconds had withdrawn before the grant that it took back."""
+    shop = Shop(T0 + 545)
+    shop.grant()
+    shop.now = T0 + 560
+    shop.say(about({"granted": False, "at": at}))
+    assert not shop.is_written_to()
+    shop.grant(T0 + 561)
+    assert shop.is_written_to(), "it is not later than its arrival"
+
+
+def test_a_withdrawal_of_a_second_is_of_no_longer_than_that() -> None:
+    shop = Shop()
+    shop.say(about({"granted": False, "at": "2026-03-02T00:00:00Z"}))
+    shop.grant("2026-03-02T00:00:01Z")
+    assert shop.is_written_to()
+
+
 def test_a_grant_in_a_state_of_an_earlier_release_loses_to_a_withdrawal() -> None:
     """It kept times ahead of the clock as they came."""
     shop = Shop(by_event_time=True)
@@ -366,7 +533,22 @@ def test_a_grant_in_a_state_of_an_earlier_release_loses_to_a_withdrawal() -> Non
 # --- the profile is gone -----------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("value", [None, b"", b"null"])
+NOTHING = [
+    None,
+    b"",
+    b"null",
+    b"null ",
+    b"null\n",
+    b" ",
+    b"\r\n",
+    b'""',
+    b'" "',
+    b"\xef\xbb\xbfnull",
+    b"\xef\xbb\xbf",
+]
+
+
+@pytest.mark.parametrize("value", NOTHING)
 @pytest.mark.parametrize("key", [b"c1", b'"c1"', b'{"customer": "c1"}'])
 def test_somebody_who_was_deleted_gets_nothing_any_more(value: bytes | None, key: bytes) -> None:
     shop = a_granted_shop()
@@ -375,8 +557,32 @@ def test_somebody_who_was_deleted_gets_nothing_any_more(value: bytes | None, key
     assert not shop.is_written_to()
     customer = shop.state.customers.get(ADA)
     assert customer.attributes is None
-    assert customer.consents is None
+    assert customer.consents is not None
+    assert [(name, each.granted) for name, each in customer.consents.items()] == [("*", False)]
     shop.restart()
+    assert not shop.is_written_to()
+
+
+@pytest.mark.parametrize("at", [-2 * HOUR, -1, 0])
+def test_a_grant_of_before_a_deletion_does_not_count_after_it(at: int) -> None:
+    """It lay in another topic, or was sent again."""
+    shop = a_granted_shop()
+    shop.say(None)
+    shop.restart()
+    shop.now += MINUTE
+    shop.grant(T0 + at, source="portal")
+    assert not shop.is_written_to()
+    shop.say(None, stamped=T0 - DAY)  # a second one, which had been under way for long
+    shop.grant(T0 + at, source="portal")
+    assert not shop.is_written_to()
+
+
+def test_nor_of_somebody_of_whom_only_events_were_known() -> None:
+    shop = Shop()
+    assert not shop.is_written_to()
+    shop.say(None)
+    shop.now += MINUTE
+    shop.grant(T0)
     assert not shop.is_written_to()
 
 
@@ -441,7 +647,14 @@ WITHDRAWALS: Sequence[tuple[dict[str, Any], bool]] = (
     ({"withdrawn": True}, True),
     ({"granted": True, "revoked_at": "2026-03-02T10:00:00Z"}, True),
     ({"status": "opted out"}, False),
+    ({"granted": True, "withdrawnAt": "2026-03-02T10:00:00Z"}, True),
+    ({"granted": True, "opt_out": True}, True),
+    ({"granted": True, "Granted": False}, True),
+    ({"granted": True, "valid_until": "2026-03-02"}, True),
 )
+# How they write whom or what it is of.
+NAMES = ("marketing", "marketing", "Marketing", " marketing", "market\u200bing", '"marketing"', "*", "ALL")
+KEYS = ("consents", "consents", "consents", "Consents", "consent")
 NEIGHBOURS: Sequence[dict[str, Any]] = (
     {},
     {"attributes": {"name": "Ada"}},
@@ -463,7 +676,7 @@ class Word(NamedTuple):
     """One thing that Ada said of marketing, as whoever reads the records in this order understands it.
 
     `believed`: when she said it. `doubtful`: nobody knows; any withdrawal that is read later may be later.
-    `gone`: she was deleted: what was said before counts no more.
+    `gone`: she was deleted: what was said before counts no more, nor what is read later and was said before.
     """
 
     granted: bool
@@ -474,7 +687,7 @@ class Word(NamedTuple):
 
 def may_be_written_to(words: Sequence[Word]) -> bool:
     """Whether she has said yes, and no after it."""
-    begin = max((n + 1 for n, each in enumerate(words) if each.gone), default=0)
+    begin = max((n for n, each in enumerate(words) if each.gone), default=0)
     words = words[begin:]
     refusals = [(n, each) for n, each in enumerate(words) if not each.granted]
     return any(
@@ -527,11 +740,12 @@ class Story:
         consent = {**form, "at": said} if dated else form
         # It stands first or last among the others.
         others = record.pop("consents", {})
-        consents = {**others, "marketing": consent} if faces[6] > 127 else {"marketing": consent, **others}
+        name = NAMES[(faces[6] + faces[7]) % len(NAMES)]
+        consents = {**others, name: consent} if faces[6] > 127 else {name: consent, **others}
         source = ("profiles", "portal")[faces[2] % 2]
         return (
             source,
-            {"customer": ADA, **record, "consents": consents},
+            {"customer": ADA, **record, KEYS[faces[7] // 4 % len(KEYS)]: consents},
             Word(False, said if dated else -1),
             stamped,
         )
@@ -549,8 +763,11 @@ class Story:
             self.apply(source, self.shop.record(source, value, stamped=stamped), word)
 
     def apply(self, source: str, record: Rec, word: Word) -> None:
+        known = self.shop.state.customers.get(ADA) is not None
         self.shop.play({source: [record]})
         self.read.append((source, record, word))
+        if word.gone and not known:
+            return  # of somebody whom nobody knows nothing is kept
         now = self.shop.now
         arrived = min(record.timestamp, now)
         if word.believed > now or word.believed < 0:

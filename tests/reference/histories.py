@@ -39,7 +39,7 @@ AMOUNTS = (1, 2.5, 0.25, 10, 1, 2.5, 0.25, 10, -3, 0, True, "5", None, MISSING)
 FLAGS = (True, True, True, True, False, MISSING, "x", None, {"a": 1}, {"a": True})
 PACES = ((0, 0, 1, 1, 2, 5, 10, 30, 60, 61, 100, 300), (0, 1, 1, 0, 2, 3, 5, 5, 10))  # between two events
 LATENESS = (0, 0, 0, 0, 0, 0, 0, 0, 1, 5, 30, 61, 600, 3000)
-BAD_VALUES = (None, b"", b"{", b"[1]", b'"x"', b"\xff{}", b"null", b'{"ts": NaN}')
+BAD_VALUES = (None, b"", b"{", b"[1]", b'"x"', b"\xff{}", b"null", b'{"ts": NaN}', b" null", b'""')
 BAD_CUSTOMERS = (MISSING, "", None, True, 1.5, ["c1"])
 BAD_NAMES = (MISSING, None, 3, ["add"])
 BAD_TIMES = ("yesterday", True, -5, 1e30, [START], "")
@@ -72,6 +72,20 @@ BAD_PROFILES: Sequence[tuple[str, Any]] = (
         {"mail": {"granted": False, "at": START + 10, "basis": 3, "expires": START + 20}, "phone": 1},
     ),
     ("consents", {"mail": {"granted": True, "at": START, "withdrawn": True}}),
+    ("consents", {"mail": {"granted": True, "at": START, "withdrawn": False, "source": "web"}}),
+    ("consents", {"mail": {"granted": True, "at": START, "status": "active"}, "phone": {"status": "active"}}),
+    ("consents", {"mail": {"granted": True, "at": START, "status": "closed"}}),
+    ("consents", {"mail": {"granted": True, "at": START, "revokedAt": None, "expires_at": START + 90}}),
+    ("consents", {"mail": {"granted": True, "at": START, "expires": START + 60, "expires_at": START}}),
+    ("consents", {"mail\u200b": {"granted": False, "at": START // 1000}, "phone": {"granted": False}}),
+    ("consents", {'"\uff4dail"': {"granted": False, "at": "2026-03-02T10:00Z"}}),
+    ("consents", {"*": {"granted": False, "at": START + 20}}),
+    ("consents", {"ALL": {"granted": False}, "*": "no"}),
+    ("consents", {"*": {"granted": True, "at": START}}),
+    ("Consents", {"mail": {"granted": False, "at": "20260302T10"}}),
+    ("consent", {"phone": {"granted": True, "at": START + 70}}),
+    ("consent", []),
+    ("consent", False),
     ("consents", {"mail": {"granted": True, "at": START + 40, "expires": START + 60}, "phone": {}}),
     ("consents", {"mail": {"granted": True, "expires": START + 60}}),
     ("consents", {"mail": {"granted": True}}),
@@ -80,6 +94,13 @@ BAD_PROFILES: Sequence[tuple[str, Any]] = (
     ("consents", {"mail": {"granted": True, "at": START, "basis": 3}}),
     ("consents", {"mail": {"granted": True, "at": START, "expires": "never"}}),
     ("consents", {"mail": {"granted": True, "at": START, "expires": True}}),
+)
+
+TWICE = (  # stands at the end of a record that may have consents already
+    b', "consents": {}',
+    b', "consents": {"mail": {"granted": true, "at": 1772445600}, "mail": {"granted": false}}',
+    b', "Consents": {"mail": {"granted": false, "granted": true, "at": 1772445600}}',
+    b', "attributes": {}, "attributes": {"tier": "gold", "tier": "silver"}',
 )
 
 
@@ -240,7 +261,8 @@ def _record(source: Source, dice: Dice, time: int, stamped: int, number: int, of
             data["ts",] = BAD_TIMES[which % len(BAD_TIMES)]
         case _ if odd > 200:
             data["ts",] = _written(time, which)
-    return Rec(offset, stamped, key, _encoded(data))
+    end = TWICE[which % len(TWICE)] if odd == 249 and source.kind == "profile" else b""
+    return Rec(offset, stamped, key, _encoded(data)[:-1] + end + b"}")
 
 
 def _event(source: Source, dice: Dice, number: int, which: int) -> dict[FieldPath, Any]:

@@ -57,7 +57,7 @@ from . import guards as policing
 from .changes import Change, Definitions, carried_over
 from .instances import Instance, cause_of
 from .profiles import Profile
-from .records import NOTHING, Consent, Event, News, ProfileUpdate, look_up, map_key, understand
+from .records import NOTHING, Consent, Event, News, ProfileUpdate, Tombstone, look_up, map_key, understand
 from .traits import is_of_use, value_of
 
 MAX_KEYS = 16
@@ -138,6 +138,7 @@ class _Run:
         self.applied = 0
         self.counted: dict[tuple[str, str], list[Event]] = {}  # by trait's definition and customer
         self.profiles: dict[str, Profile] = {}
+        self.known: set[str] = set()  # of whom anything is
         self.open: list[Instance] = []  # in the order in which they were opened
         self.deferred: list[Instance] = []
         self.had: dict[tuple[str, str], dict[str, int]] = {}  # by source and customer: ids, and when
@@ -212,6 +213,8 @@ class _Run:
         if not isinstance(event, Event):
             self.update(event)
             return
+        if self.is_awaited(event):
+            self.known.add(event.customer)
         self.count(event)
         self.ask_around(event)
         candidates = self.advance(event) + self.begin(event)
@@ -254,8 +257,10 @@ class _Run:
         now = self.wall if self.wall is not None else self.newest or 0
         bounded = self.wall is not None
         self.profiles[update.customer], flaw = self.profile(update.customer).after(
-            update, now, bounded=bounded
+            update, now, bounded=bounded, known=update.customer in self.known
         )
+        if not isinstance(update, Tombstone):
+            self.known.add(update.customer)
         if flaw is not None:
             self.outcome.dead_letters.append(
                 DeadLetter(update.source, cast("DeadLetterReason", flaw), update.record)

@@ -6,7 +6,8 @@ after the update.
 Reading: of two consents to a purpose the one with the later time holds, of equal times the withdrawal. A time
 that is ahead of the wall clock is that of the record, or now. A grant with such a time loses to any
 withdrawal that comes after it.
-Reading: a withdrawal is also of the purposes whose names differ in case and surrounding blanks alone.
+Reading: a withdrawal is also of the purposes whose names look alike (`records.plainly`), and of `*` all of
+them, known or not: a grant has to be later. A tombstone of somebody known is such a one as of its arrival.
 Reading: what it takes back besides withdrawals is the end of a consent, which may come earlier.
 Reading: of each source of `kind: context` the record that came last counts, whatever its time.
 """
@@ -18,6 +19,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from .records import (
+    EVERY,
     MAX_NAME,
     MAX_PURPOSES,
     Consent,
@@ -27,6 +29,7 @@ from .records import (
     Statement,
     Tombstone,
     is_within_bounds,
+    plainly,
 )
 
 
@@ -36,10 +39,10 @@ class Profile:
     consents: dict[str, Consent] = field(default_factory=dict)
     contexts: dict[str, dict[str, Any]] = field(default_factory=dict)  # by source
 
-    def after(self, news: News, now: int, *, bounded: bool) -> tuple[Profile, str | None]:
+    def after(self, news: News, now: int, *, bounded: bool, known: bool = True) -> tuple[Profile, str | None]:
         """With the news, as far as they count, and the reason if their record is put aside.
 
-        `bounded`: `now` is the wall clock, and nothing was said after it.
+        `bounded`: `now` is the wall clock, and nothing was said after it. `known`: the customer is.
         """
         match news:
             case ContextRecord():
@@ -48,16 +51,15 @@ class Profile:
                 rest = {source: data for source, data in self.contexts.items() if source != news.source}
                 return replace(self, contexts=rest), None
             case Tombstone():
-                return Profile(contexts=self.contexts), None
+                at = max([min(news.came, now)] + [each.at for each in [self.consents.get(EVERY)] if each])
+                gone = {EVERY: Consent(False, at, None, None)} if known else {}
+                return Profile(consents=gone, contexts=self.contexts), None
         said = believed(news, now, bounded=bounded)
         merged = {**self.attributes, **news.attributes}
         attributes = {name: value for name, value in merged.items() if value is not None}
         consents = self.agreed(said, all_of_it=True)
         if news.flaw is None and is_within_bounds(attributes) and len(consents) <= MAX_PURPOSES:
             return replace(self, attributes=attributes, consents=consents), None
-        if news.all_unknown:
-            unknown = Consent(False, min(news.came, now), None, None)
-            said = dict.fromkeys(self.consents, unknown)
         return replace(self, consents=self.agreed(said, all_of_it=False)), news.flaw or "profile"
 
     def agreed(self, said: Mapping[str, Consent], *, all_of_it: bool) -> dict[str, Consent]:
@@ -67,18 +69,29 @@ class Profile:
             old = held.get(purpose)
             if not grant.granted or not (all_of_it or ends_before(grant, old)):
                 continue
-            if old is None or grant.at > old.at or (grant.at == old.at and old.granted):
+            is_newer = old is None or grant.at > old.at or (grant.at == old.at and old.granted)
+            if is_newer and not any(
+                each.at >= grant.at and not each.granted and (other == EVERY or is_alike(other, purpose))
+                for other, each in held.items()
+            ):
                 held[purpose] = grant
         for purpose, withdrawal in said.items():
             if withdrawal.granted:
                 continue
-            for other, old in held.items():
-                same = other == purpose or other.strip().casefold() == purpose.strip().casefold()
-                if same and (old.doubtful or withdrawal.at >= old.at):
+            for other, old in list(held.items()):
+                if not old.doubtful and withdrawal.at < old.at:
+                    continue
+                if purpose == EVERY:
+                    del held[other]
+                elif is_alike(other, purpose):
                     held[other] = withdrawal
             if all_of_it or (len(held) < MAX_PURPOSES and len(purpose) <= MAX_NAME):
                 held.setdefault(purpose, withdrawal)
         return held
+
+
+def is_alike(one: str, other: str) -> bool:
+    return plainly(one) == plainly(other)
 
 
 def ends_before(grant: Consent, old: Consent | None) -> bool:
@@ -95,8 +108,8 @@ def believed(news: ProfileUpdate, now: int, *, bounded: bool) -> dict[str, Conse
         at, ahead = said.at, bounded and said.at is not None and said.at > now
         if at is None or ahead:
             at = came
-        elif said.day and not said.granted:
-            at = min(at, came)
+        elif not said.granted:
+            at = max(at, min(at + said.span - 1, came))
         return Consent(said.granted, at, said.basis, said.expires, said.granted and ahead)
 
     return {purpose: dated(each) for purpose, each in news.said.items()}

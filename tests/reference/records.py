@@ -6,10 +6,13 @@ order of events, unless it takes a consent back; its bounds are another matter, 
 customer has already (`profiles`). If it is the customer or the time that is wrong, the record's key and its
 arrival stand for them.
 Reading: what is no clear grant of a purpose is a withdrawal as of its time, and counted. A clear grant is
-`granted: true`, with an end that can be read, and without a word of its being taken back.
-Reading: a withdrawal's time that is before the year 2000 was never set: it is its arrival. One that is a day
-is the end of the day, or its arrival if that is earlier.
-Reading: a record without a value, an empty one or `null`, is a tombstone, on a source of profiles or context.
+`granted: true`, with one end that can be read or none, and without a word that nobody knows. What is said
+twice is unknown as of its arrival.
+Reading: a withdrawal's time that is before the year 2000 was never set: it is its arrival. One that is a
+day, or a minute, is the end of that, or its arrival if that is earlier.
+Reading: a record without a value, a blank one, `null` or an empty text, is a tombstone, on a source of
+profiles or context.
+Reading: what stands under a key that looks like `consents` or `consent` is read, and its record put aside.
 Reading: a record's own time that is too far ahead is not known. It counts as now, and its place is directly
 after what its source has brought before, so that nobody waits for it and nothing is early because of it.
 """
@@ -18,6 +21,9 @@ from __future__ import annotations
 
 import json
 import math
+import re
+import unicodedata
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -37,7 +43,23 @@ MAX_ATTRIBUTES = 200
 MAX_BYTES = 16 * 1024
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 YEAR_2000 = 946_684_800_000
-TAKEN_BACK = ("withdrawn", "withdrawn_at", "revoked", "revoked_at")
+KNOWN = {"granted", "at", "basis", "expires", "expires_at"}
+# What histories put beside a grant, and with which values it says nothing else than that.
+AGREEING = {"withdrawn": [False], "status": ["active"], "source": ["web"]}
+EVERY = "*"  # the purpose that is all of them
+QUOTES = "\"'`\u2018\u2019\u201a\u201b\u201c\u201d\u201e\u201f\u00ab\u00bb\u2039\u203a"
+BOM = b"\xef\xbb\xbf"
+SECOND, MINUTE, HOUR, DAY = 1000, 60_000, 3_600_000, 24 * 3_600_000
+A_DATE = "([0-9]{4}-?[0-9]{2}-?[0-9]{2}|[0-9]{4}-?W[0-9]{2}-?[0-9])"
+SPANS = {  # what a time says: how long that is
+    "[0-9]{4}-?W[0-9]{2}": 7 * DAY,
+    A_DATE: DAY,
+    A_DATE + "[T ][0-9]{2}": HOUR,
+    A_DATE + "[T ][0-9]{2}:?[0-9]{2}": MINUTE,
+    A_DATE + "[T ][0-9]{2}:?[0-9]{2}:?[0-9]{2}": SECOND,
+    A_DATE + "[T ][0-9]{2}:?[0-9]{2}:?[0-9]{2}[.,][0-9]": 100,
+    A_DATE + "[T ][0-9]{2}:?[0-9]{2}:?[0-9]{2}[.,][0-9]{2}": 10,
+}
 Key = tuple[str, Any]  # a key of a CEL map: its type and value
 
 
@@ -89,20 +111,20 @@ class Consent:
 
 @dataclass(frozen=True)
 class Statement:
-    """What a record says of a purpose; `at` None: no time that can be believed. `day`: it is a day's end."""
+    """What a record says of a purpose; `at` None: no time that can be believed. `span`: how long that is."""
 
     granted: bool
     at: int | None
     basis: str | None = None
     expires: int | None = None
-    day: bool = False
+    span: int = 1
 
 
 @dataclass(frozen=True)
 class ProfileUpdate:
     """News of a customer. `flaw`: why `record` goes to the dead letters; None: only if they are too much.
 
-    `all_unknown`: of which purposes the consents are, nobody can tell. `unclear`: nor what they say of one.
+    `unclear`: what they say of a purpose nobody can tell.
     """
 
     source: str
@@ -116,7 +138,6 @@ class ProfileUpdate:
     placed: bool = True
     place: int = -1
     flaw: str | None = None
-    all_unknown: bool = False
     unclear: bool = False
 
     @property
@@ -125,9 +146,7 @@ class ProfileUpdate:
 
     @property
     def takes_back(self) -> bool:
-        return self.all_unknown or any(
-            not each.granted or each.expires is not None for each in self.said.values()
-        )
+        return any(not each.granted or each.expires is not None for each in self.said.values())
 
 
 @dataclass(frozen=True)
@@ -156,6 +175,7 @@ class Tombstone:
     kind: str
     customer: str
     time: int
+    came: int
     record: Record
     from_the_future: bool = False
     placed: bool = True
@@ -181,7 +201,8 @@ class Times:
 
 def understand(source: Source, record: Record, partition: int, wall: int | None) -> Event | News | str:
     """The event or news, or the reason why it is none. `wall`: None if event time is the clock."""
-    if source.kind != "event" and record.value in (None, b"", b"null"):
+    value = (record.value or b"").removeprefix(BOM).strip()
+    if source.kind != "event" and (value in (b"", b"null") or re.fullmatch(rb'"\s*"', value)):
         return tombstone(source, record, wall)
     try:
         data = json.loads((record.value or b"").decode(), parse_constant=refuse, parse_float=finite)
@@ -248,7 +269,7 @@ def tombstone(source: Source, record: Record, wall: int | None) -> Tombstone | s
     if customer is None or times.time is None:
         return "customer" if customer is None else "time"
     marks = (times.from_the_future, times.placed)
-    return Tombstone(source.name, source.kind, customer, times.time, record, *marks)
+    return Tombstone(source.name, source.kind, customer, times.time, times.came, record, *marks)
 
 
 def named_by_key(source: Source, key: bytes | None) -> str | None:
@@ -266,10 +287,9 @@ def profile_update(
     source: Source, customer: str | None, times: Times, data: dict[str, Any], record: Record
 ) -> ProfileUpdate | str:
     """News of a customer; the reason why it is none, where it takes nothing back either."""
-    attributes, consents = data.get("attributes"), data.get("consents")
-    said, wrong, unclear = statements(consents if isinstance(consents, dict) else {})
-    all_unknown = not isinstance(consents, dict | None) and consents != []
-    wrong = wrong or not isinstance(consents, dict | None) or not isinstance(attributes, dict | None)
+    attributes = data.get("attributes")
+    said, wrong, unclear = statements(data, repeated(record.value or b""))
+    wrong = wrong or not isinstance(attributes, dict | None)
     wrong = wrong or any(len(each) > MAX_NAME for each in attributes or ())
     flaw = "profile" if wrong else None
     if times.time is None:
@@ -287,42 +307,106 @@ def profile_update(
         from_the_future=times.from_the_future,
         placed=times.placed,
         flaw=flaw,
-        all_unknown=all_unknown,
-        unclear=unclear or all_unknown,
+        unclear=unclear,
     )
     if flaw is not None and (customer is None or not update.takes_back):
         return flaw
     return update
 
 
-def statements(consents: dict[str, Any]) -> tuple[dict[str, Statement], bool, bool]:
+class Pairs(list[tuple[str, Any]]):
+    """An object of JSON as it was written."""
+
+
+def repeated(text: bytes) -> set[tuple[str, ...]]:
+    """Of which keys of the record, and purposes below them, something stands there twice."""
+
+    def twice(value: Any) -> list[str]:
+        names = [name for name, _ in value] if isinstance(value, Pairs) else []
+        return [name for name, count in Counter(names).items() if count > 1]
+
+    data = json.loads(text, object_pairs_hook=Pairs)
+    found: set[tuple[str, ...]] = {(key,) for key in twice(data)}
+    for key, below in data:
+        found |= {(key, purpose) for purpose in twice(below)}
+        found |= {(key, name) for name, said in below if twice(said)} if isinstance(below, Pairs) else set()
+    return found
+
+
+def statements(data: dict[str, Any], twice: set[tuple[str, ...]]) -> tuple[dict[str, Statement], bool, bool]:
     """What is said of the purposes; whether anything is wrong with it; whether anything is not clear."""
-    said = {}
-    wrong, unclear = len(consents) > MAX_PURPOSES, False
-    for purpose, each in consents.items():
-        wrong = wrong or len(purpose) > MAX_NAME
-        parts = each if isinstance(each, dict) else {}
-        at, basis, end = readable(parts.get("at")), parts.get("basis"), readable(parts.get("expires"))
-        has_basis = isinstance(basis, str | None) and len(basis or "") <= MAX_BASIS
-        has_end = end is not None or parts.get("expires") is None
-        fine = at is not None and has_basis and has_end
-        taken_back = any(parts.get(word) not in (None, False) for word in TAKEN_BACK)
-        granted = parts.get("granted")
-        day = isinstance(parts.get("at"), str) and len(parts["at"]) == len("2026-03-02")
-        since = at if at is None or at >= YEAR_2000 else None
-        if since is not None and day:
-            since += 24 * 3_600_000 - 1
-        if granted is False:
-            said[purpose] = Statement(False, since, basis if has_basis else None, end, day)
-        elif granted is True and fine and not taken_back:
-            said[purpose] = Statement(True, at, basis, end)
-        elif granted is True and not taken_back and parts.get("expires") is None:
-            wrong = True  # a grant that cannot be taken takes nothing away
-        else:
-            said[purpose] = Statement(False, since, day=day)
-            unclear = True
-        wrong = wrong or not fine
-    return said, wrong or unclear, unclear
+    said: dict[str, Statement] = {}
+    wrong = unclear = False
+    for key, consents in data.items():
+        if key != "consents":
+            if plainly(key) not in ("consents", "consent") or (
+                consents in (None, {}, [], "", 0) and consents is not False and (key,) not in twice
+            ):
+                continue
+            wrong = True
+        if (key,) in twice or not isinstance(consents, dict | None):
+            wrong = True
+            if (key,) in twice or consents != []:
+                said[EVERY], unclear = Statement(False, None), True
+            continue
+        wrong = wrong or len(consents or ()) > MAX_PURPOSES
+        for purpose, each in (consents or {}).items():
+            statement, fine, clear = statement_of({} if (key, purpose) in twice else each)
+            wrong = wrong or not fine or not clear or len(purpose) > MAX_NAME
+            unclear = unclear or not clear
+            name = purpose
+            if statement is not None and statement.granted and plainly(purpose) == EVERY:
+                wrong = True
+                continue
+            if statement is not None and not statement.granted and plainly(purpose) in (EVERY, "all"):
+                name = EVERY
+            if statement is not None and name in said:
+                statement, unclear, wrong = Statement(False, None), True, True
+            if statement is not None:
+                said[name] = statement
+    return said, wrong, unclear
+
+
+def statement_of(said: Any) -> tuple[Statement | None, bool, bool]:
+    """What is said of a purpose, None if that is nothing; whether it is well-formed; whether it is clear."""
+    parts = said if isinstance(said, dict) else {}
+    ends = [parts[name] for name in ("expires", "expires_at") if parts.get(name) is not None]
+    at, basis, end = readable(parts.get("at")), parts.get("basis"), readable(ends[0]) if ends else None
+    has_basis = isinstance(basis, str | None) and len(basis or "") <= MAX_BASIS
+    fine = at is not None and has_basis and (end is not None or not ends)
+    since = at if at is None or at >= YEAR_2000 else None
+    span = 1 if since is None else span_of(parts["at"])
+    unknown = any(
+        value is not None and value not in AGREEING.get(name, [])
+        for name, value in parts.items()
+        if name not in KNOWN
+    )
+    match parts.get("granted"):
+        case False:
+            return Statement(False, since, basis if has_basis else None, end, span), fine, True
+        case True if fine and not unknown and len(ends) < 2:
+            return Statement(True, at, basis, end), True, True
+        case True if not ends and not unknown:
+            return None, False, True  # a grant that cannot be taken takes nothing away
+    return Statement(False, since, span=span), False, False
+
+
+def span_of(written: Any) -> int:
+    """How many milliseconds a time is that can be read: all of a day, of a minute."""
+    if not isinstance(written, str):
+        return SECOND if written < 1e11 and written == int(written) else 1
+    for form, span in SPANS.items():
+        if re.fullmatch(form + "(Z|[+-][0-9]{2}:?[0-9]{2})?", written):
+            return span
+    return 1
+
+
+def plainly(name: str) -> str:
+    """What a human sees of a name."""
+    letters = unicodedata.normalize("NFKC", name).casefold()
+    return "".join(
+        each for each in letters if unicodedata.category(each)[0] not in "CZ" and each not in QUOTES
+    )
 
 
 def is_within_bounds(values: dict[str, Any]) -> bool:

@@ -90,9 +90,11 @@ def judged(history: History) -> list[Judged]:
             if before <= record.offset < player.positions.get("profiles", 0):
                 update = understand(source, record, history.partition, wall)
                 if isinstance(update, ProfileUpdate | Tombstone):
-                    former = profiles.get(update.customer, Profile())
+                    former, known = profiles.get(update.customer, Profile()), update.customer in profiles
                     now = max(update.time, record.timestamp) if wall is None else wall
-                    profiles[update.customer], _ = former.after(update, now, bounded=wall is not None)
+                    profiles[update.customer], _ = former.after(
+                        update, now, bounded=wall is not None, known=known
+                    )
 
     call(Portion(tuple(map(len, player.waiting.values())), 1, drain=False))
     while player.result.more or player.changes_now:
