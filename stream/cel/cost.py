@@ -27,7 +27,7 @@ from stream.errors import ExpressionError
 MAX_STEPS = 100_000  # of all conditions of one event
 CHARACTERS = 100  # that are read, or made, in a step
 ITEMS = 10  # of a list that are made in a step
-TRAIT_STEPS = 50  # `top` looks at a thousand values
+TRAIT_STEPS = 50  # a key is looked for among a thousand; what looks at all values is made once an event
 ZONE_STEPS = 100  # for a time zone that is not written in the rule: a file may have to be read
 MATCH_PER_STEP = 50  # instructions of RE2's program, times bytes of the text: 1 to 10 ns for each
 PATTERN_STEPS = 5_000  # for a pattern that is not written in the rule: it may have to be compiled
