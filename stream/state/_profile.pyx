@@ -62,19 +62,26 @@ cdef enum:
 cdef int64_t SECOND = 1000, DAY = 86_400_000
 cdef int64_t FIRST_WITHDRAWAL = 946_684_800_000     # the year 2000: what says less never was set
 cdef tuple KNOWN = ("granted", "at", "basis", "expires", "expires_at")
-# Parts of names of fields that are not read, without anything but letters and in small ones.
+# Parts of names of fields that are not read, in small letters and without anything else.
 cdef tuple OPPOSITES = (
-    "withdr", "revo", "unsub", "optout", "optedout", "deni", "deny", "refus", "reject", "block", "suppress",
-    "delet", "remov", "cancel", "object", "eras", "forg", "stop", "declin", "disab", "inactiv", "invalid", "lapse",
+    "withdr", "revo", "unsub", "optout", "optedout", "deni", "deny", "refus", "reject", "block",
+    "suppress", "delet", "remov", "cancel", "objected", "objection", "erase", "forg", "stop", "declin",
+    "disab", "inactiv", "invalid", "lapse", "closed",
 )
-cdef tuple BOUNDS = ("expir", "until", "end", "validto", "validthr", "validfor", "ttl", "duration")
+cdef tuple BOUNDS = (
+    "expir", "until", "endsat", "endat", "enddate", "endson", "validto", "validthr", "validfor", "ttl",
+)
 cdef tuple STATES = (
-    "grant", "status", "state", "activ", "enabl", "consent", "subscri", "optin", "optedin", "allow", "permi",
-    "agree", "valid", "given", "accept", "value",
+    "grant", "activ", "enabl", "consent", "subscri", "optin", "optedin", "allow", "permi", "agree", "valid",
+    "given", "accept", "value",
 )
+# Values in the same writing.
 cdef frozenset AGREEING = frozenset((
-    "true", "yes", "granted", "given", "active", "enabled", "valid", "optin", "optedin", "subscribed", "accepted",
-    "allowed", "agreed", "confirmed", "permitted",
+    "true", "yes", "granted", "given", "active", "enabled", "valid", "optin", "optedin", "subscribed",
+    "accepted", "allowed", "agreed", "confirmed", "permitted",
+))
+cdef frozenset DENYING = frozenset((
+    "false", "no", "off", "out", "none", "never", "ended", "pending", "unknown",
 ))
 cdef object NO_LETTERS = re.compile("[^a-z]+")
 cdef str EVERY = "*"        # the purpose that all are of
@@ -246,23 +253,32 @@ cdef class Profile:
 
 
 cdef bint says_more(dict said) except -1:
-    """Whether a field that is not read may take back, or bound, the grant that it stands beside.
-
-    By its name: `source` or `ip` say nothing of that. `"withdrawn": false` and `"active": true` agree.
-    """
+    """Whether a field that is not read may take back, or bound, the grant that it stands beside."""
     for name, value in said.items():
-        if name in KNOWN or value is None:
-            continue
-        plain = NO_LETTERS.sub("", name.casefold())
-        if any([stem in plain for stem in OPPOSITES]):
-            if value is not False:
-                return True
-        elif any([stem in plain for stem in BOUNDS]):
+        if name not in KNOWN and value is not None and says_otherwise(letters(name), value):
             return True
-        elif any([stem in plain for stem in STATES]):
-            if value is not True and NO_LETTERS.sub("", str(value).casefold()) not in AGREEING:
-                return True
     return False
+
+
+cdef bint says_otherwise(str name, value):
+    """By its name and value: `source` and `granted_at` say nothing of that, `withdrawn: false` agrees."""
+    if holds_any(name, OPPOSITES):
+        return value is not False
+    if holds_any(name, BOUNDS) or name in ("end", "ends"):
+        return True
+    plain = letters(str(value))
+    if name.endswith(("status", "state")):
+        return plain not in AGREEING
+    denies = value is False or value == 0 or plain in DENYING or holds_any(plain, OPPOSITES)
+    return denies and holds_any(name, STATES)
+
+
+cdef str letters(str text):
+    return NO_LETTERS.sub("", text[:256].casefold())
+
+
+cdef bint holds_any(str text, tuple parts):
+    return any([part in text for part in parts])
 
 
 cdef Profile profile_of(Event event):

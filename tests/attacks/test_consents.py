@@ -281,6 +281,24 @@ def test_what_is_no_clear_grant_stops_its_purpose_and_is_counted(said: Any) -> N
     assert shop.is_written_to(), "a clear grant afterwards counts"
 
 
+@pytest.mark.parametrize(
+    "beside",
+    [
+        {"source": "web form", "ip": "192.0.2.1", "version": 7, "vendor": "x", "sender": "y", "gender": "z"},
+        {"granted_at": "2026-03-02T10:00:00Z", "consent_id": "c-1", "accepted_by": "ada"},
+        {"withdrawn": False, "opt_out": False, "unsubscribed": False, "revoked_at": None},
+        {"status": "Opted-In", "active": True, "subscribed": "yes"},
+    ],
+    ids=["where it came from", "how it was given", "what did not happen", "how it stands"],
+)
+def test_a_grant_with_more_about_it_was_no_consent(beside: dict[str, Any]) -> None:
+    shop = a_granted_shop()
+    shop.grant(T0 + 1000, **beside)
+    shop.now = T0 + 2000
+    assert shop.letters == []
+    assert shop.is_written_to()
+
+
 # Of a key that stands twice in an object most readers see the last one alone.
 TWICE: Mapping[str, bytes] = {
     "consents, the second empty": b'{"customer": "c1", "consents": {"marketing": %(no)b}, "consents": {}}',

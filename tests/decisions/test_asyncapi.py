@@ -153,6 +153,7 @@ SAID: dict[str, Any] = {"granted": True, "at": "2026-03-02T10:00:00Z"}
         ({"consents": {"mail": {**SAID, "basis": "form", "at": T0}}}, True),
         ({"consents": {"mail": {**SAID, "expires_at": T0 + 1}}}, True),
         ({"consents": {"mail": {**SAID, "withdrawn_at": T0}}}, False),
+        ({"consents": {"mail": {**SAID, "withdrawn": False, "source": "form"}}}, True),
         ({"consents": {"mail": {**SAID, "basis": "x" * 1025}}}, False),
         ({"consents": {"mail": {**SAID, "basis": 1}}}, False),
         ({"consents": {"mail": {**SAID, "granted": "yes"}}}, False),

@@ -45,7 +45,7 @@ EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 YEAR_2000 = 946_684_800_000
 KNOWN = {"granted", "at", "basis", "expires", "expires_at"}
 # What histories put beside a grant, and with which values it says nothing else than that.
-AGREEING = {"withdrawn": [False], "status": ["active"], "source": ["web"]}
+AGREEING: dict[str, list[object]] = {"withdrawn": [False], "status": ["active"], "source": ["web"]}
 EVERY = "*"  # the purpose that is all of them
 QUOTES = "\"'`\u2018\u2019\u201a\u201b\u201c\u201d\u201e\u201f\u00ab\u00bb\u2039\u203a"
 BOM = b"\xef\xbb\xbf"
