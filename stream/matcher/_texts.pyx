@@ -18,6 +18,7 @@ cdef extern from "string.h":
     void *memmem(const void *text, size_t size, const void *part, size_t part_size) noexcept
 
 from stream.cel import cost as _cost
+from stream.cel.cost import before
 from stream.cel.strings import pattern_of
 from stream.errors import ExpressionError
 
@@ -40,15 +41,16 @@ cdef class _TextTest(Node):
         cdef int64_t size
         cdef ValueC one, other
         if self.text.read(frame, &one) and self.part.read(frame, &other):
-            if one.kind != KIND_TEXT or other.kind != KIND_TEXT:
-                return -1
-            if one.size + other.size < CHARACTERS:
+            if one.kind == KIND_TEXT and other.kind == KIND_TEXT and one.size + other.size < CHARACTERS:
                 return self.test_short(&one, &other)
         text = self.text.value(frame)
         if text is ABSENT:
             return -1
         part = self.part.value(frame)
+        if part is ABSENT:
+            return -1
         if type(text) is not str or type(part) is not str:
+            charge(frame, before(TEXT_TESTS[self.kind], [text, part]))      # as the plain evaluator is
             return -1
         size = len(<str> text) + len(<str> part)
         if size >= CHARACTERS and not charge(frame, size // CHARACTERS):

@@ -8,7 +8,7 @@ from typing import Any
 
 import orjson
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from stream.cel.cost import MAX_STEPS, BudgetError
@@ -124,6 +124,9 @@ TREES = st.recursive(LEAVES, _grown, max_leaves=10)
 
 
 @settings(max_examples=800, deadline=None)
+@example(
+    parse("event && event.contains(x)"), {"b": None, "a": ["a" * 100]}
+)  # charged by one of the two alone
 @given(TREES, EVENTS)
 def test_value_and_steps_are_those_of_the_plain_evaluator(tree: Node, event: dict[str, Any]) -> None:
     simple = simplify(bound(tree))
