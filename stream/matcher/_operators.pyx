@@ -244,6 +244,14 @@ cdef class Constant(Node):
 
 
 @cython.final
+cdef class _Failure(Node):
+    """A function of constants that is an error."""
+
+    cdef object value(self, Frame frame):
+        return ABSENT
+
+
+@cython.final
 cdef class _Index(Node):
     """`operand[key]` and `operand.key`"""
     cdef Node operand, key
@@ -507,7 +515,7 @@ def has(Node operand not None, str field):
 def operation(str function not None, list args not None, bint mixes=False):
     """The node of an operator or a function of nodes; None if that is not what `function` is.
 
-    `&&` and `||` take any number. A function of constants alone is its value, unless that is an error.
+    `&&` and `||` take any number. A function of constants alone is its value, or an error, made once.
     `mixes`: arithmetic takes an int beside a double as one. ExpressionError for a wrong number of nodes.
     """
     cdef Node node
@@ -517,7 +525,7 @@ def operation(str function not None, list args not None, bint mixes=False):
     if node is None or not all([type(arg) is Constant for arg in args]):
         return node
     value = node.value(Frame())
-    return node if value is ABSENT else Constant(value)
+    return _Failure() if value is ABSENT else Constant(value)
 
 
 cdef bint _takes(str function, Py_ssize_t count) except -1:

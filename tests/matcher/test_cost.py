@@ -127,6 +127,7 @@ TREES = st.recursive(LEAVES, _grown, max_leaves=10)
 @example(
     parse("event && event.contains(x)"), {"b": None, "a": ["a" * 100]}
 )  # charged by one of the two alone
+@example(parse("event.a == ['(a|b)+'].join().join()"), {"a": 1})  # an error of constants is made once
 @given(TREES, EVENTS)
 def test_value_and_steps_are_those_of_the_plain_evaluator(tree: Node, event: dict[str, Any]) -> None:
     simple = simplify(bound(tree))
