@@ -96,13 +96,13 @@ _CALLS = {
         ),
         _SPAN,
     ),
-    **dict.fromkeys(("year",), "write t.getFullYear('Europe/Vienna')"),
-    **dict.fromkeys(("month",), "write t.getMonth('Europe/Vienna'), which begins with 0"),
+    "year": "write t.getFullYear('Europe/Vienna')",
+    "month": "write t.getMonth('Europe/Vienna'), which begins with 0",
     **dict.fromkeys(("day", "dayofmonth"), "write t.getDate('Europe/Vienna')"),
     **dict.fromkeys(
         ("weekday", "dayofweek", "getday"), "write t.getDayOfWeek('Europe/Vienna'), 0 for Sunday"
     ),
-    **dict.fromkeys(("hour",), "write t.getHours('Europe/Vienna')"),
+    "hour": "write t.getHours('Europe/Vienna')",
     **dict.fromkeys(
         ("isnull", "isempty", "isblank", "isdefined", "defined", "empty", "blank", "isnan"), _MISSING
     ),
@@ -113,7 +113,7 @@ _CALLS = {
     "not": "write `!a`",
     "between": _WORDS["between"],
     **dict.fromkeys(("any", "some"), "write x.exists(item, item == 'a')"),
-    **dict.fromkeys(("every",), "write x.all(item, item == 'a')"),
+    "every": "write x.all(item, item == 'a')",
     **dict.fromkeys(
         ("sum", "avg", "mean", "average", "countif", "sumif"), "define a trait, and compare that"
     ),

@@ -77,23 +77,24 @@ class Producer:
         kafka._sender._request_timeout_ms = ACKNOWLEDGE_MS
         try:
             await kafka.start()
-        except KafkaConnectionError as error:
-            await kafka.stop()
-            raise unreachable(self._settings, error) from error
-        except ClusterAuthorizationFailedError as error:
-            await kafka.stop()
-            raise BrokerError(
-                f"Kafka at {self._settings.broker} does not let this client write",
-                hint="grant Write on the topics, or IdempotentWrite on the cluster, to this client",
-            ) from error
         except KafkaError as error:
             await kafka.stop()
-            raise BrokerError(
-                f"Kafka at {self._settings.broker} gives this client no producer id ({type(error).__name__})",
-                hint="the brokers' log has the reason",
-            ) from error
+            raise self._not_started(error) from error
         _send_under(self._lease, kafka.client)
         self._kafka = kafka
+
+    def _not_started(self, error: KafkaError) -> BrokerError:
+        if isinstance(error, KafkaConnectionError):
+            return unreachable(self._settings, error)
+        if isinstance(error, ClusterAuthorizationFailedError):
+            return BrokerError(
+                f"Kafka at {self._settings.broker} does not let this client write",
+                hint="grant Write on the topics, or IdempotentWrite on the cluster, to this client",
+            )
+        return BrokerError(
+            f"Kafka at {self._settings.broker} gives this client no producer id ({type(error).__name__})",
+            hint="the brokers' log has the reason",
+        )
 
     @property
     def tasks(self) -> dict[str, asyncio.Task[Any]]:

@@ -64,13 +64,14 @@ cdef int64_t FIRST_WITHDRAWAL = 946_684_800_000     # the year 2000: what says l
 cdef tuple KNOWN = ("granted", "at", "basis", "expires", "expires_at")
 # Parts of names of fields that are not read, in small letters and without anything else.
 cdef tuple OPPOSITES = (
-    "withdr", "revo", "unsub", "optout", "optedout", "deni", "deny", "refus", "reject", "block",
+    "withdr", "revok", "revoc", "unsub", "optout", "optedout", "deni", "deny", "refus", "reject", "blocked",
     "suppress", "delet", "remov", "cancel", "objected", "objection", "erase", "forg", "stop", "declin",
-    "disab", "inactiv", "invalid", "lapse", "closed",
+    "disabl", "inactiv", "invalid",
 )
 cdef tuple BOUNDS = (
-    "expir", "until", "endsat", "endat", "enddate", "endson", "validto", "validthr", "validfor", "ttl",
+    "expir", "until", "endsat", "endat", "enddate", "endson", "validto", "validthr", "validfor",
 )
+cdef tuple ENDS = ("end", "ends", "ttl")    # whole names: many words have these in them
 cdef tuple STATES = (
     "grant", "activ", "enabl", "consent", "subscri", "optin", "optedin", "allow", "permi", "agree", "valid",
     "given", "accept", "value",
@@ -81,7 +82,7 @@ cdef frozenset AGREEING = frozenset((
     "accepted", "allowed", "agreed", "confirmed", "permitted",
 ))
 cdef frozenset DENYING = frozenset((
-    "false", "no", "off", "out", "none", "never", "ended", "pending", "unknown",
+    "false", "no", "off", "out", "none", "never", "ended", "closed", "lapsed", "pending", "unknown",
 ))
 cdef object NO_LETTERS = re.compile("[^a-z]+")
 cdef str EVERY = "*"        # the purpose that all are of
@@ -264,13 +265,14 @@ cdef bint says_otherwise(str name, value):
     """By its name and value: `source` and `granted_at` say nothing of that, `withdrawn: false` agrees."""
     if holds_any(name, OPPOSITES):
         return value is not False
-    if holds_any(name, BOUNDS) or name in ("end", "ends"):
+    if holds_any(name, BOUNDS) or name in ENDS:
         return True
-    plain = letters(str(value))
     if name.endswith(("status", "state")):
-        return plain not in AGREEING
-    denies = value is False or value == 0 or plain in DENYING or holds_any(plain, OPPOSITES)
-    return denies and holds_any(name, STATES)
+        return letters(str(value)) not in AGREEING
+    if not holds_any(name, STATES):
+        return False
+    plain = letters(str(value))
+    return value == 0 or plain in DENYING or holds_any(plain, OPPOSITES)
 
 
 cdef str letters(str text):

@@ -285,11 +285,18 @@ def test_what_is_no_clear_grant_stops_its_purpose_and_is_counted(said: Any) -> N
     "beside",
     [
         {"source": "web form", "ip": "192.0.2.1", "version": 7, "vendor": "x", "sender": "y", "gender": "z"},
+        {"disclosed_to": "a partner", "elapsed": 5, "settled": True, "revolution": 1},
         {"granted_at": "2026-03-02T10:00:00Z", "consent_id": "c-1", "accepted_by": "ada"},
         {"withdrawn": False, "opt_out": False, "unsubscribed": False, "revoked_at": None},
         {"status": "Opted-In", "active": True, "subscribed": "yes"},
     ],
-    ids=["where it came from", "how it was given", "what did not happen", "how it stands"],
+    ids=[
+        "where it came from",
+        "words within words",
+        "how it was given",
+        "what did not happen",
+        "how it stands",
+    ],
 )
 def test_a_grant_with_more_about_it_was_no_consent(beside: dict[str, Any]) -> None:
     shop = a_granted_shop()
