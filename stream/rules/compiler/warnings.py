@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections import Counter, defaultdict
 from collections.abc import Hashable, Iterable, Iterator, Mapping
-from collections.abc import Sequence as Several
 from typing import TYPE_CHECKING
 
 from stream.diagnostics import Code, Location
@@ -25,7 +24,7 @@ _COMPARED = 100  # rules of a group that each of its rules is compared with
 _DIGITS = re.compile("[0-9]+")
 
 
-def warn(run: Compilation, rules: RuleSet, tests: Several[RuleTest]) -> None:
+def warn(run: Compilation, rules: RuleSet, tests: Iterable[RuleTest]) -> None:
     """Adds every warning to the findings."""
     samples: dict[str, set[str]] = defaultdict(set)
     for each in (event for test in tests for event in test.events):
