@@ -28,7 +28,8 @@ that would pass them is such a record, too.
 
 Times. Of two consents the later `at` counts, of equal ones the withdrawal. A time ahead of the wall clock
 counts as arrival: Kafka's time of the record, or now. A grant with such a time is *doubtful* from then on:
-any withdrawal that comes after it counts, whatever its `at`, because nobody knows when the grant was given.
+any withdrawal that comes after it counts, whatever its `at`, because nobody knows when the grant was given;
+it counts from the grant's time, as another withdrawal may have stood before that.
 A withdrawal that says no believable time counts from its arrival; one that says a day, a minute or a second,
 from the end of that, but not from later than its arrival.
 Where the events are the clock no time is ahead of it.
@@ -118,9 +119,11 @@ cdef class Profile:
         cdef bint flawed = self.flawed
         cdef dict held = dict(rare.consents or {}), consents, attributes = rare.attributes or {}
         if self.gone:
-            consent = held.get(EVERY)
             rare.attributes = None
-            rare.consents = {EVERY: Consent(False, arrival if consent is None else max(arrival, consent.at))}
+            for consent in held.values():
+                if not consent.granted:
+                    arrival = max(arrival, consent.at)
+            rare.consents = {EVERY: Consent(False, arrival)}
             return True
         for consent in held.values() if bounded else ():
             if consent.at > now:        # of an earlier release
@@ -167,7 +170,9 @@ cdef class Profile:
                 held = consents.get(other)
                 if held is None or not counts(consent, held):
                     continue
-                if purpose == EVERY:
+                if held.at > consent.at:        # it is doubtful
+                    consents[other] = Consent(False, held.at, consent.basis, consent.expires)
+                elif purpose == EVERY:
                     del consents[other]
                 else:
                     consents[other] = consent

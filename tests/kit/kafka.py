@@ -187,6 +187,14 @@ async def _configure(bootstrap: str, topic: str, configs: Mapping[str, str]) -> 
         for code, *_ in answer.resources:
             assert not code, for_code(code)(topic)
 
+        async def known() -> bool:
+            (answer,) = await admin.describe_configs([ConfigResource(ConfigResourceType.TOPIC, topic)])
+            (code, _, _, _, entries), *_ = answer.resources
+            assert not code, for_code(code)(topic)
+            return configs.items() <= {name: value for name, value, *_ in entries}.items()
+
+        await eventually_async(known, f"{topic} has its settings")
+
 
 async def _delete_topics(bootstrap: str, topics: Sequence[str]) -> None:
     async with _admin(bootstrap) as admin:

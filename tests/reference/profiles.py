@@ -51,7 +51,8 @@ class Profile:
                 rest = {source: data for source, data in self.contexts.items() if source != news.source}
                 return replace(self, contexts=rest), None
             case Tombstone():
-                at = max([min(news.came, now)] + [each.at for each in [self.consents.get(EVERY)] if each])
+                withdrawn = [each.at for each in self.consents.values() if not each.granted]
+                at = max([min(news.came, now), *withdrawn])
                 gone = {EVERY: Consent(False, at, None, None)} if known else {}
                 return Profile(consents=gone, contexts=self.contexts), None
         said = believed(news, now, bounded=bounded)
@@ -81,9 +82,13 @@ class Profile:
             for other, old in list(held.items()):
                 if not old.doubtful and withdrawal.at < old.at:
                     continue
-                if purpose == EVERY:
+                if purpose != EVERY and not is_alike(other, purpose):
+                    continue
+                if old.at > withdrawal.at:
+                    held[other] = replace(withdrawal, at=old.at)
+                elif purpose == EVERY:
                     del held[other]
-                elif is_alike(other, purpose):
+                else:
                     held[other] = withdrawal
             if all_of_it or (len(held) < MAX_PURPOSES and len(purpose) <= MAX_NAME):
                 held.setdefault(purpose, withdrawal)
