@@ -44,7 +44,7 @@ def worker(
 
 def _worker(flags: Mapping[str, Any], *, check: bool) -> int:
     """Raises StreamError if the worker cannot start."""
-    from stream.runtime.failures import leave_threads
+    from stream.runtime.failures import run_to_end
     from stream.worker import app  # Faust takes a second to import: not for `stream --help`
 
     settings = load(os.environ, flags)
@@ -56,12 +56,14 @@ def _worker(flags: Mapping[str, Any], *, check: bool) -> int:
             f"{len(rules.sources)} sources of {topology.partitions} partitions at {shown(settings.broker)}"
         )
         return 0
-    try:
-        code = uvloop.run(app.run(settings))
-    except StreamError:
-        raise
-    except Exception as error:  # Python would print its message, which may be about a customer
-        app.log_failure(error)
-        code = app.EXIT_FAILED
-    leave_threads(code)
-    return int(code)
+
+    async def run() -> int:
+        try:
+            return int(await app.run(settings))
+        except StreamError:
+            raise
+        except Exception as error:  # Python would print its message, which may be about a customer
+            app.log_failure(error)
+            return int(app.EXIT_FAILED)
+
+    return run_to_end(run())

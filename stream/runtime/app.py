@@ -346,10 +346,13 @@ async def _end(app: StageApp) -> int:
             await app.consumer.commit()
     else:
         log_failure(failure)
-    try:
-        # A thread of Faust's that is told to stop while it starts may never end.
-        await asyncio.wait_for(app.stop(), FAUST_STOP_DEADLINE_S)
-    except TimeoutError:
+    # A thread of Faust's that is told to stop while it starts may never end, and its services take a
+    # cancellation for their children's: nobody waits for them any longer (see `failures.run_to_end`).
+    stopping = asyncio.ensure_future(app.stop())
+    await asyncio.wait([stopping], timeout=FAUST_STOP_DEADLINE_S)
+    if stopping.done():
+        stopping.result()
+    else:
         log.warning("left_behind", what="faust", deadline=FAUST_STOP_DEADLINE_S)
     log.info("stopped")
     return 0 if failure is None else EXIT_FAILED

@@ -17,10 +17,11 @@ import os
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from typing import Any
 
 import structlog
+import uvloop
 from aiokafka.errors import KafkaError
 
 log = structlog.get_logger("stream.failures")
@@ -64,11 +65,13 @@ def watch_threads(on_failure: OnFailure) -> None:
     sys.unraisablehook = swallowed
 
 
-def leave_threads(code: int) -> None:
-    """All of ours has ended: end the process with `code` if threads keep it alive; returns if there are none.
+def run_to_end(work: Coroutine[Any, Any, int]) -> int:
+    """Run what gives an exit code. What a library leaves behind, a task that cannot be cancelled or a thread,
+    does not keep the process alive: it ends right here, with the code.
 
-    A consumer of Faust's that was told to stop while it started leaves one.
+    A consumer of Faust's that was told to stop while it started leaves both.
     """
+    code = uvloop.run(_without_tasks(work))
     end = time.monotonic() + LEAVING_S
     running = [
         each for each in threading.enumerate() if each is not threading.main_thread() and not each.daemon
@@ -76,8 +79,24 @@ def leave_threads(code: int) -> None:
     for each in running:
         each.join(max(end - time.monotonic(), 0))
     if any(each.is_alive() for each in running):
-        log.warning("left_behind", what="threads")
-        logging.shutdown()
-        sys.stdout.flush()
-        sys.stderr.flush()
-        os._exit(code)
+        _leave("threads", code)
+    return code
+
+
+async def _without_tasks(work: Coroutine[Any, Any, int]) -> int:
+    code = await work
+    if tasks := asyncio.all_tasks() - {asyncio.current_task()}:
+        for task in tasks:
+            task.cancel()
+        _, left = await asyncio.wait(tasks, timeout=LEAVING_S)
+        if left:
+            _leave("tasks", code)
+    return code
+
+
+def _leave(what: str, code: int) -> None:
+    log.warning("left_behind", what=what)
+    logging.shutdown()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)

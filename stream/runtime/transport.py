@@ -32,6 +32,7 @@ import structlog
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP, ConsumerMessage
 from mode import Service
+from mode.threads import WorkerThread
 
 from stream.kafka.membership import REQUEST_S, Membership
 from stream.kafka.raw_records import give_raw_records
@@ -58,9 +59,15 @@ class Fetch(dict[TP, list[Any]]):
     reach: dict[TopicPartition, Reach]
 
 
+class _Thread(WorkerThread):
+    def stop(self) -> None:
+        """Faust waits in the event loop, for ever; `failures.run_to_end` waits, too, and not as long."""
+
+
 class ConsumerThread(driver.AIOKafkaConsumerThread):
     """Faust's consumer thread, whose fetches say how far they reach."""
 
+    Worker = _Thread
     logger = logging.getLogger("faust.consumer")
     full: frozenset[TopicPartition] = frozenset()
     beats = 0  # how often the thread came by; for the watchdog

@@ -206,8 +206,7 @@ def test_a_state_of_a_later_version_is_refused_and_kept(
         later = b"\x63 of a version that comes later"
         produce(kafka, changelog, [(0, b"c-later", later, int(time.time() * 1000), ())])
         worker.start()
-        eventually(lambda: not worker.alive, "it ends")
-        assert worker.wait() == 70
+        assert worker.until_ended() == 70
         assert "version" in worker.log
         delete_topics(kafka, [changelog])  # as nothing else is in it
         trial.start(worker)

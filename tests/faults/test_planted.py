@@ -10,7 +10,6 @@ import pytest
 from tests.faults.oracle import Verdict
 from tests.faults.trial import Trial
 from tests.faults.workload import Customers
-from tests.kit.patience import eventually
 
 pytestmark = pytest.mark.timeout(300)
 
@@ -25,7 +24,7 @@ def trial_of(bug: str, heir: str, kafka: str, prefix: str, folder: Path) -> Verd
         first.start()
         trial.produce(trial.customers.events(300))
         if bug in ("ack-before-send", "changelog-before-triggers", "marks-before-customers"):
-            eventually(lambda: not first.alive, "it kills itself")
+            first.until_ended()
         else:
             first.until_caught_up([trial.clicks])
             trial.produce(trial.customers.events(300))  # so that customers are written more than once

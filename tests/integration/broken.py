@@ -20,7 +20,7 @@ from stream.cli.main import main as stream_command
 from stream.runtime.lane import Lane
 from stream.runtime.outbox import Outbox
 from stream.runtime.ownership import Ownership
-from stream.runtime.restore import ChangelogReader
+from stream.runtime.restore import ChangelogReader, Restore
 from stream.runtime.transport import ConsumerThread
 from stream.settings import Settings
 from stream.worker import admission, compile_process, triggers
@@ -100,6 +100,18 @@ def _hang_consumer_thread() -> None:
     ConsumerThread.on_start = start_and_break  # type: ignore[method-assign]
 
 
+def _hang_stop() -> None:
+    """Two services of Faust's, one after the other."""
+    ConsumerThread._shutdown_thread = _for_ever  # type: ignore[method-assign, assignment]
+    ConsumerThread.shutdown_timeout = 1e6  # which Faust would give it
+    Restore.on_stop = _for_ever  # type: ignore[method-assign, assignment]
+
+
+def _keep_consumer_thread() -> None:
+    """It says that it has stopped, and goes on."""
+    ConsumerThread._gather_remaining_tasks = _for_ever  # type: ignore[method-assign, assignment]
+
+
 def _hurry_polls() -> None:
     """Kafka's clients give up a member that has not polled for ten minutes; here, for four seconds, which
     is longer than the pause between two heartbeats. Each time that they are over there is a line in the log.
@@ -165,6 +177,8 @@ KINDS: dict[str, Callable[[], None]] = {
     "restore-hangs": _hang_restore,
     "loop-hangs": _after_open(lambda _: time.sleep(600)),  # the fault
     "consumer-thread-hangs": _hang_consumer_thread,
+    "consumer-thread-stays": _keep_consumer_thread,
+    "stop-hangs": _hang_stop,
     "fetches-hang": _hang_fetches,
     "fetcher-ends": _end_fetcher,
     "polls-hurry": _hurry_polls,

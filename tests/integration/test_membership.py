@@ -26,8 +26,7 @@ def test_of_two_workers_of_one_name_the_former_ends_and_says_why(shop: Shop) -> 
     with shop.worker("a", instance_id="same") as first:
         first.until_ready()
         with shop.worker("b", instance_id="same") as second:
-            eventually(lambda: not first.alive, "the first ends")
-            assert first.wait() == 70
+            assert first.until_ended() == 70
             failed = first.said("failed")[0]
             assert failed["error"] == "MembershipError"
             assert "STREAM_INSTANCE_ID=same" in failed["reason"]

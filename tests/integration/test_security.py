@@ -197,8 +197,7 @@ def test_another_program_in_the_group_is_called_that(secure_kafka: SecureKafka, 
 
     def start_worker() -> None:
         with secure_shop.worker() as worker:
-            eventually(lambda: not worker.alive, "it ends")
-            assert worker.wait() == 70
+            assert worker.until_ended() == 70
             (failed,) = worker.said("failed")
             assert f"the group {secure_shop.prefix} has members of another kind" in failed["reason"]
             assert "STREAM_APP_ID" in failed["reason"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 import sys
 import time
 
@@ -31,8 +32,7 @@ def test_a_worker_that_is_stuck_ends_and_says_where(shop: Shop, kind: str, reaso
         stuck_after=f"{scaled(5):.0f}",
     ) as worker:
         produce(shop.bootstrap, shop.clicks, views(shop, 8, 1))
-        eventually(lambda: not worker.alive, "the worker ends")
-        assert worker.wait() == 70
+        assert worker.until_ended() == 70
     stuck = worker.said("stuck")[0]
     assert stuck["reason"].startswith(reason), stuck["reason"]
     assert "MainThread" in stuck["threads"]
@@ -44,8 +44,7 @@ def test_a_worker_that_is_stuck_ends_and_says_where(shop: Shop, kind: str, reaso
 def test_an_exception_that_nobody_waits_for_ends_the_worker(shop: Shop, kind: str) -> None:
     command = (sys.executable, "-m", "tests.integration.broken", kind, "worker")
     with shop.worker(command=command) as worker:
-        eventually(lambda: not worker.alive, "the worker ends")
-        assert worker.wait() == 70
+        assert worker.until_ended() == 70
     failed = worker.said("failed")[0]
     assert (failed["error"], failed["reason"]) == ("RuntimeError", "(message withheld)")
 
@@ -56,6 +55,21 @@ def test_a_worker_that_is_asked_to_stop_while_it_restores_stops(shop: Shop) -> N
         eventually(lambda: '"restoring"' in worker.log or worker.get("/ready")[0] == 503, "it starts")
         eventually(lambda: "restoring" in worker.get("/ready")[1], "it restores")
         assert worker.stop() == 0
+
+
+@pytest.mark.parametrize("kind", ["stop-hangs", "consumer-thread-stays"])
+def test_a_worker_that_had_done_its_work_stayed_for_what_its_library_left_behind(
+    shop: Shop, kind: str
+) -> None:
+    """Faust's services take a cancellation for their children's, and its threads are waited for in the event
+    loop, for ever.
+    """
+    command = (sys.executable, "-m", "tests.integration.broken", kind, "worker")
+    with shop.worker(command=command) as worker:
+        worker.until_ready()
+        worker.signal(signal.SIGTERM)
+        assert worker.until_ended() == 0
+    assert worker.said("left_behind")
 
 
 def test_a_worker_with_nothing_to_do_is_not_stuck(shop: Shop) -> None:

@@ -229,8 +229,7 @@ def test_kill_term_drains_commits_and_ends_within_the_grace_period(shop: Shop) -
     with shop.worker() as worker:
         eventually(lambda: worker.figures().get("stream_events_total", 0) > 0, "it is in the midst of it")
         worker.signal(signal.SIGTERM)
-        eventually(lambda: not worker.alive, "it ends within the grace period", seconds=GRACE_S)
-        assert worker.wait() == 0, worker.log
+        assert worker.until_ended(seconds=GRACE_S) == 0, worker.log
         assert '"stopped"' in worker.log
         done = sum(committed(shop.bootstrap, shop.prefix, [shop.clicks]).values())
         assert done > 0

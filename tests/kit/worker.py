@@ -18,7 +18,7 @@ import orjson
 from prometheus_client.parser import text_string_to_metric_families
 
 from tests.kit.kafka import committed, end_offsets
-from tests.kit.patience import eventually, scaled
+from tests.kit.patience import HANG_S, eventually, scaled
 
 WORKER = (sys.executable, "-m", "stream", "worker")
 LONG_SESSION_S = 85  # as long as Faust allows
@@ -85,6 +85,16 @@ class Worker:
         """Wait until it has ended; its exit code."""
         assert self.process is not None
         return self.process.wait()
+
+    def until_ended(self, *, seconds: float = HANG_S) -> int:
+        """Wait until it has ended by itself; its exit code. An AssertionError, with the end of its log, if it
+        does not within so many quiet seconds.
+        """
+        try:
+            eventually(lambda: not self.alive, "it ends", seconds=seconds)
+        except AssertionError as error:
+            raise AssertionError(f"{error}\n{self.log[-8000:]}") from error
+        return self.wait()
 
     @property
     def alive(self) -> bool:

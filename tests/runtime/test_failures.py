@@ -62,11 +62,32 @@ async def test_a_task_that_fails_and_is_forgotten_is_told(error: Exception, is_t
     assert told == ([error] if is_told else [])
 
 
+THREAD = "threading.Thread(target=threading.Event().wait).start()"
+TASK = "asyncio.ensure_future(stay())"
+
+
+@pytest.mark.parametrize("left", [THREAD, TASK, f"{THREAD}; {TASK}", "None"])
 @pytest.mark.parametrize("code", [0, 70])
-def test_a_thread_that_a_library_leaves_behind_does_not_keep_the_process(code: int) -> None:
+def test_what_a_library_leaves_behind_does_not_keep_the_process(left: str, code: int) -> None:
     """A worker that was told to stop in its first moments said that it had stopped, and stayed."""
-    program = (
-        "import threading; from stream.runtime import failures; failures.LEAVING_S = 0.01; "
-        f"threading.Thread(target=threading.Event().wait).start(); failures.leave_threads({code})"
-    )
+    program = f"""
+import asyncio, threading
+from stream.runtime import failures
+
+failures.LEAVING_S = 0.01
+
+async def stay():
+    while True:
+        try:
+            await asyncio.Event().wait()
+        except asyncio.CancelledError:
+            pass
+
+async def work():
+    {left}
+    await asyncio.sleep(0)
+    return {code}
+
+raise SystemExit(failures.run_to_end(work()))
+"""
     assert subprocess.run([sys.executable, "-c", program], check=False).returncode == code
