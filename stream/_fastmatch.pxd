@@ -66,6 +66,7 @@ cdef class PartitionState:
     cdef int replace_context(self, SourceQueue queue, Customer customer) except -1
     cdef int match(self, SourceQueue queue, Plan plan, Customer customer) except -1
     cdef bint holds(self, int predicate, SourceQueue queue) except -1
+    cdef int predicate_failed(self, int predicate, SourceQueue queue) except -1
     cdef bint count_event(self, Update update, SourceQueue queue) except -1
 
     cdef list captured_of(self, Instance instance)

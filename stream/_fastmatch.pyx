@@ -46,7 +46,9 @@ from libc.stdint cimport int64_t, uint8_t
 from stream.events._event cimport Event
 from stream.events._times cimport NEVER
 from stream.events._value cimport ABSENT, ValueC, as_double, object_of, value_of
+from stream.matcher._condition cimport Names
 from stream.matcher._explain cimport Explainer
+from stream.matcher._failure cimport why_failed
 from stream.matcher._frame cimport Frame, Node
 from stream.matcher._match cimport Match, Shared
 from stream.matcher._program cimport (
@@ -56,6 +58,7 @@ from stream.matcher._program cimport (
     TAKES_NOTHING,
     TAKES_NUMBER,
     Plan,
+    Program,
     RulePlan,
     StepPlan,
     Update,
@@ -453,8 +456,17 @@ cdef class PartitionState:
             held = (<Node> self.program.predicates[predicate]).test(self.frame)
             self.verdicts[predicate] = verdict_of(self.epoch, held)
             if held < 0:
-                self.shared.condition_failed(queue.name, self.program.places[predicate])
+                self.predicate_failed(predicate, queue)
         return held == 1
+
+    cdef int predicate_failed(self, int predicate, SourceQueue queue) except -1:
+        """Counts one error of the event, and one of each definition that asks this of such an event."""
+        cdef Program program = self.program
+        cdef str why = why_failed(program.rules.predicates[predicate], program.event_names, self.frame)
+        for place, names in program.places[predicate]:
+            if queue.plan.name in names:
+                self.shared.note_failure(place, why)
+        return self.shared.complain(queue.name, "condition")
 
     cdef bint count_event(self, Update update, SourceQueue queue) except -1:
         """Updates a trait; False if the event lacks what the trait counts."""
@@ -531,8 +543,11 @@ cdef class PartitionState:
         self.frame.captured = self.captured_of(instance)
         held = step.compares.test(self.frame)
         if held < 0:
-            place = (rule.definition.name, f"step {instance.step + 1}")
-            self.shared.condition_failed(queue.name, place)
+            at = instance.step
+            last = at == len(rule.steps)
+            tree = rule.definition.unless.compares if last else rule.definition.steps[at].compares
+            place = (rule.definition.name, "unless" if last else f"step {at + 1}")
+            self.shared.condition_failed(queue.name, place, why_failed(tree, rule.names, self.frame))
         return held == 1
 
     cdef bint is_awaited(self, Plan plan, SourceQueue queue) except -1:
@@ -684,13 +699,21 @@ cdef class PartitionState:
                 self.verdicts[rule.verdict] = verdict_of(self.epoch, held)
             self.count_segment_errors(rule, frame, source)
         if held < 0:
-            self.shared.condition_failed(source, (rule.definition.name, "if"))
+            why = why_failed(rule.definition.condition, rule.names, frame)
+            self.shared.condition_failed(source, (rule.definition.name, "if"), why)
         return held == 1
 
     cdef int count_segment_errors(self, RulePlan rule, Frame frame, str source) except -1:
-        while frame.segment_errors:
-            frame.segment_errors -= 1
-            self.shared.condition_failed(source, (rule.definition.name, "segment"))
+        """Counts segments that ended in an error when a rule asked for them first."""
+        cdef Names names
+        if not frame.failed_segments:
+            return 0
+        names = self.program.names_of(())
+        failed, frame.failed_segments = frame.failed_segments, []
+        for slot in failed:
+            segment = self.program.rules.segments[slot]
+            place = (rule.definition.name, f"segments.{segment.name}")
+            self.shared.condition_failed(source, place, why_failed(segment.condition, names, frame))
         return 0
 
     cdef int judge_completed(self, Instance instance, SourceQueue queue) except -1:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from deploy.dashboards.panels import OUTCOME_COLORS, Dashboard, Panel, Query, Row
 
 _RULE = '@, rule=~"$rule"'
+_DEFINITION = '@, definition=~"$rule"'
 _CHANNEL = '@, channel=~"$channel"'
 
 DASHBOARD = Dashboard(
@@ -105,6 +106,37 @@ DASHBOARD = Dashboard(
                     ),
                     width=12,
                     stacked=True,
+                ),
+            ),
+        ),
+        Row(
+            "Conditions that end in errors",
+            (
+                Panel(
+                    "Mistakes",
+                    "Conditions in a minute that ended in an error, and did not hold: a text where a number "
+                    "is compared (`value`), or it took too long (`cost`). The twenty most frequent.",
+                    (
+                        Query(
+                            "topk(20, 60 * sum by (definition, reason) (rate(stream_condition_errors_total"
+                            f'{{{_DEFINITION}, reason!="missing"}}[$__rate_interval]))) > 0',
+                            "{{definition}}: {{reason}}",
+                        ),
+                    ),
+                    width=12,
+                ),
+                Panel(
+                    "Something is not there",
+                    "Conditions in a minute that asked for a field or an attribute that was not there. The "
+                    "twenty most frequent. Normal where many lack it; a misspelt name looks the same.",
+                    (
+                        Query(
+                            "topk(20, 60 * sum by (definition) (rate(stream_condition_errors_total"
+                            f'{{{_DEFINITION}, reason="missing"}}[$__rate_interval]))) > 0',
+                            "{{definition}}",
+                        ),
+                    ),
+                    width=12,
                 ),
             ),
         ),

@@ -80,6 +80,12 @@ def _write(file: IO[bytes], result: Result, revision: str) -> None:
 
 # ---- what is shown ----
 
+_WHY_FAILED = {
+    "missing": "something that it asks for is not there",
+    "value": "it ended in an error, such as a text where it compares a number",
+    "cost": "the conditions of one event took too long",
+}
+
 
 @contextmanager
 def progress_of(lines: int) -> Iterator[Callable[[int], None]]:
@@ -106,8 +112,8 @@ def as_object(backtest: Backtest) -> dict[str, Any]:
             for (source, reason), count in sorted(tally.errors.items())
         ],
         "condition_errors": [
-            {"definition": name, "part": part, "count": count}
-            for (name, part), count in sorted(tally.condition_errors.items())
+            {"definition": name, "part": part, "reason": reason, "count": count}
+            for (name, part, reason), count in sorted(tally.condition_errors.items())
         ],
         "repeats": dict(sorted(tally.left_out.items())),
         "unknown_sources": dict(sorted(backtest.files.unknown.items())),
@@ -167,8 +173,7 @@ def _oddities(backtest: Backtest, shown: dict[str, Any]) -> Iterator[str]:
     for each in shown["condition_errors"]:
         name = each["definition"]
         of = name if name == "policy" or name.startswith("traits.") else f"rule {name}"
-        what = "ended in an error and did not hold, say because a field is missing"
-        yield f"{each['count']:,} × `{each['part']}` of {of} {what}"
+        yield f"{each['count']:,} × `{each['part']}` of {of} did not hold: {_WHY_FAILED[each['reason']]}"
     for each in shown["errors"]:
         count, source = each["count"], each["source"]
         if each["reason"] == "future_time":

@@ -9,13 +9,15 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator
+from functools import reduce
 from typing import Any, Literal, NamedTuple
 
 from rich.console import Console
 from rich.table import Table
 
-from stream.expression import unparse
+from stream.expression import Ident, Node, Select, unparse
 from stream.matcher.atoms import Atom, Bound, choose
+from stream.rules import field_paths
 from stream.rules.model import RuleSet, Step, Unless
 
 Role = Literal["begins", "goes on", "counts"]
@@ -73,7 +75,8 @@ def in_words(path: Path) -> str:
     atom = path.atom
     if atom is None:
         return f"{ALWAYS} (no `where`)" if path.where is None else f"{ALWAYS} (no field to find it by)"
-    field = "event." + ".".join(atom.path)
+    event: Node = Ident("event")
+    field = unparse(reduce(Select, atom.path, event))
     if isinstance(atom, Bound):
         return f"{field} {'is at least' if atom.above else 'is at most'} {atom.value}"
     values = [json.dumps(value, ensure_ascii=False) for value in atom.values]
@@ -91,7 +94,7 @@ def as_objects(found: Iterable[Path]) -> list[dict[str, Any]]:
             "does": path.role,
             "name": path.name,
             "found_by": None if path.atom is None else in_words(path),
-            "field": None if path.atom is None else ".".join(path.atom.path),
+            "field": None if path.atom is None else field_paths.write(path.atom.path),
             "where": path.where,
         }
         for path in found

@@ -156,7 +156,31 @@ def of_place(source: str, position: int, found: str) -> str | None:
         return _WORDS["not"]
     if found == "=" and after.startswith("=>"):
         return "write `>=`"
-    return _QUOTES.get(found) or _OPERATORS.get(found) or _WORDS.get(found.casefold())
+    if found == "$" and before.endswith("."):
+        return _of_odd_name(before, after)
+    known = _QUOTES.get(found) or _OPERATORS.get(found) or _WORDS.get(found.casefold())
+    return known or _of_odd_name(before, after)
+
+
+_OWNER = r"\b((?:event|customer|context)(?:\.\w+)*)\."
+
+
+def _of_odd_name(before: str, rest: str) -> str | None:
+    """A field whose name has a space, a sign or quotes in it; `rest` begins with what cannot stand there."""
+    owner = re.search(_OWNER + r"((?:\w+ +)*)$", before)
+    name = re.match(
+        r"(?:'([^']+)'|\"([^\"]+)\"|([$@#]?\w+(?: +\w+)*))\s*(?:[=!]=|[<>+*/%)?]|&&|\|\||$)", rest
+    )
+    if owner is None or name is None:
+        return None
+    return f"write {owner[1]}['{owner[2]}{next(each for each in name.groups() if each)}']"
+
+
+def of_difference(source: str, position: int) -> str | None:
+    """The hint for a variable that is not there, where a `-` before it may be of a field's name."""
+    owner = re.search(_OWNER + r"(\w+(?:-\w+)*-)$", source[:position])
+    rest = re.match(r"\w+(?:-\w+)*", source[position:])
+    return f"write {owner[1]}['{owner[2]}{rest[0]}']" if owner and rest else None
 
 
 def of_call(name: str) -> str | None:

@@ -261,7 +261,7 @@ def complaint(
     except TypeError as error:
         return ContentError(f"the filter `{name}` cannot take that: {error}")
     first = positional[0] if positional else UNSEEN
-    if name == "money" and first is not UNSEEN and first not in locales.currencies():
+    if name == "money" and first is not UNSEEN and str(first).upper() not in locales.currencies():
         shown = str(first)[:10]
         hint = did_you_mean(shown.upper(), locales.currencies()) or "a code of ISO 4217 such as EUR"
         return ContentError(f"there is no currency `{shown}`", hint=hint)

@@ -87,9 +87,9 @@ def currencies() -> frozenset[str]:
 
 def money(amount: object, currency: object, locale: Locale) -> str:
     """`€1,234.50` or `1.234,50 €`. `amount`: a number, or a text such as `12.50`. ValueError if it is not a
-    number, or the currency does not exist.
+    number, or the currency does not exist; `eur` is EUR, as payment services write it.
     """
-    if not isinstance(currency, str) or currency not in currencies():
+    if not isinstance(currency, str) or (currency := currency.upper()) not in currencies():
         raise ValueError("no currency")
     # `+ 0` makes a negative zero one without a sign: the two are equal, so they must look alike.
     return _money(_amount(amount) + 0, currency, locale)

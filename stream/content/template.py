@@ -73,6 +73,9 @@ _HINTS = tuple(
         (r"operator '!'|not operator", "write `unless`, or `== false`"),
         (r"parentheses", "put the inner part into an `if` of its own"),
         (r"end of expression, found (?:string|integer|float)$", "a colon comes first: | plus: 3"),
+        (r"end of expression, found word$", "a name with a space in it is reached by event['two words']"),
+        (r"unexpected '\$'", "a name with a sign in it is reached by event['$name']"),
+        (r"expected an identifier, found string", "write event['two words'], without a dot"),
         (r"unexpected token", "put `or` or a comma between the values of a `when`"),
     )
 )

@@ -22,6 +22,7 @@ from urllib.parse import quote
 
 import orjson
 
+from stream.rules import field_paths
 from stream.rules.durations import format_duration
 from stream.rules.model import Goal
 from stream.structs import (
@@ -120,7 +121,7 @@ def _goal(goal: Goal) -> dict[str, Any]:
     return {
         "on": goal.on,
         "within": format_duration(goal.within),
-        "value": ".".join(goal.value) if goal.value else None,
+        "value": field_paths.write(goal.value) if goal.value else None,
     }
 
 

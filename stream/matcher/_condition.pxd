@@ -14,8 +14,11 @@ cdef class Names:
     cdef readonly dict steps        # name: index in `Frame.captured`
     cdef readonly bint customer     # whether `customer` is visible
     cdef dict nodes
+    cdef dict bodies                # a macro's tree: the names in its body, where `_failure` has looked there
     cdef dict loops                 # the variables of the macros around: name: Item
     cdef int depth                  # how many those are
 
     cdef Names inside(self, str variable, Node items)
     cdef bint knows(self, str variable) except -1
+
+cdef bint is_keyed(tree, Names names) except -1    # whether it is `traits.NAME` of a trait with `per`

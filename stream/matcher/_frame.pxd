@@ -33,10 +33,11 @@ cdef class Frame:
     cdef dict made                  # by slot, values of traits that many values had to be looked at for
     cdef int64_t left               # steps that conditions may take for the event at hand: see `cel.cost`
     cdef int64_t refused            # how often they were not enough
+    cdef int64_t spare              # steps that may be taken to say why conditions ended in errors
     cdef int looping                # how many macros are under way
     cdef LoopC loops[MAX_LOOPS]     # the present item of each, by depth
     cdef list items                 # the same as Python has it; ABSENT if nobody asked
-    cdef readonly int segment_errors    # segments that ended in an error; whoever reads it sets it back
+    cdef readonly list failed_segments  # slots of those that ended in an error; whoever reads it clears it
 
     cdef int see(self, Event record, dict event) except -1  # one of the two
     cdef dict whole(self)                                   # the event

@@ -5,7 +5,7 @@ calls: 1, 0, or -1 for an error; `Node.value` serves operands. A class has one o
 `value` without a Python object, for scalars that are at hand as such.
 
 Segments are judged when a condition asks for one, at most once between two calls of `Frame.begin`: that is a
-byte per segment. One that ends in an error does not hold, and is counted in `segment_errors`. So are traits
+byte per segment. One that ends in an error does not hold, and is noted in `failed_segments`. So are traits
 made that look at many values.
 Tested by tests/matcher/test_condition_nodes.py.
 """
@@ -34,10 +34,10 @@ cdef enum:
 @cython.final
 cdef class Frame:
     def __cinit__(self, segments=()):
-        self.made = {}
+        self.made, self.failed_segments = {}, []
         self.adopt(list(segments))
         self.items = [ABSENT] * MAX_LOOPS
-        self.left = MAX_STEPS
+        self.left = self.spare = MAX_STEPS
 
     def pay(self, int64_t steps):
         """`charge` for what is written in Python. BudgetError if they are not left."""
@@ -45,7 +45,7 @@ cdef class Frame:
             raise BudgetError(MAX_STEPS)
 
     cdef int refill(self) except -1:
-        self.left = MAX_STEPS
+        self.left = self.spare = MAX_STEPS
         return 0
 
     cdef int see(self, Event record, dict event) except -1:
@@ -63,7 +63,7 @@ cdef class Frame:
         return 0
 
     cdef int64_t taken(self) noexcept:
-        return MAX_STEPS - self.left
+        return 2 * MAX_STEPS - self.left - self.spare
 
     cdef int begin(self) except -1:
         if self.made:
@@ -79,7 +79,7 @@ cdef class Frame:
         if self.verdicts[slot] == VERDICT_UNKNOWN:
             held = self.test_segment(self.segments[slot])
             if held < 0:
-                self.segment_errors += 1
+                self.failed_segments.append(slot)
             self.verdicts[slot] = VERDICT_TRUE if held == 1 else VERDICT_FALSE
             if self.refused != refused:
                 self.verdicts[slot] = VERDICT_REFUSED

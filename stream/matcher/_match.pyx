@@ -10,6 +10,7 @@ cimport cython
 from libc.stdint cimport int64_t
 
 from stream.events._value cimport ABSENT
+from stream.matcher._failure cimport why_failed
 from stream.matcher._frame cimport Node
 from stream.matcher._program cimport RulePlan, StepPlan
 from stream.state._customer cimport MAX_INSTANCES
@@ -53,10 +54,15 @@ cdef class Shared:
         errors[key] = errors.get(key, 0) + 1
         return 0
 
-    cdef int condition_failed(self, str source, tuple place) except -1:
-        cdef dict failed = self.result.condition_errors
-        failed[place] = failed.get(place, 0) + 1
+    cdef int condition_failed(self, str source, tuple place, str why) except -1:
+        self.note_failure(place, why)
         return self.complain(source, "condition")
+
+    cdef int note_failure(self, tuple place, str why) except -1:
+        cdef dict failed = self.result.condition_errors
+        key = (*place, why)
+        failed[key] = failed.get(key, 0) + 1
+        return 0
 
 
 @cython.final
@@ -133,7 +139,9 @@ cdef class Match:
         cdef Node suppress = self.shared.program.suppress
         cdef int held = 0 if suppress is None else suppress.test(self.frame)
         if held < 0:
-            self.shared.condition_failed(self.source, ("policy", "suppress"))
+            tree, program = self.rules.policy.suppress, self.shared.program
+            why = why_failed(tree, program.names_of(()), self.frame)
+            self.shared.condition_failed(self.source, ("policy", "suppress"), why)
         return held != 0
 
     @property

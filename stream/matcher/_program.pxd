@@ -3,6 +3,7 @@
 from libc.stdint cimport int64_t
 
 from stream.events._event cimport Fields
+from stream.matcher._condition cimport Names
 from stream.matcher._frame cimport Node
 from stream.matcher._index cimport Index, FieldIndex
 from stream.state._layout cimport Layout
@@ -43,6 +44,7 @@ cdef class RulePlan:
     cdef object definition          # the rule, as in the rule set
     cdef int key                    # a slot of the record; -1: one instance a customer
     cdef bint captures              # a step has a name
+    cdef Names names                # of its conditions
     cdef Node condition
     cdef int verdict                # where the loop keeps what `condition` came to for an event; -1: nowhere
 
@@ -69,7 +71,8 @@ cdef class Program:
     cdef dict traits                # name: (slot, function, has `per`)
     cdef dict segments              # name: slot
     cdef list predicates, segment_nodes
-    cdef dict places                # predicate's number: (definition, part) that has it first
+    cdef Names event_names          # of the predicates
+    cdef dict places                # predicate's number: [((definition, part), names of its events)]
     cdef list by_rank               # RulePlans
     cdef dict counters              # name: slot
     cdef Node suppress              # None: nothing is suppressed
@@ -79,6 +82,7 @@ cdef class Program:
     cdef Plan plan(self, str name)
     cdef Plan plan_of(self, const ValueC *name)     # None: nothing comes of events of this name
     cdef StepPlan step(self, each, tuple fields, names)
+    cdef int note(self, int where, str definition, str part, names) except -1
     cdef int slot_of(self, path) except -2          # of a field path; -1 of None
     cdef int add_trait(self, trait) except -1
     cdef int add_rule(self, rule, int rank) except -1

@@ -94,7 +94,7 @@ cdef class Program:
             self.traits[each.name] = slot, self.layout.trait[slot].function, each.per is not None
         self.segments = {each.name: slot for slot, each in enumerate(rules.segments)}
         self.counters = self.layout.counter_slots
-        names = Names(fields=self.fields)
+        names = self.event_names = Names(fields=self.fields)
         self.predicates, self.places = [], {}
         self.verdicts = len(rules.predicates)
         for at, tree in enumerate(rules.predicates):
@@ -144,6 +144,12 @@ cdef class Program:
         cdef int position = 0
         return self.planned[position] if self.plans_by_name.find(name, &position) else None
 
+    cdef int note(self, int where, str definition, str part, names) except -1:
+        """Who has a predicate, and so an error where it has one for an event of these names."""
+        if where >= 0:
+            self.places.setdefault(where, []).append(((definition, part), frozenset(names)))
+        return 0
+
     cdef int slot_of(self, path) except -2:
         return -1 if path is None else self.fields.slot(path)
 
@@ -152,7 +158,7 @@ cdef class Program:
         update.slot = self.traits[trait.name][0]
         update.takes = TAKES[_AGGREGATES[trait.function].takes]
         update.where = -1 if trait.where is None else trait.where
-        self.places.setdefault(update.where, (f"traits.{trait.name}", "where"))
+        self.note(update.where, f"traits.{trait.name}", "where", trait.of)
         update.field, update.per = self.slot_of(trait.field), self.slot_of(trait.per)
         for name in dict.fromkeys(trait.of):
             self.plan(name).updates.append(update)
@@ -173,7 +179,7 @@ cdef class Program:
         cdef tuple called = tuple([each.name for each in rule.steps])
         cdef StepPlan step
         plan.captures = called.count(None) < len(called)
-        names = self.names_of(called if plan.captures else ())
+        names = plan.names = self.names_of(called if plan.captures else ())
         plan.rank, plan.definition, plan.timed = rank, rule, rule.timed
         plan.key = self.slot_of(rule.key)
         plan.steps = [
@@ -197,9 +203,9 @@ cdef class Program:
                     self.verdicts += 1
                 plan.verdict = self.conditions[plan.condition]
         for number, step in enumerate(plan.steps, 1):
-            self.places.setdefault(step.where, (rule.name, f"step {number}" if number > 1 else "where"))
+            self.note(step.where, rule.name, f"step {number}" if number > 1 else "where", step.names)
         if plan.unless is not None:
-            self.places.setdefault(plan.unless.where, (rule.name, "unless"))
+            self.note(plan.unless.where, rule.name, "unless", plan.unless.names)
         self.by_rank.append(plan)
         for name in dict.fromkeys(rule.steps[0].on):
             self.plan(name).candidates.append(plan)

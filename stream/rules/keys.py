@@ -15,11 +15,11 @@ from stream.content.formats import FORMATS, MAX_FIELDS
 from stream.rules import aggregates
 from stream.rules.aggregates import AGGREGATES, DEFAULT_K, MAX_K
 from stream.rules.durations import CALENDARS
+from stream.rules.field_paths import PATH
 
 NAME = "[a-z][a-z0-9_-]{0,127}"
 VARIABLE = "(?!(?:true|false|null|in)$)[a-z][a-z0-9_]{0,127}"
 TOPIC = r"(?!\.{1,2}$)[A-Za-z0-9._-]{1,249}"
-PATH = r"[^\s.\[\]]+(?:\.[^\s.\[\]]+)*"
 DURATION = r"(?=[0-9])" + "".join(f"(?:[0-9]{{1,12}}{unit})?" for unit in "wdhms")
 RATE = f"[0-9]{{1,4}} +per +(?:{DURATION}|calendar +(?:{'|'.join(CALENDARS)}))"
 SHARE = r"(?:100(?:\.0{1,2})?|[0-9]{1,2}(?:\.[0-9]{1,2})?)%"
@@ -129,8 +129,8 @@ SOURCE: Mapping[str, Key] = {
         {"anyOf": [_pattern(PATH, "event"), mapping(EVENT)], "examples": ["event", {"is": "purchase"}]},
     ),
     "customer": Key(
-        "The field with the customer's id; dots lead into objects.",
-        _pattern(PATH, "customer_id", "properties.customer.id"),
+        "The field with the customer's id; dots lead into objects, an odd name stands in quotes.",
+        _pattern(PATH, "customer_id", "properties.customer.id", "properties.'customer id'"),
         needed=True,
     ),
     "time": Key(

@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from stream.content.formats import Format, in_field
 from stream.content.locales import Region
 from stream.expression import Call, Ident, Literal, Node, Select, unparse
+from stream.rules import field_paths
 from stream.rules.aggregates import AGGREGATES, DEFAULT_K, TraitFunction
 from stream.rules.durations import Period, format_duration, format_rate
 
@@ -453,4 +454,4 @@ def _daytime(minutes: int) -> str:
 
 
 def _path(path: FieldPath | None) -> str:
-    return ".".join(path) if path else "-"
+    return field_paths.write(path) if path else "-"

@@ -10,7 +10,14 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import get_args
 
-from stream.structs import DeadLetterReason, EventErrorReason, Result, SuppressionReason, Trigger
+from stream.structs import (
+    ConditionErrorReason,
+    DeadLetterReason,
+    EventErrorReason,
+    Result,
+    SuppressionReason,
+    Trigger,
+)
 from stream.telemetry.registry import MetricsRegistry
 from stream.telemetry.rule_series import DecisionCounts
 
@@ -44,6 +51,13 @@ class WorkMetrics:
             "stream_event_errors",
             f"What was odd with events that were applied all the same: {', '.join(EVENT_ERROR_REASONS)}.",
             "source",
+            "reason",
+        )
+        self._condition_errors = registry.table(
+            "stream_condition_errors",
+            "Conditions that ended in an error and did not hold, by rule, trait or policy: "
+            f"{', '.join(get_args(ConditionErrorReason))}.",
+            "definition",
             "reason",
         )
         self._repeats = registry.counter("stream_repeats", "Records read again and left out: applied before.")
@@ -107,14 +121,21 @@ class WorkMetrics:
                 self._dead_letters.labels(source, reason)
             for oddity in EVENT_ERROR_REASONS:
                 self._event_errors.labels(source, oddity)
-        channels = list(channels)
+        channels, rules = list(channels), list(rules)
+        for rule in rules:
+            for why in get_args(ConditionErrorReason):
+                self._condition_errors.add(0, rule, why)
         for channel in channels:
             self._triggers.add(0, channel)
         self._decisions.declare(rules, ((channel, *each) for channel in channels for each in OUTCOMES))
 
     def retire(self, keep: Iterable[str]) -> None:
-        """Drop the series of all rules but these."""
+        """Drop the series of all rules but these; traits and the policy stay."""
+        keep = set(keep)
         self._decisions.retire(keep)
+        for definition, reason in list(self._condition_errors.counts):
+            if definition not in keep and definition != "policy" and "." not in definition:
+                del self._condition_errors.counts[definition, reason]
 
     def observe_batch(self, result: Result, seconds: float) -> None:
         """One call of the engine and the seconds that it took."""
@@ -122,6 +143,8 @@ class WorkMetrics:
             self._events.add(count, source)
         for (source, reason), count in result.errors.items():
             self._event_errors.labels(source, reason).inc(count)
+        for (definition, _, why), count in result.condition_errors.items():
+            self._condition_errors.add(count, definition, why)
         if result.repeats:
             self._repeats.inc(result.repeats)
         for source, count in result.left_out.items():

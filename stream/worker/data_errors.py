@@ -50,9 +50,22 @@ class DataErrors:
         for (source, reason), count in result.errors.items():
             if reason in UNCLEAR and (times := self._times(("profile_unclear", source, reason), count)):
                 log.warning("profile_unclear", source=source, reason=reason, partition=partition, times=times)
-        for (name, part), count in result.condition_errors.items():
-            if times := self._times(("condition_failed", name, part), count):
-                log.warning("condition_failed", definition=name, part=part, partition=partition, times=times)
+        for (name, part, cause), count in result.condition_errors.items():
+            if not (times := self._times(("condition", name, part, cause), count)):
+                continue
+            if cause == "missing":  # of many customers perhaps, and nothing is wrong
+                log.info(
+                    "condition_lacks_something", definition=name, part=part, partition=partition, times=times
+                )
+            else:
+                log.warning(
+                    "condition_failed",
+                    definition=name,
+                    part=part,
+                    reason=cause,
+                    partition=partition,
+                    times=times,
+                )
         for (rule, field, why), count in result.content_errors.items():
             if times := self._times(("text_failed", rule, field, why), count):
                 log.warning(

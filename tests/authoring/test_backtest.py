@@ -236,10 +236,14 @@ def test_a_condition_that_ends_in_errors_is_told_with_its_rule(place: Path) -> N
     """`470 × condition in app` left one to guess in which of forty rules."""
     rule = "rules: {dear: {on: view, if: event.price > 5, send: {channel: web, content: {text: Hi}}}}\n"
     (place / "rules" / "more.yaml").write_text(rule)
-    written(place, line(0, "view"), line(1, "view", price=2))
-    assert "1 × `if` of rule dear ended in an error and did not hold" in backtest(place).stdout
+    written(place, line(0, "view"), line(1, "view", price=2), line(2, "view", price="7"))
+    shown = backtest(place).stdout
+    assert "1 × `if` of rule dear did not hold: something that it asks for is not there" in shown
+    assert "1 × `if` of rule dear did not hold: it ended in an error, such as a text where it" in shown
     failed = json.loads(backtest(place, "--json").stdout)["condition_errors"]
-    assert failed == [{"definition": "dear", "part": "if", "count": 1}]
+    assert failed == [
+        {"definition": "dear", "part": "if", "reason": reason, "count": 1} for reason in ("missing", "value")
+    ]
 
 
 def test_lines_of_a_source_that_is_none_are_told_with_the_one_that_is_meant(place: Path) -> None:

@@ -104,7 +104,7 @@ def test_standard_filters(source: str, text: str) -> None:
     [
         ("{{ x | money }}", "`money` needs a currency", 'write e.g. money: "EUR"'),
         ('{{ x | money: "EURO" }}', "there is no currency `EURO`", "did you mean `EUR`?"),
-        ('{{ x | money: "usd" }}', "there is no currency `usd`", "did you mean `USD`?"),
+        ('{{ x | money: "euros" }}', "there is no currency `euros`", "did you mean `EUR`?"),
         ("{{ x | money: 5 }}", "there is no currency `5`", "a code of ISO 4217 such as EUR"),
         ('{{ x | date: "%Q" }}', "no format of a date: a pattern with `%Q`, which means nothing", None),
         ("{{ x | date: 5 }}", "no format of a date: no text", None),

@@ -58,7 +58,6 @@ def test_amounts(amount: object, currency: str, locale: str, text: str) -> None:
     ("amount", "currency"),
     [
         (1, "EURO"),
-        (1, "eur"),
         (1, 5),
         (1, None),
         (True, "EUR"),
@@ -224,3 +223,8 @@ def test_days_are_added_on_the_clock_of_the_place() -> None:
 def test_what_is_no_duration_is_not_added(text: object) -> None:
     with pytest.raises(ValueError, match="no duration"):
         read_shift(text)
+
+
+@pytest.mark.parametrize("currency", ["eur", "Eur", "EUR"])
+def test_an_amount_in_a_payment_services_small_letters_was_not_sent(currency: str) -> None:
+    assert money(12, currency, Region().locale_of({})) == "€12.00"

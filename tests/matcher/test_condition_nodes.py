@@ -287,9 +287,9 @@ def test_a_segment_is_judged_once_between_two_beginnings_and_its_error_counted_o
     node = compile_condition(parse("segments.odd || segments.odd || !segments.outer"), names)
     frame = Frame(segments)
     assert node.evaluate({}, frame=frame) is False
-    assert frame.segment_errors == 1
+    assert frame.failed_segments == [0]
     assert node.evaluate({}, frame=frame) is False  # begins anew
-    assert frame.segment_errors == 2
+    assert frame.failed_segments == [0, 0]
 
 
 def test_what_a_segment_came_to_for_one_customer_is_not_taken_for_the_next() -> None:

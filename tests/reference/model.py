@@ -55,6 +55,7 @@ from stream.structs import Outcome as Outcomes
 
 from . import guards as policing
 from .changes import Change, Definitions, carried_over
+from .failures import why
 from .instances import Instance, cause_of
 from .profiles import Profile
 from .records import NOTHING, Consent, Event, News, ProfileUpdate, Tombstone, look_up, map_key, understand
@@ -85,6 +86,7 @@ class Outcome:
     `condition_errors` counts, per source, the errors of `if`: each is certainly judged. `possible_errors`
     are those of `where`, of segments and of `policy.suppress`, once for every place that could ask, and
     conditions that came to what is no bool: an engine that shares and skips counts fewer of them.
+    `failures`: why an `if` came to no bool, by rule; None where that is not told.
     """
 
     decisions: list[Decision] = field(default_factory=list)
@@ -97,6 +99,7 @@ class Outcome:
     oddities: Counter[tuple[str, str]] = field(default_factory=Counter)  # of profiles
     condition_errors: Counter[str] = field(default_factory=Counter)
     possible_errors: Counter[str] = field(default_factory=Counter)
+    failures: Counter[tuple[str, str | None]] = field(default_factory=Counter)
     watermark: int | None = None
     next_deadline: int | None = None
     timers: int = 0
@@ -460,6 +463,8 @@ class _Run:
         facts = {**customer, **instance.names(), **facts_of(event)}
         if rule.condition is not None and instance.first is None:
             answer = self.ask(rule.condition, facts, self.outcome.condition_errors, event)
+            if answer is None:
+                self.outcome.failures[rule.name, why(rule.condition, facts)] += 1
             if answer is not True:
                 return
         suppress = self.rules.policy.suppress

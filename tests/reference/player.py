@@ -56,6 +56,7 @@ class Player:
     events: Counter[str] = field(default_factory=Counter)
     errors: Counter[tuple[str, str]] = field(default_factory=Counter)
     left_out: Counter[str] = field(default_factory=Counter)
+    condition_errors: Counter[tuple[str, str, str]] = field(default_factory=Counter)
     repeats: int = 0
     result: Result = field(default_factory=Result)
     states: dict[bytes, bytes] = field(default_factory=dict)
@@ -123,6 +124,7 @@ class Player:
         self.events.update(result.events)
         self.errors.update(result.errors)
         self.left_out.update(result.left_out)
+        self.condition_errors.update(result.condition_errors)
         self.repeats += result.repeats
         self.result = result
 
@@ -202,6 +204,19 @@ def assert_same(expected: Outcome, player: Player) -> None:
             assert player.errors[source, oddity] == expected.oddities[source, oddity]
         failed = expected.condition_errors[source]
         assert failed <= player.errors[source, "condition"] <= failed + expected.possible_errors[source]
+    assert_failures(expected.failures, player.condition_errors)
+
+
+def assert_failures(
+    expected: Counter[tuple[str, str | None]], counted: Counter[tuple[str, str, str]]
+) -> None:
+    """Of each `if` that came to no boolean, the engine says why as the model does, where that can tell."""
+    for rule in {rule for rule, _ in expected} | {rule for rule, part, _ in counted if part == "if"}:
+        by_reason = {reason: counted[rule, "if", reason] for reason in ("missing", "value")}
+        assert sum(by_reason.values()) == sum(expected[rule, why] for why in ("missing", "value", None))
+        for reason, count in by_reason.items():
+            told = expected[rule, reason]
+            assert told <= count <= told + expected[rule, None], (rule, reason)
 
 
 def parts_of(trigger: Trigger) -> dict[str, Any]:

@@ -417,7 +417,7 @@ def test_a_thousand_rules_of_which_each_has_seen_everything_stay_within_the_budg
             decisions = [decision(rule, outcome, reason or None) for outcome, reason in OUTCOMES]
             metrics.work.observe_batch(Result(decisions=decisions), 0.001 * turn)
     found = samples(metrics)
-    assert len(found) < 5000
+    assert len(found) < 8000
     judged: Counter[str] = Counter()
     for (name, labels), count in found.items():
         if name == "stream_decisions_total":
@@ -453,7 +453,7 @@ class Written:
         self.key, self.value = str(body["customer_id"]).encode(), orjson.dumps(body)
 
 
-def test_ten_thousand_customers_leave_no_trace_of_themselves_and_less_than_5000_series(
+def test_ten_thousand_customers_leave_no_trace_of_themselves_and_less_than_8000_series(
     tmp_path: Path,
 ) -> None:
     """A thousand rules through the engine, with personal data wherever an event can have some."""
@@ -488,7 +488,7 @@ def test_ten_thousand_customers_leave_no_trace_of_themselves_and_less_than_5000_
     metrics.work.observe_batch(result, 0.1)
     assert (result.events, len(result.decisions), len(result.dead_letters)) == ({"clicks": 10_000}, 9_000, 1)
     assert "secret" not in metrics.exposition().decode()
-    assert 2_000 < len(samples(metrics)) < 5_000
+    assert 2_000 < len(samples(metrics)) < 8_000
 
 
 def test_nothing_of_a_customer_is_shown() -> None:

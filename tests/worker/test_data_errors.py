@@ -59,7 +59,7 @@ def run(folder: Path, *records: bytes, rules: str = RULES) -> None:
 
 def failing(times: int, rule: str = "cart") -> Result:
     result = Result()
-    result.condition_errors[rule, "if"] = times
+    result.condition_errors[rule, "if", "value"] = times
     return result
 
 
@@ -79,15 +79,16 @@ def test_a_record_that_is_no_event_is_said_with_its_place(
 
 
 @pytest.mark.parametrize(
-    ("records", "definition", "part"),
+    ("records", "definition", "part", "reason"),
     [
-        ([event("view", price="much", sku="b")], "traits.big", "where"),
-        ([event("view", price=1, sku=7)], "viewed", "if"),
-        ([event("look", what="x")], "policy", "suppress"),
-        ([event("spend")], "wealthy", "segment"),
-        ([event("spend")], "wealthy", "if"),
-        ([event("first"), event("second", n=1)], "followed", "step 2"),
-        ([event("third", x="y")], "followed", "unless"),
+        ([event("view", price="much", sku="b")], "traits.big", "where", "value"),
+        ([event("view", price=1, sku=7)], "viewed", "if", "value"),
+        ([event("view", price=1)], "viewed", "if", "missing"),
+        ([event("look", what="x")], "policy", "suppress", "missing"),
+        ([event("spend")], "wealthy", "segments.rich", "missing"),
+        ([event("spend")], "wealthy", "if", "missing"),
+        ([event("first"), event("second", n=1)], "followed", "step 2", "missing"),
+        ([event("third", x="y")], "followed", "unless", "value"),
     ],
 )
 def test_a_condition_that_fails_is_said_with_its_rule_and_part(
@@ -96,14 +97,15 @@ def test_a_condition_that_fails_is_said_with_its_rule_and_part(
     records: list[bytes],
     definition: str,
     part: str,
+    reason: str,
 ) -> None:
     run(tmp_path, *records)
     said = [
-        (line["definition"], line["part"], line["times"])
+        (line["definition"], line["part"], line.get("reason", "missing"), line["times"])
         for line in logged
-        if line["event"] == "condition_failed"
+        if line["event"] == ("condition_lacks_something" if reason == "missing" else "condition_failed")
     ]
-    assert (definition, part, 1) in said
+    assert (definition, part, reason, 1) in said
     assert SECRET not in repr(logged)
 
 

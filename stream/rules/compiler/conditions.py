@@ -5,6 +5,7 @@ Tested by tests/rules/test_compiler.py and tests/rules/test_scope.py.
 
 from __future__ import annotations
 
+from stream.cel import slips
 from stream.diagnostics import Code
 from stream.errors import ExpressionError
 from stream.expression import Node, parse, simplify
@@ -40,8 +41,10 @@ def condition_of(entry: Entry, scope: Scope, findings: Findings) -> Node | None:
     except ExpressionError as failure:
         errors = [failure]
     for error in errors:
-        code = error.code or otherwise
-        findings.add(code, scalar.at(error.offset), error.message, error.hint)
+        code, meant = error.code or otherwise, None
+        if code is Code.UNKNOWN_VARIABLE:
+            meant = slips.of_difference(scalar.value, error.offset or 0)
+        findings.add(code, scalar.at(error.offset), error.message, meant or error.hint)
     if node is not None and not errors and (verdict := settled(node)) is not None:
         hint = "leave it out" if verdict else "this definition is never used"
         message = f"`{key}` {'always' if verdict else 'never'} holds"

@@ -14,14 +14,13 @@ from stream.clock import iana_zone
 from stream.content.locales import exact_locale
 from stream.diagnostics import Code
 from stream.hints import did_you_mean
-from stream.rules import keys
+from stream.rules import field_paths, keys
 from stream.rules.compiler.definition import Definition, matching
 from stream.rules.durations import CALENDARS, parse_duration, parse_rate, parse_time
 from stream.rules.files import Entry, Scalar, Sequence
 from stream.rules.model import FieldPath, Limit, Quiet, Share
 
 _TOPIC = matching(re.compile(keys.TOPIC))
-_PATH = matching(re.compile(keys.PATH))
 _SHARE = matching(re.compile(keys.SHARE))
 _HOURS = matching(re.compile(keys.HOURS))
 _DURATION_HINT = "write e.g. 90s, 30m, 1h30m, 7d or 4w"
@@ -34,8 +33,8 @@ _CLOCK = re.compile(r"([0-9]{1,3}):([0-9]{2})(?::([0-9]{2}))?")  # a number to b
 
 def path(read: Definition, key: str) -> FieldPath | None:
     """A field path, `properties.order.id`, as its parts."""
-    text = read.parsed(Code.NO_FIELD_PATH, key, _PATH, "a field path", "write e.g. properties.order.id")
-    return tuple(text.split(".")) if text else None
+    hint = field_paths.hint(_written(read.entries.get(key)))
+    return read.parsed(Code.NO_FIELD_PATH, key, field_paths.read, "a field path", hint)
 
 
 def paths(read: Definition, key: str, form: str) -> tuple[FieldPath, ...]:
@@ -47,6 +46,8 @@ def paths(read: Definition, key: str, form: str) -> tuple[FieldPath, ...]:
             continue
         if re.fullmatch(form, scalar.written) is None:
             message, hint = f"`{key}` has what is no field", "write e.g. event.due_date or customer.size"
+            if re.match(r"(?:event|customer|context)[.\[]", scalar.written):
+                hint = field_paths.hint(scalar.written)
             read.findings.add(Code.NO_FIELD_PATH, scalar.location, message, hint)
         elif scalar.written in found:
             message = f"the field `{scalar.written}` stands twice"
@@ -55,7 +56,7 @@ def paths(read: Definition, key: str, form: str) -> tuple[FieldPath, ...]:
     if key in read.entries and isinstance(read.entries[key].value, Sequence) and not found:
         at = read.entries[key].location
         read.findings.add(Code.WRONG_LIST, at, f"`{key}` is empty", "leave it out")
-    return tuple(tuple(each.split(".")) for each in sorted(found))
+    return tuple(sorted(map(field_paths.read, found)))
 
 
 def share(read: Definition, key: str) -> Share | None:
