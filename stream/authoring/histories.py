@@ -9,14 +9,17 @@ from __future__ import annotations
 
 import errno
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+
+import orjson
 
 from stream.authoring.event_files import Chunk, EventFile, EventFiles
 from stream.clock import LATEST
-from stream.diagnostics import Code, Diagnostic, Location
+from stream.diagnostics import Code, Diagnostic, Location, in_file_order
 from stream.errors import StreamError
 from stream.regular_files import open_regular
+from stream.rules.compiler.rule_set import Checked
 from stream.rules.model import RuleSet
 from stream.rules.testcases import HistoryFile, RuleTest
 
@@ -27,15 +30,30 @@ _GZIP = b"\x1f\x8b"
 
 @dataclass(frozen=True, slots=True)
 class History:
-    """The records of a file as the engine takes them; `begin` and `end`: their times, in ms."""
+    """The records of a file as the engine takes them; `begin` and `end`: their times, in ms.
+
+    `customers`: of whom they are.
+    """
 
     chunks: tuple[Chunk, ...] = ()
+    customers: frozenset[str] = frozenset()
     begin: int = LATEST
     end: int = 0
     latest: str = ""  # where the record stands that is dated `end`
 
 
 NOTHING = History()
+
+
+def with_histories(checked: Checked, directory: Path) -> tuple[Checked, Mapping[str, History]]:
+    """What a check found, with what is wrong with the files that tests name; and those files."""
+    if checked.rules is None:
+        return checked, {}
+    read, broken = read_histories(checked.tests, checked.rules, directory)
+    if not broken:
+        return checked, read
+    found = tuple(in_file_order([*checked.diagnostics, *broken]))
+    return replace(checked, rules=None, diagnostics=found), read
 
 
 def read_histories(
@@ -57,7 +75,7 @@ def read_histories(
         if named.path in broken:
             found.append(broken[named.path])
         else:
-            found += _too_late(test, named.location, read[named.path])
+            found += _unfit(test, named.location, read[named.path])
     return read, found
 
 
@@ -76,7 +94,23 @@ def _read(named: HistoryFile, rules: RuleSet, directory: Path) -> History:
         raise _NoHistory(Code.FILE_NOT_READABLE, named.location, f"cannot be read: {error}") from None
     records = [each for of_sources, _ in chunks for own in of_sources.values() for each in own]
     last = max(records, key=lambda each: each.timestamp)
-    return History(chunks, min(each.timestamp for each in records), last.timestamp, last.place)
+    first = min(each.timestamp for each in records)
+    return History(chunks, frozenset(_customers(chunks, rules)), first, last.timestamp, last.place)
+
+
+def _customers(chunks: Iterable[Chunk], rules: RuleSet) -> Iterator[str]:
+    """The ids of customers, as far as records say one."""
+    paths = {source.name: source.customer for source in rules.sources}
+    for of_sources, _ in chunks:
+        for source, records in of_sources.items():
+            for each in records:
+                try:
+                    value = orjson.loads(each.value or b"")
+                except orjson.JSONDecodeError:
+                    continue  # a test that plays it fails at this line
+                for name in paths[source]:
+                    value = value.get(name) if isinstance(value, dict) else None
+                yield str(value)
 
 
 def _check(named: HistoryFile, path: Path, directory: Path) -> None:
@@ -113,7 +147,12 @@ def _check_records(named: HistoryFile, files: EventFiles) -> None:
         raise _NoHistory(Code.UNKNOWN_NAME, named.location, message, hint)
 
 
-def _too_late(test: RuleTest, at: Location, history: History) -> Iterator[Diagnostic]:
+def _unfit(test: RuleTest, at: Location, history: History) -> Iterator[Diagnostic]:
+    """What of a file does not fit a test."""
+    if test.customer.id not in history.customers:
+        message = f"`history` has nothing of the test's customer, `{test.customer.id}`"
+        hint = "say who it is about: `customer: {id: …}`"
+        yield Diagnostic(Code.UNKNOWN_NAME, at, message, hint)
     if history.end > test.start:
         message = f"`history` goes on after the test's start, at {history.latest}"
         hint = "give the test a later `start`, or say in `events` what happens then"

@@ -27,6 +27,7 @@ from stream.rules.files import RuleFiles
 from stream.rules.testcases import Expectation, RuleTest
 from stream.structs import Decision, Trigger
 
+MOST = 20  # of a test's failures, and of what was held back, that people are shown
 _INDENT = " " * 7
 _STYLES = {"- ": "red", "+ ": "green"}
 
@@ -62,15 +63,19 @@ def show(
 
 
 def _details(outcome: Outcome, written: Mapping[places.Part, Any]) -> Iterator[str]:
-    for failure in outcome.failures:
+    for failure in outcome.failures[:MOST]:
         yield from _failure(outcome.test, failure)
+    if len(outcome.failures) > MOST:
+        yield f"and {len(outcome.failures) - MOST:,} more that do not fit"
     for reason in outcome.why:
         first, *rest = reason.lines
         at = _place(reason, written)
         yield one_line(f"{f'{at}: ' if at else ''}not sent: {reason.rule}: {first}")
         yield from (f"    {one_line(line.strip())}" for line in rest)
-    for held in outcome.held_back:
+    for held in outcome.held_back[:MOST]:
         yield one_line(_held_back(outcome.test, held))
+    if len(outcome.held_back) > MOST:
+        yield f"and {len(outcome.held_back) - MOST:,} more were held back"
 
 
 def _place(reason: Reason, written: Mapping[places.Part, Any]) -> Location | None:

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated
 
@@ -42,7 +41,9 @@ def check(
     if schema:
         typer.echo(schema_text(), nl=False)
         return
-    checked = checks.check(directory, own_topics(os.environ))
+    from stream.authoring.histories import with_histories
+
+    checked, _ = with_histories(checks.check(directory, own_topics(os.environ)), directory)
     if explain_index and checked.rules is not None:
         checks.report_index(checked.rules, form, Console())
     else:
@@ -110,11 +111,8 @@ class _TestRun:
         checked = checks.check(self.directory)
         named = {each.history.path for each in checked.tests if each.history is not None}
         self.histories = [Path(each) for each in sorted(named)]
+        checked, read = histories.with_histories(checked, self.directory)
         wanted = [each for each in checked.tests if self.wanted is None or self.wanted.search(each.name)]
-        read: Mapping[str, histories.History] = {}
-        if checked.rules is not None:
-            read, broken = histories.read_histories(wanted, checked.rules, self.directory)
-            checked = replace(checked, rules=None, diagnostics=tuple(broken)) if broken else checked
         if checked.rules is None:
             form = Format.JSON if self.as_json else Format.TEXT
             checks.report(checked, form, Console(), Console(stderr=True))

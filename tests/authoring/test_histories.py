@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from stream.authoring import histories
-from stream.authoring.histories import read_histories
+from stream.authoring.histories import read_histories, with_histories
+from stream.diagnostics import Code
 from stream.rules.compiler.rule_set import check_rules
 
 RULES = """
@@ -89,6 +90,22 @@ def test_what_cannot_be_read_is_said_where_it_is_named(
     assert said(tmp_path, "past") == ["`history` has more than 2 records"]
     monkeypatch.setattr(histories, "MAX_BYTES", 100)
     assert said(tmp_path, "past", tests=2) == ["`history` has more than 100 bytes"] * 2
+
+
+def test_a_history_of_somebody_else_is_a_mistake(tmp_path: Path) -> None:
+    """It brought nothing, and a test for silence passed."""
+    (tmp_path / "sub").mkdir()
+    (tmp_path / "sub" / "past").write_text(LINE.replace('"c1"', '"c2"') + "[1]\nno JSON\n")
+    assert said(tmp_path, "past") == ["`history` has nothing of the test's customer, `c1`"]
+    (tmp_path / "sub" / "past").write_text(LINE.replace('"c1"', '"c2"') + LINE)
+    assert said(tmp_path, "past") == []
+
+
+def test_check_says_it_too(tmp_path: Path) -> None:
+    assert said(tmp_path, "past") == ["`history` leads nowhere: …/sub/past"]
+    checked, _ = with_histories(check_rules(tmp_path), tmp_path)
+    assert checked.rules is None
+    assert [each.code for each in checked.diagnostics if each.severity == "error"] == [Code.FILE_NOT_READABLE]
 
 
 def test_a_history_ends_before_the_test_begins(tmp_path: Path) -> None:

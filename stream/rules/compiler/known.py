@@ -1,8 +1,8 @@
 """`known` of a test: what traits hold when it begins, as single occurrences of what they count.
 
 A trait keeps windows, not a value: so what is said must tell what happened, if only in number and amount.
-`count`, `sum`, `min`, `max`, `first` and `last` take their value; `mean`, `distinct` and `top` a list of what
-there was. A `gap` lies between times, which a value does not tell. Tested by tests/rules/test_compiler.py
+Of some functions one value tells it, of others each that there was, of a `gap` none (`aggregates.told`).
+Tested by tests/rules/test_compiler.py
 and tests/authoring/test_rule_plays.py.
 """
 
@@ -45,12 +45,13 @@ def _trait(run: Compilation, entry: Entry) -> Iterator[Known]:
     shape = run.traits[name]
     if shape.function is None:
         return  # a finding of its own
-    if shape.function == "gap":
-        message = f"`{name}` is a `gap`, which no value tells: it lies between the times of events"
+    function = AGGREGATES[shape.function]
+    if function.told is None:
+        message = f"`{name}` is a `{function.name}`, which no value tells: it is made of the times of events"
         hint = "play the events, in `events` or in a file that `history` names"
         run.error(Code.NOT_FOR_THIS_FUNCTION, entry, message, hint)
         return
-    form = _FORMS[AGGREGATES[shape.function].name]
+    form = _FORMS[function.takes, function.told]
     if not shape.per:
         if isinstance(entry.value, Mapped):
             _refuse(
@@ -170,17 +171,14 @@ def _list(read: Callable[[Written], Value | None]) -> Callable[[Written, int], t
     return read_list
 
 
-_A_NUMBER = _Form(_one(_number), "a number", "520")
-_A_VALUE = _Form(_one(_scalar), f"a text of at most {MAX_TEXT:,} bytes, a number, true or false", "shoes", "")
-_VALUES = "texts, whole numbers, true or false"
-_FORMS: Mapping[str, _Form] = {
-    "count": _Form(_count, f"a whole number from 0 to {keys.MAX_KNOWN:,}", "3"),
-    "sum": _A_NUMBER,
-    "min": _A_NUMBER,
-    "max": _A_NUMBER,
-    "first": _A_VALUE,
-    "last": _A_VALUE,
-    "mean": _Form(_list(_number), "numbers", "[40, 50]", "give each that it is the mean of", is_list=True),
-    "distinct": _Form(_list(_key), _VALUES, "[s1, s2]", "give the different values", is_list=True),
-    "top": _Form(_list(_key), _VALUES, "[shoes, shoes, bags]", "give each as often as it was", is_list=True),
+_KEYS = "texts, whole numbers, true or false"
+_EACH = "give each value, as often as it was"
+_FORMS: Mapping[tuple[str | None, str], _Form] = {  # by what the function takes, and how it is told
+    (None, "one"): _Form(_count, f"a whole number from 0 to {keys.MAX_KNOWN:,}", "3"),
+    ("number", "one"): _Form(_one(_number), "a number", "520"),
+    ("scalar", "one"): _Form(
+        _one(_scalar), f"a text of at most {MAX_TEXT:,} bytes, a number, true or false", "shoes", ""
+    ),
+    ("number", "each"): _Form(_list(_number), "numbers", "[40, 50]", _EACH, is_list=True),
+    ("key", "each"): _Form(_list(_key), _KEYS, "[shoes, shoes, bags]", _EACH, is_list=True),
 }

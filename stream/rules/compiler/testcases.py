@@ -61,7 +61,8 @@ def _test(
     written = read.items("events", keys.MAX_TEST_EVENTS)
     events = tuple(_event(run, each, sources, first, moments) for each in written)
     until = moments.read(read, "until")
-    _check_order(run, events, written, until, read.entries.get("until"))
+    _check_order(run, events, written, first)
+    _check_end(run, events, until, read.entries.get("until"))
     expected = read.items("expect", keys.MAX_TEST_EVENTS)
     return RuleTest(
         name=read.text("name") or "",
@@ -80,29 +81,29 @@ def _test(
 
 
 def _check_order(
-    run: Compilation,
-    events: tuple[TestEvent, ...],
-    written: Iterable[Written],
-    until: int | None,
-    end: Entry | None,
+    run: Compilation, events: Iterable[TestEvent], written: Iterable[Written], first: str | None
 ) -> None:
-    """Warns of what lies in the past: an event before one of its source that stands above it, and an end
-    before the last event.
-    """
+    """Warns of an event that is earlier than one of its source that stands above it."""
     reached: dict[str | None, int] = {}
     for event, item in zip(events, written, strict=True):
-        before = reached.get(event.source, 0)
-        if event.at < before and not event.late:
+        source = event.source or first
+        before = reached.get(source, 0)
+        if event.late:
+            continue
+        if event.at < before:
             message = f"this event is {shown_duration(before - event.at)} before one that stands above it"
             hint = "put it there, or say `late: …` if it is to come too late"
             run.findings.add(Code.TIMES_OUT_OF_ORDER, item.location, message, hint)
-        elif not event.late:
-            reached[event.source] = event.at
+        else:
+            reached[source] = event.at
+
+
+def _check_end(run: Compilation, events: Iterable[TestEvent], until: int | None, entry: Entry | None) -> None:
     last = max((each.at for each in events), default=0)
-    if until is not None and end is not None and until < last:
+    if until is not None and entry is not None and until < last:
         message = f"`until` is {shown_duration(last - until)} before the last event"
         hint = "it is counted from the test's start"
-        run.findings.add(Code.TIMES_OUT_OF_ORDER, end.value.location, message, hint)
+        run.findings.add(Code.TIMES_OUT_OF_ORDER, entry.value.location, message, hint)
 
 
 def _history(read: Definition) -> HistoryFile | None:
