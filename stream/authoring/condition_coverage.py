@@ -7,7 +7,7 @@ missing. Tested by tests/authoring/test_condition_coverage.py.
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
@@ -27,7 +27,7 @@ class Verdicts:
     """How often a condition was true, false or an error; and each of its conjuncts, by its text."""
 
     came: Counter[Came] = field(default_factory=Counter)
-    terms: dict[str, Counter[Came]] = field(default_factory=dict)
+    terms: defaultdict[str, Counter[Came]] = field(default_factory=lambda: defaultdict(Counter))
 
     def lack(self) -> str | None:
         """Which way it has not gone; None if it has gone both. An error is not true."""
@@ -46,17 +46,18 @@ class Coverage:
     """What has been seen so far."""
 
     def __init__(self) -> None:
-        self.parts: dict[Part, Verdicts] = {}
+        self.parts: defaultdict[Part, Verdicts] = defaultdict(Verdicts)
         self.guards: set[Guard] = set()
 
     def add(self, judged: Iterable[Judgement], held_back: Iterable[Guard | None]) -> None:
         self.guards.update(each for each in held_back if each is not None)
         for each in judged:
-            seen = self.parts.setdefault((each.rule, each.part), Verdicts())
-            failed = all(term.outcome != "false" for term in each.terms) and bool(each.terms)
+            seen = self.parts[each.rule, each.part]
+            outcomes = [term.outcome for term in each.terms]
+            failed = "error" in outcomes and "false" not in outcomes
             seen.came["true" if each.held else "error" if failed else "false"] += 1
             for term in each.terms:
-                seen.terms.setdefault(term.text, Counter())[term.outcome] += 1
+                seen.terms[term.text][term.outcome] += 1
 
 
 @dataclass(frozen=True, slots=True)

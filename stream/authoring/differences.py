@@ -37,7 +37,7 @@ class Difference:
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """One thing that does not fit, and its place: that of the expectation, or of the test.
+    """One thing that does not fit, and its place: that of the expectation, of all of them, or of the test.
 
     `missing` was expected and not sent, `extra` sent and not expected; `record`: one of the test's own was
     put aside; `known`: a trait has two values.
@@ -57,7 +57,7 @@ def failures(test: RuleTest, plays: Sequence[Sequence[Trigger]]) -> Iterator[Fai
     for expected, found in _brought_together(test, sent):
         if expected is None:
             message = f"not expected: {described(test, found[0])}"
-            yield Failure("extra", test.location, message, sent=found[0])
+            yield Failure("extra", test.expect_location, message, sent=found[0])
         elif not found:
             message = f"expected {_expected(test, expected)}, and it was not sent"
             yield Failure("missing", expected.location, message, expected)

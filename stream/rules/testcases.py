@@ -96,6 +96,7 @@ class RuleTest:
     known: tuple[Known, ...] = ()
     history: HistoryFile | None = None
     zone: tzinfo | None = None
+    expect_location: Location = field(default=_NOWHERE, compare=False)
 
     def shown(self, time: int) -> str:
         """A time (ms since 1970) as the test writes its own: `1h30m` from the start, or a date."""

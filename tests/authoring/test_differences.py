@@ -28,7 +28,7 @@ def expected(at: int | None = None, *, line: int = 1, **keys: Any) -> Expectatio
 
 
 def compared(expect: Sequence[Expectation], *plays: Sequence[Trigger]) -> list[Failure]:
-    test = RuleTest("it", Location("f", 99), (), tuple(expect), start=START)
+    test = RuleTest("it", Location("f"), (), tuple(expect), start=START, expect_location=Location("f", 99))
     return list(differences.failures(test, plays))
 
 

@@ -12,6 +12,7 @@ import pytest
 from stream.authoring import rule_tests
 from stream.authoring.condition_coverage import Coverage
 from stream.authoring.histories import read_histories
+from stream.authoring.rule_plays import Bench, plays
 from stream.authoring.rule_tests import Outcome
 from stream.rules.compiler.rule_set import check_rules
 
@@ -37,6 +38,7 @@ channels:
 policy: {timezone: Europe/Berlin}
 rules:
   is: {on: ask, if: "CONDITION", send: {channel: web, content: {text: Hi}}}
+  asks: {on: wish, wait: 30m, if: "traits.views['a'] == 0", send: {channel: web, content: {text: Hi}}}
   left: {on: cart, wait: 30m, send: {channel: mail, content: {text: Hi}}, limit: 1 per 30d}
 tests:
 """
@@ -54,6 +56,7 @@ def run(folder: Path, *tests: dict[str, Any], condition: str = "true") -> list[O
 
 def failures(folder: Path, condition: str = "true", **parts: Any) -> list[str]:
     test = {"name": "it", "events": [{"at": "0m", "event": "ask"}], "expect": [{"rule": "is"}], **parts}
+    test = {key: value for key, value in test.items() if value is not None}
     (outcome,) = run(folder, test, condition=condition)
     return [each.message for each in outcome.failures]
 
@@ -217,6 +220,28 @@ def test_what_waits_when_the_history_ends_goes_on(tmp_path: Path) -> None:
     assert failures(tmp_path, start="2026-02-21T10:40:00Z", events=[], **parts) == [
         "expected something at 20m, and it was not sent"
     ]
+
+
+def test_who_the_customer_is_holds_for_the_history_too(tmp_path: Path) -> None:
+    """The reminder of February was suppressed for want of the consent, and used up no limit."""
+    history(tmp_path, at(20, event="cart"))
+    customer = {"attributes": {"email": "a@b.example"}, "consents": ["news"]}
+    parts = {"customer": customer, "history": "past.jsonl", "until": "1h", "expect": []}
+    assert failures(tmp_path, events=[{"at": "1m", "event": "cart"}], **parts) == []
+    assert failures(tmp_path, events=[{"at": "1m", "event": "cart"}], **{**parts, "history": None}) != []
+
+
+def test_what_was_due_before_the_start_does_not_see_what_is_known_then(tmp_path: Path) -> None:
+    history(tmp_path, at(20, event="wish"))
+    test = {"name": "it", "history": "past.jsonl", "known": {"views": {"a": 1}}, "events": [], "expect": []}
+    text = RULES.replace("CONDITION", "true") + f"  - {json.dumps(test)}\n"
+    (tmp_path / "shop.yaml").write_text(text)
+    checked = check_rules(tmp_path)
+    assert checked.rules is not None
+    read, _ = read_histories(checked.tests, checked.rules, tmp_path)
+    (test_read,) = checked.tests
+    (play,) = plays(test_read, Bench(checked.rules).of(test_read), *read.values())
+    assert [(each.rule, each.outcome) for each in play.before] == [("asks", "sent")]
 
 
 def test_what_is_known_is_not_added_to_what_a_history_brought(tmp_path: Path) -> None:

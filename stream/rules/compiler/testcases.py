@@ -77,6 +77,7 @@ def _test(
         known=read_known(run, read.entries.get("known")),
         history=_history(read),
         zone=moments.zone if moments.dated else None,
+        expect_location=read.entries["expect"].location if "expect" in read.entries else item.location,
     )
 
 
