@@ -56,7 +56,7 @@ def show(
     if coverage is not None:
         for gap in coverage.gaps if gaps else ():
             line(str(gap))
-        more = "" if gaps or not coverage.gaps else " (--coverage shows the others)"
+        more = "" if gaps or not coverage.gaps else " (--coverage shows what is missing)"
         line(coverage.summary() + more)
     failed = sum(not each.passed for each in outcomes)
     line(f"{len(outcomes) - failed} passed" + (f", {failed} failed" if failed else ""))

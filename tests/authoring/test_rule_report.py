@@ -51,7 +51,7 @@ def test_without_gaps_a_line_says_how_many_there_are() -> None:
     rule_report.show(outcomes[:1], checked.files, Console(file=shown), found)
     assert shown.getvalue().splitlines() == [
         "ok     a cart is remembered",
-        f"{found.summary()} (--coverage shows the others)",
+        f"{found.summary()} (--coverage shows what is missing)",
         "1 passed",
     ]
 

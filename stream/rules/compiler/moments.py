@@ -41,15 +41,23 @@ class Moments:
         entry = read.entries.get(key)
         written = entry.value.written if entry is not None and isinstance(entry.value, Scalar) else ""
         if not _LOOKS_LIKE_A_DATE.match(written):
-            return read.parsed(
-                Code.NO_DURATION,
-                key,
-                parse_duration,
-                "a duration or a date",
-                values.duration_hint(entry, _HINT),
-            )
+            hint, what = values.duration_hint(entry, _HINT), "a duration or a date"
+            return read.parsed(Code.NO_DURATION, key, self._duration, what, hint)
         hint = self._hint(entry) or (_HINT if _parsed(written) is None else _OTHER_START)
         return read.parsed(Code.NO_TIME, key, self._after_start, "a time of the test", hint)
+
+    def read_late(self, read: Definition, at: int) -> int | None:
+        """How long after its time, `at`, an event is processed."""
+        hint = values.duration_hint(read.entries.get("late"))
+        return read.parsed(
+            Code.NO_DURATION, "late", lambda text: self._duration(text, at), "a duration", hint
+        )
+
+    def _duration(self, written: str, since: int = 0) -> int:
+        ms = parse_duration(written)
+        if self.start + since + ms > LATEST:
+            raise ValueError("later than the year 9999")
+        return ms
 
     def _after_start(self, written: str) -> int:
         if not _DATE.fullmatch(written):

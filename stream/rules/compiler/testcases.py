@@ -144,8 +144,8 @@ def _event(
     fields = {
         key: _plain(run, entry.value) for key, entry in read.entries.items() if key not in keys.TEST_EVENT
     }
-    at, late = moments.read(read, "at"), values.duration(read, "late", least=0)
-    return TestEvent(at or 0, name, source, fields, late or 0)
+    at = moments.read(read, "at") or 0
+    return TestEvent(at, name, source, fields, moments.read_late(read, at) or 0)
 
 
 def _customer(run: Compilation, entry: Entry | None) -> TestCustomer:
