@@ -238,8 +238,9 @@ class Term(NamedTuple):
 class Judgement(NamedTuple):
     """What a condition of a rule came to for a customer, when the engine is asked why.
 
-    `part`: `where` (of the first step), `step 2` and so on, `unless`, or `if`. `event`: the name of the event
-    that was at hand, or of the last step's where a timer fired. `at`: as of when it was judged, in ms.
+    `part`: `where` (of the first step), `step 2` and so on, `unless`, or `if`. Of no rule, whose name is then
+    empty: `trait NAME` (its `where`), `segment NAME`, or `suppress`. `event`: the name of the event that was
+    at hand, or of the last step's where a timer fired. `at`: as of when it was judged, in ms.
     """
 
     rule: str

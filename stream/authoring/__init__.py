@@ -1,4 +1,5 @@
 """What authors of rules start: check, rule tests, backtest.
 
-Doors: `check`, `rule_tests`, `backtest`, `event_files`, `index_paths`.
+Doors: `check`, `rule_tests`, `histories`, `condition_coverage`, `rule_report`, `watch`, `backtest`,
+`event_files`, `index_paths`.
 """

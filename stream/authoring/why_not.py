@@ -10,40 +10,41 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from stream.rules.durations import format_duration
+from stream.authoring.rule_plays import Play
 from stream.rules.model import Rule
 from stream.rules.testcases import RuleTest
-from stream.structs import DeadLetter, Decision, Judgement, Trigger
+from stream.structs import Judgement
 
 MOST = 3  # judgements that are shown of a rule
 
 
 @dataclass(frozen=True, slots=True)
-class Play:
-    """One run of a test: what was sent, what was held back, which records are none, and what was judged."""
+class Reason:
+    """Why a rule did not send: `part` is what did not hold (see `Judgement`), None where it was not that."""
 
-    sent: tuple[Trigger, ...]
-    held_back: tuple[Decision, ...]
-    put_aside: tuple[DeadLetter, ...]
-    judged: tuple[Judgement, ...]
+    rule: str
+    part: str | None
+    lines: tuple[str, ...]
 
 
-def reasons(test: RuleTest, rule: Rule, play: Play) -> Iterator[str]:
-    """Lines that say why `rule` did not send, or not once more; none where only a guard held it back."""
+def reasons(test: RuleTest, rule: Rule, play: Play) -> Iterator[Reason]:
+    """Why `rule` did not send, or not once more; nothing where only a guard held it back."""
     names = rule.steps[0].on
-    if not any(each.name in names for each in test.events):
-        yield f"it begins with {_either(names)}, and no event of the test is called so"
+    judged = [each for each in play.judged if each.rule == rule.name and each.at >= test.start]
+    if not judged and not any(each.name in names for each in test.events):
+        yield Reason(
+            rule.name, None, (f"it begins with {_either(names)}, and no event of the test is called so",)
+        )
         return
-    judged = [each for each in play.judged if each.rule == rule.name]
     failed = [each for each in judged if not each.held and each.part != "unless"]
     held_back = [each for each in play.held_back if each.rule == rule.name]
     if last := _furthest(failed):
         for each in last[:MOST]:
-            yield from _lines(each, test.start)
+            yield Reason(rule.name, each.part, tuple(_lines(each, test)))
         if len(last) > MOST:
-            yield f"and so {len(last) - MOST} times more"
+            yield Reason(rule.name, None, (f"and so {len(last) - MOST} times more",))
     elif not held_back:
-        yield from _waiting(test, rule, judged)
+        yield from (Reason(rule.name, None, (line,)) for line in _waiting(test, rule, judged))
 
 
 def _furthest(failed: Sequence[Judgement]) -> list[Judgement]:
@@ -56,8 +57,8 @@ def _rank(part: str) -> tuple[int, int]:
     return {"where": 0, "if": 2}.get(part, 1), int(part.partition(" ")[2] or 0)
 
 
-def _lines(each: Judgement, start: int) -> Iterator[str]:
-    yield f"at {duration(each.at - start)}, `{each.event}`: `{each.part}` does not hold"
+def _lines(each: Judgement, test: RuleTest) -> Iterator[str]:
+    yield f"at {test.shown(each.at)}, `{each.event}`: `{each.part}` does not hold"
     for term in each.terms:
         if term.outcome == "true":
             continue
@@ -72,19 +73,15 @@ def _waiting(test: RuleTest, rule: Rule, judged: Sequence[Judgement]) -> Iterato
     """Everything held so far."""
     if any(each.part == "unless" and each.held for each in judged):
         at = next(each for each in judged if each.part == "unless" and each.held)
-        yield f"`unless` ended it at {duration(at.at - test.start)}, by `{at.event}`"
+        yield f"`unless` ended it at {test.shown(at.at)}, by `{at.event}`"
     elif len(rule.steps) > 1 and not any(each.part == f"step {len(rule.steps)}" for each in judged):
         done = max((_rank(each.part)[1] for each in judged), default=0) or 1
         yield f"it still waits for {_either(rule.steps[min(done, len(rule.steps) - 1)].on)}"
     elif rule.wait or rule.unless:
-        said = "is not there" if test.until is None else f"is {duration(test.until)}"
+        until = test.until
+        said = "is not there" if until is None else f"is {test.shown(test.start + until)}"
         yield f"its time had not come when the test ended: `until` {said}"
 
 
 def _either(names: Sequence[str]) -> str:
     return " or ".join(f"`{each}`" for each in names)
-
-
-def duration(ms: int) -> str:
-    """Of a test's time, before its start perhaps."""
-    return f"-{format_duration(-ms)}" if ms < 0 else format_duration(ms)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated
 
@@ -40,7 +41,9 @@ def check(
     if schema:
         typer.echo(schema_text(), nl=False)
         return
-    checked = checks.check(directory, own_topics(os.environ))
+    from stream.authoring.histories import with_histories
+
+    checked, _ = with_histories(checks.check(directory, own_topics(os.environ)), directory)
     if explain_index and checked.rules is not None:
         checks.report_index(checked.rules, form, Console())
     else:
@@ -55,25 +58,82 @@ def run_tests(
         str | None, typer.Option(help="Only tests whose name this regular expression is found in.")
     ] = None,
     junit: Annotated[Path | None, typer.Option(help="Write the outcomes to this file as JUnit XML.")] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="The outcomes as JSON.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="The outcomes and the coverage as JSON.")] = False,
+    gaps: Annotated[
+        bool, typer.Option("--coverage", help="Show what no test shows: rules, conditions, guards.")
+    ] = False,
+    watch: Annotated[
+        bool, typer.Option("--watch", help="Run them again whenever a file changes, until Ctrl-C.")
+    ] = False,
 ) -> None:
     """Run the tests in the rule files; end with 1 if one fails."""
-    from stream.authoring import rule_tests
+    from stream.authoring import watch as watching
+    from stream.rules.files import paths_in
 
-    wanted = _pattern(run) if run is not None else None
-    checked = checks.check(directory)
-    if checked.rules is None:
-        checks.report(checked, Format.TEXT, Console(), Console(stderr=True))
-        raise typer.Exit(1)
-    tests = [each for each in checked.tests if wanted is None or wanted.search(each.name)]
-    if not tests:
-        what = "no test of that name" if checked.tests else "no tests"
-        raise StreamError(f"{what} in {directory}", hint="write some below `tests:`; see rules/README.md")
-    outcomes = [rule_tests.run(each, checked.rules) for each in tests]
-    rule_tests.report(outcomes, Console(), as_json=as_json)
-    if junit is not None:
-        rule_tests.write_junit(outcomes, junit)
-    raise typer.Exit(0 if all(each.passed for each in outcomes) else 1)
+    if watch and as_json:
+        raise typer.BadParameter("is for people: leave --json out", param_hint="--watch")
+    options = _TestRun(directory, _pattern(run) if run is not None else None, junit, as_json, gaps)
+    if not watch:
+        raise typer.Exit(options.once())
+
+    def again() -> int:
+        console = Console()
+        if console.is_terminal:
+            console.clear()
+        try:
+            code = options.once()
+        except StreamError as error:
+            code = error.exit_code
+            Console(stderr=True, soft_wrap=True, highlight=False).print(f"error: {error}", markup=False)
+        console.print("waiting for a change; Ctrl-C ends", style="dim", markup=False, highlight=False)
+        return code
+
+    raise typer.Exit(
+        watching.keep_running(again, lambda: watching.look([*paths_in(directory), *options.histories]))
+    )
+
+
+@dataclass(slots=True)
+class _TestRun:
+    """What is run, and how it is shown. `histories`: the files that its tests named when it last ran."""
+
+    directory: Path
+    wanted: re.Pattern[str] | None
+    junit: Path | None
+    as_json: bool
+    gaps: bool
+    histories: list[Path] = field(default_factory=list)
+
+    def once(self) -> int:
+        """Runs the tests, shows what came of it, and returns the exit code."""
+        from stream.authoring import condition_coverage, histories, rule_report, rule_tests
+
+        checked = checks.check(self.directory)
+        named = {each.history.path for each in checked.tests if each.history is not None}
+        self.histories = [Path(each) for each in sorted(named)]
+        checked, read = histories.with_histories(checked, self.directory)
+        wanted = [each for each in checked.tests if self.wanted is None or self.wanted.search(each.name)]
+        if checked.rules is None:
+            form = Format.JSON if self.as_json else Format.TEXT
+            checks.report(checked, form, Console(), Console(stderr=True))
+            return 1
+        if not wanted:
+            what = "no test of that name" if checked.tests else "no tests"
+            hint = "write some below `tests:`; see rules/README.md"
+            raise StreamError(f"{what} in {self.directory}", hint=hint)
+        coverage = condition_coverage.Coverage()
+        outcomes = rule_tests.run_all(wanted, checked.rules, read, coverage)
+        found = condition_coverage.report(coverage, checked.rules, checked.files)
+        console = Console()
+        if self.as_json:
+            text = rule_report.as_json(outcomes, checked.files, coverage, found)
+            console.print(text, markup=False, highlight=False, soft_wrap=True)
+        else:
+            shown = found if self.gaps or self.wanted is None else None  # of a few tests it says little
+            rule_report.show(outcomes, checked.files, console, shown, gaps=self.gaps)
+        if self.junit is not None:
+            rule_report.write_junit(outcomes, checked.files, self.junit)
+        return 0 if all(each.passed for each in outcomes) else 1
 
 
 def _pattern(text: str) -> re.Pattern[str]:

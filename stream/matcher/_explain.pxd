@@ -14,7 +14,8 @@ cdef class Explainer:
     cdef int tell_wheres(self, Plan plan, Frame frame) except -1
     cdef int tell_step(self, RulePlan rule, int step, Frame frame) except -1
     cdef int tell_if(self, RulePlan rule, Frame frame) except -1
-    cdef int tell_terms(self, RulePlan rule, str part, list trees, Frame frame) except -1
+    cdef bint tell_rule(self, RulePlan rule, str part, list trees, Frame frame) except -1
+    cdef bint tell_terms(self, str rule, str part, list trees, tuple called, Frame frame) except -1
     cdef tuple seen(self, list paths)
     cdef list paths(self, term, Names names)
     cdef list nodes(self, tree, tuple steps)

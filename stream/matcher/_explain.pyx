@@ -8,6 +8,12 @@ frame of its own, at the same moment: the loop's own verdicts, and what it count
     step 2, …   of a later step, and `unless`, of rules that wait for an event of the name
     if          when the rule would fire
 
+and of no rule:
+
+    trait NAME      the `where` of a trait that the event is of
+    segment NAME    where one of the above has asked for it
+    suppress        of the policy, when an `if` has held
+
 Of a conjunct that does not hold it is told what it read.
 Tested by tests/matcher/test_explain.py.
 """
@@ -16,7 +22,7 @@ cimport cython
 
 from stream.events._value cimport ABSENT
 from stream.matcher._condition cimport Names
-from stream.matcher._frame cimport Frame, Node
+from stream.matcher._frame cimport VERDICT_FALSE, VERDICT_TRUE, Frame, Node
 from stream.matcher._program cimport RulePlan, Plan, Program, StepPlan
 
 from stream.matcher._condition import compile_condition
@@ -39,8 +45,12 @@ cdef class Explainer:
 
     cdef int tell_wheres(self, Plan plan, Frame frame) except -1:
         cdef RulePlan rule
+        for trait in self.program.rules.traits:
+            if trait.where is not None and plan.name in trait.of:
+                where = self.program.rules.predicates[trait.where]
+                self.tell_terms("", f"trait {trait.name}", [where], (), frame)
         for rule in plan.candidates:
-            self.tell_terms(rule, "where", [self.predicate(rule.steps[0])], frame)
+            self.tell_rule(rule, "where", [self.predicate(rule.steps[0])], frame)
         return 0
 
     cdef int tell_step(self, RulePlan rule, int step, Frame frame) except -1:
@@ -48,20 +58,27 @@ cdef class Explainer:
         cdef tuple steps = rule.definition.steps
         if step < len(steps):
             trees = [self.predicate(rule.steps[step]), steps[step].compares]
-            return self.tell_terms(rule, f"step {step + 1}", trees, frame)
+            return self.tell_rule(rule, f"step {step + 1}", trees, frame)
         trees = [self.predicate(rule.unless), rule.definition.unless.compares]
-        return self.tell_terms(rule, "unless", trees, frame)
+        return self.tell_rule(rule, "unless", trees, frame)
 
     cdef int tell_if(self, RulePlan rule, Frame frame) except -1:
-        return self.tell_terms(rule, "if", [rule.definition.condition], frame)
+        suppress = self.program.rules.policy.suppress
+        if self.tell_rule(rule, "if", [rule.definition.condition], frame) and suppress is not None:
+            self.tell_terms("", "suppress", [suppress], (), frame)
+        return 0
 
     cdef object predicate(self, StepPlan step):
         return None if step.where < 0 else self.program.rules.predicates[step.where]
 
-    cdef int tell_terms(self, RulePlan rule, str part, list trees, Frame frame) except -1:
+    cdef bint tell_rule(self, RulePlan rule, str part, list trees, Frame frame) except -1:
+        """Whether it holds."""
+        cdef tuple called = tuple([step.name for step in rule.definition.steps]) if rule.captures else ()
+        return self.tell_terms(rule.definition.name, part, trees, called, frame)
+
+    cdef bint tell_terms(self, str rule, str part, list trees, tuple called, Frame frame) except -1:
         cdef int held
         cdef list told = []
-        cdef tuple called = tuple([step.name for step in rule.definition.steps]) if rule.captures else ()
         self.frame.see(frame.record, frame.event)
         self.frame.name, self.frame.customer, self.frame.captured = frame.name, frame.customer, frame.captured
         self.frame.time, self.frame.at = frame.time, frame.at
@@ -74,8 +91,12 @@ cdef class Explainer:
         self.frame.see(None, None)
         self.frame.customer = self.frame.captured = None
         holds = all([term.outcome == "true" for term in told])
-        self.tell(Judgement(rule.definition.name, part, frame.name, frame.at, holds, tuple(told)))
-        return 0
+        self.tell(Judgement(rule, part, frame.name, frame.at, holds, tuple(told)))
+        for slot, segment in enumerate(self.program.rules.segments):
+            if self.frame.verdicts[slot] in (VERDICT_FALSE, VERDICT_TRUE):
+                held = self.frame.verdicts[slot] == VERDICT_TRUE
+                self.tell(Judgement("", f"segment {segment.name}", frame.name, frame.at, held == 1, ()))
+        return holds
 
     cdef tuple seen(self, list paths):
         """What the paths give now."""

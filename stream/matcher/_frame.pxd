@@ -11,6 +11,12 @@ from stream.events._value cimport KIND_NESTED, KIND_TEXT, ValueC
 cdef enum:
     MAX_LOOPS = 16      # macros within each other; the grammar takes fewer
 
+cdef enum:              # on a segment
+    VERDICT_UNKNOWN = 0
+    VERDICT_FALSE = 1
+    VERDICT_TRUE = 2
+    VERDICT_REFUSED = 3
+
 cdef struct LoopC:
     ValueC value        # the item of a list of `record`; KIND_MISSING: it is in `Frame.items`
     Py_ssize_t at

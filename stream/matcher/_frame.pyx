@@ -24,12 +24,6 @@ from stream.cel.cost import MAX_STEPS as _MAX_STEPS, BudgetError
 cdef int64_t MAX_STEPS = _MAX_STEPS
 cdef dict NO_ATTRIBUTES = {}        # never written to
 
-cdef enum:
-    VERDICT_UNKNOWN = 0
-    VERDICT_FALSE = 1
-    VERDICT_TRUE = 2
-    VERDICT_REFUSED = 3
-
 
 @cython.final
 cdef class Frame:

@@ -12,6 +12,7 @@ from typing import Literal
 
 TraitFunction = Literal["count", "sum", "mean", "min", "max", "first", "last", "distinct", "top", "gap"]
 Taken = Literal["number", "scalar", "key"]
+Told = Literal["one", "each"]
 
 MAX_K = 10
 DEFAULT_K = 3
@@ -27,6 +28,8 @@ class Aggregate:
     `type`: CEL's type of its value. One with `parts` is an object, of which conditions read these fields of
     these types; its type is its name. `nothing`: its value where nothing has been counted; None: it has none.
     `keeps_many`: its state is a value for each of many (different values, times), not one.
+    `told`: how a test says what it was beforehand: by `one` value, or by `each` that there was; None: only
+    events tell it.
     """
 
     name: TraitFunction
@@ -39,6 +42,7 @@ class Aggregate:
     takes_k: bool = False
     parts: Mapping[str, str] = field(default_factory=dict)
     keeps_many: bool = False
+    told: Told | None = "one"
 
     @property
     def has_parts(self) -> bool:
@@ -55,13 +59,17 @@ AGGREGATES: Mapping[str, Aggregate] = {
     for each in (
         Aggregate("count", 1, "how often", None, "int", nothing=0, verb="counts"),
         Aggregate("sum", 2, _NUMBERS, "number", "double", nothing=0.0),
-        Aggregate("mean", 4, _NUMBERS, "number", "double"),
+        Aggregate("mean", 4, _NUMBERS, "number", "double", told="each"),
         Aggregate("min", 5, _NUMBERS, "number", "double"),
         Aggregate("max", 6, _NUMBERS, "number", "double"),
         Aggregate("first", 7, _VALUES, "scalar", "dyn"),
         Aggregate("last", 3, _VALUES, "scalar", "dyn"),
-        Aggregate("distinct", 8, "how many different values", "key", "int", nothing=0, keeps_many=True),
-        Aggregate("top", 9, "the most frequent ones", "key", "list", takes_k=True, keeps_many=True),
+        Aggregate(
+            "distinct", 8, "how many different values", "key", "int", nothing=0, keeps_many=True, told="each"
+        ),
+        Aggregate(
+            "top", 9, "the most frequent ones", "key", "list", takes_k=True, keeps_many=True, told="each"
+        ),
         Aggregate(
             "gap",
             10,
@@ -70,6 +78,7 @@ AGGREGATES: Mapping[str, Aggregate] = {
             "gap",
             parts={"mean": "double", "deviation": "double", "since": "double"},
             keeps_many=True,
+            told=None,
         ),
     )
 }

@@ -21,6 +21,12 @@ NAME = "[a-z][a-z0-9_-]{0,127}"
 VARIABLE = "(?!(?:true|false|null|in)$)[a-z][a-z0-9_]{0,127}"
 TOPIC = r"(?!\.{1,2}$)[A-Za-z0-9._-]{1,249}"
 DURATION = r"(?=[0-9])" + "".join(f"(?:[0-9]{{1,12}}{unit})?" for unit in "wdhms")
+DATE = (
+    "[0-9]{4}-[0-9]{2}-[0-9]{2}"
+    r"(?:[T ][0-9]{2}:[0-9]{2}(?::[0-9]{2}(?:\.[0-9]{1,6})?)?(?:Z|[+-][0-9]{2}:[0-9]{2})?)?"
+)
+MOMENT = f"(?:{DURATION}|{DATE})"  # of a test: from its start, or a date
+HISTORY = r"(?![/\\])[^\x00-\x1f\\]{1,500}"
 RATE = f"[0-9]{{1,4}} +per +(?:{DURATION}|calendar +(?:{'|'.join(CALENDARS)}))"
 SHARE = r"(?:100(?:\.0{1,2})?|[0-9]{1,2}(?:\.[0-9]{1,2})?)%"
 _DAYTIME = "(?:[01][0-9]|2[0-3]):[0-5][0-9]"
@@ -37,6 +43,7 @@ MAX_STEPS = 10
 MAX_CHANNELS = 10  # of one rule
 MAX_VARIANTS = 20
 MAX_TEST_EVENTS = 1_000
+MAX_KNOWN = 10_000  # occurrences of one trait that a test says there were
 MAX_SUBJECTS = 20  # sensitive ones
 MAX_MARKED = 100  # fields of one
 MAX_GOALS = 10  # of one rule
@@ -469,7 +476,11 @@ TEST_CUSTOMER: Mapping[str, Key] = {
     ),
 }
 TEST_EVENT: Mapping[str, Key] = {
-    "at": Key("When it happens, from the test's start.", _duration("0m", "1h30m"), needed=True),
+    "at": Key(
+        "When it happens: from the test's start, or a date and time, the customer's own if no zone is said.",
+        _pattern(MOMENT, "0m", "1h30m", "2026-03-09T09:00"),
+        needed=True,
+    ),
     "event": Key("The event's name; a record of profiles or of context has none.", _text("purchase")),
     "source": Key(
         "The source that it comes from; the first one of events, if it is not said.", _text("clicks")
@@ -477,7 +488,10 @@ TEST_EVENT: Mapping[str, Key] = {
     "late": Key("How long after its time it is processed; at once, if it is not said.", _duration("2h")),
 }
 EXPECTATION: Mapping[str, Key] = {
-    "at": Key("When it is sent, from the test's start.", _duration("30m")),
+    "at": Key(
+        "When it is sent: from the test's start, or a date and time.",
+        _pattern(MOMENT, "30m", "2026-03-09T09:30"),
+    ),
     "rule": Key("The rule that sends it.", _text("cart-left-behind")),
     "channel": Key("The channel that it is sent on.", _text("email")),
     "variant": Key("The variant that is sent.", _text("plain")),
@@ -491,7 +505,25 @@ TEST: Mapping[str, Key] = {
     "rule": Key("Judge this rule only; all, if it is not said.", _text("cart-left-behind")),
     "customer": Key("Who the events are of.", mapping(TEST_CUSTOMER)),
     "start": Key(
-        "When it begins (ISO 8601); 2026-03-02T10:00:00Z if it is not said.", _text("2026-03-02T10:00:00Z")
+        "When it begins (ISO 8601; the customer's own time if no zone is said). "
+        "2026-03-02T10:00:00Z, if it is left out.",
+        _text("2026-03-02T10:00:00Z", "2026-03-09T09:00"),
+    ),
+    "known": Key(
+        "Traits that are true beforehand: their values at the start, as if all had happened at that moment.",
+        {
+            "type": "object",
+            "additionalProperties": {"type": ["number", "string", "boolean", "array", "object"]},
+            "minProperties": 1,
+            "examples": [
+                {"spend_90d": 520, "views_7d": {"shoes": 3}, "favourites": ["shoes", "shoes", "bags"]}
+            ],
+        },
+    ),
+    "history": Key(
+        "A file of JSON lines with what happened before the start, as for `stream backtest`; from the folder "
+        "of the rule file.",
+        _pattern(HISTORY, "history/regular-customer.jsonl"),
     ),
     "events": Key(
         "What happens, in order: each with `at`, `event` and the event's own fields, "
@@ -508,7 +540,10 @@ TEST: Mapping[str, Key] = {
         },
         needed=True,
     ),
-    "until": Key("How far time goes on after the last event, from the start.", _duration("2h")),
+    "until": Key(
+        "How far time goes on after the last event: from the start, or a date and time.",
+        _pattern(MOMENT, "2h", "2026-03-10"),
+    ),
     "arm": Key(
         "A variant's name, or `holdout`; if it is not said, nobody is held out and any variant counts.",
         _pattern(NAME, "holdout", "plain"),

@@ -4,12 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta, tzinfo
 from typing import Any
 
 from stream.diagnostics import Location
+from stream.rules.durations import format_duration
 
 DEFAULT_START = 1_772_445_600_000  # 2026-03-02T10:00:00Z
 HOLDOUT = "holdout"  # what `arm` says for the control group
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_NOWHERE = Location("")
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +46,26 @@ class TestEvent:
 
 
 @dataclass(frozen=True, slots=True)
+class Known:
+    """What a trait holds at the test's start, or its value for one `key` of `per`: as if there had been an
+    event at that moment for each of `values`. A function that looks at no field has None for each.
+    """
+
+    trait: str
+    values: tuple[Any, ...]
+    key: str | int | bool | None = None
+    location: Location = field(default=_NOWHERE, compare=False)
+
+
+@dataclass(frozen=True, slots=True)
+class HistoryFile:
+    """A file of what happened before the test's start; `path` leads there from where the program runs."""
+
+    path: str
+    location: Location = field(default=_NOWHERE, compare=False)
+
+
+@dataclass(frozen=True, slots=True)
 class Expectation:
     """A message that is to be sent, `at` ms after the test's start; what is None is not compared."""
 
@@ -49,11 +74,15 @@ class Expectation:
     channel: str | None = None
     variant: str | None = None
     content: Mapping[str, str] | None = None
+    location: Location = field(default=_NOWHERE, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
 class RuleTest:
-    """One test. `rule` None: all of them are judged. `arm`: a variant's name, or `holdout`."""
+    """One test. `rule` None: all of them are judged. `arm`: a variant's name, or `holdout`.
+
+    `zone`: in which its times are shown, if it has dates among them; None: they are shown from the start.
+    """
 
     name: str
     location: Location
@@ -64,3 +93,20 @@ class RuleTest:
     start: int = DEFAULT_START
     until: int | None = None
     arm: str | None = None
+    known: tuple[Known, ...] = ()
+    history: HistoryFile | None = None
+    zone: tzinfo | None = None
+    expect_location: Location = field(default=_NOWHERE, compare=False)
+
+    def shown(self, time: int) -> str:
+        """A time (ms since 1970) as the test writes its own: `1h30m` from the start, or a date."""
+        if self.zone is None:
+            return shown_duration(time - self.start)
+        local = (_EPOCH + timedelta(milliseconds=time)).astimezone(self.zone)
+        exact = local.second or local.microsecond
+        return local.strftime("%Y-%m-%d %H:%M:%S" if exact else "%Y-%m-%d %H:%M")
+
+
+def shown_duration(ms: int) -> str:
+    """Of a test's time, before its start perhaps."""
+    return f"-{format_duration(-ms)}" if ms < 0 else format_duration(ms)

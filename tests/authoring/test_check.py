@@ -135,6 +135,8 @@ EXAMPLES: dict[Code, str | bytes | None] = {
     Code.EVENT_NAMED_ONCE: BASE
     + A_RULE % "unless: {on: boking, within: 1d}"
     + "traits: {t: {function: count, of: booking}}",
+    Code.TIMES_OUT_OF_ORDER: BASE
+    + "tests: [{name: t, events: [{at: 2h, event: b}, {at: 1h, event: b}], until: 1m, expect: []}]",
     Code.SENSITIVE_NOT_SAID: BASE + "policy: {sensitive: {x: {events: b}}}\n" + A_RULE % "priority: 1",
     Code.DISCLOSURE_NOT_SAID: BASE_WITH_WEATHER + A_CONTENT.format("t: '{{ context.weather.rain }}'"),
     Code.TAGS_IN_TEXT: BASE + A_RULE.replace("text: Hi", "text: <b>Hi</b>") % "priority: 1",

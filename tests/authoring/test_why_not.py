@@ -52,7 +52,7 @@ def why(tmp_path: Path, rule: str, events: str, until: str = "") -> tuple[str, .
     assert checked.rules is not None, checked.diagnostics
     (outcome,) = (rule_tests.run(test, checked.rules) for test in checked.tests)
     assert not outcome.passed
-    return outcome.why
+    return tuple(f"{reason.rule}: {line}" for reason in outcome.why for line in reason.lines)
 
 
 @pytest.mark.parametrize(

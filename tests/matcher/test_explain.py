@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from stream.expression import parse
-from stream.rules.model import Segment, Step
+from stream.rules.model import Policy, Segment, Step
 from stream.structs import Judgement
 from tests.engine.enginekit import HOUR, T0, Rules, World, rec
 
@@ -64,6 +64,25 @@ def test_what_is_judged_by_a_timer_is_told_as_of_its_deadline() -> None:
     world.clicks(rec(1, 2 * HOUR, event="none"))
     assert said(told)[-1] == ("w", "if", True, {"event.price > 5": "true"})
     assert told[-1].at == T0 + HOUR
+
+
+def test_segments_traits_and_the_policys_suppress_are_told_of_no_rule() -> None:
+    rules = Rules().trait("views", "count", "view", over=HOUR, where="event.x > 1")
+    rules.segments.append(Segment("odd", parse("traits.views == 1")))
+    rules.segments.append(Segment("unasked", parse("customer.none")))
+    rules.policy = Policy(suppress=parse("customer.banned == true || event.x > 8"))
+    rules.rule("a", "view", condition="segments.odd")
+    world = World(rules.build())
+    told = listen(world)
+    world.clicks(rec(0, 0, x=1), rec(1, 1, x=9))
+    own = [(each.part, each.held, [t.outcome for t in each.terms]) for each in told if not each.rule]
+    assert own == [
+        ("trait views", False, ["false"]),
+        ("segment odd", False, []),
+        ("trait views", True, ["true"]),
+        ("segment odd", True, []),
+        ("suppress", True, ["true"]),
+    ]
 
 
 def test_asking_changes_neither_decisions_nor_counts() -> None:

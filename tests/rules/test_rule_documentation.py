@@ -11,6 +11,7 @@ import pytest
 import yaml
 from rich.console import Console
 
+from stream.authoring import rule_report
 from stream.authoring import rule_tests as ruletest
 from stream.rules.compiler.rule_set import check_rules
 
@@ -52,7 +53,7 @@ def check_and_test(folder: Path) -> None:
     assert checked.tests, "an example shows what it does"
     outcomes = [ruletest.run(test, checked.rules) for test in checked.tests]
     shown = io.StringIO()
-    ruletest.report(outcomes, Console(file=shown, width=200), as_json=False)
+    rule_report.show(outcomes, checked.files, Console(file=shown, width=200))
     assert all(each.passed for each in outcomes), shown.getvalue()
     fired = {each.decision.rule for outcome in outcomes for each in outcome.sent}
     assert fired == {rule.name for rule in checked.rules.rules}, "each rule is seen to fire"

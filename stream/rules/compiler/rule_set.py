@@ -9,7 +9,7 @@ from __future__ import annotations
 import gc
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from stream.diagnostics import Diagnostic, in_file_order
@@ -52,11 +52,15 @@ def check_rules(directory: Path, own: OwnTopics = NOBODYS) -> Checked:
 
 @dataclass(frozen=True, slots=True)
 class Checked:
-    """What a check found, in file order; `rules` is None if there is an error among it."""
+    """What a check found, in file order; `rules` is None if there is an error among it.
+
+    `files`: the definitions as they are written.
+    """
 
     rules: RuleSet | None
     diagnostics: tuple[Diagnostic, ...]
     tests: tuple[RuleTest, ...] = ()
+    files: RuleFiles = field(default=RuleFiles(), repr=False, compare=False)
 
 
 def compile_files(files: RuleFiles, found: list[Diagnostic], own: OwnTopics = NOBODYS) -> Checked:
@@ -91,7 +95,7 @@ def compile_files(files: RuleFiles, found: list[Diagnostic], own: OwnTopics = NO
             first,
         )
         warn(run, compiled, tests)
-    return Checked(compiled, tuple(in_file_order(findings.all)), tests)
+    return Checked(compiled, tuple(in_file_order(findings.all)), tests, files)
 
 
 @contextmanager

@@ -3,19 +3,33 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterable, Mapping
+from pathlib import Path
 from typing import Any
 
 from stream.diagnostics import Code
 from stream.rules import keys
 from stream.rules.compiler import values
 from stream.rules.compiler.compilation import Compilation
-from stream.rules.compiler.definition import NAME, Definition
+from stream.rules.compiler.definition import NAME, Definition, matching
+from stream.rules.compiler.known import read_known
+from stream.rules.compiler.moments import Moments
 from stream.rules.files import Entry, Mapped, Scalar, Sequence, Written
 from stream.rules.model import Rule, Source
-from stream.rules.testcases import DEFAULT_START, HOLDOUT, Expectation, RuleTest, TestCustomer, TestEvent
+from stream.rules.testcases import (
+    HOLDOUT,
+    Expectation,
+    HistoryFile,
+    RuleTest,
+    TestCustomer,
+    TestEvent,
+    shown_duration,
+)
 
 Sources = Mapping[str, Source]
+
+_HISTORY = matching(re.compile(keys.HISTORY))
 
 
 def read_tests(
@@ -42,19 +56,65 @@ def _test(
     read.need("name", "what it shows, in a sentence")
     read.need("events", "what happens: `- {at: 0m, event: …}`")
     read.need("expect", "what is sent; `[]` is silence")
+    customer = _customer(run, read.entries.get("customer"))
+    moments = Moments(run, read, customer)
+    written = read.items("events", keys.MAX_TEST_EVENTS)
+    events = tuple(_event(run, each, sources, first, moments) for each in written)
+    until = moments.read(read, "until")
+    _check_order(run, events, written, first)
+    _check_end(run, events, until, read.entries.get("until"))
+    expected = read.items("expect", keys.MAX_TEST_EVENTS)
     return RuleTest(
         name=read.text("name") or "",
         location=item.location,
-        events=tuple(
-            _event(run, each, sources, first) for each in read.items("events", keys.MAX_TEST_EVENTS)
-        ),
-        expect=tuple(_expectation(run, each, rules) for each in read.items("expect", keys.MAX_TEST_EVENTS)),
+        events=events,
+        expect=tuple(_expectation(run, each, rules, moments) for each in expected),
         rule=read.name("rule", rules, "rule"),
-        customer=_customer(run, read.entries.get("customer")),
-        start=DEFAULT_START if "start" not in read.entries else values.time(read, "start") or 0,
-        until=values.duration(read, "until", least=0),
+        customer=customer,
+        start=moments.start,
+        until=until,
         arm=_arm(run, read, rules),
+        known=read_known(run, read.entries.get("known")),
+        history=_history(read),
+        zone=moments.zone if moments.dated else None,
+        expect_location=read.entries["expect"].location if "expect" in read.entries else item.location,
     )
+
+
+def _check_order(
+    run: Compilation, events: Iterable[TestEvent], written: Iterable[Written], first: str | None
+) -> None:
+    """Warns of an event that is earlier than one of its source that stands above it."""
+    reached: dict[str | None, int] = {}
+    for event, item in zip(events, written, strict=True):
+        source = event.source or first
+        before = reached.get(source, 0)
+        if event.late:
+            continue
+        if event.at < before:
+            message = f"this event is {shown_duration(before - event.at)} before one that stands above it"
+            hint = "put it there, or say `late: …` if it is to come too late"
+            run.findings.add(Code.TIMES_OUT_OF_ORDER, item.location, message, hint)
+        else:
+            reached[source] = event.at
+
+
+def _check_end(run: Compilation, events: Iterable[TestEvent], until: int | None, entry: Entry | None) -> None:
+    last = max((each.at for each in events), default=0)
+    if until is not None and entry is not None and until < last:
+        message = f"`until` is {shown_duration(last - until)} before the last event"
+        hint = "it is counted from the test's start"
+        run.findings.add(Code.TIMES_OUT_OF_ORDER, entry.value.location, message, hint)
+
+
+def _history(read: Definition) -> HistoryFile | None:
+    """The file that a test names, by a path from the folder of its rule file."""
+    hint = "a path from the folder of the rule file, such as history/regular.jsonl"
+    path = read.parsed(Code.WRONG_TYPE, "history", _HISTORY, "the path of a file", hint)
+    if path is None:
+        return None
+    at = read.entries["history"].value.location
+    return HistoryFile(str(Path(at.file).parent / path), at)
 
 
 def _arm(run: Compilation, read: Definition, rules: Mapping[str, Rule]) -> str | None:
@@ -62,7 +122,9 @@ def _arm(run: Compilation, read: Definition, rules: Mapping[str, Rule]) -> str |
     return read.name("arm", [HOLDOUT, *sorted(variants)], "arm") if "arm" in read.entries else None
 
 
-def _event(run: Compilation, item: Written, sources: Sources, first: str | None) -> TestEvent:
+def _event(
+    run: Compilation, item: Written, sources: Sources, first: str | None, moments: Moments
+) -> TestEvent:
     read = run.item("event", item, keys.TEST_EVENT, open_ended=True)
     read.need("at", "when it happens, from the test's start, e.g. 10m")
     name, source = read.text("event") or "", read.name("source", sources, "source")
@@ -82,8 +144,8 @@ def _event(run: Compilation, item: Written, sources: Sources, first: str | None)
     fields = {
         key: _plain(run, entry.value) for key, entry in read.entries.items() if key not in keys.TEST_EVENT
     }
-    at, late = values.duration(read, "at", least=0), values.duration(read, "late", least=0)
-    return TestEvent(at or 0, name, source, fields, late or 0)
+    at = moments.read(read, "at") or 0
+    return TestEvent(at, name, source, fields, moments.read_late(read, at) or 0)
 
 
 def _customer(run: Compilation, entry: Entry | None) -> TestCustomer:
@@ -128,7 +190,7 @@ def _consents(run: Compilation, entry: Entry | None) -> dict[str, Mapping[str, A
     return {}
 
 
-def _expectation(run: Compilation, item: Written, rules: Mapping[str, Rule]) -> Expectation:
+def _expectation(run: Compilation, item: Written, rules: Mapping[str, Rule], moments: Moments) -> Expectation:
     read = run.item("expectation", item, keys.EXPECTATION)
     content = read.entries.get("content")
     texts: dict[str, str] | None = None
@@ -141,11 +203,12 @@ def _expectation(run: Compilation, item: Written, rules: Mapping[str, Rule]) -> 
             run.findings.add(Code.WRONG_TYPE, content.value.location, message, "put them in quotes")
     variants = {variant.name for rule in rules.values() for variant in rule.variants}
     return Expectation(
-        at=values.duration(read, "at", least=0),
+        at=moments.read(read, "at"),
         rule=read.name("rule", rules, "rule"),
         channel=read.name("channel", run.files.channels, "channel"),
         variant=read.name("variant", sorted(variants), "variant"),
         content=texts,
+        location=item.location,
     )
 
 

@@ -114,7 +114,7 @@ def topic(read: Definition, key: str) -> str | None:
 
 def duration(read: Definition, key: str, *, least: int = 1) -> int | None:
     """Milliseconds."""
-    hint = _duration_hint(read.entries.get(key))
+    hint = duration_hint(read.entries.get(key))
     ms = read.parsed(Code.NO_DURATION, key, parse_duration, "a duration", hint)
     if ms is not None and ms < least:
         read.findings.add(
@@ -191,11 +191,11 @@ def event_names(read: Definition, key: str) -> tuple[str, ...]:
     return tuple(sorted(names))
 
 
-def _duration_hint(entry: Entry | None) -> str:
+def duration_hint(entry: Entry | None, otherwise: str = _DURATION_HINT) -> str:
     """What to write in place of what is perhaps not a duration."""
     clock = _CLOCK.fullmatch(_written(entry))
     if clock is None:
-        return _DURATION_HINT
+        return otherwise
     parts = zip(clock.groups(), "hms", strict=True)
     meant = "".join(f"{int(part)}{unit}" for part, unit in parts if part and int(part)) or "0s"
     return f"write {meant}: a time of day or of a stop watch is none"
