@@ -28,6 +28,10 @@ def check(
         typer.Option("--format", help="For people, for programs, or for GitHub's annotations."),
     ] = Format.TEXT,
     strict: Annotated[bool, typer.Option("--strict", help="End with 1 at warnings, too.")] = False,
+    allow: Annotated[
+        list[str] | None,
+        typer.Option(metavar="CODE", help="Do not show this warning, e.g. W505; may be said several times."),
+    ] = None,
     schema: Annotated[
         bool, typer.Option("--schema", help="Print the JSON Schema of rule files, for editors, and end.")
     ] = False,
@@ -40,7 +44,7 @@ def check(
     if schema:
         typer.echo(schema_text(), nl=False)
         return
-    checked = checks.check(directory, own_topics(os.environ))
+    checked = checks.check(directory, own_topics(os.environ), allow or ())
     if explain_index and checked.rules is not None:
         checks.report_index(checked.rules, form, Console())
     else:

@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from stream.content.formats import FORMATS, MAX_FIELDS
+from stream.diagnostics import Code
 from stream.rules import aggregates
 from stream.rules.aggregates import AGGREGATES, DEFAULT_K, MAX_K
 from stream.rules.durations import CALENDARS
@@ -79,26 +80,27 @@ def _choice(choices: Iterable[str]) -> Form:
 
 
 _EVENT_NAME: Form = {"type": "string", "minLength": 1, "maxLength": MAX_EVENT_NAME}
-_EVENT_NAMES: Form = {
-    "anyOf": [
-        _EVENT_NAME,
-        {
-            "type": "array",
-            "items": _EVENT_NAME,
-            "minItems": 1,
-            "maxItems": MAX_NAMES,
-            "uniqueItems": True,
-        },
-    ],
-    "examples": ["purchase", "add_to_cart", ["home", "search"]],
-}
 
 
-def _names(most: int, *examples: str) -> Form:
-    """One name or a list of them."""
-    one = _pattern(NAME)
+def _several(one: Form, most: int, *examples: Any) -> Form:
+    """One of a kind or a list of them."""
     several = {"type": "array", "items": one, "minItems": 1, "maxItems": most, "uniqueItems": True}
-    return {"anyOf": [one, several], "examples": [list(examples)]}
+    return {"anyOf": [one, several], "examples": list(examples)}
+
+
+_EVENT_NAMES = _several(_EVENT_NAME, MAX_NAMES, "purchase", "add_to_cart", ["home", "search"])
+
+WARNINGS = tuple(each.value for each in Code if each.severity == "warning")
+ALLOW = Key(
+    "Warnings that are meant, by their codes: `stream check` does not show them here.",
+    {
+        "type": "array",
+        "items": _choice(WARNINGS),
+        "minItems": 1,
+        "uniqueItems": True,
+        "examples": [["W505"]],
+    },
+)
 
 
 def mapping(keys: Mapping[str, Key]) -> Form:
@@ -145,6 +147,7 @@ SOURCE: Mapping[str, Key] = {
     "dedupe": Key(
         "Leave out an event whose `id` the customer has had within this time.", _duration("1d", "7d")
     ),
+    "allow": ALLOW,
 }
 
 TRAIT: Mapping[str, Key] = {
@@ -167,6 +170,7 @@ TRAIT: Mapping[str, Key] = {
         f"{aggregates.describe_k().capitalize()}; {DEFAULT_K} if it is not said.",
         {"type": "integer", "minimum": 1, "maximum": MAX_K, "examples": [3]},
     ),
+    "allow": ALLOW,
 }
 
 SEGMENT: Form = _condition("traits.spend_90d > 500.0", "customer.email.endsWith('@brand.example')")
@@ -227,6 +231,7 @@ CHANNEL: Mapping[str, Key] = {
             "examples": ["html", {"body": "html"}],
         },
     ),
+    "allow": ALLOW,
 }
 
 SUBJECT: Mapping[str, Key] = {
@@ -282,6 +287,7 @@ POLICY: Mapping[str, Key] = {
             "examples": [{"pregnancy": {"events": ["nursery_view"], "fields": ["customer.due_date"]}}],
         },
     ),
+    "allow": replace(ALLOW, describe="Warnings that are meant in all of the rule files, by their codes."),
 }
 
 STEP: Mapping[str, Key] = {
@@ -432,12 +438,13 @@ RULE: Mapping[str, Key] = {
     ),
     "sensitive": Key(
         "The sensitive subjects (of `policy`) that it is about: it goes only to who has consented to each.",
-        _names(MAX_SUBJECTS, "pregnancy"),
+        _several(_pattern(NAME), MAX_SUBJECTS, ["pregnancy"]),
     ),
     "discloses": Key(
         "The sources of `kind: context` of which its texts may tell; others may only decide whether it goes.",
-        _names(MAX_DISCLOSED, "weather"),
+        _several(_pattern(NAME), MAX_DISCLOSED, ["weather"]),
     ),
+    "allow": ALLOW,
 }
 
 TEST_CUSTOMER: Mapping[str, Key] = {

@@ -132,9 +132,10 @@ EXAMPLES: dict[Code, str | bytes | None] = {
     Code.NO_TIME_ZONE: BASE.replace("consent: none", "consent: none, quiet: '21:00-08:00'"),
     Code.NEVER_USED: BASE + "traits: {t: {function: count, of: b}}",
     Code.WAITS_DIFFER: BASE + "rules:\n" + IN_A_GROUP.replace("on: b,", "on: b, wait: 5m,"),
-    Code.EVENT_NAMED_ONCE: BASE
+    Code.MISSPELT_EVENT: BASE
     + A_RULE % "unless: {on: boking, within: 1d}"
     + "traits: {t: {function: count, of: booking}}",
+    Code.NOTHING_ALLOWED: BASE + A_RULE % "allow: [W505]",
     Code.SENSITIVE_NOT_SAID: BASE + "policy: {sensitive: {x: {events: b}}}\n" + A_RULE % "priority: 1",
     Code.DISCLOSURE_NOT_SAID: BASE_WITH_WEATHER + A_CONTENT.format("t: '{{ context.weather.rain }}'"),
     Code.TAGS_IN_TEXT: BASE + A_RULE.replace("text: Hi", "text: <b>Hi</b>") % "priority: 1",
@@ -183,6 +184,20 @@ def test_warnings_do_not_refuse(rules: Path) -> None:
         "rules/a.yaml:3:9: warning: rule `a` has no `limit`: it answers every time "
         "(write e.g. `limit: 1 per 7d`) [W501]"
     ]
+
+
+@pytest.mark.parametrize("key", ["limit", "goal"])
+def test_what_every_rule_should_have_is_asked_for_once(rules: Path, key: str) -> None:
+    """Twelve warnings for five tiny rules, and nobody read the one that mattered."""
+    said = {"limit": "limit: 1 per 1d", "goal": "goal: {on: b, within: 1d}"}
+    del said[key]
+    rule = "{{on: b, {}, send: {{channel: web, content: {{t: t{}}}}}}}"
+    written = [f"  r{number}: {rule.format(*said.values(), number)}\n" for number in range(5)]
+    (rules / "a.yaml").write_text(BASE + "rules:\n" + "".join(written))
+    (found,) = check(rules).diagnostics
+    assert str(found).startswith(
+        f"rules/a.yaml:4:3: warning: 5 rules have no `{key}`, `r0` is the first: "
+    ), found
 
 
 def test_two_rules_that_differ_in_what_they_send_are_not_the_same(rules: Path) -> None:

@@ -7,13 +7,14 @@ Tested by tests/rules/test_compiler.py.
 from __future__ import annotations
 
 import gc
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from stream.diagnostics import Diagnostic, in_file_order
 from stream.errors import RuleFileError
+from stream.rules.compiler.allowances import Allowances, wrong_allowances
 from stream.rules.compiler.channels import read_channel, read_policy
 from stream.rules.compiler.compilation import Compilation
 from stream.rules.compiler.definition import Findings, check_name
@@ -40,14 +41,14 @@ def load_rules(directory: Path, own: OwnTopics = NOBODYS) -> RuleSet:
     return checked.rules
 
 
-def check_rules(directory: Path, own: OwnTopics = NOBODYS) -> Checked:
+def check_rules(directory: Path, own: OwnTopics = NOBODYS, allow: Iterable[str] = ()) -> Checked:
     """Read and compile a directory of rule files, with every error and warning.
 
-    `own`: the topics of the program, which no source and no channel can have. Raises RuleFileError if a file
-    cannot be read at all.
+    `own`: the topics of the program, which no source and no channel can have. `allow`: codes of warnings that
+    are meant, beside those that the files allow. Raises RuleFileError if a file cannot be read at all.
     """
     with _no_collection():
-        return compile_files(*collect(directory), own)
+        return compile_files(*collect(directory), own, allow)
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,9 +60,11 @@ class Checked:
     tests: tuple[RuleTest, ...] = ()
 
 
-def compile_files(files: RuleFiles, found: list[Diagnostic], own: OwnTopics = NOBODYS) -> Checked:
+def compile_files(
+    files: RuleFiles, found: list[Diagnostic], own: OwnTopics = NOBODYS, allow: Iterable[str] = ()
+) -> Checked:
     """`found`: what was wrong when the files were read."""
-    findings = Findings(found)
+    findings = Findings([*found, *wrong_allowances(files)], Allowances(files, allow))
     run = Compilation(files, findings)
     for kind in ("source", "trait", "segment", "channel", "rule"):
         for entry in getattr(files, f"{kind}s").values():
@@ -91,6 +94,7 @@ def compile_files(files: RuleFiles, found: list[Diagnostic], own: OwnTopics = NO
             first,
         )
         warn(run, compiled, tests)
+        findings.all += findings.allowances.in_vain()
     return Checked(compiled, tuple(in_file_order(findings.all)), tests)
 
 

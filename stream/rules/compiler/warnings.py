@@ -20,6 +20,8 @@ from stream.rules.testcases import RuleTest
 if TYPE_CHECKING:
     from stream.content.template import Reference, Template
 
+_NOBODY_KNOWS = "nobody will know whether "
+_A_GOAL = "{on: purchase, within: 3d}"
 _COMPARED = 100  # rules of a group that each of its rules is compared with
 _DIGITS = re.compile("[0-9]+")
 
@@ -31,10 +33,10 @@ def warn(run: Compilation, rules: RuleSet, tests: Iterable[RuleTest]) -> None:
         samples[each.name].update(each.fields)
     for rule in rules.rules:
         entry = run.files.rules[rule.name]
-        _answers(run, rule, entry)
         _events(run, rule, entry, rules)
         _shown_fields(run, rule, entry, samples)
         _dates(run, rule, entry, rules.policy)
+    _answers(run, rules.rules)
     _named_once(run, rules, samples)
     _alike(run, rules.rules)
     _groups(run, rules.rules)
@@ -44,13 +46,24 @@ def warn(run: Compilation, rules: RuleSet, tests: Iterable[RuleTest]) -> None:
     _unused(run, rules)
 
 
-def _answers(run: Compilation, rule: Rule, entry: Entry) -> None:
-    if rule.limit is None:
-        message = f"rule `{rule.name}` has no `limit`: it answers every time"
-        run.error(Code.NO_LIMIT, entry, message, "write e.g. `limit: 1 per 7d`")
-    if not rule.goals:
-        message = f"rule `{rule.name}` has no `goal`: nobody will know whether it works"
-        run.error(Code.NO_GOAL, entry, message, "write e.g. `goal: {on: purchase, within: 3d}`")
+def _answers(run: Compilation, rules: Iterable[Rule]) -> None:
+    """What every rule should have is asked for once, however many have it not."""
+    without = {
+        "limit": [rule.name for rule in rules if rule.limit is None],
+        "goal": [rule.name for rule in rules if not rule.goals],
+    }
+    for key, code, one, several, hint in (
+        ("limit", Code.NO_LIMIT, "it answers every time", "they answer every time", "1 per 7d"),
+        ("goal", Code.NO_GOAL, _NOBODY_KNOWS + "it works", _NOBODY_KNOWS + "they work", _A_GOAL),
+    ):
+        asked = [run.files.rules[name] for name in without[key]]
+        asked = [each for each in asked if not run.findings.allowances.allows(code, each.location)]
+        if asked:
+            first = min(asked, key=lambda entry: entry.location)
+            message = f"rule `{first.key}` has no `{key}`: {one}"
+            if len(asked) > 1:
+                message = f"{len(asked):,} rules have no `{key}`, `{first.key}` is the first: {several}"
+            run.error(code, first, message, f"write e.g. `{key}: {hint}`")
 
 
 def _events(run: Compilation, rule: Rule, entry: Entry, rules: RuleSet) -> None:
@@ -89,7 +102,7 @@ def _named_once(run: Compilation, rules: RuleSet, samples: Iterable[str]) -> Non
                 for key in keys:
                     alike[key].discard(name)  # of two that are alike, one is wrong
                 message = f"no test, trait or other rule has the event `{name}`"
-                run.findings.add(Code.EVENT_NAMED_ONCE, at, message, f"did you mean `{min(near)}`?")
+                run.findings.add(Code.MISSPELT_EVENT, at, message, f"did you mean `{min(near)}`?")
 
 
 def _without_digits(name: str) -> str:
