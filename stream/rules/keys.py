@@ -16,6 +16,7 @@ from stream.diagnostics import Code
 from stream.rules import aggregates
 from stream.rules.aggregates import AGGREGATES, DEFAULT_K, MAX_K
 from stream.rules.durations import CALENDARS
+from stream.rules.shapes import FIELD_TYPES
 
 NAME = "[a-z][a-z0-9_-]{0,127}"
 VARIABLE = "(?!(?:true|false|null|in)$)[a-z][a-z0-9_]{0,127}"
@@ -31,7 +32,11 @@ MARKED = r"(?:event|customer|context)\." + PATH
 PURPOSE = f"(?!none$){NAME}"
 
 MAX_EVENT_NAME = 256
+EVENT_NAME = rf"[\s\S]{{1,{MAX_EVENT_NAME}}}"
 MAX_NAMES = 100  # event names of one definition
+MAX_PLANNED = 1_000  # fields of one event, or attributes
+MAX_VALUES = 100  # of one field
+MAX_SOURCES = 20  # of one event
 MAX_PRIORITY = 1_000_000
 MAX_RATE = 1000
 MAX_STEPS = 10
@@ -114,6 +119,51 @@ def mapping(keys: Mapping[str, Key]) -> Form:
     return {**form, "required": needed} if needed else form
 
 
+def _values(*examples: Any) -> Form:
+    one = {"type": ["string", "number", "boolean"]}
+    form = {"type": "array", "items": one, "minItems": 1, "maxItems": MAX_VALUES, "uniqueItems": True}
+    return {**form, "examples": list(examples)}
+
+
+PLANNED_FIELD: Mapping[str, Key] = {
+    "type": Key(
+        "What it holds; `any`, if it is not said. A `number` is whole or not, a `time` a text in ISO 8601.",
+        _choice(FIELD_TYPES),
+    ),
+    "describe": Key("What it means, in a sentence.", _text("What the customer paid, with tax")),
+    "values": Key(
+        "All that it can be: a condition or a test that says something else is warned of.",
+        _values(["EUR", "USD"]),
+    ),
+    "examples": Key("What it may be, for who reads the plan.", _values(["boots", "bags"])),
+}
+
+
+def _planned(describe: str, *examples: Any) -> Key:
+    """Fields by their paths, each with its type or more."""
+    one = {"anyOf": [_choice(FIELD_TYPES), mapping(PLANNED_FIELD)]}
+    form = {
+        "type": "object",
+        "patternProperties": {f"^{PATH}$": one},
+        "additionalProperties": False,
+        "maxProperties": MAX_PLANNED,
+        "examples": list(examples),
+    }
+    return Key(describe, form)
+
+
+PLANNED_EVENT: Mapping[str, Key] = {
+    "describe": Key("When it happens, in a sentence.", _text("An order was paid")),
+    "source": Key(
+        "The source that it comes from, or a list of sources; any, if it is not said.",
+        _several(_pattern(NAME), MAX_SOURCES, "clickstream", ["shop", "till"]),
+    ),
+    "fields": _planned(
+        "All fields that it can have, besides those that its source maps; any, if it is not said.",
+        {"amount": "number", "order.id": "string"},
+    ),
+}
+
 EVENT: Mapping[str, Key] = {
     "is": Key("Every record of the topic is an event of this name.", _text("purchase"), needed=True),
 }
@@ -147,6 +197,22 @@ SOURCE: Mapping[str, Key] = {
     "dedupe": Key(
         "Leave out an event whose `id` the customer has had within this time.", _duration("1d", "7d")
     ),
+    "attributes": _planned(
+        "Of a source of profiles: all attributes that its customers can have.",
+        {"email": "string", "due_date": "time"},
+    ),
+    "consents": Key(
+        "Of a source of profiles: all purposes that its customers can consent to.",
+        {
+            "type": "array",
+            "items": _pattern(PURPOSE),
+            "minItems": 1,
+            "maxItems": MAX_NAMES,
+            "uniqueItems": True,
+            "examples": [["marketing_email", "push"]],
+        },
+    ),
+    "fields": _planned("Of a source of context: all that its records say.", {"temperature": "number"}),
     "allow": ALLOW,
 }
 

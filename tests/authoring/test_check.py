@@ -57,6 +57,10 @@ A_RULE = (
 )
 A_CONTENT = "rules: {{a: {{on: b, send: {{channel: web, content: {{{}}}}}}}}}"
 A_TEST = "tests: [{{name: t, {}}}]\n"
+A_PLAN = "events: {b: {fields: {x: {type: string, values: [y]}}}, c: {}}\n"
+BASE_WITH_PEOPLE = BASE.replace(
+    "}}\n", "}, p: {kind: profile, customer: c, attributes: {x: any}, consents: [x]}}\n", 1
+)
 A_VARIANT = "rules: {a: {on: b, send: {channel: web, variants: [{name: one, share: 40%, content: {t: x}}]}}}"
 IN_A_GROUP = """\
   first: {on: [b, c], group: g, priority: 1, send: {channel: web, content: {t: x}}}
@@ -102,6 +106,11 @@ EXAMPLES: dict[Code, str | bytes | None] = {
     Code.WRONG_SHARES: BASE + A_VARIANT,
     Code.WRONG_KEY: BASE + A_RULE % "key: sku",
     Code.TOPIC_IS_OWN: "sources: {s: {topic: dead-letters, event: e, customer: c}}",
+    Code.EVENT_NOT_IN_PLAN: BASE + A_RULE % "priority: 1" + "events: {d: {}}",
+    Code.FIELD_NOT_IN_PLAN: BASE + A_RULE % "key: event.y" + A_PLAN,
+    Code.ATTRIBUTE_NOT_IN_PLAN: BASE_WITH_PEOPLE + "segments: {s: customer.y == 1}",
+    Code.PURPOSE_NOT_IN_PLAN: BASE_WITH_PEOPLE.replace("consent: none", "consent: y"),
+    Code.NOT_AS_PLANNED: BASE + A_PLAN + "traits: {t: {function: sum, of: b, field: x}}",
     Code.NO_CONDITION: BASE + A_RULE % "if: true",
     Code.CONDITION_SYNTAX: BASE + A_RULE % "if: event.x ==",
     Code.CONDITION_NOT_SUPPORTED: BASE + A_RULE % "if: event.?vip",
@@ -135,6 +144,12 @@ EXAMPLES: dict[Code, str | bytes | None] = {
     Code.MISSPELT_EVENT: BASE
     + A_RULE % "unless: {on: boking, within: 1d}"
     + "traits: {t: {function: count, of: booking}}",
+    Code.MISSPELT_ATTRIBUTE: BASE
+    + "segments: {s: customer.satus == 1}\n"
+    + A_TEST.format("customer: {attributes: {status: 1}}, events: [], expect: []"),
+    Code.MISSPELT_PURPOSE: BASE.replace("consent: none", "consent: mailling")
+    + A_TEST.format("customer: {consents: [mailing]}, events: [], expect: []"),
+    Code.VALUE_NOT_IN_PLAN: BASE + A_RULE % "where: event.x == 'z'" + A_PLAN,
     Code.NOTHING_ALLOWED: BASE + A_RULE % "allow: [W505]",
     Code.SENSITIVE_NOT_SAID: BASE + "policy: {sensitive: {x: {events: b}}}\n" + A_RULE % "priority: 1",
     Code.DISCLOSURE_NOT_SAID: BASE_WITH_WEATHER + A_CONTENT.format("t: '{{ context.weather.rain }}'"),
@@ -314,7 +329,7 @@ def test_an_event_with_a_wrong_letter_is_warned_about(rules: Path, known: str) -
     assert warned_of(rules, BASE + UNLESS_BOOKED) == ["W512"]
     (found,) = check(rules).diagnostics
     assert str(found).startswith(
-        "rules/a.yaml:3:121: warning: no test, trait or other rule has the event `boking` (did you mean `"
+        "rules/a.yaml:3:121: warning: no test and no other definition has the event `boking` (did you mean `"
     )
 
 
@@ -391,7 +406,8 @@ def test_a_field_that_no_event_of_the_tests_has_is_warned_about(rules: Path) -> 
     assert warned_of(rules, BASE + rule) == []
     assert warned_of(rules, BASE + rule + A_TEST.format(event % "b, title: x")) == ["W508"]
     assert warned_of(rules, BASE + rule + A_TEST.format(event % "b, titel: x")) == []
-    assert warned_of(rules, BASE + rule + A_TEST.format(event % "other, title: x")) == []
+    assert warned_of(rules, BASE + rule + A_TEST.format(event % "other, title: x")) == ["W508"]
+    assert warned_of(rules, BASE + rule + A_TEST.format(event % "other, colour: x")) == []
 
 
 @pytest.mark.parametrize(

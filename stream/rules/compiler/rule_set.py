@@ -19,11 +19,14 @@ from stream.rules.compiler.channels import read_channel, read_policy
 from stream.rules.compiler.compilation import Compilation
 from stream.rules.compiler.definition import Findings, check_name
 from stream.rules.compiler.identity import with_revision
+from stream.rules.compiler.plan import read_plan
+from stream.rules.compiler.planned import hold_against_plan
 from stream.rules.compiler.privacy import check_privacy
 from stream.rules.compiler.rules import read_rule
 from stream.rules.compiler.sources import check_some, check_topics, first_source, read_source
 from stream.rules.compiler.testcases import read_tests
 from stream.rules.compiler.traits import read_segments, read_trait
+from stream.rules.compiler.uses import Definitions
 from stream.rules.compiler.warnings import warn
 from stream.rules.files import RuleFiles, collect
 from stream.rules.model import RuleSet
@@ -71,6 +74,7 @@ def compile_files(
             check_name(entry, kind, findings)
     # Each in the order of names, so that nothing depends on the order of files.
     sources = [read_source(run, entry) for entry in files.sources.values()]
+    run.plan = read_plan(run, sources)
     traits = [read_trait(run, entry) for entry in files.traits.values()]
     segments = read_segments(run)
     channels = {name: read_channel(run, entry) for name, entry in files.channels.items()}
@@ -80,19 +84,20 @@ def compile_files(
     tests = read_tests(run, sources, first, rules)
     check_topics(run, sources, channels.values(), own)
     check_some(run, sources)
+    definitions = Definitions(
+        sources,
+        traits,
+        segments,
+        list(channels.values()),
+        policy,
+        list(rules.values()),
+        list(run.predicates),
+    )
     check_privacy(run, traits, segments, policy, rules.values())
+    hold_against_plan(run, definitions, first)
     compiled = None
     if not findings.refused:
-        compiled = with_revision(
-            sources,
-            traits,
-            segments,
-            list(channels.values()),
-            policy,
-            list(rules.values()),
-            run.predicates,
-            first,
-        )
+        compiled = with_revision(*definitions, first)
         warn(run, compiled, tests)
         findings.all += findings.allowances.in_vain()
     return Checked(compiled, tuple(in_file_order(findings.all)), tests)

@@ -35,7 +35,12 @@ _CLOCK = re.compile(r"([0-9]{1,3}):([0-9]{2})(?::([0-9]{2}))?")  # a number to b
 def path(read: Definition, key: str) -> FieldPath | None:
     """A field path, `properties.order.id`, as its parts."""
     text = read.parsed(Code.NO_FIELD_PATH, key, _PATH, "a field path", "write e.g. properties.order.id")
-    return tuple(text.split(".")) if text else None
+    return path_of(text) if text else None
+
+
+def path_of(text: str) -> FieldPath | None:
+    """The parts of a field path, None if it is none."""
+    return tuple(text.split(".")) if re.fullmatch(keys.PATH, text) else None
 
 
 def paths(read: Definition, key: str, form: str) -> tuple[FieldPath, ...]:
