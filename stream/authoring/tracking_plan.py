@@ -213,7 +213,7 @@ def notes(found: Inferred) -> Iterator[str]:
     """What is not in it, a line each."""
     for why, count in found.left_out.items():
         yield f"left out: {count:,} {why}, first {found.first[why]}"
-    for name, seen in sorted(found.events.items()):
+    for name, seen in sorted({**found.events, **found.others}.items()):
         if seen.is_open:
             yield f"left out: the fields of {name}, which are too many"
         if seen.left_out:

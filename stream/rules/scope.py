@@ -406,6 +406,8 @@ class _Checker:
 
     def _shape(self, node: Node) -> Shape:
         """What the tracking plan says of a variable, or of what lies in one."""
+        if not self.scope.shapes:
+            return ANYTHING
         if isinstance(node, Ident):
             return ANYTHING if node.name in self.loops else self.scope.shapes.get(node.name, ANYTHING)
         if isinstance(node, Select):

@@ -232,3 +232,12 @@ def test_of_two_untested_names_that_are_alike_one_is_wrong(tmp_path: Path) -> No
     text = SHOP.partition("tests:")[0].replace("goal: {on: purchase,", "goal: {on: newsleter_open,")
     (found,) = warnings(tmp_path, text)
     assert "`newsleter_open` (did you mean `newsletter_open`?)" in found
+
+
+def test_names_of_half_a_megabyte_take_no_memory(tmp_path: Path) -> None:
+    """What a name has in common with others was kept letter by letter: a quarter of a terabyte."""
+    name = "x" * 400_000
+    text = SHOP.replace("price: 20,", f"price: 20, ? {name} : 1,")
+    assert (
+        warnings(tmp_path, text.replace("segments.vips", f"segments.vips && event.{name[:900]} == 1")) == []
+    )

@@ -38,7 +38,7 @@ events:
 PEOPLE = """\
 kind: profile, customer: customer_id, consents: [marketing_email, health_advice],
     attributes: {email: string, status: string, home.country: string, language: string, illness: string,
-      first_name: string, deceased: boolean, timezone: string}"""
+      first_name: string, deceased: boolean}"""
 PLANNED = PLAN + RULES.replace("kind: profile, customer: customer_id", PEOPLE).replace(
     "kind: context, customer: customer_id",
     "kind: context, customer: customer_id, fields: {temperature: number}",
@@ -109,7 +109,8 @@ def test_a_slip_in_any_place_is_an_error(tmp_path: Path, right: str, slip: str, 
             "address: customer.email",
             "address: customer.whatsapp",
             "error: no source of profiles names the attribute `whatsapp` in `attributes` (there are: "
-            "deceased, email, first_name, home, illness, language, status, timezone) [E212]",
+            "deceased, email, first_name, home, illness, language, locale, "
+            "preferred_channel, status, timezone) [E212]",
         ),
         (
             "consent: marketing_email,",

@@ -19,14 +19,14 @@ from typing import Any, NamedTuple, cast
 from stream.diagnostics import Code
 from stream.hints import did_you_mean
 from stream.rules.compiler.compilation import Compilation
+from stream.rules.compiler.plan import ENGINES
 from stream.rules.compiler.uses import Use, place_of, uses
 from stream.rules.files import Entry
 from stream.rules.model import RuleSet
 from stream.rules.testcases import RuleTest
 
 _DIGITS = re.compile("[0-9]+")
-_SHORT = 4  # letters: of names that are not longer, many differ by one
-_ENGINES = ("timezone", "locale", "preferred_channel")  # attributes that are known without a test
+_SHORT, _LONG = 4, 64  # letters: of shorter names many differ by one, of longer ones nobody knows
 Path = tuple[str, ...]
 
 
@@ -107,7 +107,7 @@ class _Known:
             for length in range(1, len(path) + 1)
         }
         self.fields = set(self.mapped)
-        self.attributes: set[Path] = {(each,) for each in _ENGINES}
+        self.attributes: set[Path] = {(each,) for each in ENGINES}
         self.contexts: set[Path] = {(each.name,) for each in rules.sources}
         self.purposes: set[Path] = set()
         kinds = {source.name: source.kind for source in rules.sources}
@@ -147,14 +147,18 @@ def _paths(value: Any, before: Path = ()) -> Iterator[Path]:
 
 def _warn(run: Compilation, kind: _Kind) -> None:
     times = Counter(path for path, _ in {(each.path, each.entry.location) for each in kind.named})
-    near: dict[str, set[Path]] = defaultdict(set)
-    for path in {*kind.known, *(times if kind.others_count else ())}:
+    odd: dict[str, list[Path]] = defaultdict(list)  # by what they have in common with others
+    for path in times:
         for key in _keys(path):
-            near[key].add(path)
+            odd[key].append(path)
+    near: dict[Path, set[Path]] = defaultdict(set)
+    for other in {*kind.known, *(times if kind.others_count else ())}:
+        for path in {path for key in _keys(other) for path in odd.get(key, ())}:
+            if _without_digits(path) != _without_digits(other):
+                near[path].add(other)
     said: set[Path] = set()  # of two that are alike, one is wrong
     for path, entry, use in kind.named:
-        alike = {each for key in _keys(path) for each in near.get(key, ()) if each not in said}
-        alike = {each for each in alike if _without_digits(each) != _without_digits(path)}
+        alike = near[path] - said
         tested = alike & kind.known
         if tested or (alike and times[path] == 1):
             meant = min(tested or alike)
@@ -181,6 +185,6 @@ def _keys(path: Path) -> set[str]:
     """What names have in common that differ by a slip."""
     plain = "".join(filter(str.isalnum, "".join(path))).casefold()
     keys = {f"= {plain}"} if len(plain) > 1 else set()
-    if len(plain) > _SHORT:
+    if _SHORT < len(plain) <= _LONG:
         keys |= {plain} | {plain[:at] + plain[at + 1 :] for at in range(len(plain))}
     return keys

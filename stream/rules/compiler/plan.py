@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, cast
 
 from stream.diagnostics import Code
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from stream.rules.compiler.compilation import Compilation
     from stream.rules.compiler.definition import Definition
 
+ENGINES = ("timezone", "locale", "preferred_channel")  # attributes that the program itself reads
 _MAX_DEPTH = 32  # parts of a field's path
 _WHERE_FIELDS_STAND = (
     "fields of events stand below `events`, attributes of customers in the source of profiles"
@@ -102,7 +103,7 @@ def read_plan(run: Compilation, sources: Iterable[Source]) -> TrackingPlan:
     granted = [each for each in purposes if each is not None]
     return TrackingPlan(
         events=events,
-        attributes=either(known) if known and len(known) == len(attributes) else None,
+        attributes=_with_engines(either(known)) if known and len(known) == len(attributes) else None,
         purposes=frozenset().union(*granted) if granted and len(granted) == len(purposes) else None,
         contexts=contexts,
     )
@@ -134,6 +135,11 @@ def _with_mapped(shape: Shape, sources: Iterable[Source]) -> Shape:
             if path and shape.missing(path) is not None:
                 shape = either((shape, of_paths({path: ANYTHING})))
     return shape
+
+
+def _with_engines(shape: Shape) -> Shape:
+    """With the attributes that the program reads, which are there for it."""
+    return replace(shape, fields={**dict.fromkeys(ENGINES, Shape("string")), **(shape.fields or {})})
 
 
 def _fields(run: Compilation, entry: Entry | None) -> Shape | None:
@@ -185,8 +191,9 @@ def _values(run: Compilation, field: Definition, key: str, kind: FieldType) -> t
             run.findings.add(Code.WRONG_LIST, item.location, f"`{item.written[:80]}` stands twice")
         else:
             known.append(value)
-    if not items and key in field.entries:
-        run.error(Code.WRONG_LIST, field.entries[key], f"`{key}` is empty", "leave it out")
+    entry = field.entries.get(key)
+    if entry is not None and isinstance(entry.value, Sequence) and not items:
+        run.error(Code.WRONG_LIST, entry, f"`{key}` is empty", "leave it out")
     return tuple(known)
 
 
