@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Iterable
 from enum import StrEnum
 from pathlib import Path
 
@@ -34,10 +35,13 @@ class Format(StrEnum):
     GITHUB = "github"
 
 
-def check(directory: Path, own: OwnTopics = NOBODYS) -> Checked:
-    """Everything found in the rule files below a directory; never raises RuleFileError."""
+def check(directory: Path, own: OwnTopics = NOBODYS, allow: Iterable[str] = ()) -> Checked:
+    """Everything found in the rule files below a directory; never raises RuleFileError.
+
+    `allow`: codes of warnings that are meant, beside those that the files allow.
+    """
     try:
-        return check_rules(directory, own)
+        return check_rules(directory, own, allow)
     except RuleFileError as error:
         return Checked(None, tuple(error.diagnostics))
 

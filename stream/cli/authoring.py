@@ -29,6 +29,10 @@ def check(
         typer.Option("--format", help="For people, for programs, or for GitHub's annotations."),
     ] = Format.TEXT,
     strict: Annotated[bool, typer.Option("--strict", help="End with 1 at warnings, too.")] = False,
+    allow: Annotated[
+        list[str] | None,
+        typer.Option(metavar="CODE", help="Do not show this warning, e.g. W505; may be said several times."),
+    ] = None,
     schema: Annotated[
         bool, typer.Option("--schema", help="Print the JSON Schema of rule files, for editors, and end.")
     ] = False,
@@ -43,7 +47,7 @@ def check(
         return
     from stream.authoring.histories import with_histories
 
-    checked, _ = with_histories(checks.check(directory, own_topics(os.environ)), directory)
+    checked, _ = with_histories(checks.check(directory, own_topics(os.environ), allow or ()), directory)
     if explain_index and checked.rules is not None:
         checks.report_index(checked.rules, form, Console())
     else:

@@ -25,6 +25,7 @@ MODULES = {
     "check": "authoring",
     "test": "authoring",
     "backtest": "authoring",
+    "events": "events",
     "broker": "trial",
     "demo": "trial",
 }

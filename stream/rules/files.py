@@ -45,7 +45,7 @@ MAX_NODES = 20_000  # of a file, with what aliases stand for
 MAX_ITEMS = 5_000  # of one mapping or sequence
 MAX_ALIASES = 10
 
-SECTIONS = ("sources", "traits", "segments", "channels", "policy", "rules", "tests")
+SECTIONS = ("sources", "events", "traits", "segments", "channels", "policy", "rules", "tests")
 
 LOST = "lost+found"  # of a file system at its root, for root's eyes only
 _TESTS = "tests"  # a list; the others are mappings
@@ -143,6 +143,7 @@ class RuleFiles:
     """
 
     sources: Mapping[str, Entry] = field(default_factory=dict)
+    events: Mapping[str, Entry] = field(default_factory=dict)
     traits: Mapping[str, Entry] = field(default_factory=dict)
     segments: Mapping[str, Entry] = field(default_factory=dict)
     channels: Mapping[str, Entry] = field(default_factory=dict)

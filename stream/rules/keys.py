@@ -12,10 +12,12 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from stream.content.formats import FORMATS, MAX_FIELDS
+from stream.diagnostics import Code
 from stream.rules import aggregates
 from stream.rules.aggregates import AGGREGATES, DEFAULT_K, MAX_K
 from stream.rules.durations import CALENDARS
 from stream.rules.field_paths import PATH
+from stream.rules.shapes import FIELD_TYPES
 
 NAME = "[a-z][a-z0-9_-]{0,127}"
 VARIABLE = "(?!(?:true|false|null|in)$)[a-z][a-z0-9_]{0,127}"
@@ -36,7 +38,11 @@ MARKED = r"(?:event|customer|context)\." + PATH
 PURPOSE = f"(?!none$){NAME}"
 
 MAX_EVENT_NAME = 256
+EVENT_NAME = rf"[\s\S]{{1,{MAX_EVENT_NAME}}}"
 MAX_NAMES = 100  # event names of one definition
+MAX_PLANNED = 1_000  # fields of one event, or attributes
+MAX_VALUES = 100  # of one field
+MAX_SOURCES = 20  # of one event
 MAX_PRIORITY = 1_000_000
 MAX_RATE = 1000
 MAX_STEPS = 10
@@ -86,26 +92,27 @@ def _choice(choices: Iterable[str]) -> Form:
 
 
 _EVENT_NAME: Form = {"type": "string", "minLength": 1, "maxLength": MAX_EVENT_NAME}
-_EVENT_NAMES: Form = {
-    "anyOf": [
-        _EVENT_NAME,
-        {
-            "type": "array",
-            "items": _EVENT_NAME,
-            "minItems": 1,
-            "maxItems": MAX_NAMES,
-            "uniqueItems": True,
-        },
-    ],
-    "examples": ["purchase", "add_to_cart", ["home", "search"]],
-}
 
 
-def _names(most: int, *examples: str) -> Form:
-    """One name or a list of them."""
-    one = _pattern(NAME)
+def _several(one: Form, most: int, *examples: Any) -> Form:
+    """One of a kind or a list of them."""
     several = {"type": "array", "items": one, "minItems": 1, "maxItems": most, "uniqueItems": True}
-    return {"anyOf": [one, several], "examples": [list(examples)]}
+    return {"anyOf": [one, several], "examples": list(examples)}
+
+
+_EVENT_NAMES = _several(_EVENT_NAME, MAX_NAMES, "purchase", "add_to_cart", ["home", "search"])
+
+WARNINGS = tuple(each.value for each in Code if each.severity == "warning")
+ALLOW = Key(
+    "Warnings that are meant, by their codes: `stream check` does not show them here.",
+    {
+        "type": "array",
+        "items": _choice(WARNINGS),
+        "minItems": 1,
+        "uniqueItems": True,
+        "examples": [["W505"]],
+    },
+)
 
 
 def mapping(keys: Mapping[str, Key]) -> Form:
@@ -118,6 +125,51 @@ def mapping(keys: Mapping[str, Key]) -> Form:
     needed = [name for name, key in keys.items() if key.needed]
     return {**form, "required": needed} if needed else form
 
+
+def _values(*examples: Any) -> Form:
+    one = {"type": ["string", "number", "boolean"]}
+    form = {"type": "array", "items": one, "minItems": 1, "maxItems": MAX_VALUES, "uniqueItems": True}
+    return {**form, "examples": list(examples)}
+
+
+PLANNED_FIELD: Mapping[str, Key] = {
+    "type": Key(
+        "What it holds; `any`, if it is not said. A `number` is whole or not, a `time` a text in ISO 8601.",
+        _choice(FIELD_TYPES),
+    ),
+    "describe": Key("What it means, in a sentence.", _text("What the customer paid, with tax")),
+    "values": Key(
+        "All that it can be: a condition or a test that says something else is warned of.",
+        _values(["EUR", "USD"]),
+    ),
+    "examples": Key("What it may be, for who reads the plan.", _values(["boots", "bags"])),
+}
+
+
+def _planned(describe: str, *examples: Any) -> Key:
+    """Fields by their paths, each with its type or more."""
+    one = {"anyOf": [_choice(FIELD_TYPES), mapping(PLANNED_FIELD)]}
+    form = {
+        "type": "object",
+        "patternProperties": {f"^{PATH}$": one},
+        "additionalProperties": False,
+        "maxProperties": MAX_PLANNED,
+        "examples": list(examples),
+    }
+    return Key(describe, form)
+
+
+PLANNED_EVENT: Mapping[str, Key] = {
+    "describe": Key("When it happens, in a sentence.", _text("An order was paid")),
+    "source": Key(
+        "The source that it comes from, or a list of sources; any, if it is not said.",
+        _several(_pattern(NAME), MAX_SOURCES, "clickstream", ["shop", "till"]),
+    ),
+    "fields": _planned(
+        "All fields that it can have, besides those that its source maps; any, if it is not said.",
+        {"amount": "number", "order.id": "string"},
+    ),
+}
 
 EVENT: Mapping[str, Key] = {
     "is": Key("Every record of the topic is an event of this name.", _text("purchase"), needed=True),
@@ -152,6 +204,23 @@ SOURCE: Mapping[str, Key] = {
     "dedupe": Key(
         "Leave out an event whose `id` the customer has had within this time.", _duration("1d", "7d")
     ),
+    "attributes": _planned(
+        "Of a source of profiles: all attributes that its customers can have.",
+        {"email": "string", "due_date": "time"},
+    ),
+    "consents": Key(
+        "Of a source of profiles: all purposes that its customers can consent to.",
+        {
+            "type": "array",
+            "items": _pattern(PURPOSE),
+            "minItems": 1,
+            "maxItems": MAX_NAMES,
+            "uniqueItems": True,
+            "examples": [["marketing_email", "push"]],
+        },
+    ),
+    "fields": _planned("Of a source of context: all that its records say.", {"temperature": "number"}),
+    "allow": ALLOW,
 }
 
 TRAIT: Mapping[str, Key] = {
@@ -174,6 +243,7 @@ TRAIT: Mapping[str, Key] = {
         f"{aggregates.describe_k().capitalize()}; {DEFAULT_K} if it is not said.",
         {"type": "integer", "minimum": 1, "maximum": MAX_K, "examples": [3]},
     ),
+    "allow": ALLOW,
 }
 
 SEGMENT: Form = _condition("traits.spend_90d > 500.0", "customer.email.endsWith('@brand.example')")
@@ -234,6 +304,7 @@ CHANNEL: Mapping[str, Key] = {
             "examples": ["html", {"body": "html"}],
         },
     ),
+    "allow": ALLOW,
 }
 
 SUBJECT: Mapping[str, Key] = {
@@ -289,6 +360,7 @@ POLICY: Mapping[str, Key] = {
             "examples": [{"pregnancy": {"events": ["nursery_view"], "fields": ["customer.due_date"]}}],
         },
     ),
+    "allow": replace(ALLOW, describe="Warnings that are meant in all of the rule files, by their codes."),
 }
 
 STEP: Mapping[str, Key] = {
@@ -439,12 +511,13 @@ RULE: Mapping[str, Key] = {
     ),
     "sensitive": Key(
         "The sensitive subjects (of `policy`) that it is about: it goes only to who has consented to each.",
-        _names(MAX_SUBJECTS, "pregnancy"),
+        _several(_pattern(NAME), MAX_SUBJECTS, ["pregnancy"]),
     ),
     "discloses": Key(
         "The sources of `kind: context` of which its texts may tell; others may only decide whether it goes.",
-        _names(MAX_DISCLOSED, "weather"),
+        _several(_pattern(NAME), MAX_DISCLOSED, ["weather"]),
     ),
+    "allow": ALLOW,
 }
 
 TEST_CUSTOMER: Mapping[str, Key] = {

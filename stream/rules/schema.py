@@ -129,6 +129,14 @@ def schema() -> dict[str, Any]:
                 _if(_is("kind", "profile", "context"), _without("event"), _needs("event")),
                 _if(_is("kind", "profile", "context"), _without("dedupe"), {}),
                 _if(_needs("dedupe"), _needs("id"), {}),
+                _if(_is("kind", "profile"), {}, {"allOf": [_without("attributes"), _without("consents")]}),
+                _if(_is("kind", "context"), {}, _without("fields")),
+            ),
+            "events": _section(
+                "The tracking plan: which events there are. Every name is held against it.",
+                keys.EVENT_NAME,
+                keys.mapping(keys.PLANNED_EVENT),
+                (),
             ),
             "traits": _section(
                 "What is known about a customer, kept up to date; conditions say `traits.NAME`.",

@@ -2,7 +2,8 @@
 
 An event's fields can be anything (`dyn`). A variable, a literal and most traits have a type, and so has what
 a function gives; two types that can never be compared, or that no function takes, are an error, because at
-run time the condition would simply never hold. `settled` tells the conditions that always or never hold.
+run time the condition would simply never hold. Where there is a tracking plan, fields have types, too
+(`shapes`).
 
 A `Scope` says what is visible where: `where` sees the event, and in a rule the events of earlier steps by
 their names; segments and `suppress` see the customer; `if` and texts see all of it.
@@ -12,7 +13,7 @@ Tested by tests/rules/test_scope.py and tests/rules/test_compiler.py.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TypeGuard
 
 from stream.cel import slips, strings, times
@@ -23,9 +24,10 @@ from stream.cel.tree import MACROS, is_closed
 from stream.cel.values import TYPE_NAMES, type_of
 from stream.diagnostics import Code
 from stream.errors import ExpressionError
-from stream.expression import Call, Ident, Literal, Node, Select, evaluate, terms_of
+from stream.expression import Call, Ident, Literal, Node, Select, evaluate
 from stream.hints import did_you_mean
 from stream.rules.aggregates import AGGREGATES, Aggregate
+from stream.rules.shapes import ANYTHING, CEL_TYPES, Shape, not_among
 
 Type = str  # CEL's name of it, or `dyn`
 
@@ -52,11 +54,13 @@ _IN_WORDS: Mapping[Type, str] = {
     "list": "a list",
     "map": "an object",
     **dict.fromkeys(_PARTS, "an object"),
+    "number": "a number",
     "type": "a type",
     _TIME: "a time",
     _SPAN: "a duration",
 }
-_NUMBERS = frozenset(("int", "uint", "double"))
+# `number`: of a field that a tracking plan says it of, whole or not.
+_NUMBERS = frozenset(("int", "uint", "double", "number"))
 _UNORDERED = frozenset(("null_type", "map", "list", "type", *_PARTS))
 _SYMBOLS = {"_?_:_": "? :", "_[_]": "[ ]", "@in": "in", "!_": "!", "-_": "-"}
 # What a function gives, where that does not depend on its arguments (else: the type of the first).
@@ -99,6 +103,8 @@ class TraitShape:
 
 
 Traits = Mapping[str, TraitShape]
+Shapes = Mapping[str, Shape]
+_NO_SHAPES: Shapes = {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +112,7 @@ class Scope:
     """What a condition sees: variables with their types, traits, segments and sources of context (None: not
     visible).
 
-    `what` says in a message what it is, and what it sees.
+    `what` says in a message what it is, and what it sees. `shapes`: what a tracking plan says of variables.
     """
 
     types: Mapping[str, Type]
@@ -115,6 +121,7 @@ class Scope:
     what: str = ""
     hint: str | None = None
     contexts: Collection[str] | None = None
+    shapes: Shapes = field(default_factory=dict)
 
     @property
     def variables(self) -> list[str]:
@@ -125,28 +132,35 @@ class Scope:
         ]
 
 
-def event_scope(steps: Iterable[str] = ()) -> Scope:
+def event_scope(steps: Iterable[str] = (), shapes: Shapes = _NO_SHAPES) -> Scope:
     """What a `where` sees: the event, and those of `steps`."""
     types = {**_EVENT, **dict.fromkeys(steps, "map")}
-    return Scope(types, what="`where` sees the event only", hint="move this to the rule's `if`")
+    what, hint = "`where` sees the event only", "move this to the rule's `if`"
+    return Scope(types, what=what, hint=hint, shapes=shapes)
 
 
-def customer_scope(traits: Traits, segments: Collection[str], contexts: Collection[str] = ()) -> Scope:
+def customer_scope(
+    traits: Traits, segments: Collection[str], contexts: Collection[str] = (), shapes: Shapes = _NO_SHAPES
+) -> Scope:
     """What segments and `suppress` see."""
     what = "a segment, like `suppress`, sees the customer, not an event"
-    return Scope(_CUSTOMER, traits, segments, what, contexts=contexts)
+    return Scope(_CUSTOMER, traits, segments, what, contexts=contexts, shapes=shapes)
 
 
 def rule_scope(
-    traits: Traits, segments: Collection[str], steps: Iterable[str] = (), contexts: Collection[str] = ()
+    traits: Traits,
+    segments: Collection[str],
+    steps: Iterable[str] = (),
+    contexts: Collection[str] = (),
+    shapes: Shapes = _NO_SHAPES,
 ) -> Scope:
     """What `if` and texts see: everything."""
     types = {**_EVENT, **_CUSTOMER, **dict.fromkeys(steps, "map")}
-    return Scope(types, traits, segments, contexts=contexts)
+    return Scope(types, traits, segments, contexts=contexts, shapes=shapes)
 
 
 def check(node: Node, scope: Scope) -> list[ExpressionError]:
-    """Everything that is wrong with a condition, each with its offset; empty if it can be judged."""
+    """Everything that is wrong with a condition, each with its offset; warnings have their code."""
     checker = _Checker(scope)
     checker.boolean(node, "a condition")
     return checker.errors
@@ -291,6 +305,8 @@ class _Checker:
             self.error(f"`in` needs a list, this is {_IN_WORDS[kinds[1]]}", node, hint)
         elif listed and not any(_may_equal(kinds[0], self._quietly(each)) for each in listed):
             self.error(f"`in` looks for {_IN_WORDS[kinds[0]]} in a list that has none", node)
+        else:
+            self.errors += (error for each in listed for error in _not_among(self._shape(item), each))
         return "bool"
 
     def _quietly(self, node: Node) -> Type:
@@ -386,7 +402,20 @@ class _Checker:
             return self._part(node, kind, node.field)
         if kind not in ("dyn", "map"):
             return self.error(f"{_IN_WORDS[kind]} has no field `{node.field}`", node)
-        return "dyn"
+        return CEL_TYPES[self._shape(node).type]
+
+    def _shape(self, node: Node) -> Shape:
+        """What the tracking plan says of a variable, or of what lies in one."""
+        if not self.scope.shapes:
+            return ANYTHING
+        if isinstance(node, Ident):
+            return ANYTHING if node.name in self.loops else self.scope.shapes.get(node.name, ANYTHING)
+        if isinstance(node, Select):
+            return self._shape(node.operand).at((node.field,))
+        match node:
+            case Call("_[_]", (operand, Literal(str(key)))):
+                return self._shape(operand).at((key,))
+        return ANYTHING
 
     def _is(self, node: Node, namespace: str) -> TypeGuard[Ident]:
         return isinstance(node, Ident) and node.name == namespace and namespace not in self.loops
@@ -448,17 +477,7 @@ class _Checker:
             return self._part(key, kind, key.value)
         if kind not in ("dyn", "map", "list", *_PARTS):
             return self.error(f"{_IN_WORDS[kind]} has no keys", operand)
-        return "dyn"
-
-    def _no_date(self, node: Node) -> None:
-        """`2026-01-31` is arithmetic."""
-        match node:
-            case Call(
-                "_-_", (Call("_-_", (Literal(int(year)) as first, Literal(int(month)))), Literal(int(day)))
-            ):
-                if 1900 < year < 2200 and 0 < month < 13 and 0 < day < 32:
-                    hint = f"a date is written timestamp('{year}-{month:02}-{day:02}')"
-                    self.error(f"a number: {year} minus {month} minus {day}", first, hint)
+        return CEL_TYPES[self._shape(node).type]
 
     def _has_parts(self, trait: str) -> bool:
         """Whether a trait without `per` is itself a list or an object: then a key is one of that."""
@@ -472,13 +491,18 @@ class _Checker:
 
     def _comparison(self, node: Call) -> None:
         left, right = (self.type(arg) for arg in node.args)
-        for operand in node.args:
-            self._no_date(operand)
+        self.errors += (error for operand in node.args for error in _no_date(operand))
         symbol = _symbol(node.function)
+        if "null_type" in (left, right) and any(self._shape(each) is not ANYTHING for each in node.args):
+            return  # whatever its type, a field can be null
         if not _may_equal(left, right):
-            self.error(f"`{symbol}` compares {_IN_WORDS[left]} with {_IN_WORDS[right]}", node)
+            hint = _meant_by({left, right})
+            self.error(f"`{symbol}` compares {_IN_WORDS[left]} with {_IN_WORDS[right]}", node, hint)
         elif symbol not in ("==", "!=") and (unordered := {left, right} & _UNORDERED):
             self.error(f"`{symbol}` cannot compare {_IN_WORDS[unordered.pop()]}", node)
+        elif symbol in ("==", "!="):
+            one, other = node.args
+            self.errors += (*_not_among(self._shape(one), other), *_not_among(self._shape(other), one))
 
 
 _SPECIAL: Mapping[str, Callable[[_Checker, Call], Type]] = {
@@ -487,6 +511,25 @@ _SPECIAL: Mapping[str, Callable[[_Checker, Call], Type]] = {
     "has": _Checker._has,
     "_?_:_": _Checker._ternary,
 }
+
+
+def _no_date(node: Node) -> Iterator[ExpressionError]:
+    """`2026-01-31` is arithmetic."""
+    match node:
+        case Call(
+            "_-_", (Call("_-_", (Literal(int(year)) as first, Literal(int(month)))), Literal(int(day)))
+        ):
+            if 1900 < year < 2200 and 0 < month < 13 and 0 < day < 32:
+                hint = f"a date is written timestamp('{year}-{month:02}-{day:02}')"
+                message = f"a number: {year} minus {month} minus {day}"
+                yield ExpressionError(message, offset=first.offset, hint=hint)
+
+
+def _not_among(shape: Shape, literal: Node) -> Iterator[ExpressionError]:
+    """That something is compared with what it cannot be, by the values that the plan names."""
+    if shape.values and isinstance(literal, Literal) and literal.value not in shape.values:
+        message, hint = not_among(literal.value, shape.values)
+        yield ExpressionError(message, offset=literal.offset, hint=hint, code=Code.VALUE_NOT_IN_PLAN)
 
 
 def _probe_pattern(args: Sequence[Node]) -> None:
@@ -515,79 +558,26 @@ def _may_equal(left: Type, right: Type) -> bool:
     return "dyn" in (left, right) or left == right or {left, right} <= _NUMBERS
 
 
+def _meant_by(kinds: set[Type]) -> str | None:
+    """What to write in place of a comparison of these."""
+    if kinds == {"string", "number"}:
+        return "a number is written without quotes"
+    return "write timestamp(…) around a text that says a time" if kinds == {"string", _TIME} else None
+
+
 def _fits(kinds: tuple[Type, ...], overload: tuple[str, ...]) -> bool:
     return len(kinds) == len(overload) and all(
-        kind in ("dyn", wanted) or wanted == "*" for kind, wanted in zip(kinds, overload, strict=True)
+        kind in ("dyn", wanted) or wanted == "*" or (kind == "number" and wanted in _NUMBERS)
+        for kind, wanted in zip(kinds, overload, strict=True)
     )
 
 
 def _arithmetic(name: str, kinds: tuple[Type, ...]) -> Type:
-    if "dyn" in kinds:
-        return "dyn"
+    if "dyn" in kinds or "number" in kinds:
+        return "dyn" if "dyn" in kinds else "number"
     if name == "_-_" and kinds == (_TIME, _TIME):
         return _SPAN
     return _TIME if _TIME in kinds else kinds[0]
-
-
-# ---- conditions that always or never hold ----
-
-
-def settled(node: Node) -> bool | None:
-    """True for a condition that always holds, False for one that never does, None if it depends on the event.
-
-    Sound, not complete: it knows constants, and terms of one `&&` that leave a value nothing to be.
-    """
-    if is_closed(node):
-        try:
-            return evaluate(node, {}) is True
-        except ExpressionError:
-            return False
-    if isinstance(node, Call) and node.function in ("_&&_", "_||_"):
-        settling = node.function == "_||_"
-        terms = list(terms_of(node.function, node))
-        verdicts = [settled(term) for term in terms]
-        if settling in verdicts:
-            return settling
-        if all(verdict is not None for verdict in verdicts):
-            return not settling
-        return False if not settling and _contradict(terms) else None
-    return None  # also of `!x`: what never holds may do so by an error, and the opposite of that is one, too
-
-
-def _contradict(terms: list[Node]) -> bool:
-    """Whether some `x == 1 && x > 2` among the terms cannot hold, by any value of x."""
-    claims: dict[Node, list[tuple[str, Node]]] = {}
-    for term in terms:
-        if isinstance(term, Call) and term.function in _COMPARISONS - {"_!=_"}:
-            left, right = term.args
-            if isinstance(right, Literal):
-                claims.setdefault(left, []).append((term.function, right))
-            elif isinstance(left, Literal):
-                claims.setdefault(right, []).append((_MIRRORED[term.function], left))
-    return any(
-        _exclude(one, two)
-        for found in claims.values()
-        for i, one in enumerate(found)
-        for two in found[i + 1 :]
-    )
-
-
-_MIRRORED = {"_==_": "_==_", "_<_": "_>_", "_<=_": "_>=_", "_>_": "_<_", "_>=_": "_<=_"}
-
-
-def _exclude(one: tuple[str, Node], two: tuple[str, Node]) -> bool:
-    (first, a), (second, b) = one, two
-    if first == "_==_":  # then x is a, and the other must hold of it
-        return settled(Call(second, (a, b))) is False
-    if second == "_==_":
-        return settled(Call(first, (b, a))) is False
-    upper, lower = ("_<_", "_<=_"), ("_>_", "_>=_")
-    if first in lower and second in upper:
-        first, a, second, b = second, b, first, a
-    if first in upper and second in lower:  # x < a && x > b
-        strict = first == "_<_" or second == "_>_"
-        return settled(Call("_<_" if strict else "_<=_", (b, a))) is False
-    return False
 
 
 def _literal_type(node: Literal) -> Type:

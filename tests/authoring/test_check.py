@@ -57,6 +57,10 @@ A_RULE = (
 )
 A_CONTENT = "rules: {{a: {{on: b, send: {{channel: web, content: {{{}}}}}}}}}"
 A_TEST = "tests: [{{name: t, {}}}]\n"
+A_PLAN = "events: {b: {fields: {x: {type: string, values: [y]}}}, c: {}}\n"
+BASE_WITH_PEOPLE = BASE.replace(
+    "}}\n", "}, p: {kind: profile, customer: c, attributes: {x: any}, consents: [x]}}\n", 1
+)
 A_VARIANT = "rules: {a: {on: b, send: {channel: web, variants: [{name: one, share: 40%, content: {t: x}}]}}}"
 IN_A_GROUP = """\
   first: {on: [b, c], group: g, priority: 1, send: {channel: web, content: {t: x}}}
@@ -102,6 +106,11 @@ EXAMPLES: dict[Code, str | bytes | None] = {
     Code.WRONG_SHARES: BASE + A_VARIANT,
     Code.WRONG_KEY: BASE + A_RULE % "key: sku",
     Code.TOPIC_IS_OWN: "sources: {s: {topic: dead-letters, event: e, customer: c}}",
+    Code.EVENT_NOT_IN_PLAN: BASE + A_RULE % "priority: 1" + "events: {d: {}}",
+    Code.FIELD_NOT_IN_PLAN: BASE + A_RULE % "key: event.y" + A_PLAN,
+    Code.ATTRIBUTE_NOT_IN_PLAN: BASE_WITH_PEOPLE + "segments: {s: customer.y == 1}",
+    Code.PURPOSE_NOT_IN_PLAN: BASE_WITH_PEOPLE.replace("consent: none", "consent: y"),
+    Code.NOT_AS_PLANNED: BASE + A_PLAN + "traits: {t: {function: sum, of: b, field: x}}",
     Code.NO_CONDITION: BASE + A_RULE % "if: true",
     Code.CONDITION_SYNTAX: BASE + A_RULE % "if: event.x ==",
     Code.CONDITION_NOT_SUPPORTED: BASE + A_RULE % "if: event.?vip",
@@ -132,9 +141,16 @@ EXAMPLES: dict[Code, str | bytes | None] = {
     Code.NO_TIME_ZONE: BASE.replace("consent: none", "consent: none, quiet: '21:00-08:00'"),
     Code.NEVER_USED: BASE + "traits: {t: {function: count, of: b}}",
     Code.WAITS_DIFFER: BASE + "rules:\n" + IN_A_GROUP.replace("on: b,", "on: b, wait: 5m,"),
-    Code.EVENT_NAMED_ONCE: BASE
+    Code.MISSPELT_EVENT: BASE
     + A_RULE % "unless: {on: boking, within: 1d}"
     + "traits: {t: {function: count, of: booking}}",
+    Code.MISSPELT_ATTRIBUTE: BASE
+    + "segments: {s: customer.satus == 1}\n"
+    + A_TEST.format("customer: {attributes: {status: 1}}, events: [], expect: []"),
+    Code.MISSPELT_PURPOSE: BASE.replace("consent: none", "consent: mailling")
+    + A_TEST.format("customer: {consents: [mailing]}, events: [], expect: []"),
+    Code.VALUE_NOT_IN_PLAN: BASE + A_RULE % "where: event.x == 'z'" + A_PLAN,
+    Code.NOTHING_ALLOWED: BASE + A_RULE % "allow: [W505]",
     Code.TIMES_OUT_OF_ORDER: BASE
     + "tests: [{name: t, events: [{at: 2h, event: b}, {at: 1h, event: b}], until: 1m, expect: []}]",
     Code.SENSITIVE_NOT_SAID: BASE + "policy: {sensitive: {x: {events: b}}}\n" + A_RULE % "priority: 1",
@@ -185,6 +201,20 @@ def test_warnings_do_not_refuse(rules: Path) -> None:
         "rules/a.yaml:3:9: warning: rule `a` has no `limit`: it answers every time "
         "(write e.g. `limit: 1 per 7d`) [W501]"
     ]
+
+
+@pytest.mark.parametrize("key", ["limit", "goal"])
+def test_what_every_rule_should_have_is_asked_for_once(rules: Path, key: str) -> None:
+    """Twelve warnings for five tiny rules, and nobody read the one that mattered."""
+    said = {"limit": "limit: 1 per 1d", "goal": "goal: {on: b, within: 1d}"}
+    del said[key]
+    rule = "{{on: b, {}, send: {{channel: web, content: {{t: t{}}}}}}}"
+    written = [f"  r{number}: {rule.format(*said.values(), number)}\n" for number in range(5)]
+    (rules / "a.yaml").write_text(BASE + "rules:\n" + "".join(written))
+    (found,) = check(rules).diagnostics
+    assert str(found).startswith(
+        f"rules/a.yaml:4:3: warning: 5 rules have no `{key}`, `r0` is the first: "
+    ), found
 
 
 def test_two_rules_that_differ_in_what_they_send_are_not_the_same(rules: Path) -> None:
@@ -301,7 +331,7 @@ def test_an_event_with_a_wrong_letter_is_warned_about(rules: Path, known: str) -
     assert warned_of(rules, BASE + UNLESS_BOOKED) == ["W512"]
     (found,) = check(rules).diagnostics
     assert str(found).startswith(
-        "rules/a.yaml:3:121: warning: no test, trait or other rule has the event `boking` (did you mean `"
+        "rules/a.yaml:3:121: warning: no test and no other definition has the event `boking` (did you mean `"
     )
 
 
@@ -378,7 +408,8 @@ def test_a_field_that_no_event_of_the_tests_has_is_warned_about(rules: Path) -> 
     assert warned_of(rules, BASE + rule) == []
     assert warned_of(rules, BASE + rule + A_TEST.format(event % "b, title: x")) == ["W508"]
     assert warned_of(rules, BASE + rule + A_TEST.format(event % "b, titel: x")) == []
-    assert warned_of(rules, BASE + rule + A_TEST.format(event % "other, title: x")) == []
+    assert warned_of(rules, BASE + rule + A_TEST.format(event % "other, title: x")) == ["W508"]
+    assert warned_of(rules, BASE + rule + A_TEST.format(event % "other, colour: x")) == []
 
 
 @pytest.mark.parametrize(

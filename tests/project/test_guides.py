@@ -115,7 +115,11 @@ def calls(text: str) -> Iterator[tuple[str, list[str]]]:
 def test_every_command_and_flag_exists(name: str) -> None:
     for command, flags in calls(PAGES[name]):
         assert command in COMMANDS, f"{name}: stream {command}"
-        known = {"--help", *(flag for each in COMMANDS[command].params for flag in each.opts)}
+        inner = getattr(COMMANDS[command], "commands", {}).values()  # `stream events infer`
+        known = {
+            "--help",
+            *(flag for one in (COMMANDS[command], *inner) for each in one.params for flag in each.opts),
+        }
         assert set(flags) <= known, f"{name}: stream {command} {sorted(set(flags) - known)}"
 
 

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from stream.expression import parse
-from stream.rules.compiler.privacy import paths_of
 from stream.rules.compiler.rule_set import Checked, check_rules
+from stream.rules.compiler.uses import paths_of
 
 BASE = """\
 sources:
@@ -390,11 +390,9 @@ def test_a_long_chain_of_segments_is_not_told_to_its_end(tmp_path: Path) -> None
         ("event.a['b'].c[0].d in customer.e", ["event.a.b.c.?.d", "customer.e"]),
         ("event[customer.x[now]] == 1", ["event.?", "customer.x.?", "now"]),
         ("event.items.exists(item, item.a == customer.b)", ["event.items", "item", "item.a", "customer.b"]),
-        ("has(event.a) && !(step.b > size(event))", ["event.a", "event.b", "event"]),
+        ("has(event.a) && !(step.b > size(event))", ["event.a", "step.b", "event"]),
     ],
 )
 def test_the_paths_of_a_condition(condition: str, paths: list[str]) -> None:
-    found = [
-        ".".join(each or "?" for each in path) for path, _ in paths_of(parse(condition), {"event", "step"})
-    ]
+    found = [".".join(each or "?" for each in path) for path, _ in paths_of(parse(condition))]
     assert found == paths

@@ -25,8 +25,10 @@ BASE: dict[str, Any] = {
     "sources": {
         "q": {"event": "event", "customer": "c", "id": "id"},
         "s": {"event": "event", "customer": "c"},
+        "u": {"kind": "profile", "customer": "c"},
         "v": {"kind": "context", "customer": "c"},
     },
+    "events": {**{name: {} for name in ("a", "b", "c", "y", "z", "purchase")}, "e": {"fields": {"f": "any"}}},
     "traits": {
         "t": {"function": "sum", "of": "a", "field": "f"},
         "n": {"function": "count", "of": "a"},
@@ -54,6 +56,9 @@ SHARES = [{"name": "x", "share": "40%", "content": SAID}, {"name": "y", "share":
 # Where in BASE the keys are tried that the first definition of their section cannot have.
 ELSEWHERE = {
     "sources.s.dedupe": "sources.q.dedupe",
+    "sources.s.attributes": "sources.u.attributes",
+    "sources.s.consents": "sources.u.consents",
+    "sources.s.fields": "sources.v.fields",
     "traits.t.k": "traits.p.k",
     "rules.r.steps": "rules.m.steps",
     "rules.r.send.variants": "rules.m.send.variants",
@@ -78,6 +83,29 @@ VALUES: dict[str, Any] = {
     "traits.t.per": "category",
     "traits.t.over": "7d",
     "traits.t.k": 5,
+    "sources.s.allow": None,
+    "sources.s.attributes": None,
+    "sources.s.attributes.p.type": None,
+    "sources.s.attributes.p.describe": None,
+    "sources.s.attributes.p.values": None,
+    "sources.s.attributes.p.examples": None,
+    "sources.s.consents": None,
+    "sources.s.fields": None,
+    "sources.s.fields.p.type": None,
+    "sources.s.fields.p.describe": None,
+    "sources.s.fields.p.values": None,
+    "sources.s.fields.p.examples": None,
+    "events.e.describe": None,
+    "events.e.source": None,
+    "events.e.fields": None,
+    "events.e.fields.p.type": None,
+    "events.e.fields.p.describe": None,
+    "events.e.fields.p.values": None,
+    "events.e.fields.p.examples": None,
+    "traits.t.allow": None,
+    "channels.w.allow": None,
+    "policy.allow": None,
+    "rules.r.allow": None,
     "channels.w.topic": "other",
     "channels.w.consent": "mail",
     "channels.w.address": "customer.email",
@@ -210,7 +238,7 @@ def keys_of(form: Mapping[str, Any], path: str) -> Iterator[str]:
 
 
 def schema_keys() -> list[str]:
-    names = {"sources": "s", "traits": "t", "segments": "g", "channels": "w", "rules": "r"}
+    names = {"sources": "s", "events": "e", "traits": "t", "segments": "g", "channels": "w", "rules": "r"}
     found: list[str] = []
     for section, form in schema()["properties"].items():
         if section in names:
@@ -370,6 +398,21 @@ def test_a_needed_key_is_needed_by_both(tmp_path: Path, path: str) -> None:
         *[("sources.s.topic", text) for text in ("a.b-c_D", "a/b", "..", "a" * 250)],
         *[("sources.s.customer", text) for text in ("a.b", "a..b", "a b", "a[0]")],
         *[("channels.w.address", text) for text in ("event.a", "event", "customer.a", "customer", "token")],
+        *[
+            ("events.e.fields.p", value)
+            for value in (
+                *("string", "text", {}, {"type": "time"}, {"type": "number", "values": [1, 2.5]}),
+                *({"values": ["a", True]}, {"values": []}, {"values": [["a"]]}, {"values": ["a", "a"]}),
+                *({"examples": [1, "b"]}, {"examples": [{"a": 1}]}, {"examples": []}, {"values": [None]}),
+            )
+        ],
+        *[("events.e.fields", value) for value in ({}, {"a.b": "any"}, {"a b": "any"}, {"a..b": "any"}, [])],
+        *[("events.e.source", value) for value in ("q", ["q", "s"], [], ["q", "q"])],
+        *[("events", {**BASE["events"], name: {}}) for name in ("e" * 256, "e" * 257, "", "Ä\n", "a b")],
+        *[("sources.u.consents", value) for value in (["p"], ["none"], ["p", "p"], [], "p")],
+        *[(f"sources.{name}.attributes", {"vip": "boolean", "a.b": "string"}) for name in "quv"],
+        *[(f"sources.{name}.fields", {"a.b": "string"}) for name in "quv"],
+        *[("rules.r.allow", value) for value in (["W505"], ["W501", "W505"], ["W505", "W505"], [], "W505")],
         ("rules.r.send.channel", ["e"]),
         ("rules.r.send.channel", ["w", "e"]),
         ("rules.r.send.channel", ["w", "w"]),

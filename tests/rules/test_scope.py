@@ -14,7 +14,8 @@ from stream.errors import ExpressionError
 from stream.events._value import ABSENT
 from stream.expression import Call, Ident, Literal, Node, Select, evaluate, parse
 from stream.matcher._condition import Names, compile_condition
-from stream.rules.scope import TraitShape, check, customer_scope, event_scope, rule_scope, settled
+from stream.rules.scope import TraitShape, check, customer_scope, event_scope, rule_scope
+from stream.rules.settled import settled
 
 TRAITS = {
     "views": TraitShape("count", per=True),

@@ -68,11 +68,12 @@ def _address(run: Compilation, read: Definition) -> dict[str, Any]:
 
 def read_policy(run: Compilation) -> Policy:
     read = run.section("policy", run.files.policy, keys.POLICY)
+    scope = customer_scope(run.traits, run.segments, run.contexts, run.plan.shapes())
     return Policy(
         timezone=values.time_zone(read, "timezone"),
         locale=values.locale(read, "locale"),
         cap=values.rate(read, "cap"),
-        suppress=condition(read, "suppress", customer_scope(run.traits, run.segments, run.contexts)),
+        suppress=condition(read, "suppress", scope),
         holdout=values.share(read, "holdout") or 0,
         stale_after=values.duration(read, "stale_after"),
         sensitive=_subjects(run, read.entries.get("sensitive")),

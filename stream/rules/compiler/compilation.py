@@ -8,6 +8,7 @@ from stream.diagnostics import Code, Location
 from stream.expression import Node, unparse
 from stream.rules.aggregates import AGGREGATES
 from stream.rules.compiler.definition import Definition, Findings
+from stream.rules.compiler.plan import NO_PLAN
 from stream.rules.files import Entry, Mapped, RuleFiles, Scalar, Written
 from stream.rules.scope import Traits, TraitShape
 
@@ -19,6 +20,7 @@ class Compilation:
         self.files, self.findings = files, findings
         self.predicates: dict[Node, int] = {}
         self.texts: list[str] = []  # of the predicates, by number
+        self.plan = NO_PLAN  # until it has been read
         self.traits: Traits = {name: _shape(entry) for name, entry in files.traits.items()}
         self.segments = tuple(files.segments)
         self.contexts = tuple(name for name, entry in files.sources.items() if _is_context(entry))

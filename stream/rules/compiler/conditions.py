@@ -11,7 +11,8 @@ from stream.errors import ExpressionError
 from stream.expression import Node, parse, simplify
 from stream.rules.compiler.definition import Definition, Findings
 from stream.rules.files import Entry, Scalar
-from stream.rules.scope import Scope, check, settled
+from stream.rules.scope import Scope, check
+from stream.rules.settled import settled
 
 
 def condition(read: Definition, key: str, scope: Scope) -> Node | None:
@@ -40,13 +41,15 @@ def condition_of(entry: Entry, scope: Scope, findings: Findings) -> Node | None:
         errors = check(node, scope)
     except ExpressionError as failure:
         errors = [failure]
+    refused = False
     for error in errors:
         code, meant = error.code or otherwise, None
+        refused = refused or code.severity == "error"
         if code is Code.UNKNOWN_VARIABLE:
             meant = slips.of_difference(scalar.value, error.offset or 0)
         findings.add(code, scalar.at(error.offset), error.message, meant or error.hint)
-    if node is not None and not errors and (verdict := settled(node)) is not None:
+    if node is not None and not refused and (verdict := settled(node)) is not None:
         hint = "leave it out" if verdict else "this definition is never used"
         message = f"`{key}` {'always' if verdict else 'never'} holds"
         findings.add(Code.SETTLED_CONDITION, scalar.at(0), message, hint)
-    return node if node is None or errors else simplify(node)
+    return node if node is None or refused else simplify(node)

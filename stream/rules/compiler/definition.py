@@ -13,6 +13,7 @@ from typing import TypeVar
 from stream.diagnostics import Code, Diagnostic, Location
 from stream.hints import did_you_mean
 from stream.rules import keys
+from stream.rules.compiler.allowances import Allowances
 from stream.rules.files import Entry, Mapped, Scalar, Sequence, Written
 
 T = TypeVar("T")
@@ -22,13 +23,14 @@ VARIABLE = re.compile(keys.VARIABLE)
 
 
 class Findings:
-    """What has been found wrong so far."""
+    """What has been found wrong so far, but for the warnings that are allowed."""
 
-    def __init__(self, found: list[Diagnostic]) -> None:
-        self.all = list(found)
+    def __init__(self, found: list[Diagnostic], allowances: Allowances) -> None:
+        self.all, self.allowances = list(found), allowances
 
     def add(self, code: Code, at: Location, message: str, hint: str | None = None) -> None:
-        self.all.append(Diagnostic(code, at, message, hint))
+        if code.severity == "error" or not self.allowances.allows(code, at):
+            self.all.append(Diagnostic(code, at, message, hint))
 
     @property
     def refused(self) -> bool:

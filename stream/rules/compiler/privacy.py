@@ -18,15 +18,14 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from typing import NamedTuple
 
-from stream.diagnostics import Code, Location
-from stream.expression import Call, Ident, Literal, Node, Select
+from stream.diagnostics import Code
+from stream.expression import Node
 from stream.rules.aggregates import AGGREGATES
 from stream.rules.compiler.compilation import Compilation
-from stream.rules.files import Entry, Mapped, Scalar, Written
-from stream.rules.files import Sequence as Items
-from stream.rules.model import FieldPath, Policy, Rule, Segment, Step, Trait, Unless
+from stream.rules.compiler.uses import Path, Use, paths_of, place, uses_of_rule
+from stream.rules.files import Entry
+from stream.rules.model import FieldPath, Policy, Rule, Segment, Trait
 
-Path = tuple[str | None, ...]  # of what is read, its root first; None: whatever key
 Mark = tuple[str, str]  # ("subject", its name) or ("context", a source's)
 Definition = tuple[str, str]  # ("trait", its name) or ("segment", its name)
 
@@ -38,20 +37,6 @@ class _Link(NamedTuple):
 
     words: str
     behind: Definition | None = None
-
-
-class _Use(NamedTuple):
-    """Something that a rule reads, and where: either an event's name, or a path.
-
-    `keys` and `offset` lead to the place in the rule file. `shown`: the customer gets to see it.
-    """
-
-    words: str
-    keys: tuple[str | int, ...]
-    event: str | None = None
-    path: Path = ()
-    offset: int | None = None
-    shown: bool = False
 
 
 def check_privacy(
@@ -78,22 +63,22 @@ def check_privacy(
             if subject.name not in about:
                 message = f"rule `{rule.name}` reads nothing about the sensitive subject `{subject.name}`"
                 hint = f"leave it out: it is sent only to who has consented to `{subject.consent}`"
-                run.findings.add(Code.SENSITIVE_NOT_READ, _place(entry, ("sensitive",)), message, hint)
+                run.findings.add(Code.SENSITIVE_NOT_READ, place(entry, ("sensitive",)), message, hint)
         for source in rule.discloses:
             if source not in shown:
                 message = f"no text of rule `{rule.name}` tells of `context.{source}`"
-                at = _place(entry, ("discloses",))
+                at = place(entry, ("discloses",))
                 run.findings.add(Code.NOTHING_DISCLOSED, at, message, "leave the source out")
 
 
-Found = dict[str, tuple[_Use, str]]  # by subject, or by source: where it is read first, and how
+Found = dict[str, tuple[Use, str]]  # by subject, or by source: where it is read first, and how
 
 
 def _reads(rule: Rule, marks: _Marks, predicates: Sequence[Node]) -> tuple[Found, Found]:
     """The subjects that a rule is about, and the sources of context of which it tells."""
     about: Found = {}
     shown: Found = {}
-    for use in _uses(rule, predicates):
+    for use in uses_of_rule(rule, predicates):
         for (kind, name), link in marks.of_event(use.event) if use.event else marks.of_path(use.path):
             if kind == "subject":
                 about.setdefault(name, (use, marks.chain(("subject", name), link)))
@@ -112,7 +97,7 @@ def _not_said(run: Compilation, rule: Rule, entry: Entry, policy: Policy, about:
                 f"write `sensitive: [{', '.join(sorted(said | set(about)))}]` in the rule; "
                 f"it then goes only to customers who have consented to `{consents[name]}`"
             )
-            run.findings.add(Code.SENSITIVE_NOT_SAID, _place(entry, use.keys, use.offset), message, hint)
+            run.findings.add(Code.SENSITIVE_NOT_SAID, place(entry, use.keys, use.offset), message, hint)
 
 
 def _not_disclosed(run: Compilation, rule: Rule, entry: Entry, shown: Found) -> None:
@@ -126,7 +111,7 @@ def _not_disclosed(run: Compilation, rule: Rule, entry: Entry, shown: Found) -> 
                 f"write `discloses: [{', '.join(sorted({*rule.discloses, *shown}))}]` in the rule, "
                 "or ask in `if` and leave it out of the text"
             )
-            at = _place(entry, use.keys, use.offset)
+            at = place(entry, use.keys, use.offset)
             run.findings.add(Code.DISCLOSURE_NOT_SAID, at, message, hint)
 
 
@@ -208,110 +193,3 @@ def _field(path: Path, field: FieldPath) -> str:
 
 def _shown(path: Path) -> str:
     return "".join("[…]" if each is None else f".{each}" for each in path).removeprefix(".")
-
-
-# ---- what a rule reads ----
-
-
-def _uses(rule: Rule, predicates: Sequence[Node]) -> Iterator[_Use]:
-    """Everything that a rule reads, in the order in which rules are read."""
-    events = {"event", *(step.name for step in rule.steps if step.name is not None)}
-    single = len(rule.steps) == 1 and rule.steps[0].name is None
-    for number, step in enumerate(rule.steps):
-        keys: tuple[str | int, ...] = () if single else ("steps", number)
-        yield from _awaited(step, keys, "" if single else f" of step {number + 1}", events, predicates)
-    if rule.unless is not None:
-        yield from _awaited(rule.unless, ("unless",), " of `unless`", events, predicates)
-    if rule.key is not None:
-        yield _Use("`key` reads", ("key",), path=("event", *rule.key))
-    if rule.condition is not None:
-        for path, offset in paths_of(rule.condition, events):
-            yield _Use("`if` reads", ("if",), path=path, offset=offset)
-    for channel in rule.channels:
-        if channel.address is not None:
-            words = f"the address of channel `{channel.name}` reads"
-            yield _Use(words, ("send", "channel"), path=channel.address, shown=True)
-    yield from _texts(rule, events)
-    for number, goal in enumerate(rule.goals):
-        key: tuple[str | int, ...] = ("goals", number) if len(rule.goals) > 1 else ("goal",)
-        for name in goal.on:
-            yield _Use(f"`{key[0]}` counts", (*key, "on"), event=name)
-        if goal.value is not None:
-            yield _Use(f"`{key[0]}` reads", (*key, "value"), path=("event", *goal.value))
-
-
-def _awaited(
-    step: Step | Unless,
-    keys: tuple[str | int, ...],
-    which: str,
-    events: Collection[str],
-    predicates: Sequence[Node],
-) -> Iterator[_Use]:
-    for name in step.on:
-        yield _Use(f"`on`{which} waits for", (*keys, "on"), event=name)
-    nodes = [step.compares, None if step.where is None else predicates[step.where]]
-    for node in nodes:
-        # Without an offset: where two conditions are the same, it is that of the first.
-        for path, _ in () if node is None else paths_of(node, events):
-            yield _Use(f"`where`{which} reads", (*keys, "where"), path=path)
-
-
-def _texts(rule: Rule, events: Collection[str]) -> Iterator[_Use]:
-    places: list[tuple[str, tuple[str | int, ...]]] = [("", ("send",))]
-    contents = [rule.content]
-    for number, variant in enumerate(rule.variants):
-        places.append((f" of variant `{variant.name}`", ("send", "variants", number)))
-        contents.append(variant.content)
-    for (which, keys), content in zip(places, contents, strict=True):
-        for name, template in content.items():
-            for reference in template.references:
-                path = tuple(each if isinstance(each, str) else None for each in reference.path)
-                yield _Use(
-                    f"the text `{name}`{which} reads",
-                    (*keys, "content", name),
-                    path=("event", *path[1:]) if path[0] in events else path,
-                    offset=reference.offset,
-                    shown=True,
-                )
-
-
-def paths_of(node: Node, events: Collection[str] = ()) -> Iterator[tuple[Path, int]]:
-    """What a condition reads of its variables, with the offset of each; the names of `events` become `event`.
-
-    Whole chains of fields, `customer.address.city`; None where a key is worked out.
-    """
-    rest = [node]
-    while rest:
-        each = rest.pop()
-        path: list[str | None] = []
-        inner: list[Node] = []  # other things that the chain reads: its keys
-        while isinstance(each, Select) or (isinstance(each, Call) and each.function == "_[_]"):
-            if isinstance(each, Select):
-                path.append(each.field)
-                each = each.operand
-                continue
-            each, key = each.args
-            known = isinstance(key, Literal) and isinstance(key.value, str)
-            path.append(str(key.value) if isinstance(key, Literal) and known else None)
-            inner += [] if known else [key]
-        if isinstance(each, Ident):
-            root = "event" if each.name in events else each.name
-            yield (root, *reversed(path)), each.offset
-        elif isinstance(each, Call):
-            inner += each.args
-        rest += reversed(inner)
-
-
-def _place(entry: Entry, keys: tuple[str | int, ...], offset: int | None = None) -> Location:
-    """The place below a rule that some keys lead to, as far as they do."""
-    at, written = entry.location, entry.value
-    for key in keys:
-        inner: Written | None = None
-        if isinstance(written, Mapped) and isinstance(key, str) and key in written.entries:
-            inner = written.entries[key].value
-        elif isinstance(written, Items) and isinstance(key, int) and key < len(written.items):
-            inner = written.items[key]
-        if inner is None:
-            return at
-        at, written = inner.location, inner
-    return written.at(offset) if isinstance(written, Scalar) and offset is not None else at

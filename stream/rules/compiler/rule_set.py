@@ -7,22 +7,26 @@ Tested by tests/rules/test_compiler.py.
 from __future__ import annotations
 
 import gc
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from stream.diagnostics import Diagnostic, in_file_order
 from stream.errors import RuleFileError
+from stream.rules.compiler.allowances import Allowances, wrong_allowances
 from stream.rules.compiler.channels import read_channel, read_policy
 from stream.rules.compiler.compilation import Compilation
 from stream.rules.compiler.definition import Findings, check_name
 from stream.rules.compiler.identity import with_revision
+from stream.rules.compiler.plan import read_plan
+from stream.rules.compiler.planned import hold_against_plan
 from stream.rules.compiler.privacy import check_privacy
 from stream.rules.compiler.rules import read_rule
 from stream.rules.compiler.sources import check_some, check_topics, first_source, read_source
 from stream.rules.compiler.testcases import read_tests
 from stream.rules.compiler.traits import read_segments, read_trait
+from stream.rules.compiler.uses import Definitions
 from stream.rules.compiler.warnings import warn
 from stream.rules.files import RuleFiles, collect
 from stream.rules.model import RuleSet
@@ -40,14 +44,14 @@ def load_rules(directory: Path, own: OwnTopics = NOBODYS) -> RuleSet:
     return checked.rules
 
 
-def check_rules(directory: Path, own: OwnTopics = NOBODYS) -> Checked:
+def check_rules(directory: Path, own: OwnTopics = NOBODYS, allow: Iterable[str] = ()) -> Checked:
     """Read and compile a directory of rule files, with every error and warning.
 
-    `own`: the topics of the program, which no source and no channel can have. Raises RuleFileError if a file
-    cannot be read at all.
+    `own`: the topics of the program, which no source and no channel can have. `allow`: codes of warnings that
+    are meant, beside those that the files allow. Raises RuleFileError if a file cannot be read at all.
     """
     with _no_collection():
-        return compile_files(*collect(directory), own)
+        return compile_files(*collect(directory), own, allow)
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,15 +67,18 @@ class Checked:
     files: RuleFiles = field(default=RuleFiles(), repr=False, compare=False)
 
 
-def compile_files(files: RuleFiles, found: list[Diagnostic], own: OwnTopics = NOBODYS) -> Checked:
+def compile_files(
+    files: RuleFiles, found: list[Diagnostic], own: OwnTopics = NOBODYS, allow: Iterable[str] = ()
+) -> Checked:
     """`found`: what was wrong when the files were read."""
-    findings = Findings(found)
+    findings = Findings([*found, *wrong_allowances(files)], Allowances(files, allow))
     run = Compilation(files, findings)
     for kind in ("source", "trait", "segment", "channel", "rule"):
         for entry in getattr(files, f"{kind}s").values():
             check_name(entry, kind, findings)
     # Each in the order of names, so that nothing depends on the order of files.
     sources = [read_source(run, entry) for entry in files.sources.values()]
+    run.plan = read_plan(run, sources)
     traits = [read_trait(run, entry) for entry in files.traits.values()]
     segments = read_segments(run)
     channels = {name: read_channel(run, entry) for name, entry in files.channels.items()}
@@ -81,20 +88,22 @@ def compile_files(files: RuleFiles, found: list[Diagnostic], own: OwnTopics = NO
     tests = read_tests(run, sources, first, rules)
     check_topics(run, sources, channels.values(), own)
     check_some(run, sources)
+    definitions = Definitions(
+        sources,
+        traits,
+        segments,
+        list(channels.values()),
+        policy,
+        list(rules.values()),
+        list(run.predicates),
+    )
     check_privacy(run, traits, segments, policy, rules.values())
+    hold_against_plan(run, definitions, first)
     compiled = None
     if not findings.refused:
-        compiled = with_revision(
-            sources,
-            traits,
-            segments,
-            list(channels.values()),
-            policy,
-            list(rules.values()),
-            run.predicates,
-            first,
-        )
+        compiled = with_revision(*definitions, first)
         warn(run, compiled, tests)
+        findings.all += findings.allowances.in_vain()
     return Checked(compiled, tuple(in_file_order(findings.all)), tests, files)
 
 

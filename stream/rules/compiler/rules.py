@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import cast
 
 from stream.diagnostics import Code
@@ -18,17 +18,20 @@ from stream.rules.files import Entry, Sequence, Written
 from stream.rules.model import WHOLE, Again, Channel, FieldPath, Goal, Policy, Rule, Step, Unless, WhenQuiet
 from stream.rules.scope import RESERVED, event_scope, rule_scope, variables_of
 
+Named = Mapping[str, tuple[str, ...]]  # the names of steps, and the events that each waits for
+
 
 def read_rule(run: Compilation, entry: Entry, channels: Mapping[str, Channel], policy: Policy) -> Rule:
     read = run.definition("rule", entry, keys.RULE)
     steps = _steps(run, read)
-    names = [step.name for step in steps if step.name is not None]
-    scope = rule_scope(run.traits, run.segments, names, run.contexts)
+    named = _named(steps)
+    shapes = run.plan.shapes(steps[-1].on, named)
+    scope = rule_scope(run.traits, run.segments, named, run.contexts, shapes)
     subjects = {subject.name: subject for subject in policy.sensitive}
     sensitive = read.names("sensitive", subjects, "sensitive subject", keys.MAX_SUBJECTS)
     read.need("send", "write `send: {channel: …}`")
     send = read_send(run, read, channels, scope)
-    unless, wait, key = _unless(run, read, names), values.duration(read, "wait") or 0, _key(run, read)
+    unless, wait, key = _unless(run, read, named), values.duration(read, "wait") or 0, _key(run, read)
     again = cast(Again | None, read.name("again", keys.AGAIN, "value of `again`"))
     return Rule(
         name=entry.key,
@@ -60,7 +63,9 @@ def _steps(run: Compilation, read: Definition) -> tuple[Step, ...]:
     read.either("on", "steps")
     if "steps" not in read.entries:
         read.need("on", "the event to watch for, or `steps`")
-        return (Step(values.event_names(read, "on"), run.predicate(condition(read, "where", event_scope()))),)
+        on = values.event_names(read, "on")
+        scope = event_scope(shapes=run.plan.shapes(on))
+        return (Step(on, run.predicate(condition(read, "where", scope))),)
     read.either("where", "steps")
     steps: list[Step] = []
     written: dict[str, Written] = {}
@@ -68,7 +73,7 @@ def _steps(run: Compilation, read: Definition) -> tuple[Step, ...]:
     if not items and read.entries["steps"].value is not None:
         run.error(Code.WRONG_LIST, read.entries["steps"], "`steps` is empty", "write at least one step")
     for item in items:
-        step = _step(run, item, [each.name for each in steps if each.name is not None], first=not steps)
+        step = _step(run, item, _named(steps), first=not steps)
         if step.name is not None and step.name in written:
             message, at = f"two steps are called `{step.name}`", written[step.name].location
             run.findings.add(Code.DEFINED_TWICE, item.location, message, f"also at {at}")
@@ -78,7 +83,12 @@ def _steps(run: Compilation, read: Definition) -> tuple[Step, ...]:
     return tuple(steps) or (Step(()),)
 
 
-def _step(run: Compilation, item: Written, earlier: list[str], *, first: bool) -> Step:
+def _named(steps: Iterable[Step]) -> dict[str, tuple[str, ...]]:
+    """The names of steps, each with the events that it waits for."""
+    return {step.name: step.on for step in steps if step.name is not None}
+
+
+def _step(run: Compilation, item: Written, earlier: Named, *, first: bool) -> Step:
     read = run.item("step", item, keys.STEP)
     read.need("on", "the event to wait for")
     if first:
@@ -88,9 +98,10 @@ def _step(run: Compilation, item: Written, earlier: list[str], *, first: bool) -
     if name in RESERVED:
         hint = "it means something else in conditions: choose another"
         run.findings.add(Code.WRONG_NAME, read.entries["as"].value.location, f"`{name}` is taken", hint)
-    where, compares = _where(run, read, earlier)
+    on = values.event_names(read, "on")
+    where, compares = _where(run, read, on, earlier)
     return Step(
-        values.event_names(read, "on"),
+        on,
         where,
         compares,
         name,
@@ -98,23 +109,26 @@ def _step(run: Compilation, item: Written, earlier: list[str], *, first: bool) -
     )
 
 
-def _where(run: Compilation, read: Definition, earlier: list[str]) -> tuple[int | None, Node | None]:
+def _where(
+    run: Compilation, read: Definition, on: tuple[str, ...], earlier: Named
+) -> tuple[int | None, Node | None]:
     """A step's condition: the number of one that sees its event only, or one that names earlier steps."""
-    node = condition(read, "where", event_scope(earlier))
-    if node is not None and set(earlier).intersection(variables_of(node)):
+    node = condition(read, "where", event_scope(earlier, run.plan.shapes(on, earlier)))
+    if node is not None and earlier.keys() & set(variables_of(node)):
         return None, node
     return run.predicate(node), None
 
 
-def _unless(run: Compilation, rule: Definition, steps: list[str]) -> Unless | None:
+def _unless(run: Compilation, rule: Definition, steps: Named) -> Unless | None:
     entry = rule.entries.get("unless")
     if entry is None:
         return None
     read = run.definition("unless", entry, keys.UNLESS)
     read.need("on", "the event that makes the rule fall silent")
     read.need("within", "how long to wait for it, e.g. 30m")
-    where, compares = _where(run, read, steps)
-    return Unless(values.event_names(read, "on"), values.duration(read, "within") or 0, where, compares)
+    on = values.event_names(read, "on")
+    where, compares = _where(run, read, on, steps)
+    return Unless(on, values.duration(read, "within") or 0, where, compares)
 
 
 def _key(run: Compilation, read: Definition) -> FieldPath | None:

@@ -32,13 +32,14 @@ def read_trait(run: Compilation, entry: Entry) -> Trait:
     if aggregate is not None and not aggregate.takes_k:
         why = f"a `{function}` has no `k`: it says {describe_k()}"
         read.forbid("k", why, "leave it out", Code.NOT_FOR_THIS_FUNCTION)
+    of = values.event_names(read, "of")
     trait = Trait(
         name=entry.key,
         stable_id="",
         function=cast(TraitFunction, function or "last"),  # a stand-in: there is a finding
-        of=values.event_names(read, "of"),
+        of=of,
         field=values.path(read, "field"),
-        where=run.predicate(condition(read, "where", event_scope())),
+        where=run.predicate(condition(read, "where", event_scope(shapes=run.plan.shapes(of)))),
         per=values.path(read, "per"),
         over=values.duration(read, "over"),
         k=values.integer(read, "k", 1, MAX_K) or DEFAULT_K,
@@ -48,7 +49,7 @@ def read_trait(run: Compilation, entry: Entry) -> Trait:
 
 def read_segments(run: Compilation) -> list[Segment]:
     """All segments, each after those that it names."""
-    scope = customer_scope(run.traits, run.segments, run.contexts)
+    scope = customer_scope(run.traits, run.segments, run.contexts, run.plan.shapes())
     found = {}
     for name, entry in run.files.segments.items():
         condition = condition_of(entry, scope, run.findings)

@@ -37,6 +37,14 @@ def path(read: Definition, key: str) -> FieldPath | None:
     return read.parsed(Code.NO_FIELD_PATH, key, field_paths.read, "a field path", hint)
 
 
+def path_of(text: str) -> FieldPath | None:
+    """The names of a field path, None if it is none."""
+    try:
+        return field_paths.read(text)
+    except ValueError:
+        return None
+
+
 def paths(read: Definition, key: str, form: str) -> tuple[FieldPath, ...]:
     """The field paths of a list, sorted, each of which must have a form."""
     found: set[str] = set()

@@ -2,40 +2,38 @@
 
 from __future__ import annotations
 
-import re
-from collections import Counter, defaultdict
-from collections.abc import Hashable, Iterable, Iterator, Mapping
+from collections import defaultdict
+from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from stream.diagnostics import Code, Location
+from stream.diagnostics import Code
 from stream.expression import Node, chain
 from stream.hints import did_you_mean
 from stream.rules.compiler.compilation import Compilation
+from stream.rules.compiler.misspelt import warn_of_slips
 from stream.rules.durations import format_duration
-from stream.rules.files import Entry, Mapped, Scalar, Sequence, Written
+from stream.rules.files import Entry
 from stream.rules.model import Limit, Policy, Rule, RuleSet
-from stream.rules.scope import selections_of, settled
+from stream.rules.scope import selections_of
+from stream.rules.settled import settled
 from stream.rules.testcases import RuleTest
 
 if TYPE_CHECKING:
     from stream.content.template import Reference, Template
 
+_NOBODY_KNOWS = "nobody will know whether "
+_A_GOAL = "{on: purchase, within: 3d}"
 _COMPARED = 100  # rules of a group that each of its rules is compared with
-_DIGITS = re.compile("[0-9]+")
 
 
-def warn(run: Compilation, rules: RuleSet, tests: Iterable[RuleTest]) -> None:
+def warn(run: Compilation, rules: RuleSet, tests: Sequence[RuleTest]) -> None:
     """Adds every warning to the findings."""
-    samples: dict[str, set[str]] = defaultdict(set)
-    for each in (event for test in tests for event in test.events):
-        samples[each.name].update(each.fields)
     for rule in rules.rules:
         entry = run.files.rules[rule.name]
-        _answers(run, rule, entry)
         _events(run, rule, entry, rules)
-        _shown_fields(run, rule, entry, samples)
         _dates(run, rule, entry, rules.policy)
-    _named_once(run, rules, samples)
+    _answers(run, rules.rules)
+    warn_of_slips(run, rules, tests)
     _alike(run, rules.rules)
     _groups(run, rules.rules)
     _waits(run, rules)
@@ -44,13 +42,24 @@ def warn(run: Compilation, rules: RuleSet, tests: Iterable[RuleTest]) -> None:
     _unused(run, rules)
 
 
-def _answers(run: Compilation, rule: Rule, entry: Entry) -> None:
-    if rule.limit is None:
-        message = f"rule `{rule.name}` has no `limit`: it answers every time"
-        run.error(Code.NO_LIMIT, entry, message, "write e.g. `limit: 1 per 7d`")
-    if not rule.goals:
-        message = f"rule `{rule.name}` has no `goal`: nobody will know whether it works"
-        run.error(Code.NO_GOAL, entry, message, "write e.g. `goal: {on: purchase, within: 3d}`")
+def _answers(run: Compilation, rules: Iterable[Rule]) -> None:
+    """What every rule should have is asked for once, however many have it not."""
+    without = {
+        "limit": [rule.name for rule in rules if rule.limit is None],
+        "goal": [rule.name for rule in rules if not rule.goals],
+    }
+    for key, code, one, several, hint in (
+        ("limit", Code.NO_LIMIT, "it answers every time", "they answer every time", "1 per 7d"),
+        ("goal", Code.NO_GOAL, _NOBODY_KNOWS + "it works", _NOBODY_KNOWS + "they work", _A_GOAL),
+    ):
+        asked = [run.files.rules[name] for name in without[key]]
+        asked = [each for each in asked if not run.findings.allowances.allows(code, each.location)]
+        if asked:
+            first = min(asked, key=lambda entry: entry.location)
+            message = f"rule `{first.key}` has no `{key}`: {one}"
+            if len(asked) > 1:
+                message = f"{len(asked):,} rules have no `{key}`, `{first.key}` is the first: {several}"
+            run.error(code, first, message, f"write e.g. `{key}: {hint}`")
 
 
 def _events(run: Compilation, rule: Rule, entry: Entry, rules: RuleSet) -> None:
@@ -63,69 +72,6 @@ def _events(run: Compilation, rule: Rule, entry: Entry, rules: RuleSet) -> None:
         if name not in known:
             message = f"rule `{rule.name}` waits for `{name}`, which no source has"
             run.error(Code.EVENT_OF_NO_SOURCE, entry, message, did_you_mean(name, known))
-
-
-def _named_once(run: Compilation, rules: RuleSet, samples: Iterable[str]) -> None:
-    """An event's name that stands in one definition only, and another is the same but for a letter."""
-    definitions = (*run.files.rules.values(), *run.files.traits.values())
-    named = [_names_in(each.value) for each in definitions]
-    times = Counter(name for names in named for name in names)
-    elsewhere = {each.constant for each in rules.sources if each.constant is not None}
-    elsewhere.update(samples, *(subject.events for subject in rules.policy.sensitive))
-    alike: dict[str, set[str]] = defaultdict(set)
-    for name in {*times, *elsewhere}:
-        for key in _with_a_letter_less(name):
-            alike[key].add(name)
-    for names in named:
-        for name, at in names.items():
-            if times[name] > 1 or name in elsewhere:
-                continue
-            keys = _with_a_letter_less(name)
-            # `step_1` and `step_2` differ on purpose.
-            near = {
-                each for key in keys for each in alike[key] if _without_digits(each) != _without_digits(name)
-            }
-            if near:
-                for key in keys:
-                    alike[key].discard(name)  # of two that are alike, one is wrong
-                message = f"no test, trait or other rule has the event `{name}`"
-                run.findings.add(Code.EVENT_NAMED_ONCE, at, message, f"did you mean `{min(near)}`?")
-
-
-def _without_digits(name: str) -> str:
-    return _DIGITS.sub("", name)
-
-
-def _with_a_letter_less(name: str) -> set[str]:
-    """What names have in common that differ by a letter, or by `_` and capitals; of short ones nothing."""
-    plain = "".join(filter(str.isalnum, name)).casefold()
-    return {plain[:at] + plain[at + 1 :] for at in range(len(plain))} | {plain} if len(plain) > 4 else set()
-
-
-def _names_in(written: Written) -> dict[str, Location]:
-    """The names of events in a rule or a trait, each with its first place."""
-    found: dict[str, Location] = {}
-    for each in written.items if isinstance(written, Sequence) else (written,):
-        for entry in each.entries.values() if isinstance(each, Mapped) else ():
-            if entry.key in ("on", "of"):
-                items = entry.value.items if isinstance(entry.value, Sequence) else (entry.value,)
-                named = {item.written: item.location for item in items if isinstance(item, Scalar)}
-            else:
-                named = _names_in(entry.value) if entry.key in ("steps", "unless", "goal", "goals") else {}
-            found = {**named, **found}
-    return found
-
-
-def _shown_fields(run: Compilation, rule: Rule, entry: Entry, samples: Mapping[str, set[str]]) -> None:
-    """A text shows a field of the event that the tests' events of that name never have."""
-    names = [name for name in rule.steps[-1].on if name in samples]
-    known = {field for name in names for field in samples[name]}
-    for template in _templates(rule):
-        for reference in template.references:
-            root, *rest = reference.path
-            if names and root == "event" and rest and isinstance(rest[0], str) and rest[0] not in known:
-                message = f"rule `{rule.name}` shows `event.{rest[0]}`, which no event of the tests has"
-                run.error(Code.UNKNOWN_FIELD, entry, message, did_you_mean(rest[0], known))
 
 
 def _dates(run: Compilation, rule: Rule, entry: Entry, policy: Policy) -> None:

@@ -1,0 +1,259 @@
+"""`stream events infer`: a tracking plan from past events, as YAML to read, mend and keep, or as JSON.
+
+Of the rule files only the sources matter: which field has an event's name, which are its source's.
+Tested by tests/authoring/test_tracking_plan.py.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import orjson
+from rich.console import Console
+
+from stream.authoring.event_files import EventFiles
+from stream.authoring.observed import MAX_FIELDS, Observed, Room, looks_like_a_persons
+from stream.authoring.replay import ReplayedRecord
+from stream.authoring.unusable import likely_fix
+from stream.diagnostics import one_line
+from stream.errors import EventFileError, RuleFileError, StreamError
+from stream.rules.compiler.rule_set import compile_files
+from stream.rules.files import RuleFiles, collect
+from stream.rules.keys import MAX_EVENT_NAME, PURPOSE
+from stream.rules.model import FieldPath, RuleSet, Source
+from stream.structs import DeadLetter
+
+MAX_EVENTS = 500  # names
+MAX_WITH_VALUES = 400  # fields; of more only the types are said
+MAX_PURPOSES = 100
+_PLAIN = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]*")
+_WORDS = {"true", "false", "null", "yes", "no", "on", "off", "y", "n"}  # not texts, to one YAML or another
+
+
+@dataclass(slots=True)
+class Inferred:
+    """What has been seen: events by name; of other sources their attributes or fields by the source's name.
+
+    `left_out`: why something is not in it, how often, and where first.
+    """
+
+    room: Room = field(default_factory=Room)
+    events: dict[str, Observed] = field(default_factory=dict)
+    others: dict[str, Observed] = field(default_factory=dict)
+    purposes: dict[str, set[str]] = field(default_factory=dict)
+    left_out: Counter[str] = field(default_factory=Counter)
+    first: dict[str, str] = field(default_factory=dict)
+
+    def leave_out(self, why: str, place: str) -> None:
+        self.left_out[why] += 1
+        self.first.setdefault(why, place)
+
+
+def sources_of(directory: Path) -> RuleSet:
+    """The sources of a rules directory alone: a plan that is not right yet does not stand in its own way."""
+    files, found = collect(directory)
+    checked = compile_files(RuleFiles(sources=files.sources), found)
+    if checked.rules is None:
+        raise RuleFileError(list(checked.diagnostics))
+    if not any(source.kind == "event" for source in checked.rules.sources):
+        raise EventFileError(f"no source of events in {directory}", hint="define one below `sources`")
+    return checked.rules
+
+
+def records_of(files: EventFiles) -> Iterator[tuple[str, ReplayedRecord]]:
+    """Each line with its source, a few at a time in memory."""
+    for records, _ in files.chunks():
+        for name, lines in records.items():
+            for record in lines:
+                yield name, record
+
+
+def infer(rules: RuleSet, records: Iterable[tuple[str, ReplayedRecord]]) -> Inferred:
+    """What the records have. Raises EventFileError where none could be used."""
+    sources = {source.name: source for source in rules.sources}
+    mapped = {name: _mapped(source) for name, source in sources.items()}
+    found, count = Inferred(), 0
+    for count, (name, record) in enumerate(records, 1):  # noqa: B007
+        source = sources[name]
+        try:
+            body = orjson.loads(record.value or b"")
+        except orjson.JSONDecodeError:
+            body = None
+        if not isinstance(body, dict):
+            fix = likely_fix(DeadLetter(name, "json", record), source)
+            found.leave_out(f"records of {name} are no JSON objects ({fix})", record.place)
+        elif source.kind == "event":
+            _take_event(found, source, body, mapped[name], record)
+        else:
+            _take_other(found, source, body, mapped[name])
+    if not found.events and not found.others:
+        what = f"none of {count:,} records could be used" if count else "there is no line in the input"
+        reasons = "".join(f"\n  {each}" for each in notes(found))
+        raise EventFileError(what + reasons, hint="docs/backtest.md says what a line is")
+    return found
+
+
+def _take_event(
+    found: Inferred, source: Source, body: dict[str, Any], mapped: set[FieldPath], record: ReplayedRecord
+) -> None:
+    name = source.constant if source.event is None else _at(body, source.event)
+    if not isinstance(name, str) or not 1 <= len(name) <= MAX_EVENT_NAME:
+        fix = likely_fix(DeadLetter(source.name, "event", record), source)
+        found.leave_out(f"records of {source.name} have no event's name ({fix})", record.place)
+        return
+    if name not in found.events:
+        if looks_like_a_persons(name):
+            found.leave_out("events have a name that looks like somebody's address or number", record.place)
+            return
+        if len(found.events) >= MAX_EVENTS:
+            found.leave_out(f"events have names beyond the first {MAX_EVENTS:,}", record.place)
+            return
+        found.events[name] = Observed(found.room)
+    if body.get("source") == source.name:
+        del body["source"]  # the file's, not the event's
+    seen = found.events[name]
+    seen.sources.add(source.name)
+    seen.take(body, hash(str(_at(body, source.customer))), without=mapped)
+
+
+def _take_other(found: Inferred, source: Source, body: dict[str, Any], mapped: set[FieldPath]) -> None:
+    seen = found.others.setdefault(source.name, Observed(found.room))
+    if source.kind == "context":
+        body.pop("source", None)
+        seen.take(body, 0, without=mapped)
+        return
+    attributes, consents = body.get("attributes"), body.get("consents")
+    seen.take(attributes if isinstance(attributes, dict) else {}, 0)
+    purposes = found.purposes.setdefault(source.name, set())
+    for purpose in consents if isinstance(consents, dict) else ():
+        if re.fullmatch(PURPOSE, purpose) and len(purposes) < MAX_PURPOSES:
+            purposes.add(purpose)
+
+
+def _mapped(source: Source) -> set[FieldPath]:
+    """The fields that a source maps, of which a plan need not speak, and what is around them."""
+    paths = [path for path in (source.event, source.customer, source.time, source.id) if path is not None]
+    return {path[:length] for path in paths for length in range(1, len(path) + 1)}
+
+
+def _at(body: Any, path: FieldPath) -> Any:
+    for part in path:
+        body = body.get(part) if isinstance(body, dict) else None
+    return body
+
+
+# ---- what is written ----
+
+
+def as_objects(found: Inferred, rules: RuleSet) -> dict[str, Any]:
+    """`events` as rule files have them, `sources` with what goes into them."""
+    several = sum(source.kind == "event" for source in rules.sources) > 1
+    events: dict[str, Any] = {}
+    left = MAX_WITH_VALUES
+    for name, seen in sorted(found.events.items()):
+        sources: Any = sorted(seen.sources)
+        event = {"source": sources if len(sources) > 1 else sources[0]} if several else {}
+        fields = {} if seen.is_open else seen.described(with_values=left > 0)
+        left -= sum(isinstance(each, dict) for each in fields.values())
+        events[name] = event if seen.is_open else {**event, "fields": fields}
+    for source in rules.sources:
+        if source.constant is not None:  # the source names it, so it is there, seen or not
+            events.setdefault(source.constant, {"source": source.name} if several else {})
+    kinds = {source.name: source.kind for source in rules.sources}
+    others: dict[str, Any] = {}
+    for name, seen in sorted(found.others.items()):
+        key = "attributes" if kinds[name] == "profile" else "fields"
+        others[name] = {} if seen.is_open else {key: seen.described(with_values=False)}
+        if purposes := found.purposes.get(name):
+            others[name]["consents"] = sorted(purposes)
+    return {"events": events, "sources": others}
+
+
+def as_yaml(found: Inferred, rules: RuleSet) -> str:
+    """A rule file with the plan. What belongs into the sources, which are defined elsewhere, is a comment."""
+    written = as_objects(found, rules)
+    count = sum(seen.count for seen in found.events.values())
+    lines = [
+        f"# The tracking plan, as {count:,} events suggest it: not all that can happen may have happened."
+    ]
+    lines += [f"# {one_line(each)}" for each in notes(found)]
+    lines += ["events:" if written["events"] else "events: {}"]
+    for name, event in written["events"].items():
+        lines.append(f"  {_text(name)}:" + ("" if event else " {}"))
+        if "source" in event:
+            lines.append(f"    source: {_flow(event['source'])}")
+        if "fields" in event:
+            lines.append("    fields:" + ("" if event["fields"] else " {}"))
+            lines += [f"      {_text(path)}: {_flow(kind)}" for path, kind in event["fields"].items()]
+    for name, source in written["sources"].items():
+        if any(source.values()):
+            lines += ["", f"# For the source `{name}`:"]
+        if consents := source.get("consents"):
+            lines.append(f"#   consents: {_flow(consents)}")
+        for key in ("attributes", "fields"):
+            if fields := source.get(key):
+                lines += [f"#   {key}:", *(f"#     {_text(path)}: {kind}" for path, kind in fields.items())]
+    return "\n".join(lines) + "\n"
+
+
+def as_json(found: Inferred, rules: RuleSet) -> str:
+    left_out = [
+        {"what": why, "count": count, "first": found.first[why]} for why, count in found.left_out.items()
+    ]
+    return json.dumps({**as_objects(found, rules), "left_out": left_out}, ensure_ascii=False, indent=2) + "\n"
+
+
+def notes(found: Inferred) -> Iterator[str]:
+    """What is not in it, a line each."""
+    for why, count in found.left_out.items():
+        yield f"left out: {count:,} {why}, first {found.first[why]}"
+    for name, seen in sorted({**found.events, **found.others}.items()):
+        if seen.is_open:
+            yield f"left out: the fields of {name}, which are too many"
+        if seen.left_out:
+            what = "whose name no path can say, or looks like a person's"
+            yield f"left out: {seen.left_out:,} × a field of {name} {what}"
+    if not found.room.fields:
+        yield f"left out: fields beyond the first {MAX_FIELDS:,}"
+
+
+def write(text: str, path: Path) -> None:
+    """Raises StreamError where it cannot be written."""
+    try:
+        path.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise StreamError(f"{path}: {error.strerror}", hint="name a file that can be written") from error
+
+
+def report(found: Inferred, files: EventFiles, errors: Console) -> None:
+    """Say what was read, and what was not used."""
+    unknown = [
+        f"left out: {count:,} lines of `{name}`: no source, first {files.first_unknown[name]}"
+        for name, count in files.unknown.items()
+    ]
+    names = len(found.events)
+    count = sum(seen.count for seen in found.events.values())
+    for line in (f"{count:,} events of {names:,} names", *notes(found), *unknown):
+        errors.print(one_line(line), markup=False, highlight=False, soft_wrap=True)
+
+
+def _flow(value: Any) -> str:
+    if isinstance(value, list):
+        return f"[{', '.join(map(_text, value))}]"
+    if isinstance(value, dict):
+        return f"{{{', '.join(f'{key}: {_flow(each)}' for key, each in value.items())}}}"
+    return _text(value)
+
+
+def _text(text: str) -> str:
+    """As YAML has it, in quotes where it could be taken for something else."""
+    if _PLAIN.fullmatch(text) and text.lower() not in _WORDS:
+        return text
+    escaped = (char if char.isprintable() and char not in '"\\' else f"\\U{ord(char):08x}" for char in text)
+    return f'"{"".join(escaped)}"'

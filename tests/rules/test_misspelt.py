@@ -1,0 +1,243 @@
+"""Names that differ by a slip from those that the tests have are warned of in every place, and no others."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from stream.rules.compiler.rule_set import check_rules
+
+# Every kind of name in every place, all of them right.
+SHOP = """\
+sources:
+  clicks: {event: name, customer: customer_id, time: sent.at}
+  till: {event: {is: purchase}, customer: customer_id}
+  people: {kind: profile, customer: customer_id}
+  weather: {kind: context, customer: customer_id}
+
+traits:
+  spent: {function: sum, of: purchase, field: order.total}
+  viewed: {function: count, of: product_view, per: category, where: event.platform == 'web'}
+
+segments:
+  vips: customer.status == 'gold' && customer.home.country == 'DE'
+
+channels:
+  email: {topic: email, consent: marketing_email, address: customer.email}
+  push: {topic: push, consent: none, address: event.device_token}
+
+policy:
+  timezone: UTC
+  suppress: customer.deceased
+  sensitive:
+    health: {events: pharmacy_view, fields: [customer.illness, event.remedy], consent: health_advice}
+
+rules:
+  cart:
+    steps:
+      - {on: product_view, where: event.price > 10, as: seen}
+      - {on: add_to_cart, where: event.sku == seen.sku, within: 1h}
+    key: event.category
+    unless: {on: purchase, where: event.order.total > 5, within: 1h}
+    if: >-
+      traits.spent > 1 && traits.viewed[event.category] > 1 && segments.vips && customer.language == 'de'
+      && context.weather.temperature > 20
+    send: {channel: email, content: {text: "{{ event.title }} {{ seen.brand }} {{ customer.first_name }}"}}
+    limit: 1 per 1d
+    goal: {on: purchase, within: 1d, value: order.total}
+  other:
+    on: [newsletter_open, app_start]
+    send: {channel: push, content: {text: Hello}}
+    limit: 1 per 1d
+    goals: [{on: product_view, within: 1d}, {on: purchase, within: 3d}]
+
+tests:
+  - name: all of it
+    customer:
+      attributes:
+        {email: a@b.c, status: gold, home: {country: DE}, language: de, first_name: Ada, deceased: false}
+      consents: [marketing_email, health_advice]
+    events:
+      - {at: 0m, source: people, attributes: {illness: none}}
+      - {at: 0m, source: weather, temperature: 25}
+      - {at: 0m, event: product_view, price: 20, sku: s, category: c, platform: web, brand: b, remedy: r}
+      - {at: 1m, event: add_to_cart, sku: s, category: c, title: t, device_token: d}
+      - {at: 2m, event: purchase, source: till, order: {total: 9}}
+      - {at: 3m, event: newsletter_open, device_token: d}
+      - {at: 3m, event: app_start}
+    expect: []
+"""
+
+
+def warnings(folder: Path, text: str) -> list[str]:
+    (folder / "a.yaml").write_text(text)
+    checked = check_rules(folder)
+    assert checked.rules is not None, checked.diagnostics
+    return [str(each).removeprefix(f"{folder / 'a.yaml'}:") for each in checked.diagnostics]
+
+
+def test_right_names_are_not_warned_of(tmp_path: Path) -> None:
+    assert warnings(tmp_path, SHOP) == []
+
+
+SLIPS = [
+    # events
+    ("{function: sum, of: purchase", "{function: sum, of: purchse", "W512"),
+    ("of: product_view, per", "of: prodcut_view, per", "W512"),
+    ("- {on: product_view, where", "- {on: productview, where", "W512"),
+    ("- {on: add_to_cart, where", "- {on: Add to Cart, where", "W512"),
+    ("unless: {on: purchase,", "unless: {on: purhcase,", "W512"),
+    ("goal: {on: purchase,", "goal: {on: purchased,", "W512"),
+    ("goals: [{on: product_view,", "goals: [{on: product-view,", "W512"),
+    ("on: [newsletter_open, app_start]", "on: [newsletter_open, appstart]", "W512"),
+    (
+        "events: pharmacy_view,",
+        "events: [pharmacy_view, newsletter_opne],",
+        None,
+    ),  # known by its being sensitive
+    # fields of events
+    ("field: order.total}", "field: order.totla}", "W508"),
+    ("field: order.total}", "field: odrer.total}", "W508"),
+    ("per: category,", "per: catgeory,", "W508"),
+    ("where: event.platform ==", "where: event.platfrom ==", "W508"),
+    ("where: event.price >", "where: event.prise >", "W508"),
+    ("where: event.price >", "where: event.Price >", "W508"),
+    ("segments.vips", "segments.vips && event['titel'] == ''", "W508"),
+    ("event.sku == seen.sku", "event.SKU == seen.sku", "W508"),
+    ("event.order.total > 5", "event.order.toatl > 5", "W508"),
+    ("key: event.category", "key: event.categroy", "W508"),
+    ("[event.category] > 1", "[event.catagory] > 1", "W508"),
+    ("value: order.total}", "value: order.totals}", "W508"),
+    ("address: event.device_token", "address: event.devicetoken", "W508"),
+    ("event.remedy]", "event.remedi]", "W508"),
+    ("{{ event.title }}", "{{ event.titel }}", "W508"),
+    ("{{ seen.brand }}", "{{ seen.brnad }}", "W508"),
+    ("{{ seen.brand }}", "{{ seen.maker }}", "W508"),  # what is written must be there
+    ("context.weather.temperature", "context.weather.temprature", "W508"),
+    # attributes
+    ("customer.status ==", "customer.statsu ==", "W513"),
+    ("customer.home.country", "customer.home.contry", "W513"),
+    ("customer.home.country", "customer.hom.country", None),  # three letters: too short
+    ("address: customer.email", "address: customer.emial", "W513"),
+    ("suppress: customer.deceased", "suppress: customer.decesased", "W513"),
+    ("[customer.illness,", "[customer.ilness,", "W513"),
+    ("customer.language ==", "customer.langauge ==", "W513"),
+    ("{{ customer.first_name }}", "{{ customer.firstName }}", "W513"),
+    # purposes
+    ("consent: marketing_email,", "consent: marketing_emial,", "W514"),
+    ("consent: health_advice", "consent: health_advise", "W514"),
+]
+
+
+@pytest.mark.parametrize(("right", "slip", "code"), SLIPS, ids=lambda each: str(each))
+def test_a_slip_in_any_place_is_warned_of(tmp_path: Path, right: str, slip: str, code: str | None) -> None:
+    """`ok: 9 rules`, and the rule never fired, or the reminder went although they had bought."""
+    assert SHOP.count(right) == 1
+    found = [
+        each for each in warnings(tmp_path, SHOP.replace(right, slip)) if "(did you mean" in each or code
+    ]
+    assert [each.rpartition("[")[2][:4] for each in found] == ([] if code is None else [code])
+
+
+@pytest.mark.parametrize(
+    ("right", "slip", "part", "finding"),
+    [
+        (
+            "event.order.total > 5",
+            "event.order.toatl > 5",
+            "toatl",
+            "has the field `order.toatl` (did you mean `order.total`?) [W508]",
+        ),
+        (
+            "field: order.total}",
+            "field: odrer.total}",
+            "odrer",
+            "has the field `odrer` (did you mean `order`?) [W508]",
+        ),
+        (
+            "unless: {on: purchase,",
+            "unless: {on: [add_to_cart, purhcase],",
+            "purhcase",
+            "has the event `purhcase` (did you mean `purchase`?) [W512]",
+        ),
+        (
+            "customer.home.country",
+            "customer.home.contry",
+            "contry",
+            "has the attribute `home.contry` (did you mean `home.country`?) [W513]",
+        ),
+        (
+            "consent: marketing_email",
+            "consent: marketing_emall",
+            "marketing_emall",
+            "has the purpose `marketing_emall` (did you mean `marketing_email`?) [W514]",
+        ),
+        (
+            "customer.language ==",
+            "customer.langauge ==",
+            "langauge",
+            "has the attribute `langauge` (did you mean `language`?) [W513]",
+        ),
+    ],
+)
+def test_a_slip_is_shown_where_it_is(tmp_path: Path, right: str, slip: str, part: str, finding: str) -> None:
+    text = SHOP.replace(right, slip)
+    before = text[: text.index(part)]
+    place = f"{before.count(chr(10)) + 1}:{len(before) - before.rfind(chr(10))}"
+    message = f"warning: no test and no other definition {finding}"
+    assert warnings(tmp_path, text) == [f"{place}: {message}"]
+
+
+def test_a_text_that_shows_what_no_event_has_is_warned_of(tmp_path: Path) -> None:
+    (found,) = warnings(tmp_path, SHOP.replace("{{ seen.brand }}", "{{ seen.maker }}"))
+    assert found.endswith("rule `cart` shows the field `maker`, which no event of the tests has [W508]")
+
+
+def test_a_slip_that_was_copied_is_one_all_the_same(tmp_path: Path) -> None:
+    text = SHOP.replace("where: event.platform", "where: event.prise > 1 && event.platform")
+    found = warnings(tmp_path, text.replace("event.price", "event.prise"))
+    assert [each.partition(":")[0] for each in found] == ["9", "27"]
+    assert {each.partition("warning: ")[2] for each in found} == {
+        "no test has the field `prise` (did you mean `price`?) [W508]"
+    }
+
+
+@pytest.mark.parametrize(
+    ("right", "other"),
+    [
+        ("where: event.price >", "where: event.weight >"),  # like none that is known
+        ("where: event.price >", "where: event.price2 >"),  # differs by a number
+        ("where: event.price >", "where: event.price.amount >"),  # deeper than the tests go
+        ("where: event.price >", "where: event.customer_id == 'c' || event.sent.at == '' || event.price >"),
+        ("segments.vips", "segments.vips && context.weather[event.name] == 1"),
+        ("segments.vips", "segments.vips && event.items.exists(prise, prise.x == 1)"),
+        (
+            "customer.language ==",
+            "customer.timezone == 'UTC' && customer.locale == 'de' && customer.language ==",
+        ),
+        ("goals: [{on: product_view,", "goals: [{on: product_views_2,"),
+        ("on: [newsletter_open, app_start]", "on: [newsletter_open, app_start, app_stop]"),
+        ("tests:", "untested:"),
+    ],
+)
+def test_other_names_are_not_warned_of(tmp_path: Path, right: str, other: str) -> None:
+    text = SHOP.replace(right, other)
+    if right == "tests:":
+        text = SHOP.partition("tests:")[0].replace("context.weather.temperature", "context.weather.rain")
+    assert warnings(tmp_path, text) == []
+
+
+def test_of_two_untested_names_that_are_alike_one_is_wrong(tmp_path: Path) -> None:
+    text = SHOP.partition("tests:")[0].replace("goal: {on: purchase,", "goal: {on: newsleter_open,")
+    (found,) = warnings(tmp_path, text)
+    assert "`newsleter_open` (did you mean `newsletter_open`?)" in found
+
+
+def test_names_of_half_a_megabyte_take_no_memory(tmp_path: Path) -> None:
+    """What a name has in common with others was kept letter by letter: a quarter of a terabyte."""
+    name = "x" * 400_000
+    text = SHOP.replace("price: 20,", f"price: 20, ? {name} : 1,")
+    assert (
+        warnings(tmp_path, text.replace("segments.vips", f"segments.vips && event.{name[:900]} == 1")) == []
+    )
