@@ -87,7 +87,8 @@ def _origin(found: Mapping[str, Any]) -> list[Markup]:
         element(
             "p",
             f"{events:,} events of {found['customers']:,} customers, up to "
-            f"{found['until'] or 'no time at all'}. Rules {found['revision']}. Days and hours are those of {found['zone']}.",
+            f"{found['until'] or 'no time at all'}. Rules {found['revision']}. "
+            f"Days and hours are those of {found['zone']}.",
             class_="soft",
         )
     ]
@@ -269,8 +270,8 @@ def _plans(rules: Mapping[str, Any]) -> Markup | None:
         element(
             "p",
             "Whether a message helps shows in comparison with customers who are held out. The fewer match, "
-            "the fewer reach the goal, or the smaller the effect, the longer it takes. Reckoned with as many new "
-            "customers a day as have matched here, at 5 % error and 80 % power.",
+            "the fewer reach the goal, or the smaller the effect, the longer it takes. Reckoned with as many "
+            "new customers a day as have matched here, at 5 % error and 80 % power.",
         ),
         table(
             "Each rule with a goal: customers to compare, how many reach the goal anyway, when one knows",
