@@ -16,7 +16,7 @@ from typing import IO
 from rich.console import Console
 from rich.progress import Progress
 
-from stream.authoring.base_rates import take_goals, watched
+from stream.authoring.base_rates import watched
 from stream.authoring.event_files import EventFiles
 from stream.authoring.figures import Figures
 from stream.authoring.replay import Replay, Tally
@@ -55,14 +55,14 @@ def run(
     `out` takes the decisions; `examples` messages of each rule are kept; `progress` is called with the number
     of lines read since its last call.
     """
-    replay, tally, figures = Replay(watched(rules), now=files.now), Tally(), Figures(rules, examples)
+    tally, figures = Tally(), Figures(rules, examples)
+    replay = Replay(watched(rules), now=files.now, decide=figures.base_rates.decide)
     with out.open("wb") if out else nullcontext() as file:
 
         def add_up(results: Iterable[Result]) -> None:
             for result in results:
-                goals = take_goals(result)
                 tally.add(result)
-                figures.add(result, goals)
+                figures.add(result)
                 if file:
                     _write(file, result, rules.revision)
 

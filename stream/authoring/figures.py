@@ -1,7 +1,7 @@
 """What a backtest's decisions come to: who gets how much, when, what keeps it from them, and rules in each
 other's way.
 
-Fed with the engine's results. An event that fires nothing costs nothing here; a decision costs 2 µs. A
+Fed with the engine's results. An event that fires nothing costs nothing here; a decision costs 8 µs. A
 customer of whom a rule matched costs about 150 bytes, and for each rule and channel that reaches them a
 byte or two (`packed_counts`): 240 MB for a million customers and twenty rules that reach them all. Days and
 hours are those of the policy's time zone, UTC without one.
@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from array import array
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta, tzinfo
 from typing import NamedTuple
@@ -91,8 +91,8 @@ class Figures:
         self._last = array("i")  # by row: the rule that last used up a cap
         self._quarters: dict[int, tuple[int, int]] = {}
 
-    def add(self, result: Result, goals: Iterable[Decision] = ()) -> None:
-        """Take what one call of the engine did; `goals`: as `take_goals` has found them."""
+    def add(self, result: Result) -> None:
+        """Take what one call of the engine did."""
         triggers = iter(result.triggers)  # one for each decision that is `sent`, in the same order
         for decision in result.decisions:
             rule = self.rules[decision.rule]
@@ -115,10 +115,7 @@ class Figures:
                     if "policy" not in decision.held_out_by:
                         self._compare(decision, rule, row)
             self._claim(decision, row)
-        for each in goals:
-            known = self.rows.get(each.customer_id)
-            if known is not None:
-                self.base_rates.reach(each.rule, known, each.event.time)
+        self.base_rates.reach(self.rows)
 
     def row_of(self, customer: str) -> int:
         row = self.rows.get(customer)
