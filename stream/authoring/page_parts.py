@@ -14,7 +14,7 @@ from stream.authoring import charts
 from stream.authoring.markup import Child, Markup, element, own
 
 MOST_COLUMNS = 60  # of a chart; more days than that are taken together
-STEPS = (1, 7, 14, 28, 91, 364)  # days
+STEPS = (1, 2, 7, 14, 28, 91, 364)  # days
 OTHERS = "others"
 
 
