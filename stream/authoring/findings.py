@@ -1,7 +1,7 @@
 """All that a backtest found, as one object for programs: `--json`, and what the summary and the page show.
 
 Times are ISO 8601 in UTC; days and hours are those of `zone`.
-Tested by tests/authoring/test_backtest.py and test_findings.py, and by test_report_by_sql.py.
+Tested by tests/authoring/test_backtest.py and test_figures.py, and by test_report_by_sql.py.
 """
 
 from __future__ import annotations
