@@ -18,7 +18,7 @@ from rich.progress import Progress
 
 from stream.authoring.base_rates import watched
 from stream.authoring.event_files import EventFiles
-from stream.authoring.figures import Figures
+from stream.authoring.figures import BacktestFigures
 from stream.authoring.replay import Replay, Tally
 from stream.authoring.segment_sizes import SegmentSizes, count_segments
 from stream.decisions import wire
@@ -36,7 +36,7 @@ class Backtest:
     timers: int
     customers: int
     files: EventFiles
-    figures: Figures
+    figures: BacktestFigures
     segments: SegmentSizes
     last: int | None
 
@@ -55,7 +55,7 @@ def run(
     `out` takes the decisions; `examples` messages of each rule are kept; `progress` is called with the number
     of lines read since its last call.
     """
-    tally, figures = Tally(), Figures(rules, examples)
+    tally, figures = Tally(), BacktestFigures(rules, examples)
     replay = Replay(watched(rules), now=files.now, decide=figures.base_rates.decide)
     with out.open("wb") if out else nullcontext() as file:
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from stream.authoring.markup import Markup, element
+from stream.authoring.markup import Html, element
 
 WIDTH, HEIGHT = 640, 180
 LEFT, TOP, BOTTOM = 44, 12, 22  # room for the scale, above, and for the labels below
@@ -17,7 +17,7 @@ COLOURS = 6
 _GAP = 0.15  # of a column
 
 
-def columns(says: str, labels: Sequence[str], series: Mapping[str, Sequence[int]], shown: int = 7) -> Markup:
+def columns(says: str, labels: Sequence[str], series: Mapping[str, Sequence[int]], shown: int = 7) -> Html:
     """Stacked columns, one for each label, of series of as many numbers; `shown` labels are written."""
     totals = [sum(each) for each in zip(*series.values(), strict=True)] or [0]
     top = scale(max(totals))
@@ -47,7 +47,7 @@ def columns(says: str, labels: Sequence[str], series: Mapping[str, Sequence[int]
     return _svg(says, WIDTH, HEIGHT, drawn)
 
 
-def bar(says: str, parts: Sequence[int], whole: int) -> Markup:
+def bar(says: str, parts: Sequence[int], whole: int) -> Html:
     """A bar of several parts, as long as they are of `whole`; for a cell of a table."""
     drawn, left = [_box(0, 0, 120, 12, None)], 0.0
     for number, part in enumerate(parts):
@@ -67,10 +67,10 @@ def scale(most: int) -> int:
         power *= 10
 
 
-def key(names: Sequence[Markup]) -> Markup:
+def key(names: Sequence[Html]) -> Html:
     """Which colour is which; nothing for one."""
     if len(names) < 2:
-        return Markup()
+        return Html()
     entries = [
         element("li", _svg(None, 12, 12, [_box(0, 0, 12, 12, number)]), " ", name)
         for number, name in enumerate(names)
@@ -78,7 +78,7 @@ def key(names: Sequence[Markup]) -> Markup:
     return element("ul", entries, class_="key")
 
 
-def _grid(top: int, high: float) -> Markup:
+def _grid(top: int, high: float) -> Html:
     lines = [
         (
             element("path", d=f"M{LEFT} {_n(y)}H{WIDTH}"),
@@ -90,12 +90,12 @@ def _grid(top: int, high: float) -> Markup:
     return element("g", lines, class_="grid")
 
 
-def _box(x: float, y: float, wide: float, high: float, colour: int | None) -> Markup:
+def _box(x: float, y: float, wide: float, high: float, colour: int | None) -> Html:
     name = "track" if colour is None else f"c{colour % COLOURS}"
     return element("rect", x=_n(x), y=_n(y), width=_n(wide), height=_n(max(high, 0.8)), class_=name)
 
 
-def _svg(says: str | None, wide: int, high: int, drawn: Sequence[Markup]) -> Markup:
+def _svg(says: str | None, wide: int, high: int, drawn: Sequence[Html]) -> Html:
     named = {"role": "img", "aria_label": says} if says else {"aria_hidden": "true"}
     class_ = "bar" if high < HEIGHT else "chart"
     return element("svg", drawn, viewBox=f"0 0 {wide} {high}", class_=class_, **named)

@@ -68,7 +68,7 @@ class RuleFigures:
     waiting: set[str] = field(default_factory=set)
 
 
-class Figures:
+class BacktestFigures:
     """Added up result by result. `examples`: how many messages of each rule are kept."""
 
     def __init__(self, rules: RuleSet, examples: int = 3) -> None:

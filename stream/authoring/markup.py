@@ -18,7 +18,7 @@ _UNSEEN = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud8
 MOST_TEXT = 300  # characters of one text
 
 
-class Markup(str):
+class Html(str):
     """Text that is markup: it is not escaped again."""
 
     __slots__ = ()
@@ -27,21 +27,21 @@ class Markup(str):
 Child = str | int | Iterable["Child"] | None
 
 
-def element(name: str, *children: Child, **attributes: str | float | None) -> Markup:
+def element(name: str, *children: Child, **attributes: str | float | None) -> Html:
     """`<name key="…">children</name>`; of attributes `class_` is `class`, and None is left out."""
     written = "".join(
         f' {key.rstrip("_").replace("_", "-")}="{_escaped(str(value))}"'
         for key, value in attributes.items()
         if value is not None
     )
-    return Markup(f"<{name}{written}>{joined(children)}</{name}>")
+    return Html(f"<{name}{written}>{joined(children)}</{name}>")
 
 
-def joined(children: Iterable[Child]) -> Markup:
-    return Markup("".join(map(_markup, children)))
+def joined(children: Iterable[Child]) -> Html:
+    return Html("".join(map(_markup, children)))
 
 
-def own(text: str | None) -> Markup:
+def own(text: str | None) -> Html:
     """A name or text from outside: shortened, and with a direction of its own."""
     text = text or ""
     return element("bdi", text if len(text) <= MOST_TEXT else f"{text[: MOST_TEXT - 1]}…")
@@ -50,7 +50,7 @@ def own(text: str | None) -> Markup:
 def _markup(child: Child) -> str:
     if child is None:
         return ""
-    if isinstance(child, Markup):
+    if isinstance(child, Html):
         return child
     if isinstance(child, str):
         return _escaped(child)

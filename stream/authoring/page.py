@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from stream.authoring import charts
-from stream.authoring.markup import Child, Markup, element, joined, own
+from stream.authoring.markup import Child, Html, element, joined, own
 from stream.authoring.page_parts import (
     columns_of_days,
     columns_of_hours,
@@ -64,24 +64,24 @@ def page(found: Mapping[str, Any]) -> str:
     return f"<!DOCTYPE html>\n{element('html', _head(), element('body', body), lang='en')}\n"
 
 
-def _head() -> Markup:
+def _head() -> Html:
     allowed = b64encode(sha256(STYLE.encode()).digest()).decode()
     policy = f"default-src 'none'; style-src 'sha256-{allowed}'; img-src data:; base-uri 'none'"
     policy += "; form-action 'none'"
     return joined(
         [
-            Markup('<head><meta charset="utf-8">'),
-            Markup(f'<meta http-equiv="Content-Security-Policy" content="{policy}">'),
-            Markup('<meta name="referrer" content="no-referrer"><meta name="robots" content="noindex">'),
-            Markup('<meta name="viewport" content="width=device-width, initial-scale=1">'),
-            Markup('<link rel="icon" href="data:,">'),
+            Html('<head><meta charset="utf-8">'),
+            Html(f'<meta http-equiv="Content-Security-Policy" content="{policy}">'),
+            Html('<meta name="referrer" content="no-referrer"><meta name="robots" content="noindex">'),
+            Html('<meta name="viewport" content="width=device-width, initial-scale=1">'),
+            Html('<link rel="icon" href="data:,">'),
             element("title", "Backtest"),
-            Markup(f"<style>{STYLE}</style></head>"),
+            Html(f"<style>{STYLE}</style></head>"),
         ]
     )
 
 
-def _origin(found: Mapping[str, Any]) -> list[Markup]:
+def _origin(found: Mapping[str, Any]) -> list[Html]:
     events, names = sum(found["events"].values()), any(rule["examples"] for rule in found["rules"].values())
     said = [
         element(
@@ -104,7 +104,7 @@ def _origin(found: Mapping[str, Any]) -> list[Markup]:
     return said
 
 
-def _glance(found: Mapping[str, Any]) -> Markup:
+def _glance(found: Mapping[str, Any]) -> Html:
     every, rules = found["messages"]["per_customer"], found["rules"].values()
     held_out = sum(rule["outcomes"].get("holdout", 0) for rule in rules)
     share = f" ({percent(every['customers'] / found['customers'])})" if found["customers"] else ""
@@ -121,7 +121,7 @@ def _glance(found: Mapping[str, Any]) -> Markup:
     return element("section", element("h2", "At a glance"), element("dl", entries, class_="figures"))
 
 
-def _overview(rules: Mapping[str, Any], order: Sequence[str], detailed: Mapping[str, str]) -> Markup:
+def _overview(rules: Mapping[str, Any], order: Sequence[str], detailed: Mapping[str, str]) -> Html:
     rows: list[Sequence[Child]] = []
     for name in order[:MOST_ROWS]:
         rule = rules[name]
@@ -153,7 +153,7 @@ def _overview(rules: Mapping[str, Any], order: Sequence[str], detailed: Mapping[
     )
 
 
-def _together(found: Mapping[str, Any]) -> Markup:
+def _together(found: Mapping[str, Any]) -> Html:
     """All rules together: by day, by hour, and how much a customer gets."""
     days: dict[str, Counter[str]] = {}
     hours = [0] * 24
@@ -189,7 +189,7 @@ def _together(found: Mapping[str, Any]) -> Markup:
     )
 
 
-def _collisions(found: Mapping[str, Any]) -> Markup | None:
+def _collisions(found: Mapping[str, Any]) -> Html | None:
     rows = [
         [own(each["rule"]), own(each["other"]), _why(each), each["count"]]
         for each in found["collisions"][:50]
@@ -214,7 +214,7 @@ def _why(collision: Mapping[str, Any]) -> str:
     return "full cap, by its own message" if collision["rule"] == collision["other"] else "full cap"
 
 
-def _segments(segments: Mapping[str, Any]) -> Markup | None:
+def _segments(segments: Mapping[str, Any]) -> Html | None:
     sizes = segments["sizes"]
     if not sizes:
         return None
@@ -250,7 +250,7 @@ def _segments(segments: Mapping[str, Any]) -> Markup | None:
     )
 
 
-def _plans(rules: Mapping[str, Any]) -> Markup | None:
+def _plans(rules: Mapping[str, Any]) -> Html | None:
     plans = {name: rule["plan"] for name, rule in rules.items() if rule["plan"] is not None}
     if not plans:
         return None
@@ -281,7 +281,7 @@ def _plans(rules: Mapping[str, Any]) -> Markup | None:
     )
 
 
-def _unused(notes: Iterable[str]) -> Markup:
+def _unused(notes: Iterable[str]) -> Html:
     lines = [element("li", own(note)) for note in notes]
     shown = (
         element("ul", lines[:200])

@@ -11,14 +11,14 @@ from datetime import date, timedelta
 from typing import Any
 
 from stream.authoring import charts
-from stream.authoring.markup import Child, Markup, element, own
+from stream.authoring.markup import Child, Html, element, own
 
 MOST_COLUMNS = 60  # of a chart; more days than that are taken together
 STEPS = (1, 2, 7, 14, 28, 91, 364)  # days
 OTHERS = "others"
 
 
-def table(caption: str, heads: Sequence[str], rows: Sequence[Sequence[Child]]) -> Markup:
+def table(caption: str, heads: Sequence[str], rows: Sequence[Sequence[Child]]) -> Html:
     """A table; a head that begins with `#` is that of numbers."""
     kinds = ["n" if head.startswith("#") else None for head in heads]
     cells = [
@@ -42,18 +42,18 @@ def _shown(cell: Child) -> Child:
     return f"{cell:,}" if isinstance(cell, float) else cell
 
 
-def figure(caption: str, drawn: Markup, numbers: Markup, names: Sequence[Markup] = ()) -> Markup:
+def figure(caption: str, drawn: Html, numbers: Html, names: Sequence[Html] = ()) -> Html:
     """A chart with its caption, the colours' names, and its numbers to unfold."""
     more = element("details", element("summary", "The numbers"), numbers)
     return element("figure", element("figcaption", caption), charts.key(names), drawn, more)
 
 
-def linked(name: str, id_: str | None) -> Markup:
+def linked(name: str, id_: str | None) -> Html:
     """A rule's name, which leads to its section if it has one."""
     return own(name) if id_ is None else element("a", own(name), href=f"#{id_}")
 
 
-def columns_of_days(days: Mapping[str, Mapping[str, int]]) -> Markup | None:
+def columns_of_days(days: Mapping[str, Mapping[str, int]]) -> Html | None:
     """Messages by day, or by several days together, and by channel; `days` by ISO date."""
     if not days:
         return None
@@ -93,7 +93,7 @@ def step_of(days: int) -> int:
     return next((step for step in STEPS if days <= step * MOST_COLUMNS), STEPS[-1] * years)
 
 
-def columns_of_hours(hours: Sequence[int]) -> Markup:
+def columns_of_hours(hours: Sequence[int]) -> Html:
     labels = [f"{hour:02}" for hour in range(24)]
     says = f"Messages by hour of day; the most at {max(range(24), key=hours.__getitem__)} o’clock."
     rows: list[list[Child]] = [[f"{label}:00", count] for label, count in zip(labels, hours, strict=True)]
@@ -101,7 +101,7 @@ def columns_of_hours(hours: Sequence[int]) -> Markup:
     return figure("Time of day", charts.columns(says, labels, {"messages": hours}, 12), numbers)
 
 
-def spread(counts: Mapping[str, Any]) -> Markup:
+def spread(counts: Mapping[str, Any]) -> Html:
     """How many customers get how many messages."""
     lines = counts["counts"]
     labels = [str(first) if first == last else f"{first}–{last}" for first, last, _ in lines]

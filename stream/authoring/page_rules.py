@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from stream.authoring import charts
-from stream.authoring.markup import Markup, element, own
+from stream.authoring.markup import Html, element, own
 from stream.authoring.page_parts import columns_of_days, columns_of_hours, spread, table
 from stream.authoring.summary import in_the_way, known_when, percent
 from stream.structs import DecisionReason
@@ -42,7 +42,7 @@ def top_reasons(rule: Mapping[str, Any], most: int = 3) -> str:
 
 def rule_section(
     name: str, rule: Mapping[str, Any], collisions: Sequence[Mapping[str, Any]], id_: str
-) -> Markup:
+) -> Html:
     """Everything about one rule."""
     sent = rule["per_customer"]
     mine = [each for each in collisions if name in (each["rule"], each["other"])][:10]
@@ -87,7 +87,7 @@ def _sentence(rule: Mapping[str, Any]) -> str:
     return said
 
 
-def _removed(rule: Mapping[str, Any]) -> Markup | None:
+def _removed(rule: Mapping[str, Any]) -> Html | None:
     removed, matches = rule["removed"], rule["matches"]
     if not removed:
         return None
@@ -99,7 +99,7 @@ def _removed(rule: Mapping[str, Any]) -> Markup | None:
     return table(caption, ["Guard", "#Matches", "Share", "Because"], rows)
 
 
-def _plan(plan: Mapping[str, Any] | None) -> list[Markup] | None:
+def _plan(plan: Mapping[str, Any] | None) -> list[Html] | None:
     if plan is None:
         return None
     goal = plan["goal"]
@@ -137,13 +137,13 @@ def _days(days: float) -> str:
     return f"{days:,.0f}" if days < 3_650 else "over 10 years"
 
 
-def _examples(examples: Sequence[Mapping[str, Any]]) -> list[Markup] | None:
+def _examples(examples: Sequence[Mapping[str, Any]]) -> list[Html] | None:
     if not examples:
         return None
     return [element("h3", "The first messages"), *map(_example, examples)]
 
 
-def _example(example: Mapping[str, Any]) -> Markup:
+def _example(example: Mapping[str, Any]) -> Html:
     variant = [", variant ", own(example["variant"])] if example["variant"] else ""
     fields = [
         (element("dt", own(name)), element("dd", own(text)))

@@ -135,15 +135,9 @@ cdef class Customers:
         return customer.sends(slot) if customer is not None and slot is not None else []
 
     def ids(self):
-        """The ids of all customers that are here or have timers; a list of one's own, in no order."""
-        cdef Customer customer
-        cdef Py_ssize_t at
-        found = []
-        for at in range(self.table.room):
-            customer = self.table.at(at)
-            if customer is not None:
-                found.append(customer.id)
-        return found
+        """Of all customers that are here, in no order; a list of one's own."""
+        places = [self.table.at(at) for at in range(self.table.room)]
+        return [(<Customer> customer).id for customer in places if customer is not None]
 
     def get(self, str id not None):
         """The customer, None if there is none; for tests and measurements."""

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stream.authoring.markup import MOST_TEXT, Markup, element, own
+from stream.authoring.markup import MOST_TEXT, Html, element, own
 
 
 class Read(HTMLParser):
@@ -59,5 +59,5 @@ def test_long_texts_are_cut() -> None:
 
 
 def test_markup_is_kept_and_numbers_are_grouped() -> None:
-    assert element("p", Markup("<b>x</b>"), 12_345, None, ["a", "<"]) == "<p><b>x</b>12,345a&lt;</p>"
+    assert element("p", Html("<b>x</b>"), 12_345, None, ["a", "<"]) == "<p><b>x</b>12,345a&lt;</p>"
     assert element("p", class_="soft", aria_label="x", id=None) == '<p class="soft" aria-label="x"></p>'

@@ -26,7 +26,7 @@ def test_it_shows_what_matters(tmp_path: Path) -> None:
         "matched nothing: never",
         "most on one day: ",
         "also gave way to seen, of its group",
-        "customers by segment: lookers 0, fans 0",
+        "customers by segment: fans 0, lookers 0",
         "seen: with 10 % held out you will know after",
     ):
         assert line in text

@@ -15,7 +15,6 @@ from typing import Any
 import aiohttp
 
 CHROMIUM = next((found for name in ("chromium", "google-chrome") if (found := shutil.which(name))), None)
-START_S = 60.0
 
 
 class Tab:
@@ -68,7 +67,7 @@ class Tab:
         return base64.b64decode(answer["data"])
 
     async def _hear(self) -> dict[str, Any]:
-        said: dict[str, Any] = await self._socket.receive_json(timeout=START_S)
+        said: dict[str, Any] = await self._socket.receive_json()
         match said.get("method"):
             case "Network.requestWillBeSent":
                 self.requests.append(said["params"]["request"]["url"])
@@ -100,9 +99,8 @@ async def opened_tab() -> AsyncIterator[Tab]:
         )
         try:
             assert process.stderr is not None
-            async with asyncio.timeout(START_S):
-                while b"DevTools listening on" not in (line := await process.stderr.readline()):
-                    assert line, "the browser has ended"
+            while b"DevTools listening on" not in (line := await process.stderr.readline()):
+                assert line, "the browser has ended"
             address = line.decode().split("ws://")[1].split("/")[0]
             async with aiohttp.ClientSession() as session:
                 async with session.get(f"http://{address}/json/list") as answer:
