@@ -14,6 +14,7 @@ from stream.authoring.markup import Html, element
 WIDTH, HEIGHT = 640, 180
 LEFT, TOP, BOTTOM = 44, 12, 22  # room for the scale, above, and for the labels below
 COLOURS = 6
+FEWEST = 8  # columns that there is room for: one alone is no wall
 _GAP = 0.15  # of a column
 
 
@@ -21,7 +22,7 @@ def columns(says: str, labels: Sequence[str], series: Mapping[str, Sequence[int]
     """Stacked columns, one for each label, of series of as many numbers; `shown` labels are written."""
     totals = [sum(each) for each in zip(*series.values(), strict=True)] or [0]
     top = scale(max(totals))
-    wide, high = (WIDTH - LEFT) / max(len(labels), 1), HEIGHT - TOP - BOTTOM
+    wide, high = (WIDTH - LEFT) / max(len(labels), FEWEST), HEIGHT - TOP - BOTTOM
     drawn = [_grid(top, high)]
     heights = [0.0] * len(totals)
     for number, values in enumerate(series.values()):

@@ -107,11 +107,11 @@ def _origin(found: Mapping[str, Any]) -> list[Html]:
 def _glance(found: Mapping[str, Any]) -> Html:
     every, rules = found["messages"]["per_customer"], found["rules"].values()
     held_out = sum(rule["outcomes"].get("holdout", 0) for rule in rules)
-    share = f" ({percent(every['customers'] / found['customers'])})" if found["customers"] else ""
+    share = percent(every["customers"] / found["customers"] if found["customers"] else 0)
     day, count = busiest(found)
     shown = [
         ("messages", f"{every['messages']:,}"),
-        ("customers reached", f"{every['customers']:,}{share}"),
+        (f"customers reached: {share}", f"{every['customers']:,}"),
         ("matches", f"{sum(rule['matches'] for rule in rules):,}"),
         ("held out", f"{held_out:,}"),
         ("most for one customer", f"{every['worst']:,}"),

@@ -32,7 +32,10 @@ def table(caption: str, heads: Sequence[str], rows: Sequence[Sequence[Child]]) -
         for row in rows
     ]
     drawn = element(
-        "table", element("caption", caption), element("thead", element("tr", cells)), element("tbody", lines)
+        "table",
+        element("caption", element("span", caption)),
+        element("thead", element("tr", cells)),
+        element("tbody", lines),
     )
     # What scrolls can be scrolled by keyboard, too.
     return element("div", drawn, class_="wide", tabindex="0", role="region", aria_label=caption)

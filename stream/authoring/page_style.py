@@ -49,7 +49,8 @@ table{border-collapse:collapse;width:100%;margin:.5rem 0;font-size:.9375rem}
 caption{text-align:left;padding:.25rem 0}
 th,td{padding:.25rem .5rem;text-align:left;vertical-align:top;border-bottom:1px solid var(--line)}
 td.n,th.n{text-align:right;white-space:nowrap;font-variant-numeric:tabular-nums}
-th:first-child,td:first-child{min-width:8rem}
+th{overflow-wrap:normal}td:not(.n){min-width:8rem}
+caption span{display:block;max-width:calc(100vw - 2rem)}
 figure{margin:1rem 0}svg{display:block;width:100%;height:auto}
 svg.bar{width:120px;height:12px;display:inline-block}
 .key svg.bar{width:12px}
