@@ -56,7 +56,7 @@ def count_segments(state: PartitionState, at: int) -> SegmentSizes:
 
     ids = state.customers.ids()
     ended = frozenset(source.name for source in state.rules.sources)
-    clock = Clock(wall=lambda: LATEST, by_event_time=True, reached=at)
+    clock = Clock(wall=lambda: LATEST, by_event_time=True)
     for first in range(0, len(ids), CHUNK):
         chunk = ids[first : first + CHUNK]
         records = [

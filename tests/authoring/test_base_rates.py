@@ -96,3 +96,15 @@ def test_enough_customers_make_a_plan(tmp_path: Path) -> None:
     at = {(each["lift"], each["held_out"]): each for each in plan["known_after"]}
     assert at[0.3, 0.1]["customers"] == 8_721
     assert at[0.3, 0.1]["days"] == pytest.approx(8_721 / plan["customers_per_day"] + 1, abs=0.1)
+
+
+def test_watching_goals_leaves_no_trace_but_the_customers_who_reached_one(tmp_path: Path) -> None:
+    """No event, decision or error counts twice; who did nothing but reach a goal is a customer, too."""
+    events = [click("2026-03-02T10:00:00"), click("2026-03-02T11:00:00", "buy", "stranger"), END]
+    with_goal, without = (
+        found_of(tmp_path, f"rules:\n  seen: {rule('web', more)}", events) for more in (GOAL, "priority: 1")
+    )
+    for found in (with_goal, without):
+        found["rules"]["seen"]["plan"] = found["revision"] = None
+    assert (with_goal.pop("customers"), without.pop("customers")) == (2, 1)
+    assert with_goal == without
