@@ -10,6 +10,7 @@ test_report_by_sql.py.
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import combinations
 from typing import Any
@@ -41,35 +42,39 @@ class SegmentSizes:
     uncounted: int = 0
 
 
-def count_segments(state: PartitionState, at: int) -> SegmentSizes:
-    """Ask every customer. Raises no error for a condition that ends in one: it does not hold."""
-    rules = state.rules
+def count_segments(rules: RuleSet, states: Iterable[PartitionState], at: int) -> SegmentSizes:
+    """Ask every customer of all partitions. A condition that ends in an error does not hold."""
     names = tuple(each.name for each in rules.segments[:MOST_SEGMENTS])
     found = SegmentSizes(at, names, uncounted=len(rules.segments) - len(names))
     if not names:
         return found
-    state.adopt(_probing(rules))
+    probing = _probing(rules)
     held: Counter[tuple[str, ...]] = Counter()
 
     def note(match: Any, result: Result) -> None:
         held[tuple([name for name in names if match.segment(name)])] += 1
 
-    ids = state.customers.ids()
-    ended = frozenset(source.name for source in state.rules.sources)
+    ended = frozenset(source.name for source in probing.sources)
     clock = Clock(wall=lambda: LATEST, by_event_time=True)
-    for first in range(0, len(ids), CHUNK):
-        chunk = ids[first : first + CHUNK]
-        records = [
-            ReplayedRecord(first + offset, at, orjson.dumps({"customer": each}))
-            for offset, each in enumerate(chunk)
-        ]
-        state.run(Batch(0, {PROBE: records}, ended), Result(), clock, len(records), note, 1 << 62)
+    for state in states:
+        state.adopt(probing)
+        for records in _probes(state.customers.ids(), at):
+            state.run(Batch(0, {PROBE: records}, ended), Result(), clock, len(records), note, 1 << 62)
     for together, customers in held.items():
         for name in together:
             found.sizes[name] += customers
         for two in combinations(together, 2):
             found.shared[two] += customers
     return found
+
+
+def _probes(ids: Sequence[str], at: int) -> Iterator[list[ReplayedRecord]]:
+    """An event of each customer, some thousand at a time."""
+    for first in range(0, len(ids), CHUNK):
+        yield [
+            ReplayedRecord(first + offset, at, orjson.dumps({"customer": each}))
+            for offset, each in enumerate(ids[first : first + CHUNK])
+        ]
 
 
 def _probing(rules: RuleSet) -> RuleSet:
