@@ -11,7 +11,7 @@ SOURCES := $(wildcard stream/*.p[yx][xd] stream/*/*.p[yx][xd]) setup.py pyprojec
 	touch $@
 
 .PHONY: setup demo test lint types engine unit integration broken faults attacks debug asan fuzz bench micro dashboards \
-	dashboards-preview settings chart clean
+	dashboards-preview pictures settings chart clean
 
 # Set up only.
 setup: .venv/installed
@@ -104,6 +104,10 @@ settings: setup
 # in docs/images.
 dashboards-preview: dashboards
 	$(BIN)/python -m tests.deploy.preview
+
+# Take the pictures of a backtest's report anew, after a change of the page. With a Chromium.
+pictures: setup
+	$(BIN)/python -m tests.authoring.pictures
 
 # Image and chart: render the kustomize base anew, then lint, render, validate. Its first run fetches and builds tools.
 chart: setup

@@ -9,7 +9,7 @@ Tested by tests/engine/test_process.py, and against the reference model in tests
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import replace
 from functools import partial
 
@@ -36,6 +36,7 @@ def process(
     work: int = 1 << 62,
     arms: Arms = experiments,
     most_bytes: Mapping[str, int] = KAFKAS,
+    decide: Callable[..., None] = decide,
 ) -> Result:
     """Apply what is at hand in merged order, as far as it can be applied, and fire the timers that are due.
 
@@ -45,7 +46,8 @@ def process(
     they cost: who must not be held says MAX_WORK. `result.more` says that the same call again, with an empty
     batch and the same `ended`, would go on.
     `arms` draws who is held out and who gets which variant. `most_bytes`: that a batch may have, by topic; a
-    message that would not fit is suppressed.
+    message that would not fit is suppressed. `decide` makes a match a decision; what stands in its place
+    must call it for every rule that is not its own.
     A state of other rules than `rules` adopts them first. Bad records become dead letters, never errors.
     """
     if state.rules is not rules:

@@ -1,42 +1,44 @@
 """`stream backtest`: past events through the production engine; what would have been sent, and why not.
 
+What it came to is counted by `figures`, put into one object by `findings`, and shown by `summary` and `page`.
 Decisions go to a file as JSON lines, as a worker would have written them; what was sent is the trigger, with
 `"outcome": "sent"`. Tested by tests/authoring/test_backtest.py.
 """
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any, cast
+from typing import IO
 
 from rich.console import Console
 from rich.progress import Progress
-from rich.table import Table
 
+from stream.authoring.base_rates import watched
 from stream.authoring.event_files import EventFiles
-from stream.authoring.replay import Replay, ReplayedRecord, Tally
-from stream.authoring.unusable import likely_fix
+from stream.authoring.figures import BacktestFigures
+from stream.authoring.replay import Replay, Tally
+from stream.authoring.segment_sizes import SegmentSizes, count_segments
 from stream.decisions import wire
-from stream.diagnostics import one_line
 from stream.errors import EventFileError
-from stream.hints import did_you_mean
 from stream.rules.model import RuleSet
 from stream.structs import Result
 
 
 @dataclass(frozen=True, slots=True)
 class Backtest:
-    """What a backtest came to. `timers`: instances still waiting at the end."""
+    """What a backtest came to. `timers`: instances that still wait. `last`: the last event's time."""
 
     rules: RuleSet
     tally: Tally
     timers: int
     customers: int
     files: EventFiles
+    figures: BacktestFigures
+    segments: SegmentSizes
+    last: int | None
 
 
 def run(
@@ -45,28 +47,37 @@ def run(
     *,
     until: int | None = None,
     out: Path | None = None,
+    examples: int = 3,
     progress: Callable[[int], None] = lambda lines: None,
 ) -> Backtest:
     """Play the files. `until`: ms to which the watermark moves at the end; None: it stays at the last event.
 
-    `out` takes the decisions; `progress` is called with the number of lines read since its last call.
+    `out` takes the decisions; `examples` messages of each rule are kept; `progress` is called with the number
+    of lines read since its last call.
     """
-    replay, tally = Replay(rules, now=files.now), Tally()
+    tally, figures = Tally(), BacktestFigures(rules, examples)
+    replay = Replay(watched(rules), now=files.now, decide=figures.base_rates.decide)
     with out.open("wb") if out else nullcontext() as file:
 
         def add_up(results: Iterable[Result]) -> None:
             for result in results:
                 tally.add(result)
+                figures.add(result)
                 if file:
                     _write(file, result, rules.revision)
 
         for batch, ended in files.chunks():
             add_up(replay.feed(batch, ended))
+            figures.base_rates.close(tally.watermark)
             progress(sum(map(len, batch.values())))
+        last = tally.watermark
+        figures.base_rates.close(last, at_end=True)
         if until is not None:
             add_up(replay.advance(until))
     state = replay.state
-    return Backtest(rules, tally, state.customers.timers, len(state.customers), files)
+    timers, customers = state.customers.timers, len(state.customers)
+    segments = count_segments(rules, [state], tally.watermark or 0)
+    return Backtest(rules, tally, timers, customers, files, figures, segments, last)
 
 
 def _write(file: IO[bytes], result: Result, revision: str) -> None:
@@ -78,15 +89,6 @@ def _write(file: IO[bytes], result: Result, revision: str) -> None:
         file.write(wire.encode(body) + b"\n")
 
 
-# ---- what is shown ----
-
-_WHY_FAILED = {
-    "missing": "something that it asks for is not there",
-    "value": "it ended in an error, such as a text where it compares a number",
-    "cost": "the conditions of one event took too long",
-}
-
-
 @contextmanager
 def progress_of(lines: int) -> Iterator[Callable[[int], None]]:
     """A bar on a terminal's standard error, nothing elsewhere."""
@@ -96,108 +98,6 @@ def progress_of(lines: int) -> Iterator[Callable[[int], None]]:
         yield lambda more: bar.advance(task, more)
 
 
-def as_object(backtest: Backtest) -> dict[str, Any]:
-    """For programs: everything that was counted."""
-    tally = backtest.tally
-    return {
-        "revision": backtest.rules.revision,
-        "events": dict(sorted(tally.events.items())),
-        "dead_letters": [
-            {"source": source, "reason": reason, "count": count, "first": place, "fix": fix}
-            for (source, reason), count in sorted(tally.dead_letters.items())
-            for place, fix in [_first(backtest, source, reason)]
-        ],
-        "errors": [
-            {"source": source, "reason": reason, "count": count}
-            for (source, reason), count in sorted(tally.errors.items())
-        ],
-        "condition_errors": [
-            {"definition": name, "part": part, "reason": reason, "count": count}
-            for (name, part, reason), count in sorted(tally.condition_errors.items())
-        ],
-        "repeats": dict(sorted(tally.left_out.items())),
-        "unknown_sources": dict(sorted(backtest.files.unknown.items())),
-        "without_time": dict(sorted((+backtest.files.placed).items())),
-        "customers": backtest.customers,
-        "until": None if tally.watermark is None else wire.iso_time(tally.watermark),
-        "open_timers": backtest.timers,
-        "rules": {
-            rule.name: {
-                "outcomes": dict(sorted(found.outcomes.items())),
-                "reasons": dict(sorted(found.reasons.items())),
-                "channels": dict(sorted(found.channels.items())),
-                "unwritten": [
-                    {**failed._asdict(), "count": count} for failed, count in found.unwritten.most_common()
-                ],
-            }
-            for rule in sorted(backtest.rules.rules, key=lambda each: each.name)
-            for found in [tally.of(rule.name)]
-        },
-    }
-
-
-def report(backtest: Backtest, console: Console, *, as_json: bool) -> None:
-    """Write the summary."""
-    shown = as_object(backtest)
-    if as_json:
-        console.print(json.dumps(shown, indent=2), markup=False, highlight=False, soft_wrap=True)
-        return
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    table.add_column("rule")
-    table.add_column("sent", justify="right")
-    table.add_column("not sent, and why")
-    for name, rule in shown["rules"].items():
-        table.add_row(name, f"{rule['outcomes'].get('sent', 0):,}", _counts(rule["reasons"]) or "-")
-    console.print(table)
-    events = sum(shown["events"].values())
-    line = (
-        f"{events:,} events of {shown['customers']:,} customers, up to {shown['until'] or 'no time at all'}"
-    )
-    console.print(f"{line}; {shown['open_timers']:,} reminders still open", highlight=False, soft_wrap=True)
-    for each in _oddities(backtest, shown):
-        console.print(one_line(each), markup=False, highlight=False, soft_wrap=True)
-
-
-def _oddities(backtest: Backtest, shown: dict[str, Any]) -> Iterator[str]:
-    """What was not as it should be, a line each."""
-    files = backtest.files
-    for each in shown["dead_letters"]:
-        what = f"{each['count']:,} records of {each['source']} are not events: {each['reason']}"
-        yield f"{what}, first {each['first']} ({each['fix']})"
-    for name, count in shown["unknown_sources"].items():
-        known = [source.name for source in backtest.rules.sources]
-        hint = did_you_mean(name, known) or f"there are: {', '.join(known)}; or write NAME=FILE"
-        yield f"{count:,} lines of `{name}` left out: no source, first {files.first_unknown[name]} ({hint})"
-    for name, count in shown["without_time"].items():
-        yield f"{count:,} records of {name} say no time: they count from their place in the file"
-    for each in shown["condition_errors"]:
-        name = each["definition"]
-        of = name if name == "policy" or name.startswith("traits.") else f"rule {name}"
-        yield f"{each['count']:,} × `{each['part']}` of {of} did not hold: {_WHY_FAILED[each['reason']]}"
-    for each in shown["errors"]:
-        count, source = each["count"], each["source"]
-        if each["reason"] == "future_time":
-            yield (
-                f"{count:,} records of {source} are dated after now: they count from their place in the "
-                f"file, first {files.first_ahead.get(source)}"
-            )
-        elif each["reason"] != "condition":  # said above
-            yield f"{count:,} × {each['reason']} in {source}"
-    for name, rule in shown["rules"].items():
-        for failed in rule["unwritten"]:
-            lacks = f": there is no `{failed['variable']}`" if failed["variable"] else ""
-            yield f"{failed['count']:,} × `{failed['field']}` of {name} could not be written{lacks}"
-    if shown["repeats"]:
-        yield f"left out, as their id had come before (dedupe): {_counts(shown['repeats'])}"
-
-
-def _first(backtest: Backtest, source: str, reason: str) -> tuple[str, str]:
-    """Where the first record that was put aside for a reason is, and what probably mends it."""
-    letter = backtest.tally.first_letters[source, reason]
-    mapping = next(each for each in backtest.rules.sources if each.name == source)
-    return cast(ReplayedRecord, letter.record).place, likely_fix(letter, mapping)
-
-
 def require_events(backtest: Backtest) -> None:
     """Raises EventFileError where nothing of the input could be used."""
     if backtest.tally.events:
@@ -205,7 +105,3 @@ def require_events(backtest: Backtest) -> None:
     total = backtest.files.total
     what = f"none of {total:,} lines could be used" if total else "there is no line in the input"
     raise EventFileError(what, hint="docs/backtest.md says what a line is")
-
-
-def _counts(counts: dict[str, int]) -> str:
-    return ", ".join(f"{name} {count:,}" for name, count in counts.items())

@@ -9,12 +9,13 @@ that they are not waited for. At the end of the input `advance` moves the waterm
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
 import stream.decisions.experiments
 from stream.clock import LATEST, Clock
+from stream.decisions.decide import decide
 from stream.decisions.guards import Arms
 from stream.engine import PartitionState, process
 from stream.rules.model import RuleSet
@@ -39,13 +40,20 @@ class Replay:
     """One partition, played by hand. What the engine says comes as `Result`s, in order.
 
     `now` (ms): an event dated more than five minutes later counts as of its record's timestamp. Without it no
-    event is from the future.
+    event is from the future. `decide`: as of `engine.process`.
     """
 
-    def __init__(self, rules: RuleSet, arms: Arms = stream.decisions.experiments, now: int = LATEST) -> None:
+    def __init__(
+        self,
+        rules: RuleSet,
+        arms: Arms = stream.decisions.experiments,
+        now: int = LATEST,
+        decide: Callable[..., None] = decide,
+    ) -> None:
         self.rules = rules
         self.arms = arms
         self.now = now
+        self.decide = decide
         self.state = PartitionState(rules)
 
     def feed(self, records: Mapping[str, Sequence[Record]], ended: frozenset[str]) -> Iterator[Result]:
@@ -59,11 +67,12 @@ class Replay:
         return self._process(Batch(0, {}, ended), clock)
 
     def _process(self, batch: Batch, clock: Clock) -> Iterator[Result]:
-        result = process(batch, self.rules, self.state, clock, arms=self.arms)
-        yield result
-        while result.more:
-            result = process(Batch(0, {}, batch.ended), self.rules, self.state, clock, arms=self.arms)
+        while True:
+            result = process(batch, self.rules, self.state, clock, arms=self.arms, decide=self.decide)
             yield result
+            if not result.more:
+                return
+            batch = Batch(0, {}, batch.ended)
 
 
 @dataclass(frozen=True, slots=True)

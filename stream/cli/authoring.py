@@ -163,7 +163,18 @@ def backtest(
     out: Annotated[
         Path | None, typer.Option(help="Write every decision to this file, as JSON lines.")
     ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="The summary as JSON.")] = False,
+    report: Annotated[
+        Path | None, typer.Option(help="Write what was found to this file, as one page of HTML.")
+    ] = None,
+    examples: Annotated[
+        int,
+        typer.Option(
+            min=0,
+            max=100,
+            help="Messages of each rule that page and JSON show; 0: none, as they name customers.",
+        ),
+    ] = 3,
+    as_json: Annotated[bool, typer.Option("--json", help="Everything that was found, as JSON.")] = False,
 ) -> None:
     """Play past events through the rules, and show what would have been sent, and what not and why.
 
@@ -178,7 +189,10 @@ def backtest(
     Ends with 1 if no line could be used. More: docs/backtest.md.
     """
     from stream.authoring import backtest as backtests
+    from stream.authoring import summary
     from stream.authoring.event_files import event_files
+    from stream.authoring.findings import as_object
+    from stream.authoring.page import write_page
     from stream.events._times import parse_time
 
     end = None if until is None else parse_time(until)
@@ -186,6 +200,9 @@ def backtest(
         raise typer.BadParameter("not a time; write e.g. 2026-03-02T10:00:00Z", param_hint="--until")
     rules = load_rules(directory)
     with event_files(events, rules) as files, backtests.progress_of(files.total) as progress:
-        done = backtests.run(rules, files, until=end, out=out, progress=progress)
-    backtests.report(done, Console(), as_json=as_json)
+        done = backtests.run(rules, files, until=end, out=out, examples=examples, progress=progress)
+    found = as_object(done)
+    if report is not None:
+        write_page(found, report)
+    summary.report(found, Console(), as_json=as_json)
     backtests.require_events(done)

@@ -134,6 +134,11 @@ cdef class Customers:
         slot = self.layouts.layout.counter_slots.get(counter)
         return customer.sends(slot) if customer is not None and slot is not None else []
 
+    def ids(self):
+        """Of all customers that are here, in no order; a list of one's own."""
+        places = [self.table.at(at) for at in range(self.table.room)]
+        return [(<Customer> customer).id for customer in places if customer is not None]
+
     def get(self, str id not None):
         """The customer, None if there is none; for tests and measurements."""
         return self.find(id)

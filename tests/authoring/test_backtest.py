@@ -59,11 +59,13 @@ def test_the_summary_says_what_was_sent_and_why_not(place: Path) -> None:
     (letters,) = shown["dead_letters"]
     assert (letters["source"], letters["reason"], letters["count"]) == ("clicks", "customer", 1)
     assert letters["first"] == "events.jsonl:4"
-    assert shown["rules"]["viewed"] == {
+    viewed = shown["rules"]["viewed"]
+    assert {name: viewed[name] for name in ("outcomes", "reasons", "channels", "unwritten", "removed")} == {
         "outcomes": {"sent": 1, "suppressed": 1},
         "reasons": {"limit": 1},
         "channels": {"web": 1},
         "unwritten": [],
+        "removed": {"limit": 1},
     }
     assert (shown["open_timers"], shown["customers"]) == (1, 1)
     assert shown["until"] == "2026-03-02T10:02:00.000Z"
@@ -97,6 +99,17 @@ def test_people_see_a_table(place: Path) -> None:
     assert "viewed" in out
     assert "limit 1" in out
     assert "1 records of clicks are not events: customer" in out
+
+
+def test_all_of_it_is_written_as_one_page(place: Path) -> None:
+    """And the summary is still shown; a place that cannot be written is said."""
+    assert "viewed" in backtest(place, "--report", "report.html").stdout
+    page = (place / "report.html").read_text()
+    assert page.startswith("<!DOCTYPE html>")
+    assert all(said in page for said in ("viewed", "personal data", "1 records of clicks are not events"))
+    backtest(place, "--report", "report.html", "--examples", "0")
+    assert "personal data" not in (place / "report.html").read_text()
+    assert "no/report.html" in backtest(place, "--report", "no/report.html", code=1).stderr
 
 
 def test_messages_that_could_not_be_written_said_neither_field_nor_variable(place: Path) -> None:
