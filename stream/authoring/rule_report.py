@@ -49,8 +49,8 @@ def show(
 
     written = places.conditions(files)
     for each in outcomes:
-        word = Text("ok     ", "green") if each.passed else Text("FAILED ", "bold red")
-        line(word + one_line(each.test.name) + ("" if each.passed else f"  {each.test.location}"))
+        word = ("ok     ", "green") if each.passed else ("FAILED ", "bold red")
+        line(Text.assemble(word, one_line(each.test.name), "" if each.passed else f"  {each.test.location}"))
         for detail in () if each.passed else _details(each, written):
             line(Text(_INDENT + detail, _STYLES.get(detail.lstrip()[:2], "")))
     if coverage is not None:
@@ -102,6 +102,8 @@ def _failure(test: RuleTest, failure: Failure) -> Iterator[str]:
     yield f"    {'':8} {'expected':{width}}  sent"
     for key, expected, sent, differs in rows:
         yield one_line(f"    {key:8} {expected:{width}}  {sent}{'  ≠' if differs else ''}")
+    if failure.note is not None:
+        yield one_line(f"    {failure.note}")
     for each in texts:
         yield from _text(each)
 
@@ -175,6 +177,7 @@ def _as_object(outcome: Outcome, written: Mapping[places.Part, Any]) -> dict[str
                 "expected": each.expected and _expected(test, each.expected),
                 "sent": each.sent and _sent(test, each.sent),
                 "differences": [_difference(test, difference) for difference in each.differences],
+                "note": each.note,
             }
             for each in outcome.failures
         ],
