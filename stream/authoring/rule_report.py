@@ -19,7 +19,7 @@ from rich.text import Text
 from stream.authoring import condition_coverage, places, text_differences
 from stream.authoring.condition_coverage import Coverage
 from stream.authoring.differences import Difference, Failure, spaced
-from stream.authoring.rule_tests import HeldBack, Outcome
+from stream.authoring.rule_tests import Outcome
 from stream.authoring.why_not import Reason
 from stream.decisions.wire import iso_time
 from stream.diagnostics import Location, one_line
@@ -72,8 +72,9 @@ def _details(outcome: Outcome, written: Mapping[places.Part, Any]) -> Iterator[s
         at = _place(reason, written)
         yield one_line(f"{f'{at}: ' if at else ''}not sent: {reason.rule}: {first}")
         yield from (f"    {one_line(line.strip())}" for line in rest)
-    for held in outcome.held_back[:MOST]:
-        yield one_line(_held_back(outcome.test, held))
+    for decision, guard in list(zip(outcome.held_back, outcome.guards, strict=True))[:MOST]:
+        word = {"deferred": "put off", "holdout": "held out"}.get(decision.outcome, "held back")
+        yield one_line(f"{word}: {decision.rule} at {outcome.test.shown(decision.at)}: {guard}")
     if len(outcome.held_back) > MOST:
         yield f"and {len(outcome.held_back) - MOST:,} more were held back"
 
@@ -81,12 +82,6 @@ def _details(outcome: Outcome, written: Mapping[places.Part, Any]) -> Iterator[s
 def _place(reason: Reason, written: Mapping[places.Part, Any]) -> Location | None:
     text = written.get((reason.rule, reason.part or ""))
     return None if text is None else text.at(0)
-
-
-def _held_back(test: RuleTest, held: HeldBack) -> str:
-    decision = held.decision
-    word = {"deferred": "put off", "holdout": "held out"}.get(decision.outcome, "held back")
-    return f"{word}: {decision.rule} at {test.shown(decision.at)}: {held.why}"
 
 
 def _failure(test: RuleTest, failure: Failure) -> Iterator[str]:
@@ -192,15 +187,15 @@ def _as_object(outcome: Outcome, written: Mapping[places.Part, Any]) -> dict[str
         ],
         "held_back": [
             {
-                **_times(test, each.decision.at),
-                "rule": each.decision.rule,
-                "channel": each.decision.channel,
-                "outcome": each.decision.outcome,
-                "reason": each.decision.reason,
-                "why": each.why,
-                "unwritten": each.decision.unwritten and each.decision.unwritten._asdict(),
+                **_times(test, each.at),
+                "rule": each.rule,
+                "channel": each.channel,
+                "outcome": each.outcome,
+                "reason": each.reason,
+                "why": guard,
+                "unwritten": each.unwritten and each.unwritten._asdict(),
             }
-            for each in outcome.held_back
+            for each, guard in zip(outcome.held_back, outcome.guards, strict=True)
         ],
     }
 

@@ -28,21 +28,17 @@ MOST_RULES = 5  # of which it is said why they did not send, where a test names 
 
 
 @dataclass(frozen=True, slots=True)
-class HeldBack:
-    """A message that was not sent, or not then, and by what, for people."""
-
-    decision: Decision
-    why: str
-
-
-@dataclass(frozen=True, slots=True)
 class Outcome:
-    """What a test came to: `sent` as a worker would have, `held_back` with reasons, and what does not fit."""
+    """What a test came to: `sent` as a worker would have, `held_back` with reasons, and what does not fit.
+
+    `guards`: of each that was held back, by what, for people.
+    """
 
     test: RuleTest
     sent: tuple[Trigger, ...]
-    held_back: tuple[HeldBack, ...]
+    held_back: tuple[Decision, ...]
     failures: tuple[Failure, ...]
+    guards: tuple[str, ...] = ()
     why: tuple[Reason, ...] = ()  # what was expected did not come
     seconds: float = 0.0  # that it took
 
@@ -75,9 +71,9 @@ def _run(test: RuleTest, bench: Bench, histories: Mapping[str, History], coverag
         coverage.add(play.judged, (guard_of(each, test, rules, play) for each in play.held_back))
     missing = _missing(test, rules.rules, first.sent) if failures else []
     why = [reason for rule in missing for reason in reasons(test, rule, first)]
-    held_back = [HeldBack(each, explained(each, test, rules, first)) for each in first.held_back]
+    guards = tuple(explained(each, test, rules, first) for each in first.held_back)
     took = perf_counter() - begun
-    return Outcome(test, first.sent, tuple(held_back), failures, tuple(why), took)
+    return Outcome(test, first.sent, first.held_back, failures, guards, tuple(why), took)
 
 
 def _noted(failure: Failure, test: RuleTest, rules: RuleSet, play: Play) -> Failure:

@@ -54,7 +54,9 @@ def held(folder: Path, events: str, customer: str = ADULT, more: str = "") -> tu
     assert checked.rules is not None, checked.diagnostics
     coverage = Coverage()
     (outcome,) = rule_tests.run_all(checked.tests, checked.rules, {}, coverage)
-    return [f"{each.decision.rule}: {each.why}" for each in outcome.held_back], coverage
+    return [
+        f"{each.rule}: {guard}" for each, guard in zip(outcome.held_back, outcome.guards, strict=True)
+    ], coverage
 
 
 @pytest.mark.parametrize(
