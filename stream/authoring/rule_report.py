@@ -23,6 +23,7 @@ from stream.authoring.rule_tests import Outcome
 from stream.authoring.why_not import Reason
 from stream.decisions.wire import iso_time
 from stream.diagnostics import Location, one_line
+from stream.errors import StreamError
 from stream.rules.files import RuleFiles
 from stream.rules.testcases import Expectation, RuleTest
 from stream.structs import Decision, Trigger
@@ -236,7 +237,7 @@ def _difference(test: RuleTest, difference: Difference) -> dict[str, Any]:
 
 
 def write_junit(outcomes: Sequence[Outcome], files: RuleFiles, path: Path) -> None:
-    """The outcomes as JUnit XML, as CI systems show them."""
+    """The outcomes as JUnit XML, as CI systems show them. Raises StreamError where it cannot be written."""
     failed = sum(not each.passed for each in outcomes)
     written = places.conditions(files)
     suite = ElementTree.Element("testsuite", name="rules", tests=str(len(outcomes)), failures=str(failed))
@@ -255,4 +256,8 @@ def write_junit(outcomes: Sequence[Outcome], files: RuleFiles, path: Path) -> No
         if not each.passed:
             failure = ElementTree.SubElement(case, "failure", message=one_line(each.failures[0].message))
             failure.text = "\n".join(_details(each, written))
-    ElementTree.ElementTree(suite).write(path, encoding="utf-8", xml_declaration=True)
+    try:
+        ElementTree.ElementTree(suite).write(path, encoding="utf-8", xml_declaration=True)
+    except OSError as error:
+        hint = "give --junit a file in a folder that is there"
+        raise StreamError(f"{path}: cannot be written: {error.strerror}", hint=hint) from error
