@@ -40,7 +40,7 @@ class Failure:
     """One thing that does not fit, and its place: that of the expectation, of all of them, or of the test.
 
     `missing` was expected and not sent, `extra` sent and not expected; `record`: one of the test's own was
-    put aside; `known`: a trait has two values.
+    put aside; `known`: a trait has two values. `note`: what else helps.
     """
 
     kind: Kind
@@ -49,6 +49,7 @@ class Failure:
     expected: Expectation | None = None
     sent: Trigger | None = None
     differences: tuple[Difference, ...] = ()
+    note: str | None = None
 
 
 def failures(test: RuleTest, plays: Sequence[Sequence[Trigger]]) -> Iterator[Failure]:

@@ -69,6 +69,25 @@ def explained(decision: Decision, test: RuleTest, rules: RuleSet, play: Play) ->
     return f"{reason}: {words}" if words else reason
 
 
+def passed_over(sent: Decision, channel: str, test: RuleTest, rules: RuleSet, play: Play) -> str:
+    """Why a message did not go out on a channel, but on another."""
+    case = _case(sent, test, rules, play)
+    named = next((each for each in case.rule.channels if each.name == channel), None)
+    if named is None:
+        return f"rule `{case.rule.name}` does not send on `{channel}`"
+    used = play.used(sent)
+    if (cap := case._replace(channel=named).own_cap()) is not None:
+        by = [each for each in used if each.channel == channel]
+        return f"`{channel}` was passed over: its cap, {case.used_up(cap, by)}"
+    asked = [f"the consent to `{named.consent}`"] if named.consent is not None else []
+    asked += [f"an address at `{'.'.join(named.address)}`"] if named.address is not None else []
+    asked += (
+        ["room under the policy's cap"] if named.consent is not None and rules.policy.cap is not None else []
+    )
+    lacked = f"it lacked {' or '.join(asked)}, or " if asked else ""
+    return f"`{channel}` was passed over: {lacked}the customer's `preferred_channel` is another"
+
+
 # ---- in words ----
 
 

@@ -8,13 +8,14 @@ Tested by tests/authoring/test_histories.py.
 from __future__ import annotations
 
 import errno
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import orjson
 
-from stream.authoring.event_files import Chunk, EventFile, EventFiles
+from stream.authoring.event_files import EventFile, EventFiles
+from stream.authoring.replay import ReplayedRecord
 from stream.clock import LATEST
 from stream.diagnostics import Code, Diagnostic, Location, in_file_order
 from stream.errors import StreamError
@@ -30,12 +31,12 @@ _GZIP = b"\x1f\x8b"
 
 @dataclass(frozen=True, slots=True)
 class History:
-    """The records of a file as the engine takes them; `begin` and `end`: their times, in ms.
+    """The records of a file by source, each in the order of the file; `begin` and `end`: their times, in ms.
 
     `customers`: of whom they are.
     """
 
-    chunks: tuple[Chunk, ...] = ()
+    records: Mapping[str, Sequence[ReplayedRecord]] = field(default_factory=dict)
     customers: frozenset[str] = frozenset()
     begin: int = LATEST
     end: int = 0
@@ -89,28 +90,31 @@ def _read(named: HistoryFile, rules: RuleSet, directory: Path) -> History:
     try:
         files = EventFiles([EventFile(named.path, Path(named.path))], rules, now=LATEST)
         _check_records(named, files)
-        chunks = tuple(files.chunks())
+        records: dict[str, list[ReplayedRecord]] = {}
+        for chunk, _ in files.chunks():
+            for source, some in chunk.items():
+                records.setdefault(source, []).extend(some)
     except StreamError as error:
         raise _NoHistory(Code.FILE_NOT_READABLE, named.location, f"cannot be read: {error}") from None
-    records = [each for of_sources, _ in chunks for own in of_sources.values() for each in own]
-    last = max(records, key=lambda each: each.timestamp)
-    first = min(each.timestamp for each in records)
-    return History(chunks, frozenset(_customers(chunks, rules)), first, last.timestamp, last.place)
+    every = [each for some in records.values() for each in some]
+    first = min(every, key=lambda each: each.timestamp)
+    last = max(every, key=lambda each: each.timestamp)
+    customers = frozenset(_customers(records, rules))
+    return History(records, customers, first.timestamp, last.timestamp, last.place)
 
 
-def _customers(chunks: Iterable[Chunk], rules: RuleSet) -> Iterator[str]:
+def _customers(records: Mapping[str, Sequence[ReplayedRecord]], rules: RuleSet) -> Iterator[str]:
     """The ids of customers, as far as records say one."""
     paths = {source.name: source.customer for source in rules.sources}
-    for of_sources, _ in chunks:
-        for source, records in of_sources.items():
-            for each in records:
-                try:
-                    value = orjson.loads(each.value or b"")
-                except orjson.JSONDecodeError:
-                    continue  # a test that plays it fails at this line
-                for name in paths[source]:
-                    value = value.get(name) if isinstance(value, dict) else None
-                yield str(value)
+    for source, some in records.items():
+        for each in some:
+            try:
+                value = orjson.loads(each.value or b"")
+            except orjson.JSONDecodeError:
+                continue  # a test that plays it fails at this line
+            for name in paths[source]:
+                value = value.get(name) if isinstance(value, dict) else None
+            yield str(value)
 
 
 def _check(named: HistoryFile, path: Path, directory: Path) -> None:

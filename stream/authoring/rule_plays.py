@@ -99,11 +99,9 @@ def _play(test: RuleTest, rules: RuleSet, history: History, arms: FixedArms) -> 
     judged: list[Judgement] = []
     replay.state.explain(test.customer.id, judged.append)
     results = [*replay.feed(_customer(test, min(test.start, history.begin)), ended)]
-    offsets: Counter[str] = Counter()
-    for records, read in history.chunks:
-        results += replay.feed(records, read | {PROFILE})
-        offsets.update({source: len(own) for source, own in records.items()})
-    if history.chunks:
+    offsets = Counter({source: len(records) for source, records in history.records.items()})
+    if history.records:
+        results += replay.feed(history.records, ended)
         results += replay.advance(test.start)
     clashes = tuple(_know(test, rules, replay))
     for now, events in _deliveries(test):

@@ -19,10 +19,11 @@ from rich.text import Text
 from stream.authoring import condition_coverage, places, text_differences
 from stream.authoring.condition_coverage import Coverage
 from stream.authoring.differences import Difference, Failure, spaced
-from stream.authoring.rule_tests import HeldBack, Outcome
+from stream.authoring.rule_tests import Outcome
 from stream.authoring.why_not import Reason
 from stream.decisions.wire import iso_time
 from stream.diagnostics import Location, one_line
+from stream.errors import StreamError
 from stream.rules.files import RuleFiles
 from stream.rules.testcases import Expectation, RuleTest
 from stream.structs import Decision, Trigger
@@ -49,8 +50,8 @@ def show(
 
     written = places.conditions(files)
     for each in outcomes:
-        word = Text("ok     ", "green") if each.passed else Text("FAILED ", "bold red")
-        line(word + one_line(each.test.name) + ("" if each.passed else f"  {each.test.location}"))
+        word = ("ok     ", "green") if each.passed else ("FAILED ", "bold red")
+        line(Text.assemble(word, one_line(each.test.name), "" if each.passed else f"  {each.test.location}"))
         for detail in () if each.passed else _details(each, written):
             line(Text(_INDENT + detail, _STYLES.get(detail.lstrip()[:2], "")))
     if coverage is not None:
@@ -72,8 +73,9 @@ def _details(outcome: Outcome, written: Mapping[places.Part, Any]) -> Iterator[s
         at = _place(reason, written)
         yield one_line(f"{f'{at}: ' if at else ''}not sent: {reason.rule}: {first}")
         yield from (f"    {one_line(line.strip())}" for line in rest)
-    for held in outcome.held_back[:MOST]:
-        yield one_line(_held_back(outcome.test, held))
+    for decision, guard in list(zip(outcome.held_back, outcome.guards, strict=True))[:MOST]:
+        word = {"deferred": "put off", "holdout": "held out"}.get(decision.outcome, "held back")
+        yield one_line(f"{word}: {decision.rule} at {outcome.test.shown(decision.at)}: {guard}")
     if len(outcome.held_back) > MOST:
         yield f"and {len(outcome.held_back) - MOST:,} more were held back"
 
@@ -81,12 +83,6 @@ def _details(outcome: Outcome, written: Mapping[places.Part, Any]) -> Iterator[s
 def _place(reason: Reason, written: Mapping[places.Part, Any]) -> Location | None:
     text = written.get((reason.rule, reason.part or ""))
     return None if text is None else text.at(0)
-
-
-def _held_back(test: RuleTest, held: HeldBack) -> str:
-    decision = held.decision
-    word = {"deferred": "put off", "holdout": "held out"}.get(decision.outcome, "held back")
-    return f"{word}: {decision.rule} at {test.shown(decision.at)}: {held.why}"
 
 
 def _failure(test: RuleTest, failure: Failure) -> Iterator[str]:
@@ -102,6 +98,8 @@ def _failure(test: RuleTest, failure: Failure) -> Iterator[str]:
     yield f"    {'':8} {'expected':{width}}  sent"
     for key, expected, sent, differs in rows:
         yield one_line(f"    {key:8} {expected:{width}}  {sent}{'  ≠' if differs else ''}")
+    if failure.note is not None:
+        yield one_line(f"    {failure.note}")
     for each in texts:
         yield from _text(each)
 
@@ -175,6 +173,7 @@ def _as_object(outcome: Outcome, written: Mapping[places.Part, Any]) -> dict[str
                 "expected": each.expected and _expected(test, each.expected),
                 "sent": each.sent and _sent(test, each.sent),
                 "differences": [_difference(test, difference) for difference in each.differences],
+                "note": each.note,
             }
             for each in outcome.failures
         ],
@@ -189,15 +188,15 @@ def _as_object(outcome: Outcome, written: Mapping[places.Part, Any]) -> dict[str
         ],
         "held_back": [
             {
-                **_times(test, each.decision.at),
-                "rule": each.decision.rule,
-                "channel": each.decision.channel,
-                "outcome": each.decision.outcome,
-                "reason": each.decision.reason,
-                "why": each.why,
-                "unwritten": each.decision.unwritten and each.decision.unwritten._asdict(),
+                **_times(test, each.at),
+                "rule": each.rule,
+                "channel": each.channel,
+                "outcome": each.outcome,
+                "reason": each.reason,
+                "why": guard,
+                "unwritten": each.unwritten and each.unwritten._asdict(),
             }
-            for each in outcome.held_back
+            for each, guard in zip(outcome.held_back, outcome.guards, strict=True)
         ],
     }
 
@@ -238,7 +237,7 @@ def _difference(test: RuleTest, difference: Difference) -> dict[str, Any]:
 
 
 def write_junit(outcomes: Sequence[Outcome], files: RuleFiles, path: Path) -> None:
-    """The outcomes as JUnit XML, as CI systems show them."""
+    """The outcomes as JUnit XML, as CI systems show them. Raises StreamError where it cannot be written."""
     failed = sum(not each.passed for each in outcomes)
     written = places.conditions(files)
     suite = ElementTree.Element("testsuite", name="rules", tests=str(len(outcomes)), failures=str(failed))
@@ -257,4 +256,8 @@ def write_junit(outcomes: Sequence[Outcome], files: RuleFiles, path: Path) -> No
         if not each.passed:
             failure = ElementTree.SubElement(case, "failure", message=one_line(each.failures[0].message))
             failure.text = "\n".join(_details(each, written))
-    ElementTree.ElementTree(suite).write(path, encoding="utf-8", xml_declaration=True)
+    try:
+        ElementTree.ElementTree(suite).write(path, encoding="utf-8", xml_declaration=True)
+    except OSError as error:
+        hint = "give --junit a file in a folder that is there"
+        raise StreamError(f"{path}: cannot be written: {error.strerror}", hint=hint) from error

@@ -9,13 +9,13 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from time import perf_counter
 
 from stream.authoring import differences
 from stream.authoring.condition_coverage import Coverage
 from stream.authoring.differences import Failure
-from stream.authoring.held_back import explained, guard_of
+from stream.authoring.held_back import explained, guard_of, passed_over
 from stream.authoring.histories import NOTHING, History
 from stream.authoring.replay import ReplayedRecord
 from stream.authoring.rule_plays import Bench, Play, plays
@@ -28,21 +28,17 @@ MOST_RULES = 5  # of which it is said why they did not send, where a test names 
 
 
 @dataclass(frozen=True, slots=True)
-class HeldBack:
-    """A message that was not sent, or not then, and by what, for people."""
-
-    decision: Decision
-    why: str
-
-
-@dataclass(frozen=True, slots=True)
 class Outcome:
-    """What a test came to: `sent` as a worker would have, `held_back` with reasons, and what does not fit."""
+    """What a test came to: `sent` as a worker would have, `held_back` with reasons, and what does not fit.
+
+    `guards`: of each that was held back, by what, for people.
+    """
 
     test: RuleTest
     sent: tuple[Trigger, ...]
-    held_back: tuple[HeldBack, ...]
+    held_back: tuple[Decision, ...]
     failures: tuple[Failure, ...]
+    guards: tuple[str, ...] = ()
     why: tuple[Reason, ...] = ()  # what was expected did not come
     seconds: float = 0.0  # that it took
 
@@ -69,14 +65,23 @@ def _run(test: RuleTest, bench: Bench, histories: Mapping[str, History], coverag
     rules = bench.of(test)
     played = plays(test, rules, NOTHING if test.history is None else histories[test.history.path])
     first = played[0]
-    failures = (*_unplayed(test, first), *differences.failures(test, [each.sent for each in played]))
+    different = differences.failures(test, [each.sent for each in played])
+    failures = (*_unplayed(test, first), *(_noted(each, test, rules, first) for each in different))
     for play in played:
         coverage.add(play.judged, (guard_of(each, test, rules, play) for each in play.held_back))
     missing = _missing(test, rules.rules, first.sent) if failures else []
     why = [reason for rule in missing for reason in reasons(test, rule, first)]
-    held_back = [HeldBack(each, explained(each, test, rules, first)) for each in first.held_back]
+    guards = tuple(explained(each, test, rules, first) for each in first.held_back)
     took = perf_counter() - begun
-    return Outcome(test, first.sent, tuple(held_back), failures, tuple(why), took)
+    return Outcome(test, first.sent, first.held_back, failures, guards, tuple(why), took)
+
+
+def _noted(failure: Failure, test: RuleTest, rules: RuleSet, play: Play) -> Failure:
+    """With why it was another channel, if it was."""
+    wanted = next((each.expected for each in failure.differences if each.key == "channel"), None)
+    if wanted is None or failure.sent is None:
+        return failure
+    return replace(failure, note=passed_over(failure.sent.decision, wanted, test, rules, play))
 
 
 def _unplayed(test: RuleTest, play: Play) -> Iterator[Failure]:

@@ -54,7 +54,9 @@ def held(folder: Path, events: str, customer: str = ADULT, more: str = "") -> tu
     assert checked.rules is not None, checked.diagnostics
     coverage = Coverage()
     (outcome,) = rule_tests.run_all(checked.tests, checked.rules, {}, coverage)
-    return [f"{each.decision.rule}: {each.why}" for each in outcome.held_back], coverage
+    return [
+        f"{each.rule}: {guard}" for each, guard in zip(outcome.held_back, outcome.guards, strict=True)
+    ], coverage
 
 
 @pytest.mark.parametrize(
@@ -96,6 +98,33 @@ def test_the_guard_is_said_as_it_is_written_with_what_used_it_up(
     tmp_path: Path, events: str, customer: str, more: str, said: list[str]
 ) -> None:
     assert held(tmp_path, events, customer, more)[0] == said
+
+
+@pytest.mark.parametrize(
+    ("events", "customer", "wanted", "said"),
+    [
+        ("{at: 0m, event: both}, {at: 1m, event: both}, {at: 2m, event: both}", ADULT, "web", [
+            "`web` was passed over: its cap, 2 per 1d was used up by the messages at 0s, 1m"]),
+        ("{at: 0m, event: both}", ADULT.replace("age: 30", "age: 30, preferred_channel: mail"), "web", [
+            "`web` was passed over: the customer's `preferred_channel` is another"]),
+        ("{at: 0m, event: both}", ADULT, "mail", [
+            "`mail` was passed over: it lacked the consent to `news` or an address at `customer.email` or "
+            "room under the policy's cap, or the customer's `preferred_channel` is another"]),
+        ("{at: 0m, event: both}", ADULT, "push", ["rule `both` does not send on `push`"]),
+    ],
+)  # fmt: skip
+def test_another_channel_than_expected_has_a_reason(
+    tmp_path: Path, events: str, customer: str, wanted: str, said: list[str]
+) -> None:
+    text = RULES.replace("CUSTOMER", customer).replace("EVENTS", events).replace("MORE", "")
+    more = "  both: {on: both, send: {channel: [web, mail], content: {text: Hi}}}\ntests:"
+    text = text.replace("tests:", more).replace("expect: []", f"expect: [EXPECTED{{channel: {wanted}}}]")
+    text = text.replace("EXPECTED", "{channel: web}, " * events.count("both}, "))
+    (tmp_path / "shop.yaml").write_text(text)
+    checked = check_rules(tmp_path)
+    assert checked.rules is not None, checked.diagnostics
+    (outcome,) = rule_tests.run_all(checked.tests, checked.rules, {}, Coverage())
+    assert [each.note for each in outcome.failures] == said
 
 
 def test_without_a_time_zone_the_calendar_counts_as_used_up(tmp_path: Path) -> None:

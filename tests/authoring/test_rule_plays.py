@@ -208,8 +208,7 @@ def test_a_history_brings_traits_profile_and_what_was_sent(tmp_path: Path) -> No
         condition="traits.spend == 30.0 && customer.email == 'a@b.example'",
     )
     assert (first.failures, second.failures) == ((), ())
-    (held,) = first.held_back
-    assert held.why == "limit: 1 per 30d was used up by the message at -8d23h30m"
+    assert first.guards == ("limit: 1 per 30d was used up by the message at -8d23h30m",)
 
 
 def test_what_waits_when_the_history_ends_goes_on(tmp_path: Path) -> None:

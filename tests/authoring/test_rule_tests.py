@@ -290,6 +290,13 @@ def test_the_outcomes_for_programs(tmp_path: Path) -> None:
     assert "it was not sent" in str(failed.get("message"))
 
 
+def test_a_junit_file_that_cannot_be_written_is_said(tmp_path: Path) -> None:
+    """It ended with a traceback, after all tests had passed."""
+    shown = command(tmp_path, "--run", "^greets$", "--junit", "none/out.xml", code=1)
+    assert "error: none/out.xml: cannot be written: No such file or directory" in shown
+    assert "Traceback" not in shown
+
+
 def test_rules_with_errors_are_not_tested(tmp_path: Path) -> None:
     bad = "\n  - {name: x, rule: helo, events: [], expect: []}"
     assert "did you mean `hello`" in command(tmp_path, code=1, tests=bad)
