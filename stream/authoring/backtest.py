@@ -76,7 +76,7 @@ def run(
             add_up(replay.advance(until))
     state = replay.state
     timers, customers = state.customers.timers, len(state.customers)
-    segments = count_segments(rules, [state], tally.watermark or 0)
+    segments = count_segments(rules, [(state, state.customers.ids())], tally.watermark or 0)
     return Backtest(rules, tally, timers, customers, files, figures, segments, last)
 
 

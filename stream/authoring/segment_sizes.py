@@ -10,9 +10,9 @@ test_report_by_sql.py.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
-from itertools import combinations
+from itertools import combinations, islice
 from typing import Any
 
 import orjson
@@ -42,8 +42,10 @@ class SegmentSizes:
     uncounted: int = 0
 
 
-def count_segments(rules: RuleSet, states: Iterable[PartitionState], at: int) -> SegmentSizes:
-    """Ask every customer of all partitions. A condition that ends in an error does not hold."""
+def count_segments(
+    rules: RuleSet, partitions: Iterable[tuple[PartitionState, Iterable[str]]], at: int
+) -> SegmentSizes:
+    """Ask every customer, by id, of each partition. A condition that ends in an error does not hold."""
     names = tuple(each.name for each in rules.segments[:MOST_SEGMENTS])
     found = SegmentSizes(at, names, uncounted=len(rules.segments) - len(names))
     if not names:
@@ -56,9 +58,9 @@ def count_segments(rules: RuleSet, states: Iterable[PartitionState], at: int) ->
 
     ended = frozenset(source.name for source in probing.sources)
     clock = Clock(wall=lambda: LATEST, by_event_time=True)
-    for state in states:
+    for state, ids in partitions:
         state.adopt(probing)
-        for records in _probes(state.customers.ids(), at):
+        for records in _probes(ids, at):
             state.run(Batch(0, {PROBE: records}, ended), Result(), clock, len(records), note, 1 << 62)
     for together, customers in held.items():
         for name in together:
@@ -68,13 +70,11 @@ def count_segments(rules: RuleSet, states: Iterable[PartitionState], at: int) ->
     return found
 
 
-def _probes(ids: Sequence[str], at: int) -> Iterator[list[ReplayedRecord]]:
+def _probes(ids: Iterable[str], at: int) -> Iterator[list[ReplayedRecord]]:
     """An event of each customer, some thousand at a time."""
-    for first in range(0, len(ids), CHUNK):
-        yield [
-            ReplayedRecord(first + offset, at, orjson.dumps({"customer": each}))
-            for offset, each in enumerate(ids[first : first + CHUNK])
-        ]
+    numbered = enumerate(ids)
+    while chunk := list(islice(numbered, CHUNK)):
+        yield [ReplayedRecord(offset, at, orjson.dumps({"customer": each})) for offset, each in chunk]
 
 
 def _probing(rules: RuleSet) -> RuleSet:
