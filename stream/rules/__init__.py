@@ -1,4 +1,5 @@
 """Rule files as written, to one immutable rule set.
 
-Doors: `aggregates`, `definitions`, `model`, `compiler`, `files`, `durations`, `field_paths`, `schema`, `testcases`.
+Doors: `aggregates`, `definitions`, `model`, `compiler`, `files`, `durations`, `field_paths`, `schema`,
+`testcases`.
 """
