@@ -28,6 +28,23 @@ HOURS = f"{_DAYTIME}-(?:{_DAYTIME}|24:00)"
 ADDRESS = r"(?:event|customer)\." + PATH
 MARKED = r"(?:event|customer|context)\." + PATH
 PURPOSE = f"(?!none$){NAME}"
+KEY = r"event\." + PATH
+
+# What to write, where something does not match. Who adds a pattern says so here.
+MEANT = {
+    NAME: "Small letters, digits, `_` and `-`, a letter first, at most 128",
+    VARIABLE: "Small letters, digits and `_`, a letter first, at most 128; not true, false, null or in",
+    TOPIC: "Letters, digits, `.`, `_` and `-`, at most 249",
+    PATH: "Write a field path, such as properties.order.id or properties.'coupon code'",
+    DURATION: "Write a duration, such as 90s, 30m, 1h30m, 7d or 4w",
+    RATE: "Write a rate, such as 1 per 7d or 3 per calendar week",
+    SHARE: "Write a share, such as 10% or 0.5%",
+    HOURS: 'Write hours of the day, such as "21:00-08:00"',
+    ADDRESS: "Write an attribute or a field, such as customer.email or event.session",
+    MARKED: "Write a field, such as event.due_date or customer.size",
+    PURPOSE: "Small letters, digits, `_` and `-`, a letter first, at most 128; not none",
+    KEY: "Write a field of the event, such as event.sku",
+}
 
 MAX_EVENT_NAME = 256
 MAX_NAMES = 100  # event names of one definition
@@ -62,8 +79,18 @@ def _text(*examples: str) -> Form:
     return {"type": "string", "minLength": 1, "examples": list(examples)}
 
 
+def says(message: str) -> Form:
+    """What an editor shows in place of a regular expression, or of a type that is another one."""
+    return {"patternErrorMessage": message, "errorMessage": message}
+
+
 def _pattern(pattern: str, *examples: str) -> Form:
-    return {"type": "string", "pattern": f"^{pattern}$", "examples": list(examples)}
+    return {
+        "type": "string",
+        "pattern": f"^{pattern}$",
+        **says(MEANT[pattern]),
+        "examples": list(examples),
+    }
 
 
 def _duration(*examples: str) -> Form:
@@ -71,7 +98,14 @@ def _duration(*examples: str) -> Form:
 
 
 def _condition(*examples: str) -> Form:
-    return {"type": "string", "minLength": 1, "pattern": r"\S", "examples": list(examples)}
+    message = "Write a condition, such as event.price >= 50"
+    return {
+        "type": "string",
+        "minLength": 1,
+        "pattern": r"\S",
+        **says(message),
+        "examples": list(examples),
+    }
 
 
 def _choice(choices: Iterable[str]) -> Form:
@@ -278,6 +312,7 @@ POLICY: Mapping[str, Key] = {
                 }
             },
             "additionalProperties": False,
+            "errorMessage": f"A subject's name: {MEANT[NAME].lower()}",
             "maxProperties": MAX_SUBJECTS,
             "examples": [{"pregnancy": {"events": ["nursery_view"], "fields": ["customer.due_date"]}}],
         },
@@ -393,7 +428,7 @@ RULE: Mapping[str, Key] = {
     ),
     "key": Key(
         "One at a time for each value of this field of the first step's event, not one for the customer.",
-        _pattern(r"event\." + PATH, "event.sku"),
+        _pattern(KEY, "event.sku"),
     ),
     "if": Key(
         "And, when the time has come, this is true of the customer.",

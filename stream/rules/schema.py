@@ -217,5 +217,6 @@ def _section(
         "type": "object",
         "patternProperties": {f"^{name}$": {**form, **({"allOf": list(more)} if more else {})}},
         "additionalProperties": False,
+        "errorMessage": f"Names, each with its definition. A name: {keys.MEANT[name].lower()}",
         "defaultSnippets": list(snippets),
     }
