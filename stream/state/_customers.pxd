@@ -25,12 +25,10 @@ cdef class Customers:
     cdef list dues
     cdef Py_ssize_t most                            # bytes of a byte form
     cdef Py_ssize_t crowded                         # how often something had to make room, since it was told
-    cdef readonly dict ended                        # by rule: instances that ended with it
     cdef readonly Py_ssize_t unlooked               # customers not here to be counted then
     cdef bint loaded                                # records were loaded, the timers are to be made anew
 
     cdef int enter(self, Customer customer, list ranks) except -1
-    cdef int count_ended(self, Customer customer, list ranks, dict since) except -1
     cdef int move(self, Customer customer) except -1
     cdef int get_to_know(self, Customer customer) except -1
     cdef Customer find(self, str id)

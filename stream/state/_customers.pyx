@@ -78,7 +78,6 @@ cdef class Customers:
         self.foreign = []
         self.changed = []
         self.dues = []
-        self.ended = {}
         self.heap = Timers()
         self.due = NEVER
         self.most = MOST - AROUND
@@ -90,6 +89,11 @@ cdef class Customers:
     def layout(self):
         """The present rules'."""
         return self.layouts.layout
+
+    @property
+    def ended(self):
+        """By stable id of each rule that the last `adopt` ended: its instances with timers, if in memory."""
+        return self.layouts.ended
 
     @property
     def most_bytes(self):
@@ -306,18 +310,6 @@ cdef class Customers:
             self.heap.put(customer.timer, customer.timer_rank, customer)
         return 0
 
-    cdef int count_ended(self, Customer customer, list ranks, dict since) except -1:
-        """Counts the instances that have just ended; `since`: of the rules before, see `_layouts`."""
-        cdef HeadC head
-        cdef const uint8_t *at = <const uint8_t *> customer.applied + customer.instances_at
-        while at != <const uint8_t *> customer.applied + customer.sends_at:
-            next_head(&at, customer.base, &head)
-            if <int> ranks[head.rank] < 0 and head.deadline != NEVER:
-                id = customer.layout.rules[head.rank]
-                if id in self.ended and since.get(("rule", id), NEVER) <= customer.generation:
-                    self.ended[id] += 1
-        return 0
-
     def take_changed(self):
         """(key, byte form as of now) of each customer that changed since the last call."""
         cdef Customer customer
@@ -341,18 +333,12 @@ cdef class Customers:
         return taken
 
     def adopt(self, Layout layout not None):
-        """Goes over to the layout of other rules; customers follow one by one.
-
-        `ended` then has, by the stable id of each rule that is gone, how many of its instances with a timer
-        ended, of customers in memory; `unlooked` says how many others have timers, of whatever rules.
-        """
+        """Goes over to the layout of other rules; customers follow one by one. See `ended`."""
         cdef Customer customer
-        cdef dict since = self.layouts.since
         cdef Timers heap = self.heap
         cdef Py_ssize_t at
         if self.loaded:
             self.rebuild_timers()
-        self.ended = {id: 0 for id in self.layouts.layout.rules if id not in layout.rule_slots}
         self.unlooked = 0
         self.layouts.adopt(layout)
         self.heap, self.waiting = Timers(), 0
@@ -369,8 +355,7 @@ cdef class Customers:
                 self.unlooked += 1
             else:
                 self.enter(customer, self.layouts.moves_of(customer)[MOVES_RULES])
-                if self.ended:
-                    self.count_ended(customer, self.layouts.moves_of(customer)[MOVES_RULES], since)
+                self.layouts.count_ended(customer)
         self.heap.order()
         self.due = self.heap.heap[0].deadline if self.heap.n else NEVER
         strangers, self.foreign = self.foreign, []
