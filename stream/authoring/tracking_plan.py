@@ -25,7 +25,7 @@ from stream.diagnostics import one_line
 from stream.errors import EventFileError, RuleFileError, StreamError
 from stream.rules.compiler.rule_set import compile_files
 from stream.rules.files import RuleFiles, collect
-from stream.rules.keys import MAX_EVENT_NAME, PURPOSE
+from stream.rules.forms import MAX_EVENT_NAME, PURPOSE
 from stream.rules.model import FieldPath, RuleSet, Source
 from stream.structs import DeadLetter
 

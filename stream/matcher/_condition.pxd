@@ -14,7 +14,7 @@ cdef class Names:
     cdef readonly dict steps        # name: index in `Frame.captured`
     cdef readonly bint customer     # whether `customer` is visible
     cdef dict nodes
-    cdef dict bodies                # a macro's tree: the names in its body, where `_failure` has looked there
+    cdef dict causes                # by tree: what `_failure` looks into
     cdef dict loops                 # the variables of the macros around: name: Item
     cdef int depth                  # how many those are
 

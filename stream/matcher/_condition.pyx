@@ -60,7 +60,7 @@ cdef class Names:
         self.fields = Fields() if fields is None else fields
         self.traits, self.segments, self.steps = traits or {}, segments or {}, steps or {}
         self.customer = customer
-        self.nodes, self.loops, self.bodies = {}, {}, {}
+        self.nodes, self.loops, self.causes = {}, {}, {}
 
     cdef Names inside(self, str variable, Node items):
         """Those in the body of a macro over `items`."""

@@ -13,10 +13,11 @@ once more, from the top to where the error came up, by the nodes that are compil
 `value`: something else did. `cost`: too few steps were left, for the condition or for looking into it. These
 steps are apart from those that conditions have (`Frame.spare`): what is told changes nothing of the loop.
 
-Cost: 1 to 2 µs for an error; nothing without one.
+Cost: 1 to 3 µs for an error, which count as work; nothing without one. What is looked into is kept by tree.
 Tested by tests/matcher/test_failure.py, and by tests/reference against a plain one.
 """
 
+cimport cython
 from libc.stdint cimport int64_t
 
 from stream.events._value cimport ABSENT, KIND_MISSING
@@ -30,58 +31,70 @@ from stream.cel.values import Lookup
 from stream.expression import Call, Ident, Literal, Select, terms_of
 
 cdef dict _MACROS = MACROS
+cdef int64_t LOOK = 20      # steps that are taken of `Frame.spare` for an error
 
 
-cdef str why_failed(object tree, Names names, Frame frame):
-    cdef int64_t left = frame.left, refused = frame.refused
-    cdef bint failed, missing = False
-    cdef Py_ssize_t segments = len(frame.failed_segments)
-    frame.left = frame.spare
-    failed = (<Node> compile_condition(tree, names)).test(frame) < 0
-    if failed and frame.refused == refused:
-        missing = is_missing(tree, names, frame)
-    frame.spare, frame.left = frame.left, left
-    del frame.failed_segments[segments:]
-    if not failed or frame.refused != refused:
-        frame.refused = refused
-        return "cost"
-    return "missing" if missing else "value"
+cdef enum:
+    PATH            # a variable, or what lies below one
+    BELOW           # a field of what is computed, or `has`
+    CHAIN           # of `&&`, of `||`: booleans
+    CHOICE
+    AT_KEY
+    MACRO
+    OPERATION       # of the values of its parts
 
 
-cdef object value_of(object tree, Names names, Frame frame):
-    return (<Node> compile_condition(tree, names)).value(frame)
+@cython.final
+cdef class _Cause:
+    """A tree as it is looked into: its node, and the causes of its parts."""
+    cdef Node node              # None: a trait with `per`, which has no value of its own
+    cdef int kind
+    cdef list parts
+    cdef bint literal
+    cdef int depth              # of a macro
+    cdef int64_t round          # what it is charged
+    cdef bint goes_on           # after a round that failed
+    cdef bint maps
 
 
-cdef bint is_missing(object tree, Names names, Frame frame) except -1:
-    """Whether a tree has no value, or none of the kind that is asked for, only for want of something."""
-    cdef object value = value_of(tree, names, frame)
-    cdef list operands
-    if value is not ABSENT:
-        return value is None
+cdef _Cause cause_of(object tree, Names names):
+    cdef _Cause cause = names.causes.get(tree)
+    if cause is None:
+        cause = names.causes[tree] = _Cause()
+        if not is_keyed(tree, names):
+            cause.node = compile_condition(tree, names)
+        cause.literal = isinstance(tree, Literal)
+        cause.kind, parts = kind_of(tree)
+        if cause.kind == MACRO:
+            items, variable, *parts = tree.args
+            inner = names.inside(variable.name, compile_condition(items, names))
+            cause.parts = [cause_of(items, names), *[cause_of(part, inner) for part in parts]]
+            cause.depth, cause.round = names.depth, weight(tuple(parts))
+            cause.goes_on, cause.maps = tree.function in ("all", "exists"), tree.function == "map"
+        else:
+            cause.parts = [cause_of(part, names) for part in parts]
+    return cause
+
+
+cdef tuple kind_of(object tree):
+    """The kind of a tree, and the parts that are looked at."""
     if is_path(tree):
-        return True
+        return PATH, ()
+    if isinstance(tree, Literal):
+        return OPERATION, ()
     if isinstance(tree, Select):
-        return is_missing_below(tree.operand, names, frame)
+        return BELOW, (tree.operand,)
     if tree.function == "has":
-        return is_missing_below(tree.args[0].operand, names, frame)
+        return BELOW, (tree.args[0].operand,)
     if tree.function in _MACROS and tree.member:
-        return is_missing_in_macro(tree, names, frame)
-    if tree.function == "_?_:_":
-        value = value_of(tree.args[0], names, frame)
-        return is_missing(tree.args[0 if type(value) is not bool else 1 if value else 2], names, frame)
+        return MACRO, ()
     if tree.function == "_&&_" or tree.function == "_||_":
-        operands = [
-            term for term in terms_of(tree.function, tree)
-            if type(value_of(term, names, frame)) is not bool
-        ]
-        return all([is_missing(term, names, frame) for term in operands])
-    if tree.function == "_[_]":
-        return is_missing_at_key(tree.args[0], tree.args[1], names, frame)
-    return is_missing_of(list(tree.args), names, frame)
+        return CHAIN, tuple(terms_of(tree.function, tree))
+    return {"_?_:_": CHOICE, "_[_]": AT_KEY}.get(tree.function, OPERATION), tree.args
 
 
 cdef bint is_path(object tree) except -1:
-    """Whether it is a variable, or a path below one, which is one node."""
+    """Whether it is one node: a variable, or names below one."""
     while True:
         if isinstance(tree, Select):
             tree = tree.operand
@@ -95,69 +108,110 @@ cdef bint is_text(object tree) except -1:
     return isinstance(tree, Literal) and type(tree.value) is str
 
 
-cdef bint is_missing_of(list operands, Names names, Frame frame) except -1:
-    """Of an operation that failed: of its operands without a value, else for one that is null."""
-    cdef list values = [value_of(each, names, frame) for each in operands]
-    cdef list failed = [each for each, value in zip(operands, values, strict=True) if value is ABSENT]
-    if failed:
-        return all([is_missing(each, names, frame) for each in failed])
-    return any([
-        value is None and not isinstance(each, Literal)
-        for each, value in zip(operands, values, strict=True)
-    ])
+cdef str why_failed(object tree, Names names, Frame frame):
+    cdef _Cause cause = cause_of(tree, names)
+    cdef int64_t left = frame.left, refused = frame.refused
+    cdef bint failed, missing = False
+    cdef Py_ssize_t segments = len(frame.failed_segments)
+    frame.left = frame.spare - LOOK
+    failed = cause.node.test(frame) < 0
+    if failed and frame.refused == refused:
+        missing = is_missing(cause, frame)
+    frame.spare, frame.left = frame.left, left
+    del frame.failed_segments[segments:]
+    if not failed or frame.refused != refused:
+        frame.refused = refused
+        return "cost"
+    return "missing" if missing else "value"
 
 
-cdef bint is_missing_below(object operand, Names names, Frame frame) except -1:
-    """Of a field that is not there: for want of what it is a field of, or of itself."""
-    if is_keyed(operand, names):
-        return False    # it was refused: such a trait is a map of whatever keys
-    return value_of(operand, names, frame) is not ABSENT or is_missing(operand, names, frame)
+cdef bint is_missing(_Cause cause, Frame frame) except -1:
+    """Whether only for want of something it has no value, or none that is a boolean where one must be."""
+    cdef object value = cause.node.value(frame)
+    cdef _Cause part
+    if value is not ABSENT:
+        return value is None
+    if cause.kind == PATH:
+        return True
+    if cause.kind == CHAIN:
+        for part in cause.parts:
+            if type(part.node.value(frame)) is not bool and not is_missing(part, frame):
+                return False
+        return True
+    if cause.kind == BELOW:
+        part = cause.parts[0]
+        if part.node is None:
+            return False    # it was refused: such a trait is a map of whatever keys
+        return part.node.value(frame) is not ABSENT or is_missing(part, frame)
+    if cause.kind == CHOICE:
+        value = (<_Cause> cause.parts[0]).node.value(frame)
+        return is_missing(cause.parts[0 if type(value) is not bool else 1 if value else 2], frame)
+    if cause.kind == AT_KEY:
+        return is_missing_at_key(cause, frame)
+    return is_missing_in_macro(cause, frame) if cause.kind == MACRO else is_missing_of(cause, frame)
 
 
-cdef bint is_missing_at_key(object operand, object key, Names names, Frame frame) except -1:
+cdef bint is_missing_of(_Cause cause, Frame frame) except -1:
+    """Of an operation: of its parts without a value, else for one that is null."""
+    cdef _Cause part
+    cdef object value
+    cdef bint null = False, failed = False
+    for part in cause.parts:
+        value = part.node.value(frame)
+        if value is ABSENT:
+            failed = True
+            if not is_missing(part, frame):
+                return False
+        elif value is None and not part.literal:
+            null = True
+    return failed or null
+
+
+cdef bint is_missing_at_key(_Cause cause, Frame frame) except -1:
     """Of `operand[key]`."""
-    cdef object of = None, at = value_of(key, names, frame)
-    if not is_keyed(operand, names):
-        of = value_of(operand, names, frame)
+    cdef _Cause operand = cause.parts[0], key = cause.parts[1]
+    cdef object of = None, at = key.node.value(frame)
+    if operand.node is not None:
+        of = operand.node.value(frame)
         if of is ABSENT or of is None or at is ABSENT or at is None:
-            return is_missing_of([operand, key], names, frame)
+            return is_missing_of(cause, frame)
     elif at is ABSENT or at is None:
-        return is_missing(key, names, frame)
+        return is_missing(key, frame)
     if type(of) is list:
         return isinstance(at, int | float) and type(at) is not bool
     return (of is None or type(of) is dict or isinstance(of, Lookup)) and isinstance(at, str | int | float)
 
 
-cdef bint is_missing_in_macro(object tree, Names names, Frame frame) except -1:
-    """Of a macro: for want of what it goes through, or in each of its rounds that failed."""
-    cdef Names inner = names.bodies.get(tree)
-    cdef object item, failed, items = tree.args[0], values = value_of(items, names, frame)
-    cdef tuple steps = tree.args[2:]
+cdef bint is_missing_in_macro(_Cause cause, Frame frame) except -1:
+    """For want of what it goes through, or in each of its rounds that failed."""
+    cdef _Cause items = cause.parts[0], failed
+    cdef object item, values = items.node.value(frame)
     cdef bint missing = False
     if type(values) is not list and type(values) is not dict:
-        return is_missing(items, names, frame)
-    if inner is None:
-        inner = names.bodies[tree] = names.inside(tree.args[1].name, compile_condition(items, names))
+        return is_missing(items, frame)
     frame.looping += 1
     for item in list(values):
-        if not charge(frame, weight(steps)):
+        if not charge(frame, cause.round):
             break
-        frame.loops[names.depth].value.kind, frame.items[names.depth] = KIND_MISSING, item
-        failed = failed_step(steps, tree.function == "map", inner, frame)
-        missing = missing if failed is None else is_missing(failed, inner, frame)
-        if failed is not None and not (missing and tree.function in ("all", "exists")):
-            break       # it is what the macro ended in; those two go on
+        frame.loops[cause.depth].value.kind, frame.items[cause.depth] = KIND_MISSING, item
+        failed = failed_step(cause, frame)
+        if failed is not None:
+            missing = is_missing(failed, frame)
+            if not (missing and cause.goes_on):
+                break
     frame.looping -= 1
-    frame.items[names.depth] = ABSENT
+    frame.items[cause.depth] = ABSENT
     return missing
 
 
-cdef object failed_step(tuple steps, bint maps, Names names, Frame frame):
+cdef _Cause failed_step(_Cause cause, Frame frame):
     """The part of a macro's body that failed in a round; None: none did."""
-    cdef object step, value
-    for step in steps:
-        value = value_of(step, names, frame)
-        if value is ABSENT or (type(value) is not bool and not (maps and step is steps[len(steps) - 1])):
+    cdef _Cause step
+    cdef Py_ssize_t at
+    for at in range(1, len(cause.parts)):
+        step = cause.parts[at]
+        value = step.node.value(frame)
+        if value is ABSENT or (type(value) is not bool and not (cause.maps and at == len(cause.parts) - 1)):
             return step
         if value is False:
             break

@@ -7,38 +7,42 @@ tests/rules/test_schema.py.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from stream.content.formats import FORMATS, MAX_FIELDS
 from stream.diagnostics import Code
 from stream.rules import aggregates
 from stream.rules.aggregates import AGGREGATES, DEFAULT_K, MAX_K
-from stream.rules.durations import CALENDARS
 from stream.rules.field_paths import PATH
+from stream.rules.forms import (
+    ADDRESS,
+    HISTORY,
+    HOURS,
+    KEY,
+    MARKED,
+    MAX_EVENT_NAME,
+    MEANT,
+    MOMENT,
+    NAME,
+    PURPOSE,
+    RATE,
+    SHARE,
+    TOPIC,
+    VARIABLE,
+    Form,
+    Key,
+    choice,
+    condition,
+    duration,
+    mapping,
+    pattern,
+    several,
+    text,
+)
 from stream.rules.shapes import FIELD_TYPES
 
-NAME = "[a-z][a-z0-9_-]{0,127}"
-VARIABLE = "(?!(?:true|false|null|in)$)[a-z][a-z0-9_]{0,127}"
-TOPIC = r"(?!\.{1,2}$)[A-Za-z0-9._-]{1,249}"
-DURATION = r"(?=[0-9])" + "".join(f"(?:[0-9]{{1,12}}{unit})?" for unit in "wdhms")
-DATE = (
-    "[0-9]{4}-[0-9]{2}-[0-9]{2}"
-    r"(?:[T ][0-9]{2}:[0-9]{2}(?::[0-9]{2}(?:\.[0-9]{1,6})?)?(?:Z|[+-][0-9]{2}:[0-9]{2})?)?"
-)
-MOMENT = f"(?:{DURATION}|{DATE})"  # of a test: from its start, or a date
-HISTORY = r"(?![/\\])[^\x00-\x1f\\]{1,500}"
-RATE = f"[0-9]{{1,4}} +per +(?:{DURATION}|calendar +(?:{'|'.join(CALENDARS)}))"
-SHARE = r"(?:100(?:\.0{1,2})?|[0-9]{1,2}(?:\.[0-9]{1,2})?)%"
-_DAYTIME = "(?:[01][0-9]|2[0-3]):[0-5][0-9]"
-HOURS = f"{_DAYTIME}-(?:{_DAYTIME}|24:00)"
-ADDRESS = r"(?:event|customer)\." + PATH
-MARKED = r"(?:event|customer|context)\." + PATH
-PURPOSE = f"(?!none$){NAME}"
-
-MAX_EVENT_NAME = 256
-EVENT_NAME = rf"[\s\S]{{1,{MAX_EVENT_NAME}}}"
 MAX_NAMES = 100  # event names of one definition
 MAX_PLANNED = 1_000  # fields of one event, or attributes
 MAX_VALUES = 100  # of one field
@@ -59,71 +63,20 @@ ADDRESS_KINDS = ("text", "object")
 AGAIN = ("restart", "keep")
 QUIET = ("defer", "drop")
 
-Form = Mapping[str, Any]
-
-
-@dataclass(frozen=True, slots=True)
-class Key:
-    """One key: what it says in a sentence, the JSON Schema of its value, and whether it must be there."""
-
-    describe: str
-    form: Form
-    needed: bool = False
-
-
-def _text(*examples: str) -> Form:
-    return {"type": "string", "minLength": 1, "examples": list(examples)}
-
-
-def _pattern(pattern: str, *examples: str) -> Form:
-    return {"type": "string", "pattern": f"^{pattern}$", "examples": list(examples)}
-
-
-def _duration(*examples: str) -> Form:
-    return _pattern(DURATION, *examples)
-
-
-def _condition(*examples: str) -> Form:
-    return {"type": "string", "minLength": 1, "pattern": r"\S", "examples": list(examples)}
-
-
-def _choice(choices: Iterable[str]) -> Form:
-    return {"type": "string", "enum": list(choices)}
-
-
 _EVENT_NAME: Form = {"type": "string", "minLength": 1, "maxLength": MAX_EVENT_NAME}
-
-
-def _several(one: Form, most: int, *examples: Any) -> Form:
-    """One of a kind or a list of them."""
-    several = {"type": "array", "items": one, "minItems": 1, "maxItems": most, "uniqueItems": True}
-    return {"anyOf": [one, several], "examples": list(examples)}
-
-
-_EVENT_NAMES = _several(_EVENT_NAME, MAX_NAMES, "purchase", "add_to_cart", ["home", "search"])
+_EVENT_NAMES = several(_EVENT_NAME, MAX_NAMES, "purchase", "add_to_cart", ["home", "search"])
 
 WARNINGS = tuple(each.value for each in Code if each.severity == "warning")
 ALLOW = Key(
     "Warnings that are meant, by their codes: `stream check` does not show them here.",
     {
         "type": "array",
-        "items": _choice(WARNINGS),
+        "items": choice(WARNINGS),
         "minItems": 1,
         "uniqueItems": True,
         "examples": [["W505"]],
     },
 )
-
-
-def mapping(keys: Mapping[str, Key]) -> Form:
-    """The schema of a mapping with these keys and no other."""
-    form: dict[str, Any] = {
-        "type": "object",
-        "properties": {name: {"description": key.describe, **key.form} for name, key in keys.items()},
-        "additionalProperties": False,
-    }
-    needed = [name for name, key in keys.items() if key.needed]
-    return {**form, "required": needed} if needed else form
 
 
 def _values(*examples: Any) -> Form:
@@ -135,9 +88,9 @@ def _values(*examples: Any) -> Form:
 PLANNED_FIELD: Mapping[str, Key] = {
     "type": Key(
         "What it holds; `any`, if it is not said. A `number` is whole or not, a `time` a text in ISO 8601.",
-        _choice(FIELD_TYPES),
+        choice(FIELD_TYPES),
     ),
-    "describe": Key("What it means, in a sentence.", _text("What the customer paid, with tax")),
+    "describe": Key("What it means, in a sentence.", text("What the customer paid, with tax")),
     "values": Key(
         "All that it can be: a condition or a test that says something else is warned of.",
         _values(["EUR", "USD"]),
@@ -148,7 +101,7 @@ PLANNED_FIELD: Mapping[str, Key] = {
 
 def _planned(describe: str, *examples: Any) -> Key:
     """Fields by their paths, each with its type or more."""
-    one = {"anyOf": [_choice(FIELD_TYPES), mapping(PLANNED_FIELD)]}
+    one = {"anyOf": [choice(FIELD_TYPES), mapping(PLANNED_FIELD)]}
     form = {
         "type": "object",
         "patternProperties": {f"^{PATH}$": one},
@@ -160,10 +113,10 @@ def _planned(describe: str, *examples: Any) -> Key:
 
 
 PLANNED_EVENT: Mapping[str, Key] = {
-    "describe": Key("When it happens, in a sentence.", _text("An order was paid")),
+    "describe": Key("When it happens, in a sentence.", text("An order was paid")),
     "source": Key(
         "The source that it comes from, or a list of sources; any, if it is not said.",
-        _several(_pattern(NAME), MAX_SOURCES, "clickstream", ["shop", "till"]),
+        several(pattern(NAME), MAX_SOURCES, "clickstream", ["shop", "till"]),
     ),
     "fields": _planned(
         "All fields that it can have, besides those that its source maps; any, if it is not said.",
@@ -172,37 +125,37 @@ PLANNED_EVENT: Mapping[str, Key] = {
 }
 
 EVENT: Mapping[str, Key] = {
-    "is": Key("Every record of the topic is an event of this name.", _text("purchase"), needed=True),
+    "is": Key("Every record of the topic is an event of this name.", text("purchase"), needed=True),
 }
 SOURCE: Mapping[str, Key] = {
     "kind": Key(
         "`event`, if it is not said; `profile` for a topic with attributes and consents of customers; "
         "`context` for one with what third parties know of them, such as the weather.",
-        _choice(KINDS),
+        choice(KINDS),
     ),
     "topic": Key(
-        "The Kafka topic, if it is called otherwise than the source.", _pattern(TOPIC, "shop.orders")
+        "The Kafka topic, if it is called otherwise than the source.", pattern(TOPIC, "shop.orders")
     ),
     "event": Key(
         "The field with the event's name, or `{is: NAME}` if every record is the same event.",
-        {"anyOf": [_pattern(PATH, "event"), mapping(EVENT)], "examples": ["event", {"is": "purchase"}]},
+        {"anyOf": [pattern(PATH, "event"), mapping(EVENT)], "examples": ["event", {"is": "purchase"}]},
     ),
     "customer": Key(
         "The field with the customer's id; dots lead into objects, an odd name stands in quotes.",
-        _pattern(PATH, "customer_id", "properties.customer.id", "properties.'customer id'"),
+        pattern(PATH, "customer_id", "properties.customer.id", "properties.'customer id'"),
         needed=True,
     ),
     "time": Key(
         "The field with the event's time (ISO 8601, or epoch seconds or milliseconds). "
         "Without it the record's own timestamp counts.",
-        _pattern(PATH, "ts"),
+        pattern(PATH, "ts"),
     ),
     "id": Key(
         "The field with the event's id. Without it topic, partition and offset are the id.",
-        _pattern(PATH, "event_id"),
+        pattern(PATH, "event_id"),
     ),
     "dedupe": Key(
-        "Leave out an event whose `id` the customer has had within this time.", _duration("1d", "7d")
+        "Leave out an event whose `id` the customer has had within this time.", duration("1d", "7d")
     ),
     "attributes": _planned(
         "Of a source of profiles: all attributes that its customers can have.",
@@ -212,7 +165,7 @@ SOURCE: Mapping[str, Key] = {
         "Of a source of profiles: all purposes that its customers can consent to.",
         {
             "type": "array",
-            "items": _pattern(PURPOSE),
+            "items": pattern(PURPOSE),
             "minItems": 1,
             "maxItems": MAX_NAMES,
             "uniqueItems": True,
@@ -226,19 +179,19 @@ SOURCE: Mapping[str, Key] = {
 TRAIT: Mapping[str, Key] = {
     "function": Key(
         f"What is computed: {aggregates.describe_all()}.",
-        _choice(AGGREGATES),
+        choice(AGGREGATES),
         needed=True,
     ),
     "of": Key("The event, or a list of events, that it is computed from.", _EVENT_NAMES, needed=True),
-    "field": Key("The field of the event that the function takes.", _pattern(PATH, "amount", "store")),
+    "field": Key("The field of the event that the function takes.", pattern(PATH, "amount", "store")),
     "where": Key(
         "Only events for which this holds count. It sees the event only.",
-        _condition("event.currency == 'EUR'"),
+        condition("event.currency == 'EUR'"),
     ),
     "per": Key(
-        "One value for each value of this field: `traits.NAME[event.FIELD]`.", _pattern(PATH, "category")
+        "One value for each value of this field: `traits.NAME[event.FIELD]`.", pattern(PATH, "category")
     ),
-    "over": Key("How far back. Without it: everything ever seen.", _duration("30m", "7d", "90d")),
+    "over": Key("How far back. Without it: everything ever seen.", duration("30m", "7d", "90d")),
     "k": Key(
         f"{aggregates.describe_k().capitalize()}; {DEFAULT_K} if it is not said.",
         {"type": "integer", "minimum": 1, "maximum": MAX_K, "examples": [3]},
@@ -246,31 +199,31 @@ TRAIT: Mapping[str, Key] = {
     "allow": ALLOW,
 }
 
-SEGMENT: Form = _condition("traits.spend_90d > 500.0", "customer.email.endsWith('@brand.example')")
+SEGMENT: Form = condition("traits.spend_90d > 500.0", "customer.email.endsWith('@brand.example')")
 
 ADDRESS_OF: Mapping[str, Key] = {
     "of": Key(
         "Where to send it: an attribute of the customer, or a field of the event.",
-        _pattern(ADDRESS, "customer.postal_address"),
+        pattern(ADDRESS, "customer.postal_address"),
         needed=True,
     ),
     "kind": Key(
         "What is found there: `text`, if it is not said, or `object`, such as a postal address in parts.",
-        _choice(ADDRESS_KINDS),
+        choice(ADDRESS_KINDS),
     ),
 }
 CHANNEL: Mapping[str, Key] = {
-    "topic": Key("The Kafka topic that its triggers go to.", _pattern(TOPIC, "triggers.email"), needed=True),
+    "topic": Key("The Kafka topic that its triggers go to.", pattern(TOPIC, "triggers.email"), needed=True),
     "consent": Key(
         "The consent that it needs, by its purpose; `none` for a channel that needs none.",
-        _pattern(NAME, "marketing_email", "none"),
+        pattern(NAME, "marketing_email", "none"),
         needed=True,
     ),
     "address": Key(
         "Where to send it: an attribute of the customer, or a field of the event. A text of 1 to 320 "
         "characters, or with `{of: …, kind: object}` an object.",
         {
-            "anyOf": [_pattern(ADDRESS), mapping(ADDRESS_OF)],
+            "anyOf": [pattern(ADDRESS), mapping(ADDRESS_OF)],
             "examples": [
                 "customer.email",
                 "event.session",
@@ -281,11 +234,11 @@ CHANNEL: Mapping[str, Key] = {
     "cap": Key(
         "Not more often than this for one customer, whatever the rule, in any such stretch of time; "
         "`1 per calendar day`: from midnight to midnight where the customer is.",
-        _pattern(RATE, "1 per 1d", "1 per calendar day"),
+        pattern(RATE, "1 per 1d", "1 per calendar day"),
     ),
     "quiet": Key(
         "Hours in which nothing is sent, in the customer's own time: it waits for their end.",
-        _pattern(HOURS, "21:00-08:00"),
+        pattern(HOURS, "21:00-08:00"),
     ),
     "format": Key(
         "What its texts are: `text`, if it is not said; `line`, a text without line breaks (as are fields "
@@ -293,10 +246,10 @@ CHANNEL: Mapping[str, Key] = {
         "`json`, documents that stay documents. Or for single fields of content; all others are `text`.",
         {
             "anyOf": [
-                _choice(FORMATS),
+                choice(FORMATS),
                 {
                     "type": "object",
-                    "additionalProperties": _choice(FORMATS),
+                    "additionalProperties": choice(FORMATS),
                     "minProperties": 1,
                     "maxProperties": MAX_FIELDS,
                 },
@@ -313,7 +266,7 @@ SUBJECT: Mapping[str, Key] = {
         "The fields that are about it: of events, of customers' attributes, or of `context`.",
         {
             "type": "array",
-            "items": _pattern(MARKED),
+            "items": pattern(MARKED),
             "minItems": 1,
             "maxItems": MAX_MARKED,
             "uniqueItems": True,
@@ -322,28 +275,26 @@ SUBJECT: Mapping[str, Key] = {
     ),
     "consent": Key(
         "The purpose that a customer must have consented to; the subject's name, if it is not said.",
-        _pattern(PURPOSE, "pregnancy_advice"),
+        pattern(PURPOSE, "pregnancy_advice"),
     ),
 }
 POLICY: Mapping[str, Key] = {
     "timezone": Key(
         "The time zone of customers whose own (the attribute `timezone`) is not known.",
-        _text("Europe/Berlin"),
+        text("Europe/Berlin"),
     ),
     "locale": Key(
         "The language and country of customers whose own (the attribute `locale`) are not known, for dates "
         "and amounts. English, if it is not said.",
-        _text("de", "de-AT"),
+        text("de", "de-AT"),
     ),
     "cap": Key(
         "Not more often than this for one customer, over all channels that need consent.",
-        _pattern(RATE, "3 per 7d", "3 per calendar week"),
+        pattern(RATE, "3 per 7d", "3 per calendar week"),
     ),
-    "suppress": Key(
-        "While this is true of a customer, nothing is sent.", _condition("traits.complaints > 0")
-    ),
-    "holdout": Key("The share of customers that never get anything, to compare with.", _pattern(SHARE, "5%")),
-    "stale_after": Key("Events that come later than this fire nothing.", _duration("15m")),
+    "suppress": Key("While this is true of a customer, nothing is sent.", condition("traits.complaints > 0")),
+    "holdout": Key("The share of customers that never get anything, to compare with.", pattern(SHARE, "5%")),
+    "stale_after": Key("Events that come later than this fire nothing.", duration("15m")),
     "sensitive": Key(
         "Subjects that are nobody's business: what is about one goes only to who has consented to just that.",
         {
@@ -356,6 +307,7 @@ POLICY: Mapping[str, Key] = {
                 }
             },
             "additionalProperties": False,
+            "errorMessage": f"A subject's name: {MEANT[NAME].lower()}",
             "maxProperties": MAX_SUBJECTS,
             "examples": [{"pregnancy": {"events": ["nursery_view"], "fields": ["customer.due_date"]}}],
         },
@@ -367,13 +319,13 @@ STEP: Mapping[str, Key] = {
     "on": Key("When this event happens; a name or a list of names.", _EVENT_NAMES, needed=True),
     "where": Key(
         "And the event looks like this. It sees the event, and those of earlier steps by their names.",
-        _condition("event.sku == viewed.sku"),
+        condition("event.sku == viewed.sku"),
     ),
     "as": Key(
-        "A name for the step's event, for later conditions and for texts.", _pattern(VARIABLE, "viewed")
+        "A name for the step's event, for later conditions and for texts.", pattern(VARIABLE, "viewed")
     ),
     "within": Key(
-        "How long after the step before it may come; the first step has none.", _duration("1h", "7d")
+        "How long after the step before it may come; the first step has none.", duration("1h", "7d")
     ),
 }
 UNLESS: Mapping[str, Key] = {
@@ -382,16 +334,16 @@ UNLESS: Mapping[str, Key] = {
     ),
     "where": Key(
         "Only if this holds of that event. It sees the event, and those of the steps by their names.",
-        _condition("event.amount > 0"),
+        condition("event.amount > 0"),
     ),
-    "within": Key("How long to wait for it; then the rule goes on.", _duration("30m", "1d"), needed=True),
+    "within": Key("How long to wait for it; then the rule goes on.", duration("30m", "1d"), needed=True),
 }
 GOAL: Mapping[str, Key] = {
     "on": Key(
         "The event that the message should lead to, or a list of such events.", _EVENT_NAMES, needed=True
     ),
-    "within": Key("How long after the message it counts.", _duration("3d"), needed=True),
-    "value": Key("The field of that event that says how much it was worth.", _pattern(PATH, "amount")),
+    "within": Key("How long after the message it counts.", duration("3d"), needed=True),
+    "value": Key("The field of that event that says how much it was worth.", pattern(PATH, "amount")),
 }
 _CONTENT = Key(
     "What to say, field by field. Texts may use {{ event.… }}, {{ customer.… }}, {{ traits.… }} and more.",
@@ -404,10 +356,10 @@ _CONTENT = Key(
     },
 )
 VARIANT: Mapping[str, Key] = {
-    "name": Key("What it is called in results.", _pattern(NAME, "plain"), needed=True),
+    "name": Key("What it is called in results.", pattern(NAME, "plain"), needed=True),
     "share": Key(
         "The share of customers that get it; the shares of a rule add up to 100%.",
-        _pattern(SHARE, "50%"),
+        pattern(SHARE, "50%"),
         needed=True,
     ),
     "content": replace(_CONTENT, needed=True),
@@ -450,9 +402,9 @@ SEND: Mapping[str, Key] = {
 }
 
 RULE: Mapping[str, Key] = {
-    "describe": Key("What the rule is for, in a sentence.", _text("Something was left in the cart")),
+    "describe": Key("What the rule is for, in a sentence.", text("Something was left in the cart")),
     "on": Key("When this event happens; a name or a list of names.", _EVENT_NAMES),
-    "where": Key("And the event looks like this. It sees the event only.", _condition("event.price >= 50")),
+    "where": Key("And the event looks like this. It sees the event only.", condition("event.price >= 50")),
     "steps": Key(
         "One thing after another, in place of `on` and `where`: each step takes the next event that fits.",
         {
@@ -464,32 +416,32 @@ RULE: Mapping[str, Key] = {
         },
     ),
     "unless": Key("Wait; if this happens meanwhile, forget it.", mapping(UNLESS)),
-    "wait": Key("Wait this long before it is judged and sent.", _duration("2h")),
+    "wait": Key("Wait this long before it is judged and sent.", duration("2h")),
     "again": Key(
         "When it begins once more while it waits: `restart` always begins anew, `keep` lets the first count. "
         "If it is not said, what has not gone beyond its first step begins anew.",
-        _choice(AGAIN),
+        choice(AGAIN),
     ),
     "key": Key(
         "One at a time for each value of this field of the first step's event, not one for the customer.",
-        _pattern(r"event\." + PATH, "event.sku"),
+        pattern(KEY, "event.sku"),
     ),
     "if": Key(
         "And, when the time has come, this is true of the customer.",
-        _condition("traits.purchases_90d >= 5", "traits.views_7d[event.category] >= 2"),
+        condition("traits.purchases_90d >= 5", "traits.views_7d[event.category] >= 2"),
     ),
     "send": Key("Where to send what.", mapping(SEND), needed=True),
     "limit": Key(
         "Not more often than this for one customer, in any such stretch of time; "
         "`1 per calendar day` (`week`, `month`): by the calendar where the customer is.",
-        _pattern(RATE, "1 per 7d", "3 per 30d", "3 per calendar month"),
+        pattern(RATE, "1 per 7d", "3 per 30d", "3 per calendar month"),
     ),
     "priority": Key(
         "Higher goes first; 0 if it is not said.",
         {"type": "integer", "minimum": -MAX_PRIORITY, "maximum": MAX_PRIORITY, "examples": [50]},
     ),
-    "group": Key("Of the rules of one group, one fires for one event.", _pattern(NAME, "cart")),
-    "holdout": Key("The share of customers that do not get it, to compare with.", _pattern(SHARE, "10%")),
+    "group": Key("Of the rules of one group, one fires for one event.", pattern(NAME, "cart")),
+    "holdout": Key("The share of customers that do not get it, to compare with.", pattern(SHARE, "10%")),
     "goal": Key("What the message should lead to.", mapping(GOAL)),
     "goals": Key(
         "Several goals in place of `goal`; by the first one the rule is judged.",
@@ -502,26 +454,26 @@ RULE: Mapping[str, Key] = {
         },
     ),
     "stale_after": Key(
-        "Events that come later than this fire nothing; the policy's, if it is not said.", _duration("2m")
+        "Events that come later than this fire nothing; the policy's, if it is not said.", duration("2m")
     ),
     "quiet": Key(
         "What becomes of it in quiet hours: `defer`, if it is not said: it waits for their end, for a day at "
         "most; `drop`; or how long it may wait at most.",
-        {"anyOf": [_choice(QUIET), _duration("4h")], "examples": ["drop", "4h"]},
+        {"anyOf": [choice(QUIET), duration("4h")], "examples": ["drop", "4h"]},
     ),
     "sensitive": Key(
         "The sensitive subjects (of `policy`) that it is about: it goes only to who has consented to each.",
-        _several(_pattern(NAME), MAX_SUBJECTS, ["pregnancy"]),
+        several(pattern(NAME), MAX_SUBJECTS, ["pregnancy"]),
     ),
     "discloses": Key(
         "The sources of `kind: context` of which its texts may tell; others may only decide whether it goes.",
-        _several(_pattern(NAME), MAX_DISCLOSED, ["weather"]),
+        several(pattern(NAME), MAX_DISCLOSED, ["weather"]),
     ),
     "allow": ALLOW,
 }
 
 TEST_CUSTOMER: Mapping[str, Key] = {
-    "id": Key("The customer's id.", _text("c1")),
+    "id": Key("The customer's id.", text("c1")),
     "attributes": Key(
         "What a profile says of the customer.", {"type": "object", "examples": [{"email": "a@b.example"}]}
     ),
@@ -529,7 +481,7 @@ TEST_CUSTOMER: Mapping[str, Key] = {
         "A list of purposes that the customer has consented to, or what a profile record says of each.",
         {
             "anyOf": [
-                {"type": "array", "items": _pattern(NAME), "uniqueItems": True},
+                {"type": "array", "items": pattern(NAME), "uniqueItems": True},
                 {
                     "type": "object",
                     "additionalProperties": {
@@ -551,36 +503,36 @@ TEST_CUSTOMER: Mapping[str, Key] = {
 TEST_EVENT: Mapping[str, Key] = {
     "at": Key(
         "When it happens: from the test's start, or a date and time, the customer's own if no zone is said.",
-        _pattern(MOMENT, "0m", "1h30m", "2026-03-09T09:00"),
+        pattern(MOMENT, "0m", "1h30m", "2026-03-09T09:00"),
         needed=True,
     ),
-    "event": Key("The event's name; a record of profiles or of context has none.", _text("purchase")),
+    "event": Key("The event's name; a record of profiles or of context has none.", text("purchase")),
     "source": Key(
-        "The source that it comes from; the first one of events, if it is not said.", _text("clicks")
+        "The source that it comes from; the first one of events, if it is not said.", text("clicks")
     ),
-    "late": Key("How long after its time it is processed; at once, if it is not said.", _duration("2h")),
+    "late": Key("How long after its time it is processed; at once, if it is not said.", duration("2h")),
 }
 EXPECTATION: Mapping[str, Key] = {
     "at": Key(
         "When it is sent: from the test's start, or a date and time.",
-        _pattern(MOMENT, "30m", "2026-03-09T09:30"),
+        pattern(MOMENT, "30m", "2026-03-09T09:30"),
     ),
-    "rule": Key("The rule that sends it.", _text("cart-left-behind")),
-    "channel": Key("The channel that it is sent on.", _text("email")),
-    "variant": Key("The variant that is sent.", _text("plain")),
+    "rule": Key("The rule that sends it.", text("cart-left-behind")),
+    "channel": Key("The channel that it is sent on.", text("email")),
+    "variant": Key("The variant that is sent.", text("plain")),
     "content": Key(
         "What it says; fields that are left out are not compared.",
         {"type": "object", "additionalProperties": {"type": "string"}, "examples": [{"subject": "Hello"}]},
     ),
 }
 TEST: Mapping[str, Key] = {
-    "name": Key("What it shows, in a sentence.", _text("a purchase cancels the reminder"), needed=True),
-    "rule": Key("Judge this rule only; all, if it is not said.", _text("cart-left-behind")),
+    "name": Key("What it shows, in a sentence.", text("a purchase cancels the reminder"), needed=True),
+    "rule": Key("Judge this rule only; all, if it is not said.", text("cart-left-behind")),
     "customer": Key("Who the events are of.", mapping(TEST_CUSTOMER)),
     "start": Key(
         "When it begins (ISO 8601; the customer's own time if no zone is said). "
         "2026-03-02T10:00:00Z, if it is left out.",
-        _text("2026-03-02T10:00:00Z", "2026-03-09T09:00"),
+        text("2026-03-02T10:00:00Z", "2026-03-09T09:00"),
     ),
     "known": Key(
         "Traits that are true beforehand: their values at the start, as if all had happened at that moment.",
@@ -596,7 +548,7 @@ TEST: Mapping[str, Key] = {
     "history": Key(
         "A file of JSON lines with what happened before the start, as for `stream backtest`; from the folder "
         "of the rule file.",
-        _pattern(HISTORY, "history/regular-customer.jsonl"),
+        pattern(HISTORY, "history/regular-customer.jsonl"),
     ),
     "events": Key(
         "What happens, in order: each with `at`, `event` and the event's own fields, "
@@ -615,11 +567,11 @@ TEST: Mapping[str, Key] = {
     ),
     "until": Key(
         "How far time goes on after the last event: from the start, or a date and time.",
-        _pattern(MOMENT, "2h", "2026-03-10"),
+        pattern(MOMENT, "2h", "2026-03-10"),
     ),
     "arm": Key(
         "A variant's name, or `holdout`; if it is not said, nobody is held out and any variant counts.",
-        _pattern(NAME, "holdout", "plain"),
+        pattern(NAME, "holdout", "plain"),
     ),
     "expect": Key(
         "What is sent: these, all of them, in order; `[]` is silence.",

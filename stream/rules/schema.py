@@ -13,9 +13,9 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from stream.rules import keys
+from stream.rules import forms, keys
 from stream.rules.aggregates import AGGREGATES, with_k
-from stream.rules.keys import Form
+from stream.rules.forms import Form, mapping
 
 Snippet = Mapping[str, Any]
 
@@ -123,8 +123,8 @@ def schema() -> dict[str, Any]:
         "properties": {
             "sources": _section(
                 "Where events come from: one entry for each topic.",
-                keys.NAME,
-                keys.mapping(keys.SOURCE),
+                forms.NAME,
+                mapping(keys.SOURCE),
                 (_SOURCE_SNIPPET, _PROFILE_SNIPPET, _CONTEXT_SNIPPET),
                 _if(_is("kind", "profile", "context"), _without("event"), _needs("event")),
                 _if(_is("kind", "profile", "context"), _without("dedupe"), {}),
@@ -134,38 +134,38 @@ def schema() -> dict[str, Any]:
             ),
             "events": _section(
                 "The tracking plan: which events there are. Every name is held against it.",
-                keys.EVENT_NAME,
-                keys.mapping(keys.PLANNED_EVENT),
+                forms.EVENT_NAME,
+                mapping(keys.PLANNED_EVENT),
                 (),
             ),
             "traits": _section(
                 "What is known about a customer, kept up to date; conditions say `traits.NAME`.",
-                keys.VARIABLE,
-                keys.mapping(keys.TRAIT),
+                forms.VARIABLE,
+                mapping(keys.TRAIT),
                 (_TRAIT_SNIPPET,),
                 _if(_is("function", *_WITHOUT_FIELD), _without("field"), _needs("field")),
                 _if(_is("function", *with_k()), {}, _without("k")),
             ),
             "segments": _section(
                 "Named conditions of a customer; others say `segments.NAME`.",
-                keys.VARIABLE,
+                forms.VARIABLE,
                 {"description": "When a customer belongs to it.", **keys.SEGMENT},
                 (_SEGMENT_SNIPPET,),
             ),
             "channels": _section(
                 "Where messages go: one topic for each channel.",
-                keys.NAME,
-                keys.mapping(keys.CHANNEL),
+                forms.NAME,
+                mapping(keys.CHANNEL),
                 (_CHANNEL_SNIPPET,),
             ),
             "policy": {
                 "description": "What holds for all rules.",
-                **keys.mapping(keys.POLICY),
+                **mapping(keys.POLICY),
                 "defaultSnippets": [_POLICY_SNIPPET],
             },
             "rules": _section(
                 "What to watch for and what to send.",
-                keys.NAME,
+                forms.NAME,
                 _rule(),
                 _RULE_SNIPPETS,
                 {"oneOf": [_needs("on"), _needs("steps")]},
@@ -175,7 +175,7 @@ def schema() -> dict[str, Any]:
             "tests": {
                 "description": "What the rules are to do: `stream test` plays it to them.",
                 "type": "array",
-                "items": keys.mapping(keys.TEST),
+                "items": mapping(keys.TEST),
                 "defaultSnippets": [_TEST_SNIPPET],
             },
         },
@@ -187,7 +187,7 @@ _WITHOUT_FIELD = [each.name for each in AGGREGATES.values() if each.takes is Non
 
 def _rule() -> dict[str, Any]:
     """A rule's keys, with what one of them forbids of another."""
-    form = copy.deepcopy(dict(keys.mapping(keys.RULE)))
+    form = copy.deepcopy(dict(mapping(keys.RULE)))
     form["properties"]["send"]["oneOf"] = [_needs("content"), _needs("variants")]
     steps = form["properties"]["steps"]
     step = steps["items"]
@@ -225,5 +225,6 @@ def _section(
         "type": "object",
         "patternProperties": {f"^{name}$": {**form, **({"allOf": list(more)} if more else {})}},
         "additionalProperties": False,
+        "errorMessage": f"Names, each with its definition. A name: {forms.MEANT[name].lower()}",
         "defaultSnippets": list(snippets),
     }

@@ -25,6 +25,7 @@ cdef class Customers:
     cdef list dues
     cdef Py_ssize_t most                            # bytes of a byte form
     cdef Py_ssize_t crowded                         # how often something had to make room, since it was told
+    cdef readonly Py_ssize_t unlooked               # customers not here to be counted then
     cdef bint loaded                                # records were loaded, the timers are to be made anew
 
     cdef int enter(self, Customer customer, list ranks) except -1

@@ -91,6 +91,11 @@ cdef class Customers:
         return self.layouts.layout
 
     @property
+    def ended(self):
+        """By stable id of each rule that the last `adopt` ended: its instances with timers, if in memory."""
+        return self.layouts.ended
+
+    @property
     def most_bytes(self):
         """What a customer's byte form may have. To be set: how large a batch the changelog takes."""
         return self.most
@@ -333,12 +338,13 @@ cdef class Customers:
         return taken
 
     def adopt(self, Layout layout not None):
-        """Goes over to the layout of other rules; customers follow one by one."""
+        """Goes over to the layout of other rules; customers follow one by one. See `ended`."""
         cdef Customer customer
         cdef Timers heap = self.heap
         cdef Py_ssize_t at
         if self.loaded:
             self.rebuild_timers()
+        self.unlooked = 0
         self.layouts.adopt(layout)
         self.heap, self.waiting = Timers(), 0
         with_timers = []
@@ -351,8 +357,10 @@ cdef class Customers:
             if customer.generation == EVICTED:
                 customer.timer = deadline
                 self.enter(customer, None)
+                self.unlooked += 1
             else:
                 self.enter(customer, self.layouts.moves_of(customer)[MOVES_RULES])
+                self.layouts.count_ended(customer)
         self.heap.order()
         self.due = self.heap.heap[0].deadline if self.heap.n else NEVER
         strangers, self.foreign = self.foreign, []

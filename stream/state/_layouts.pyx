@@ -24,13 +24,14 @@ cdef class Layouts:
     def __cinit__(self, Layout layout not None):
         self.layout = layout
         self.since = {(kind, id): 0 for kind, slots in layout.slots().items() for id in slots}
-        self.moves = {}
+        self.moves, self.ended, self.before = {}, {}, {}
 
     cdef int adopt(self, Layout layout) except -1:
         """Goes over to the layout of other rules."""
         cdef dict slots = layout.slots()
         self.generation += 1
-        self.layout = layout
+        self.ended = {id: 0 for id in self.layout.rules if id not in layout.rule_slots}
+        self.layout, self.before = layout, self.since
         self.since = {
             (kind, id): self.since.get((kind, id), self.generation) for kind in slots for id in slots[kind]
         }
@@ -66,6 +67,22 @@ cdef class Layouts:
         if customer.rare.seen is not None:
             customer.rare.seen = self.kept("seen", customer.rare.seen, customer.generation)
         return customer.swap_block(moved)
+
+    cdef int count_ended(self, Customer customer) except -1:
+        """Counts the instances with timers of a customer that have just ended, with the rules before."""
+        cdef list slots
+        cdef HeadC head
+        cdef const uint8_t *at = <const uint8_t *> customer.applied + customer.instances_at
+        if not self.ended:
+            return 0
+        slots = self.moves_of(customer)[MOVES_RULES]
+        while at != <const uint8_t *> customer.applied + customer.sends_at:
+            next_head(&at, customer.base, &head)
+            if <int> slots[head.rank] < 0 and head.deadline != NEVER:
+                id = customer.layout.rules[head.rank]
+                if id in self.ended and self.before.get(("rule", id), NEVER) <= customer.generation:
+                    self.ended[id] += 1
+        return 0
 
     cdef dict kept(self, str kind, dict parts, int generation):
         """Of parts by a source's name, those that were there ever since a generation; None: none."""

@@ -3,7 +3,8 @@
     {"attributes": {name: value},
      "consents": {purpose: {"granted": bool, "at": time, "basis": text, "expires": time}}}
 
-Either may be missing, and so may `basis` and `expires`, which may be called `expires_at`, as triggers do.
+Either may be missing, not both: attributes that stand beside the customer's id would be lost without a word.
+So may `basis` and `expires`, which may be called `expires_at`, as triggers do.
 Attributes are merged at the top level, null removes one. `expires` is the first moment at which a consent no
 longer holds.
 
@@ -312,6 +313,8 @@ cdef Profile profile_of(Event event):
         elif plainly(key) in ("consents", "consent") and (said or said is False or (key,) in twice):
             profile.blame("consents: under another name")
             profile.read_all(key, said, twice)
+    if "attributes" not in record and "consents" not in record:
+        profile.blame("neither attributes nor consents")
     return profile
 
 

@@ -42,6 +42,7 @@ QUIET_S = 0.2  # nobody has written for so long: the change is complete
 PATIENCE_S = 2.0  # somebody writes on and on, or the directory is gone: what is there is judged
 RETRY_S = 30.0  # after a failure that is not the files' fault
 ERRORS_LOGGED = 50  # in one line
+ENDED_LOGGED = 100  # rules
 LOOKS_AGAIN = 3  # at files that were changed while they were compiled
 
 Signature = tuple[tuple[str, int, int, int], ...]
@@ -192,7 +193,7 @@ class Reload:
             [rule.name for rule in rules.rules],
             [channel.name for channel in rules.channels],
         )
-        await self._stage.switch(rules)
+        ended = await self._stage.switch(rules)
         self._metrics.rules.set_rules(rules.revision, len(rules.rules))
         self._metrics.work.retire(rule.name for rule in rules.rules)
         seconds = round(time.monotonic() - started, 3)
@@ -207,6 +208,8 @@ class Reload:
             changed=counts["changed"],
             unchanged=counts["unchanged"],
             also=_also(old, rules),
+            ended=[str(each) for each in ended[:ENDED_LOGGED]],
+            more=max(len(ended) - ENDED_LOGGED, 0),
         )
 
     def _refuse(self, error: StreamError, digest: bytes, *, asked: bool) -> None:

@@ -14,9 +14,11 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from types import MappingProxyType
+from typing import NamedTuple
 from weakref import WeakSet
 
 from stream.clock import Clock
@@ -31,7 +33,7 @@ from stream.decisions.wire import (
     trigger_record,
 )
 from stream.engine import MAX_WORK, PartitionState, preparing, process
-from stream.rules.model import RuleSet
+from stream.rules.model import Rule, RuleSet
 from stream.runtime.stage import Figures, StepResult, Store, Written
 from stream.structs import MOST_BYTES, Batch, DeadLetter, OwnTopics, Record, Result, Unread, WireRecord
 from stream.telemetry.metrics import Metrics
@@ -91,14 +93,48 @@ class TriggerStage:
         """A topic by its usual name, whatever the settings call it; no channel's can be called so."""
         return {self.own.decisions: DECISIONS, self.own.dead_letters: DEAD_LETTERS}.get(topic, topic)
 
-    async def switch(self, rules: RuleSet) -> None:
-        """Go over to another rule set, of the same sources: all that comes is judged by it."""
+    async def switch(self, rules: RuleSet) -> list[Ended]:
+        """Go over to another rule set, of the same sources: all that comes is judged by it.
+
+        Answers what ends with it in the partitions that are at work here.
+        """
         for _ in preparing(rules):
             await asyncio.sleep(0)
-        self.rules = rules
+        old, self.rules = self.rules, rules
+        ended: Counter[str] = Counter()
+        unlooked = 0
         for partition in list(self._partitions):
             await asyncio.sleep(0)
             partition.adopt()
+            if partition.at_work:
+                ended.update(partition.state.customers.ended)
+                unlooked += partition.state.customers.unlooked
+        stay = {rule.stable_id for rule in rules.rules}
+        return [
+            Ended(rule.name, ended[rule.stable_id], exact=not unlooked and not may_wait_for_ever(rule))
+            for rule in sorted(old.rules, key=lambda each: each.name)
+            if rule.stable_id not in stay
+        ]
+
+
+class Ended(NamedTuple):
+    """A rule that is gone, or waits for something else, and how many of its instances ended with that.
+
+    Not `exact`: at least as many. Customers that are only on disk are not read for it, and what waits without
+    an end has no timer by which it could be found.
+    """
+
+    rule: str
+    instances: int
+    exact: bool
+
+    def __str__(self) -> str:
+        return f"{self.rule}: {self.instances}{'' if self.exact else ' or more'}"
+
+
+def may_wait_for_ever(rule: Rule) -> bool:
+    """Whether an instance of it can have no timer."""
+    return any(step.within is None for step in rule.steps[1:])
 
 
 class TriggerPartition:
@@ -107,6 +143,7 @@ class TriggerPartition:
     def __init__(self, stage: TriggerStage, number: int) -> None:
         self.stage = stage
         self.number = number
+        self.at_work = False  # and not a copy, or on its way to work
         self.state = PartitionState(stage.rules)
         self.state.customers.most_bytes = stage.most_bytes.get(stage.own.changelog, MOST_BYTES)
         self.state.partitions = stage.partitions
@@ -136,6 +173,7 @@ class TriggerPartition:
 
     def resume(self, bases: Mapping[str, int], written: Sequence[Written]) -> None:
         self.adopt()
+        self.at_work = True
         for source, base in bases.items():
             self.state.rebase(source, base)
         prior_decisions.enter(written, self.state, self.stage.rules)

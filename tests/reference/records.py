@@ -291,6 +291,7 @@ def profile_update(
     said, wrong, unclear = statements(data, repeated(record.value or b""))
     wrong = wrong or not isinstance(attributes, dict | None)
     wrong = wrong or any(len(each) > MAX_NAME for each in attributes or ())
+    wrong = wrong or not {"attributes", "consents"} & set(data)  # what stands beside them is not taken
     flaw = "profile" if wrong else None
     if times.time is None:
         flaw = "time"

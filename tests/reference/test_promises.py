@@ -208,7 +208,7 @@ def assert_decisions_add_up_to_matches(history: History, all_judged: Sequence[Ju
 
 def until_nothing_waits(history: History) -> History:
     """With one record more, of nobody, a long time after all that is put off has come due."""
-    end = {"customer": "nobody", "ts": MUCH_LATER}
+    end = {"customer": "nobody", "ts": MUCH_LATER, "attributes": {}}
     profiles = history.records["profiles"]
     last = Rec(profiles[-1].offset + 1 if profiles else 0, MUCH_LATER, None, json.dumps(end).encode())
     return replace(history, records={**history.records, "profiles": [*profiles, last]})

@@ -273,7 +273,7 @@ def test_a_customer_has_at_most_a_hundred_purposes(run: Run) -> None:
 
 def test_a_profile_update_moves_the_time_on(judge: Judge) -> None:
     rules = rule_set(rule("r", step("a"), wait=10))
-    assert judge(rules, [(0, "a", {}), profile(11, customer_id="c2")]) == [(10, "r", "sent")]
+    assert judge(rules, [(0, "a", {}), profile(11, customer_id="c2", attributes={})]) == [(10, "r", "sent")]
 
 
 def test_segments_see_each_other_and_an_error_is_a_no(judge: Judge) -> None:

@@ -15,7 +15,7 @@ from stream.clock import Clock
 from stream.content.template import Template
 from stream.engine import PartitionState, process
 from stream.errors import ContentError
-from stream.rules import field_paths, keys
+from stream.rules import field_paths, forms
 from stream.rules.compiler.rule_set import check_rules, load_rules
 from stream.structs import Batch
 from tests.engine.enginekit import Rec
@@ -160,10 +160,10 @@ def test_check_says_how_to_write_what_is_no_path(tmp_path: Path) -> None:
 
 def test_the_schema_takes_the_same_paths() -> None:
     for path in ("a.b", "properties.'coupon code'", "$value", "größe"):
-        assert re.search(f"^{keys.PATH}$", path)
-        assert re.search(f"^{keys.ADDRESS}$", f"event.{path}")
+        assert re.search(f"^{forms.PATH}$", path)
+        assert re.search(f"^{forms.ADDRESS}$", f"event.{path}")
     for path in ("a b", "$.a", "$", "items[0]", "a..b", "'", "a.'"):
-        assert not re.search(f"^{keys.PATH}$", path)
+        assert not re.search(f"^{forms.PATH}$", path)
 
 
 @pytest.mark.parametrize(

@@ -524,3 +524,43 @@ def filled(body: Any) -> Any:
     if isinstance(body, dict):
         return {filled(key): filled(value) for key, value in body.items()}
     return re.sub(r"\$\{[0-9]+:([^}]*)\}", r"\1", body)
+
+
+def places_of(form: Any, place: str = "") -> Iterator[tuple[str, dict[str, Any]]]:
+    """Each schema within the schema."""
+    if isinstance(form, dict):
+        yield place, form
+        for key, each in form.items():
+            yield from places_of(each, f"{place}.{key}")
+    elif isinstance(form, list):
+        for at, each in enumerate(form):
+            yield from places_of(each, f"{place}.{at}")
+
+
+def test_an_editor_showed_a_regular_expression_where_a_duration_was_wrong() -> None:
+    """130 characters of it."""
+    patterns = [(place, form) for place, form in places_of(schema()) if isinstance(form.get("pattern"), str)]
+    assert len(patterns) > 50
+    for place, form in patterns:
+        for key in ("patternErrorMessage", "errorMessage"):
+            message = form.get(key, "")
+            assert 20 < len(message) < 100, f"{place} has no {key}"
+            assert not re.search(r"\(\?|\[[^\]]*-[^\]]*\]|\{[0-9]", message), f"{place}: a regular expression"
+    (wait,) = [form for place, form in patterns if place.endswith(".wait")]
+    assert wait["patternErrorMessage"] == "Write a duration, such as 90s, 30m, 1h30m, 7d or 4w"
+
+
+def test_an_editor_says_what_a_name_is_made_of() -> None:
+    named = [(place, form) for place, form in places_of(schema()) if "patternProperties" in form]
+    assert len(named) >= 6
+    for place, form in named:
+        assert "small letters" in form["errorMessage"], place
+
+
+def test_what_an_editor_says_holds() -> None:
+    """Each example in a message fits the pattern that it is of."""
+    for place, form in places_of(schema()):
+        if " such as " in form.get("patternErrorMessage", ""):
+            examples = form["patternErrorMessage"].partition(" such as ")[2]
+            for example in re.split(r", | or ", examples):
+                assert re.search(form["pattern"], example.strip('"')), (place, example)

@@ -53,7 +53,6 @@ EMAIL = {"attributes": {"email": "a@b.example"}}
         ([{**EMAIL, **consent(0)}, {"attributes": {"name": "Ada"}}], None),  # attributes merge
         ([{**EMAIL, **consent(0)}, {"attributes": {"email": None}}], "address"),  # null removes
         ([{**EMAIL, **consent(0)}, {"attributes": None, "consents": None}], None),
-        ([{**EMAIL, **consent(0)}, {}], None),
         ([EMAIL], "consent"),
         ([{**EMAIL, **consent(0, granted=False)}], "consent"),
         ([{**EMAIL, **consent(5)}, consent(4, granted=False)], None),  # older than what is held
@@ -178,6 +177,14 @@ def test_of_a_thousand_who_withdraw_meanwhile_none_is_sent_to_afterwards() -> No
         ("later", who) for who in seen if seen[who] + MINUTE < gone[who]
     }
     assert {each.reason for each in world.decisions} == {None, "consent"}
+
+
+def test_attributes_beside_the_customers_id_were_lost_without_a_word() -> None:
+    (letter,) = a_world().play(updates({"email": "a@b.example"})).dead_letters
+    assert (letter.reason, letter.detail) == ("profile", "neither attributes nor consents")
+    assert (
+        not a_world().play(updates({"attributes": {}}, {"consents": {}}, {"attributes": None})).dead_letters
+    )
 
 
 def test_bounds_hold_over_several_updates() -> None:

@@ -23,6 +23,7 @@ from stream.worker import aside, reload
 from stream.worker import compile_process as compilation
 from stream.worker.compile_process import compile_aside
 from stream.worker.reload import Directory, Reload, Signature
+from stream.worker.triggers import Ended
 from tests.kit.patience import eventually_async
 
 SOURCES = "sources: {clicks: {event: event, customer: customer_id, time: ts}}\n"
@@ -51,9 +52,10 @@ class Lane:
         self.rules = rules
         self.switches: list[RuleSet] = []
 
-    async def switch(self, rules: RuleSet) -> None:
+    async def switch(self, rules: RuleSet) -> list[Ended]:
         self.rules = rules
         self.switches.append(rules)
+        return [Ended("on-cart", 3, exact=False)]
 
     def names(self) -> list[str]:
         return sorted(rule.name for rule in self.rules.rules)
@@ -184,6 +186,7 @@ async def test_a_change_is_taken_and_said_in_one_line(worker: Worker, logged: Lo
     (line,) = said(logged, "rules_reloaded")
     assert (line["old"], line["new"]) == (old, new)
     assert [line[each] for each in ("added", "removed", "changed", "unchanged")] == [1, 0, 1, 1]
+    assert (line["ended"], line["more"]) == (["on-cart: 3 or more"], 0)
     assert worker.metrics.registry.get_sample_value("stream_rules_revision_info", {"revision": new}) == 1
     assert worker.metrics.registry.get_sample_value("stream_matches_total", {"rule": "on-search"}) == 0
     assert worker.failures == 0

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 from typing import NamedTuple
 
 import orjson
 
 from stream.clock import Clock
+from stream.rules.compiler.rule_set import load_rules
 from stream.rules.model import RuleSet
 from stream.runtime.stage import HandsOn, Paged, Performs
 from stream.structs import Batch, WireRecord
 from stream.telemetry.metrics import Metrics
 from stream.worker.triggers import TriggerPartition, TriggerStage
-from tests.engine.enginekit import DAY, MINUTE, T0, Rules, rec
+from tests.engine.enginekit import DAY, MINUTE, T0, Rec, Rules, rec
 
 CLOCK = Clock(lambda: T0 + DAY, by_event_time=True)
 ENDED = frozenset({"clicks", "orders", "profiles"})
@@ -84,6 +86,86 @@ async def test_all_partitions_go_over_to_other_rules_and_keep_what_they_know() -
     after = outcomes(step(one, rec(1, MINUTE, "view")))
     assert {(rule, outcome) for rule, outcome, _ in after} == {("hello", "suppressed"), ("also", "sent")}
     assert {revision for *_, revision in after} == {new.revision}
+
+
+WAITING = """
+sources: {clicks: {event: event, customer: customer_id, time: ts}}
+channels: {web: {topic: web, consent: none}}
+rules:
+  cart: {on: add, wait: %s, key: event.sku, send: {channel: web, content: {text: %s}}}
+  look: {on: view, wait: 3h, send: {channel: web, content: {text: Hi}}}
+  for-ever:
+    steps: [{on: add, as: begun}, {on: buy}]
+    send: {channel: web, content: {text: Hi}}
+"""
+
+
+def waiting(folder: Path, wait: str = "1h", text: str = "Hi", without: str = "") -> RuleSet:
+    folder.mkdir(exist_ok=True)
+    lines = [
+        line for line in (WAITING % (wait, text)).splitlines() if not line.startswith(f"  {without}: {{")
+    ]
+    (folder / "rules.yaml").write_text("\n".join(lines) if without else WAITING % (wait, text))
+    return load_rules(folder)
+
+
+def clicks(*said: tuple[str, str, str]) -> list[Rec]:
+    return [
+        Rec(offset, T0, orjson.dumps({"event": event, "customer_id": who, "sku": sku, "ts": T0 // 1000}))
+        for offset, (event, who, sku) in enumerate(said)
+    ]
+
+
+async def test_a_rule_was_deleted_and_nobody_said_which_and_how_many_reminders_ended(tmp_path: Path) -> None:
+    """The log said `removed: 1`."""
+    stage = stage_of(waiting(tmp_path))
+    one, two, copy = stage.open(0), stage.open(1), stage.open(2)
+    for partition in (one, two):
+        partition.resume({}, [])
+    step(one, *clicks(("add", "a", "x"), ("add", "a", "y"), ("view", "a", ""), ("add", "b", "x")))
+    step(two, *clicks(("add", "c", "x"), ("view", "c", "")))
+    step(copy, *clicks(("add", "d", "x")))
+    assert list(map(str, await stage.switch(waiting(tmp_path, text="Hello")))) == [], "the text is another"
+    assert list(map(str, await stage.switch(waiting(tmp_path, wait="2h")))) == ["cart: 4"]
+    assert list(map(str, await stage.switch(waiting(tmp_path, wait="4h")))) == ["cart: 0"], "they had ended"
+    assert list(map(str, await stage.switch(waiting(tmp_path, wait="4h", without="look")))) == ["look: 2"]
+    assert one.figures.timers + two.figures.timers == 0
+
+
+async def test_what_may_wait_for_ever_has_no_count_and_the_log_does_not_make_one_up(tmp_path: Path) -> None:
+    stage = stage_of(waiting(tmp_path))
+    one = stage.open(0)
+    one.resume({}, [])
+    step(one, *clicks(("add", "a", "x")))
+    gone = (tmp_path / "rules.yaml").read_text().partition("  for-ever:")[0]
+    (tmp_path / "rules.yaml").write_text(gone)
+    assert list(map(str, await stage.switch(load_rules(tmp_path)))) == ["for-ever: 0 or more"]
+
+
+async def test_customers_on_disk_are_not_read_to_count_what_ends(tmp_path: Path) -> None:
+    stage = stage_of(waiting(tmp_path))
+    one = stage.open(0)
+    stored: dict[bytes, bytes] = {}
+    one.read_from(StoredIn(stored))
+    one.resume({}, [])
+    step(one, *clicks(("add", "a", "x"), ("add", "b", "x")))
+    stored.update({key: value for key, value in one.take_changed(b"") if key})
+    one.take_notes()
+    assert one.evict(1, 100) == 1
+    (ended,) = await stage.switch(waiting(tmp_path, without="cart"))
+    assert (ended.rule, ended.instances, ended.exact) == ("cart", 1, False)
+    assert str(ended) == "cart: 1 or more"
+
+
+class StoredIn:
+    def __init__(self, stored: dict[bytes, bytes]) -> None:
+        self.stored = stored
+
+    def get(self, key: bytes, /) -> bytes | None:
+        return self.stored.get(key)
+
+    def distrust(self) -> None:
+        raise AssertionError
 
 
 def test_what_is_taken_and_loaded_again_is_the_same_partition_with_its_checkpoint() -> None:

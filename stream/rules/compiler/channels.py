@@ -6,7 +6,7 @@ from typing import Any
 
 from stream.content.formats import FORMATS, MAX_FIELDS
 from stream.diagnostics import Code
-from stream.rules import keys
+from stream.rules import forms, keys
 from stream.rules.compiler import values
 from stream.rules.compiler.compilation import Compilation
 from stream.rules.compiler.conditions import condition
@@ -108,5 +108,5 @@ def _subject(run: Compilation, entry: Entry) -> Subject:
         entry.key,
         consent or entry.key,
         values.event_names(read, "events"),
-        values.paths(read, "fields", keys.MARKED),
+        values.paths(read, "fields", forms.MARKED),
     )

@@ -12,14 +12,14 @@ from typing import TypeVar
 
 from stream.diagnostics import Code, Diagnostic, Location
 from stream.hints import did_you_mean
-from stream.rules import keys
+from stream.rules import forms
 from stream.rules.compiler.allowances import Allowances
 from stream.rules.files import Entry, Mapped, Scalar, Sequence, Written
 
 T = TypeVar("T")
 
-NAME = re.compile(keys.NAME)
-VARIABLE = re.compile(keys.VARIABLE)
+NAME = re.compile(forms.NAME)
+VARIABLE = re.compile(forms.VARIABLE)
 
 
 class Findings:

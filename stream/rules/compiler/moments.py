@@ -12,7 +12,7 @@ from datetime import UTC, datetime, timedelta, tzinfo
 
 from stream.clock import LATEST, iana_zone, time_zone
 from stream.diagnostics import Code
-from stream.rules import keys
+from stream.rules import forms
 from stream.rules.compiler import values
 from stream.rules.compiler.compilation import Compilation
 from stream.rules.compiler.definition import Definition
@@ -20,7 +20,7 @@ from stream.rules.durations import MAX_MS, parse_duration
 from stream.rules.files import Entry, Scalar
 from stream.rules.testcases import DEFAULT_START, TestCustomer
 
-_DATE = re.compile(keys.DATE)
+_DATE = re.compile(forms.DATE)
 _LOOKS_LIKE_A_DATE = re.compile("[0-9]{4}-")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MILLISECOND = timedelta(milliseconds=1)

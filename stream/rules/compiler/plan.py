@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, cast
 
 from stream.diagnostics import Code
-from stream.rules import keys
+from stream.rules import forms, keys
 from stream.rules.compiler import values
 from stream.rules.files import Entry, Mapped, Scalar, Sequence
 from stream.rules.model import FieldPath, Source
@@ -113,8 +113,8 @@ _RECORDS = {"profile": "profiles", "context": "context", "event": "events"}
 
 
 def _event(run: Compilation, entry: Entry, carriers: Mapping[str, Source]) -> Planned:
-    if not 1 <= len(entry.key) <= keys.MAX_EVENT_NAME:
-        message = f"an event's name has 1 to {keys.MAX_EVENT_NAME} characters"
+    if not 1 <= len(entry.key) <= forms.MAX_EVENT_NAME:
+        message = f"an event's name has 1 to {forms.MAX_EVENT_NAME} characters"
         run.error(Code.WRONG_EVENT_NAMES, entry, message)
     read = run.definition("event", entry, keys.PLANNED_EVENT)
     read.text("describe")
@@ -225,7 +225,7 @@ def _purposes(run: Compilation, entry: Entry | None) -> frozenset[str] | None:
     found: set[str] = set()
     for item in items:
         name = item.value if isinstance(item, Scalar) else None
-        if not isinstance(name, str) or not re.fullmatch(keys.PURPOSE, name):
+        if not isinstance(name, str) or not re.fullmatch(forms.PURPOSE, name):
             run.findings.add(Code.WRONG_NAME, item.location, "this is no name of a purpose", form)
         elif name in found:
             run.findings.add(Code.WRONG_LIST, item.location, f"the purpose `{name}` stands twice")

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from stream.diagnostics import Code
-from stream.rules import keys
+from stream.rules import forms, keys
 from stream.rules.compiler import values
 from stream.rules.compiler.compilation import Compilation
 from stream.rules.compiler.definition import NAME, Definition, matching
@@ -29,7 +29,7 @@ from stream.rules.testcases import (
 
 Sources = Mapping[str, Source]
 
-_HISTORY = matching(re.compile(keys.HISTORY))
+_HISTORY = matching(re.compile(forms.HISTORY))
 
 
 def read_tests(

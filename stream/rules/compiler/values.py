@@ -14,15 +14,15 @@ from stream.clock import iana_zone
 from stream.content.locales import exact_locale
 from stream.diagnostics import Code
 from stream.hints import did_you_mean
-from stream.rules import field_paths, keys
+from stream.rules import field_paths, forms, keys
 from stream.rules.compiler.definition import Definition, matching
 from stream.rules.durations import CALENDARS, parse_duration, parse_rate, parse_time
 from stream.rules.files import Entry, Scalar, Sequence
 from stream.rules.model import FieldPath, Limit, Quiet, Share
 
-_TOPIC = matching(re.compile(keys.TOPIC))
-_SHARE = matching(re.compile(keys.SHARE))
-_HOURS = matching(re.compile(keys.HOURS))
+_TOPIC = matching(re.compile(forms.TOPIC))
+_SHARE = matching(re.compile(forms.SHARE))
+_HOURS = matching(re.compile(forms.HOURS))
 _DURATION_HINT = "write e.g. 90s, 30m, 1h30m, 7d or 4w"
 _LEADING_ZERO = re.compile(r"[-+]?0o?[0-9]+")
 _RATE_IN_WORDS = re.compile(
@@ -186,8 +186,8 @@ def event_names(read: Definition, key: str) -> tuple[str, ...]:
         if scalar is None:
             continue
         message = None
-        if len(scalar.written) > keys.MAX_EVENT_NAME:
-            message = f"an event name of more than {keys.MAX_EVENT_NAME} characters"
+        if len(scalar.written) > forms.MAX_EVENT_NAME:
+            message = f"an event name of more than {forms.MAX_EVENT_NAME} characters"
         elif scalar.written in names:
             message = f"the event `{scalar.written}` stands twice"
         if message:
