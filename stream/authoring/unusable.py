@@ -9,7 +9,7 @@ from stream.engine import MAX_EVENT_BYTES
 from stream.rules.model import FieldPath, Source
 from stream.structs import DeadLetter
 
-TIME_FORMS = "ISO 8601, or seconds or milliseconds since 1970"
+TIME_FORMS = "ISO 8601, such as 2026-03-02T10:00:00Z, or seconds or milliseconds since 1970"
 _UTF_16 = (b"\xff\xfe", b"\xfe\xff")
 
 
