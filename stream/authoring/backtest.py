@@ -7,23 +7,24 @@ Decisions go to a file as JSON lines, as a worker would have written them; what 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager, nullcontext
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
+from contextlib import nullcontext
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import IO, Any, cast
 
 from rich.console import Console
-from rich.progress import Progress
 from rich.table import Table
 
-from stream.authoring.event_files import EventFiles
-from stream.authoring.replay import Replay, ReplayedRecord, Tally
+from stream.authoring.event_files import PastEvents, disorder_notes
+from stream.authoring.progress import QUIET, Progress
+from stream.authoring.replay import Replay, Tally
 from stream.authoring.unusable import likely_fix
 from stream.decisions import wire
 from stream.diagnostics import one_line
 from stream.errors import EventFileError
 from stream.hints import did_you_mean
+from stream.history._past import PastEvent
 from stream.rules.model import RuleSet
 from stream.structs import Result
 
@@ -36,20 +37,20 @@ class Backtest:
     tally: Tally
     timers: int
     customers: int
-    files: EventFiles
+    files: PastEvents
 
 
 def run(
     rules: RuleSet,
-    files: EventFiles,
+    files: PastEvents,
     *,
     until: int | None = None,
     out: Path | None = None,
-    progress: Callable[[int], None] = lambda lines: None,
+    progress: Progress = QUIET,
 ) -> Backtest:
     """Play the files. `until`: ms to which the watermark moves at the end; None: it stays at the last event.
 
-    `out` takes the decisions; `progress` is called with the number of lines read since its last call.
+    `out` takes the decisions; `progress` is told how many events were played.
     """
     replay, tally = Replay(rules, now=files.now), Tally()
     with out.open("wb") if out else nullcontext() as file:
@@ -60,13 +61,15 @@ def run(
                 if file:
                     _write(file, result, rules.revision)
 
-        for batch, ended in files.chunks():
-            add_up(replay.feed(batch, ended))
-            progress(sum(map(len, batch.values())))
+        progress.begin("playing", files.lines.total())
+        played = 0
+        for partition, records in files.batches():
+            add_up(replay.feed(records, files.names, partition))
+            played += sum(map(len, records.values()))
+            progress.reach(played)
         if until is not None:
             add_up(replay.advance(until))
-    state = replay.state
-    return Backtest(rules, tally, state.customers.timers, len(state.customers), files)
+    return Backtest(rules, tally, replay.timers, replay.customers, files)
 
 
 def _write(file: IO[bytes], result: Result, revision: str) -> None:
@@ -79,15 +82,6 @@ def _write(file: IO[bytes], result: Result, revision: str) -> None:
 
 
 # ---- what is shown ----
-
-
-@contextmanager
-def progress_of(lines: int) -> Iterator[Callable[[int], None]]:
-    """A bar on a terminal's standard error, nothing elsewhere."""
-    console = Console(stderr=True)
-    with Progress(console=console, transient=True, disable=not console.is_terminal) as bar:
-        task = bar.add_task("events", total=lines)
-        yield lambda more: bar.advance(task, more)
 
 
 def as_object(backtest: Backtest) -> dict[str, Any]:
@@ -112,6 +106,8 @@ def as_object(backtest: Backtest) -> dict[str, Any]:
         "repeats": dict(sorted(tally.left_out.items())),
         "unknown_sources": dict(sorted(backtest.files.unknown.items())),
         "without_time": dict(sorted((+backtest.files.placed).items())),
+        "disorder": {name: asdict(found) for name, found in sorted(backtest.files.disorder.items())},
+        "notes": backtest.files.notes,
         "customers": backtest.customers,
         "until": None if tally.watermark is None else wire.iso_time(tally.watermark),
         "open_timers": backtest.timers,
@@ -162,6 +158,8 @@ def _oddities(backtest: Backtest, shown: dict[str, Any]) -> Iterator[str]:
         known = [source.name for source in backtest.rules.sources]
         hint = did_you_mean(name, known) or f"there are: {', '.join(known)}; or write NAME=FILE"
         yield f"{count:,} lines of `{name}` left out: no source, first {files.first_unknown[name]} ({hint})"
+    yield from disorder_notes(files)
+    yield from files.notes
     for name, count in shown["without_time"].items():
         yield f"{count:,} records of {name} say no time: they count from their place in the file"
     for each in shown["condition_errors"]:
@@ -190,7 +188,7 @@ def _first(backtest: Backtest, source: str, reason: str) -> tuple[str, str]:
     """Where the first record that was put aside for a reason is, and what probably mends it."""
     letter = backtest.tally.first_letters[source, reason]
     mapping = next(each for each in backtest.rules.sources if each.name == source)
-    return cast(ReplayedRecord, letter.record).place, likely_fix(letter, mapping)
+    return cast(PastEvent, letter.record).place, likely_fix(letter, mapping)
 
 
 def require_events(backtest: Backtest) -> None:

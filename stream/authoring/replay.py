@@ -36,7 +36,8 @@ class ReplayedRecord(NamedTuple):
 
 
 class Replay:
-    """One partition, played by hand. What the engine says comes as `Result`s, in order.
+    """Events, played by hand, those of each partition by themselves. What the engine says comes as `Result`s,
+    in order.
 
     `now` (ms): an event dated more than five minutes later counts as of its record's timestamp. Without it no
     event is from the future.
@@ -46,23 +47,52 @@ class Replay:
         self.rules = rules
         self.arms = arms
         self.now = now
-        self.state = PartitionState(rules)
+        self.states: dict[int, PartitionState] = {}
 
-    def feed(self, records: Mapping[str, Sequence[Record]], ended: frozenset[str]) -> Iterator[Result]:
+    @property
+    def timers(self) -> int:
+        """Instances that wait."""
+        return sum(each.customers.timers for each in self.states.values())
+
+    @property
+    def customers(self) -> int:
+        """Of whom anything is known."""
+        return sum(len(each.customers) for each in self.states.values())
+
+    @property
+    def state(self) -> PartitionState:
+        """Of the first partition: of all events that are of none."""
+        return self.state_of(0)
+
+    def state_of(self, partition: int) -> PartitionState:
+        """What is known of a partition's customers."""
+        if partition not in self.states:
+            self.states[partition] = PartitionState(self.rules)
+        return self.states[partition]
+
+    def feed(
+        self, records: Mapping[str, Sequence[Record]], ended: frozenset[str], partition: int = 0
+    ) -> Iterator[Result]:
         """Apply the records (by source), as far as no source that has not ended must be waited for."""
-        return self._process(Batch(0, records, ended), Clock(wall=lambda: self.now, by_event_time=True))
+        return self._process(
+            Batch(partition, records, ended), Clock(wall=lambda: self.now, by_event_time=True)
+        )
 
     def advance(self, until: int) -> Iterator[Result]:
         """All sources have ended: move the watermark to `until` (ms) and fire what is due before it."""
         ended = frozenset(source.name for source in self.rules.sources)
         clock = Clock(wall=lambda: self.now, by_event_time=True, reached=until)
-        return self._process(Batch(0, {}, ended), clock)
+        for partition in sorted(self.states):
+            yield from self._process(Batch(partition, {}, ended), clock)
 
     def _process(self, batch: Batch, clock: Clock) -> Iterator[Result]:
-        result = process(batch, self.rules, self.state, clock, arms=self.arms)
+        state = self.state_of(batch.partition)
+        result = process(batch, self.rules, state, clock, arms=self.arms)
         yield result
         while result.more:
-            result = process(Batch(0, {}, batch.ended), self.rules, self.state, clock, arms=self.arms)
+            result = process(
+                Batch(batch.partition, {}, batch.ended), self.rules, state, clock, arms=self.arms
+            )
             yield result
 
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import re
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Annotated
 
@@ -15,7 +17,8 @@ from stream.authoring.check import Format
 from stream.errors import StreamError
 from stream.rules.compiler.rule_set import load_rules
 from stream.rules.schema import schema_text
-from stream.settings import own_topics
+from stream.settings import load, own_topics
+from stream.telemetry import logs
 
 commands = typer.Typer(rich_markup_mode=None)
 
@@ -83,13 +86,23 @@ def _pattern(text: str) -> re.Pattern[str]:
         raise typer.BadParameter(f"not a regular expression: {error}", param_hint="--run") from None
 
 
+def _time(option: str, text: str | None) -> int | None:
+    from stream.events._times import parse_time
+
+    time = None if text is None else parse_time(text)
+    if text is not None and time is None:
+        raise typer.BadParameter("not a time; write e.g. 2026-03-02T10:00:00Z", param_hint=option)
+    return time
+
+
 @commands.command()
 def backtest(
     directory: Annotated[Path, typer.Argument(help="Directory of the rule files.")],
     events: Annotated[
         list[str],
         typer.Argument(
-            metavar="[NAME=]FILE...", help="Files of JSON lines, also gzipped; - is standard input."
+            metavar="[NAME=]FILE...",
+            help="Files of JSON, CSV or Parquet, also packed; - is standard input, kafka: the rules' topics.",
         ),
     ],
     until: Annotated[
@@ -99,6 +112,12 @@ def backtest(
     out: Annotated[
         Path | None, typer.Option(help="Write every decision to this file, as JSON lines.")
     ] = None,
+    since: Annotated[
+        str | None, typer.Option(help="With kafka: events that Kafka had from this time on (ISO 8601).")
+    ] = None,
+    sort: Annotated[
+        bool, typer.Option("--sort", help="Put the events of each source in the order of their time first.")
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="The summary as JSON.")] = False,
 ) -> None:
     """Play past events through the rules, and show what would have been sent, and what not and why.
@@ -114,14 +133,27 @@ def backtest(
     Ends with 1 if no line could be used. More: docs/backtest.md.
     """
     from stream.authoring import backtest as backtests
-    from stream.authoring.event_files import event_files
-    from stream.events._times import parse_time
+    from stream.authoring.event_files import PastEvents, event_files
+    from stream.authoring.progress import showing
+    from stream.history.inputs import KAFKA
 
-    end = None if until is None else parse_time(until)
-    if until is not None and end is None:
-        raise typer.BadParameter("not a time; write e.g. 2026-03-02T10:00:00Z", param_hint="--until")
+    end, begin = _time("--until", until), _time("--since", since)
+    if begin is not None and events != [KAFKA]:
+        raise typer.BadParameter("goes with kafka:, which stands alone", param_hint="--since")
     rules = load_rules(directory)
-    with event_files(events, rules) as files, backtests.progress_of(files.total) as progress:
+    gc.freeze()  # what is there now stays: the collector need not look at it again and again
+    with ExitStack() as stack:
+        progress = stack.enter_context(showing())
+        if events == [KAFKA]:
+            from stream.authoring.event_topics import event_topics
+            from stream.history.topics import Between
+
+            settings, between = load(os.environ), Between(begin, end)
+            logs.configure("CRITICAL")
+            topics = event_topics(settings, rules, between, sort=sort, progress=progress)
+            files: PastEvents = stack.enter_context(topics)
+        else:
+            files = stack.enter_context(event_files(events, rules, sort=sort, progress=progress))
         done = backtests.run(rules, files, until=end, out=out, progress=progress)
     backtests.report(done, Console(), as_json=as_json)
     backtests.require_events(done)

@@ -147,7 +147,7 @@ def written(place: Path, *history: str | dict[str, Any]) -> None:
     ("bad", "said"),
     [
         ("[", "json, first events.jsonl:3 (one JSON object a line, and no list around them"),
-        ("event,customer", "json, first events.jsonl:3 (one JSON object a line; of CSV make JSON first)"),
+        ("event,customer", "json, first events.jsonl:3 (one JSON object a line; CSV needs a file of its own"),
         ('{"event": "view",', "json, first events.jsonl:3 (one JSON object a line, each whole on its line"),
         (
             line(5, "view", customer=None),
@@ -167,7 +167,11 @@ def test_where_the_first_line_is_that_is_no_event_and_what_mends_it(
 
 @pytest.mark.parametrize(
     ("history", "message"),
-    [(["[", "]"], "none of 2 lines could be used"), ([], "there is no line in the input")],
+    [
+        (["x", "y"], "none of 2 lines could be used"),
+        (["[", "]"], "there is no line"),
+        ([], "there is no line in the input"),
+    ],
 )
 def test_an_input_of_which_nothing_can_be_used_is_an_error(
     place: Path, history: list[str], message: str
