@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import io
+import json
 import sys
 from collections import defaultdict
 from dataclasses import replace
@@ -11,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from stream.authoring.event_files import event_files
+from stream.authoring.event_files import Disorder, disorder_notes, event_files
 from stream.errors import EventFileError
 from stream.history.pieces import MAX_LINE
 from stream.rules.model import RuleSet, Source
@@ -19,16 +20,25 @@ from stream.rules.model import RuleSet, Source
 CLICKS = Source("clicks", "clicks", ("customer",), ("event",))
 ORDERS = Source("orders", "orders", ("customer",), None, "purchase")
 RULES = RuleSet("r", (CLICKS, ORDERS), (), (), (), (), first_source="clicks")
+T0 = 1_772_445_600_000
+TIMED = replace(
+    RULES,
+    sources=(
+        replace(CLICKS, time=("ts",)),
+        replace(ORDERS, time=("ts",)),
+        Source("people", "people", ("who",), kind="profile"),
+    ),
+)
 
 
 def lines(*sources: str) -> str:
     return "".join(f'{{"source": "{name}", "n": {n}}}\n' for n, name in enumerate(sources))
 
 
-def read(*arguments: str, sort: bool = False) -> dict[str, list[bytes | None]]:
+def read(*arguments: str, sort: bool = False, rules: RuleSet = RULES) -> dict[str, list[bytes | None]]:
     """All values by source."""
     values: dict[str, list[bytes | None]] = defaultdict(list)
-    with event_files(arguments, RULES, sort=sort) as files:
+    with event_files(arguments, rules, sort=sort) as files:
         for partition, records in files.batches():
             assert partition == 0
             for name, found in records.items():
@@ -145,3 +155,91 @@ def test_sources_that_are_no_names_are_counted_and_not_shown(tmp_path: Path) -> 
         for _ in files.batches():
             pass
     assert files.unknown == {"(others)": 2}
+
+
+def clicked(*times: int, **more: object) -> str:
+    return "".join(f"{json.dumps({'event': 'view', 'ts': T0 + at, **more})}\n" for at in times)
+
+
+def at(values: list[bytes | None]) -> list[int]:
+    return [json.loads(each or b"")["ts"] - T0 for each in values]
+
+
+def test_a_file_that_is_newest_first_is_told_and_can_be_sorted(tmp_path: Path) -> None:
+    """Every reminder was of the wrong time, and nothing was said."""
+    path = tmp_path / "events.jsonl"
+    path.write_text(clicked(*range(7_200_000, -1, -60_000)))
+    with event_files([str(path)], TIMED) as files:
+        assert files.disorder == {"clicks": Disorder(119, 7_200_000, f"{path}:3")}
+        (note,) = disorder_notes(files)
+        assert note.startswith("119 records of clicks are earlier than one before them, by up to 2h, first")
+        assert "--sort" in note
+        (taken,) = files.batches()
+    assert at([each.value for each in taken.records["clicks"]])[0] == 7_200_000
+    values = read(str(path), sort=True, rules=TIMED)
+    assert at(values["clicks"]) == list(range(0, 7_200_001, 60_000))
+    with event_files([str(path)], TIMED, sort=True) as files:
+        assert disorder_notes(files) == []
+
+
+def test_a_little_disorder_is_not_worth_a_word(tmp_path: Path) -> None:
+    path = tmp_path / "events.jsonl"
+    path.write_text(clicked(0, 70_000, 10_000, 80_000))
+    with event_files([str(path)], TIMED) as files:
+        assert files.disorder == {}
+
+
+def test_several_files_are_merged_by_time_in_whichever_order_they_are_named(tmp_path: Path) -> None:
+    """February before January gave an old cart the purchase of a month later."""
+    january, february = tmp_path / "jan.jsonl", tmp_path / "feb.csv"
+    january.write_text(clicked(1, 2, 5))
+    february.write_text(f"event,ts\nview,{T0 + 3}\nview,{T0 + 4}\nview,{T0 + 9}\n")
+    values = read(str(february), str(january), rules=TIMED)
+    assert at(values["clicks"]) == [1, 2, 3, 4, 5, 9]
+
+
+def test_sources_one_after_the_other_in_a_file_are_merged(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """All that one source ran ahead of the other was held in memory."""
+    monkeypatch.setattr("stream.history.formats.BLOCK", 200)
+    path = tmp_path / "events.jsonl"
+    path.write_text(clicked(*range(0, 100, 2), source="clicks") + clicked(*range(1, 100, 2), source="orders"))
+    seen: list[int] = []
+    with event_files([str(path)], TIMED) as files:
+        monkeypatch.setattr("stream.history.merged.BATCH", 10)
+        for _, records in files.batches():
+            seen += sorted(at([each.value for events in records.values() for each in events]))
+    assert seen == list(range(100))
+
+
+def test_a_file_without_any_time_comes_before_all_others(tmp_path: Path) -> None:
+    """`clicks=… people=…`: everybody had consented after the last click."""
+    clicks, people = tmp_path / "clicks.jsonl", tmp_path / "people.jsonl"
+    clicks.write_text(clicked(10, 20))
+    people.write_text('{"who": "c1"}\n{"who": "c2"}\n')
+    with event_files([f"clicks={clicks}", f"people={people}"], TIMED) as files:
+        batches = list(files.batches())
+        times = {
+            name: [each.timestamp - T0 for each in events] for name, events in batches[0].records.items()
+        }
+    assert times["people"] == [9, 9]
+    assert files.placed["people"] == 2
+
+
+def test_memory_does_not_grow_with_the_history(tmp_path: Path) -> None:
+    path = tmp_path / "events.jsonl"
+    with path.open("w") as file:
+        for block in range(40):
+            file.write(clicked(*range(block * 5_000, block * 5_000 + 5_000), pad="x" * 100))
+    most = 0
+    with event_files([str(path)], TIMED) as files:
+        for _, records in files.batches():
+            most = max(most, sum(map(len, records.values())))
+        assert files.total == 200_000
+    assert most < 20_000
+
+
+def test_files_and_topics_do_not_mix(tmp_path: Path) -> None:
+    with pytest.raises(EventFileError, match="stands alone"), event_files(["kafka:", "x"], TIMED):
+        pass
