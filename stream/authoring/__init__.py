@@ -1,4 +1,4 @@
 """What authors of rules start: check, rule tests, backtest.
 
-Doors: `check`, `rule_tests`, `backtest`, `event_files`, `event_topics`, `index_paths`, `progress`.
+Doors: `check`, `rule_tests`, `backtest`, `event_files`, `event_topics`, `index_paths`, `progress`, `replay`.
 """

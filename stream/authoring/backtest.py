@@ -18,7 +18,7 @@ from rich.table import Table
 
 from stream.authoring.event_files import PastEvents, disorder_notes
 from stream.authoring.progress import QUIET, Progress
-from stream.authoring.replay import Replay, Tally
+from stream.authoring.replay import Paging, Replay, Tally
 from stream.authoring.unusable import likely_fix
 from stream.decisions import wire
 from stream.diagnostics import one_line
@@ -47,12 +47,13 @@ def run(
     until: int | None = None,
     out: Path | None = None,
     progress: Progress = QUIET,
+    paging: Paging | None = None,
 ) -> Backtest:
     """Play the files. `until`: ms to which the watermark moves at the end; None: it stays at the last event.
 
     `out` takes the decisions; `progress` is told how many events were played.
     """
-    replay, tally = Replay(rules, now=files.now), Tally()
+    replay, tally = Replay(rules, now=files.now, paging=paging), Tally()
     with out.open("wb") if out else nullcontext() as file:
 
         def add_up(results: Iterable[Result]) -> None:

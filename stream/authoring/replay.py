@@ -9,9 +9,9 @@ that they are not waited for. At the end of the input `advance` moves the waterm
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 import stream.decisions.experiments
 from stream.clock import LATEST, Clock
@@ -35,6 +35,28 @@ class ReplayedRecord(NamedTuple):
     place: str = ""
 
 
+class Disk(Protocol):
+    """Where the customers of a partition are that are not in use; `runtime.rocksdb` has one."""
+
+    @property
+    def keys(self) -> int: ...
+    def get(self, key: bytes) -> bytes | None: ...
+    def distrust(self) -> None: ...
+    def write(
+        self,
+        keys: Iterable[tuple[bytes, bytes | None]],
+        timers: Iterable[tuple[bytes, bytes | None]],
+        position: int,
+    ) -> None: ...
+
+
+class Paging(NamedTuple):
+    """How customers go to disk: `open` gives that of a partition, and `keep` of them stay in memory."""
+
+    open: Callable[[int], Disk]
+    keep: int
+
+
 class Replay:
     """Events, played by hand, those of each partition by themselves. What the engine says comes as `Result`s,
     in order.
@@ -43,21 +65,33 @@ class Replay:
     event is from the future.
     """
 
-    def __init__(self, rules: RuleSet, arms: Arms = stream.decisions.experiments, now: int = LATEST) -> None:
+    def __init__(
+        self,
+        rules: RuleSet,
+        arms: Arms = stream.decisions.experiments,
+        now: int = LATEST,
+        paging: Paging | None = None,
+    ) -> None:
         self.rules = rules
         self.arms = arms
         self.now = now
-        self.states: dict[int, PartitionState] = {}
+        self._paging = paging
+        self._states: dict[int, PartitionState] = {}
+        self._disks: dict[int, Disk] = {}
+        self._written = 0
 
     @property
     def timers(self) -> int:
         """Instances that wait."""
-        return sum(each.customers.timers for each in self.states.values())
+        return sum(each.customers.timers for each in self._states.values())
 
     @property
     def customers(self) -> int:
         """Of whom anything is known."""
-        return sum(len(each.customers) for each in self.states.values())
+        for partition in self._disks:
+            self._leave(partition, keep=0)
+        here = sum(len(each.customers) for number, each in self._states.items() if number not in self._disks)
+        return here + sum(each.keys for each in self._disks.values())
 
     @property
     def state(self) -> PartitionState:
@@ -66,9 +100,12 @@ class Replay:
 
     def state_of(self, partition: int) -> PartitionState:
         """What is known of a partition's customers."""
-        if partition not in self.states:
-            self.states[partition] = PartitionState(self.rules)
-        return self.states[partition]
+        if partition not in self._states:
+            self._states[partition] = state = PartitionState(self.rules)
+            if self._paging is not None:
+                self._disks[partition] = disk = self._paging.open(partition)
+                state.customers.read_from(disk)
+        return self._states[partition]
 
     def feed(
         self, records: Mapping[str, Sequence[Record]], ended: frozenset[str], partition: int = 0
@@ -82,7 +119,7 @@ class Replay:
         """All sources have ended: move the watermark to `until` (ms) and fire what is due before it."""
         ended = frozenset(source.name for source in self.rules.sources)
         clock = Clock(wall=lambda: self.now, by_event_time=True, reached=until)
-        for partition in sorted(self.states):
+        for partition in sorted(self._states):
             yield from self._process(Batch(partition, {}, ended), clock)
 
     def _process(self, batch: Batch, clock: Clock) -> Iterator[Result]:
@@ -90,10 +127,18 @@ class Replay:
         result = process(batch, self.rules, state, clock, arms=self.arms)
         yield result
         while result.more:
-            result = process(
-                Batch(batch.partition, {}, batch.ended), self.rules, state, clock, arms=self.arms
-            )
+            batch = Batch(batch.partition, {}, batch.ended)
+            result = process(batch, self.rules, state, clock, arms=self.arms)
             yield result
+        if self._paging is not None and len(state.customers) > 2 * self._paging.keep:
+            self._leave(batch.partition, self._paging.keep)
+
+    def _leave(self, partition: int, keep: int) -> None:
+        """Leave to disk what is not in use, until `keep` customers are in memory."""
+        state, disk = self._states[partition], self._disks[partition]
+        self._written += 1
+        disk.write(state.take_changed(), state.customers.take_notes(), self._written)
+        state.customers.evict(keep, len(state.customers))
 
 
 @dataclass(frozen=True, slots=True)

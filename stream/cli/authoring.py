@@ -5,8 +5,12 @@ from __future__ import annotations
 import gc
 import os
 import re
-from contextlib import ExitStack
+import typing
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from enum import StrEnum
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Annotated
 
 import typer
@@ -20,7 +24,18 @@ from stream.rules.schema import schema_text
 from stream.settings import load, own_topics
 from stream.telemetry import logs
 
+if typing.TYPE_CHECKING:
+    from stream.authoring.replay import Paging
+    from stream.runtime.rocksdb import DiskStore
+
 commands = typer.Typer(rich_markup_mode=None)
+
+
+class BacktestStore(StrEnum):
+    """Where a backtest keeps its customers."""
+
+    MEMORY = "memory"
+    ROCKSDB = "rocksdb"
 
 
 @commands.command()
@@ -95,6 +110,24 @@ def _time(option: str, text: str | None) -> int | None:
     return time
 
 
+@contextmanager
+def _on_disk(directory: Path | None) -> Iterator[Paging]:
+    """Customers in a folder that is ours alone, and goes at the end."""
+    from stream.authoring.replay import Paging
+    from stream.runtime.rocksdb import DiskStores
+
+    with TemporaryDirectory(prefix="stream-", dir=directory) as folder, ExitStack() as stack:
+        settings = load(os.environ, {"store": "rocksdb", "data_dir": folder})
+        stores = DiskStores(settings, "backtest")
+
+        def open_store(partition: int) -> DiskStore:
+            found = stores.open(partition, "")
+            stack.callback(found.close)
+            return found
+
+        yield Paging(open_store, stores.keys_in_memory)
+
+
 @commands.command()
 def backtest(
     directory: Annotated[Path, typer.Argument(help="Directory of the rule files.")],
@@ -118,6 +151,13 @@ def backtest(
     sort: Annotated[
         bool, typer.Option("--sort", help="Put the events of each source in the order of their time first.")
     ] = False,
+    store: Annotated[
+        BacktestStore, typer.Option(help="Where customers are kept: in memory, or on disk by RocksDB.")
+    ] = BacktestStore.MEMORY,
+    data_dir: Annotated[
+        Path | None,
+        typer.Option(help="With --store rocksdb: in which folder; it is emptied again."),
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="The summary as JSON.")] = False,
 ) -> None:
     """Play past events through the rules, and show what would have been sent, and what not and why.
@@ -154,6 +194,7 @@ def backtest(
             files: PastEvents = stack.enter_context(topics)
         else:
             files = stack.enter_context(event_files(events, rules, sort=sort, progress=progress))
-        done = backtests.run(rules, files, until=end, out=out, progress=progress)
+        paging = stack.enter_context(_on_disk(data_dir)) if store == BacktestStore.ROCKSDB else None
+        done = backtests.run(rules, files, until=end, out=out, progress=progress, paging=paging)
     backtests.report(done, Console(), as_json=as_json)
     backtests.require_events(done)

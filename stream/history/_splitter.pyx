@@ -10,17 +10,20 @@ cimport cython
 
 @cython.final
 cdef class Splitter:
-    """Takes the text in pieces. `in_list`: the values are those of lists. `most`: bytes of one."""
+    """Takes the text in pieces. `in_list`: the values are those of lists, with `once` of one: what follows that
+    is `after`. `most`: bytes of a value.
+    """
 
-    cdef bint in_list, in_text, escaped, is_open
+    cdef bint in_list, once, in_text, escaped, is_open
+    cdef readonly bytes after
     cdef int depth
     cdef bytearray value        # begun and not ended
     cdef readonly long long line
     cdef readonly bint too_long
     cdef Py_ssize_t most
 
-    def __cinit__(self, bint in_list, Py_ssize_t most):
-        self.in_list, self.most = in_list, most
+    def __cinit__(self, bint in_list, Py_ssize_t most, bint once=False):
+        self.in_list, self.most, self.once, self.after = in_list, most, once, None
         self.value, self.line = bytearray(), 1
 
     @property
@@ -34,6 +37,9 @@ cdef class Splitter:
         cdef Py_ssize_t at, start = -1 if not self.value else 0, size = len(block)
         cdef unsigned char c
         values, lines = [], []
+        if self.after is not None:
+            self.after = (self.after + block)[:self.most]
+            return values, lines
         for at in range(size):
             c = text[at]
             if c == b"\n":
@@ -55,6 +61,9 @@ cdef class Splitter:
                     continue
                 if c == b"]" and self.is_open:
                     self.is_open = False
+                    if self.once:
+                        self.after = block[at + 1:]
+                        return values, lines
                     continue
                 if c != b"[":
                     continue

@@ -2,8 +2,8 @@
 
     packed      gzip, zstd, bzip2, xz; unpacked as it is read
     text        UTF-8; UTF-16 and UTF-32 with their mark, or without where the first letters leave no doubt
-    rows        JSON lines; a JSON list; JSON objects over several lines (`json_values`); CSV (`csv_rows`);
-                Parquet (`parquet_rows`)
+    rows        JSON lines; a JSON list, also as the one field of an object, as APIs answer; JSON objects over
+                several lines; CSV (`csv_rows`); Parquet (`parquet_rows`)
 
 A piece is what was cut of one block, so that however long a file is, a few megabytes of it are at hand.
 Tested by tests/history/test_formats.py.
@@ -15,6 +15,7 @@ import bz2
 import codecs
 import gzip
 import lzma
+import re
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -65,6 +66,11 @@ _OTHERS = {
     b"<": ("XML or HTML", "write it as JSON lines or CSV"),
 }
 _DAMAGED = (OSError, EOFError, lzma.LZMAError, zstd.ZstdError, UnicodeDecodeError)
+# What Stripe, Shopify, Segment and others answer with: an object around the list.
+_WRAPPED = re.compile(
+    rb'\{\s*(?:"object"\s*:\s*"list"\s*,(?:\s*"\w+"\s*:\s*(?:"[^"]*"|[\w.]+)\s*,)*\s*"data"'
+    rb'|"(?:data|orders|customers|checkouts|events|records|batch)")\s*:\s*(?=\[\s*\{)'
+)
 
 
 class Opened(NamedTuple):
@@ -94,18 +100,22 @@ class JsonLines:
 
 
 class JsonValues:
-    """Objects in a list, or one after the other, each over several lines."""
+    """Objects in a list, or one after the other, each over several lines. `before`: bytes before the list,
+    which is then the one field of an object that counts.
+    """
 
-    def __init__(self, *, in_list: bool) -> None:
+    def __init__(self, *, in_list: bool, before: int = 0) -> None:
         self.kind = "a JSON list" if in_list else "JSON objects over several lines"
         self.what = "item" if in_list else "line"
         self.notes: list[str] = []
         self._in_list = in_list
+        self._before = before
 
     def pieces(self, blocks: Iterator[bytes], name: str) -> Iterator[Piece]:
-        splitter, count = Splitter(self._in_list, MAX_LINE), 0
+        splitter, count, before = Splitter(self._in_list, MAX_LINE, self._before > 0), 0, self._before
         for block in blocks:
-            values, lines = splitter.split(block)
+            values, lines = splitter.split(block[before:])
+            before = 0
             if splitter.too_long or any(len(each) > MAX_LINE for each in values):
                 raise too_long(name, self.what, count + len(values) + 1 if self._in_list else splitter.line)
             yield Piece(values, count + 1 if self._in_list else lines)
@@ -113,8 +123,13 @@ class JsonValues:
         if not self._in_list:
             yield Piece([splitter.rest()], [splitter.line])
         elif not splitter.is_whole:
-            hint = f"{count:,} of its objects could be read; is all of it there?"
+            hint = f"{count:,} of its items could be read; is all of it there?"
             raise EventFileError(f"{name}: the JSON list does not end", hint=hint)
+        if splitter.after is not None and b"{" in splitter.after:
+            raise EventFileError(
+                f"{name}: an object with a list, and another object behind it",
+                hint="jq -c '.orders[]', or what the list is called, makes lines of the lists' items",
+            )
 
 
 @contextmanager
@@ -188,6 +203,8 @@ def _rows(head: bytes, name: str) -> TextRows:
     text = head.lstrip()
     if text.startswith(b"["):
         return JsonValues(in_list=True)
+    if wrapped := _WRAPPED.match(text):
+        return JsonValues(in_list=True, before=len(head) - len(text) + wrapped.end())
     if text.startswith(b"{"):
         first = text.partition(b"\n")[0]
         try:

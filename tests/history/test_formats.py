@@ -116,6 +116,25 @@ def test_a_line_without_an_end_is_never_held_whole() -> None:
         list(found.pieces)
 
 
+@pytest.mark.parametrize(
+    "around",
+    [
+        '{"orders": %s}',
+        '{"object": "list", "url": "/v1/events", "has_more": false, "data": %s, "more": [1]}\n',
+        '\n {\n "data" : %s, "paging": null}',
+    ],
+)
+@pytest.mark.parametrize("indent", [None, 2])
+def test_a_list_within_the_answer_of_an_api(around: str, indent: int | None) -> None:
+    assert read((around % json.dumps(EVENTS, indent=indent)).encode()) == ("a JSON list", EVENTS, [1, 2])
+
+
+def test_several_answers_in_a_file_are_not_taken_for_one() -> None:
+    """Of a thousand answers, a line each, the first was read."""
+    with pytest.raises(EventFileError, match="another object behind it"):
+        read(b'{"batch": [{"a": 1}]}\n{"batch": [{"a": 2}]}\n')
+
+
 def test_an_empty_file_has_no_events() -> None:
     assert read(b"") == ("JSON lines", [], [])
     assert read(b"\n\n") == ("JSON lines", [], [])
