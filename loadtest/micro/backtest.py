@@ -5,8 +5,9 @@
 Writes events of the `wide` workload to a file of JSON lines, with the names of their sources, and runs the
 command on it, as a user does: start-up, compiling the rules and both readings of the file are in the figure.
 Seconds are the processor's, of the process with its threads: minimum, median, maximum of the rounds, in which
-the rule sets take turns. `quiet` is REF-300 without its rules that fire on this workload: what reading,
-traits and matching cost. With `--packed` the file is gzipped.
+the rule sets take turns. Of the first million of events one in eight leads to a decision of REF-300, which is
+made in Python. `quiet` has the same rules, with what their `if` asks for times twenty: as many are judged,
+and none fires. With `--packed` the file is gzipped. The peak is the largest of all runs so far.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from __future__ import annotations
 import argparse
 import gzip
 import json
+import re
 import resource
 import subprocess
 import sys
@@ -29,8 +31,16 @@ from rich.table import Table
 from loadtest.rulesets import ref_rules
 from loadtest.workloads import wide
 
-SETS = {f"ref{size}": ref_rules(size) for size in (300, 500)}
 BLOCK = 10_000  # events
+
+
+def quiet(files: dict[str, str]) -> dict[str, str]:
+    """The same rules, whose `if` is true of twenty times as much."""
+    return {name: _THRESHOLD.sub(r"\g<1>\g<2>0 * 2", text) for name, text in files.items()}
+
+
+_THRESHOLD = re.compile(r"^( *if: .*>=? )([0-9]+)(?=\"$)", re.MULTILINE)
+SETS = {"ref300": ref_rules(300), "quiet": quiet(ref_rules(300)), "ref500": ref_rules(500)}
 
 
 class Run(NamedTuple):

@@ -10,7 +10,7 @@ cimport cython
 
 @cython.final
 cdef class Splitter:
-    """Takes the text in pieces. `in_list`: the values are those of lists, with `once` of one: what follows that
+    """Takes the text in pieces. `in_list`: the values are those of lists, with `once` of one: what follows it
     is `after`. `most`: bytes of a value.
     """
 
