@@ -69,6 +69,8 @@ def run(
             played += sum(map(len, records.values()))
             progress.reach(played)
         if until is not None:
+            if tally.watermark is not None and tally.watermark > until:
+                files.notes.append("the time of --until is before the last events: it changes nothing")
             add_up(replay.advance(until))
     return Backtest(rules, tally, replay.timers, replay.customers, files)
 

@@ -162,7 +162,8 @@ def backtest(
 ) -> None:
     """Play past events through the rules, and show what would have been sent, and what not and why.
 
-    A line is a record as it is in its topic, a JSON object, with the name of its source, oldest first:
+    A line is a record as it is in its topic, a JSON object, with the name of its source, oldest first; JSON
+    lists, CSV and Parquet are read, too, and files packed with gzip, zstd, bzip2 or xz:
 
     \b
     {"source": "profiles", "customer_id": "c1", "consents": {"marketing_email": …}}
@@ -170,6 +171,7 @@ def backtest(
 
     Without `source` a line is of the source of events that is written first in the rule files. NAME=FILE: all
     lines of the file are of the source NAME. A record that says no time counts from its place in the file.
+    kafka: in place of files reads the topics of the rules' sources, of the Kafka that STREAM_BROKER names.
     Ends with 1 if no line could be used. More: docs/backtest.md.
     """
     from stream.authoring import backtest as backtests

@@ -75,6 +75,13 @@ def test_reminders_fire_where_time_moves_on(place: Path) -> None:
     assert (shown["open_timers"], shown["until"]) == (0, "2026-03-02T10:33:00.000Z")
 
 
+def test_an_end_before_the_last_event_is_told(place: Path) -> None:
+    """Whoever mistyped the year wondered where the reminders were."""
+    said = "the time of --until is before the last events: it changes nothing"
+    assert said in backtest(place, "--until", "2025-03-02T11:00:00Z").stdout
+    assert said not in backtest(place, "--until", "2026-03-02T11:00:00Z").stdout
+
+
 def test_decisions_are_written_as_a_worker_writes_them(place: Path) -> None:
     backtest(place, "--out", "out.jsonl")
     sent, held_back = map(json.loads, (place / "out.jsonl").read_text().splitlines())
@@ -146,6 +153,7 @@ def written(place: Path, *history: str | dict[str, Any]) -> None:
 @pytest.mark.parametrize(
     ("bad", "said"),
     [
+        ("\0\0", "json, first events.jsonl:3 (there are bytes 0 in it: the file is damaged, or not UTF-8"),
         ("[", "json, first events.jsonl:3 (one JSON object a line, and no list around them"),
         ("event,customer", "json, first events.jsonl:3 (one JSON object a line; CSV needs a file of its own"),
         ('{"event": "view",', "json, first events.jsonl:3 (one JSON object a line, each whole on its line"),
