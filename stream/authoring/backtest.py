@@ -7,19 +7,17 @@ Decisions go to a file as JSON lines, as a worker would have written them; what 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager, nullcontext
+from collections.abc import Iterable
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
-from rich.console import Console
-from rich.progress import Progress
-
 from stream.authoring.base_rates import watched
-from stream.authoring.event_files import EventFiles
+from stream.authoring.event_files import PastEvents
 from stream.authoring.figures import BacktestFigures
-from stream.authoring.replay import Replay, Tally
+from stream.authoring.progress import QUIET, Progress
+from stream.authoring.replay import Paging, Replay, Tally
 from stream.authoring.segment_sizes import SegmentSizes, count_segments
 from stream.decisions import wire
 from stream.errors import EventFileError
@@ -35,7 +33,7 @@ class Backtest:
     tally: Tally
     timers: int
     customers: int
-    files: EventFiles
+    files: PastEvents
     figures: BacktestFigures
     segments: SegmentSizes
     last: int | None
@@ -43,20 +41,21 @@ class Backtest:
 
 def run(
     rules: RuleSet,
-    files: EventFiles,
+    files: PastEvents,
     *,
     until: int | None = None,
     out: Path | None = None,
     examples: int = 3,
-    progress: Callable[[int], None] = lambda lines: None,
+    progress: Progress = QUIET,
+    paging: Paging | None = None,
 ) -> Backtest:
     """Play the files. `until`: ms to which the watermark moves at the end; None: it stays at the last event.
 
-    `out` takes the decisions; `examples` messages of each rule are kept; `progress` is called with the number
-    of lines read since its last call.
+    `out` takes the decisions; `examples` messages of each rule are kept; `progress` is told how many events
+    were played.
     """
     tally, figures = Tally(), BacktestFigures(rules, examples)
-    replay = Replay(watched(rules), now=files.now, decide=figures.base_rates.decide)
+    replay = Replay(watched(rules), now=files.now, decide=figures.base_rates.decide, paging=paging)
     with out.open("wb") if out else nullcontext() as file:
 
         def add_up(results: Iterable[Result]) -> None:
@@ -66,17 +65,21 @@ def run(
                 if file:
                     _write(file, result, rules.revision)
 
-        for batch, ended in files.chunks():
-            add_up(replay.feed(batch, ended))
-            figures.base_rates.close(tally.watermark)
-            progress(sum(map(len, batch.values())))
+        progress.begin("playing", files.lines.total())
+        played = 0
+        for partition, records in files.batches():
+            add_up(replay.feed(records, files.names, partition))
+            figures.base_rates.close(replay.everywhere)
+            played += sum(map(len, records.values()))
+            progress.reach(played)
         last = tally.watermark
         figures.base_rates.close(last, at_end=True)
         if until is not None:
+            if tally.watermark is not None and tally.watermark > until:
+                files.notes.append("the time of --until is before the last events: it changes nothing")
             add_up(replay.advance(until))
-    state = replay.state
-    timers, customers = state.customers.timers, len(state.customers)
-    segments = count_segments(rules, [(state, state.customers.ids())], tally.watermark or 0)
+    timers, customers = replay.timers, replay.customers
+    segments = count_segments(rules, replay.everybody(), tally.watermark or 0)
     return Backtest(rules, tally, timers, customers, files, figures, segments, last)
 
 
@@ -87,15 +90,6 @@ def _write(file: IO[bytes], result: Result, revision: str) -> None:
         if decision.outcome == "sent":
             body = {**wire.trigger_body(next(triggers), revision, sent_at=None), **body}
         file.write(wire.encode(body) + b"\n")
-
-
-@contextmanager
-def progress_of(lines: int) -> Iterator[Callable[[int], None]]:
-    """A bar on a terminal's standard error, nothing elsewhere."""
-    console = Console(stderr=True)
-    with Progress(console=console, transient=True, disable=not console.is_terminal) as bar:
-        task = bar.add_task("events", total=lines)
-        yield lambda more: bar.advance(task, more)
 
 
 def require_events(backtest: Backtest) -> None:

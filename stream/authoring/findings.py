@@ -7,18 +7,21 @@ Tested by tests/authoring/test_backtest.py and test_figures.py, and by test_repo
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import asdict
 from datetime import date
 from typing import Any, cast
 
 from stream.authoring.backtest import Backtest
+from stream.authoring.event_files import disorder_notes
 from stream.authoring.figures import RuleFigures
 from stream.authoring.packed_counts import PackedCounts, lines, quantile
 from stream.authoring.power import customers_needed, smallest_lift
-from stream.authoring.replay import ReplayedRecord, RuleTally
+from stream.authoring.replay import RuleTally
 from stream.authoring.unusable import likely_fix
 from stream.decisions import wire
 from stream.diagnostics import one_line
 from stream.hints import did_you_mean
+from stream.history._past import PastEvent
 from stream.rules.durations import format_duration
 from stream.rules.model import WHOLE, Rule
 
@@ -60,6 +63,7 @@ def as_object(backtest: Backtest) -> dict[str, Any]:
         "repeats": dict(sorted(tally.left_out.items())),
         "unknown_sources": dict(sorted(backtest.files.unknown.items())),
         "without_time": dict(sorted((+backtest.files.placed).items())),
+        "disorder": {name: asdict(found) for name, found in sorted(backtest.files.disorder.items())},
         "customers": backtest.customers,
         "until": None if tally.watermark is None else wire.iso_time(tally.watermark),
         "open_timers": backtest.timers,
@@ -192,6 +196,8 @@ def _oddities(backtest: Backtest, shown: dict[str, Any]) -> Iterator[str]:
         known = [source.name for source in backtest.rules.sources]
         hint = did_you_mean(name, known) or f"there are: {', '.join(known)}; or write NAME=FILE"
         yield f"{count:,} lines of `{name}` left out: no source, first {files.first_unknown[name]} ({hint})"
+    yield from disorder_notes(files)
+    yield from files.notes
     for name, count in shown["without_time"].items():
         yield f"{count:,} records of {name} say no time: they count from their place in the file"
     for each in shown["condition_errors"]:
@@ -219,7 +225,7 @@ def _first(backtest: Backtest, source: str, reason: str) -> tuple[str, str]:
     """Where the first record that was put aside for a reason is, and what probably mends it."""
     letter = backtest.tally.first_letters[source, reason]
     mapping = next(each for each in backtest.rules.sources if each.name == source)
-    return cast(ReplayedRecord, letter.record).place, likely_fix(letter, mapping)
+    return cast(PastEvent, letter.record).place, likely_fix(letter, mapping)
 
 
 def _counted(counts: dict[str, int]) -> str:

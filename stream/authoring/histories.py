@@ -14,11 +14,13 @@ from pathlib import Path
 
 import orjson
 
-from stream.authoring.event_files import EventFile, EventFiles
-from stream.authoring.replay import ReplayedRecord
+from stream.authoring.event_files import EventFiles
 from stream.clock import LATEST
 from stream.diagnostics import Code, Diagnostic, Location, in_file_order
 from stream.errors import StreamError
+from stream.history._past import PastEvent
+from stream.history.formats import LONGEST, is_packed
+from stream.history.inputs import Input
 from stream.regular_files import open_regular
 from stream.rules.compiler.rule_set import Checked
 from stream.rules.model import RuleSet
@@ -26,7 +28,6 @@ from stream.rules.testcases import HistoryFile, RuleTest
 
 MAX_BYTES = 5_000_000
 MAX_RECORDS = 10_000
-_GZIP = b"\x1f\x8b"
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +37,7 @@ class History:
     `customers`: of whom they are.
     """
 
-    records: Mapping[str, Sequence[ReplayedRecord]] = field(default_factory=dict)
+    records: Mapping[str, Sequence[PastEvent]] = field(default_factory=dict)
     customers: frozenset[str] = frozenset()
     begin: int = LATEST
     end: int = 0
@@ -88,11 +89,11 @@ class _NoHistory(Exception):  # noqa: N818  # carries a finding to where the fil
 def _read(named: HistoryFile, rules: RuleSet, directory: Path) -> History:
     _check(named, Path(named.path), directory)
     try:
-        files = EventFiles([EventFile(named.path, Path(named.path))], rules, now=LATEST)
+        files = EventFiles([Input(named.path)], rules, now=LATEST)
         _check_records(named, files)
-        records: dict[str, list[ReplayedRecord]] = {}
-        for chunk, _ in files.chunks():
-            for source, some in chunk.items():
+        records: dict[str, list[PastEvent]] = {}
+        for batch in files.batches():
+            for source, some in batch.records.items():
                 records.setdefault(source, []).extend(some)
     except StreamError as error:
         raise _NoHistory(Code.FILE_NOT_READABLE, named.location, f"cannot be read: {error}") from None
@@ -103,7 +104,7 @@ def _read(named: HistoryFile, rules: RuleSet, directory: Path) -> History:
     return History(records, customers, first.timestamp, last.timestamp, last.place)
 
 
-def _customers(records: Mapping[str, Sequence[ReplayedRecord]], rules: RuleSet) -> Iterator[str]:
+def _customers(records: Mapping[str, Sequence[PastEvent]], rules: RuleSet) -> Iterator[str]:
     """The ids of customers, as far as records say one."""
     paths = {source.name: source.customer for source in rules.sources}
     for source, some in records.items():
@@ -124,7 +125,7 @@ def _check(named: HistoryFile, path: Path, directory: Path) -> None:
         if not path.resolve(strict=True).is_relative_to(directory.resolve()):
             raise _NoHistory(Code.FILE_NOT_READABLE, named.location, "leaves the rules' folder", hint)
         with open_regular(path) as file:
-            size, packed = path.stat().st_size, file.read(2) == _GZIP
+            size, packed = path.stat().st_size, is_packed(file.read(LONGEST))
     except OSError as error:
         message = "leads nowhere" if error.errno == errno.ENOENT else f"cannot be read: {error.strerror}"
         raise _NoHistory(Code.FILE_NOT_READABLE, named.location, f"{message}: {path}", hint) from None
@@ -145,7 +146,7 @@ def _check_records(named: HistoryFile, files: EventFiles) -> None:
         message = f"has more than {MAX_RECORDS:,} records"
         raise _NoHistory(Code.FILE_TOO_LARGE, named.location, message, "keep what the test is about")
     sources = {each.name for each in files.rules.sources}
-    for source in sorted(set(files.lines) - sources):
+    for source in sorted(files.unknown):
         message = f"has records of a source that the rules do not have: `{source[:40]}`"
         hint = f"there are: {', '.join(sorted(sources))}"
         raise _NoHistory(Code.UNKNOWN_NAME, named.location, message, hint)

@@ -9,9 +9,9 @@ that they are not waited for. At the end of the input `advance` moves the waterm
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 import stream.decisions.experiments
 from stream.clock import LATEST, Clock
@@ -36,8 +36,32 @@ class ReplayedRecord(NamedTuple):
     place: str = ""
 
 
+class Disk(Protocol):
+    """Where the customers of a partition are that are not in use; `runtime.rocksdb` has one."""
+
+    @property
+    def keys(self) -> int: ...
+    def get(self, key: bytes) -> bytes | None: ...
+    def each_key(self) -> Iterator[bytes]: ...
+    def distrust(self) -> None: ...
+    def write(
+        self,
+        keys: Iterable[tuple[bytes, bytes | None]],
+        timers: Iterable[tuple[bytes, bytes | None]],
+        position: int,
+    ) -> None: ...
+
+
+class Paging(NamedTuple):
+    """How customers go to disk: `open` gives that of a partition, and `keep` of them stay in memory."""
+
+    open: Callable[[int], Disk]
+    keep: int
+
+
 class Replay:
-    """One partition, played by hand. What the engine says comes as `Result`s, in order.
+    """Events, played by hand, those of each partition by themselves. What the engine says comes as `Result`s,
+    in order.
 
     `now` (ms): an event dated more than five minutes later counts as of its record's timestamp. Without it no
     event is from the future. `decide`: as of `engine.process`.
@@ -49,30 +73,100 @@ class Replay:
         arms: Arms = stream.decisions.experiments,
         now: int = LATEST,
         decide: Callable[..., None] = decide,
+        paging: Paging | None = None,
     ) -> None:
         self.rules = rules
         self.arms = arms
         self.now = now
-        self.decide = decide
-        self.state = PartitionState(rules)
+        self._decide = decide
+        self._paging = paging
+        self._states: dict[int, PartitionState] = {}
+        self._disks: dict[int, Disk] = {}
+        self._reached: dict[int, int] = {}
+        self._written = 0
 
-    def feed(self, records: Mapping[str, Sequence[Record]], ended: frozenset[str]) -> Iterator[Result]:
+    @property
+    def timers(self) -> int:
+        """Instances that wait."""
+        return sum(each.customers.timers for each in self._states.values())
+
+    @property
+    def customers(self) -> int:
+        """Of whom anything is known."""
+        for partition in self._disks:
+            self._leave(partition, keep=0)
+        here = sum(len(each.customers) for number, each in self._states.items() if number not in self._disks)
+        return here + sum(each.keys for each in self._disks.values())
+
+    @property
+    def everywhere(self) -> int | None:
+        """The watermark (ms) that all partitions have reached."""
+        return min(self._reached.values(), default=None)
+
+    def everybody(self) -> Iterator[tuple[PartitionState, Iterator[str]]]:
+        """Each partition's state with the ids of its customers, also of those on disk."""
+        for partition, state in sorted(self._states.items()):
+            yield state, self._ids(partition)
+
+    def _ids(self, partition: int) -> Iterator[str]:
+        disk = self._disks.get(partition)
+        if disk is None or self._paging is None:
+            yield from self._states[partition].customers.ids()
+            return
+        self._leave(partition, keep=0)
+        for number, key in enumerate(disk.each_key(), start=1):
+            yield key.decode()
+            if number % self._paging.keep == 0:
+                self._leave(partition, keep=0)
+
+    @property
+    def state(self) -> PartitionState:
+        """Of the first partition: of all events that are of none."""
+        return self.state_of(0)
+
+    def state_of(self, partition: int) -> PartitionState:
+        """What is known of a partition's customers."""
+        if partition not in self._states:
+            self._states[partition] = state = PartitionState(self.rules)
+            if self._paging is not None:
+                self._disks[partition] = disk = self._paging.open(partition)
+                state.customers.read_from(disk)
+        return self._states[partition]
+
+    def feed(
+        self, records: Mapping[str, Sequence[Record]], ended: frozenset[str], partition: int = 0
+    ) -> Iterator[Result]:
         """Apply the records (by source), as far as no source that has not ended must be waited for."""
-        return self._process(Batch(0, records, ended), Clock(wall=lambda: self.now, by_event_time=True))
+        return self._process(
+            Batch(partition, records, ended), Clock(wall=lambda: self.now, by_event_time=True)
+        )
 
     def advance(self, until: int) -> Iterator[Result]:
         """All sources have ended: move the watermark to `until` (ms) and fire what is due before it."""
         ended = frozenset(source.name for source in self.rules.sources)
         clock = Clock(wall=lambda: self.now, by_event_time=True, reached=until)
-        return self._process(Batch(0, {}, ended), clock)
+        for partition in sorted(self._states):
+            yield from self._process(Batch(partition, {}, ended), clock)
 
     def _process(self, batch: Batch, clock: Clock) -> Iterator[Result]:
         while True:
-            result = process(batch, self.rules, self.state, clock, arms=self.arms, decide=self.decide)
+            state = self.state_of(batch.partition)
+            result = process(batch, self.rules, state, clock, arms=self.arms, decide=self._decide)
+            if result.watermark is not None:
+                self._reached[batch.partition] = result.watermark
             yield result
             if not result.more:
-                return
-            batch = Batch(0, {}, batch.ended)
+                break
+            batch = Batch(batch.partition, {}, batch.ended)
+        if self._paging is not None and len(state.customers) > 2 * self._paging.keep:
+            self._leave(batch.partition, self._paging.keep)
+
+    def _leave(self, partition: int, keep: int) -> None:
+        """Leave to disk what is not in use, until `keep` customers are in memory."""
+        state, disk = self._states[partition], self._disks[partition]
+        self._written += 1
+        disk.write(state.take_changed(), state.customers.take_notes(), self._written)
+        state.customers.evict(keep, len(state.customers))
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,8 +203,8 @@ class Tally:
         self.condition_errors.update(result.condition_errors)
         self.errors.update(result.errors)
         self.left_out.update(result.left_out)
-        if result.watermark is not None:
-            self.watermark = result.watermark
+        if result.watermark is not None:  # of its partition
+            self.watermark = max(result.watermark, self.watermark or 0)
         for decision in result.decisions:
             rule = self.rules.setdefault(decision.rule, RuleTally())
             rule.outcomes[decision.outcome] += 1

@@ -20,6 +20,7 @@ from stream.authoring.histories import NOTHING, History
 from stream.authoring.replay import ReplayedRecord
 from stream.authoring.rule_plays import Bench, Play, plays
 from stream.authoring.why_not import Reason, reasons
+from stream.history._past import PastEvent
 from stream.rules.model import Rule, RuleSet
 from stream.rules.testcases import RuleTest
 from stream.structs import Decision, Trigger
@@ -87,7 +88,7 @@ def _noted(failure: Failure, test: RuleTest, rules: RuleSet, play: Play) -> Fail
 def _unplayed(test: RuleTest, play: Play) -> Iterator[Failure]:
     """What of the test's own input was not taken."""
     for each in play.put_aside:
-        place = each.record.place if isinstance(each.record, ReplayedRecord) else ""
+        place = each.record.place if isinstance(each.record, PastEvent | ReplayedRecord) else ""
         where = f" ({place})" if place else ""
         message = f"a record of `{each.source}` was put aside: {each.reason}{where}"
         yield Failure("record", test.location, message)

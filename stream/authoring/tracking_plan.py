@@ -17,12 +17,13 @@ from typing import Any
 import orjson
 from rich.console import Console
 
-from stream.authoring.event_files import EventFiles
+from stream.authoring.event_files import PastEvents
 from stream.authoring.observed import MAX_FIELDS, Observed, Room, looks_like_a_persons
 from stream.authoring.replay import ReplayedRecord
 from stream.authoring.unusable import likely_fix
 from stream.diagnostics import one_line
 from stream.errors import EventFileError, RuleFileError, StreamError
+from stream.history._past import PastEvent
 from stream.rules.compiler.rule_set import compile_files
 from stream.rules.files import RuleFiles, collect
 from stream.rules.forms import MAX_EVENT_NAME, PURPOSE
@@ -66,15 +67,18 @@ def sources_of(directory: Path) -> RuleSet:
     return checked.rules
 
 
-def records_of(files: EventFiles) -> Iterator[tuple[str, ReplayedRecord]]:
+PlacedRecord = PastEvent | ReplayedRecord
+
+
+def records_of(files: PastEvents) -> Iterator[tuple[str, PlacedRecord]]:
     """Each line with its source, a few at a time in memory."""
-    for records, _ in files.chunks():
-        for name, lines in records.items():
+    for batch in files.batches():
+        for name, lines in batch.records.items():
             for record in lines:
                 yield name, record
 
 
-def infer(rules: RuleSet, records: Iterable[tuple[str, ReplayedRecord]]) -> Inferred:
+def infer(rules: RuleSet, records: Iterable[tuple[str, PlacedRecord]]) -> Inferred:
     """What the records have. Raises EventFileError where none could be used."""
     sources = {source.name: source for source in rules.sources}
     mapped = {name: _mapped(source) for name, source in sources.items()}
@@ -100,7 +104,7 @@ def infer(rules: RuleSet, records: Iterable[tuple[str, ReplayedRecord]]) -> Infe
 
 
 def _take_event(
-    found: Inferred, source: Source, body: dict[str, Any], mapped: set[FieldPath], record: ReplayedRecord
+    found: Inferred, source: Source, body: dict[str, Any], mapped: set[FieldPath], record: PlacedRecord
 ) -> None:
     name = source.constant if source.event is None else _at(body, source.event)
     if not isinstance(name, str) or not 1 <= len(name) <= MAX_EVENT_NAME:
@@ -231,7 +235,7 @@ def write(text: str, path: Path) -> None:
         raise StreamError(f"{path}: {error.strerror}", hint="name a file that can be written") from error
 
 
-def report(found: Inferred, files: EventFiles, errors: Console) -> None:
+def report(found: Inferred, files: PastEvents, errors: Console) -> None:
     """Say what was read, and what was not used."""
     unknown = [
         f"left out: {count:,} lines of `{name}`: no source, first {files.first_unknown[name]}"

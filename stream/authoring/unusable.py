@@ -9,8 +9,7 @@ from stream.engine import MAX_EVENT_BYTES
 from stream.rules.model import FieldPath, Source
 from stream.structs import DeadLetter
 
-TIME_FORMS = "ISO 8601, or seconds or milliseconds since 1970"
-_UTF_16 = (b"\xff\xfe", b"\xfe\xff")
+TIME_FORMS = "ISO 8601, such as 2026-03-02T10:00:00Z, or seconds or milliseconds since 1970"
 
 
 def likely_fix(letter: DeadLetter, source: Source) -> str:
@@ -37,13 +36,13 @@ def likely_fix(letter: DeadLetter, source: Source) -> str:
 
 
 def _json(line: bytes) -> str:
-    if line.startswith(_UTF_16):
-        return "save the file as UTF-8"
+    if b"\0" in line:
+        return "there are bytes 0 in it: the file is damaged, or not UTF-8"
     if line.startswith(b"["):
         return "one JSON object a line, and no list around them; jq -c '.[]' makes lines of a list"
     if line.startswith((b"{", b"}", b'"')):
         return "one JSON object a line, each whole on its line; jq -c . makes lines of objects"
-    return "one JSON object a line; of CSV make JSON first"
+    return "one JSON object a line; CSV needs a file of its own, and a header"
 
 
 def _written(path: FieldPath | None) -> str:

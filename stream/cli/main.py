@@ -24,7 +24,7 @@ MODULES = {
     "topics": "operations",
     "check": "authoring",
     "test": "authoring",
-    "backtest": "authoring",
+    "backtest": "backtesting",
     "events": "events",
     "broker": "trial",
     "demo": "trial",

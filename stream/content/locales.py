@@ -20,7 +20,8 @@ from babel import Locale, UnknownLocaleError
 from babel.dates import format_date, format_time
 from babel.numbers import format_currency, list_currencies
 
-from stream.clock import LATEST, iana_zone, time_zone
+from stream.clock import iana_zone, time_zone
+from stream.moments import DAY, MOST, Moment, from_number, from_text
 
 DEFAULT_LOCALE = "en"
 STYLES = ("short", "medium", "long", "full")
@@ -111,23 +112,34 @@ def _money(amount: Decimal, currency: str, locale: Locale) -> str:
 
 
 def read_moment(value: object) -> datetime | date:
-    """A moment in UTC, of the forms that events' times may have; a text without an hour is a calendar day.
+    """A moment in UTC, of the forms that events' times may have; what says no hour is a calendar day.
 
-    ISO 8601 (UTC unless it says otherwise), or a number: seconds since 1970 below 1e11, else milliseconds.
-    ValueError if it is none, or not of the years 1970 to 9999.
+    ISO 8601 (UTC unless it says otherwise), or what `moments` reads. ValueError if it is none, or not of the
+    years 1970 to 9999.
     """
-    moment: datetime | None = None
-    if isinstance(value, str) and len(value) <= 64:
-        if "T" in value or "t" in value or " " in value:
-            moment = datetime.fromisoformat(value)
-            moment = moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
-        elif len(value) <= 10 and (day := date.fromisoformat(value)).year >= _EPOCH.year:
-            return day
-    elif (type(value) is int or type(value) is float) and 0 <= value < LATEST + 1:
-        moment = _EPOCH + int(value * 1000 + 0.5 if value < 1e11 else value + 0.5) * _MILLISECOND
-    if moment is None or moment < _EPOCH:
+    if isinstance(value, str) and len(value) <= MOST and (moment := _of_iso(value)) is not None:
+        return moment
+    read: Moment | None = None
+    if isinstance(value, str):
+        read = from_text(value)
+    elif type(value) is int or type(value) is float:
+        read = from_number(value)
+    if read is None:
         raise ValueError("no time")
-    return moment
+    found = _EPOCH + read.at * _MILLISECOND
+    return found.date() if read.lasts == DAY else found
+
+
+def _of_iso(text: str) -> datetime | date | None:
+    try:
+        if "T" in text or "t" in text or " " in text:
+            moment = datetime.fromisoformat(text)
+            moment = moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
+            return moment if moment >= _EPOCH else None
+        day = date.fromisoformat(text) if len(text) <= len("2026-03-05") else None
+    except (ValueError, OverflowError):
+        return None
+    return day if day is not None and day.year >= _EPOCH.year else None
 
 
 def wrong_format(form: str) -> str | None:

@@ -31,11 +31,13 @@ TRUSTED = 10  # fetches that came, after which twice as much is asked for
 
 
 @asynccontextmanager
-async def reader(settings: Settings, purpose: str) -> AsyncIterator[Any]:
-    """A consumer of raw records of our own. An offset out of range is an error, never a jump. No group.
+async def reader(settings: Settings, purpose: str, *, ours: bool = True) -> AsyncIterator[Any]:
+    """A consumer of raw records. An offset out of range is an error, never a jump. No group.
 
-    We write no transactions, so what others write in one is left out, committed or not. To wait for the last
-    stable offset instead would hide what we wrote behind a transaction of theirs that is still open.
+    Of what is `ours` nothing is in a transaction, so what others write in one is left out, committed or not.
+    To wait for the last stable offset instead would hide what we wrote behind a transaction of theirs that is
+    still open. What others write for us is read as a worker reads it: once it is committed, and nothing of
+    this app.
     """
     consumer = AIOKafkaConsumer(
         bootstrap_servers=settings.broker,
@@ -45,12 +47,16 @@ async def reader(settings: Settings, purpose: str) -> AsyncIterator[Any]:
         fetch_max_bytes=FETCH_BYTES,
         max_partition_fetch_bytes=FETCH_BYTES,
         request_timeout_ms=REQUEST_TIMEOUT_MS,
+        isolation_level="read_uncommitted" if ours else "read_committed",
         **security(settings),
     )
     only_ask(consumer._client)
     try:
         await consumer.start()
-        give_raw_records(consumer, largest=UNBOUNDED, ours=True)
+        if ours:
+            give_raw_records(consumer, largest=UNBOUNDED, ours=True)
+        else:
+            give_raw_records(consumer, mark=("ce_app", settings.app_id.encode()))
         yield consumer
     finally:
         await close(consumer)

@@ -156,6 +156,14 @@ class DiskStore:
             raise self._error("read", error) from error
         return found
 
+    def each_key(self) -> Iterator[bytes]:
+        """The keys as they are now; what is written meanwhile is not among them."""
+        entries = self._opened().iter()
+        entries.seek(KEY)
+        while entries.valid() and (key := entries.key())[:1] == KEY:
+            yield key[1:]
+            entries.next()
+
     def timers(self) -> Iterator[tuple[bytes, bytes]]:
         """(key, note) of each key with timers."""
         entries = self._opened().iter()

@@ -53,6 +53,7 @@ import orjson
 
 from stream.clock import time_zone
 from stream.events._times import parse_time
+from stream.moments import from_number, from_text
 
 cdef enum:
     MAX_ATTRIBUTES = 200
@@ -326,9 +327,10 @@ cdef Profile tombstone():
 
 cdef int64_t length_of(said) except -1:
     """How many ms a time says that can be read: all of a day, a minute or a second."""
-    if type(said) is not str:
-        return SECOND if said < 1e11 and said == int(said) else 1
-    clock = clock_of(said)
+    moment = from_text(said) if type(said) is str else from_number(said)
+    if moment is not None:
+        return moment.lasts
+    clock = clock_of(said)      # ISO 8601
     if clock is None:
         return 7 * DAY if len(said.replace("-", "")) == len("2026W10") else DAY
     whole, fraction = clock.groups("")

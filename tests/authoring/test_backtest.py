@@ -77,6 +77,13 @@ def test_reminders_fire_where_time_moves_on(place: Path) -> None:
     assert (shown["open_timers"], shown["until"]) == (0, "2026-03-02T10:33:00.000Z")
 
 
+def test_an_end_before_the_last_event_is_told(place: Path) -> None:
+    """Whoever mistyped the year wondered where the reminders were."""
+    said = "the time of --until is before the last events: it changes nothing"
+    assert said in backtest(place, "--until", "2025-03-02T11:00:00Z").stdout
+    assert said not in backtest(place, "--until", "2026-03-02T11:00:00Z").stdout
+
+
 def test_decisions_are_written_as_a_worker_writes_them(place: Path) -> None:
     backtest(place, "--out", "out.jsonl")
     sent, held_back = map(json.loads, (place / "out.jsonl").read_text().splitlines())
@@ -159,8 +166,9 @@ def written(place: Path, *history: str | dict[str, Any]) -> None:
 @pytest.mark.parametrize(
     ("bad", "said"),
     [
+        ("\0\0", "json, first events.jsonl:3 (there are bytes 0 in it: the file is damaged, or not UTF-8"),
         ("[", "json, first events.jsonl:3 (one JSON object a line, and no list around them"),
-        ("event,customer", "json, first events.jsonl:3 (one JSON object a line; of CSV make JSON first)"),
+        ("event,customer", "json, first events.jsonl:3 (one JSON object a line; CSV needs a file of its own"),
         ('{"event": "view",', "json, first events.jsonl:3 (one JSON object a line, each whole on its line"),
         (
             line(5, "view", customer=None),
@@ -180,7 +188,11 @@ def test_where_the_first_line_is_that_is_no_event_and_what_mends_it(
 
 @pytest.mark.parametrize(
     ("history", "message"),
-    [(["[", "]"], "none of 2 lines could be used"), ([], "there is no line in the input")],
+    [
+        (["x", "y"], "none of 2 lines could be used"),
+        (["[", "]"], "there is no line"),
+        ([], "there is no line in the input"),
+    ],
 )
 def test_an_input_of_which_nothing_can_be_used_is_an_error(
     place: Path, history: list[str], message: str
@@ -278,3 +290,49 @@ def test_the_page_about_backtests_shows_a_file_that_works(tmp_path: Path) -> Non
     shown = json.loads(backtest(tmp_path, "--json", "--until", "2026-03-02T11:00:00Z").stdout)
     assert shown["rules"]["cart-left-behind"]["channels"] == {"email": 1}
     assert shown["dead_letters"] == []
+
+
+def test_other_systems_events_are_read_as_they_are(tmp_path: Path) -> None:
+    """Shopify's lists, GA4's microseconds as text, Stripe's pages: none of them was an event."""
+    root = Path(__file__).parents[2]
+    (tmp_path / "rules").mkdir()
+    page = (root / "docs" / "backtest.md").read_text()
+    rules = re.search(r"```yaml\n(sources:\n  shopify.*?)```", page, re.DOTALL)
+    assert rules
+    (tmp_path / "rules" / "all.yaml").write_text(rules[1])
+    payloads = root / "tests" / "authoring" / "payloads"
+    files = ("shopify.json", "segment.jsonl", "ga4.jsonl", "stripe.json", "cloudevents.jsonl")
+    names = ("shopify", "segment", "ga4", "stripe", "till")
+    arguments = [f"{name}={payloads / file}" for name, file in zip(names, files, strict=True)]
+    command = [sys.executable, "-m", "stream", "backtest", "rules", *arguments, "--json"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    shown = json.loads(done.stdout)
+    assert {name: rule["outcomes"] for name, rule in shown["rules"].items()} == {
+        name: {"sent": 1} for name in ("bought-on-the-phone", "card-refused", "ordered", "points", "thanks")
+    }
+    assert [(each["source"], each["reason"], each["count"]) for each in shown["dead_letters"]] == [
+        ("segment", "event", 1)
+    ]
+    assert shown["events"] == {"shopify": 2, "segment": 2, "ga4": 2, "stripe": 1, "till": 2}
+
+
+def test_customers_on_disk_decide_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A history of more customers than there is memory for could not be played."""
+    (tmp_path / "rules").mkdir()
+    (tmp_path / "rules" / "all.yaml").write_text(RULES)
+    kinds = ("view", "cart", "buy")
+    history = [
+        {**line(0, kinds[at % 3], customer=f"c{at * 7 % 400}", id=f"e{at}"), "ts": 1_772_445_600 + at * 20}
+        for at in range(4_000)
+    ]
+    (tmp_path / "events.jsonl").write_bytes(b"\n".join(map(orjson.dumps, history)))
+    (tmp_path / "disk").mkdir()
+    monkeypatch.setenv("STREAM_STORE_CUSTOMERS", "100")
+    found = []
+    for options in ([], ["--store", "rocksdb", "--data-dir", "disk"]):
+        done = backtest(tmp_path, "--until", "2026-03-04", "--json", "--out", "out.jsonl", *options)
+        found.append((json.loads(done.stdout), (tmp_path / "out.jsonl").read_bytes()))
+    assert found[0] == found[1]
+    assert found[0][0]["customers"] == 400
+    assert list((tmp_path / "disk").iterdir()) == []

@@ -79,7 +79,7 @@ def test_windows_that_are_over_are_counted_on_the_way(
     ]
     whole = plan_of(tmp_path, events)
     monkeypatch.setattr(base_rates, "SWEEP", 2)
-    monkeypatch.setattr("stream.authoring.event_files.CHUNK", 3)
+    monkeypatch.setattr("stream.history.formats.BLOCK", 300)
     assert plan_of(tmp_path, events) == whole
     assert (whole["ended"], whole["reached"]) == (20, 20)
 

@@ -143,6 +143,8 @@ def test_the_last_moment_has_no_day_further_east() -> None:
     | st.integers(-5, 1 << 50)
     | st.floats(0, 1e16)
     | st.text("0123456789-T:Z+. ", max_size=25)
+    | st.sampled_from(["2026-03-02 10:00:00 UTC", "Mon, 2 Mar 2026 10:00:00 +0100", 20_260_302, "20260302"])
+    | st.integers(10**15, 10**19).map(str)
 )
 def test_times_are_read_as_those_of_events_are(value: Any) -> None:
     expected = parse_time(value)

@@ -7,7 +7,7 @@ from pathlib import Path
 import orjson
 import pytest
 
-from loadtest.micro import flame, memory, suite
+from loadtest.micro import backtest, flame, memory, suite
 from loadtest.micro.engine import SETS, compile_rules
 from stream.expression import parse
 from stream.matcher._condition import Names, compile_condition
@@ -25,6 +25,19 @@ def test_the_strangers_fit_no_event() -> None:
     assert len(rules.rules) == 2000
     strange = [each for each in map(str, rules.predicates) if "strange-" in each]
     assert len(rules.predicates) - len(strange) == len(compile_rules(SETS["ref500"]).predicates)
+
+
+def test_a_backtest_is_measured_with_rules_that_fire_and_with_the_same_that_do_not(tmp_path: Path) -> None:
+    backtest.write(tmp_path / "events.jsonl", 30_000, packed=True)
+    runs = []
+    for name in ("ref300", "quiet"):
+        (tmp_path / name).mkdir()
+        for file, text in backtest.SETS[name].items():
+            (tmp_path / name / file).write_text(text)
+        runs.append(backtest.run(tmp_path / name, tmp_path / "events.jsonl"))
+    assert runs[0].decided > 100
+    assert runs[1].decided < runs[0].decided / 50
+    assert min(each.seconds for each in runs) > 0
 
 
 def test_memory_is_measured_after_a_tenth_and_at_the_end(monkeypatch: pytest.MonkeyPatch) -> None:

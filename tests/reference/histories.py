@@ -316,6 +316,9 @@ def _written(time: int, how: int) -> Any:
         moment.replace(tzinfo=None).isoformat(timespec="milliseconds"),
         time / 1000 if time % 250 == 0 else time,
         float(time),
+        moment.isoformat(sep=" ", timespec="milliseconds").replace("+00:00", " UTC"),
+        moment.strftime("%a, %d %b %Y %H:%M:%S +0000") if time % 1000 == 0 else time * 1000,
+        str(time),
         MISSING,
     )
     return ways[how % len(ways)]

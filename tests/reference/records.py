@@ -27,6 +27,7 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
 from hashlib import blake2b
 from typing import Any
 
@@ -394,10 +395,17 @@ def statement_of(said: Any) -> tuple[Statement | None, bool, bool]:
 
 def span_of(written: Any) -> int:
     """How many milliseconds a time is that can be read: all of a day, of a minute."""
+    digits = str(int(written)) if not isinstance(written, str) and written == int(written) else written
+    if isinstance(digits, str) and digits.isdecimal():
+        if of_calendar(digits) is not None:
+            return {8: DAY, 12: MINUTE, 14: SECOND}[len(digits)]
+        return SECOND if int(digits) < 1e11 else 1
     if not isinstance(written, str):
-        return SECOND if written < 1e11 and written == int(written) else 1
+        return 1
+    if mail := re.fullmatch("[^:]* [0-9]{4} [0-9]{2}:[0-9]{2}(:[0-9]{2})? .*", written):
+        return SECOND if mail[1] else MINUTE
     for form, span in SPANS.items():
-        if re.fullmatch(form + "(Z|[+-][0-9]{2}:?[0-9]{2})?", written):
+        if re.fullmatch(form + "( ?(Z|z|UTC|GMT|[+-][0-9]{2}:?[0-9]{2}))?", written):
             return span
     return 1
 
@@ -441,16 +449,48 @@ def as_name(value: Any) -> str | None:
 
 
 def milliseconds(value: Any) -> int | None:
-    if isinstance(value, str):
-        try:
-            moment = datetime.fromisoformat(value)
-        except ValueError:
-            return None
-        aware = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
-        return (aware - EPOCH) // timedelta(milliseconds=1)
-    if isinstance(value, bool) or not isinstance(value, int | float):
+    """Reading: a number is by its digits seconds (up to 11), milliseconds (up to 15), microseconds (16) or
+    nanoseconds (19); of 8, 12 or 14 digits that a calendar has between 1970 and 2099 it is that day or time.
+    """
+    if isinstance(value, str) and len(value) <= 64:
+        if value.isdecimal() and value.isascii() and len(value) == 8:
+            return of_calendar(value)
+        if re.fullmatch(r"[0-9]{8,19}([.][0-9]{1,9})?", value, re.ASCII) and float(value) >= 1e8:
+            return milliseconds(float(value) if "." in value else int(value))
+        return of_words(value)
+    if isinstance(value, bool) or not isinstance(value, int | float) or value < 0 or value >= 2**63:
         return None
-    return round(value * 1000 if abs(value) < 1e11 else value)
+    if value == int(value) and (read := of_calendar(str(int(value)))) is not None:
+        return read
+    if value > 253402300799999:
+        return {16: int(value) // 10**3, 19: int(value) // 10**6}.get(len(str(int(value))))
+    return round(value * 1000 if value < 1e11 else value)
+
+
+def of_calendar(digits: str) -> int | None:
+    if len(digits) not in (8, 12, 14) or not 1970 <= int(digits[:4]) < 2100:
+        return None
+    pairs = [int(digits[at : at + 2]) for at in range(4, len(digits), 2)]
+    try:
+        moment = datetime(int(digits[:4]), *pairs, tzinfo=UTC)  # type: ignore[misc, arg-type]
+    except ValueError:
+        return None
+    return (moment - EPOCH) // timedelta(milliseconds=1)
+
+
+def of_words(text: str) -> int | None:
+    """ISO 8601, with a zone as word or with a blank before it, or as mails have it."""
+    mail = re.fullmatch("(?:[A-Z][a-z]{2}, ?)?([0-9]{1,2} [A-Z][a-z]{2} .*)", text)
+    try:
+        if mail and re.search(" ([+-][0-9]{4}|GMT|UTC)$", text):
+            moment = parsedate_to_datetime(text)
+        else:
+            iso = re.sub(" ?(UTC|GMT|[Zz])$", "+00:00", text) if len(text) > 12 else text
+            moment = datetime.fromisoformat(re.sub("(:[0-9.]+) ([+-])", "\\1\\2", iso))
+    except ValueError:
+        return None
+    aware = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+    return (aware - EPOCH) // timedelta(milliseconds=1)
 
 
 def readable(value: Any) -> int | None:

@@ -1,0 +1,204 @@
+"""Rows of CSV as JSON objects: the header names the fields, dots in it lead into objects.
+
+A column is of numbers, of `true` and `false`, or of JSON only if each of its cells is; one `007` or `n/a`
+makes it text, and so do more digits than a double holds. So the file is read once more, before the first
+piece. A cell without anything is a field that is not there. Numbers with decimal commas stay texts, and are
+told.
+Tested by tests/history/test_csv_rows.py.
+"""
+
+from __future__ import annotations
+
+import csv
+import re
+from codecs import getincrementaldecoder
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import orjson
+
+from stream.errors import EventFileError
+from stream.history.pieces import MAX_LINE, Piece, too_long
+
+DELIMITERS = ",;\t|"
+ROWS = 5_000  # of a piece
+MAX_DIGITS = 15  # that a double holds, whatever they are
+MAX_COLUMNS = 2_000
+
+_NUMBER = re.compile(r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]{1,2})?", re.ASCII)
+_DECIMAL_COMMA = re.compile(r"-?(?:[0-9]+|[0-9]{1,3}(?:\.[0-9]{3})+),[0-9]+", re.ASCII)
+_HEADING = re.compile(r"\s*[^\W\d][^\x00-\x1f\"]{0,127}")
+_END = re.compile(r"(\r\n|\n|\r(?!\Z))")  # a \r at the end of a block may go on with a \n
+_TRUE, _FALSE = frozenset({"true", "TRUE", "True"}), frozenset({"false", "FALSE", "False"})
+
+
+def rows_of(head: bytes, name: str) -> CsvRows | None:
+    """The rows of a text that begins so; None if it is no CSV. Raises EventFileError without a header."""
+    lines = head.decode("utf-8", "replace").splitlines()
+    if len(lines) < 2:
+        return None
+    first, second = ({each: _cells(line, each) for each in DELIMITERS} for line in lines[:2])
+    delimiter = max(DELIMITERS, key=lambda each: len(first[each]))
+    headings = first[delimiter]
+    if len(headings) < 2 or first[delimiter][0].lstrip().startswith("{"):
+        return None
+    if all(_HEADING.fullmatch(heading) for heading in headings):
+        return CsvRows(delimiter)
+    if len(second[delimiter]) != len(headings):
+        return None
+    hint = "its first row has to name the fields, such as event,customer_id,ts"
+    raise EventFileError(f"{name}:1: this looks like CSV without a header", hint=hint)
+
+
+def _cells(line: str, delimiter: str) -> list[str]:
+    try:
+        return next(csv.reader([line], delimiter=delimiter), [])
+    except csv.Error:
+        return []
+
+
+@dataclass(slots=True)
+class _Column:
+    """`path`: where its values go in the object. What all of its cells so far are."""
+
+    name: str
+    path: tuple[str, ...]
+    numbers: bool = True
+    booleans: bool = True
+    nested: bool = True
+    some: bool = False
+    commas: int = 0  # row of the first decimal comma
+    plain: int = 0  # row of the first cell that is a text and no number either way
+
+    def look(self, cell: str, row: int) -> None:
+        self.some = True
+        if self.numbers or (self.commas and not self.plain):
+            is_number = _NUMBER.fullmatch(cell) is not None and sum(map(str.isdigit, cell)) <= MAX_DIGITS
+            self.numbers = self.numbers and is_number
+            if not is_number and _DECIMAL_COMMA.fullmatch(cell):
+                self.commas = self.commas or row
+            elif not is_number:
+                self.plain = row
+        if self.booleans:
+            self.booleans = cell in _TRUE or cell in _FALSE
+        if self.nested:
+            self.nested = cell[0] in "{[" and _is_json(cell)
+
+    def read(self, cell: str) -> Any:
+        if self.numbers or self.nested:
+            return orjson.loads(cell)
+        return cell in _TRUE if self.booleans else cell
+
+
+@dataclass(slots=True)
+class CsvRows:
+    """The rows of one file, which has to be given to `learn` first. `notes`: what is to be said of it."""
+
+    delimiter: str
+    kind: str = "CSV"
+    what: str = "row"
+    columns: list[_Column] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+
+    def learn(self, blocks: Iterator[bytes], name: str) -> None:
+        """Find out what the columns are."""
+        rows = self._rows(blocks, name)
+        _, headings = next(rows)
+        self.columns = _columns(headings, name)
+        for number, row in rows:
+            for column, cell in zip(self.columns, row, strict=False):
+                if cell:
+                    column.look(cell, number)
+        self.notes = [
+            f"column `{each.name}` of {name} has decimal commas, first in line {each.commas}: its values are "
+            "texts (write 49.90)"
+            for each in self.columns
+            if each.commas and not each.plain
+        ]
+
+    def pieces(self, blocks: Iterator[bytes], name: str) -> Iterator[Piece]:
+        rows = self._rows(blocks, name)
+        next(rows)
+        values: list[bytes] = []
+        numbers: list[int] = []
+        for number, row in rows:
+            values.append(orjson.dumps(self._object(row)))
+            numbers.append(number)
+            if len(values) == ROWS:
+                yield Piece(values, numbers)
+                values, numbers = [], []
+        yield Piece(values, numbers)
+
+    def _object(self, row: Sequence[str]) -> dict[str, Any]:
+        found: dict[str, Any] = {}
+        for column, cell in zip(self.columns, row, strict=False):
+            if cell:
+                inner = found
+                for name in column.path[:-1]:
+                    inner = inner.setdefault(name, {})
+                inner[column.path[-1]] = column.read(cell)
+        return found
+
+    def _rows(self, blocks: Iterator[bytes], name: str) -> Iterator[tuple[int, list[str]]]:
+        """The rows that are not empty, with the number of the line on which each begins."""
+        csv.field_size_limit(MAX_LINE)
+        reader = csv.reader(_lines(blocks, name), delimiter=self.delimiter, strict=True)
+        begins, width = 1, 0
+        try:
+            for row in reader:
+                width = width or len(row)
+                if any(row):
+                    if len(row) > width:
+                        raise EventFileError(
+                            f"{name}:{begins}: {len(row)} cells, and the header has {width}",
+                            hint='a cell that has the delimiter in it is written in quotation marks: "a, b"',
+                        )
+                    yield begins, row
+                begins = reader.line_num + 1
+        except csv.Error as error:
+            hint = "is there a quotation mark that is not closed? One within a cell is written twice"
+            raise EventFileError(
+                f"{name}:{begins}: CSV cannot be read from here on: {error}", hint=hint
+            ) from error
+
+
+def _columns(headings: list[str], name: str) -> list[_Column]:
+    names = [heading.strip() for heading in headings]
+    paths = [tuple(each.split(".")) if all(each.split(".")) else (each,) for each in names]
+    if len(names) > MAX_COLUMNS:
+        raise EventFileError(f"{name}:1: more than {MAX_COLUMNS:,} columns", hint="is the delimiter right?")
+    for at, path in enumerate(paths):
+        if any(path[: len(other)] == other for other in paths[:at] + paths[at + 1 :]):
+            hint = "dots in a heading lead into objects; each field needs a heading of its own"
+            raise EventFileError(
+                f"{name}:1: the column `{names[at]}` stands twice, or within another", hint=hint
+            )
+    return [_Column(each, path) for each, path in zip(names, paths, strict=True)]
+
+
+def _lines(blocks: Iterator[bytes], name: str) -> Iterator[str]:
+    """The lines with their ends, in whichever of the three ways they end."""
+    decoder, rest, number = getincrementaldecoder("utf-8")(), "", 1
+    try:
+        for block in blocks:
+            *lines, rest = _END.split(rest + decoder.decode(block))
+            for line, end in zip(lines[::2], lines[1::2], strict=True):
+                yield line + end
+            number += len(lines) // 2
+            if len(rest) > MAX_LINE:
+                raise too_long(name, "line", number)
+        decoder.decode(b"", final=True)
+    except UnicodeDecodeError as error:
+        what = f"{name}: not UTF-8, after line {number:,}"
+        raise EventFileError(what, hint="save it as CSV UTF-8, or: iconv -f WINDOWS-1252 -t UTF-8") from error
+    if rest:
+        yield rest
+
+
+def _is_json(cell: str) -> bool:
+    try:
+        orjson.loads(cell)
+    except orjson.JSONDecodeError:
+        return False
+    return True

@@ -1,0 +1,252 @@
+"""What a file of past events is, told by its content, and its events as JSON, piece by piece.
+
+    packed      gzip, zstd, bzip2, xz; unpacked as it is read
+    text        UTF-8; UTF-16 and UTF-32 with their mark, or without where the first letters leave no doubt
+    rows        JSON lines; a JSON list, also as the one field of an object, as APIs answer; JSON objects over
+                several lines; CSV (`csv_rows`); Parquet (`parquet_rows`)
+
+A piece is what was cut of one block, so that however long a file is, a few megabytes of it are at hand.
+Tested by tests/history/test_formats.py.
+"""
+
+from __future__ import annotations
+
+import bz2
+import codecs
+import gzip
+import lzma
+import re
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from typing import IO, Any, NamedTuple, cast
+
+import orjson
+
+from stream.errors import EventFileError
+from stream.history import csv_rows
+from stream.history._splitter import Splitter
+from stream.history.parquet_rows import ParquetRows
+from stream.history.pieces import MAX_LINE, Piece, Rows, TextRows, too_long
+
+if sys.version_info >= (3, 14):
+    from compression import zstd
+else:
+    from backports import zstd
+
+BLOCK = 1 << 20  # bytes that are read at a time
+HEAD = 64 << 10  # bytes that are looked at to tell what it is
+
+_PACKED: dict[bytes, Callable[[IO[bytes]], Any]] = {
+    b"\x1f\x8b": lambda file: gzip.GzipFile(fileobj=file),
+    b"\x28\xb5\x2f\xfd": zstd.ZstdFile,
+    b"BZh": bz2.BZ2File,
+    b"\xfd7zXZ\x00": lzma.LZMAFile,
+}
+LONGEST = 6  # bytes that are enough to tell
+_MARKS = {  # the longer ones first
+    codecs.BOM_UTF32_LE: "utf-32-le",
+    codecs.BOM_UTF32_BE: "utf-32-be",
+    codecs.BOM_UTF8: "utf-8",
+    codecs.BOM_UTF16_LE: "utf-16-le",
+    codecs.BOM_UTF16_BE: "utf-16-be",
+}
+_PARQUET = b"PAR1"
+_OTHERS = {
+    b"PK\x03\x04": (
+        "a zip archive, or an Excel workbook",
+        "unpack it; of a workbook save a sheet as CSV UTF-8",
+    ),
+    b"\xd0\xcf\x11\xe0": ("an Excel workbook", "save its sheet as CSV UTF-8"),
+    b"Obj\x01": ("Avro", "write it as Parquet or as JSON lines"),
+    b"ORC": ("ORC", "write it as Parquet or as JSON lines"),
+    b"SQLite format 3": ("a SQLite database", "write its table as CSV"),
+    b"\x04\x22\x4d\x18": ("packed with lz4", "pack it with zstd or gzip, or pipe it in: lz4 -dc FILE | … -"),
+    b"7z\xbc\xaf": ("a 7z archive", "unpack it"),
+    b"%PDF": ("a PDF", "write its table as CSV"),
+    b"<": ("XML or HTML", "write it as JSON lines or CSV"),
+}
+_DAMAGED = (OSError, EOFError, lzma.LZMAError, zstd.ZstdError, UnicodeDecodeError)
+# What Stripe, Shopify, Segment and others answer with: an object around the list.
+_WRAPPED = re.compile(
+    rb'\{\s*(?:"object"\s*:\s*"list"\s*,(?:\s*"\w+"\s*:\s*(?:"[^"]*"|[\w.]+)\s*,)*\s*"data"'
+    rb'|"(?:data|orders|customers|checkouts|events|records|batch)")\s*:\s*(?=\[\s*\{)'
+)
+
+
+class Opened(NamedTuple):
+    """A file that is being read."""
+
+    rows: Rows
+    pieces: Iterator[Piece]
+
+
+class JsonLines:
+    """One object a line."""
+
+    kind, what = "JSON lines", "line"
+    notes: list[str] = []  # noqa: RUF012 - there never is one
+
+    def pieces(self, blocks: Iterator[bytes], name: str) -> Iterator[Piece]:
+        rest, number = b"", 1
+        for block in blocks:
+            values = (rest + block).split(b"\n")
+            rest = values.pop()
+            if len(rest) > MAX_LINE or (values and len(values[0]) > MAX_LINE):
+                at_once = bool(values) and len(values[0]) > MAX_LINE
+                raise too_long(name, self.what, number + (0 if at_once else len(values)))
+            yield Piece(values, number)
+            number += len(values)
+        yield Piece([rest], number)
+
+
+class JsonValues:
+    """Objects in a list, or one after the other, each over several lines. `before`: bytes before the list,
+    which is then the one field of an object that counts.
+    """
+
+    def __init__(self, *, in_list: bool, before: int = 0) -> None:
+        self.kind = "a JSON list" if in_list else "JSON objects over several lines"
+        self.what = "item" if in_list else "line"
+        self.notes: list[str] = []
+        self._in_list = in_list
+        self._before = before
+
+    def pieces(self, blocks: Iterator[bytes], name: str) -> Iterator[Piece]:
+        splitter, count, before = Splitter(self._in_list, MAX_LINE, self._before > 0), 0, self._before
+        for block in blocks:
+            values, lines = splitter.split(block[before:])
+            before = 0
+            if splitter.too_long or any(len(each) > MAX_LINE for each in values):
+                raise too_long(name, self.what, count + len(values) + 1 if self._in_list else splitter.line)
+            yield Piece(values, count + 1 if self._in_list else lines)
+            count += len(values)
+        if not self._in_list:
+            yield Piece([splitter.rest()], [splitter.line])
+        elif not splitter.is_whole:
+            hint = f"{count:,} of its items could be read; is all of it there?"
+            raise EventFileError(f"{name}: the JSON list does not end", hint=hint)
+        if splitter.after is not None and b"{" in splitter.after:
+            raise EventFileError(
+                f"{name}: an object with a list, and another object behind it",
+                hint="jq -c '.orders[]', or what the list is called, makes lines of the lists' items",
+            )
+
+
+def is_packed(begin: bytes) -> bool:
+    """Whether a file with this beginning is packed, or holds tables that are."""
+    return begin.startswith((*_PACKED, *_OTHERS, _PARQUET))
+
+
+@contextmanager
+def opened(file: IO[bytes], name: str, known: Rows | None = None) -> Iterator[Opened]:
+    """What a file has; `known`: as it was opened before. Raises EventFileError where it cannot be read, also
+    later on.
+    """
+    with ExitStack() as stack:
+        unpacked = file
+        for magic, unpack in _PACKED.items():
+            if _peek(file, len(magic), name) == magic:
+                unpacked = stack.enter_context(unpack(file))
+        head = _head(unpacked, name)
+        if head.startswith(_PARQUET):
+            if unpacked is not file:
+                hint = "unpack it: Parquet is packed by itself, and read from its end"
+                raise EventFileError(f"{name}: Parquet within another packing", hint=hint)
+            parquet = ParquetRows()
+            yield Opened(parquet, parquet.pieces(file, name))
+            return
+        encoding, mark = _encoding(head)
+
+        def blocks() -> Iterator[bytes]:
+            return _blocks(unpacked, mark, encoding, name)
+
+        rows = cast(TextRows | None, known)
+        if rows is None:
+            text = head[mark:] if encoding == "utf-8" else head[mark:].decode(encoding, "replace").encode()
+            rows = _rows(text, name)
+            if isinstance(rows, csv_rows.CsvRows):
+                rows.learn(blocks(), name)
+        yield Opened(rows, rows.pieces(blocks(), name))
+
+
+def _peek(file: IO[bytes], size: int, name: str) -> bytes:
+    try:
+        found = file.read(size)
+        file.seek(0)
+    except OSError as error:
+        raise EventFileError(f"{name}: {error.strerror}") from error
+    return found
+
+
+def _head(file: IO[bytes], name: str) -> bytes:
+    try:
+        head = file.read(HEAD)
+        file.seek(0)
+    except _DAMAGED as error:
+        raise _cut_off(name, error, "nothing of it could be read") from error
+    return head
+
+
+def _encoding(head: bytes) -> tuple[str, int]:
+    """How the text is written, and the bytes of the mark that says so."""
+    for mark, encoding in _MARKS.items():
+        if head.startswith(mark):
+            return encoding, len(mark)
+    first = head[:8]
+    if len(first) == 8 and not any(first[1::2]) and all(first[::2]):
+        return "utf-16-le", 0
+    if len(first) == 8 and not any(first[::2]) and all(first[1::2]):
+        return "utf-16-be", 0
+    return "utf-8", 0
+
+
+def _rows(head: bytes, name: str) -> TextRows:
+    """What the beginning of a text says that it is."""
+    for magic, (what, hint) in _OTHERS.items():
+        if head.lstrip().startswith(magic):
+            raise EventFileError(f"{name}: this is {what}, which is not read", hint=hint)
+    text = head.lstrip()
+    if text.startswith(b"["):
+        return JsonValues(in_list=True)
+    if wrapped := _WRAPPED.match(text):
+        return JsonValues(in_list=True, before=len(head) - len(text) + wrapped.end())
+    if text.startswith(b"{"):
+        first = text.partition(b"\n")[0]
+        try:
+            orjson.loads(first)
+        except orjson.JSONDecodeError:
+            values, _ = Splitter(False, MAX_LINE).split(text)
+            if values and b"\n" in values[0].strip() and _is_json(values[0]):
+                return JsonValues(in_list=False)
+        return JsonLines()
+    return csv_rows.rows_of(text, name) or JsonLines()
+
+
+def _is_json(value: bytes) -> bool:
+    try:
+        orjson.loads(value)
+    except orjson.JSONDecodeError:
+        return False
+    return True
+
+
+def _blocks(file: IO[bytes], mark: int, encoding: str, name: str) -> Iterator[bytes]:
+    """The text in UTF-8, without its mark."""
+    decoder = None if encoding == "utf-8" else codecs.getincrementaldecoder(encoding)()
+    read = 0
+    try:
+        file.seek(0)
+        file.read(mark)
+        while block := file.read(BLOCK):
+            yield block if decoder is None else decoder.decode(block).encode()
+            read += len(block)
+        if decoder is not None:
+            decoder.decode(b"", final=True)
+    except _DAMAGED as error:
+        raise _cut_off(name, error, f"{read:,} bytes of what is in it could be read") from error
+
+
+def _cut_off(name: str, error: Exception, hint: str) -> EventFileError:
+    reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+    return EventFileError(f"{name}: cannot be read to its end: {reason}", hint=hint)

@@ -1,0 +1,70 @@
+"""The inputs of a command line: files, pipes, and what is said of those that are none."""
+
+from __future__ import annotations
+
+import io
+import os
+import sys
+import threading
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+
+from stream.errors import EventFileError
+from stream.history.inputs import Input, ignore, inputs_of
+
+SOURCES = ("clicks", "orders")
+LINES = b'{"event": "view"}\n{"event": "buy"}\n'
+
+
+def values(one: Input) -> list[bytes]:
+    return [value for piece in one.pieces(ignore) for value in piece.values if value]
+
+
+def test_a_file_is_read_as_often_as_one_likes(tmp_path: Path) -> None:
+    (tmp_path / "events").write_bytes(LINES)
+    with ExitStack() as stack:
+        (one,) = inputs_of([str(tmp_path / "events")], SOURCES, stack)
+        assert values(one) == values(one) == LINES.split()[0:0] + LINES.strip().split(b"\n")
+        assert (one.size, one.source, one.place_of(2)) == (len(LINES), None, f"{tmp_path / 'events'}:2")
+        read: list[int] = []
+        list(one.pieces(read.append))
+        assert read[-1] == len(LINES)
+
+
+def test_a_pipe_is_read_too(tmp_path: Path) -> None:
+    """`<(zcat …)` in a shell: the second reading found nothing."""
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    writer = threading.Thread(target=pipe.write_bytes, args=[LINES])
+    writer.start()
+    with ExitStack() as stack:
+        (one,) = inputs_of([f"orders={pipe}"], SOURCES, stack)
+        writer.join()
+        assert (values(one), values(one), one.source) == (values(one), values(one), "orders")
+        assert len(values(one)) == 2
+
+
+def test_standard_input_may_be_named_twice(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(LINES)))
+    with ExitStack() as stack:
+        one, other = inputs_of(["-", "orders=-"], SOURCES, stack)
+        assert values(one) == values(other) != []
+
+
+@pytest.mark.parametrize(
+    ("argument", "message"),
+    [("nowhere", "nowhere: No such file"), (".", "Is a directory"), ("order=x", "did you mean `orders`")],
+)
+def test_what_is_no_file_is_named(argument: str, message: str) -> None:
+    with ExitStack() as stack, pytest.raises(EventFileError, match=message):
+        inputs_of([argument], SOURCES, stack)
+
+
+def test_an_item_of_a_list_is_called_one(tmp_path: Path) -> None:
+    (tmp_path / "events").write_bytes(b'[{"a": 1}]')
+    with ExitStack() as stack:
+        (one,) = inputs_of([str(tmp_path / "events")], SOURCES, stack)
+        values(one)
+        assert one.place_of(1) == f"{tmp_path / 'events'}:item 1"

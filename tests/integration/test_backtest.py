@@ -1,0 +1,148 @@
+"""The same history through `stream backtest kafka:` and through a live worker gives the same decisions."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from typing import Any
+
+from stream.clock import wall_ms
+from tests.integration.shop import MINUTE, PARTITIONS, START, Shop
+from tests.kit.kafka import committed, consume_all, create_topics, produce
+
+RULES = """
+sources:
+  clicks: {topic: PREFIX-clicks, event: event, customer: customer_id, time: ts}
+  purchases: {topic: PREFIX-purchases, event: {is: purchase}, customer: customer_id}
+  profiles: {topic: PREFIX-profiles, kind: profile, customer: customer_id}
+traits:
+  spend: {function: sum, of: purchase, field: amount}
+channels:
+  web: {topic: PREFIX-web, consent: marketing}
+policy: {holdout: 10%, timezone: UTC}
+rules:
+  every-view:
+    on: view
+    send: {channel: web, content: {spend: "{{ traits.spend }}"}}
+    limit: 2 per 10m
+  cart-left:
+    on: cart
+    unless: {on: purchase, within: 30m}
+    send: {channel: web, content: {text: "Still there?"}}
+"""
+CUSTOMERS = 30
+ROUNDS = 12
+
+
+def history(shop: Shop) -> None:
+    """Views, carts and purchases of everybody; the times of purchases are Kafka's, the others' their own."""
+    (shop.rules / "shop.yaml").write_text(RULES.replace("PREFIX", shop.prefix))
+    create_topics(shop.bootstrap, {f"{shop.prefix}-profiles": PARTITIONS})
+    consents = {"marketing": {"granted": True, "at": START}}
+    profiles = [
+        (
+            n % PARTITIONS,
+            f"c{n}".encode(),
+            json.dumps({"customer_id": f"c{n}", "consents": consents}),
+            START,
+            (),
+        )
+        for n in range(0, CUSTOMERS, 2)
+    ]
+    produce(
+        shop.bootstrap, f"{shop.prefix}-profiles", [(a, b, c.encode(), d, e) for a, b, c, d, e in profiles]
+    )
+    clicks, purchases = [], []
+    for turn in range(ROUNDS):
+        for n in range(CUSTOMERS):
+            at = START + (turn * 5 + 1) * MINUTE + n
+            clicks.append(shop.click(n, "cart" if (turn + n) % 5 == 0 else "view", at))
+            if (turn + n) % 7 == 0:
+                purchases.append(shop.purchase(n, 10.5, at + MINUTE))
+    clicks.append((1, b"c1", b"no json", START + 90 * MINUTE, ()))
+    clicks.append(
+        (2, b"c2", json.dumps({"customer_id": "c2", "event": "view"}).encode(), START + 91 * MINUTE, ())
+    )
+    produce(shop.bootstrap, shop.clicks, clicks)
+    produce(shop.bootstrap, shop.purchases, purchases)
+
+
+def backtest(shop: Shop, *arguments: str) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+    """The summary, and the decisions."""
+    out = shop.folder / "out.jsonl"
+    command = [
+        sys.executable,
+        "-m",
+        "stream",
+        "backtest",
+        str(shop.rules),
+        "kafka:",
+        "--json",
+        "--out",
+        str(out),
+    ]
+    done = subprocess.run(
+        [*command, *arguments],
+        capture_output=True,
+        text=True,
+        check=False,
+        env={"STREAM_BROKER": shop.bootstrap, "STREAM_APP_ID": f"{shop.prefix}-elsewhere"},
+        cwd=shop.folder,
+    )
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout), [json.loads(line) for line in out.read_text().splitlines()]
+
+
+def key_of(decision: dict[str, Any]) -> tuple[Any, ...]:
+    names = ("trigger_id", "rule", "customer_id", "outcome", "reason", "channel", "at", "revision")
+    return *(decision[name] for name in names), json.dumps(decision["event"])
+
+
+def test_a_backtest_of_the_topics_decides_what_a_worker_does(shop: Shop) -> None:
+    history(shop)
+    topics = [*shop.sources, f"{shop.prefix}-profiles"]
+    with shop.worker() as worker:
+        worker.until_caught_up(topics)
+        assert worker.stop() == 0, worker.log
+    rules = {"every-view", "cart-left"}
+    lived = [json.loads(each.value) for each in consume_all(shop.bootstrap, ["decisions"])]
+    customers = {each["trigger_id"] for each in shop.triggers()}
+    summary, played = backtest(shop)
+    revision = summary["revision"]
+    lived = [each for each in lived if each["rule"] in rules and each["revision"] == revision]
+    assert sorted(map(key_of, played)) == sorted(map(key_of, lived))
+    assert {each["outcome"] for each in played} == {"sent", "suppressed", "holdout"}
+    assert {each["trigger_id"] for each in played if each["outcome"] == "sent"} == customers
+    assert any(each["event"]["id"].startswith(f"{shop.clicks}/") for each in played)
+    assert summary["dead_letters"][0]["first"].startswith(f"{shop.clicks}/1/")
+    # Nobody's group has moved, and there is none of ours.
+    assert committed(shop.bootstrap, f"{shop.prefix}-elsewhere", topics) == {}
+
+
+def test_events_are_those_between_two_times_and_consents_those_of_before(shop: Shop) -> None:
+    """Without the profiles of before nobody would have consented to anything."""
+    history(shop)
+    since, until = START + 16 * MINUTE, START + 31 * MINUTE
+    times = [f"--since={since}", f"--until={until}"]
+    summary, played = backtest(shop, *times)
+    assert summary["events"]["clicks"] == 3 * CUSTOMERS
+    assert summary["events"]["profiles"] == CUSTOMERS // 2
+    assert any(each["outcome"] == "sent" for each in played)
+    assert summary["until"] == "2026-01-01T00:31:00.000Z"
+    assert wall_ms() > until
+
+
+def test_a_topic_that_is_not_there_is_named(shop: Shop) -> None:
+    """It was waited for without a word."""
+    (shop.rules / "shop.yaml").write_text(RULES.replace("PREFIX", shop.prefix))
+    done = subprocess.run(
+        [sys.executable, "-m", "stream", "backtest", str(shop.rules), "kafka:"],
+        capture_output=True,
+        text=True,
+        check=False,
+        env={"STREAM_BROKER": shop.bootstrap},
+        cwd=shop.folder,
+    )
+    assert done.returncode == 1
+    assert f"Kafka has no topic {shop.prefix}-profiles" in done.stderr
