@@ -428,9 +428,8 @@ def _known(variables: Mapping[str, _Given], problems: list[str]) -> dict[str, _G
             given[names[variable]] = each
         elif variable not in files:
             near = difflib.get_close_matches(variable, [*names, *files], n=1, cutoff=0.75)
-            problems.append(
-                f"{shown(each.called)}: unknown setting{f'; did you mean {near[0]}?' if near else ''}"
-            )
+            called = shown(variable) + each.called.removeprefix(variable)
+            problems.append(f"{called}: unknown setting{f'; did you mean {near[0]}?' if near else ''}")
     for variable, name in files.items():
         if variable not in variables:
             continue

@@ -106,6 +106,7 @@ def _planned(describe: str, *examples: Any) -> Key:
         "type": "object",
         "patternProperties": {f"^{PATH}$": one},
         "additionalProperties": False,
+        "errorMessage": MEANT[PATH],
         "maxProperties": MAX_PLANNED,
         "examples": list(examples),
     }

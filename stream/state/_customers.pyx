@@ -36,7 +36,7 @@ went and came back finds its parts again in customers that were in the store mea
 
 Cost: a look-up is one of `_byid`; opening or closing an instance under 0.5 us.
 Tested by tests/state/test_customer.py and tests/engine/test_process.py.
-Longer than 450 lines, and one class: table, heap and store must change together, or a timer is lost.
+Longer than 600 lines because table, heap and store must change together, or a timer is lost.
 """
 
 cimport cython

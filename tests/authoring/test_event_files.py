@@ -129,7 +129,7 @@ def test_sources_that_the_rules_do_not_have_are_counted(
     ("content", "message"),
     [
         (None, "No such file"),
-        (gzip.compress(lines("clicks").encode())[:-9], "cannot be read to its end"),
+        (gzip.compress(lines("clicks").encode(), mtime=0)[:-9], "cannot be read to its end"),
         (b"x" * (MAX_LINE + 1), ":1: a line of more than 1,048,576 bytes"),
     ],
 )

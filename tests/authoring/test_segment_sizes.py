@@ -29,7 +29,7 @@ def test_customers_by_segment_and_what_two_share(tmp_path: Path) -> None:
     found = found_of(
         tmp_path,
         f"{SEGMENTS}\nrules:\n  seen: {rule('web')}",
-        [*events, {"source": "profiles", "customer": "c"}],
+        [*events, {"source": "profiles", "customer": "c", "attributes": {}}],
     )
     segments = found["segments"]
     assert segments["sizes"] == {"lookers": 2, "fans": 1, "quiet": 1, "odd": 0}

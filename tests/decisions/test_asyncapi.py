@@ -141,10 +141,11 @@ SAID: dict[str, Any] = {"granted": True, "at": "2026-03-02T10:00:00Z"}
 @pytest.mark.parametrize(
     ("parts", "taken"),
     [
-        ({}, True),
-        ({"customer": 7}, True),
-        ({"customer": None}, False),
-        ({"customer": ["c1"]}, False),
+        ({}, False),
+        ({"attributes": {}}, True),
+        ({"attributes": {}, "customer": 7}, True),
+        ({"attributes": {}, "customer": None}, False),
+        ({"attributes": {}, "customer": ["c1"]}, False),
         ({"attributes": {"email": "a@b.example", "plan": {"a": [1]}, "gone": None}}, True),
         ({"attributes": None, "consents": None}, True),
         ({"attributes": ["email"]}, False),

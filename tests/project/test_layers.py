@@ -39,7 +39,7 @@ IMPORTS: dict[str, set[str]] = {
     "runtime": {"kafka", "telemetry"},
     "worker": {"decisions", "engine", "events", "rules", "runtime", "telemetry", "topics"},
     "history": {"events", "kafka", "rules"},
-    "authoring": {"decisions", "engine", "expression", "history", "matcher", "rules"},
+    "authoring": {"decisions", "engine", "events", "expression", "history", "matcher", "rules"},
     "broker": set(),
     "doctor": {"authoring", "decisions", "kafka", "rules", "runtime", "topics"},
     "demo": {"broker", "decisions", "rules", "topics"},

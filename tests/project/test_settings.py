@@ -109,6 +109,13 @@ def test_an_unknown_variable_is_an_error(tmp_path: Path, where: str, given: str,
     assert f"did you mean {meant}?" in message or meant is None
 
 
+def test_a_long_path_hid_in_which_line_an_unknown_variable_is(tmp_path: Path) -> None:
+    folder = tmp_path / ("deep" * 20)
+    folder.mkdir()
+    (folder / ".env").write_text("STREAM_QUUX=x\n")
+    assert f"STREAM_QUUX ({folder}/.env:1): unknown" in refused({}, {}, folder / ".env")
+
+
 def test_variables_of_the_build_and_of_kubernetes_are_no_mistakes() -> None:
     links = {
         "STREAM_SERVICE_HOST": "10.0.0.1",
