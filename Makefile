@@ -107,7 +107,7 @@ dashboards-preview: dashboards
 
 # Take the pictures of a backtest's report anew, after a change of the page. With a Chromium.
 pictures: setup
-	$(BIN)/python -m tests.authoring.pictures
+	$(BIN)/python -m tests.authoring.page.pictures
 
 # Image and chart: render the kustomize base anew, then lint, render, validate. Its first run fetches and builds tools.
 chart: setup

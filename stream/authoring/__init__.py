@@ -1,6 +1,4 @@
 """What authors of rules start: check, rule tests, backtest.
 
-Doors: `check`, `rule_tests`, `histories`, `condition_coverage`, `rule_report`, `watch`, `backtest`,
-`findings`, `summary`, `page`, `event_files`, `event_topics`, `index_paths`, `progress`, `replay`,
-`tracking_plan`.
+Doors: `check`, `index_paths`, `tracking_plan`, `replay`, `watch`; the rooms `backtest`, `page`, `rule_tests`.
 """

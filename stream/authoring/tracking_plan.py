@@ -17,13 +17,13 @@ from typing import Any
 import orjson
 from rich.console import Console
 
-from stream.authoring.event_files import PastEvents
 from stream.authoring.observed import MAX_FIELDS, Observed, Room, looks_like_a_persons
 from stream.authoring.replay import ReplayedRecord
-from stream.authoring.unusable import likely_fix
 from stream.diagnostics import one_line
 from stream.errors import EventFileError, RuleFileError, StreamError
 from stream.history._past import PastEvent
+from stream.history.event_files import PastEvents
+from stream.history.unusable import likely_fix
 from stream.rules.compiler.rule_set import compile_files
 from stream.rules.files import RuleFiles, collect
 from stream.rules.forms import MAX_EVENT_NAME, PURPOSE

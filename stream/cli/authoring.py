@@ -44,7 +44,7 @@ def check(
     if schema:
         typer.echo(schema_text(), nl=False)
         return
-    from stream.authoring.histories import with_histories
+    from stream.authoring.rule_tests.histories import with_histories
 
     checked, _ = with_histories(checks.check(directory, own_topics(os.environ), allow or ()), directory)
     if explain_index and checked.rules is not None:
@@ -109,7 +109,10 @@ class _TestRun:
 
     def once(self) -> int:
         """Runs the tests, shows what came of it, and returns the exit code."""
-        from stream.authoring import condition_coverage, histories, rule_report, rule_tests
+        from stream.authoring.rule_tests import coverage as condition_coverage
+        from stream.authoring.rule_tests import histories
+        from stream.authoring.rule_tests import report as rule_report
+        from stream.authoring.rule_tests import run as rule_tests
 
         checked = checks.check(self.directory)
         named = {each.history.path for each in checked.tests if each.history is not None}

@@ -117,13 +117,13 @@ def backtest(
     kafka: in place of files reads the topics of the rules' sources, of the Kafka that STREAM_BROKER names.
     Ends with 1 if no line could be used. More: docs/backtest.md.
     """
-    from stream.authoring import backtest as backtests
-    from stream.authoring import summary
-    from stream.authoring.event_files import PastEvents, event_files
-    from stream.authoring.findings import as_object
-    from stream.authoring.page import write_page
-    from stream.authoring.progress import showing
+    from stream.authoring.backtest import run as backtests
+    from stream.authoring.backtest import summary
+    from stream.authoring.backtest.findings import as_object
+    from stream.authoring.page.page import write_page
+    from stream.history.event_files import PastEvents, event_files
     from stream.history.inputs import KAFKA
+    from stream.history.progress import showing
 
     end, begin = _time("--until", until), _time("--since", since)
     if begin is not None and events != [KAFKA]:
@@ -133,7 +133,7 @@ def backtest(
     with ExitStack() as stack:
         progress = stack.enter_context(showing())
         if events == [KAFKA]:
-            from stream.authoring.event_topics import event_topics
+            from stream.history.event_topics import event_topics
             from stream.history.topics import Between
 
             settings, between = load(os.environ), Between(begin, end)

@@ -38,7 +38,7 @@ def infer(
     with many customers. Read what comes of it, and put it among the rule files. More: rules/docs/events.md.
     """
     from stream.authoring import tracking_plan
-    from stream.authoring.event_files import event_files
+    from stream.history.event_files import event_files
 
     sources = tracking_plan.sources_of(rules)
     with event_files(files, sources) as lines:

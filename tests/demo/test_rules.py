@@ -20,7 +20,7 @@ import orjson
 import pytest
 
 from stream.authoring.replay import Replay, ReplayedRecord
-from stream.authoring.rule_tests import run
+from stream.authoring.rule_tests.run import run
 from stream.clock import Clock
 from stream.demo.data import PROFILES, WEATHER, DemoEvent, events
 from stream.demo.play import partition_of

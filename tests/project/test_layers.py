@@ -38,7 +38,7 @@ IMPORTS: dict[str, set[str]] = {
     "topics": {"decisions", "events", "kafka", "rules"},
     "runtime": {"kafka", "telemetry"},
     "worker": {"decisions", "engine", "events", "rules", "runtime", "telemetry", "topics"},
-    "history": {"events", "kafka", "rules"},
+    "history": {"engine", "events", "kafka", "rules"},
     "authoring": {"decisions", "engine", "events", "expression", "history", "matcher", "rules"},
     "broker": set(),
     "doctor": {"authoring", "decisions", "kafka", "rules", "runtime", "topics"},

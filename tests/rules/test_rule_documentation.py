@@ -11,8 +11,8 @@ import pytest
 import yaml
 from rich.console import Console
 
-from stream.authoring import rule_report
-from stream.authoring import rule_tests as ruletest
+from stream.authoring.rule_tests import report as rule_report
+from stream.authoring.rule_tests import run as ruletest
 from stream.rules.compiler.rule_set import check_rules
 
 RULES = Path(__file__).parents[2] / "rules"

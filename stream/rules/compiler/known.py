@@ -3,7 +3,7 @@
 A trait keeps windows, not a value: so what is said must tell what happened, if only in number and amount.
 Of some functions one value tells it, of others each that there was, of a `gap` none (`aggregates.told`).
 Tested by tests/rules/test_compiler.py
-and tests/authoring/test_rule_plays.py.
+and tests/authoring/rule_tests/test_plays.py.
 """
 
 from __future__ import annotations

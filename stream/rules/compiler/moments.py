@@ -2,7 +2,7 @@
 
 One without a zone is where the customer is: by the attribute `timezone` that the test gives them, else by the
 policy's, else UTC. What clocks there skip, or show twice, is refused. Tested by tests/rules/test_compiler.py
-and tests/authoring/test_rule_plays.py.
+and tests/authoring/rule_tests/test_plays.py.
 """
 
 from __future__ import annotations

@@ -1,0 +1,1 @@
+"""Past events through the production engine: what comes of them, counted."""

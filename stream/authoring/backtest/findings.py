@@ -1,0 +1,232 @@
+"""All that a backtest found, as one object for programs: `--json`, and what the summary and the page show.
+
+Times are ISO 8601 in UTC; days and hours are those of `zone`.
+Tested by tests/authoring/backtest/test_run.py and test_figures.py, and by test_by_sql.py.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import asdict
+from datetime import date
+from typing import Any, cast
+
+from stream.authoring.backtest.figures import RuleFigures
+from stream.authoring.backtest.packed_counts import PackedCounts, lines, quantile
+from stream.authoring.backtest.power import customers_needed, smallest_lift
+from stream.authoring.backtest.run import Backtest
+from stream.authoring.replay import RuleTally
+from stream.decisions import wire
+from stream.diagnostics import one_line
+from stream.hints import did_you_mean
+from stream.history._past import PastEvent
+from stream.history.event_files import disorder_notes
+from stream.history.unusable import likely_fix
+from stream.rules.durations import format_duration
+from stream.rules.model import WHOLE, Rule
+
+DAY_MS = 86_400_000
+MOST_LINES = 15  # of a distribution, before its steps double
+MOST_PAIRS = 1_000  # of rules that collide, of segments that overlap
+LEAST_REACHED = 25  # customers who reached a goal, before a rate is said
+SHARES = (0.05, 0.1, 0.2, 0.5)  # of customers held out
+LIFTS = (0.1, 0.2, 0.3, 0.5, 1.0)
+USUAL_SHARE = 0.1  # where a rule holds nobody out
+
+
+_WHY_FAILED = {
+    "missing": "something that it asks for is not there",
+    "value": "it ended in an error, such as a text where it compares a number",
+    "cost": "the conditions of one event took too long",
+}
+
+
+def as_object(backtest: Backtest) -> dict[str, Any]:
+    """For programs: everything that was counted."""
+    tally, figures = backtest.tally, backtest.figures
+    found: dict[str, Any] = {
+        "revision": backtest.rules.revision,
+        "events": dict(sorted(tally.events.items())),
+        "dead_letters": [
+            {"source": source, "reason": reason, "count": count, "first": place, "fix": fix}
+            for (source, reason), count in sorted(tally.dead_letters.items())
+            for place, fix in [_first(backtest, source, reason)]
+        ],
+        "errors": [
+            {"source": source, "reason": reason, "count": count}
+            for (source, reason), count in sorted(tally.errors.items())
+        ],
+        "condition_errors": [
+            {"definition": name, "part": part, "reason": reason, "count": count}
+            for (name, part, reason), count in sorted(tally.condition_errors.items())
+        ],
+        "repeats": dict(sorted(tally.left_out.items())),
+        "unknown_sources": dict(sorted(backtest.files.unknown.items())),
+        "without_time": dict(sorted((+backtest.files.placed).items())),
+        "disorder": {name: asdict(found) for name, found in sorted(backtest.files.disorder.items())},
+        "customers": backtest.customers,
+        "until": None if tally.watermark is None else wire.iso_time(tally.watermark),
+        "open_timers": backtest.timers,
+        "zone": str(figures.zone),
+        "messages": {
+            "per_customer": _per_customer(figures.per_customer),
+            "per_channel": {
+                name: _per_customer(counts) for name, counts in sorted(figures.per_channel.items())
+            },
+        },
+        "rules": {
+            rule.name: _rule(backtest, rule, tally.of(rule.name))
+            for rule in sorted(backtest.rules.rules, key=lambda each: each.name)
+        },
+        "collisions": [
+            {**collision._asdict(), "count": count}
+            for collision, count in figures.collisions.most_common(MOST_PAIRS)
+        ],
+        "segments": _segments(backtest),
+    }
+    found["notes"] = [one_line(each) for each in _oddities(backtest, found)]
+    return found
+
+
+def _rule(backtest: Backtest, rule: Rule, tally: RuleTally) -> dict[str, Any]:
+    found = backtest.figures.rules.get(rule.name, RuleFigures())
+    days: dict[str, dict[str, int]] = {}
+    for (day, channel), count in sorted(found.days.items()):
+        days.setdefault(date.fromordinal(day).isoformat(), {})[channel] = count
+    return {
+        "describe": rule.describe,
+        "outcomes": dict(sorted(tally.outcomes.items())),
+        "reasons": dict(sorted(tally.reasons.items())),
+        "channels": dict(sorted(tally.channels.items())),
+        "unwritten": [
+            {**failed._asdict(), "count": count} for failed, count in tally.unwritten.most_common()
+        ],
+        "matches": found.matches,
+        "removed": dict(found.removed.most_common()),
+        "put_off": found.put_off,
+        "still_put_off": len(found.waiting),
+        "days": days,
+        "hours": found.hours,
+        "per_customer": _per_customer(found.sent),
+        "plan": _plan(backtest, rule, found),
+        "examples": [
+            {**example._asdict(), "at": wire.iso_time(example.at), "content": dict(example.content)}
+            for example in found.examples
+        ],
+    }
+
+
+def _per_customer(counts: PackedCounts) -> dict[str, Any]:
+    """How messages spread over those who got any: `counts` has lines of (from, to, customers)."""
+    distribution = counts.distribution()
+    customers, messages = distribution.total(), sum(count * rows for count, rows in distribution.items())
+    return {
+        "messages": messages,
+        "customers": customers,
+        "mean": round(messages / customers, 2) if customers else 0.0,
+        "p50": quantile(distribution, 0.5),
+        "p99": quantile(distribution, 0.99),
+        "worst": max(distribution, default=0),
+        "counts": list(lines(distribution, MOST_LINES)),
+    }
+
+
+def _segments(backtest: Backtest) -> dict[str, Any]:
+    found = backtest.segments
+    return {
+        "at": wire.iso_time(found.at),
+        "sizes": {name: found.sizes[name] for name in found.names},
+        "shared": [
+            {"segments": two, "customers": customers}
+            for two, customers in found.shared.most_common(MOST_PAIRS)
+        ],
+        "uncounted": found.uncounted,
+    }
+
+
+def _plan(backtest: Backtest, rule: Rule, found: RuleFigures) -> dict[str, Any] | None:
+    """How long until a holdout tells what the rule brings; None of a rule without a goal.
+
+    `too_few`: why it cannot be said. `days` count from the start to the end of the last customer's window.
+    """
+    if not rule.goals:
+        return None
+    goal, rates = rule.goals[0], backtest.figures.base_rates
+    ended, reached, customers = rates.ended[rule.name], rates.reached[rule.name], found.compared.rows
+    share = rule.holdout / WHOLE or USUAL_SHARE
+    plan: dict[str, Any] = {
+        "goal": {"on": list(goal.on), "within": format_duration(goal.within)},
+        "held_out": share,
+        "held_out_by_rule": rule.holdout > 0,
+        "customers": customers,
+        "ended": ended,
+        "reached": reached,
+        "base": None,
+        "customers_per_day": None,
+        "too_few": None,
+        "known_after": [],
+        "seen_after_30_days": None,
+    }
+    span = (backtest.last or 0) - (found.first or 0)
+    if reached < LEAST_REACHED or span < DAY_MS:
+        plan["too_few"] = (
+            "less than a day of matches" if span < DAY_MS else f"{reached} customers have reached the goal"
+        )
+        return plan
+    base, per_day, window = min(reached / ended, 1 - 1e-9), customers * DAY_MS / span, goal.within / DAY_MS
+    plan |= {"base": base, "customers_per_day": per_day}
+    plan["known_after"] = [
+        {"lift": lift, "held_out": each, "customers": needed, "days": round(needed / per_day + window, 1)}
+        for lift in LIFTS
+        if base * (1 + lift) <= 1
+        for each in sorted({*SHARES, share})
+        for needed in [customers_needed(lift, base, each)]
+    ]
+    plan["seen_after_30_days"] = smallest_lift(30 * per_day, base, share)
+    return plan
+
+
+def _oddities(backtest: Backtest, shown: dict[str, Any]) -> Iterator[str]:
+    """What was not as it should be, a line each."""
+    files = backtest.files
+    for each in shown["dead_letters"]:
+        what = f"{each['count']:,} records of {each['source']} are not events: {each['reason']}"
+        yield f"{what}, first {each['first']} ({each['fix']})"
+    for name, count in shown["unknown_sources"].items():
+        known = [source.name for source in backtest.rules.sources]
+        hint = did_you_mean(name, known) or f"there are: {', '.join(known)}; or write NAME=FILE"
+        yield f"{count:,} lines of `{name}` left out: no source, first {files.first_unknown[name]} ({hint})"
+    yield from disorder_notes(files)
+    yield from files.notes
+    for name, count in shown["without_time"].items():
+        yield f"{count:,} records of {name} say no time: they count from their place in the file"
+    for each in shown["condition_errors"]:
+        name = each["definition"]
+        of = name if name == "policy" or name.startswith("traits.") else f"rule {name}"
+        yield f"{each['count']:,} × `{each['part']}` of {of} did not hold: {_WHY_FAILED[each['reason']]}"
+    for each in shown["errors"]:
+        count, source = each["count"], each["source"]
+        if each["reason"] == "future_time":
+            yield (
+                f"{count:,} records of {source} are dated after now: they count from their place in the "
+                f"file, first {files.first_ahead.get(source)}"
+            )
+        elif each["reason"] != "condition":  # said above
+            yield f"{count:,} × {each['reason']} in {source}"
+    for name, rule in shown["rules"].items():
+        for failed in rule["unwritten"]:
+            lacks = f": there is no `{failed['variable']}`" if failed["variable"] else ""
+            yield f"{failed['count']:,} × `{failed['field']}` of {name} could not be written{lacks}"
+    if shown["repeats"]:
+        yield f"left out, as their id had come before (dedupe): {_counted(shown['repeats'])}"
+
+
+def _first(backtest: Backtest, source: str, reason: str) -> tuple[str, str]:
+    """Where the first record that was put aside for a reason is, and what probably mends it."""
+    letter = backtest.tally.first_letters[source, reason]
+    mapping = next(each for each in backtest.rules.sources if each.name == source)
+    return cast(PastEvent, letter.record).place, likely_fix(letter, mapping)
+
+
+def _counted(counts: dict[str, int]) -> str:
+    return ", ".join(f"{name} {count:,}" for name, count in counts.items())

@@ -1,0 +1,1 @@
+"""What a backtest found, as one page of HTML that stands alone."""

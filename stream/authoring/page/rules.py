@@ -1,0 +1,165 @@
+"""The section that each rule has on the page of a backtest.
+
+Tested by tests/authoring/page/test_page.py.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from stream.authoring.backtest.summary import in_the_way, known_when, percent
+from stream.authoring.page import charts
+from stream.authoring.page.markup import Html, element, own
+from stream.authoring.page.parts import columns_of_days, columns_of_hours, spread, table
+from stream.structs import DecisionReason
+
+MOST_FIELDS = 12  # of a message that are shown
+
+# What each guard says when it keeps a message back.
+WHY: dict[DecisionReason, str] = {
+    "unless": "what the rule’s `unless` waits for came after all, while quiet hours put it off",
+    "stale": "the event came too late to be answered",
+    "limit": "the rule had sent enough to this customer",
+    "suppressed": "nothing may be sent to this customer now (policy)",
+    "consent": "the customer has not consented",
+    "address": "the customer cannot be reached there",
+    "quiet": "it was night where the customer is, and the message may not wait so long",
+    "group": "another rule of its group was sent",
+    "cap": "the customer had got enough, from this channel or from all",
+    "holdout": "the customer is in a control group, to compare with",
+    "content": "the text could not be written",
+    "size": "the message was too large",
+}
+
+
+def top_reasons(rule: Mapping[str, Any], most: int = 3) -> str:
+    """What kept a rule back most often, in a few words."""
+    removed = list(rule["removed"].items())
+    shown = ", ".join(f"{name} {count:,}" for name, count in removed[:most])
+    return f"{shown}, …" if len(removed) > most else shown or "–"
+
+
+def rule_section(
+    name: str, rule: Mapping[str, Any], collisions: Sequence[Mapping[str, Any]], id_: str
+) -> Html:
+    """Everything about one rule."""
+    sent = rule["per_customer"]
+    mine = [each for each in collisions if name in (each["rule"], each["other"])][:10]
+    return element(
+        "section",
+        element("h2", own(name)),
+        element("p", own(rule["describe"]), class_="soft") if rule["describe"] else None,
+        element("p", _sentence(rule)),
+        _removed(rule),
+        [columns_of_days(rule["days"]), columns_of_hours(rule["hours"]), spread(sent)]
+        if sent["messages"]
+        else None,
+        [
+            element("h3", "Other rules in its way"),
+            element("ul", [element("li", own(in_the_way(each))) for each in mine]),
+        ]
+        if mine
+        else None,
+        _plan(rule["plan"]),
+        _examples(rule["examples"]),
+        class_="rule",
+        id=id_,
+    )
+
+
+def _sentence(rule: Mapping[str, Any]) -> str:
+    sent, matches = rule["per_customer"], rule["matches"]
+    if not matches:
+        return "It matched nothing."
+    said = (
+        f"It matched {matches:,} times; {sent['messages']:,} messages ({percent(sent['messages'] / matches)})"
+    )
+    said += f" would have gone to {sent['customers']:,} customers"
+    if sent["messages"]:
+        said += f", {sent['p99']:,} at most to 99 of 100 of them, {sent['worst']:,} to one"
+    said += "."
+    if rule["put_off"]:
+        said += f" Quiet hours put off {rule['put_off']:,}"
+        said += (
+            f", of which {rule['still_put_off']:,} still wait at the end." if rule["still_put_off"] else "."
+        )
+    return said
+
+
+def _removed(rule: Mapping[str, Any]) -> Html | None:
+    removed, matches = rule["removed"], rule["matches"]
+    if not removed:
+        return None
+    rows = [
+        [name, count, charts.bar(percent(count / matches), [count], matches), WHY[name]]
+        for name, count in removed.items()
+    ]
+    caption = f"What kept messages back, of {matches:,} matches; the guard that refuses first is counted"
+    return table(caption, ["Guard", "#Matches", "Share", "Because"], rows)
+
+
+def _plan(plan: Mapping[str, Any] | None) -> list[Html] | None:
+    if plan is None:
+        return None
+    goal = plan["goal"]
+    said = [
+        element("h3", "How long until you know what it brings"),
+        element(
+            "p",
+            f"Its goal: {' or '.join(goal['on'])} within {goal['within']}. ",
+            f"{plan['reached']:,} of {plan['ended']:,} customers reached it without the message. "
+            if plan["ended"]
+            else "",
+            f"{known_when(plan)[0].upper()}{known_when(plan)[1:]}.",
+        ),
+    ]
+    if not plan["known_after"]:
+        return said
+    shares = sorted({each["held_out"] for each in plan["known_after"]})
+    days = {(each["lift"], each["held_out"]): each["days"] for each in plan["known_after"]}
+    rows = [
+        [f"{percent(lift)} more", *(_days(days[lift, share]) for share in shares)]
+        for lift in sorted({lift for lift, _ in days})
+    ]
+    caption = (
+        f"Days until an effect is seen, by the share held out, with {plan['customers_per_day']:,.1f} new "
+        f"customers a day. In 30 days, {percent(plan['held_out'])} held out show "
+        f"{percent(plan['seen_after_30_days'])} more, or a larger effect."
+    )
+    return [
+        *said,
+        table(caption, ["If it brings", *(f"#{percent(share)} held out" for share in shares)], rows),
+    ]
+
+
+def _days(days: float) -> str:
+    return f"{days:,.0f}" if days < 3_650 else "over 10 years"
+
+
+def _examples(examples: Sequence[Mapping[str, Any]]) -> list[Html] | None:
+    if not examples:
+        return None
+    return [element("h3", "The first messages"), *map(_example, examples)]
+
+
+def _example(example: Mapping[str, Any]) -> Html:
+    variant = [", variant ", own(example["variant"])] if example["variant"] else ""
+    fields = [
+        (element("dt", own(name)), element("dd", own(text)))
+        for name, text in list(example["content"].items())[:MOST_FIELDS]
+    ]
+    return element(
+        "blockquote",
+        element(
+            "p",
+            own(example["customer"]),
+            f", {example['at']}, by ",
+            own(example["channel"]),
+            variant,
+            ", after ",
+            own(example["event"]),
+            class_="soft",
+        ),
+        element("dl", fields),
+    )

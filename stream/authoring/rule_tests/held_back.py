@@ -1,0 +1,217 @@
+"""What held a message back, for the author of a rule: which guard, as it is written, and what used it up.
+
+Pure. Tested by tests/authoring/rule_tests/test_held_back.py.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import NamedTuple
+
+from stream.authoring.rule_tests.plays import Play
+from stream.decisions.calendar import zone_of
+from stream.decisions.limits import is_used_up
+from stream.expression import unparse
+from stream.rules.durations import format_duration, format_rate
+from stream.rules.model import Channel, Limit, Rule, RuleSet
+from stream.rules.testcases import RuleTest
+from stream.structs import Decision
+
+MOST = 5  # messages that are named which used up a limit
+
+
+class Guard(NamedTuple):
+    """A guard by where it is written: `rule`, `channel` or `policy`, its name, and its key there."""
+
+    of: str
+    name: str
+    key: str
+
+
+def guard_of(decision: Decision, test: RuleTest, rules: RuleSet, play: Play) -> Guard | None:
+    """The guard that held a message back; None where that is nothing of which a test should be asked."""
+    case = _case(decision, test, rules, play)
+    reason = decision.reason
+    if reason == "limit":
+        return Guard("rule", case.rule.name, "limit")
+    if reason in ("consent", "address", "quiet"):
+        return Guard("channel", case.channel.name, reason)
+    if reason == "cap":
+        return (
+            Guard("policy", "", "cap")
+            if case.own_cap() is None
+            else Guard("channel", case.channel.name, "cap")
+        )
+    return None
+
+
+def guards(rules: RuleSet) -> list[Guard]:
+    """Those of a rule set that a test can show at work."""
+    found = [Guard("rule", rule.name, "limit") for rule in rules.rules if rule.limit is not None]
+    used = {channel.name: channel for rule in rules.rules for channel in rule.channels}
+    for name, channel in used.items():
+        written = (
+            ("consent", channel.consent),
+            ("address", channel.address),
+            ("quiet", channel.quiet),
+            ("cap", channel.cap),
+        )
+        found += [Guard("channel", name, key) for key, value in written if value is not None]
+    if rules.policy.cap is not None and any(each.consent is not None for each in used.values()):
+        found.append(Guard("policy", "", "cap"))
+    return found
+
+
+def explained(decision: Decision, test: RuleTest, rules: RuleSet, play: Play) -> str:
+    """A guard's reason with what it says in the rule files, and what had used it up."""
+    reason = str(decision.reason)
+    words = _WORDS[reason](_case(decision, test, rules, play)) if reason in _WORDS else None
+    return f"{reason}: {words}" if words else reason
+
+
+def passed_over(sent: Decision, channel: str, test: RuleTest, rules: RuleSet, play: Play) -> str:
+    """Why a message did not go out on a channel, but on another."""
+    case = _case(sent, test, rules, play)
+    named = next((each for each in case.rule.channels if each.name == channel), None)
+    if named is None:
+        return f"rule `{case.rule.name}` does not send on `{channel}`"
+    used = play.used(sent)
+    if (cap := case._replace(channel=named).own_cap()) is not None:
+        by = [each for each in used if each.channel == channel]
+        return f"`{channel}` was passed over: its cap, {case.used_up(cap, by)}"
+    asked = [f"the consent to `{named.consent}`"] if named.consent is not None else []
+    asked += [f"an address at `{'.'.join(named.address)}`"] if named.address is not None else []
+    asked += (
+        ["room under the policy's cap"] if named.consent is not None and rules.policy.cap is not None else []
+    )
+    lacked = f"it lacked {' or '.join(asked)}, or " if asked else ""
+    return f"`{channel}` was passed over: {lacked}the customer's `preferred_channel` is another"
+
+
+# ---- in words ----
+
+
+class _Held(NamedTuple):
+    """A decision, with what its guards looked at."""
+
+    decision: Decision
+    rule: Rule
+    channel: Channel
+    test: RuleTest
+    rules: RuleSet
+    play: Play
+
+    def own_cap(self) -> Limit | None:
+        """The channel's cap, if that was used up."""
+        cap = self.channel.cap
+        times = [each.at for each in self.play.used(self.decision) if each.channel == self.channel.name]
+        where = zone_of(self.test.customer.attributes, self.rules.policy)
+        return cap if cap is not None and is_used_up(cap, times, self.decision.at, where) else None
+
+    def used_up(self, limit: Limit, by: Sequence[Decision]) -> str:
+        """A limit, and the newest messages that had used it up."""
+        newest, rate = by[-limit.count :], format_rate(limit.count, limit.over)
+        if not newest:
+            return f"{rate}, and without a time zone it counts as used up"
+        shown = [self._shown(each) for each in newest[-MOST:]]
+        more = f" and {len(newest) - MOST} before" if len(newest) > MOST else ""
+        return f"{rate} was used up by the message{'s' * (len(newest) > 1)} at {', '.join(shown)}{more}"
+
+    def _shown(self, decision: Decision) -> str:
+        of = "" if decision.rule == self.rule.name else f" of `{decision.rule}`"
+        return self.test.shown(decision.at) + of
+
+
+def _case(decision: Decision, test: RuleTest, rules: RuleSet, play: Play) -> _Held:
+    rule = next(each for each in rules.rules if each.name == decision.rule)
+    channel = next((each for each in rule.channels if each.name == decision.channel), rule.channels[0])
+    return _Held(decision, rule, channel, test, rules, play)
+
+
+def _limit(case: _Held) -> str | None:
+    own = [each for each in case.play.used(case.decision) if each.rule == case.rule.name]
+    return None if case.rule.limit is None else case.used_up(case.rule.limit, own)
+
+
+def _cap(case: _Held) -> str | None:
+    used = case.play.used(case.decision)
+    if (own := case.own_cap()) is not None:
+        by = [each for each in used if each.channel == case.channel.name]
+        return f"of channel `{case.channel.name}`, {case.used_up(own, by)}"
+    if case.rules.policy.cap is None:
+        return None
+    consented = {each.name for each in case.rules.channels if each.consent is not None}
+    by = [each for each in used if each.channel in consented]
+    return f"of the policy, {case.used_up(case.rules.policy.cap, by)}"
+
+
+def _consent(case: _Held) -> str:
+    subjects = [each.consent for each in case.rule.sensitive]
+    needed = [each for each in (case.channel.consent, *subjects) if each is not None]
+    purposes = " and ".join(f"`{each}`" for each in needed)
+    given = "that" if len(needed) == 1 else "all of these"
+    return f"it takes {purposes}, and the customer has not given {given}"
+
+
+def _address(case: _Held) -> str:
+    path = ".".join(case.channel.address or ())
+    return f"channel `{case.channel.name}` sends to `{path}`, and no address is there"
+
+
+def _quiet(case: _Held) -> str | None:
+    if (quiet := case.channel.quiet) is None:
+        return None
+    hours = "-".join(f"{each // 60:02}:{each % 60:02}" for each in (quiet.start, quiet.end))
+    said = f"{hours} on channel `{case.channel.name}`"
+    if case.decision.outcome == "deferred":
+        return f"{said}, and it waits for their end"
+    if case.rule.quiet == "drop":
+        return f"{said}, and its rule says `quiet: drop`"
+    return f"{said}, and their end is later than it may wait, or not known for want of a time zone"
+
+
+def _suppressed(case: _Held) -> str | None:
+    if (suppress := case.rules.policy.suppress) is None:
+        return None
+    judged = [each for each in case.play.judged if each.part == "suppress" and each.at == case.decision.at]
+    failed = [term.text for each in judged for term in each.terms if term.outcome == "error"]
+    if failed:
+        return f"the policy's `suppress` ended in an error, which counts: {'; '.join(dict.fromkeys(failed))}"
+    return f"the policy's `suppress` holds: {unparse(suppress)}"
+
+
+def _stale(case: _Held) -> str | None:
+    own = case.rule.stale_after
+    allowed = case.rules.policy.stale_after if own is None else own
+    return None if allowed is None else f"it came later than `stale_after: {format_duration(allowed)}`"
+
+
+def _group(case: _Held) -> str:
+    group = {each.name for each in case.rules.rules if each.group == case.rule.group}
+    at = case.decision.at
+    others = [each.rule for each in case.play.used(case.decision) if each.at == at and each.rule in group]
+    by = f"`{others[-1]}`" if others else "another rule"
+    return f"{by} of the group `{case.rule.group}` has answered that event"
+
+
+def _content(case: _Held) -> str | None:
+    if (failed := case.decision.unwritten) is None:
+        return None
+    what = "it could not be written" if failed.variable is None else f"there is no `{failed.variable}`"
+    return f"`{failed.field}`: {what}"
+
+
+_WORDS: Mapping[str, Callable[[_Held], str | None]] = {
+    "limit": _limit,
+    "cap": _cap,
+    "consent": _consent,
+    "address": _address,
+    "quiet": _quiet,
+    "suppressed": _suppressed,
+    "stale": _stale,
+    "group": _group,
+    "content": _content,
+    "unless": lambda case: "that event came while quiet hours put it off",
+    "holdout": lambda case: "the test says `arm: holdout`",
+    "size": lambda case: "the message is larger than its topic takes",
+}

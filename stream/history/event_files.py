@@ -1,0 +1,202 @@
+"""Past events for a backtest: what the command line names, in the order of time, and what is odd with it.
+
+Each input is read twice: to count its lines and see how far they are from being in order (`Reader.survey`),
+and to play them. What is in order is read as it lies; what is not is sorted on disk, and so is all with
+`sort`. So memory does not grow with the history.
+
+A line belongs to the source that it names, of `NAME=FILE` to that one, else to the first source of events. A
+line that is no JSON object goes there as it is: the engine makes a dead letter of it, which is counted, so
+nothing is lost silently. Lines of a source that the rules do not have are counted by its name.
+Tested by tests/history/test_event_files.py.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from stream.clock import wall_ms
+from stream.engine import FUTURE_MS
+from stream.errors import EventFileError
+from stream.history._past import END, PastEvent, Reader, give_offsets
+from stream.history.inputs import KAFKA, Input, ignore, inputs_of
+from stream.history.merged import InputInOrder, Ordered, SortedEvents, merged
+from stream.history.progress import QUIET, Progress
+from stream.history.sorting import Sorter
+from stream.rules.durations import format_duration
+from stream.rules.model import RuleSet
+
+ALLOWED_MS = (
+    60_000  # that an event may be earlier than one of its source before it: clocks differ, phones wait
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Disorder:
+    """Of a source: how many events are earlier than one before them by more than ALLOWED_MS, the largest step
+    back in ms, and where the first is.
+    """
+
+    count: int
+    largest: int
+    first: str
+
+
+class Portion(NamedTuple):
+    """Events of one partition, by source, that come next."""
+
+    partition: int
+    records: Mapping[str, Sequence[PastEvent]]
+
+
+@dataclass(slots=True)
+class PastEvents:
+    """Events, and what there is of them: lines by source; of sources that the rules do not have, `unknown`;
+    those whose time is that of their place (`placed`); where the first are. `notes`: what else is to be said.
+    """
+
+    rules: RuleSet
+    now: int = field(default_factory=wall_ms)
+    lines: Counter[str] = field(default_factory=Counter)
+    unknown: Counter[str] = field(default_factory=Counter)
+    placed: Counter[str] = field(default_factory=Counter)
+    first_unknown: dict[str, str] = field(default_factory=dict)
+    first_ahead: dict[str, str] = field(default_factory=dict)
+    disorder: dict[str, Disorder] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
+
+    @property
+    def total(self) -> int:
+        return self.lines.total() + self.unknown.total()
+
+    @property
+    def names(self) -> frozenset[str]:
+        return frozenset(source.name for source in self.rules.sources)
+
+    def batches(self) -> Iterator[Portion]:
+        """The events in their order; once."""
+        raise NotImplementedError
+
+    def count(self, reader: Reader, place_of: Callable[[int], str]) -> None:
+        """Add what a reader has found in its input."""
+        for name, (count, first) in reader.unknown.items():
+            self.unknown[name] += count
+            self.first_unknown.setdefault(name, place_of(first))
+        for name, (lines, placed, ahead, disordered, first, step_back) in reader.figures.items():
+            self.lines[name] += lines
+            self.placed[name] += placed
+            if ahead >= 0:
+                self.first_ahead.setdefault(name, place_of(ahead))
+            if disordered:
+                before = self.disorder.get(name, Disorder(0, 0, place_of(first)))
+                self.disorder[name] = Disorder(
+                    before.count + disordered, max(before.largest, step_back), before.first
+                )
+
+
+class EventFiles(PastEvents):
+    """The events of some inputs, merged by time; with `sort` each source by time, too."""
+
+    def __init__(
+        self,
+        inputs: Sequence[Input],
+        rules: RuleSet,
+        *,
+        sort: bool = False,
+        now: int | None = None,
+        progress: Progress = QUIET,
+    ) -> None:
+        super().__init__(rules, wall_ms() if now is None else now)
+        self._inputs = inputs
+        self._sort = sort
+        self._surveys = self._survey(progress)
+        times = [each.earliest for each in self._surveys if each.earliest >= 0]
+        self._begin = max(min(times) - 1, 0) if times else None  # of what has no time at all
+        for each, survey in zip(inputs, self._surveys, strict=True):
+            self.count(survey, each.place_of)
+            self.notes += each.rows.notes if each.rows is not None else []
+        if not times:
+            self.placed.clear()  # there is no time for them
+        if sort:
+            self.disorder.clear()
+
+    def batches(self) -> Iterator[Portion]:
+        offsets = Counter[str]()
+        with Sorter() as sorter:
+            for taken in merged(self._in_order(sorter)):
+                for name, events in taken.items():
+                    give_offsets(events, offsets[name])
+                    offsets[name] += len(events)
+                yield Portion(0, taken)
+
+    def _survey(self, progress: Progress) -> list[Reader]:
+        progress.begin("looking through", sum(each.size for each in self._inputs))
+        found, before = [], 0
+        for each in self._inputs:
+            reader = self._reader(each)
+            for piece in each.pieces(lambda size, before=before: progress.reach(before + size)):  # type: ignore[misc]
+                reader.survey(piece.values, piece.numbers)
+            found.append(reader)
+            before += each.size
+        return found
+
+    def _in_order(self, sorter: Sorter) -> list[Ordered]:
+        found: list[Ordered] = []
+        for each, survey in zip(self._inputs, self._surveys, strict=True):
+            begin = max(survey.earliest - 1, 0) if survey.earliest >= 0 else self._begin
+            reader = self._reader(each, begin)
+            if not self._sort and not survey.is_scattered:
+                found.append(InputInOrder(each, reader, survey.least))
+                continue
+            for piece in each.pieces(ignore):
+                reader.read(piece.values, piece.numbers)
+                for events in reader.held.take(END).values():
+                    sorter.add(events)
+        return [*found, SortedEvents(sorter.sorted(), tuple(self.names))]
+
+    def _reader(self, of: Input, begin: int | None = None) -> Reader:
+        return Reader(
+            self.rules.sources,
+            of,
+            fixed=of.source,
+            first=self.rules.first_source,
+            latest=self.now + FUTURE_MS,
+            allowed=ALLOWED_MS,
+            begin=begin,
+            by_time=self._sort,
+        )
+
+
+@contextmanager
+def event_files(
+    arguments: Sequence[str], rules: RuleSet, *, sort: bool = False, progress: Progress = QUIET
+) -> Iterator[EventFiles]:
+    """The files that a command line names. Raises EventFileError where one cannot be read."""
+    if any(each.startswith(KAFKA) for each in arguments):
+        raise EventFileError(
+            "`kafka:` stands alone, without files beside it", hint="stream backtest RULES kafka: --since TIME"
+        )
+    with ExitStack() as stack:
+        inputs = inputs_of(arguments, [each.name for each in rules.sources], stack)
+        yield EventFiles(inputs, rules, sort=sort, progress=progress)
+
+
+def disorder_notes(events: PastEvents) -> list[str]:
+    """What is to be said of lines that are not in order."""
+    return [
+        f"{found.count:,} records of {name} are earlier than one before them, by up to "
+        f"{format_duration(rounded(found.largest))}, first {found.first} (they are played as "
+        "they lie, as in a worker; --sort puts them in the order of time)"
+        for name, found in sorted(events.disorder.items())
+    ]
+
+
+def rounded(milliseconds: int) -> int:
+    """To the two largest units of a duration."""
+    for unit in (86_400_000, 3_600_000, 60_000, 1000):
+        if milliseconds >= 2 * unit:
+            return milliseconds // unit * unit
+    return milliseconds

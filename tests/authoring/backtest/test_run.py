@@ -1,0 +1,338 @@
+"""A backtest decides what a worker would have decided, and says so in files and figures."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import orjson
+import pytest
+
+from stream.demo.data import events
+
+RULES = """
+sources:
+  clicks: {event: event, customer: customer, time: ts, id: id}
+channels:
+  web: {topic: triggers.web, consent: none}
+rules:
+  viewed: {on: view, send: {channel: web, content: {text: "{{ event.id }}"}}, limit: 1 per 1h}
+  left: {on: cart, unless: {on: buy, within: 30m}, send: {channel: web, content: {text: Hi}}, limit: 1 per 1d}
+"""
+
+
+def line(at: int, event: str, **more: Any) -> dict[str, Any]:
+    minutes, seconds = divmod(at, 60)
+    return {
+        "event": event,
+        "customer": "c1",
+        "ts": f"2026-03-02T10:{minutes:02}:{seconds:02}Z",
+        "id": f"e{at}",
+        **more,
+    }
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Path:
+    (tmp_path / "rules").mkdir()
+    (tmp_path / "rules" / "all.yaml").write_text(RULES)
+    history = [line(0, "view"), line(60, "view"), line(120, "cart"), line(130, "view", customer=None)]
+    (tmp_path / "events.jsonl").write_bytes(b"\n".join(map(orjson.dumps, history)))
+    return tmp_path
+
+
+def backtest(place: Path, *arguments: str, code: int = 0) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "stream", "backtest", "rules", "events.jsonl", *arguments]
+    done = subprocess.run(command, cwd=place, capture_output=True, text=True, check=False)
+    assert done.returncode == code, done.stderr
+    return done
+
+
+def test_the_summary_says_what_was_sent_and_why_not(place: Path) -> None:
+    shown = json.loads(backtest(place, "--json").stdout)
+    assert shown["events"] == {"clicks": 3}
+    (letters,) = shown["dead_letters"]
+    assert (letters["source"], letters["reason"], letters["count"]) == ("clicks", "customer", 1)
+    assert letters["first"] == "events.jsonl:4"
+    viewed = shown["rules"]["viewed"]
+    assert {name: viewed[name] for name in ("outcomes", "reasons", "channels", "unwritten", "removed")} == {
+        "outcomes": {"sent": 1, "suppressed": 1},
+        "reasons": {"limit": 1},
+        "channels": {"web": 1},
+        "unwritten": [],
+        "removed": {"limit": 1},
+    }
+    assert (shown["open_timers"], shown["customers"]) == (1, 1)
+    assert shown["until"] == "2026-03-02T10:02:00.000Z"
+
+
+def test_reminders_fire_where_time_moves_on(place: Path) -> None:
+    shown = json.loads(backtest(place, "--json", "--until", "2026-03-02T10:33:00Z").stdout)
+    assert shown["rules"]["left"]["outcomes"] == {"sent": 1}
+    assert (shown["open_timers"], shown["until"]) == (0, "2026-03-02T10:33:00.000Z")
+
+
+def test_an_end_before_the_last_event_is_told(place: Path) -> None:
+    """Whoever mistyped the year wondered where the reminders were."""
+    said = "the time of --until is before the last events: it changes nothing"
+    assert said in backtest(place, "--until", "2025-03-02T11:00:00Z").stdout
+    assert said not in backtest(place, "--until", "2026-03-02T11:00:00Z").stdout
+
+
+def test_decisions_are_written_as_a_worker_writes_them(place: Path) -> None:
+    backtest(place, "--out", "out.jsonl")
+    sent, held_back = map(json.loads, (place / "out.jsonl").read_text().splitlines())
+    assert (sent["outcome"], sent["content"], sent["sent_at"]) == ("sent", {"text": "e0"}, None)
+    assert (held_back["outcome"], held_back["reason"]) == ("suppressed", "limit")
+    assert [each["goals"] for each in (sent, held_back)] == [[], []]
+    assert held_back["event"] == {"name": "view", "id": "e60", "time": "2026-03-02T10:01:00.000Z"}
+
+
+def test_repeats_of_a_source_are_left_out_and_said(place: Path) -> None:
+    (place / "rules" / "all.yaml").write_text(RULES.replace("id: id", "id: id, dedupe: 1d"))
+    events = place / "events.jsonl"
+    events.write_bytes(events.read_bytes() + b"\n" + orjson.dumps(line(0, "view")))
+    assert json.loads(backtest(place, "--json").stdout)["repeats"] == {"clicks": 1}
+    assert "as their id had come before (dedupe): clicks 1" in backtest(place).stdout
+
+
+def test_people_see_a_table(place: Path) -> None:
+    out = backtest(place).stdout
+    assert "viewed" in out
+    assert "limit 1" in out
+    assert "1 records of clicks are not events: customer" in out
+
+
+def test_all_of_it_is_written_as_one_page(place: Path) -> None:
+    """And the summary is still shown; a place that cannot be written is said."""
+    assert "viewed" in backtest(place, "--report", "report.html").stdout
+    page = (place / "report.html").read_text()
+    assert page.startswith("<!DOCTYPE html>")
+    assert all(said in page for said in ("viewed", "personal data", "1 records of clicks are not events"))
+    backtest(place, "--report", "report.html", "--examples", "0")
+    assert "personal data" not in (place / "report.html").read_text()
+    assert "no/report.html" in backtest(place, "--report", "no/report.html", code=1).stderr
+
+
+def test_messages_that_could_not_be_written_said_neither_field_nor_variable(place: Path) -> None:
+    (place / "rules" / "all.yaml").write_text(RULES.replace("event.id", "event.sku"))
+    assert "2 × `text` of viewed could not be written: there is no `event.sku`" in backtest(place).stdout
+    shown = json.loads(backtest(place, "--json", "--out", "out.jsonl").stdout)
+    unwritten = {"field": "text", "variable": "event.sku"}
+    assert shown["rules"]["viewed"]["unwritten"] == [{**unwritten, "count": 2}]
+    assert json.loads((place / "out.jsonl").read_text().splitlines()[0])["unwritten"] == unwritten
+
+
+def test_a_time_that_is_none_is_wrong_usage(place: Path) -> None:
+    assert "--until" in backtest(place, "--until", "tomorrow", code=2).stderr
+
+
+def test_rules_with_errors_are_not_played(place: Path) -> None:
+    (place / "rules" / "more.yaml").write_text("rules: {x: {on: view, sent: {}}}")
+    assert "did you mean `send`" in backtest(place, code=1).stderr
+
+
+def test_the_demo_gives_the_same_however_its_lines_are_mixed(tmp_path: Path) -> None:
+    """The order between two sources in the files does not matter: their events are merged by time."""
+    rules = Path(__file__).parents[3] / "rules"
+    by_source: dict[str, list[bytes]] = {}
+    for event in events():
+        value = {**orjson.loads(event.value), "source": event.topic}
+        by_source.setdefault(event.topic, []).append(orjson.dumps(value))
+    results = []
+    for order in (sorted(by_source), sorted(by_source, reverse=True)):
+        mixed = [each for name in order for each in by_source[name]]
+        (tmp_path / "events.jsonl").write_bytes(b"\n".join(mixed))
+        command = [sys.executable, "-m", "stream", "backtest", str(rules), "events.jsonl", "--out", "out"]
+        subprocess.run(command, cwd=tmp_path, capture_output=True, check=True)
+        results.append(Counter((tmp_path / "out").read_text().splitlines()))
+    assert results[0] == results[1]
+    assert results[0].total() > 10_000
+
+
+# ---- lines that could not be used, or only in part ----
+
+
+def written(place: Path, *history: str | dict[str, Any]) -> None:
+    texts = (each if isinstance(each, str) else json.dumps(each) for each in history)
+    (place / "events.jsonl").write_text("\n".join(texts))
+
+
+@pytest.mark.parametrize(
+    ("bad", "said"),
+    [
+        ("\0\0", "json, first events.jsonl:3 (there are bytes 0 in it: the file is damaged, or not UTF-8"),
+        ("[", "json, first events.jsonl:3 (one JSON object a line, and no list around them"),
+        ("event,customer", "json, first events.jsonl:3 (one JSON object a line; CSV needs a file of its own"),
+        ('{"event": "view",', "json, first events.jsonl:3 (one JSON object a line, each whole on its line"),
+        (
+            line(5, "view", customer=None),
+            "customer, first events.jsonl:3 (`customer` must be the customer's id",
+        ),
+        ({**line(5, "view"), "event": 5}, "event, first events.jsonl:3 (`event` must be the event's name"),
+        (line(5, "view", ts="02.03.2026"), "time, first events.jsonl:3 (`ts` must be a time: ISO 8601"),
+    ],
+)
+def test_where_the_first_line_is_that_is_no_event_and_what_mends_it(
+    place: Path, bad: str | dict[str, Any], said: str
+) -> None:
+    """`1,204 records of clicks are not events: time` was all that one learned of a file."""
+    written(place, line(0, "view"), line(1, "view"), bad, bad)
+    assert f"2 records of clicks are not events: {said}" in backtest(place).stdout
+
+
+@pytest.mark.parametrize(
+    ("history", "message"),
+    [
+        (["x", "y"], "none of 2 lines could be used"),
+        (["[", "]"], "there is no line"),
+        ([], "there is no line in the input"),
+    ],
+)
+def test_an_input_of_which_nothing_can_be_used_is_an_error(
+    place: Path, history: list[str], message: str
+) -> None:
+    """A table of zeros, and exit code 0: a pipeline went on with it."""
+    written(place, *history)
+    assert message in backtest(place, code=1).stderr
+
+
+WITH_CONSENT = RULES.replace("channels:", "  people: {kind: profile, customer: who}\nchannels:").replace(
+    "consent: none", "consent: mail"
+)
+GRANTED = {"who": "c1", "source": "people", "consents": {"mail": {"granted": True, "at": "2026-03-01"}}}
+
+
+@pytest.mark.parametrize("at", [0, 1])
+def test_a_record_that_says_no_time_counts_from_its_place_in_the_file(place: Path, at: int) -> None:
+    """Profiles map no time: in a backtest nobody had consented to anything."""
+    (place / "rules" / "all.yaml").write_text(WITH_CONSENT)
+    history = [line(0, "other"), line(1, "view")]
+    written(place, *history[:at], GRANTED, *history[at:])
+    shown = json.loads(backtest(place, "--json").stdout)
+    assert shown["dead_letters"] == []
+    assert (shown["rules"]["viewed"]["outcomes"], shown["without_time"]) == ({"sent": 1}, {"people": 1})
+    assert (
+        "1 records of people say no time: they count from their place in the file" in backtest(place).stdout
+    )
+
+
+def test_a_withdrawal_counts_from_its_place_in_the_file_and_not_before(place: Path) -> None:
+    (place / "rules" / "all.yaml").write_text(WITH_CONSENT.replace("1 per 1h", "9 per 1h"))
+    withdrawn = {**GRANTED, "consents": {"mail": {"granted": False}}}
+    written(place, GRANTED, line(0, "view"), line(60, "other"), withdrawn, line(120, "view"))
+    shown = json.loads(backtest(place, "--json").stdout)
+    assert shown["rules"]["viewed"]["outcomes"] == {"sent": 1, "suppressed": 1}
+
+
+def test_a_line_may_say_when_kafka_had_its_record(place: Path) -> None:
+    (place / "rules" / "all.yaml").write_text(WITH_CONSENT)
+    written(place, line(0, "view"), {**GRANTED, "timestamp": "2026-03-02T09:00:00Z"})
+    shown = json.loads(backtest(place, "--json").stdout)
+    assert (shown["rules"]["viewed"]["outcomes"], shown["without_time"]) == ({"sent": 1}, {})
+
+
+def test_records_without_any_time_have_no_place_in_time(place: Path) -> None:
+    written(place, {"event": "view", "customer": "c1"})
+    done = backtest(place, code=1)
+    assert "none of 1 lines could be used" in done.stderr
+    assert "no line has a time that can be read, in `ts` or `timestamp`" in done.stdout
+
+
+def test_one_event_that_is_dated_ahead_does_not_make_the_others_stale(place: Path) -> None:
+    """One of the year 2126 moved the clock for good: all that came after it was `stale`."""
+    (place / "rules" / "all.yaml").write_text(RULES + "policy: {stale_after: 1h}\n")
+    ahead = line(1, "other", ts="2126-03-02T10:00:01Z")
+    written(place, line(0, "other"), ahead, line(2, "view"), line(3, "other"))
+    shown = json.loads(backtest(place, "--json").stdout)
+    assert shown["rules"]["viewed"]["outcomes"] == {"sent": 1}
+    assert shown["until"] == "2026-03-02T10:00:03.000Z"
+    assert shown["errors"] == [{"source": "clicks", "reason": "future_time", "count": 1}]
+    said = "1 records of clicks are dated after now: they count from their place in the file"
+    assert f"{said}, first events.jsonl:2" in backtest(place).stdout
+
+
+def test_a_condition_that_ends_in_errors_is_told_with_its_rule(place: Path) -> None:
+    """`470 × condition in app` left one to guess in which of forty rules."""
+    rule = "rules: {dear: {on: view, if: event.price > 5, send: {channel: web, content: {text: Hi}}}}\n"
+    (place / "rules" / "more.yaml").write_text(rule)
+    written(place, line(0, "view"), line(1, "view", price=2), line(2, "view", price="7"))
+    shown = backtest(place).stdout
+    assert "1 × `if` of rule dear did not hold: something that it asks for is not there" in shown
+    assert "1 × `if` of rule dear did not hold: it ended in an error, such as a text where it" in shown
+    failed = json.loads(backtest(place, "--json").stdout)["condition_errors"]
+    assert failed == [
+        {"definition": "dear", "part": "if", "reason": reason, "count": 1} for reason in ("missing", "value")
+    ]
+
+
+def test_lines_of_a_source_that_is_none_are_told_with_the_one_that_is_meant(place: Path) -> None:
+    written(place, line(0, "view"), line(1, "view", source="click"))
+    said = "1 lines of `click` left out: no source, first events.jsonl:2 (did you mean `clicks`?)"
+    assert said in backtest(place).stdout
+
+
+def test_the_page_about_backtests_shows_a_file_that_works(tmp_path: Path) -> None:
+    """The profile with a consent was no event, and nobody was sent anything."""
+    root = Path(__file__).parents[3]
+    (tmp_path / "rules").mkdir()
+    first = re.search(r"```yaml\n(.*?)```", (root / "rules" / "README.md").read_text(), re.DOTALL)
+    history = re.search(r"```json\n(.*?)```", (root / "docs" / "backtest.md").read_text(), re.DOTALL)
+    assert first
+    assert history
+    (tmp_path / "rules" / "first.yaml").write_text(first[1])
+    (tmp_path / "events.jsonl").write_text(history[1])
+    shown = json.loads(backtest(tmp_path, "--json", "--until", "2026-03-02T11:00:00Z").stdout)
+    assert shown["rules"]["cart-left-behind"]["channels"] == {"email": 1}
+    assert shown["dead_letters"] == []
+
+
+def test_other_systems_events_are_read_as_they_are(tmp_path: Path) -> None:
+    """Shopify's lists, GA4's microseconds as text, Stripe's pages: none of them was an event."""
+    root = Path(__file__).parents[3]
+    (tmp_path / "rules").mkdir()
+    page = (root / "docs" / "backtest.md").read_text()
+    rules = re.search(r"```yaml\n(sources:\n  shopify.*?)```", page, re.DOTALL)
+    assert rules
+    (tmp_path / "rules" / "all.yaml").write_text(rules[1])
+    payloads = root / "tests" / "history" / "payloads"
+    files = ("shopify.json", "segment.jsonl", "ga4.jsonl", "stripe.json", "cloudevents.jsonl")
+    names = ("shopify", "segment", "ga4", "stripe", "till")
+    arguments = [f"{name}={payloads / file}" for name, file in zip(names, files, strict=True)]
+    command = [sys.executable, "-m", "stream", "backtest", "rules", *arguments, "--json"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    shown = json.loads(done.stdout)
+    assert {name: rule["outcomes"] for name, rule in shown["rules"].items()} == {
+        name: {"sent": 1} for name in ("bought-on-the-phone", "card-refused", "ordered", "points", "thanks")
+    }
+    assert [(each["source"], each["reason"], each["count"]) for each in shown["dead_letters"]] == [
+        ("segment", "event", 1)
+    ]
+    assert shown["events"] == {"shopify": 2, "segment": 2, "ga4": 2, "stripe": 1, "till": 2}
+
+
+def test_customers_on_disk_decide_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A history of more customers than there is memory for could not be played."""
+    (tmp_path / "rules").mkdir()
+    (tmp_path / "rules" / "all.yaml").write_text(RULES)
+    kinds = ("view", "cart", "buy")
+    history = [
+        {**line(0, kinds[at % 3], customer=f"c{at * 7 % 400}", id=f"e{at}"), "ts": 1_772_445_600 + at * 20}
+        for at in range(4_000)
+    ]
+    (tmp_path / "events.jsonl").write_bytes(b"\n".join(map(orjson.dumps, history)))
+    (tmp_path / "disk").mkdir()
+    monkeypatch.setenv("STREAM_STORE_CUSTOMERS", "100")
+    found = []
+    for options in ([], ["--store", "rocksdb", "--data-dir", "disk"]):
+        done = backtest(tmp_path, "--until", "2026-03-04", "--json", "--out", "out.jsonl", *options)
+        found.append((json.loads(done.stdout), (tmp_path / "out.jsonl").read_bytes()))
+    assert found[0] == found[1]
+    assert found[0][0]["customers"] == 400
+    assert list((tmp_path / "disk").iterdir()) == []

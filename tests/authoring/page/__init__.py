@@ -1,0 +1,1 @@
+"""stream.authoring.page.page."""

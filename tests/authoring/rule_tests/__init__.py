@@ -1,0 +1,1 @@
+"""stream.authoring.rule_tests.run."""
