@@ -23,7 +23,7 @@ def infer(
     files: Annotated[
         list[str],
         typer.Argument(
-            metavar="[NAME=]FILE...", help="Files of JSON lines, also gzipped; - is standard input."
+            metavar="[NAME=]FILE...", help="Files of JSON, CSV or Parquet, also packed; - is standard input."
         ),
     ],
     rules: Annotated[Path, typer.Option(help="Directory of the rule files, for its sources.")] = Path(

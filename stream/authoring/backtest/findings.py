@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import asdict
-from datetime import date
+from datetime import date, datetime
 from typing import Any, cast
 
 from stream.authoring.backtest.figures import RuleFigures
@@ -110,7 +110,12 @@ def _rule(backtest: Backtest, rule: Rule, tally: RuleTally) -> dict[str, Any]:
         "per_customer": _per_customer(found.sent),
         "plan": _plan(backtest, rule, found),
         "examples": [
-            {**example._asdict(), "at": wire.iso_time(example.at), "content": dict(example.content)}
+            {
+                **example._asdict(),
+                "at": wire.iso_time(example.at),
+                "local": f"{datetime.fromtimestamp(example.at / 1000, backtest.figures.zone):%Y-%m-%d %H:%M}",
+                "content": dict(example.content),
+            }
             for example in found.examples
         ],
     }
@@ -170,7 +175,9 @@ def _plan(backtest: Backtest, rule: Rule, found: RuleFigures) -> dict[str, Any] 
     span = (backtest.last or 0) - (found.first or 0)
     if reached < LEAST_REACHED or span < DAY_MS:
         plan["too_few"] = (
-            "less than a day of matches" if span < DAY_MS else f"{reached} customers have reached the goal"
+            "less than a day of matches"
+            if span < DAY_MS
+            else f"{reached} customers have reached the goal, {LEAST_REACHED} must"
         )
         return plan
     base, per_day, window = min(reached / ended, 1 - 1e-9), customers * DAY_MS / span, goal.within / DAY_MS
@@ -182,7 +189,8 @@ def _plan(backtest: Backtest, rule: Rule, found: RuleFigures) -> dict[str, Any] 
         for each in sorted({*SHARES, share})
         for needed in [customers_needed(lift, base, each)]
     ]
-    plan["seen_after_30_days"] = smallest_lift(30 * per_day, base, share)
+    seen = smallest_lift(30 * per_day, base, share)
+    plan["seen_after_30_days"] = seen if base * (1 + seen) <= 1 else None
     return plan
 
 

@@ -24,7 +24,7 @@ WHY: dict[DecisionReason, str] = {
     "suppressed": "nothing may be sent to this customer now (policy)",
     "consent": "the customer has not consented",
     "address": "the customer cannot be reached there",
-    "quiet": "it was night where the customer is, and the message may not wait so long",
+    "quiet": "it was in quiet hours, or the customer’s `timezone` cannot be read; it may not wait so long",
     "group": "another rule of its group was sent",
     "cap": "the customer had got enough, from this channel or from all",
     "holdout": "the customer is in a control group, to compare with",
@@ -124,13 +124,19 @@ def _plan(plan: Mapping[str, Any] | None) -> list[Html] | None:
     ]
     caption = (
         f"Days until an effect is seen, by the share held out, with {plan['customers_per_day']:,.1f} new "
-        f"customers a day. In 30 days, {percent(plan['held_out'])} held out show "
-        f"{percent(plan['seen_after_30_days'])} more, or a larger effect."
+        f"customers a day. {_in_30_days(plan)}"
     )
     return [
         *said,
         table(caption, ["If it brings", *(f"#{percent(share)} held out" for share in shares)], rows),
     ]
+
+
+def _in_30_days(plan: Mapping[str, Any]) -> str:
+    held_out, seen = percent(plan["held_out"]), plan["seen_after_30_days"]
+    if seen is None:
+        return f"In 30 days, {held_out} held out show nothing."
+    return f"In 30 days, {held_out} held out show {percent(seen)} more, or a larger effect."
 
 
 def _days(days: float) -> str:
@@ -154,7 +160,7 @@ def _example(example: Mapping[str, Any]) -> Html:
         element(
             "p",
             own(example["customer"]),
-            f", {example['at']}, by ",
+            f", {example['local']}, by ",
             own(example["channel"]),
             variant,
             ", after ",

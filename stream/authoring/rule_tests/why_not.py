@@ -80,7 +80,7 @@ def _waiting(test: RuleTest, rule: Rule, judged: Sequence[Judgement]) -> Iterato
     elif rule.wait or rule.unless:
         until = test.until
         said = "is not there" if until is None else f"is {test.shown(test.start + until)}"
-        yield f"its time had not come when the test ended: `until` {said}"
+        yield f"its time had not come when the test ended: `until` {said}; it fires once its time is over"
 
 
 def _either(names: Sequence[str]) -> str:

@@ -98,7 +98,10 @@ def why(tmp_path: Path, rule: str, events: str, until: str = "") -> tuple[str, .
             "left",
             "[{at: 0m, event: cart}]",
             "",
-            ("left: its time had not come when the test ended: `until` is not there",),
+            (
+                "left: its time had not come when the test ended: `until` is not there; it fires once its "
+                "time is over",
+            ),
         ),
         (
             "left",
