@@ -14,6 +14,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from stream.rules import field_paths
 from stream.rules.compiler.values import path_of
 from stream.rules.model import FieldPath
 from stream.rules.shapes import FieldType, type_of
@@ -135,7 +136,7 @@ class Observed:
         if path in self.fields:
             return self.fields[path]
         is_data = len(name) > MAX_KEY or looks_like_a_persons(name)
-        if (is_data and not around) or (not is_data and path_of(name) != (name,)):
+        if (is_data and not around) or (not is_data and path_of(field_paths.write((name,))) != (name,)):
             self.left_out += 1
             return None
         too_many = self._children[around] >= MAX_KEYS or not self.room.fields
@@ -145,7 +146,7 @@ class Observed:
         self.room.fields -= 1
         self._children[around] += 1
         seen = self.fields[path] = SeenField()
-        if _ABOUT_PEOPLE.search(name):
+        if any(map(_ABOUT_PEOPLE.search, path)):
             seen.values = None
         return seen
 
@@ -183,5 +184,5 @@ class Observed:
                 continue
             mixed |= {path} if self._children[path] else set()
             values = seen.values.shown() if with_values and seen.values and seen.type == "string" else []
-            found[".".join(path)] = {"type": seen.type, "values": values} if values else seen.type
+            found[field_paths.write(path)] = {"type": seen.type, "values": values} if values else seen.type
         return found

@@ -221,7 +221,7 @@ def notes(found: Inferred) -> Iterator[str]:
         if seen.is_open:
             yield f"left out: the fields of {name}, which are too many"
         if seen.left_out:
-            what = "whose name no path can say, or looks like a person's"
+            what = "without a name, or whose name looks like a person's"
             yield f"left out: {seen.left_out:,} × a field of {name} {what}"
     if not found.room.fields:
         yield f"left out: fields beyond the first {MAX_FIELDS:,}"

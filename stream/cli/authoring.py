@@ -13,6 +13,7 @@ from rich.console import Console
 
 from stream.authoring import check as checks
 from stream.authoring.check import Format
+from stream.cli.outputs import refuse_to_overwrite
 from stream.errors import StreamError
 from stream.rules.schema import schema_text
 from stream.settings import own_topics
@@ -75,6 +76,7 @@ def run_tests(
 
     if watch and as_json:
         raise typer.BadParameter("is for people: leave --json out", param_hint="--watch")
+    refuse_to_overwrite({"--junit": junit}, (), directory)
     options = _TestRun(directory, _pattern(run) if run is not None else None, junit, as_json, gaps)
     if not watch:
         raise typer.Exit(options.once())

@@ -15,6 +15,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
+from stream.cli.outputs import refuse_to_overwrite
 from stream.rules.compiler.rule_set import load_rules
 from stream.settings import load
 from stream.telemetry import logs
@@ -128,6 +129,7 @@ def backtest(
     end, begin = _time("--until", until), _time("--since", since)
     if begin is not None and events != [KAFKA]:
         raise typer.BadParameter("goes with kafka:, which stands alone", param_hint="--since")
+    refuse_to_overwrite({"--out": out, "--report": report}, events, directory)
     rules = load_rules(directory)
     gc.freeze()  # what is there now stays: the collector need not look at it again and again
     with ExitStack() as stack:

@@ -8,6 +8,8 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
+from stream.cli.outputs import refuse_to_overwrite
+
 commands = typer.Typer(rich_markup_mode=None)
 events = typer.Typer(rich_markup_mode=None, no_args_is_help=True)
 commands.add_typer(events, name="events", help="Make a tracking plan: `stream events infer FILE…`.")
@@ -40,6 +42,7 @@ def infer(
     from stream.authoring import tracking_plan
     from stream.history.event_files import event_files
 
+    refuse_to_overwrite({"--out": out}, files)
     sources = tracking_plan.sources_of(rules)
     with event_files(files, sources) as lines:
         found = tracking_plan.infer(sources, tracking_plan.records_of(lines))

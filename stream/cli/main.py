@@ -16,6 +16,7 @@ import typer
 from typer.core import TyperGroup
 
 from stream import __version__
+from stream.diagnostics import one_line
 from stream.errors import StreamError
 
 MODULES = {
@@ -66,7 +67,8 @@ def main() -> None:
     except StreamError as error:
         from rich.console import Console
 
-        Console(stderr=True, soft_wrap=True, highlight=False).print(f"error: {error}", markup=False)
+        message = "\n".join(map(one_line, f"error: {error}".split("\n")))
+        Console(stderr=True, soft_wrap=True, highlight=False).print(message, markup=False)
         sys.exit(error.exit_code)
 
 

@@ -22,7 +22,7 @@ from stream.errors import EventFileError
 from stream.history.pieces import MAX_LINE, Piece, too_long
 
 DELIMITERS = ",;\t|"
-ROWS = 5_000  # of a piece
+ROWS, BYTES = 5_000, 8 << 20  # of a piece, at most
 MAX_DIGITS = 15  # that a double holds, whatever they are
 MAX_COLUMNS = 2_000
 
@@ -122,12 +122,14 @@ class CsvRows:
         next(rows)
         values: list[bytes] = []
         numbers: list[int] = []
+        size = 0
         for number, row in rows:
             values.append(orjson.dumps(self._object(row)))
             numbers.append(number)
-            if len(values) == ROWS:
+            size += len(values[-1])
+            if len(values) == ROWS or size > BYTES:
                 yield Piece(values, numbers)
-                values, numbers = [], []
+                values, numbers, size = [], [], 0
         yield Piece(values, numbers)
 
     def _object(self, row: Sequence[str]) -> dict[str, Any]:

@@ -17,6 +17,7 @@ import gzip
 import lzma
 import re
 import sys
+import zlib
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from typing import IO, Any, NamedTuple, cast
@@ -66,7 +67,7 @@ _OTHERS = {
     b"%PDF": ("a PDF", "write its table as CSV"),
     b"<": ("XML or HTML", "write it as JSON lines or CSV"),
 }
-_DAMAGED = (OSError, EOFError, lzma.LZMAError, zstd.ZstdError, UnicodeDecodeError)
+_DAMAGED = (OSError, EOFError, zlib.error, lzma.LZMAError, zstd.ZstdError, UnicodeDecodeError)
 # What Stripe, Shopify, Segment and others answer with: an object around the list.
 _WRAPPED = re.compile(
     rb'\{\s*(?:"object"\s*:\s*"list"\s*,(?:\s*"\w+"\s*:\s*(?:"[^"]*"|[\w.]+)\s*,)*\s*"data"'

@@ -17,7 +17,7 @@ from stream.history._past import END, Held, PastEvent, Reader
 from stream.history.inputs import Input, ignore
 from stream.history.pieces import Piece
 
-BATCH = 5_000  # events of what was sorted that are taken at a time
+BATCH, BYTES = 5_000, 16 << 20  # events of what was sorted that are taken at a time, at most
 
 Taken = dict[str, list[PastEvent]]  # by source
 
@@ -59,9 +59,13 @@ class SortedEvents:
 
     def read(self) -> None:
         self.cut = END
+        size = 0
         for event in islice(self._events, BATCH):
             self._held.put(event)
             self.cut = event.order
+            size += len(event.value or b"")
+            if size > BYTES:
+                break
         # Others of the same order may follow, of the same source and behind it.
 
     def take(self, cut: int) -> Taken:

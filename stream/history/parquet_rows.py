@@ -18,7 +18,7 @@ import orjson
 from stream.errors import EventFileError
 from stream.history.pieces import MAX_LINE, Piece, too_long
 
-ROWS = 2_000  # of a piece
+ROWS = 250  # of a piece: a small file can have large rows, each said once
 
 
 class ParquetRows:
@@ -48,6 +48,9 @@ class ParquetRows:
         except (arrow.ArrowException, OSError) as error:
             hint = f"{number - 1:,} of its rows could be read; is all of it there?"
             raise EventFileError(f"{name}: cannot be read as Parquet: {error}", hint=hint) from error
+        except (TypeError, ValueError, OverflowError) as error:  # such as a time after the year 9999
+            hint = f"among the {ROWS} rows from row {number:,} on; cast its column to text"
+            raise EventFileError(f"{name}: a value of Parquet that JSON cannot say", hint=hint) from error
 
 
 def _json(row: dict[str, Any]) -> bytes:

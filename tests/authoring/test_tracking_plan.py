@@ -77,7 +77,10 @@ def inferred(rules: RuleSet, *events: Mapping[str, Any]) -> dict[str, Any]:
         ([{"source": "clicks", "x": 1}], {"x": "number"}),
         ([{"source": "newsletter"}], {"source": "string"}),
         ([{"größe": 1, "名": "a"}], {"größe": "number", "名": "string"}),
-        ([{"coupon code": 1, "a.b": 1, "x[0]": 1, "": 1, "y": 1}], {"y": "number"}),
+        (
+            [{"coupon code": 1, "a.b": 1, "x[0]": 1, "": 1, "y": 1}],
+            {"'coupon code'": "number", "'a.b'": "number", "'x[0]'": "number", "y": "number"},
+        ),
         ([{"ada@mail.example": 1, "+1 202 555 0100": 1, "y": 1}], {"y": "number"}),
         ([{"by": {"ada@mail.example": 1}}, {"by": {"sku": 1}}], {"by": "object"}),
         ([{"by": {"sku": 1}}, {"by": {"sku": {"x": 1}, "0815 4711 42": 1}}], {"by": "object"}),
@@ -280,6 +283,17 @@ def test_the_command_writes_a_rule_file_and_says_what_it_could_not_read(folder: 
     assert "left out: 1 lines of `tills`: no source, first" in said
 
 
+def test_names_were_shown_where_only_what_they_stand_in_sounds_like_a_person(folder: Path) -> None:
+    visits = [
+        {"name": "view", "user": {"id": f"c{n % 20}", "first": "Anna" if n % 2 else "Ben"}}
+        for n in range(200)
+    ]
+    (folder / "events.jsonl").write_text("".join(json.dumps(each) + "\n" for each in visits))
+    _, out, _ = run(str(folder / "events.jsonl"), "--rules", str(folder))
+    assert "user.first: string" in out
+    assert "Anna" not in out
+
+
 def test_the_command_writes_json_and_to_a_file(folder: Path, tmp_path: Path) -> None:
     (tmp_path / "events.jsonl").write_text(LINES)
     arguments = [str(tmp_path / "events.jsonl"), "--rules", str(folder), "--json"]
@@ -289,7 +303,7 @@ def test_the_command_writes_json_and_to_a_file(folder: Path, tmp_path: Path) -> 
     assert written["events"]["view"] == {"source": "clicks", "fields": {"price": "number"}}
     assert [each["count"] for each in written["left_out"]] == [1]
     code, _, said = run(*arguments, "--out", str(tmp_path / "nowhere" / "plan.json"))
-    assert (code, "No such file" in said) == (1, True)
+    assert (code, "no such folder" in said) == (1, True)
 
 
 def test_rules_with_mistakes_do_not_stand_in_the_way(folder: Path, tmp_path: Path) -> None:

@@ -71,6 +71,11 @@ def test_a_packed_file_that_is_cut_off_is_an_error(pack: Callable[[bytes], bytes
         read(pack(lines.encode())[:30])
 
 
+def test_a_damaged_file_of_gzip_ended_in_a_traceback() -> None:
+    with pytest.raises(EventFileError, match="cannot be read to its end"):
+        read(bytes.fromhex("1f8b0800000000000003") + b"\xff" * 40)
+
+
 @pytest.mark.parametrize(
     ("data", "message"),
     [

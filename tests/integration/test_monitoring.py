@@ -41,6 +41,8 @@ rules:
   every-view: {on: view, send: {channel: web, content: {text: Hi}}}
   once: {on: view, limit: 1 per 365d, send: {channel: web, content: {text: Hi}}}
   compared: {on: view, holdout: 50%, send: {channel: web, content: {text: Hi}}}
+  asks-in-vain: {on: view, if: event.nothing > 1, send: {channel: web, content: {text: Hi}}}
+  mistaken: {on: view, if: event.size > 1, send: {channel: web, content: {text: Hi}}}
   at-night: {on: cart, send: {channel: mail, content: {text: Hi}}}
 """
 DOCUMENTS = {path.name: json.loads(path.read_text(encoding="utf-8")) for path in FOLDER.glob("*.json")}
@@ -66,7 +68,9 @@ def test_every_panel_has_data_and_every_rule_works(shop: Shop, tmp_path: Path) -
                 """Customers go on: a rate is one only between two scrapes."""
                 at = NOON + 1000 * next(turns)
                 events = [
-                    shop.click(customer, event, at) for customer in range(20) for event in ("view", "cart")
+                    shop.click(customer, event, at, size="large")
+                    for customer in range(20)
+                    for event in ("view", "cart")
                 ]
                 produce(shop.bootstrap, shop.clicks, [(*event[:3], None, ()) for event in events])
 

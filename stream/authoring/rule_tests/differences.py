@@ -19,7 +19,7 @@ from stream.structs import Trigger
 
 MOST_COMPARED = 10_000  # pairs of an expectation and a message; of more, each is compared at its place
 
-Kind = Literal["different", "missing", "extra", "record", "known"]
+Kind = Literal["different", "missing", "extra", "record", "known", "variants"]
 Candidates = Sequence[Trigger]  # one message, as the plays sent it
 
 
@@ -40,7 +40,7 @@ class Failure:
     """One thing that does not fit, and its place: that of the expectation, of all of them, or of the test.
 
     `missing` was expected and not sent, `extra` sent and not expected; `record`: one of the test's own was
-    put aside; `known`: a trait has two values. `note`: what else helps.
+    put aside; `known`: a trait has two values; `variants` send differently many. `note`: what else helps.
     """
 
     kind: Kind
@@ -55,6 +55,9 @@ class Failure:
 def failures(test: RuleTest, plays: Sequence[Sequence[Trigger]]) -> Iterator[Failure]:
     """What does not fit in a test, in the order of what was expected and sent."""
     sent = [[play[place] for play in plays if place < len(play)] for place in range(len(plays[0]))]
+    if len(many := sorted({len(play) for play in plays})) > 1:
+        message = f"how many messages are sent depends on the variant: {' or '.join(map(str, many))}"
+        yield Failure("variants", test.location, f"{message} (say by `arm` which one is meant)")
     for expected, found in _brought_together(test, sent):
         if expected is None:
             message = f"not expected: {described(test, found[0])}"

@@ -52,12 +52,13 @@ def show(
     written = places.conditions(files)
     for each in outcomes:
         word = ("ok     ", "green") if each.passed else ("FAILED ", "bold red")
-        line(Text.assemble(word, one_line(each.test.name), "" if each.passed else f"  {each.test.location}"))
+        at = "" if each.passed else f"  {each.test.location}"
+        line(Text.assemble(word, one_line(each.test.name + at)))
         for detail in () if each.passed else _details(each, written):
             line(Text(_INDENT + detail, _STYLES.get(detail.lstrip()[:2], "")))
     if coverage is not None:
         for gap in coverage.gaps if gaps else ():
-            line(str(gap))
+            line(one_line(str(gap)))
         more = "" if gaps or not coverage.gaps else " (--coverage shows what is missing)"
         line(coverage.summary() + more)
     failed = sum(not each.passed for each in outcomes)

@@ -290,10 +290,34 @@ def test_the_outcomes_for_programs(tmp_path: Path) -> None:
     assert "it was not sent" in str(failed.get("message"))
 
 
+@pytest.mark.parametrize("expect", ["[]", "[{rule: hello}]"])
+@pytest.mark.parametrize("order", [("plain", "named"), ("named", "plain")])
+def test_silence_passed_where_one_variant_is_sent_and_the_other_is_not(
+    tmp_path: Path, expect: str, order: tuple[str, str]
+) -> None:
+    """Half of the customers got what the test said nobody gets, or nobody what it said all get."""
+    texts = {"plain": "Hello", "named": "Hello {{ event.friend }}"}
+    variants = ", ".join(
+        f"{{name: {name}, share: 50%, content: {{text: '{texts[name]}'}}}}" for name in order
+    )
+    (tmp_path / "rules.yaml").write_text(
+        "sources: {clicks: {event: event, customer: customer}}\n"
+        "channels: {web: {topic: t, consent: none}}\n"
+        f"rules: {{hello: {{on: view, send: {{channel: web, variants: [{variants}]}}}}}}\n"
+        f"tests: [{{name: t, events: [{{at: 0m, event: view}}], expect: {expect}}}]\n"
+    )
+    checked = check_rules(tmp_path)
+    assert checked.rules is not None, checked.diagnostics
+    found = [each.message for each in rule_tests.run(checked.tests[0], checked.rules).failures]
+    assert (
+        "how many messages are sent depends on the variant: 0 or 1 (say by `arm` which one is meant)" in found
+    )
+
+
 def test_a_junit_file_that_cannot_be_written_is_said(tmp_path: Path) -> None:
     """It ended with a traceback, after all tests had passed."""
     shown = command(tmp_path, "--run", "^greets$", "--junit", "none/out.xml", code=1)
-    assert "error: none/out.xml: cannot be written: No such file or directory" in shown
+    assert "error: --junit none/out.xml: there is no such folder" in shown
     assert "Traceback" not in shown
 
 
