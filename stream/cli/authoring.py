@@ -13,6 +13,7 @@ from rich.console import Console
 
 from stream.authoring import check as checks
 from stream.authoring.check import Format
+from stream.cli import errors
 from stream.cli.outputs import refuse_to_overwrite
 from stream.errors import StreamError
 from stream.rules.schema import schema_text
@@ -89,7 +90,7 @@ def run_tests(
             code = options.once()
         except StreamError as error:
             code = error.exit_code
-            Console(stderr=True, soft_wrap=True, highlight=False).print(f"error: {error}", markup=False)
+            errors.show(error)
         console.print("waiting for a change; Ctrl-C ends", style="dim", markup=False, highlight=False)
         return code
 

@@ -16,7 +16,7 @@ import typer
 from typer.core import TyperGroup
 
 from stream import __version__
-from stream.diagnostics import one_line
+from stream.cli.errors import show
 from stream.errors import StreamError
 
 MODULES = {
@@ -65,10 +65,7 @@ def main() -> None:
     try:
         cli()
     except StreamError as error:
-        from rich.console import Console
-
-        message = "\n".join(map(one_line, f"error: {error}".split("\n")))
-        Console(stderr=True, soft_wrap=True, highlight=False).print(message, markup=False)
+        show(error)
         sys.exit(error.exit_code)
 
 

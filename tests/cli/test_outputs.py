@@ -46,3 +46,10 @@ def test_a_command_emptied_what_it_was_to_read(tmp_path: Path, arguments: str, m
     assert (done.returncode, message in done.stderr) == (1, True), done.stderr
     assert (tmp_path / "events.jsonl").read_text() == EVENTS
     assert (tmp_path / "rules" / "shop.yaml").read_text() == RULES
+
+
+def test_a_files_name_moved_the_terminals_cursor(tmp_path: Path) -> None:
+    (tmp_path / "shop.yaml").write_text(RULES)
+    command = [sys.executable, "-m", "stream", "backtest", str(tmp_path), "\x1b]0;owned\x07.jsonl"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert (done.returncode, "\x1b" in done.stderr, "owned" in done.stderr) == (1, False, True)
