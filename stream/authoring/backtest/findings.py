@@ -15,6 +15,7 @@ from stream.authoring.backtest.figures import RuleFigures
 from stream.authoring.backtest.packed_counts import PackedCounts, lines, quantile
 from stream.authoring.backtest.power import customers_needed, smallest_lift
 from stream.authoring.backtest.run import Backtest
+from stream.authoring.backtest.summary import counted
 from stream.authoring.replay import RuleTally
 from stream.decisions import wire
 from stream.diagnostics import one_line
@@ -226,7 +227,7 @@ def _oddities(backtest: Backtest, shown: dict[str, Any]) -> Iterator[str]:
             lacks = f": there is no `{failed['variable']}`" if failed["variable"] else ""
             yield f"{failed['count']:,} × `{failed['field']}` of {name} could not be written{lacks}"
     if shown["repeats"]:
-        yield f"left out, as their id had come before (dedupe): {_counted(shown['repeats'])}"
+        yield f"left out, as their id had come before (dedupe): {counted(shown['repeats'])}"
 
 
 def _first(backtest: Backtest, source: str, reason: str) -> tuple[str, str]:
@@ -234,7 +235,3 @@ def _first(backtest: Backtest, source: str, reason: str) -> tuple[str, str]:
     letter = backtest.tally.first_letters[source, reason]
     mapping = next(each for each in backtest.rules.sources if each.name == source)
     return cast(PastEvent, letter.record).place, likely_fix(letter, mapping)
-
-
-def _counted(counts: dict[str, int]) -> str:
-    return ", ".join(f"{name} {count:,}" for name, count in counts.items())
