@@ -16,7 +16,8 @@ from functools import partial
 from stream._fastmatch import MAX_WORK, PartitionState
 from stream.clock import Clock
 from stream.decisions import experiments as experiments
-from stream.decisions.decide import KAFKAS, decide, trigger_id
+from stream.decisions._hash import trigger_id
+from stream.decisions.decide import KAFKAS, decide
 from stream.decisions.guards import Arms
 from stream.matcher._program import preparing
 from stream.matcher._source import FUTURE_MS, MAX_EVENT_BYTES

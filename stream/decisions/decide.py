@@ -7,11 +7,11 @@ Tested by tests/engine/test_process.py, and against the reference model in tests
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from hashlib import blake2b
 from types import MappingProxyType
 from typing import Any, Protocol
 
 from stream.decisions import experiments, guards
+from stream.decisions._hash import trigger_id
 from stream.decisions.guards import Arms, MatchView
 from stream.decisions.limits import counters
 from stream.decisions.wire import fits, iso_time
@@ -83,21 +83,6 @@ class Decidable(MatchView, Protocol):
     def claim_group(self) -> None: ...
     def enter(self, counter: str, keep: int, again: bool = False) -> None: ...
     def defer(self, until: int) -> None: ...
-
-
-def trigger_id(stable_id: str, customer_id: str, source: str, event_id: str, key: str | None = None) -> str:
-    """32 hex digits that depend on the rule's definition, the customer and the cause, and nothing else.
-
-    `key`: the JSON of the value of the rule's `key`, where it has one.
-    """
-    rule, customer = stable_id.encode(), customer_id.encode()
-    origin, event = source.encode(), event_id.encode()
-    hashed = b"%d:%b%d:%b" % (len(rule), rule, len(customer), customer)
-    hashed += b"%d:%b%d:%b" % (len(origin), origin, len(event), event)
-    if key is not None:
-        last = key.encode()
-        hashed += b"%d:%b" % (len(last), last)
-    return blake2b(hashed, digest_size=16).hexdigest()
 
 
 class _TraitValues(Mapping[str, Any]):
