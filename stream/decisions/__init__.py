@@ -1,4 +1,4 @@
 """A match to a decision and its wire form: guards, the calendar, experiments.
 
-Doors: `_hash`, `decide`, `guards`, `limits`, `calendar`, `experiments`, `wire`.
+Doors: `_hash`, `_wire`, `decide`, `guards`, `limits`, `calendar`, `experiments`, `wire`.
 """

@@ -12,8 +12,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from stream.decisions._json import MAX_DEPTH
 from stream.decisions.wire import (
-    MAX_DEPTH,
     Origin,
     dead_letter_record,
     decision_record,

@@ -30,7 +30,7 @@ IMPORTS: dict[str, set[str]] = {
     "events": set(),
     "state": {"events", "rules"},
     "matcher": {"cel", "events", "expression", "rules", "state"},
-    "decisions": {"rules"},
+    "decisions": {"events", "rules", "state"},
     "_fastmatch": {"events", "matcher", "rules", "state"},
     "engine": {"_fastmatch", "decisions", "matcher", "rules"},
     "telemetry": set(),

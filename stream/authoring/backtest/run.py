@@ -17,7 +17,6 @@ from stream.authoring.backtest.base_rates import watched
 from stream.authoring.backtest.figures import BacktestFigures
 from stream.authoring.backtest.segment_sizes import SegmentSizes, count_segments
 from stream.authoring.replay import Paging, Replay, Tally
-from stream.decisions import wire
 from stream.errors import EventFileError
 from stream.history.event_files import PastEvents
 from stream.history.progress import QUIET, Progress
@@ -86,10 +85,9 @@ def run(
 def _write(file: IO[bytes], result: Result, revision: str) -> None:
     triggers = iter(result.triggers)  # one for each decision that is `sent`, in the same order
     for decision in result.decisions:
-        body = wire.decision_body(decision, revision)
-        if decision.outcome == "sent":
-            body = {**wire.trigger_body(next(triggers), revision, sent_at=None), **body}
-        file.write(wire.encode(body) + b"\n")
+        sent = decision.outcome == "sent"
+        line = trigger_line(next(triggers), revision) if sent else decision_json(decision, revision)
+        file.write(line + b"\n")
 
 
 def require_events(backtest: Backtest) -> None:
