@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, Self, final
 
 from stream.clock import Clock
+from stream.decisions._decide import Decider
 from stream.matcher._match import Match
 from stream.rules.model import RuleSet
 from stream.state._customers import Customers
@@ -38,8 +39,9 @@ class PartitionState:
         result: Result,
         clock: Clock,
         limit: int,
-        decide: Callable[[Match, Result], None],
         work: int,
+        decider: Decider,
+        take: Callable[[Match], bool] | None = None,
     ) -> None: ...
 
 def rank_of(instance: object) -> int: ...

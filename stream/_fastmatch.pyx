@@ -43,6 +43,7 @@ cimport cython
 from cpython.mem cimport PyMem_Calloc, PyMem_Free, PyMem_Realloc
 from libc.stdint cimport int64_t, uint8_t
 
+from stream.decisions._decide cimport Decider
 from stream.events._event cimport Event
 from stream.events._times cimport NEVER
 from stream.events._value cimport ABSENT, ValueC, as_double, object_of, value_of
@@ -250,15 +251,18 @@ cdef class PartitionState:
 
     # - one call
 
-    def run(self, batch, result, clock, Py_ssize_t limit, decide, int64_t work):
-        """Works off a batch, see `engine.process`. `decide(match, result)` makes a match a decision."""
+    def run(
+        self, batch, result, clock, Py_ssize_t limit, int64_t work, Decider decider not None, take=None
+    ):
+        """Works off a batch, see `engine.process`."""
         cdef SourceQueue queue
         cdef Frame frame
         cdef int64_t reached
         if self.customers.loaded:
             self.customers.rebuild_timers()
         self.result = self.shared.result = result
-        self.decide, self.partition, self.budget = decide, batch.partition, limit
+        self.decider, self.take = decider, take
+        self.partition, self.budget = batch.partition, limit
         self.work = work
         meter.effort = 0
         self.queues.feed(batch, result, clock)
@@ -281,7 +285,7 @@ cdef class PartitionState:
         self.queues.tell(result)
         result.watermark = reached if reached >= 0 else None
         result.next_deadline = self.customers.next_deadline
-        self.result = self.shared.result = self.decide = None
+        self.result = self.shared.result = self.decider = self.take = None
         for frame in (self.frame, self.timer_frame):
             frame.see(None, None)
             frame.customer = frame.captured = None
@@ -729,14 +733,15 @@ cdef class PartitionState:
         """Has a match decided that quiet hours put off and that the event at hand has closed."""
         cdef Match match = self.match_of(instance, self.frame, queue.offset - queue.base)
         match.closed_by = queue.name
+        return self.decide(match)
+
+    cdef int decide(self, Match match) except -1:
         self.work -= MATCH_WORK
-        self.decide(match, self.result)
-        return 0
+        return 0 if self.take is not None and self.take(match) else self.decider.decide(match)
 
     cdef int judge(self, Frame frame, Instance cause, int64_t offset) except -1:
         """Has a match decided. `offset`: of the record that caused it, -1 where a timer did."""
-        self.work -= MATCH_WORK
-        self.decide(self.match_of(cause, frame, offset), self.result)
+        self.decide(self.match_of(cause, frame, offset))
         return self.count_segment_errors(self.program.by_rank[cause.rank], frame, cause.source)
 
     cdef Match match_of(self, Instance cause, Frame frame, int64_t offset):

@@ -44,7 +44,6 @@ cdef int put_number(Buffer out, int64_t number) except -1:
 cdef int put_text(Buffer out, str text) except -1:
     cdef Py_ssize_t size = 0, at, since = 0
     cdef const char *data
-    cdef uint8_t *into
     cdef uint8_t byte
     if text is None:
         return out.put_raw(b"null", 4)

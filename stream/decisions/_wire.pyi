@@ -1,6 +1,14 @@
 """Types of the compiled `_wire`; the essay is in `_wire.pyx`."""
 
+from typing import final
+
 from stream.structs import Decision, Trigger
+
+@final
+class Words: ...
+
+@final
+class Decided: ...
 
 def decision_json(decision: Decision, revision: str) -> bytes: ...
 def trigger_json(trigger: Trigger, revision: str, sent_at: int | None) -> bytes: ...

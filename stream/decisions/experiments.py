@@ -21,13 +21,21 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from math import log
+from typing import Protocol
 
 from stream.decisions._hash import number
 from stream.rules.model import WHOLE, Share, Variant
 
-__all__ = ["POLICY", "is_held_out", "number", "variant_of"]
+__all__ = ["POLICY", "Arms", "is_held_out", "number", "variant_of"]
 
 POLICY = "policy"
+
+
+class Arms(Protocol):
+    """Draws experiment arms in the place of this module, for tests."""
+
+    def is_held_out(self, customer: str, salt: str, share: Share) -> bool: ...
+    def variant_of(self, customer: str, rule: str, variants: Sequence[Variant]) -> Variant: ...
 
 
 def is_held_out(customer: str, salt: str, share: Share) -> bool:

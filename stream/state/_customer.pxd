@@ -88,6 +88,7 @@ cdef class Customer:
 
     cdef bint seek_send(self, int counter, SendC *into) noexcept
     cdef list sends(self, int counter)
+    cdef bint used_up(self, int counter, Py_ssize_t count, int64_t after) noexcept
     cdef bint put_new_send(
         self, int counter, const uint8_t *times, Py_ssize_t size, bint several, bint last
     ) except -1

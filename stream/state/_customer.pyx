@@ -419,6 +419,26 @@ cdef class Customer:
                 times.append(time)
         return times
 
+    cdef bint used_up(self, int counter, Py_ssize_t count, int64_t after) noexcept:
+        """Whether a counter was sent `count` times or more later than `after`."""
+        cdef SendC send
+        cdef const uint8_t *at
+        cdef int64_t time = self.base
+        cdef Py_ssize_t known = 1
+        if not self.seek_send(counter, &send):
+            return False
+        at = send.times
+        next_signed(&at)
+        while at != send.end:
+            next_number(&at)
+            known += 1
+        if known < count:
+            return False
+        time += next_signed(&send.times)
+        for _ in range(known - count):
+            time += <int64_t> next_number(&send.times)
+        return time > after
+
     cdef bint put_new_send(
         self, int counter, const uint8_t *times, Py_ssize_t size, bint several, bint last
     ) except -1:

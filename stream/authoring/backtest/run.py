@@ -17,6 +17,7 @@ from stream.authoring.backtest.base_rates import watched
 from stream.authoring.backtest.figures import BacktestFigures
 from stream.authoring.backtest.segment_sizes import SegmentSizes, count_segments
 from stream.authoring.replay import Paging, Replay, Tally
+from stream.decisions._wire import decision_json, trigger_line
 from stream.errors import EventFileError
 from stream.history.event_files import PastEvents
 from stream.history.progress import QUIET, Progress
@@ -54,7 +55,7 @@ def run(
     were played.
     """
     tally, figures = Tally(), BacktestFigures(rules, examples)
-    replay = Replay(watched(rules), now=files.now, decide=figures.base_rates.decide, paging=paging)
+    replay = Replay(watched(rules), now=files.now, take=figures.base_rates.take, paging=paging)
     with out.open("wb") if out else nullcontext() as file:
 
         def add_up(results: Iterable[Result]) -> None:

@@ -13,15 +13,15 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from itertools import combinations, islice
-from typing import Any
 
 import orjson
 
 from stream.authoring.replay import ReplayedRecord
 from stream.clock import LATEST, Clock
-from stream.engine import PartitionState
+from stream.engine import PartitionState, process
+from stream.matcher._match import Match
 from stream.rules.model import Channel, Rule, RuleSet, Source, Step
-from stream.structs import Batch, Result
+from stream.structs import Batch
 
 MOST_SEGMENTS = 200  # that are counted
 CHUNK = 10_000  # customers
@@ -53,15 +53,16 @@ def count_segments(
     probing = _probing(rules)
     held: Counter[tuple[str, ...]] = Counter()
 
-    def note(match: Any, result: Result) -> None:
+    def note(match: Match) -> bool:
         held[tuple([name for name in names if match.segment(name)])] += 1
+        return True
 
     ended = frozenset(source.name for source in probing.sources)
     clock = Clock(wall=lambda: LATEST, by_event_time=True)
     for state, ids in partitions:
-        state.adopt(probing)
         for records in _probes(ids, at):
-            state.run(Batch(0, {PROBE: records}, ended), Result(), clock, len(records), note, 1 << 62)
+            batch = Batch(0, {PROBE: records}, ended)
+            process(batch, probing, state, clock, limit=len(records), take=note)
     for together, customers in held.items():
         for name in together:
             found.sizes[name] += customers

@@ -1,0 +1,20 @@
+"""Types of the compiled `_decide`; the essay is in `_decide.pyx`."""
+
+from collections.abc import Mapping
+from typing import Final, Self, final
+
+from stream.decisions.experiments import Arms
+from stream.matcher._match import Match
+from stream.structs import Result
+
+KAFKAS: Final[Mapping[str, int]]
+
+@final
+class Decider:
+    def __new__(
+        cls, result: Result, arms: Arms | None = None, most_bytes: Mapping[str, int] = KAFKAS
+    ) -> Self: ...
+
+def decide(
+    match: Match, result: Result, arms: Arms | None = None, most_bytes: Mapping[str, int] = KAFKAS
+) -> None: ...

@@ -1,0 +1,69 @@
+"""What decisions need of a rule, made once: channels, limits and what is the same in all records.
+
+It is made when a rule fires first, and lies with its plan from then on, for all partitions. What depends
+on a time and a zone (the end of quiet hours, the beginning of a calendar's day) is kept by the minute, as no
+clock has been put forward or back within one since 2000: live, the matches of a minute share it.
+Tested by tests/decisions/test_guards.py.
+"""
+
+cimport cython
+
+from stream.decisions._wire cimport words_of
+from stream.matcher._program cimport Program, RulePlan
+
+from stream.decisions._json import encode
+from stream.decisions.limits import counters
+
+MAX_DEFERRAL = 24 * 3_600_000   # ms; what could not go out by then never goes, if its rule says nothing
+
+
+@cython.final
+cdef class Uses:
+    def __cinit__(self, limit, str counter, Program program):
+        self.limit, self.counter = limit, counter
+        self.slot, self.count = program.counters[counter], limit.count
+        self.over = limit.over if isinstance(limit.over, int) else -1
+        self.began = {}
+
+
+@cython.final
+cdef class Way:
+    def __cinit__(self, rule, channel, policy, Program program):
+        cdef Uses uses
+        self.channel = channel
+        self.name, self.topic, self.consent = channel.name, channel.topic, channel.consent
+        self.is_text = channel.address_kind == "text"
+        self.used = [Uses(limit, counter, program) for counter, limit in counters(rule, channel, policy)]
+        for uses in self.used:
+            if uses.counter == "policy":
+                self.overall = uses
+            elif uses.counter.startswith("channel:"):
+                self.cap = uses
+        self.ends = {}
+
+
+@cython.final
+cdef class Sending:
+    def __cinit__(self, rule, Program program):
+        policy = program.rules.policy
+        self.rule, self.policy = rule, policy
+        self.name, self.stable_id = rule.name, rule.stable_id
+        self.ways = [Way(rule, channel, policy, program) for channel in rule.channels]
+        if rule.limit is not None:
+            self.limit = Uses(rule.limit, f"rule:{rule.name}", program)
+        self.policy_holdout, self.holdout, self.salt = policy.holdout, rule.holdout, f"rule:{rule.name}"
+        self.patience = MAX_DEFERRAL
+        if rule.quiet == "drop":
+            self.patience = 0
+        elif isinstance(rule.quiet, int):
+            self.patience = rule.quiet
+        self.words = words_of(rule.name, rule.goals, rule.priority)
+        if rule.plain_content is not None:
+            self.plain = encode(dict(rule.plain_content))
+            self.characters = sum([len(name) + len(text) for name, text in rule.plain_content.items()])
+
+
+cdef Sending sending_of(RulePlan plan, Program program):
+    if plan.sending is None:
+        plan.sending = Sending(plan.definition, program)
+    return <Sending> plan.sending
