@@ -1,12 +1,12 @@
 """Types of the compiled `_batch`; the essay is in `_batch.pyx`."""
 
-from typing import final
+from typing import Self, final
 
 from stream.kafka._packed import PackedRecords
 
 @final
 class RecordBatch:
-    def __init__(self, records: PackedRecords, start: int, most: int, now: int) -> None: ...
+    def __new__(cls, records: PackedRecords, start: int, most: int, now: int) -> Self: ...
     @property
     def end(self) -> int: ...
     def record_count(self) -> int: ...

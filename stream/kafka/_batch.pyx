@@ -29,12 +29,15 @@ from struct import Struct
 
 from aiokafka.record.util import calc_crc32c
 
-from stream.kafka.raw_records import ATTRIBUTES_AT, COVERED_AT, HEADER
+from stream.kafka.raw_records import ATTRIBUTES_AT as _ATTRIBUTES_AT
+from stream.kafka.raw_records import COVERED_AT as _COVERED_AT
+from stream.kafka.raw_records import HEADER
 
-cdef Py_ssize_t HEAD = HEADER.size
-CHECKSUM, CHECKSUM_AT = Struct(">I"), 17
-NOBODY = (-1, -1, 0)    # as a producer that is not idempotent
-NO_EPOCH, MAGIC = -1, 2
+cdef Py_ssize_t head_size = HEADER.size, covered_at = _COVERED_AT, attributes_at = _ATTRIBUTES_AT
+cdef object checksum = Struct(">I")
+cdef Py_ssize_t CHECKSUM_AT = 17
+cdef int NO_EPOCH = -1, MAGIC = 2
+cdef tuple NOBODY = (-1, -1, 0)     # a producer that is not idempotent
 
 
 cdef inline Py_ssize_t size_in_batch(Py_ssize_t size, int32_t number) noexcept:
@@ -58,7 +61,7 @@ cdef class RecordBatch:
 
     cdef Py_ssize_t measure(self, PackedRecords records, Py_ssize_t most) except -1:
         """How large it becomes, up to which byte it goes and with how many records."""
-        cdef Py_ssize_t size = HEAD, packed, more
+        cdef Py_ssize_t size = head_size, packed, more
         while self.end < records.size:
             packed = records.size_at(self.end)
             more = size_in_batch(packed, self.count)
@@ -75,7 +78,7 @@ cdef class RecordBatch:
         cdef int32_t number
         cdef uint8_t *into
         self.data = PyByteArray_FromStringAndSize(NULL, size)
-        into = <uint8_t *> PyByteArray_AS_STRING(self.data) + HEAD
+        into = <uint8_t *> PyByteArray_AS_STRING(self.data) + head_size
         for number in range(self.count):
             packed = records.size_at(at)
             into += put_varint(into, size_in_batch(packed, number))
@@ -109,8 +112,8 @@ cdef class RecordBatch:
     def _build(self):
         """The bytes to be sent."""
         HEADER.pack_into(
-            self.data, 0, 0, len(self.data) - COVERED_AT, NO_EPOCH, MAGIC, 0, 0, max(self.count - 1, 0),
+            self.data, 0, 0, len(self.data) - covered_at, NO_EPOCH, MAGIC, 0, 0, max(self.count - 1, 0),
             self.timestamp, self.timestamp, *self.producer, self.count,
         )
-        CHECKSUM.pack_into(self.data, CHECKSUM_AT, calc_crc32c(memoryview(self.data)[ATTRIBUTES_AT:]))
+        checksum.pack_into(self.data, CHECKSUM_AT, calc_crc32c(memoryview(self.data)[attributes_at:]))
         return self.data

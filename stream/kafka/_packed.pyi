@@ -1,11 +1,11 @@
 """Types of the compiled `_packed`; the essay is in `_packed.pyx`."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Final, final
 
 from stream.structs import Headers, Target, WireRecord
 
-LARGEST: Final[int]
+LARGEST: Final = 0x7FFFFF7F
 
 @final
 class PackedRecords:
@@ -18,3 +18,4 @@ class PackedRecords:
     def unpack(self, topic: str, partition: int | None = None) -> list[WireRecord]: ...
 
 def pack(records: Iterable[WireRecord]) -> dict[Target, PackedRecords]: ...
+def unpack(packed: Mapping[Target, PackedRecords]) -> list[WireRecord]: ...

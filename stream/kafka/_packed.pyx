@@ -10,7 +10,7 @@ So no object stands for a record, and a collector of garbage has nothing to look
 objects again (`unpack`): recovery after a crash, and tests.
 
 Nothing larger than Kafka's 32-bit lengths can say is taken; what a topic takes is its own affair
-(`most_bytes`). Cost: 0.05 µs a record of 500 bytes, and 0.02 for each header that is given as an object.
+(`most_bytes`). Cost of a record of 500 bytes: 0.04 µs, and 0.1 for each header that is given as an object.
 Tested by tests/kafka/test_packed.py.
 """
 
@@ -28,6 +28,7 @@ cdef extern from "Python.h":
     const char *PyUnicode_AsUTF8AndSize(object text, Py_ssize_t *size) except NULL
 
 LARGEST = 0x7fffffff - 128      # bytes of a packed record: with its batch they are a signed number of 32 bits
+cdef str TOO_LARGE = f"a record of more than {LARGEST} bytes: Kafka cannot carry it"
 cdef Py_ssize_t largest = LARGEST
 cdef Py_ssize_t FIRST_ROOM = 512
 
@@ -86,7 +87,7 @@ cdef class PackedRecords:
         if -1 <= key_size <= largest and -1 <= value_size <= largest and 0 <= headers_size <= largest:
             size = size_of_bytes(key_size) + size_of_bytes(value_size) + max(headers_size, 1)
         if size > largest:
-            raise OverflowError(f"a record of more than {largest} bytes: Kafka cannot carry it")
+            raise OverflowError(TOO_LARGE)
         into = self.more(PREFIX + size)
         prefix = <uint32_t> size
         memcpy(into, &prefix, PREFIX)
@@ -135,6 +136,11 @@ def pack(records):
     return packed
 
 
+def unpack(packed):
+    """All records as objects, of one target after the other."""
+    return [record for target, records in packed.items() for record in records.unpack(*target)]
+
+
 # --- parts of a record --------------------------------------------------------------------------
 
 cdef inline const uint8_t *address(bytes data) noexcept:
@@ -159,6 +165,8 @@ cdef bytes encode_headers(tuple headers):
         name, value = header
         PyUnicode_AsUTF8AndSize(name, &name_size)
         size += size_of_bytes(name_size) + size_of_bytes(size_of(value))
+    if size > largest:
+        raise OverflowError(TOO_LARGE)
     encoded = PyBytes_FromStringAndSize(NULL, size)
     into = <uint8_t *> PyBytes_AS_STRING(encoded)
     into += put_varint(into, len(headers))
