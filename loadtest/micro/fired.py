@@ -3,11 +3,12 @@
     python -m loadtest.micro.fired [--events 20000] [--rounds 9]
 
 Microseconds of the processor's time for one trigger: minimum, median, maximum of the rounds. `all` is from
-the event to batches of aiokafka's that are ready to be sent, the sum of the next three: one event of 250
+the event to batches that aiokafka's producer sends as they are, the sum of the next three: one event of 250
 bytes fires one rule, with a limit, a consent, an address, a cap, a holdout and a policy's cap to be judged,
 and leads to a trigger and a decision. `event` is the same events under a name that no rule wants, to compare
-with. Garbage is collected as in a worker. What Kafka's client does with a batch is not in it: its share of a
-request, for hundreds of records.
+with. `sending` packs the records, makes batches of them and gives these their checksums. Garbage is collected
+as in a worker. What Kafka's client does with a batch is not in it: its share of a request, for hundreds of
+records.
 """
 
 from __future__ import annotations
@@ -19,19 +20,19 @@ from collections.abc import Iterator
 from statistics import median
 
 import orjson
-from aiokafka.producer.message_accumulator import BatchBuilder
 
 from loadtest.micro.engine import FAR, PARTITION, PER_BATCH, Read, compile_rules
 from loadtest.workloads import START_MS
 from stream.clock import Clock
 from stream.decisions.wire import Origin, decision_record, trigger_record
 from stream.engine import PartitionState, process
+from stream.kafka._batch import RecordBatch
+from stream.kafka._packed import PackedRecords, pack
 from stream.rules.model import RuleSet
 from stream.runtime.app import GC_THRESHOLDS
-from stream.runtime.outbox import _fill
+from stream.runtime.outbox import BATCH_BYTES
 from stream.structs import Batch, Result, WireRecord
 
-BATCH_BYTES = 1 << 17
 CONSENTS = {"mail": {"granted": True, "at": "2026-03-01T10:00:00Z", "basis": "double opt-in"}}
 RULES = """\
 sources:
@@ -100,24 +101,23 @@ def batches(count: int, name: str) -> Iterator[Batch]:
         yield Batch(PARTITION, {"clicks": records}, frozenset(("clicks", "profiles")))
 
 
-def _told(result: Result, origin: Origin) -> dict[str, list[WireRecord]]:
-    """As the lane tells the outbox: a list for each topic."""
-    by_topic: dict[str, list[WireRecord]] = {}
-    wires = [
+def _told(result: Result, origin: Origin) -> list[WireRecord]:
+    return [
         *(trigger_record(trigger, origin, FAR) for trigger in result.triggers),
         *(decision_record(decision, origin) for decision in result.decisions),
     ]
-    for wire in wires:
-        by_topic.setdefault(wire.topic, []).append(wire)
-    return by_topic
 
 
-def _put(told: dict[str, list[WireRecord]]) -> None:
-    for records in told.values():
+def _put(told: list[WireRecord]) -> None:
+    """What the stage, the outbox and aiokafka's sender do in turn."""
+    for records in pack(told).values():
+        waiting = PackedRecords()
+        waiting.extend(records)
         sent = 0
-        while sent < len(records):
-            builder = BatchBuilder(BATCH_BYTES, 0)
-            sent = _fill(builder, records, sent)
+        while sent < waiting.size:
+            batch = RecordBatch(waiting, sent, BATCH_BYTES, FAR)
+            batch._build()
+            sent = batch.end
 
 
 def measure(rules: RuleSet, known: Batch, played: list[Batch], strange: list[Batch]) -> tuple[float, ...]:

@@ -33,9 +33,20 @@ from stream.decisions.wire import (
     trigger_record,
 )
 from stream.engine import MAX_WORK, PartitionState, preparing, process
+from stream.kafka._packed import PackedRecords, pack
 from stream.rules.model import Rule, RuleSet
 from stream.runtime.stage import Figures, StepResult, Store, Written
-from stream.structs import MOST_BYTES, Batch, DeadLetter, OwnTopics, Record, Result, Unread, WireRecord
+from stream.structs import (
+    MOST_BYTES,
+    Batch,
+    DeadLetter,
+    OwnTopics,
+    Record,
+    Result,
+    Target,
+    Unread,
+    WireRecord,
+)
 from stream.telemetry.metrics import Metrics
 from stream.telemetry.tracing import Tracing
 from stream.worker import prior_decisions
@@ -194,7 +205,7 @@ class TriggerPartition:
         if result.dead_letters:
             result.dead_letters = [_told(each) for each in result.dead_letters]
         decided = result.decisions or result.dead_letters
-        written = self._records(result, clock.wall()) if decided else ()
+        written = self._records(result, clock.wall()) if decided else {}
         if stage.tracing is not None:
             stage.tracing.passed(self.number, result.positions)
         if result.dead_letters or result.condition_errors or result.content_errors:
@@ -203,7 +214,7 @@ class TriggerPartition:
             stage.metrics.work.observe_batch(result, time.perf_counter() - started)
         return StepResult(written, result.positions, result.watermark, result.next_deadline, result.more)
 
-    def _records(self, result: Result, now: int) -> list[WireRecord]:
+    def _records(self, result: Result, now: int) -> dict[Target, PackedRecords]:
         stage = self.stage
         stage.metrics.work.observe_sent(result.triggers, now)
         own = stage.own
@@ -219,11 +230,13 @@ class TriggerPartition:
         triggers = [trigger_record(trigger, origin, now) for trigger in result.triggers]
         if stage.tracing is not None:
             triggers = stage.tracing.traced(self.number, result.triggers, triggers, now)
-        return [
-            *triggers,
-            *(decision_record(decision, origin) for decision in result.decisions),
-            *(cut(dead_letter_record(letter, origin), most) for letter in result.dead_letters),
-        ]
+        return pack(
+            [
+                *triggers,
+                *(decision_record(decision, origin) for decision in result.decisions),
+                *(cut(dead_letter_record(letter, origin), most) for letter in result.dead_letters),
+            ]
+        )
 
     def take_changed(self, checkpoint: bytes) -> list[tuple[bytes, bytes]]:
         self.state.marks = checkpoint

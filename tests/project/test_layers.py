@@ -37,7 +37,7 @@ IMPORTS: dict[str, set[str]] = {
     "kafka": set(),
     "topics": {"decisions", "events", "kafka", "rules"},
     "runtime": {"kafka", "telemetry"},
-    "worker": {"decisions", "engine", "events", "rules", "runtime", "telemetry", "topics"},
+    "worker": {"decisions", "engine", "events", "kafka", "rules", "runtime", "telemetry", "topics"},
     "history": {"engine", "events", "kafka", "rules"},
     "authoring": {"decisions", "engine", "events", "expression", "history", "matcher", "rules"},
     "broker": set(),
