@@ -14,7 +14,7 @@ from dataclasses import replace
 
 from stream._fastmatch import MAX_WORK, PartitionState
 from stream.clock import Clock
-from stream.decisions._decide import KAFKAS, Decider
+from stream.decisions._decide import KAFKAS, Decider, Sink
 from stream.decisions._hash import trigger_id
 from stream.decisions.experiments import Arms
 from stream.matcher._match import Match
@@ -36,6 +36,7 @@ def process(
     work: int = 1 << 62,
     arms: Arms | None = None,
     most_bytes: Mapping[str, int] = KAFKAS,
+    sink: Sink | None = None,
     take: Callable[[Match], bool] | None = None,
 ) -> Result:
     """Apply what is at hand in merged order, as far as it can be applied, and fire the timers that are due.
@@ -46,14 +47,14 @@ def process(
     they cost: who must not be held says MAX_WORK. `result.more` says that the same call again, with an empty
     batch and the same `ended`, would go on.
     `arms` draws who is held out and who gets which variant. `most_bytes`: that a batch may have, by topic; a
-    message that would not fit is suppressed. `take` is asked of every match first: if it says
-    True, nothing is decided of it.
+    message that would not fit is suppressed. `sink` is told what was decided, in place of the result. `take`
+    is asked of every match first: if it says True, nothing is decided of it.
     A state of other rules than `rules` adopts them first. Bad records become dead letters, never errors.
     """
     if state.rules is not rules:
         state.adopt(rules)
     result = Result()
-    state.run(batch, result, clock, limit, work, Decider(result, arms, most_bytes), take)
+    state.run(batch, result, clock, limit, work, Decider(result, arms, most_bytes, sink), take)
     if result.dead_letters:
         known = _purposes(rules)
         result.dead_letters = [_without_unknown(each, known) for each in result.dead_letters]

@@ -4,17 +4,22 @@ from collections.abc import Mapping
 from typing import Final, Self, final
 
 from stream.decisions.experiments import Arms
-from stream.matcher._match import Match
 from stream.structs import Result
 
 KAFKAS: Final[Mapping[str, int]]
 
+class Sink: ...
+
+@final
+class Results(Sink):
+    def __new__(cls, result: Result) -> Self: ...
+
 @final
 class Decider:
     def __new__(
-        cls, result: Result, arms: Arms | None = None, most_bytes: Mapping[str, int] = KAFKAS
+        cls,
+        result: Result,
+        arms: Arms | None = None,
+        most_bytes: Mapping[str, int] = KAFKAS,
+        sink: Sink | None = None,
     ) -> Self: ...
-
-def decide(
-    match: Match, result: Result, arms: Arms | None = None, most_bytes: Mapping[str, int] = KAFKAS
-) -> None: ...

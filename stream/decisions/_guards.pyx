@@ -134,7 +134,7 @@ cdef bint _is_drawn(str customer, str salt, int share, arms) except -1:
         return False
     if arms is not None:
         return arms.is_held_out(customer, salt, share)
-    return number_of(customer, salt) % WHOLE < share
+    return <int> (number_of(customer, salt) % WHOLE) < share
 
 
 cdef list _by_preference(Match match, Sending sending):

@@ -34,6 +34,7 @@ cdef class Sending:
     cdef str salt
     cdef int64_t patience           # ms from the first judgement on, for quiet hours to end
     cdef Words words
+    cdef bytes source               # `ce_source` of its triggers
     cdef Py_ssize_t characters      # of `rule.plain_content`
     cdef bytes plain                # its JSON; None: it has variables
 

@@ -13,6 +13,7 @@ from stream.matcher._program cimport Program, RulePlan
 
 from stream.decisions._json import encode
 from stream.decisions.limits import counters
+from stream.decisions.wire import source_of_triggers
 
 MAX_DEFERRAL = 24 * 3_600_000   # ms; what could not go out by then never goes, if its rule says nothing
 
@@ -58,6 +59,7 @@ cdef class Sending:
         elif isinstance(rule.quiet, int):
             self.patience = rule.quiet
         self.words = words_of(rule.name, rule.goals, rule.priority)
+        self.source = source_of_triggers(rule.name)
         if rule.plain_content is not None:
             self.plain = encode(dict(rule.plain_content))
             self.characters = sum([len(name) + len(text) for name, text in rule.plain_content.items()])

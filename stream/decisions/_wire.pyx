@@ -18,6 +18,7 @@ from functools import lru_cache
 from stream.decisions._json import encode
 from stream.rules import field_paths
 from stream.rules.durations import format_duration
+from stream.structs import ConsentProof, Decision, EventRef, Trigger
 
 cdef extern from "Python.h":
     bytes PyBytes_FromStringAndSize(const char *data, Py_ssize_t size)
@@ -49,6 +50,7 @@ cdef Words words_of(rule_name, tuple goals, priority):
 
 
 @cython.final
+@cython.freelist(8)
 cdef class Decided:
     cdef int put_decision(self, Buffer out, bytes revision) except -1:
         self.put_beginning(out, revision)
@@ -118,6 +120,7 @@ cdef class Decided:
         self.put_content(out)
         self.put_event(out)
         out.put_raw(b',"sent_at":', 11)
+        self.sent_at_place = out.size + 1
         if sent_at < 0:
             out.put_raw(b"null", 4)
         else:
@@ -127,11 +130,11 @@ cdef class Decided:
         out.put_raw(b',"goal":', 8)
         put_bytes(out, self.words.goal)
         out.put_raw(b',"consent":', 11)
-        if self.consent is None:
+        if self.purpose is None:
             out.put_raw(b"null", 4)
         else:
             out.put_raw(b"{", 1)
-            _put_consent(out, self.consent)
+            _put_consent(out, self.purpose, self.granted_at, self.basis, self.expires_at)
         out.put_raw(b',"sensitive":', 13)
         if not self.sensitive:
             return out.put_raw(b"null", 4)
@@ -139,13 +142,14 @@ cdef class Decided:
             out.put_raw(b',{"subject":' if number else b'[{"subject":', 12)
             put_text(out, proof.subject)
             out.put_raw(b",", 1)
-            _put_consent(out, proof.consent)
+            purpose, granted_at, basis, expires_at = proof.consent
+            _put_consent(out, purpose, granted_at, basis, expires_at)
         return out.put_raw(b"]", 1)
 
     cdef int put_content(self, Buffer out) except -1:
         cdef bint first = True
-        if type(self.content) is bytes:
-            return put_bytes(out, self.content)
+        if self.plain is not None:
+            return put_bytes(out, self.plain)
         out.put_raw(b"{", 1)
         for name, text in self.content.items():
             if not first:
@@ -156,40 +160,66 @@ cdef class Decided:
             put_text(out, text)
         return out.put_raw(b"}", 1)
 
+    cdef object as_decision(self):
+        """A `structs.Decision`."""
+        return Decision(
+            self.trigger_id, self.rule, self.customer_id, self.outcome, self.reason, self.channel,
+            self.variant, EventRef(self.event_name, self.event_id, self.event_time), self.at, self.timed,
+            self.source, self.offset, self.held_out_by, self.goals, self.unwritten,
+        )
 
-cdef int _put_consent(Buffer out, proof) except -1:
+    cdef object as_trigger(self, decision):
+        """A `structs.Trigger`."""
+        consent = None
+        if self.purpose is not None:
+            consent = ConsentProof(self.purpose, self.granted_at, self.basis, self.expires_at)
+        return Trigger(
+            decision, self.topic, self.address, self.content, self.priority, self.appended_at, consent,
+            self.sensitive,
+        )
+
+
+cdef int _put_consent(Buffer out, str purpose, int64_t granted_at, str basis, expires_at) except -1:
     """The rest of an object that is about a consent."""
     out.put_raw(b'"purpose":', 10)
-    put_text(out, proof.purpose)
+    put_text(out, purpose)
     out.put_raw(b',"granted_at":', 14)
-    put_time(out, proof.granted_at)
+    put_time(out, granted_at)
     out.put_raw(b',"basis":', 9)
-    put_text(out, proof.basis)
+    put_text(out, basis)
     out.put_raw(b',"expires_at":', 14)
-    if proof.expires_at is None:
+    if expires_at is None:
         out.put_raw(b"null", 4)
     else:
-        put_time(out, proof.expires_at)
+        put_time(out, expires_at)
     return out.put_raw(b"}", 1)
 
 
-cdef Decided _of_decision(decision, Words words):
+cdef Decided _filled(decision, Words words):
     cdef Decided decided = Decided()
-    decided.words = words
+    decided.words, decided.rule = words, decision.rule
+    decided.source, decided.offset, decided.timed = decision.source, decision.offset, decision.timed
     decided.trigger_id, decided.customer_id = decision.trigger_id, decision.customer_id
     decided.outcome, decided.reason = decision.outcome, decision.reason
     decided.channel, decided.variant = decision.channel, decision.variant
     decided.event_name, decided.event_id, decided.event_time = decision.event
     decided.at, decided.held_out_by = decision.at, decision.held_out_by
-    decided.unwritten = decision.unwritten
+    decided.goals, decided.unwritten = decision.goals, decision.unwritten
     return decided
 
 
-cdef Decided _of_trigger(trigger):
+cdef Decided of_decision(decision):
+    return _filled(decision, _words(decision.rule, decision.goals, 0))
+
+
+cdef Decided of_trigger(trigger):
     decision = trigger.decision
-    cdef Decided decided = _of_decision(decision, _words(decision.rule, decision.goals, trigger.priority))
+    cdef Decided decided = _filled(decision, _words(decision.rule, decision.goals, trigger.priority))
     decided.address, decided.content = trigger.address, trigger.content
-    decided.consent, decided.sensitive = trigger.consent, trigger.sensitive
+    decided.sensitive, decided.topic = trigger.sensitive, trigger.topic
+    decided.appended_at = trigger.appended_at
+    if trigger.consent is not None:
+        decided.purpose, decided.granted_at, decided.basis, decided.expires_at = trigger.consent
     return decided
 
 
@@ -200,21 +230,21 @@ cdef bytes _taken(Buffer out):
 def decision_json(decision, str revision not None):
     """A decision's record."""
     cdef Buffer out = Buffer()
-    _of_decision(decision, _words(decision.rule, decision.goals, 0)).put_decision(out, encode(revision))
+    of_decision(decision).put_decision(out, encode(revision))
     return _taken(out)
 
 
 def trigger_json(trigger, str revision not None, sent_at):
     """A trigger's record; `sent_at` is None where nothing is sent."""
     cdef Buffer out = Buffer()
-    _of_trigger(trigger).put_trigger(out, encode(revision), -1 if sent_at is None else sent_at)
+    of_trigger(trigger).put_trigger(out, encode(revision), -1 if sent_at is None else sent_at)
     return _taken(out)
 
 
 def trigger_line(trigger, str revision not None):
     """A trigger that nobody sends, with what its decision says besides."""
     cdef Buffer out = Buffer()
-    cdef Decided decided = _of_trigger(trigger)
+    cdef Decided decided = of_trigger(trigger)
     cdef bytes written = encode(revision)
     decided.put_beginning(out, written)
     decided.put_message(out, -1)
