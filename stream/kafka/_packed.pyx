@@ -60,8 +60,10 @@ cdef class PackedRecords:
     def extend(self, PackedRecords others not None):
         """All of the others after those that are here."""
         cdef Py_ssize_t size = others.size
+        cdef uint8_t *into
         if size:
-            memcpy(self.more(size), others.data, size)
+            into = self.more(size)  # first: if it is itself that is added, its data moves
+            memcpy(into, others.data, size)
             self.count += others.count
 
     def unpack(self, str topic not None, partition=None):

@@ -20,6 +20,8 @@ from stream.kafka.raw_records import HEADER
 from stream.structs import WireRecord
 from tests.kafka.test_packed import HEADERS, packed
 
+pytestmark = pytest.mark.engine  # what is wrong with memory, the sanitizer sees
+
 NOW = 1_772_445_600_000
 BORDERS = [0, 1, 63, 64, 8191, 8192]  # where a varint has a byte more
 SIZED = some.none() | some.binary(max_size=300) | some.sampled_from(BORDERS).map(bytes)

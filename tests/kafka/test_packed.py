@@ -12,6 +12,8 @@ from hypothesis import strategies as some
 from stream.kafka._packed import LARGEST, PackedRecords, pack, unpack
 from stream.structs import Target, WireRecord
 
+pytestmark = pytest.mark.engine  # what is wrong with memory, the sanitizer sees
+
 BYTES = some.binary(max_size=300)
 NAMES = some.text(max_size=20).filter(lambda name: name.isprintable())
 HEADERS = some.lists(some.tuples(NAMES, BYTES), max_size=5).map(tuple)
