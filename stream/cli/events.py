@@ -40,11 +40,13 @@ def infer(
     with many customers. Read what comes of it, and put it among the rule files. More: rules/docs/events.md.
     """
     from stream.authoring import tracking_plan
-    from stream.history.event_files import event_files
+    from stream.history.event_files import event_files, none_usable
 
     refuse_to_overwrite({"--out": out}, files)
     sources = tracking_plan.sources_of(rules)
     with event_files(files, sources) as lines:
+        if not lines.lines:
+            raise none_usable(lines)
         found = tracking_plan.infer(sources, tracking_plan.records_of(lines))
         tracking_plan.report(found, lines, Console(stderr=True))
     written = tracking_plan.as_json(found, sources) if as_json else tracking_plan.as_yaml(found, sources)

@@ -21,6 +21,7 @@ from typing import NamedTuple
 from stream.clock import wall_ms
 from stream.engine import FUTURE_MS
 from stream.errors import EventFileError
+from stream.hints import did_you_mean
 from stream.history._past import END, PastEvent, Reader, give_offsets
 from stream.history.inputs import KAFKA, Input, ignore, inputs_of
 from stream.history.merged import InputInOrder, Ordered, SortedEvents, merged
@@ -55,7 +56,8 @@ class Portion(NamedTuple):
 @dataclass(slots=True)
 class PastEvents:
     """Events, and what there is of them: lines by source; of sources that the rules do not have, `unknown`;
-    those whose time is that of their place (`placed`); where the first are. `notes`: what else is to be said.
+    those whose time is that of their place (`placed`); where the first are, and in which file. `notes`: what
+    else is to be said.
     """
 
     rules: RuleSet
@@ -64,6 +66,7 @@ class PastEvents:
     unknown: Counter[str] = field(default_factory=Counter)
     placed: Counter[str] = field(default_factory=Counter)
     first_unknown: dict[str, str] = field(default_factory=dict)
+    unknown_in: dict[str, str] = field(default_factory=dict)
     first_ahead: dict[str, str] = field(default_factory=dict)
     disorder: dict[str, Disorder] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
@@ -117,6 +120,8 @@ class EventFiles(PastEvents):
         self._begin = max(min(times) - 1, 0) if times else None  # of what has no time at all
         for each, survey in zip(inputs, self._surveys, strict=True):
             self.count(survey, each.place_of)
+            for name in survey.unknown:
+                self.unknown_in.setdefault(name, each.name)
             self.notes += each.rows.notes if each.rows is not None else []
         if not times:
             self.placed.clear()  # there is no time for them
@@ -182,6 +187,35 @@ def event_files(
     with ExitStack() as stack:
         inputs = inputs_of(arguments, [each.name for each in rules.sources], stack)
         yield EventFiles(inputs, rules, sort=sort, progress=progress)
+
+
+def unknown_notes(events: PastEvents) -> list[str]:
+    """What is to be said of lines whose source the rules do not have."""
+    names = [each.name for each in events.rules.sources]
+    found = []
+    for name, count in sorted(events.unknown.items()):
+        near = did_you_mean(name, names)
+        hint = near or f"there are: {', '.join(names)}; {_of_one_source(events, name)}"
+        found.append(
+            f"{count:,} lines of `{name}` left out: no source, first {events.first_unknown[name]} ({hint})"
+        )
+    return found
+
+
+def none_usable(events: PastEvents) -> EventFileError:
+    """There are no events, or none that the rules could take."""
+    if not events.total:
+        return EventFileError("there is no line in the input", hint="docs/backtest.md says what a line is")
+    hint = _of_one_source(events, min(events.unknown)) if events.unknown else None
+    return EventFileError(
+        f"none of {events.total:,} lines could be used", hint=hint or "docs/backtest.md says what a line is"
+    )
+
+
+def _of_one_source(events: PastEvents, unknown: str) -> str:
+    """How to say of which source all of a file is."""
+    example = events.rules.first_source or min(events.names)
+    return f"if all of a file is of one source, write it so: {example}={events.unknown_in[unknown]}"
 
 
 def disorder_notes(events: PastEvents) -> list[str]:

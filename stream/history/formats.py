@@ -221,7 +221,7 @@ def _rows(head: bytes, name: str) -> TextRows:
             if values and b"\n" in values[0].strip() and _is_json(values[0]):
                 return JsonValues(in_list=False)
         return JsonLines()
-    return csv_rows.rows_of(text, name) or JsonLines()
+    return csv_rows.rows_of(head.lstrip(b"\r\n"), name) or JsonLines()
 
 
 def _is_json(value: bytes) -> bool:

@@ -62,6 +62,16 @@ def test_what_is_no_file_is_named(argument: str, message: str) -> None:
         inputs_of([argument], SOURCES, stack)
 
 
+def test_the_place_in_csv_was_called_a_row_and_was_a_line(tmp_path: Path) -> None:
+    """After a cell with a line break the third row was `row 4`."""
+    (tmp_path / "events.csv").write_text('event,note\nview,"a\nb"\nbuy,c\n')
+    with ExitStack() as stack:
+        (one,) = inputs_of([str(tmp_path / "events.csv")], SOURCES, stack)
+        (piece, *_) = one.pieces(ignore)
+        assert piece.numbers == [2, 4]
+        assert one.place_of(4) == f"{tmp_path / 'events.csv'}:4"
+
+
 def test_an_item_of_a_list_is_called_one(tmp_path: Path) -> None:
     (tmp_path / "events").write_bytes(b'[{"a": 1}]')
     with ExitStack() as stack:

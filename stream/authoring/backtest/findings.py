@@ -19,10 +19,9 @@ from stream.authoring.backtest.summary import counted
 from stream.authoring.replay import RuleTally
 from stream.decisions import wire
 from stream.diagnostics import one_line
-from stream.hints import did_you_mean
 from stream.history._past import PastEvent
-from stream.history.event_files import disorder_notes
-from stream.history.unusable import likely_fix
+from stream.history.event_files import disorder_notes, unknown_notes
+from stream.history.unusable import file_of_another, likely_fix
 from stream.rules.durations import format_duration
 from stream.rules.model import WHOLE, Rule
 
@@ -201,10 +200,7 @@ def _oddities(backtest: Backtest, shown: dict[str, Any]) -> Iterator[str]:
     for each in shown["dead_letters"]:
         what = f"{each['count']:,} records of {each['source']} are not events: {each['reason']}"
         yield f"{what}, first {each['first']} ({each['fix']})"
-    for name, count in shown["unknown_sources"].items():
-        known = [source.name for source in backtest.rules.sources]
-        hint = did_you_mean(name, known) or f"there are: {', '.join(known)}; or write NAME=FILE"
-        yield f"{count:,} lines of `{name}` left out: no source, first {files.first_unknown[name]} ({hint})"
+    yield from unknown_notes(files)
     yield from disorder_notes(files)
     yield from files.notes
     for name, count in shown["without_time"].items():
@@ -234,4 +230,5 @@ def _first(backtest: Backtest, source: str, reason: str) -> tuple[str, str]:
     """Where the first record that was put aside for a reason is, and what probably mends it."""
     letter = backtest.tally.first_letters[source, reason]
     mapping = next(each for each in backtest.rules.sources if each.name == source)
-    return cast(PastEvent, letter.record).place, likely_fix(letter, mapping)
+    fix = likely_fix(letter, mapping) + file_of_another(letter.record, mapping, backtest.rules.sources)
+    return cast(PastEvent, letter.record).place, fix

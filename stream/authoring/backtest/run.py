@@ -18,8 +18,7 @@ from stream.authoring.backtest.figures import BacktestFigures
 from stream.authoring.backtest.segment_sizes import SegmentSizes, count_segments
 from stream.authoring.replay import Paging, Replay, Tally
 from stream.decisions import wire
-from stream.errors import EventFileError
-from stream.history.event_files import PastEvents
+from stream.history.event_files import PastEvents, none_usable
 from stream.history.progress import QUIET, Progress
 from stream.rules.model import RuleSet
 from stream.structs import Result
@@ -96,6 +95,4 @@ def require_events(backtest: Backtest) -> None:
     """Raises EventFileError where nothing of the input could be used."""
     if backtest.tally.events:
         return
-    total = backtest.files.total
-    what = f"none of {total:,} lines could be used" if total else "there is no line in the input"
-    raise EventFileError(what, hint="docs/backtest.md says what a line is")
+    raise none_usable(backtest.files)
