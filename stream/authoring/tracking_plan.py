@@ -20,7 +20,7 @@ from rich.console import Console
 from stream.authoring.observed import MAX_FIELDS, Observed, Room, looks_like_a_persons
 from stream.authoring.replay import ReplayedRecord
 from stream.diagnostics import one_line
-from stream.errors import EventFileError, RuleFileError, StreamError
+from stream.errors import EventFileError, RuleFileError
 from stream.events._times import parse_time
 from stream.history._past import PastEvent
 from stream.history.event_files import PastEvents, unknown_notes
@@ -78,9 +78,9 @@ PlacedRecord = PastEvent | ReplayedRecord
 
 
 def records_of(files: PastEvents) -> Iterator[tuple[str, PlacedRecord]]:
-    """Each line with its source, a few at a time in memory."""
+    """Each line with its source, a few at a time in memory; none of before `files.between.since`."""
     for batch in files.batches():
-        for name, lines in batch.records.items():
+        for name, lines in () if batch.is_before else batch.records.items():
             for record in lines:
                 yield name, record
 
@@ -260,14 +260,6 @@ def notes(found: Inferred) -> Iterator[str]:
             yield f"left out: {seen.left_out:,} × a field of {name} {what}"
     if not found.room.fields:
         yield f"left out: fields beyond the first {MAX_FIELDS:,}"
-
-
-def write(text: str, path: Path) -> None:
-    """Raises StreamError where it cannot be written."""
-    try:
-        path.write_text(text, encoding="utf-8")
-    except OSError as error:
-        raise StreamError(f"{path}: {error.strerror}", hint="name a file that can be written") from error
 
 
 def report(found: Inferred, files: PastEvents, errors: Console) -> None:

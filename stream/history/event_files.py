@@ -12,10 +12,12 @@ Tested by tests/history/test_event_files.py.
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
+from operator import attrgetter
 from typing import NamedTuple
 
 from stream.clock import wall_ms
@@ -24,7 +26,7 @@ from stream.errors import EventFileError
 from stream.hints import did_you_mean
 from stream.history._past import END, PastEvent, Reader, give_offsets
 from stream.history.inputs import KAFKA, Input, ignore, inputs_of
-from stream.history.merged import InputInOrder, Ordered, SortedEvents, merged
+from stream.history.merged import InputInOrder, Ordered, SortedEvents, Taken, merged
 from stream.history.progress import QUIET, Progress
 from stream.history.sorting import Sorter
 from stream.rules.durations import format_duration
@@ -33,6 +35,9 @@ from stream.rules.model import RuleSet
 ALLOWED_MS = (
     60_000  # that an event may be earlier than one of its source before it: clocks differ, phones wait
 )
+
+
+_by_order: Callable[[PastEvent], int] = attrgetter("order")
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,21 +51,33 @@ class Disorder:
     first: str
 
 
+@dataclass(frozen=True, slots=True)
+class Between:
+    """From a time on, and before another, in ms; None: from the beginning, to the end as it is now."""
+
+    since: int | None = None
+    until: int | None = None
+
+
 class Portion(NamedTuple):
-    """Events of one partition, by source, that come next."""
+    """Events of one partition, by source, that come next. `is_before`: before `Between.since`; from them only
+    what is known of customers is to be learnt.
+    """
 
     partition: int
     records: Mapping[str, Sequence[PastEvent]]
+    is_before: bool = False
 
 
 @dataclass(slots=True)
 class PastEvents:
     """Events, and what there is of them: lines by source; of sources that the rules do not have, `unknown`;
     those whose time is that of their place (`placed`); where the first are, and in which file. `notes`: what
-    else is to be said.
+    else is to be said. `late`: how many were left out, as they are not before `between.until`.
     """
 
     rules: RuleSet
+    between: Between = Between()
     now: int = field(default_factory=wall_ms)
     lines: Counter[str] = field(default_factory=Counter)
     unknown: Counter[str] = field(default_factory=Counter)
@@ -70,6 +87,7 @@ class PastEvents:
     first_ahead: dict[str, str] = field(default_factory=dict)
     disorder: dict[str, Disorder] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
+    late: int = 0
 
     @property
     def total(self) -> int:
@@ -107,12 +125,13 @@ class EventFiles(PastEvents):
         self,
         inputs: Sequence[Input],
         rules: RuleSet,
+        between: Between = Between(),
         *,
         sort: bool = False,
         now: int | None = None,
         progress: Progress = QUIET,
     ) -> None:
-        super().__init__(rules, wall_ms() if now is None else now)
+        super().__init__(rules, between, wall_ms() if now is None else now)
         self._inputs = inputs
         self._sort = sort
         self._surveys = self._survey(progress)
@@ -135,7 +154,25 @@ class EventFiles(PastEvents):
                 for name, events in taken.items():
                     give_offsets(events, offsets[name])
                     offsets[name] += len(events)
-                yield Portion(0, taken)
+                yield from self._portions(taken)
+        if self.late:
+            self.notes.append(f"{self.late:,} events of --until and later were left out")
+
+    def _portions(self, taken: Taken) -> Iterator[Portion]:
+        """What is before `until`; apart from the rest what comes before the first event of `since`."""
+        since, until = self.between.since, self.between.until
+        if until is not None:
+            kept = {
+                name: [each for each in events if each.timestamp < until] for name, events in taken.items()
+            }
+            self.late += sum(map(len, taken.values())) - sum(map(len, kept.values()))
+            taken = kept
+        if since is not None:
+            begin = since * len(self.names)
+            at = {name: bisect_left(events, begin, key=_by_order) for name, events in taken.items()}
+            yield Portion(0, {name: events[: at[name]] for name, events in taken.items()}, is_before=True)
+            taken = {name: events[at[name] :] for name, events in taken.items()}
+        yield Portion(0, taken)
 
     def _survey(self, progress: Progress) -> list[Reader]:
         progress.begin("looking through", sum(each.size for each in self._inputs))
@@ -177,16 +214,23 @@ class EventFiles(PastEvents):
 
 @contextmanager
 def event_files(
-    arguments: Sequence[str], rules: RuleSet, *, sort: bool = False, progress: Progress = QUIET
+    arguments: Sequence[str],
+    rules: RuleSet,
+    between: Between = Between(),
+    *,
+    sort: bool = False,
+    progress: Progress = QUIET,
 ) -> Iterator[EventFiles]:
     """The files that a command line names. Raises EventFileError where one cannot be read."""
-    if any(each.startswith(KAFKA) for each in arguments):
-        raise EventFileError(
-            "`kafka:` stands alone, without files beside it", hint="stream backtest RULES kafka: --since TIME"
+    if topics := [each for each in arguments if each.startswith(KAFKA)]:
+        named = topics != [KAFKA] * len(topics)
+        what = (
+            "`kafka:` takes no name of a topic" if named else "`kafka:` stands alone, with nothing beside it"
         )
+        raise EventFileError(what, hint="by itself it reads the topics of all of the rules' sources")
     with ExitStack() as stack:
         inputs = inputs_of(arguments, [each.name for each in rules.sources], stack)
-        yield EventFiles(inputs, rules, sort=sort, progress=progress)
+        yield EventFiles(inputs, rules, between, sort=sort, progress=progress)
 
 
 def unknown_notes(events: PastEvents) -> list[str]:

@@ -18,6 +18,7 @@ from aiokafka.errors import KafkaError
 
 from stream.errors import EventFileError
 from stream.history._past import PastEvent, Reader
+from stream.history.event_files import Between
 from stream.history.pieces import Whence
 from stream.kafka.connections import unreachable
 from stream.kafka.reader import read, reader, span
@@ -35,14 +36,6 @@ class PartitionOrigin:
 
     def place_of(self, number: int) -> str:
         return f"{self.topic}/{self.partition}/{number}"
-
-
-@dataclass(frozen=True, slots=True)
-class Between:
-    """From a time on, and before another, in ms; None: from the beginning, to the end as it is now."""
-
-    since: int | None = None
-    until: int | None = None
 
 
 @dataclass(slots=True)

@@ -43,7 +43,7 @@ _WHY_FAILED = {
 
 def as_object(backtest: Backtest) -> dict[str, Any]:
     """For programs: everything that was counted."""
-    tally, figures = backtest.tally, backtest.figures
+    tally, figures, files = backtest.tally, backtest.figures, backtest.files
     found: dict[str, Any] = {
         "revision": backtest.rules.revision,
         "events": dict(sorted(tally.events.items())),
@@ -61,10 +61,12 @@ def as_object(backtest: Backtest) -> dict[str, Any]:
             for (name, part, reason), count in sorted(tally.condition_errors.items())
         ],
         "repeats": dict(sorted(tally.left_out.items())),
-        "unknown_sources": dict(sorted(backtest.files.unknown.items())),
-        "without_time": dict(sorted((+backtest.files.placed).items())),
-        "disorder": {name: asdict(found) for name, found in sorted(backtest.files.disorder.items())},
+        "unknown_sources": dict(sorted(files.unknown.items())),
+        "without_time": dict(sorted((+files.placed).items())),
+        "disorder": {name: asdict(found) for name, found in sorted(files.disorder.items())},
         "customers": backtest.customers,
+        "since": None if files.between.since is None else wire.iso_time(files.between.since),
+        "events_before_since": backtest.before,
         "until": None if tally.watermark is None else wire.iso_time(tally.watermark),
         "open_timers": backtest.timers,
         "zone": str(figures.zone),
