@@ -15,11 +15,11 @@ import typer
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
-class _Stopped(BaseException):
-    """Somebody wants the command to end; no `except Exception` keeps it from that."""
+class _Stopped(SystemExit):
+    """Somebody wants the command to end. Of this kind, since event loops and tasks keep others."""
 
     def __init__(self, number: int) -> None:
-        super().__init__()
+        super().__init__(128 + number)
         self.number = number
 
 

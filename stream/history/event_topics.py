@@ -61,7 +61,7 @@ class EventTopics(PastEvents):
             self.notes.append("events of before --since were not read: traits, limits and caps begin empty")
         self.notes += [
             f"{count:,} records of {topic} are not read by a worker either: {reason}"
-            for (topic, reason), count in sorted(found.unread.items())
+            for (topic, reason), count in sorted((+found.unread).items())
         ]
 
     def batches(self) -> Iterator[Portion]:

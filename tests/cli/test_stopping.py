@@ -5,15 +5,15 @@ from __future__ import annotations
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.kit.patience import scaled
+from tests.kit.patience import eventually
 
 RULES = """
 sources: {clicks: {event: event, customer: customer, time: ts}}
@@ -56,11 +56,8 @@ def started(shop: Path, *arguments: str, before: str = "") -> subprocess.Popen[s
 
 def until_it_plays(process: subprocess.Popen[str], store: Path) -> None:
     """Until customers go to disk."""
-    end = time.monotonic() + scaled(60)
-    while not any(store.rglob("CURRENT")):
-        assert process.poll() is None, process.communicate()
-        assert time.monotonic() < end
-        time.sleep(0.02)
+    eventually(lambda: process.poll() is not None or any(store.rglob("CURRENT")), "it plays")
+    assert process.poll() is None, process.communicate()
 
 
 @pytest.mark.parametrize("number", NUMBERS)
@@ -74,7 +71,7 @@ def test_a_stopped_backtest_left_customers_on_the_disk_and_half_of_its_decisions
         until_it_plays(process, store)
         process.send_signal(number)
         process.send_signal(number)  # somebody is impatient
-        out, errors = process.communicate(timeout=scaled(60))
+        out, errors = process.communicate()
     assert (process.returncode, out) == (128 + number, "")
     assert errors == f"stopped by {number.name}: nothing half done is left\n"
     assert list(store.iterdir()) == []
@@ -88,8 +85,22 @@ def test_what_is_to_outlive_its_terminal_does(shop: Path, store: Path) -> None:
     with started(shop, *options, before="nohup") as process:
         until_it_plays(process, store)
         process.send_signal(signal.SIGHUP)
-        time.sleep(0.2)
-        assert process.poll() is None
-        os.kill(process.pid, signal.SIGTERM)
-        process.communicate(timeout=scaled(60))
+        process.send_signal(signal.SIGTERM)
+        process.communicate()
     assert process.returncode == 128 + signal.SIGTERM
+
+
+@pytest.mark.parametrize("number", NUMBERS)
+def test_a_backtest_that_waits_for_kafka_is_stopped_too(shop: Path, number: signal.Signals) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        env = {**os.environ, "STREAM_BROKER": f"127.0.0.1:{silent.getsockname()[1]}"}
+        command = [sys.executable, "-m", "stream", "backtest", "rules", "kafka:"]
+        with subprocess.Popen(command, cwd=shop, env=env, stderr=subprocess.PIPE, text=True) as process:
+            connection, _ = silent.accept()
+            process.send_signal(number)
+            _, errors = process.communicate()
+            connection.close()
+    assert (process.returncode, errors) == (
+        128 + number,
+        f"stopped by {number.name}: nothing half done is left\n",
+    )
