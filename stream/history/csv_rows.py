@@ -44,7 +44,7 @@ def rows_of(head: bytes, name: str) -> CsvRows | None:
     lines = head.decode("utf-8", "replace").splitlines()
     said = _SEPARATOR.fullmatch(lines[0].strip(" ")) if lines else None
     first, second = (*lines[bool(said) :], "", "")[:2]
-    if said is None and (not second or first.lstrip().startswith("{")):
+    if said is None and first.lstrip().startswith("{"):
         return None
     delimiter = said[1] if said else max(DELIMITERS, key=lambda each: len(_cells(first, each)))
     headings = _cells(first, delimiter)
@@ -54,7 +54,7 @@ def rows_of(head: bytes, name: str) -> CsvRows | None:
     if named and all(map(_HEADING.fullmatch, named)):
         is_padded = re.search(rf"{re.escape(delimiter)} | {re.escape(delimiter)}", first) is not None
         return CsvRows(delimiter, is_padded=is_padded, says_delimiter=said is not None)
-    if said is None and len(_cells(second, delimiter)) != len(headings):
+    if said is None and (not second or len(_cells(second, delimiter)) != len(headings)):
         return None
     hint = "its first row has to name the fields, such as event,customer_id,ts"
     raise EventFileError(f"{name}:{2 if said else 1}: this looks like CSV without a header", hint=hint)

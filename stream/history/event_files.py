@@ -142,6 +142,8 @@ class EventFiles(PastEvents):
             for name in survey.unknown:
                 self.unknown_in.setdefault(name, each.name)
             self.notes += each.rows.notes if each.rows is not None else []
+            if not survey.figures and not survey.unknown:
+                self.notes.append(f"{each.name} has no lines")
         if not times:
             self.placed.clear()  # there is no time for them
         if sort:

@@ -109,6 +109,13 @@ def test_a_column_of_row_numbers_without_a_name_is_left_out_and_told(header: str
     assert notes == ["column 1 of events.csv has no name: it is left out"]
 
 
+@pytest.mark.parametrize(
+    "text", ["event,customer_id,ts\n", "event;customer_id", "sep=;\nevent;ts\n", "event,ts\n\n"]
+)
+def test_a_header_without_rows_was_called_a_broken_line(text: str) -> None:
+    assert read(text) == ([], [], [])
+
+
 def test_blanks_that_the_header_does_not_have_are_part_of_a_cell() -> None:
     assert read("event,x\nview, a\n")[0] == [{"event": "view", "x": " a"}]
 

@@ -275,3 +275,14 @@ def test_memory_does_not_grow_with_the_history(tmp_path: Path) -> None:
 def test_files_and_topics_do_not_mix(tmp_path: Path) -> None:
     with pytest.raises(EventFileError, match="stands alone"), event_files(["kafka:", "x"], TIMED):
         pass
+
+
+def test_an_empty_file_among_others_was_passed_over_in_silence(tmp_path: Path) -> None:
+    (tmp_path / "events.jsonl").write_text(lines("clicks"))
+    (tmp_path / "empty.jsonl").write_text("\n")
+    (tmp_path / "header.csv").write_text("event,customer\n")
+    (tmp_path / "packed.gz").write_bytes(gzip.compress(b""))
+    (tmp_path / "list.json").write_text("[]")
+    names = ["events.jsonl", "empty.jsonl", "header.csv", "packed.gz", "list.json"]
+    with event_files([str(tmp_path / each) for each in names], RULES) as files:
+        assert files.notes == [f"{tmp_path / each} has no lines" for each in names[1:]]
