@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gc
 import os
-import tempfile
 import typing
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -46,7 +45,7 @@ def _on_disk(directory: Path | None) -> Iterator[Paging]:
         try:
             folder = stack.enter_context(TemporaryDirectory(prefix="stream-", dir=directory))
         except OSError as error:
-            where = f"--data-dir {directory}" if directory else tempfile.gettempdir()
+            where = f"--data-dir {directory}" if directory else "the folder of TMPDIR, else /tmp"
             raise StreamError(f"{where}: {error.strerror}", hint="name a folder with room in it") from error
         settings = load(os.environ, {"store": "rocksdb", "data_dir": folder})
         stores = DiskStores(settings, "backtest")

@@ -147,6 +147,6 @@ def _copied(file: IO[bytes], name: str, stack: ExitStack) -> IO[bytes]:
         shutil.copyfileobj(file, copy, 1 << 20)
         copy.flush()
     except OSError as error:
-        hint = f"it is copied to {tempfile.gettempdir()}; TMPDIR names another place"
+        hint = "it is copied to the folder that TMPDIR names, else /tmp: is there room?"
         raise EventFileError(f"{name}: cannot be kept: {error.strerror}", hint=hint) from error
     return copy

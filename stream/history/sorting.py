@@ -87,7 +87,7 @@ class Sorter:
                 part.write(value or b"")
             part.flush()
         except OSError as error:
-            hint = f"all of the input needs room in {tempfile.gettempdir()}; TMPDIR names another place"
+            hint = "all of the input needs room in the folder that TMPDIR names, else /tmp"
             raise EventFileError(f"events cannot be sorted on disk: {error.strerror}", hint=hint) from error
         return part
 
