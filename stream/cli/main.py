@@ -75,7 +75,8 @@ def main() -> None:
         os.dup2(
             os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno()
         )  # or it would be tried again at the end
-        show(StreamError(f"standard output cannot be written: {error.strerror}", hint="is the disk full?"))
+        hint = "is the disk full to which standard output goes?"
+        show(StreamError(f"it cannot be shown: {error.strerror}", hint=hint))
         sys.exit(1)
 
 

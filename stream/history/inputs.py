@@ -13,7 +13,6 @@ from __future__ import annotations
 import os
 import shutil
 import sys
-import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -25,6 +24,7 @@ from stream.errors import EventFileError
 from stream.hints import did_you_mean
 from stream.history.formats import opened
 from stream.history.pieces import Piece, Rows
+from stream.history.temporary import nameless_file
 
 STANDARD_INPUT = "-"
 KAFKA = "kafka:"
@@ -143,7 +143,7 @@ def _instead(name: str) -> str:
 
 def _copied(file: IO[bytes], name: str, stack: ExitStack) -> IO[bytes]:
     try:
-        copy = stack.enter_context(tempfile.TemporaryFile(prefix="stream-"))  # noqa: SIM115
+        copy = stack.enter_context(nameless_file())
         shutil.copyfileobj(file, copy, 1 << 20)
         copy.flush()
     except OSError as error:

@@ -82,20 +82,20 @@ def run(shop: Path, command: str, shell: str = "") -> subprocess.CompletedProces
             "",
             "--report /dev/full: cannot be written: No space",
         ),
-        ("backtest rules events.jsonl", ">/dev/full", "standard output cannot be written: No space left"),
+        ("backtest rules events.jsonl", ">/dev/full", "it cannot be shown: No space left"),
         (
             "backtest rules events.jsonl --json",
             ">/dev/full",
-            "standard output cannot be written: No space left",
+            "it cannot be shown: No space left",
         ),
-        ("events infer events.jsonl", ">/dev/full", "standard output cannot be written: No space left"),
+        ("events infer events.jsonl", ">/dev/full", "it cannot be shown: No space left"),
         (
             "events infer events.jsonl --out /dev/full",
             "",
             "--out /dev/full: cannot be written: No space left",
         ),
-        ("check rules", ">/dev/full", "standard output cannot be written: No space left"),
-        ("test rules", ">/dev/full", "standard output cannot be written: No space left"),
+        ("check rules", ">/dev/full", "it cannot be shown: No space left"),
+        ("test rules", ">/dev/full", "it cannot be shown: No space left"),
     ],
 )
 def test_a_full_disk_was_a_traceback(shop: Path, command: str, shell: str, message: str) -> None:
