@@ -19,10 +19,9 @@ from stream.authoring.backtest.summary import counted
 from stream.authoring.replay import RuleTally
 from stream.decisions import wire
 from stream.diagnostics import one_line
-from stream.hints import did_you_mean
 from stream.history._past import PastEvent
-from stream.history.event_files import disorder_notes
-from stream.history.unusable import likely_fix
+from stream.history.event_files import disorder_notes, unknown_notes
+from stream.history.unusable import file_of_another, likely_fix
 from stream.rules.durations import format_duration
 from stream.rules.model import WHOLE, Rule
 
@@ -44,7 +43,7 @@ _WHY_FAILED = {
 
 def as_object(backtest: Backtest) -> dict[str, Any]:
     """For programs: everything that was counted."""
-    tally, figures = backtest.tally, backtest.figures
+    tally, figures, files = backtest.tally, backtest.figures, backtest.files
     found: dict[str, Any] = {
         "revision": backtest.rules.revision,
         "events": dict(sorted(tally.events.items())),
@@ -62,10 +61,12 @@ def as_object(backtest: Backtest) -> dict[str, Any]:
             for (name, part, reason), count in sorted(tally.condition_errors.items())
         ],
         "repeats": dict(sorted(tally.left_out.items())),
-        "unknown_sources": dict(sorted(backtest.files.unknown.items())),
-        "without_time": dict(sorted((+backtest.files.placed).items())),
-        "disorder": {name: asdict(found) for name, found in sorted(backtest.files.disorder.items())},
+        "unknown_sources": dict(sorted(files.unknown.items())),
+        "without_time": dict(sorted((+files.placed).items())),
+        "disorder": {name: asdict(found) for name, found in sorted(files.disorder.items())},
         "customers": backtest.customers,
+        "since": None if files.between.since is None else wire.iso_time(files.between.since),
+        "events_before_since": backtest.before,
         "until": None if tally.watermark is None else wire.iso_time(tally.watermark),
         "open_timers": backtest.timers,
         "zone": str(figures.zone),
@@ -201,10 +202,7 @@ def _oddities(backtest: Backtest, shown: dict[str, Any]) -> Iterator[str]:
     for each in shown["dead_letters"]:
         what = f"{each['count']:,} records of {each['source']} are not events: {each['reason']}"
         yield f"{what}, first {each['first']} ({each['fix']})"
-    for name, count in shown["unknown_sources"].items():
-        known = [source.name for source in backtest.rules.sources]
-        hint = did_you_mean(name, known) or f"there are: {', '.join(known)}; or write NAME=FILE"
-        yield f"{count:,} lines of `{name}` left out: no source, first {files.first_unknown[name]} ({hint})"
+    yield from unknown_notes(files)
     yield from disorder_notes(files)
     yield from files.notes
     for name, count in shown["without_time"].items():
@@ -234,4 +232,5 @@ def _first(backtest: Backtest, source: str, reason: str) -> tuple[str, str]:
     """Where the first record that was put aside for a reason is, and what probably mends it."""
     letter = backtest.tally.first_letters[source, reason]
     mapping = next(each for each in backtest.rules.sources if each.name == source)
-    return cast(PastEvent, letter.record).place, likely_fix(letter, mapping)
+    fix = likely_fix(letter, mapping) + file_of_another(letter.record, mapping, backtest.rules.sources)
+    return cast(PastEvent, letter.record).place, fix

@@ -13,7 +13,6 @@ from base64 import b64encode
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from hashlib import sha256
-from pathlib import Path
 from typing import Any
 
 from stream.authoring.backtest.summary import busiest, known_when, percent
@@ -28,18 +27,9 @@ from stream.authoring.page.parts import (
 )
 from stream.authoring.page.rules import rule_section, top_reasons
 from stream.authoring.page.style import STYLE
-from stream.errors import EventFileError
 
 MOST_SECTIONS = 40  # rules that have one of their own: those with the most matches
 MOST_ROWS = 500  # of a table
-
-
-def write_page(found: Mapping[str, Any], path: Path) -> None:
-    """Raises EventFileError where the file cannot be written."""
-    try:
-        path.write_text(page(found), encoding="utf-8")
-    except OSError as error:
-        raise EventFileError(f"{path}: {error.strerror}", hint="--report takes the name of a file") from error
 
 
 def page(found: Mapping[str, Any]) -> str:

@@ -12,7 +12,7 @@ import pytest
 from stream.authoring.backtest import run as backtests
 from stream.authoring.backtest.findings import as_object
 from stream.events._times import parse_time
-from stream.history.event_files import event_files
+from stream.history.event_files import Between, event_files
 from stream.rules.compiler.rule_set import load_rules
 
 SOURCES = """
@@ -33,8 +33,9 @@ def found_of(
     (folder / "rules" / "all.yaml").write_text(SOURCES + rules)
     (folder / "events.jsonl").write_bytes(b"\n".join(map(orjson.dumps, events)))
     compiled = load_rules(folder / "rules")
-    with event_files([str(folder / "events.jsonl")], compiled) as files:
-        done = backtests.run(compiled, files, until=parse_time(until) if until else None, examples=examples)
+    times = Between(until=parse_time(until) if until else None)
+    with event_files([str(folder / "events.jsonl")], compiled, times) as files:
+        done = backtests.run(compiled, files, examples=examples)
     found: dict[str, Any] = json.loads(json.dumps(as_object(done)))
     return found
 

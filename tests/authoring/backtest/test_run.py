@@ -79,9 +79,45 @@ def test_reminders_fire_where_time_moves_on(place: Path) -> None:
 
 def test_an_end_before_the_last_event_is_told(place: Path) -> None:
     """Whoever mistyped the year wondered where the reminders were."""
-    said = "the time of --until is before the last events: it changes nothing"
-    assert said in backtest(place, "--until", "2025-03-02T11:00:00Z").stdout
+    said = "events of --until and later were left out"
+    assert said in backtest(place, "--until", "2026-03-02T10:00:00.001Z").stdout
     assert said not in backtest(place, "--until", "2026-03-02T11:00:00Z").stdout
+
+
+def test_one_month_of_many_began_with_empty_traits_and_limits(place: Path) -> None:
+    """What was sent before --since uses up limits, and reminders from before fire; neither is counted."""
+    shown = json.loads(backtest(place, "--json", "--since", "2026-03-02T10:00:30Z", "--out", "out").stdout)
+    assert shown["rules"]["viewed"]["outcomes"] == {"suppressed": 1}
+    assert (shown["since"], shown["events_before_since"]) == ("2026-03-02T10:00:30.000Z", 1)
+    assert [json.loads(each)["outcome"] for each in (place / "out").read_text().splitlines()] == [
+        "suppressed"
+    ]
+    assert "1 events of before --since were played first" in shown["notes"][-1]
+    times = ("--since", "2026-03-02T10:30:00Z", "--until", "2026-03-02T10:40:00Z")
+    written(place, line(120, "cart"), line(35 * 60, "view"))
+    assert json.loads(backtest(place, "--json", *times).stdout)["rules"]["left"]["outcomes"] == {"sent": 1}
+    times = ("--since", "2026-03-02T10:33:00Z", "--until", "2026-03-02T10:40:00Z")
+    shown = json.loads(backtest(place, "--json", *times, "--report", "report.html").stdout)
+    assert shown["rules"]["left"]["outcomes"] == {}  # it was due at 10:32
+    assert shown["rules"]["viewed"]["matches"] == 1
+    assert "events of before --since" in (place / "report.html").read_text()
+
+
+@pytest.mark.parametrize(
+    ("options", "code", "message"),
+    [
+        (["--since", "2027-01-01"], 1, "all of the 3 events that could be used are before --since"),
+        (["--until", "2025-01-01"], 1, "all of the 4 events are at --until, or later"),
+        (["--since", "2026-04-01", "--until", "2026-03-01"], 2, "must be before --until"),
+        (["--since", "soon"], 2, "--since"),
+        (["--data-dir", "."], 2, "goes with --store rocksdb alone"),
+        (["--data-dir", "nowhere", "--store", "rocksdb"], 1, "--data-dir nowhere: No such file"),
+    ],
+)
+def test_options_that_bring_nothing_were_taken_without_a_word(
+    place: Path, options: list[str], code: int, message: str
+) -> None:
+    assert message in backtest(place, *options, code=code).stderr
 
 
 def test_decisions_are_written_as_a_worker_writes_them(place: Path) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from stream.authoring.page.page import write_page
+from stream.authoring.page.page import page
 from tests.authoring.page.test_page import HOSTILE, shop
 from tests.kit.browser import CHROMIUM, opened_tab
 
@@ -22,7 +22,7 @@ async def test_it_fetches_nothing_and_complains_of_nothing(
     tmp_path: Path, text: str, width: int, dark: bool
 ) -> None:
     path = tmp_path / "report.html"
-    write_page(shop(tmp_path, text), path)
+    path.write_text(page(shop(tmp_path, text)))
     async with opened_tab() as tab:
         await tab.open(path, width=width, dark=dark)
         assert [each for each in tab.requests if not each.startswith("data:")] == [path.as_uri()]
