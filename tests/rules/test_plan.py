@@ -183,7 +183,7 @@ def test_what_is_said_of_a_name_that_is_not_in_the_plan(
         ("event.price in ['a', 'b']", "`in` looks for a number in a list that has none"),
         (
             "event.seen_at < timestamp('2026-01-01')",
-            "`<` compares a text with a time (write timestamp(…) around",
+            "`<` compares a text with a time (write timestamp(event.seen_at))",
         ),
         ("event.sku.brand == 'x'", "a text has no field `brand`"),
         ("event.tags == 'x'", "`==` compares a list with a text"),

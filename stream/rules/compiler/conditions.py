@@ -5,14 +5,17 @@ Tested by tests/rules/test_compiler.py and tests/rules/test_scope.py.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from stream.cel import slips
 from stream.diagnostics import Code
 from stream.errors import ExpressionError
-from stream.expression import Node, parse, simplify
+from stream.expression import Node, parse, simplify, unparse
+from stream.rules import ranges
 from stream.rules.compiler.definition import Definition, Findings
 from stream.rules.files import Entry, Scalar
 from stream.rules.scope import Scope, check
-from stream.rules.settled import settled
+from stream.rules.settled import pairs, settled
 
 
 def condition(read: Definition, key: str, scope: Scope) -> Node | None:
@@ -48,8 +51,22 @@ def condition_of(entry: Entry, scope: Scope, findings: Findings) -> Node | None:
         if code is Code.UNKNOWN_VARIABLE:
             meant = slips.of_difference(scalar.value, error.offset or 0)
         findings.add(code, scalar.at(error.offset), error.message, meant or error.hint)
-    if node is not None and not refused and (verdict := settled(node)) is not None:
-        hint = "leave it out" if verdict else "this definition is never used"
-        message = f"`{key}` {'always' if verdict else 'never'} holds"
-        findings.add(Code.SETTLED_CONDITION, scalar.at(0), message, hint)
+    if node is not None and not refused:
+        for each in _settled(key, node, scope):
+            findings.add(Code.SETTLED_CONDITION, scalar.at(each.offset), each.message, each.hint)
     return node if node is None or refused else simplify(node)
+
+
+def _settled(key: str, node: Node, scope: Scope) -> Iterator[ExpressionError]:
+    """What of a condition always or never holds, whatever the event and the customer are."""
+    decided = list(ranges.decided(node, scope.counts))
+    yield from decided
+    settling = list(pairs(node))
+    for one, two, holds in settling:
+        both = f"`{unparse(one)}` and `{unparse(two)}`"
+        message = f"one of {both} always holds" if holds else f"{both} never hold together"
+        hint = "write `&&` if both must hold" if holds else "write `||` if one of them will do"
+        yield ExpressionError(message, offset=two.offset, hint=hint)
+    if not decided and not settling and (verdict := settled(node)) is not None:
+        hint = "leave it out" if verdict else "this definition is never used"
+        yield ExpressionError(f"`{key}` {'always' if verdict else 'never'} holds", offset=0, hint=hint)
