@@ -24,7 +24,7 @@ from stream.cel.tree import MACROS, is_closed
 from stream.cel.values import TYPE_NAMES
 from stream.diagnostics import Code
 from stream.errors import ExpressionError
-from stream.expression import Call, Ident, Literal, Node, Select, evaluate
+from stream.expression import Call, Ident, Literal, Node, Select, evaluate, unparse
 from stream.hints import did_you_mean
 from stream.rules.aggregates import AGGREGATES, Aggregate
 from stream.rules.shapes import ANYTHING, CEL_TYPES, Shape, not_among
@@ -161,15 +161,18 @@ def unknown_variable(name: str, scope: Scope, offset: int) -> ExpressionError:
         message = f"`{name}` is not visible here: {scope.what}"
         return ExpressionError(message, offset=offset, hint=hint, code=Code.UNKNOWN_VARIABLE)
     names = ", ".join(scope.variables)
-    meant = slips.of_variable(name) or did_you_mean(name, scope.variables)
+    plain = next((f"write `{each}`." for each in scope.variables if each == name.casefold()), None)
+    meant = plain or slips.of_variable(name) or did_you_mean(name, scope.variables)
     field = f"; a field is `event.{name}`" if "event" in scope.types else ""
     field += f"; a text is `'{name}'`"
-    hint = f"{meant} There are: {names}" if meant else f"there are: {names}{field}"
+    hint = f"there are: {names}{field}"
+    if meant is not None:
+        hint = f"{meant if meant[-1] in '?.' else meant + '.'} There are: {names}"
     return ExpressionError(f"unknown variable `{name}`", offset=offset, hint=hint, code=Code.UNKNOWN_VARIABLE)
 
 
 def unknown_trait(name: str, traits: Collection[str], offset: int) -> ExpressionError:
-    meant = did_you_mean(name, traits)
+    meant = did_you_mean(name, traits) or f"an attribute is `customer.{name}`"
     return ExpressionError(f"unknown trait `{name}`", offset=offset, hint=meant, code=Code.UNKNOWN_TRAIT)
 
 
@@ -292,7 +295,8 @@ class _Checker:
             hint = "write `event.x in ['a', 'b']`; a text is asked with event.x.contains('…')"
             self.error(f"`in` needs a list, this is {IN_WORDS[kinds[1]]}", node, hint)
         elif listed and not any(may_equal(kinds[0], self._quietly(each)) for each in listed):
-            self.error(f"`in` looks for {IN_WORDS[kinds[0]]} in a list that has none", node)
+            looked_for = meant_by({kinds[0], *map(self._quietly, listed)}, (item, *listed))
+            self.error(f"`in` looks for {IN_WORDS[kinds[0]]} in a list that has none", node, looked_for)
         else:
             self.errors += (error for each in listed for error in _not_among(self._shape(item), each))
         return "bool"
@@ -398,7 +402,8 @@ class _Checker:
         if kind in PARTS:
             return self._part(node, kind, node.field)
         if kind not in ("dyn", "map"):
-            return self.error(f"{IN_WORDS[kind]} has no field `{node.field}`", node)
+            hint = slips.of_part(unparse(operand), node.field, IN_WORDS[kind].removeprefix("a "))
+            return self.error(f"{IN_WORDS[kind]} has no field `{node.field}`", node, hint)
         return CEL_TYPES[self._shape(node).type]
 
     def _shape(self, node: Node) -> Shape:
@@ -461,6 +466,10 @@ class _Checker:
     def _index(self, node: Call) -> Type:
         operand, key = node.args
         key_type = self.type(key)
+        if isinstance(key, Literal) and isinstance(key.value, int) and key.value < 0:
+            items = unparse(operand)
+            hint = f"write {items}[size({items}) - {-key.value}]"
+            return self.error("the items of a list are counted from 0", key, hint)
         if key_type not in ("dyn", "string", "bool", *NUMBERS):
             self.error(f"{IN_WORDS[key_type]} cannot be a key", key)
         if (
@@ -485,6 +494,8 @@ class _Checker:
         left, right = map(self._seen, node.args, (left, right))
         if not may_equal(left, right):
             hint = as_time(symbol, node.args, (left, right)) or meant_by({left, right}, node.args)
+            if Ident("event") in node.args:
+                hint = "the name of the event is `event_name`, a field of it `event.NAME`"
             self.error(f"`{symbol}` compares {IN_WORDS[left]} with {IN_WORDS[right]}", node, hint)
         elif symbol not in ("==", "!=") and (unordered := {left, right} & UNORDERED):
             self.error(f"`{symbol}` cannot compare {IN_WORDS[unordered.pop()]}", node)

@@ -14,9 +14,10 @@ from collections.abc import Mapping, Sequence
 from stream.cel import times
 from stream.cel.functions import SIGNATURES
 from stream.cel.values import type_of
-from stream.expression import Literal, Node, unparse
+from stream.expression import Call, Literal, Node, unparse
 from stream.rules.aggregates import AGGREGATES
 from stream.rules.forms import DURATION
+from stream.rules.ranges import OF_TIMES
 
 Type = str
 
@@ -79,6 +80,9 @@ def meant_by(kinds: set[Type], nodes: Sequence[Node]) -> str | None:
     """What to write in place of a comparison of these."""
     if "string" not in kinds or not kinds & NUMBERS:
         return None
+    for each in nodes:
+        if isinstance(each, Call) and each.function in OF_TIMES:
+            return f"a number: {OF_TIMES[each.function].hint}"
     if any(isinstance(each, Literal) and isinstance(each.value, str) for each in nodes):
         return "a number is written without quotes"
     texts = [each for each in nodes if not isinstance(each, Literal)]
