@@ -298,7 +298,7 @@ class _Checker:
             looked_for = meant_by({kinds[0], *map(self._quietly, listed)}, (item, *listed))
             self.error(f"`in` looks for {IN_WORDS[kinds[0]]} in a list that has none", node, looked_for)
         else:
-            self.errors += (error for each in listed for error in _not_among(self._shape(item), each))
+            self.errors += (error for each in listed for error in _not_among(self._shape(item), item, each))
         return "bool"
 
     def _quietly(self, node: Node) -> Type:
@@ -501,7 +501,8 @@ class _Checker:
             self.error(f"`{symbol}` cannot compare {IN_WORDS[unordered.pop()]}", node)
         elif symbol in ("==", "!="):
             one, other = node.args
-            self.errors += (*_not_among(self._shape(one), other), *_not_among(self._shape(other), one))
+            self.errors += _not_among(self._shape(one), one, other)
+            self.errors += _not_among(self._shape(other), other, one)
 
 
 _SPECIAL: Mapping[str, Callable[[_Checker, Call], Type]] = {
@@ -524,11 +525,15 @@ def _no_date(node: Node) -> Iterator[ExpressionError]:
                 yield ExpressionError(message, offset=first.offset, hint=hint)
 
 
-def _not_among(shape: Shape, literal: Node) -> Iterator[ExpressionError]:
-    """That something is compared with what it cannot be, by the values that the plan names."""
-    if shape.values and isinstance(literal, Literal) and literal.value not in shape.values:
-        message, hint = not_among(literal.value, shape.values)
-        yield ExpressionError(message, offset=literal.offset, hint=hint, code=Code.VALUE_NOT_IN_PLAN)
+def _not_among(shape: Shape, node: Node, literal: Node) -> Iterator[ExpressionError]:
+    """That something is compared with what it cannot be, by the values that are known of it."""
+    if not shape.values or not isinstance(literal, Literal) or literal.value in shape.values:
+        return
+    message, hint = not_among(literal.value, shape.values)
+    code = Code.VALUE_NOT_IN_PLAN
+    if isinstance(node, Ident):  # `event_name`: it can only be what is waited for
+        message, code = f"no event here is called `{literal.value!s}`", Code.SETTLED_CONDITION
+    yield ExpressionError(message, offset=literal.offset, hint=hint, code=code)
 
 
 def _probe_pattern(args: Sequence[Node]) -> None:

@@ -157,8 +157,7 @@ def test_a_slip_in_any_place_is_an_error(tmp_path: Path, right: str, slip: str, 
         (
             "context.weather.temperature > 20",
             "(event_name == 'ad_to_cart' || context.weather.temperature > 20)",
-            "warning: the tracking plan does not name the value `ad_to_cart` "
-            "(did you mean `add_to_cart`?) [W515]",
+            "warning: no event here is called `ad_to_cart` (did you mean `add_to_cart`?) [W504]",
         ),
     ],
 )
