@@ -6,6 +6,7 @@ A rule for December never fired, one for Sundays never did, and `ok: 9 rules` wa
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 
@@ -100,6 +101,13 @@ def test_the_ranges_are_those_of_the_functions() -> None:
         found = {times.part_of(name, times.from_datetime(each)) for each in moments}
         if name != "getFullYear":
             assert (min(found), max(found)) == (given.low, given.high), name
+
+
+def test_the_page_on_conditions_has_them() -> None:
+    page = (Path(__file__).parents[2] / "rules/docs/conditions.md").read_text(encoding="utf-8")
+    for name, given in ranges.OF_TIMES.items():
+        (row,) = (line for line in page.splitlines() if line.startswith("| ") and f"`t.{name}()`" in line)
+        assert name == "getFullYear" or f"| {given} |" in row
 
 
 @pytest.mark.parametrize(
