@@ -150,6 +150,8 @@ EXAMPLES: dict[Code, str | bytes | None] = {
     Code.MISSPELT_PURPOSE: BASE.replace("consent: none", "consent: mailling")
     + A_TEST.format("customer: {consents: [mailing]}, events: [], expect: []"),
     Code.VALUE_NOT_IN_PLAN: BASE + A_RULE % "where: event.x == 'z'" + A_PLAN,
+    Code.ODD_COMPARISON: BASE + A_RULE % "where: event.x > '5'",
+    Code.COMMENT_IN_THE_WAY: BASE + A_RULE % "where: event.x // 2 > 5",
     Code.NOTHING_ALLOWED: BASE + A_RULE % "allow: [W505]",
     Code.TIMES_OUT_OF_ORDER: BASE
     + "tests: [{name: t, events: [{at: 2h, event: b}, {at: 1h, event: b}], until: 1m, expect: []}]",
