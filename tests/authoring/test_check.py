@@ -152,6 +152,9 @@ EXAMPLES: dict[Code, str | bytes | None] = {
     Code.VALUE_NOT_IN_PLAN: BASE + A_RULE % "where: event.x == 'z'" + A_PLAN,
     Code.ODD_COMPARISON: BASE + A_RULE % "where: event.x > '5'",
     Code.COMMENT_IN_THE_WAY: BASE + A_RULE % "where: event.x // 2 > 5",
+    Code.NOT_AS_TESTED: BASE
+    + A_RULE % "where: event.x == '5'"
+    + A_TEST.format("events: [{at: 0m, event: b, x: 5}], expect: []"),
     Code.NOTHING_ALLOWED: BASE + A_RULE % "allow: [W505]",
     Code.TIMES_OUT_OF_ORDER: BASE
     + "tests: [{name: t, events: [{at: 2h, event: b}, {at: 1h, event: b}], until: 1m, expect: []}]",
