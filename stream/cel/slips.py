@@ -293,8 +293,8 @@ def of_place(source: str, position: int, found: str) -> str | None:
         return f"write {re.split(r'[^0-9]', before)[-1]}{thousands[0].replace('_', '')}"
     if sign := next((each for each in _SIGNS if each[0].search(before) and each[1].match(after)), None):
         return sign[2]
-    if found == "$" and before.endswith("."):
-        return _of_odd_name(before, after) or _WORDS["$"]
+    if before.endswith(".") and found in ("$", "@", "#") and (hint := _of_odd_name(before, after)):
+        return hint
     known = _QUOTES.get(found) or _OPERATORS.get(found) or _WORDS.get(found.casefold())
     known = known or next((hint for phrase, hint in _PHRASES if phrase.match(after)), None)
     if known is None and re.search(r"\d *$", before) and found.isalpha():

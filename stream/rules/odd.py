@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterator
 
 from stream.errors import ExpressionError
-from stream.expression import Call, Literal, Node, Select, unparse
+from stream.expression import Call, Ident, Literal, Node, Select, unparse
 from stream.rules.scope import variables_of
 
 _ORDERS = ("_<_", "_<=_", "_>_", "_>=_")
@@ -42,7 +42,7 @@ def odd(node: Node) -> Iterator[ExpressionError]:
             rest.append(each.operand)
         if not isinstance(each, Call):
             continue
-        rest += reversed(each.args)
+        rest += [arg for arg in reversed(each.args) if not isinstance(arg, Literal | Ident)]
         if each.function in (*_ORDERS, *_EQUALITIES):
             one, other = each.args
             yield from _compared(each.function, one, other)

@@ -88,7 +88,7 @@ def decided(node: Node, counts: Collection[str]) -> Iterator[ExpressionError]:
         elif each.function == "@in" and isinstance(other, Call) and other.function == "[]":
             for item in other.args:
                 yield from _said(_range(one, counts, given), "==", item, among=True)
-        rest += [(arg, given) for arg in reversed(each.args)]
+        rest += [(arg, given) for arg in reversed(each.args) if not isinstance(arg, Literal | Ident)]
 
 
 def _said(

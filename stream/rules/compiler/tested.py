@@ -10,15 +10,16 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 from stream.diagnostics import Code
-from stream.expression import parse
+from stream.expression import Node, parse
 from stream.rules.compiler.compilation import Compilation
 from stream.rules.compiler.uses import Keys, lead
 from stream.rules.files import Entry, Scalar
-from stream.rules.model import RuleSet
-from stream.rules.scope import check, rule_scope
+from stream.rules.model import RuleSet, Step, Unless
+from stream.rules.scope import Scope, check, rule_scope
 from stream.rules.shapes import ANYTHING, Shape, either, type_of
 from stream.rules.testcases import RuleTest
 
@@ -26,8 +27,9 @@ Names = tuple[str, ...]
 
 
 class _Condition(NamedTuple):
-    """Where one may stand; `on`: the names of its event, `named`: those of the steps that it sees."""
+    """One as it was compiled, and its place; `on`: names of its event, `named`: those of steps it sees."""
 
+    node: Node
     entry: Entry
     keys: Keys
     on: Names = ()
@@ -40,17 +42,24 @@ def warn_of_types(run: Compilation, rules: RuleSet, tests: Sequence[RuleTest]) -
     events = {} if run.plan.events else events
     customer = ANYTHING if run.plan.attributes is not None else either(customers)
 
+    @lru_cache
     def shape(names: Names) -> Shape:
-        known = [each for name in names for each in events.get(name, (ANYTHING,))]
-        return either(known)
+        return either([each for name in names for each in events.get(name, (ANYTHING,))])
 
     for condition in _conditions(run, rules):
-        _, written = lead(condition.entry, condition.keys)
-        if not isinstance(written, Scalar):
-            continue
         shapes = {name: shape(names) for name, names in condition.named.items()}
         shapes |= {"event": shape(condition.on), "customer": customer}
+        if all(each is ANYTHING for each in shapes.values()):
+            continue
         scope = rule_scope(run.traits, run.segments, condition.named, run.contexts, shapes)
+        if any(error.code is None for error in check(condition.node, scope)):
+            _warn(run, condition, scope)
+
+
+def _warn(run: Compilation, condition: _Condition, scope: Scope) -> None:
+    """The findings at their places, which only what is written has: two conditions can be compiled to one."""
+    _, written = lead(condition.entry, condition.keys)
+    if isinstance(written, Scalar):
         for error in check(parse(str(written.value)), scope):
             if error.code is None:
                 message = f"{error.message}, as the tests have it"
@@ -80,19 +89,28 @@ def _shape(value: Any) -> Shape:
 
 
 def _conditions(run: Compilation, rules: RuleSet) -> Iterator[_Condition]:
+    def awaited(step: Step | Unless, entry: Entry, keys: Keys) -> Iterator[_Condition]:
+        node = step.compares if step.where is None else rules.predicates[step.where]
+        if node is not None:
+            yield _Condition(node, entry, (*keys, "where"), step.on, dict(named))
+
     for rule in rules.rules:
         entry = run.files.rules[rule.name]
         named: dict[str, Names] = {}
+        single = len(rule.steps) == 1 and rule.steps[0].name is None
         for number, step in enumerate(rule.steps):
-            yield _Condition(entry, ("steps", number, "where"), step.on, dict(named))
+            yield from awaited(step, entry, () if single else ("steps", number))
             named |= {} if step.name is None else {step.name: step.on}
-        yield _Condition(entry, ("where",), rule.steps[0].on)
         if rule.unless is not None:
-            yield _Condition(entry, ("unless", "where"), rule.unless.on, named)
-        yield _Condition(entry, ("if",), rule.steps[-1].on, named)
+            yield from awaited(rule.unless, entry, ("unless",))
+        if rule.condition is not None:
+            yield _Condition(rule.condition, entry, ("if",), rule.steps[-1].on, named)
     for trait in rules.traits:
-        yield _Condition(run.files.traits[trait.name], ("where",), trait.of)
+        if trait.where is not None:
+            yield _Condition(
+                rules.predicates[trait.where], run.files.traits[trait.name], ("where",), trait.of
+            )
     for segment in rules.segments:
-        yield _Condition(run.files.segments[segment.name], ())
+        yield _Condition(segment.condition, run.files.segments[segment.name], ())
     if rules.policy.suppress is not None:
-        yield _Condition(run.files.policy["suppress"], ())
+        yield _Condition(rules.policy.suppress, run.files.policy["suppress"], ())
