@@ -68,6 +68,7 @@ _WORDS = {
     "~": "write event.x.matches('…')",
     "/": "a pattern is a text: event.x.matches('…')",
     "nin": _AMONG,
+    "instanceof": "write `type(x) == string`",
     "within": _SPAN,
 }
 _VALUE = r" ['\"\d]"
@@ -137,7 +138,9 @@ _CALLS = {
     ),
     **dict.fromkeys(("pow", "power", "sqrt", "exp", "log"), "there are no powers: multiply"),
     **dict.fromkeys(("replaceall", "regex_replace", "substitute"), "write x.replace('a', 'b')"),
-    **dict.fromkeys(("equals", "eq", "equalsignorecase", "exact"), "compare with `==`"),
+    **dict.fromkeys(("equals", "eq", "equalsignorecase", "exact", "is"), "compare with `==`"),
+    **{name: _WORDS[name] for name in ("ne", "gt", "gte", "lt", "lte", "mod")},
+    "keys": "write `'a' in x`",
     **dict.fromkeys(
         ("nth", "at", "element_at", "first", "last"), "write x[0], or x[size(x) - 1] for the last"
     ),
@@ -234,6 +237,10 @@ _VARIABLES = {
     **dict.fromkeys(("self", "this", "me"), "write `customer`, or `event`"),
     **dict.fromkeys(("attribute", "custom_attribute", "custom_attributes"), _OF_CUSTOMER),
     **dict.fromkeys(("user_attributes", "userattributes", "user_properties"), _OF_CUSTOMER),
+    **dict.fromkeys(
+        ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"),
+        "a day is a number: Sunday is 0, Saturday is 6",
+    ),
     **dict.fromkeys(("yes", "on"), "write `true`"),
     **dict.fromkeys(("no", "off"), "write `false`"),
     **dict.fromkeys(
@@ -261,7 +268,21 @@ _SIGNS = tuple(
         (r"\[$", r"[\]*]", _ITEMS),
         (r"\[[^\]]*$", r":", "an item of a list is event.items[0], a part of a text event.x.substring(0, 3)"),
         (r"-$", r">", "write a dot: `event.x`"),
+        (r"", r"::(?:int|float|text|numeric|varchar|date)", "write double(x), int(x) or string(x)"),
         (r"", r"::", "write a dot: `event.x`"),
+        (r"\d$", r":\d\d", "an hour is a number: now.getHours('Europe/Vienna') >= 12"),
+        (r"[(,]\s*\w+\s*$", r"=>", "write e.g. `event.items.exists(item, item.price > 50)`"),
+        (r"[<>!=]\s+$", r"[=>]", "without the space: `>=`, `!=`"),
+        (r"", r"=\s+>", "write `>=`"),
+        (r"", r"=<", "write `<=`"),
+        (r"\.$", r"in\b", _AMONG),
+        (r"\bin\s+\d+\.?$", r"\.", "write `event.x >= 1 && event.x <= 9`"),
+        (r"\btypeof\s+$", r"", "write `type(x) == string`"),
+        (
+            r"\b(?:has|size|len|length|count|lower|upper|exists|distinct)\s+$",
+            r"",
+            "write brackets: size(event.x)",
+        ),
         (r"\*$", r"\*", _WORDS["^"]),
         (r"<\s*$", r">", "write `!=`"),
         (r"", r"=>", "write `>=`"),
@@ -287,12 +308,12 @@ def of_place(source: str, position: int, found: str) -> str | None:
         return f"a share is a decimal: write {float(share[1]) / 100:g}"
     if _has_dashes(before):
         return _COMMENT
-    if found == "." and (index := re.match(r"\.(\d+)", after)):
-        return f"an item of a list is written with brackets: event.items[{index[1]}]"
     if thousands := re.match(r"(?:_\d{3})+\b", after):
         return f"write {re.split(r'[^0-9]', before)[-1]}{thousands[0].replace('_', '')}"
     if sign := next((each for each in _SIGNS if each[0].search(before) and each[1].match(after)), None):
         return sign[2]
+    if found == "." and (index := re.match(r"\.(\d+)", after)):
+        return f"an item of a list is written with brackets: event.items[{index[1]}]"
     if before.endswith(".") and found in ("$", "@", "#") and (hint := _of_odd_name(before, after)):
         return hint
     known = _QUOTES.get(found) or _OPERATORS.get(found) or _WORDS.get(found.casefold())
@@ -347,6 +368,8 @@ def of_variable(name: str) -> str | None:
 
 def of_part(value: str, name: str, kind: str) -> str | None:
     """The hint for a field of what has none; `value`: as it is written, `kind`: a time, a text or a list."""
+    if kind == "number":
+        return f"write `{value}`"
     hint = of_call(name) if name.casefold() in _PARTS_OF.get(kind, ()) else None
     if kind != "list":
         return hint

@@ -50,6 +50,16 @@ def odd(node: Node) -> Iterator[ExpressionError]:
         elif each.function == "@in" and isinstance(items := each.args[1], Call) and items.function == "[]":
             for item in items.args:
                 yield from _compared("_==_", each.args[0], item)
+                yield from _no_range(each.args[0], item)
+
+
+def _no_range(about: Node, item: Node) -> Iterator[ExpressionError]:
+    """`[1-5]` is arithmetic."""
+    match item:
+        case Call("_-_", (Literal(int(low)) as first, Literal(int(high)))) if low < high:
+            hint = f"write `{unparse(about)} >= {low} && {unparse(about)} <= {high}`"
+            message = f"a number: {low} minus {high}"
+            yield ExpressionError(message, offset=first.offset, hint=hint)
 
 
 def _compared(function: str, about: Node, value: Node) -> Iterator[ExpressionError]:

@@ -89,16 +89,23 @@ def meant_by(kinds: set[Type], nodes: Sequence[Node]) -> str | None:
     return f"a text is written in quotes; one that says a number is read by double({unparse(texts[0])})"
 
 
+_READ_AS_TIMES = ("field", "string", "int")
+
+
 def as_time(function: str, nodes: Sequence[Node], kinds: Sequence[Type]) -> str | None:
     """How a field is read, where it stands where only a time, or a span of time, can."""
-    fields = [each for each, kind in zip(nodes, kinds, strict=True) if kind in ("field", "string")]
+    fields = [each for each, kind in zip(nodes, kinds, strict=True) if kind in _READ_AS_TIMES]
     of_part = function in times.ACCESSORS and fields[:1] == list(nodes[:1])
     if not fields or not (of_part or {TIME, SPAN} & set(kinds)):
         return None
     said = fields[0].value if isinstance(fields[0], Literal) else None
-    span = SPAN in kinds if function != "_+_" else TIME in kinds
+    if isinstance(said, str) and re.fullmatch(r"[0-9]{1,2}:[0-9]{2}", said):
+        return f"write e.g. now.getHours('Europe/Vienna') >= {int(said.partition(':')[0])}"
+    span = SPAN in kinds or function == "_-_" if isinstance(said, int) else SPAN in kinds
+    span = TIME in kinds if function == "_+_" else span
     span = span or (isinstance(said, str) and re.fullmatch(DURATION, said) is not None)
     shown = f"'{said}'" if isinstance(said, str) else unparse(fields[0])
+    shown = f"'{shown}s'" if isinstance(said, int) and span else shown
     return f"write {'duration' if span else 'timestamp'}({shown})"
 
 

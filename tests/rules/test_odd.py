@@ -27,6 +27,7 @@ from stream.rules.odd import odd
         ("event.home == '${city}'", 14, "without quotes"),
         ("event.home == 'customer.city'", 14, "without quotes"),
         ("event.size == 's || m'", 14, "in ['a', 'b']"),
+        ("traits.orders in [1-5]", 18, "traits.orders >= 1 && traits.orders <= 5"),
         ("event.size == ['s', 'm']", 14, "event.size in …"),
         ("event.size != ['s', 'm']", 14, "!(event.size in …)"),
     ],
