@@ -258,6 +258,7 @@ _VARIABLES = {
 }
 
 
+_LOOKED_BACK = 300  # characters: some of the patterns take the square of what they look at
 # What cannot be there, by what stands before it and what follows.
 _SIGNS = tuple(
     (re.compile(before, re.IGNORECASE), re.compile(after, re.IGNORECASE), hint)
@@ -303,10 +304,10 @@ _SIGNS = tuple(
 
 def of_place(source: str, position: int, found: str) -> str | None:
     """The hint for what stands where it cannot be; `found` is it, empty at the end."""
-    before, after = source[:position], source[position:]
+    before, after = source[max(position - _LOOKED_BACK, 0) : position], source[position:]
     if share := re.search(r"(\d+(?:\.\d+)?) *% *$", before):
         return f"a share is a decimal: write {float(share[1]) / 100:g}"
-    if _has_dashes(before):
+    if _has_dashes(source[:position]):
         return _COMMENT
     if thousands := re.match(r"(?:_\d{3})+\b", after):
         return f"write {re.split(r'[^0-9]', before)[-1]}{thousands[0].replace('_', '')}"

@@ -4,11 +4,13 @@ place, with what to write instead. None passes `check`, and then never fires.
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 
 import pytest
 
 from stream.authoring.check import check
+from stream.cel.slips import of_place
 
 RULES = """
 sources:
@@ -283,6 +285,15 @@ def test_a_slip_is_found_at_its_place_with_what_to_write(
     at = f":{RULES[: RULES.index('CONDITION')].count(chr(10)) + 1}:{COLUMN + condition.index(word)}"
     assert f"{at}: error: " in found[0] or f"{at}: warning: " in found[0]
     assert said in found[0]
+
+
+@pytest.mark.parametrize("piece", ["1", "[", "[a ", "1 %", "in (", "a?", "(a,", "event.a ", "'", "{{", " "])
+def test_no_text_keeps_the_hints_busy(piece: str) -> None:
+    """A condition of 4,000 digits, with a `;` behind it, took two seconds."""
+    source = (piece * 4096)[:4090] + ";"
+    started = time.process_time()
+    of_place(source, len(source) - 1, ";")
+    assert time.process_time() - started < 0.2
 
 
 def test_a_condition_that_begins_with_a_text_needs_quotes_around_all_of_it(tmp_path: Path) -> None:
