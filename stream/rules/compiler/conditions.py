@@ -5,14 +5,19 @@ Tested by tests/rules/test_compiler.py and tests/rules/test_scope.py.
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterator
+
 from stream.cel import slips
 from stream.diagnostics import Code
 from stream.errors import ExpressionError
-from stream.expression import Node, parse, simplify
+from stream.expression import Node, parse, simplify, unparse
+from stream.rules import ranges
 from stream.rules.compiler.definition import Definition, Findings
 from stream.rules.files import Entry, Scalar
+from stream.rules.odd import odd
 from stream.rules.scope import Scope, check
-from stream.rules.settled import settled
+from stream.rules.settled import pairs, settled
 
 
 def condition(read: Definition, key: str, scope: Scope) -> Node | None:
@@ -48,8 +53,45 @@ def condition_of(entry: Entry, scope: Scope, findings: Findings) -> Node | None:
         if code is Code.UNKNOWN_VARIABLE:
             meant = slips.of_difference(scalar.value, error.offset or 0)
         findings.add(code, scalar.at(error.offset), error.message, meant or error.hint)
-    if node is not None and not refused and (verdict := settled(node)) is not None:
-        hint = "leave it out" if verdict else "this definition is never used"
-        message = f"`{key}` {'always' if verdict else 'never'} holds"
-        findings.add(Code.SETTLED_CONDITION, scalar.at(0), message, hint)
+    if comment := _comment_in_the_way(scalar):
+        findings.add(Code.COMMENT_IN_THE_WAY, scalar.at(comment), *_IN_THE_WAY)
+    if node is not None and not refused:
+        for each in odd(node):
+            findings.add(Code.ODD_COMPARISON, scalar.at(each.offset), each.message, each.hint)
+        for each in _settled(key, node, scope):
+            findings.add(Code.SETTLED_CONDITION, scalar.at(each.offset), each.message, each.hint)
     return node if node is None or refused else simplify(node)
+
+
+# Texts, then a comment. In YAML lines are folded into one, but for a `|`: then a comment has no end.
+_COMMENT = re.compile(r"(?:'[^'\n]*'|\"[^\"\n]*\"|[^/'\"]|/(?!/))*+(//[^\n]*)")
+_QUOTIENT = re.compile(r"// *[0-9.]+ *(?:[=!]=|[<>])")
+_IN_THE_WAY = (
+    "`//` begins a comment: what follows is not read",
+    "to divide write `/`; with a comment in several lines write the condition behind `|`",
+)
+
+
+def _comment_in_the_way(scalar: Scalar) -> int | None:
+    """The offset of a comment that has taken more than its line, or of `//` for a division."""
+    found = _COMMENT.match(scalar.written)
+    if found is None:
+        return None
+    last = len(scalar.written.rstrip()) - 1
+    folded = "\n" not in scalar.written.rstrip() and scalar.at(found.start(1)).line < scalar.at(last).line
+    return found.start(1) if folded or _QUOTIENT.match(found[1]) else None
+
+
+def _settled(key: str, node: Node, scope: Scope) -> Iterator[ExpressionError]:
+    """What of a condition always or never holds, whatever the event and the customer are."""
+    decided = list(ranges.decided(node, scope.counts))
+    yield from decided
+    settling = list(pairs(node))
+    for one, two, holds in settling:
+        both = f"`{unparse(one)}` and `{unparse(two)}`"
+        message = f"one of {both} always holds" if holds else f"{both} never hold together"
+        hint = "write `&&` if both must hold" if holds else "write `||` if one of them will do"
+        yield ExpressionError(message, offset=two.offset, hint=hint)
+    if not decided and not settling and (verdict := settled(node)) is not None:
+        hint = "leave it out" if verdict else "this definition is never used"
+        yield ExpressionError(f"`{key}` {'always' if verdict else 'never'} holds", offset=0, hint=hint)

@@ -61,11 +61,12 @@ class TrackingPlan:
         self, on: Collection[str] = (), steps: Mapping[str, Collection[str]] | None = None
     ) -> dict[str, Shape]:
         """Of the variables of a condition: its event has a name of `on`, those of `steps` have others."""
+        event_name = Shape("string", values=tuple(on))
         if not self.says_something:
-            return {}
+            return {"event_name": event_name}
         return {
             "event": self.event(on),
-            "event_name": Shape("string", values=tuple(on) if self.events else ()),
+            "event_name": event_name,
             "customer": self.attributes or ANYTHING,
             "context": Shape("object", self.contexts),
             **{name: self.event(of) for name, of in (steps or {}).items()},

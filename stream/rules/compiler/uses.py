@@ -237,13 +237,13 @@ def _chains(node: Node) -> Iterator[tuple[Path, tuple[int, ...], bool]]:
 
 def place(entry: Entry, keys: Keys, offset: int | None = None) -> Location:
     """The place below a definition that some keys lead to, as far as they do."""
-    at, written = _lead(entry, keys)
+    at, written = lead(entry, keys)
     return written.at(offset) if isinstance(written, Scalar) and offset is not None else at
 
 
 def place_of(entry: Entry, use: Use, part: int = 0) -> Location:
     """The place of an event's or a purpose's name, or of one part of a path."""
-    at, written = _lead(entry, use.keys)
+    at, written = lead(entry, use.keys)
     if isinstance(written, Items):  # of names, or of paths
         wanted = use.event or ".".join(map(str, use.path))
         found = (each for each in written.items if isinstance(each, Scalar) and each.written == wanted)
@@ -262,7 +262,7 @@ def place_of(entry: Entry, use: Use, part: int = 0) -> Location:
     return at
 
 
-def _lead(entry: Entry, keys: Keys) -> tuple[Location, Written | None]:
+def lead(entry: Entry, keys: Keys) -> tuple[Location, Written | None]:
     """Where keys lead; None and the last place on the way where there is nothing."""
     at, written = entry.location, entry.value
     for key in keys:

@@ -28,6 +28,7 @@ _LEADING_ZERO = re.compile(r"[-+]?0o?[0-9]+")
 _RATE_IN_WORDS = re.compile(
     r"([0-9]{1,4}) *(?:per|an?|/|every) *(?:([0-9]{1,4}) +)?(calendar\b *)?([A-Za-z]{1,20})"
 )
+_CLOCK_TIME = re.compile(r"[0-9]:[0-9]{2}|[0-9] ?[ap]m\b")
 _CLOCK = re.compile(r"([0-9]{1,3}):([0-9]{2})(?::([0-9]{2}))?")  # a number to base 60 in YAML 1.1
 
 
@@ -137,9 +138,10 @@ def duration_or(read: Definition, key: str, words: Collection[str]) -> int | str
     def parse_either(text: str) -> int | str:
         return text if text in words else parse_duration(text)
 
-    found = read.parsed(
-        Code.NO_DURATION, key, parse_either, f"{', '.join(words)} or a duration", _DURATION_HINT
-    )
+    hint = _DURATION_HINT
+    if _CLOCK_TIME.search(_written(read.entries.get(key))):
+        hint = f"hours are the channel's `quiet`; here write {', '.join(words)} or e.g. 4h"
+    found = read.parsed(Code.NO_DURATION, key, parse_either, f"{', '.join(words)} or a duration", hint)
     if found == 0:
         message = f"`{key}` must be longer than nothing"
         read.findings.add(Code.NO_DURATION, read.entries[key].value.location, message)
