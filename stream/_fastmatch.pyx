@@ -462,7 +462,7 @@ cdef class PartitionState:
     cdef int predicate_failed(self, int predicate, SourceQueue queue) except -1:
         """Counts one error of the event, and one of each definition that asks this of such an event."""
         cdef Program program = self.program
-        cdef str why = why_failed(program.rules.predicates[predicate], program.event_names, self.frame)
+        cdef tuple why = why_failed(program.rules.predicates[predicate], program.event_names, self.frame)
         for place, names in program.places[predicate]:
             if queue.plan.name in names:
                 self.shared.note_failure(place, why)

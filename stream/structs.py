@@ -323,8 +323,9 @@ class Result:
     source with `dedupe`, events whose id the customer had had. `misplaced`: per source, of the records that
     were compared with the partition of their customer, those that belong to another.
     `errors`: counts by (source, reason) of what was odd with events.
-    `condition_errors`: of its reason `condition`, by (definition, part, reason), such as `cart-abandoned`,
-    `if`, `missing`. One condition that several definitions have is an error of each.
+    `condition_errors`: of its reason `condition`, by (definition, part, reason, paths), such as
+    `cart-abandoned`, `if`, `missing`, `customer.age`: the first that is not there, or what was read amiss;
+    empty where that is not known. One condition that several definitions have is an error of each.
     `content_errors`: texts that could not be rendered, by (rule, field, why).
     `more`: events are still at hand and could be applied by another call with an empty batch.
     `work`: what it cost, see `_fastmatch.MAX_WORK`.
@@ -340,7 +341,7 @@ class Result:
     left_out: dict[str, int] = field(default_factory=dict)
     misplaced: dict[str, int] = field(default_factory=dict)
     errors: dict[tuple[str, EventErrorReason], int] = field(default_factory=dict)
-    condition_errors: dict[tuple[str, str, ConditionErrorReason], int] = field(default_factory=dict)
+    condition_errors: dict[tuple[str, str, ConditionErrorReason, str], int] = field(default_factory=dict)
     content_errors: dict[tuple[str, str, str], int] = field(default_factory=dict)
     more: bool = False
     work: int = 0

@@ -186,7 +186,7 @@ class Tally:
         self.events: Counter[str] = Counter()
         self.dead_letters: Counter[tuple[str, str]] = Counter()
         self.first_letters: dict[tuple[str, str], DeadLetter] = {}
-        self.condition_errors: Counter[tuple[str, str, str]] = Counter()
+        self.condition_errors: Counter[tuple[str, str, str, str]] = Counter()
         self.errors: Counter[tuple[str, str]] = Counter()
         self.left_out: Counter[str] = Counter()
         self.rules: dict[str, RuleTally] = {}

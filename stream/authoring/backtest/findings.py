@@ -35,10 +35,12 @@ LIFTS = (0.1, 0.2, 0.3, 0.5, 1.0)
 USUAL_SHARE = 0.1  # where a rule holds nobody out
 
 
-_WHY_FAILED = {
-    "missing": "something that it asks for is not there",
-    "value": "it ended in an error, such as a text where it compares a number",
-    "cost": "the conditions of one event took too long",
+_WHY_FAILED = {  # by reason, and whether it is known by which paths
+    ("missing", True): "there is no `{}`",
+    ("missing", False): "something that it asks for is not there",
+    ("value", True): "`{}` is not what it takes, such as a text where it compares a number",
+    ("value", False): "it ended in an error, such as a text where it compares a number",
+    ("cost", False): "the conditions of one event took too long",
 }
 
 
@@ -58,8 +60,8 @@ def as_object(backtest: Backtest) -> dict[str, Any]:
             for (source, reason), count in sorted(tally.errors.items())
         ],
         "condition_errors": [
-            {"definition": name, "part": part, "reason": reason, "count": count}
-            for (name, part, reason), count in sorted(tally.condition_errors.items())
+            {"definition": name, "part": part, "reason": reason, "paths": paths, "count": count}
+            for (name, part, reason, paths), count in sorted(tally.condition_errors.items())
         ],
         "repeats": dict(sorted(tally.left_out.items())),
         "unknown_sources": dict(sorted(backtest.files.unknown.items())),
@@ -212,7 +214,8 @@ def _oddities(backtest: Backtest, shown: dict[str, Any]) -> Iterator[str]:
     for each in shown["condition_errors"]:
         name = each["definition"]
         of = name if name == "policy" or name.startswith("traits.") else f"rule {name}"
-        yield f"{each['count']:,} × `{each['part']}` of {of} did not hold: {_WHY_FAILED[each['reason']]}"
+        why = _WHY_FAILED[each["reason"], bool(each["paths"])].format(each["paths"])
+        yield f"{each['count']:,} × `{each['part']}` of {of} did not hold: {why}"
     for each in shown["errors"]:
         count, source = each["count"], each["source"]
         if each["reason"] == "future_time":

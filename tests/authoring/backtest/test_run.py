@@ -263,11 +263,12 @@ def test_a_condition_that_ends_in_errors_is_told_with_its_rule(place: Path) -> N
     (place / "rules" / "more.yaml").write_text(rule)
     written(place, line(0, "view"), line(1, "view", price=2), line(2, "view", price="7"))
     shown = backtest(place).stdout
-    assert "1 × `if` of rule dear did not hold: something that it asks for is not there" in shown
-    assert "1 × `if` of rule dear did not hold: it ended in an error, such as a text where it" in shown
+    assert "1 × `if` of rule dear did not hold: there is no `event.price`" in shown
+    assert "1 × `if` of rule dear did not hold: `event.price` is not what it takes, such as a text" in shown
     failed = json.loads(backtest(place, "--json").stdout)["condition_errors"]
     assert failed == [
-        {"definition": "dear", "part": "if", "reason": reason, "count": 1} for reason in ("missing", "value")
+        {"definition": "dear", "part": "if", "reason": reason, "paths": "event.price", "count": 1}
+        for reason in ("missing", "value")
     ]
 
 
