@@ -146,11 +146,13 @@ class EventRef(NamedTuple):
 
 class Unwritten(NamedTuple):
     """What of a message could not be written: a field of its content, and the variable of its template that
-    is not there; None where it failed for something else. Both are words of the rule file.
+    is not there, or the filter that could not take what it was given, as `event.price | times`; both None
+    where it failed for something else. All are words of the rule file.
     """
 
     field: str
-    variable: str | None
+    variable: str | None = None
+    filter: str | None = None
 
 
 class Decision(NamedTuple):

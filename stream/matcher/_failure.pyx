@@ -9,10 +9,11 @@ once more, from the top to where the error came up, by the nodes that are compil
                                                  value     it is there: a number, and no order with a text
     └ error            └ error                   value     a mistake is told before what is only missing
 
-`missing`: each error of it came from a path that leads nowhere, or from JSON's null, which says the same; with
-it is told the first of these, `customer.age`. `value`: something else did; with it is told what that reads,
-`event.price`. Both are words of the rule, and never what the event says. `cost`: too few steps were left, for the condition or for looking into it. These
-steps are apart from those that conditions have (`Frame.spare`): what is told changes nothing of the loop.
+`missing`: each error of it came from a path that leads nowhere, or from JSON's null, which says the same;
+it is told with the first of these, `customer.age`. `value`: something else did; it is told with what that has
+read, `event.price`. Both are words of the rule, and nothing of what an event says. `cost`: too few steps were
+left, for the condition or for looking into it. These steps
+are apart from those that conditions have (`Frame.spare`): what is told changes nothing of the loop.
 
 Cost: 1 to 3 µs for an error, which count as work; nothing without one. What is looked into is kept by tree.
 Tested by tests/matcher/test_failure.py, and by tests/reference against a plain one.

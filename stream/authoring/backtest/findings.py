@@ -16,7 +16,7 @@ from stream.authoring.backtest.packed_counts import PackedCounts, lines, quantil
 from stream.authoring.backtest.power import customers_needed, smallest_lift
 from stream.authoring.backtest.run import Backtest
 from stream.authoring.backtest.summary import counted
-from stream.authoring.replay import RuleTally
+from stream.authoring.replay import RuleTally, why_unwritten
 from stream.decisions import wire
 from stream.diagnostics import one_line
 from stream.hints import did_you_mean
@@ -102,7 +102,8 @@ def _rule(backtest: Backtest, rule: Rule, tally: RuleTally) -> dict[str, Any]:
         "reasons": dict(sorted(tally.reasons.items())),
         "channels": dict(sorted(tally.channels.items())),
         "unwritten": [
-            {**failed._asdict(), "count": count} for failed, count in tally.unwritten.most_common()
+            {**failed._asdict(), "variant": variant, "count": count}
+            for (variant, failed), count in tally.unwritten.most_common()
         ],
         "matches": found.matches,
         "removed": dict(found.removed.most_common()),
@@ -225,10 +226,9 @@ def _oddities(backtest: Backtest, shown: dict[str, Any]) -> Iterator[str]:
             )
         elif each["reason"] != "condition":  # said above
             yield f"{count:,} × {each['reason']} in {source}"
-    for name, rule in shown["rules"].items():
-        for failed in rule["unwritten"]:
-            lacks = f": there is no `{failed['variable']}`" if failed["variable"] else ""
-            yield f"{failed['count']:,} × `{failed['field']}` of {name} could not be written{lacks}"
+    for name in shown["rules"]:
+        for (variant, failed), count in backtest.tally.of(name).unwritten.most_common():
+            yield f"{count:,} × {name} could not be written: {why_unwritten(failed, variant)}"
     if shown["repeats"]:
         yield f"left out, as their id had come before (dedupe): {counted(shown['repeats'])}"
 

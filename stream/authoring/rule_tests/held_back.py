@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
+from stream.authoring.replay import why_unwritten
 from stream.authoring.rule_tests.plays import Play
 from stream.decisions.calendar import zone_of
 from stream.decisions.limits import is_used_up
@@ -195,10 +196,8 @@ def _group(case: _Held) -> str:
 
 
 def _content(case: _Held) -> str | None:
-    if (failed := case.decision.unwritten) is None:
-        return None
-    what = "it could not be written" if failed.variable is None else f"there is no `{failed.variable}`"
-    return f"`{failed.field}`: {what}"
+    failed = case.decision.unwritten
+    return None if failed is None else why_unwritten(failed, case.decision.variant)
 
 
 _WORDS: Mapping[str, Callable[[_Held], str | None]] = {

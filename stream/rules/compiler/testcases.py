@@ -62,8 +62,8 @@ def _test(
     written = read.items("events", keys.MAX_TEST_EVENTS)
     events = tuple(_event(run, each, sources, first, moments) for each in written)
     until = moments.read(read, "until")
-    for event, item in zip(events, written, strict=True):
-        _check_mapped(run, event, item, sources.get(event.source or first or ""), customer.id, moments.start)
+    for event, each in zip(events, written, strict=True):
+        _check_mapped(run, event, each, sources.get(event.source or first or ""), customer.id, moments.start)
     _check_order(run, events, written, first)
     _check_end(run, events, until, read.entries.get("until"))
     expected = read.items("expect", keys.MAX_TEST_EVENTS)

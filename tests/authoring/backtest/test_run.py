@@ -121,11 +121,26 @@ def test_all_of_it_is_written_as_one_page(place: Path) -> None:
 
 def test_messages_that_could_not_be_written_said_neither_field_nor_variable(place: Path) -> None:
     (place / "rules" / "all.yaml").write_text(RULES.replace("event.id", "event.sku"))
-    assert "2 × `text` of viewed could not be written: there is no `event.sku`" in backtest(place).stdout
+    assert "2 × viewed could not be written: `text`: there is no `event.sku`" in backtest(place).stdout
     shown = json.loads(backtest(place, "--json", "--out", "out.jsonl").stdout)
-    unwritten = {"field": "text", "variable": "event.sku"}
-    assert shown["rules"]["viewed"]["unwritten"] == [{**unwritten, "count": 2}]
+    unwritten = {"field": "text", "variable": "event.sku", "filter": None}
+    assert shown["rules"]["viewed"]["unwritten"] == [{**unwritten, "variant": None, "count": 2}]
     assert json.loads((place / "out.jsonl").read_text().splitlines()[0])["unwritten"] == unwritten
+
+
+def test_messages_whose_filter_got_no_number_said_neither_filter_nor_variant(place: Path) -> None:
+    """`2 × `text` of viewed could not be written`, and the author looked through four filters."""
+    variants = 'variants: [{name: dear, share: 100%, content: {text: "{{ event.id | times: 2 }}"}}]'
+    text = RULES.replace('content: {text: "{{ event.id }}"}', variants)
+    assert variants in text
+    (place / "rules" / "all.yaml").write_text(text)
+    said = (
+        "2 × viewed could not be written: `text` of variant `dear`: `event.id | times` got what it does not"
+    )
+    assert said in backtest(place).stdout
+    unwritten = {"field": "text", "variable": None, "filter": "event.id | times", "variant": "dear"}
+    shown = json.loads(backtest(place, "--json").stdout)
+    assert shown["rules"]["viewed"]["unwritten"] == [{**unwritten, "count": 2}]
 
 
 def test_a_time_that_is_none_is_wrong_usage(place: Path) -> None:

@@ -269,7 +269,11 @@ def test_a_test_whose_message_could_not_be_written_says_what_lacked(tmp_path: Pa
         tmp_path, code=1, tests=test
     )
     shown = json.loads(command(tmp_path, "--json", code=1, tests=test))
-    assert shown["tests"][0]["held_back"][0]["unwritten"] == {"field": "text", "variable": "event.sku"}
+    assert shown["tests"][0]["held_back"][0]["unwritten"] == {
+        "field": "text",
+        "variable": "event.sku",
+        "filter": None,
+    }
 
 
 def test_the_command_runs_only_those_that_are_asked_for(tmp_path: Path) -> None:
