@@ -241,8 +241,9 @@ class Judgement(NamedTuple):
     """What a condition of a rule came to for a customer, when the engine is asked why.
 
     `part`: `where` (of the first step), `step 2` and so on, `unless`, or `if`. Of no rule, whose name is then
-    empty: `trait NAME` (its `where`), `segment NAME`, or `suppress`. `event`: the name of the event that was
-    at hand, or of the last step's where a timer fired. `at`: as of when it was judged, in ms.
+    empty: `trait NAME` (its `where`), `segment NAME`, `suppress`, or `dedupe SOURCE`, of an event that was
+    left out, with its id as the only term. `event`: the name of the event that was at hand, or of the last
+    step's where a timer fired. `at`: as of when it was judged, in ms.
     """
 
     rule: str
@@ -251,6 +252,12 @@ class Judgement(NamedTuple):
     at: int
     held: bool
     terms: tuple[Term, ...]
+
+    @property
+    def left_out_of(self) -> str | None:
+        """The source of an event that was left out."""
+        kind, _, source = self.part.partition(" ")
+        return source if kind == "dedupe" and not self.rule else None
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,8 +21,10 @@ from liquid.builtin.content import ContentNode
 from liquid.builtin.expressions import FilteredExpression, Path
 from liquid.builtin.expressions.arguments import KeywordArgument
 from liquid.builtin.expressions.filtered import Filter
+from liquid.builtin.expressions.logical import EqExpression, NeExpression
 from liquid.builtin.expressions.primitive import Literal, StringLiteral
 from liquid.builtin.output import OutputNode
+from liquid.builtin.tags.case_tag import CaseNode, MultiExpressionBlockNode
 from liquid.exceptions import (
     FilterArgumentError,
     LiquidError,
@@ -89,10 +91,13 @@ _HINTS = tuple(
 
 @dataclass(frozen=True, slots=True)
 class Reference:
-    """A variable that a template reads; `path` has None for a key that is itself computed."""
+    """A variable that a template reads; `path` has None for a key that is itself computed. `compared`: the
+    text that it is held against, by `==` or `!=`, or those of a `when`.
+    """
 
     path: tuple[str | int | None, ...]
     offset: int
+    compared: tuple[str, ...] = ()
 
     @property
     def name(self) -> str:
@@ -305,6 +310,7 @@ class _Reading:
         self.references: list[Reference] = []
         self.applied: list[_Applied] = []
         self.complaints: list[ContentError] = []
+        self.compared: dict[int, tuple[str, ...]] = {}  # by the offset of the variable
         self.scopes: list[set[str]] = [
             set()
         ]  # names that the template itself gives: its own, then its blocks'
@@ -314,6 +320,9 @@ class _Reading:
     def node(self, node: Node) -> None:
         if isinstance(node, ContentNode):
             return
+        if isinstance(node, CaseNode):
+            whens = [each.expression for each in node.blocks if isinstance(each, MultiExpressionBlockNode)]
+            self.compare(node.expression, [each for when in whens for each in when.expressions])
         for expression in node.expressions():
             self.expression(expression)
         self.scopes[0].update(node.template_scope())
@@ -326,7 +335,11 @@ class _Reading:
         if isinstance(expression, Path):
             path = expression.path
             if not any(str(path[0]) in scope for scope in self.scopes):
-                self.references.append(_named(path, expression.token.start_index))
+                at = expression.token.start_index
+                self.references.append(_named(path, at, self.compared.get(at, ())))
+        elif isinstance(expression, EqExpression | NeExpression):
+            self.compare(expression.left, [expression.right])
+            self.compare(expression.right, [expression.left])
         elif isinstance(expression, FilteredExpression):
             given = expression.filters or ()
             left = expression.left
@@ -343,6 +356,11 @@ class _Reading:
             self.expression(child)
         self.scopes.pop()
 
+    def compare(self, one: Expression, others: Sequence[Expression]) -> None:
+        if isinstance(one, Path):
+            texts = tuple(each.value for each in others if isinstance(each, StringLiteral))
+            self.compared[one.token.start_index] = texts
+
     def filter(self, given: Filter, left: Expression | None) -> None:
         keywords = {each.name: _seen(each.value) for each in given.args if isinstance(each, KeywordArgument)}
         values = [_seen(each.value) for each in given.args if not isinstance(each, KeywordArgument)]
@@ -358,8 +376,8 @@ class _Reading:
         return _seen(left)
 
 
-def _named(path: Sequence[object], offset: int = 0) -> Reference:
-    return Reference(tuple(each if isinstance(each, str | int) else None for each in path), offset)
+def _named(path: Sequence[object], offset: int = 0, compared: tuple[str, ...] = ()) -> Reference:
+    return Reference(tuple(each if isinstance(each, str | int) else None for each in path), offset, compared)
 
 
 def _seen(expression: Expression | None) -> object:

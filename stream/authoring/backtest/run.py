@@ -7,7 +7,7 @@ Decisions go to a file as JSON lines, as a worker would have written them; what 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,8 +17,10 @@ from stream.authoring.backtest.base_rates import watched
 from stream.authoring.backtest.figures import BacktestFigures
 from stream.authoring.backtest.segment_sizes import SegmentSizes, count_segments
 from stream.authoring.replay import Paging, Replay, Tally
+from stream.authoring.zones import UnreadableZones
 from stream.decisions import wire
 from stream.errors import EventFileError
+from stream.history._repeats import Repeats
 from stream.history.event_files import PastEvents
 from stream.history.progress import QUIET, Progress
 from stream.rules.model import RuleSet
@@ -27,7 +29,10 @@ from stream.structs import Result
 
 @dataclass(frozen=True, slots=True)
 class Backtest:
-    """What a backtest came to. `timers`: instances that still wait. `last`: the last event's time."""
+    """What a backtest came to. `timers`: instances that still wait. `last`: the last event's time.
+
+    `repeats`: of sources without `dedupe`, how many events had an id that had come, and where the first is.
+    """
 
     rules: RuleSet
     tally: Tally
@@ -37,6 +42,8 @@ class Backtest:
     figures: BacktestFigures
     segments: SegmentSizes
     last: int | None
+    repeats: Mapping[str, tuple[int, str]]
+    zones: UnreadableZones
 
 
 def run(
@@ -55,6 +62,7 @@ def run(
     were played.
     """
     tally, figures = Tally(), BacktestFigures(rules, examples)
+    repeats, zones = Repeats(rules.sources), UnreadableZones()
     replay = Replay(watched(rules), now=files.now, decide=figures.base_rates.decide, paging=paging)
     with out.open("wb") if out else nullcontext() as file:
 
@@ -68,7 +76,11 @@ def run(
         progress.begin("playing", files.lines.total())
         played = 0
         for partition, records in files.batches():
+            repeats.look(records)
+            before = tally.errors.copy()
             add_up(replay.feed(records, files.names, partition))
+            for name in (source for source, reason in tally.errors - before if reason == "timezone"):
+                zones.look(name, records.get(name, ()))
             figures.base_rates.close(replay.everywhere)
             played += sum(map(len, records.values()))
             progress.reach(played)
@@ -80,7 +92,7 @@ def run(
             add_up(replay.advance(until))
     timers, customers = replay.timers, replay.customers
     segments = count_segments(rules, replay.everybody(), tally.watermark or 0)
-    return Backtest(rules, tally, timers, customers, files, figures, segments, last)
+    return Backtest(rules, tally, timers, customers, files, figures, segments, last, repeats.found, zones)
 
 
 def _write(file: IO[bytes], result: Result, revision: str) -> None:

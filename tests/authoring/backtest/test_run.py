@@ -143,6 +143,24 @@ def test_messages_whose_filter_got_no_number_said_neither_filter_nor_variant(pla
     assert shown["rules"]["viewed"]["unwritten"] == [{**unwritten, "count": 2}]
 
 
+def test_ids_that_come_again_were_played_twice_without_a_word(place: Path) -> None:
+    """Two files overlapped by a day, and every reminder of that day went out twice in the report."""
+    written(place, line(0, "view"), line(60, "view", id="e0"), line(90, "view", customer="c2", id="e0"))
+    said = "1 events of clicks had an id that their customer had had, and counted again, first events.jsonl:2"
+    assert f"{said} (write `dedupe: 1d` into" in backtest(place).stdout
+    played = json.loads(backtest(place, "--json").stdout)["repeats_played"]
+    assert played == {"clicks": {"count": 1, "first": "events.jsonl:2"}}
+
+
+def test_a_time_zone_that_nobody_can_read_was_counted_and_not_shown(place: Path) -> None:
+    (place / "rules" / "more.yaml").write_text("sources: {crm: {kind: profile, customer: id}}\n")
+    zones = ["Berlin", "Berlin", "Europe/Rome"]
+    profiles = [{"source": "crm", "id": f"c{n}", "attributes": {"timezone": z}} for n, z in enumerate(zones)]
+    written(place, line(0, "view"), *profiles)
+    said = "2 profiles of crm have a time zone that cannot be read: `Berlin` 2"
+    assert f"{said} (did you mean `Europe/Berlin`?)" in backtest(place).stdout
+
+
 def test_a_time_that_is_none_is_wrong_usage(place: Path) -> None:
     assert "--until" in backtest(place, "--until", "tomorrow", code=2).stderr
 
