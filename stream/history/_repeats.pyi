@@ -9,7 +9,7 @@ from stream.rules.model import Source
 NEWEST: int
 
 @final
-class Repeats:
+class RepeatedIds:
     def __new__(cls, sources: Iterable[Source], newest: int = ...) -> Self: ...
     @property
     def found(self) -> dict[str, tuple[int, str]]: ...

@@ -6,7 +6,7 @@ together: at least NEWEST of them, at most twice as many, by 64 bits of MurmurHa
 with the history: 40 MB at the very most. A repeat that comes later than that is not seen; another id is taken
 for one in one of 10^13 events.
 
-Cost: 0.5 µs an event of 200 bytes.
+Cost: 0.8 µs an event of 200 bytes, and nothing where no source is looked at.
 Tested by tests/history/test_repeats.py.
 """
 
@@ -22,7 +22,7 @@ NEWEST = 250_000
 
 
 @cython.final
-cdef class Repeats:
+cdef class RepeatedIds:
     """`found`: by source, how many events had an id that the customer had had, and the place of the first."""
     cdef Event event
     cdef dict slots         # by source: those of customer and id, and a number of its own

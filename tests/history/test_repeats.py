@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 from stream.history._past import PastEvent
-from stream.history._repeats import Repeats
+from stream.history._repeats import RepeatedIds
 from stream.rules.model import Source
 
 CLICKS = Source("clicks", "clicks", ("user", "id"), event=("event",), id=("n",))
@@ -27,7 +27,7 @@ def event(customer: Any, id_: Any, **more: Any) -> dict[str, Any]:
 
 
 def test_an_id_that_its_customer_had_is_counted_with_the_first_place() -> None:
-    repeats = Repeats([CLICKS])
+    repeats = RepeatedIds([CLICKS])
     said = [
         event("c1", "e1"),
         event("c2", "e1"),
@@ -40,7 +40,7 @@ def test_an_id_that_its_customer_had_is_counted_with_the_first_place() -> None:
 
 
 def test_numbers_are_ids_too_and_what_has_none_is_no_repeat() -> None:
-    repeats = Repeats([CLICKS])
+    repeats = RepeatedIds([CLICKS])
     said: list[Any] = [
         event(7, 1),
         event(7, 1),
@@ -62,7 +62,7 @@ def test_sources_are_told_apart_and_those_with_dedupe_are_not_looked_at() -> Non
         Source("bare", "bare", ("user", "id"), event=("event",)),
         Source("people", "people", ("user", "id"), id=("n",), kind="profile"),
     ]
-    repeats = Repeats(sources)
+    repeats = RepeatedIds(sources)
     same = [event("c", "e")]
     repeats.look({each.name: [past(0, value) for value in same] for each in sources})
     assert repeats.found == {}
@@ -72,9 +72,9 @@ def test_sources_are_told_apart_and_those_with_dedupe_are_not_looked_at() -> Non
 
 def test_the_newest_ids_are_known_and_memory_does_not_grow() -> None:
     """As many as `newest` are always known, twice as many at the most."""
-    repeats = Repeats([CLICKS], 10)
+    repeats = RepeatedIds([CLICKS], 10)
     for again, found in ((10, 1), (20, 0)):
-        repeats = Repeats([CLICKS], 10)
+        repeats = RepeatedIds([CLICKS], 10)
         said = [
             event("c", "e"),
             *(event("c", f"other {number}") for number in range(again - 1)),

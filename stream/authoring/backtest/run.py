@@ -20,7 +20,7 @@ from stream.authoring.replay import Paging, Replay, Tally
 from stream.authoring.zones import UnreadableZones
 from stream.decisions import wire
 from stream.errors import EventFileError
-from stream.history._repeats import Repeats
+from stream.history._repeats import RepeatedIds
 from stream.history.event_files import PastEvents
 from stream.history.progress import QUIET, Progress
 from stream.rules.model import RuleSet
@@ -62,7 +62,7 @@ def run(
     were played.
     """
     tally, figures = Tally(), BacktestFigures(rules, examples)
-    repeats, zones = Repeats(rules.sources), UnreadableZones()
+    repeats, zones = RepeatedIds(rules.sources), UnreadableZones()
     replay = Replay(watched(rules), now=files.now, decide=figures.base_rates.decide, paging=paging)
     with out.open("wb") if out else nullcontext() as file:
 
