@@ -151,6 +151,23 @@ cdef class PartitionState:
         value_of(key, &of)
         return customer.value(slot, &of if per else NULL, at)
 
+    def waiting(self, str customer_id not None):
+        """(rule, when it is judged, whether quiet hours put it off) of each instance of a customer that only
+        waits for its time. For tests and tools.
+        """
+        cdef Customer customer = self.customers.find(customer_id)
+        cdef RulePlan rule
+        cdef HeadC head
+        cdef const uint8_t *at
+        found = []
+        if customer is not None:
+            at = <const uint8_t *> customer.applied + customer.instances_at
+            while customer.next_waiting(&at, &head):
+                rule = self.program.by_rank[head.rank]
+                if head.step == len(rule.steps):
+                    found.append((rule.definition.name, head.deadline, head.since >= 0))
+        return found
+
     @property
     def partitions(self):
         """How many each source has: where that is known, some records' customers are compared with it."""
@@ -334,6 +351,8 @@ cdef class PartitionState:
         if id is None or not has_had(customer, queue.name, id, queue.time, queue.dedupe):
             return False
         queue.left_out += 1
+        if self.explainer is not None and self.explainer.customer == queue.customer:
+            self.explainer.tell_repeat(queue.name, queue.plan.name, id, queue.time)
         customer.applied[queue.slot] = queue.offset
         self.customers.touch(customer)
         return True
@@ -462,7 +481,7 @@ cdef class PartitionState:
     cdef int predicate_failed(self, int predicate, SourceQueue queue) except -1:
         """Counts one error of the event, and one of each definition that asks this of such an event."""
         cdef Program program = self.program
-        cdef str why = why_failed(program.rules.predicates[predicate], program.event_names, self.frame)
+        cdef tuple why = why_failed(program.rules.predicates[predicate], program.event_names, self.frame)
         for place, names in program.places[predicate]:
             if queue.plan.name in names:
                 self.shared.note_failure(place, why)

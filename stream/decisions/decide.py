@@ -30,7 +30,7 @@ from stream.structs import (
     short_id,
 )
 
-MAX_VARIABLE = 256  # characters that a decision has of its name
+MAX_VARIABLE = 256  # characters that a decision has of its name, and of a filter
 KAFKAS: Mapping[str, int] = MappingProxyType({})  # of every topic what Kafka takes by default
 
 
@@ -251,5 +251,6 @@ def _render(
         except ContentError as error:
             place = (match.rule.name, name, error.message)
             result.content_errors[place] = result.content_errors.get(place, 0) + 1
-            return Unwritten(name, error.variable and error.variable[:MAX_VARIABLE])
+            variable, applied = error.variable, error.filter
+            return Unwritten(name, variable and variable[:MAX_VARIABLE], applied and applied[:MAX_VARIABLE])
     return content

@@ -583,4 +583,5 @@ TEST: Mapping[str, Key] = {
         },
         needed=True,
     ),
+    "allow": ALLOW,
 }

@@ -143,7 +143,7 @@ class WorkMetrics:
             self._events.add(count, source)
         for (source, reason), count in result.errors.items():
             self._event_errors.labels(source, reason).inc(count)
-        for (definition, _, why), count in result.condition_errors.items():
+        for (definition, _, why, _), count in result.condition_errors.items():
             self._condition_errors.add(count, definition, why)
         if result.repeats:
             self._repeats.inc(result.repeats)

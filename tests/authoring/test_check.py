@@ -158,6 +158,9 @@ EXAMPLES: dict[Code, str | bytes | None] = {
     Code.NOTHING_ALLOWED: BASE + A_RULE % "allow: [W505]",
     Code.TIMES_OUT_OF_ORDER: BASE
     + "tests: [{name: t, events: [{at: 2h, event: b}, {at: 1h, event: b}], until: 1m, expect: []}]",
+    Code.ENDS_WHILE_WAITING: BASE
+    + A_RULE % "wait: 1h"
+    + A_TEST.format("events: [{at: 0m, event: b}, {at: 1s, event: c}], expect: []"),
     Code.SENSITIVE_NOT_SAID: BASE + "policy: {sensitive: {x: {events: b}}}\n" + A_RULE % "priority: 1",
     Code.DISCLOSURE_NOT_SAID: BASE_WITH_WEATHER + A_CONTENT.format("t: '{{ context.weather.rain }}'"),
     Code.TAGS_IN_TEXT: BASE + A_RULE.replace("text: Hi", "text: <b>Hi</b>") % "priority: 1",
@@ -178,7 +181,11 @@ def test_every_code_is_found_in_its_example(rules: Path, code: Code) -> None:
         (rules / "b.yaml").write_text(FINE)
     elif isinstance(example, str | bytes):
         (rules / "b.yaml").write_bytes(example.encode() if isinstance(example, str) else example)
-    assert code in {each.code for each in check(rules).diagnostics}
+    found = {each.code for each in check(rules).diagnostics}
+    if code is Code.ENDS_WHILE_WAITING:  # `stream test` finds it: test_unfinished.py
+        assert not found
+    else:
+        assert code in found
 
 
 def pages() -> Iterator[tuple[str, str]]:

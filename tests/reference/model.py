@@ -523,7 +523,7 @@ class _Run:
                 try:
                     content[name] = template.render({**facts, "rule": rule.name}, channel.format_of(name))
                 except ContentError as error:
-                    unwritten = Unwritten(name, error.variable)
+                    unwritten = Unwritten(name, error.variable, error.filter)
                     break
             if unwritten is not None:
                 decision = decision._replace(outcome="suppressed", reason="content", unwritten=unwritten)

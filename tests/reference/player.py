@@ -56,7 +56,7 @@ class Player:
     events: Counter[str] = field(default_factory=Counter)
     errors: Counter[tuple[str, str]] = field(default_factory=Counter)
     left_out: Counter[str] = field(default_factory=Counter)
-    condition_errors: Counter[tuple[str, str, str]] = field(default_factory=Counter)
+    condition_errors: Counter[tuple[str, str, str, str]] = field(default_factory=Counter)
     repeats: int = 0
     result: Result = field(default_factory=Result)
     states: dict[bytes, bytes] = field(default_factory=dict)
@@ -208,11 +208,15 @@ def assert_same(expected: Outcome, player: Player) -> None:
 
 
 def assert_failures(
-    expected: Counter[tuple[str, str | None]], counted: Counter[tuple[str, str, str]]
+    expected: Counter[tuple[str, str | None]], errors: Counter[tuple[str, str, str, str]]
 ) -> None:
     """Of each `if` that came to no boolean, the engine says why as the model does, where that can tell."""
-    for rule in {rule for rule, _ in expected} | {rule for rule, part, _ in counted if part == "if"}:
-        by_reason = {reason: counted[rule, "if", reason] for reason in ("missing", "value")}
+    counted: Counter[tuple[str, str]] = Counter()
+    for (rule, part, reason, _), count in errors.items():
+        if part == "if":
+            counted[rule, reason] += count
+    for rule in {rule for rule, _ in [*expected, *counted]}:
+        by_reason = {reason: counted[rule, reason] for reason in ("missing", "value")}
         assert sum(by_reason.values()) == sum(expected[rule, why] for why in ("missing", "value", None))
         for reason, count in by_reason.items():
             told = expected[rule, reason]

@@ -364,6 +364,52 @@ def test_a_time_zone_is_one_of_the_iana_database(tmp_path: Path, name: str, hint
     assert hint in (None, found.hint)
 
 
+MAPPED = """\
+sources:
+  clicks: {event: type.name, customer: user.id, time: meta.ts}
+  shop: {event: {is: purchase}, customer: customer_id, time: at}
+  people: {kind: profile, customer: id}
+"""
+
+
+@pytest.mark.parametrize(
+    ("event", "field", "says"),
+    [
+        ("event: view, user: {id: c8}", "user.id", "customer: {id: …}"),
+        ("event: view, user: c7", "user.id", "customer: {id: …}"),
+        ("event: view, user: {id: }", "user.id", "customer: {id: …}"),
+        ("event: view, meta: {ts: 2026-03-02T10:10:01Z}", "meta.ts", "at"),
+        ("event: view, meta: {ts: soon}", "meta.ts", "at"),
+        ("event: view, type: {name: buy}", "type.name", "event"),
+        ("event: purchase, source: shop, customer_id: c8", "customer_id", "customer: {id: …}"),
+        ("source: people, id: c8, attributes: {}", "id", "customer: {id: …}"),
+    ],
+)
+def test_a_tests_event_of_another_customer_or_time_was_written_over_without_a_word(
+    tmp_path: Path, event: str, field: str, says: str
+) -> None:
+    test = f"tests: [{{name: t, customer: {{id: c7}}, events: [{{at: 10m, {event}}}], expect: []}}]\n"
+    with pytest.raises(RuleFileError) as caught:
+        compiled(tmp_path / "r", MAPPED, test)
+    (found,) = caught.value.diagnostics
+    assert (found.code, found.location.line) == (Code.ONE_OR_THE_OTHER, 1)
+    assert found.message.startswith(f"`{field}` is where ")
+    assert found.hint == f"leave `{field}` out: what `{says}` of the test says is written there"
+
+
+@pytest.mark.parametrize(
+    "event",
+    [
+        "event: view, user: {id: c7, plan: free}, type: {name: view}, meta: {ts: 2026-03-02T10:10:00Z}",
+        "event: view, meta: {ts: 1772446200}, type: {}, user: {}",
+        "event: purchase, source: shop, customer_id: c7",  # its time is `at`, which is the test's own
+    ],
+)
+def test_an_event_may_say_what_its_test_says(tmp_path: Path, event: str) -> None:
+    test = f"tests: [{{name: t, customer: {{id: c7}}, events: [{{at: 10m, {event}}}], expect: []}}]\n"
+    compiled(tmp_path / "r", MAPPED, test)
+
+
 def test_a_long_chain_of_segments_is_no_recursion(tmp_path: Path) -> None:
     chain = "".join(f"  s{n}: segments.s{n + 1}\n" for n in range(3000))
     rules = compiled(tmp_path / "r", GOOD, f"segments:\n{chain}  s3000: customer.vip\n")

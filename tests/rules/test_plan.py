@@ -227,6 +227,32 @@ def test_types_that_fit_do(tmp_path: Path, condition: str) -> None:
     assert findings(tmp_path, text) == []
 
 
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("{% if event.platform == 'wep' %}a{% endif %}", "wep"),
+        ("{% if event.price > 5 and 'wep' != event.platform %}a{% endif %}", "wep"),
+        ("{% unless event.platform == 'wep' %}a{% endunless %}", "wep"),
+        ("{% case event.platform %}{% when 'web', 'wep' %}a{% endcase %}", "wep"),
+        ("{% case event.platform %}{% when 'web' %}a{% when 'app' %}b{% endcase %}", None),
+        ("{% if event.platform == 'web' or event.sku == 'wep' %}a{% endif %}", None),
+        ("{% if event.platform == event.sku or event.platform == 3 %}a{% endif %}", None),
+    ],
+)
+def test_a_text_asked_for_a_value_that_no_shop_sends(tmp_path: Path, text: str, value: str | None) -> None:
+    """Everybody got the other branch, and the plan had named all the values."""
+    rules = (
+        "sources: {clicks: {event: event, customer: c}}\n"
+        "channels: {web: {topic: t, consent: none}}\n"
+        "policy: {allow: [W501, W505]}\n"
+        "events: {view: {fields: "
+        "{platform: {type: string, values: [web, app]}, price: number, sku: string}}}\n"
+        f'rules: {{r: {{on: view, send: {{channel: web, content: {{text: "x{text}"}}}}}}}}\n'
+    )
+    found = [each.message for each in check(tmp_path / "r", rules).diagnostics]
+    assert found == ([f"the tracking plan does not name the value `{value}`"] if value else [])
+
+
 TESTS = """\
 tests:
   - name: t
@@ -260,6 +286,17 @@ tests:
             "totals: 5",
             "error: the tracking plan has no field `order.totals` of `purchase` (did you mean",
         ),
+        (
+            'seen_at: "2026-03-02"',
+            "seen_at: yesterday",
+            "error: the tracking plan says that `seen_at` is a time, `yesterday` is none (write e.g. 2026-",
+        ),
+        (
+            'seen_at: "2026-03-02"',
+            "seen_at: 1772445600",
+            "error: the tracking plan says that `seen_at` is a time, this is a number [E214]",
+        ),
+        ('seen_at: "2026-03-02"', 'seen_at: "2026-03-02 10:00:00.5 UTC"', None),
         (
             "price: 5",
             "price: '5'",

@@ -180,6 +180,7 @@ VALUES: dict[str, Any] = {
     "tests.0.history": "past.jsonl",
     "tests.0.until": "2h",
     "tests.0.arm": "holdout",
+    "tests.0.allow": None,
     "tests.0.expect": [],
     "tests.0.expect.0.at": "1m",
     "tests.0.expect.0.rule": "r",

@@ -16,17 +16,18 @@ from stream.authoring.backtest.packed_counts import PackedCounts, lines, quantil
 from stream.authoring.backtest.power import customers_needed, smallest_lift
 from stream.authoring.backtest.run import Backtest
 from stream.authoring.backtest.summary import counted
-from stream.authoring.replay import RuleTally
+from stream.authoring.replay import RuleTally, why_unwritten
 from stream.decisions import wire
 from stream.diagnostics import one_line
 from stream.history._past import PastEvent
-from stream.history.event_files import disorder_notes, unknown_notes
+from stream.history.event_files import PastEvents, disorder_notes, unknown_notes
 from stream.history.unusable import file_of_another, likely_fix
 from stream.rules.durations import format_duration
 from stream.rules.model import WHOLE, Rule
 
 DAY_MS = 86_400_000
 MOST_LINES = 15  # of a distribution, before its steps double
+MOST_ZONES = 5  # that a line names
 MOST_PAIRS = 1_000  # of rules that collide, of segments that overlap
 LEAST_REACHED = 25  # customers who reached a goal, before a rate is said
 SHARES = (0.05, 0.1, 0.2, 0.5)  # of customers held out
@@ -34,10 +35,12 @@ LIFTS = (0.1, 0.2, 0.3, 0.5, 1.0)
 USUAL_SHARE = 0.1  # where a rule holds nobody out
 
 
-_WHY_FAILED = {
-    "missing": "something that it asks for is not there",
-    "value": "it ended in an error, such as a text where it compares a number",
-    "cost": "the conditions of one event took too long",
+_WHY_FAILED = {  # by reason, and whether it is known by which paths
+    ("missing", True): "there is no `{}`",
+    ("missing", False): "something that it asks for is not there",
+    ("value", True): "`{}` is not what it takes, such as a text where it compares a number",
+    ("value", False): "it ended in an error, such as a text where it compares a number",
+    ("cost", False): "the conditions of one event took too long",
 }
 
 
@@ -57,10 +60,15 @@ def as_object(backtest: Backtest) -> dict[str, Any]:
             for (source, reason), count in sorted(tally.errors.items())
         ],
         "condition_errors": [
-            {"definition": name, "part": part, "reason": reason, "count": count}
-            for (name, part, reason), count in sorted(tally.condition_errors.items())
+            {"definition": name, "part": part, "reason": reason, "paths": paths, "count": count}
+            for (name, part, reason, paths), count in sorted(tally.condition_errors.items())
         ],
         "repeats": dict(sorted(tally.left_out.items())),
+        "repeats_played": {
+            name: {"count": count, "first": first}
+            for name, (count, first) in sorted(backtest.repeats.items())
+        },
+        "unreadable_zones": list(backtest.zones.described()),
         "unknown_sources": dict(sorted(files.unknown.items())),
         "without_time": dict(sorted((+files.placed).items())),
         "disorder": {name: asdict(found) for name, found in sorted(files.disorder.items())},
@@ -101,7 +109,8 @@ def _rule(backtest: Backtest, rule: Rule, tally: RuleTally) -> dict[str, Any]:
         "reasons": dict(sorted(tally.reasons.items())),
         "channels": dict(sorted(tally.channels.items())),
         "unwritten": [
-            {**failed._asdict(), "count": count} for failed, count in tally.unwritten.most_common()
+            {**failed._asdict(), "variant": variant, "count": count}
+            for (variant, failed), count in tally.unwritten.most_common()
         ],
         "matches": found.matches,
         "removed": dict(found.removed.most_common()),
@@ -210,7 +219,18 @@ def _oddities(backtest: Backtest, shown: dict[str, Any]) -> Iterator[str]:
     for each in shown["condition_errors"]:
         name = each["definition"]
         of = name if name == "policy" or name.startswith("traits.") else f"rule {name}"
-        yield f"{each['count']:,} × `{each['part']}` of {of} did not hold: {_WHY_FAILED[each['reason']]}"
+        why = _WHY_FAILED[each["reason"], bool(each["paths"])].format(each["paths"])
+        yield f"{each['count']:,} × `{each['part']}` of {of} did not hold: {why}"
+    yield from _odd_events(files, shown)
+    for name in shown["rules"]:
+        for (variant, failed), count in backtest.tally.of(name).unwritten.most_common():
+            yield f"{count:,} × {name} could not be written: {why_unwritten(failed, variant)}"
+    if shown["repeats"]:
+        yield f"left out, as their id had come before (dedupe): {counted(shown['repeats'])}"
+
+
+def _odd_events(files: PastEvents, shown: dict[str, Any]) -> Iterator[str]:
+    """What was odd with records that were played all the same."""
     for each in shown["errors"]:
         count, source = each["count"], each["source"]
         if each["reason"] == "future_time":
@@ -218,14 +238,27 @@ def _oddities(backtest: Backtest, shown: dict[str, Any]) -> Iterator[str]:
                 f"{count:,} records of {source} are dated after now: they count from their place in the "
                 f"file, first {files.first_ahead.get(source)}"
             )
+        elif each["reason"] == "timezone":
+            zones = _zones(shown, source)
+            yield f"{count:,} profiles of {source} have a time zone that cannot be read: {zones}"
         elif each["reason"] != "condition":  # said above
             yield f"{count:,} × {each['reason']} in {source}"
-    for name, rule in shown["rules"].items():
-        for failed in rule["unwritten"]:
-            lacks = f": there is no `{failed['variable']}`" if failed["variable"] else ""
-            yield f"{failed['count']:,} × `{failed['field']}` of {name} could not be written{lacks}"
-    if shown["repeats"]:
-        yield f"left out, as their id had come before (dedupe): {counted(shown['repeats'])}"
+    for name, again in shown["repeats_played"].items():
+        count, first = again["count"], again["first"]
+        yield (
+            f"{count:,} events of {name} had an id that their customer had had, and counted again, "
+            f"first {first} (write `dedupe: 1d` into the source to leave them out)"
+        )
+
+
+def _zones(shown: dict[str, Any], source: str) -> str:
+    """The most frequent values of a source, and what was probably meant."""
+    found = [each for each in shown["unreadable_zones"] if each["source"] == source][:MOST_ZONES]
+    words = [
+        f"`{each['value']}` {each['count']:,}" + (f" ({each['meant']})" if each["meant"] else "")
+        for each in found
+    ]
+    return ", ".join(words)
 
 
 def _first(backtest: Backtest, source: str, reason: str) -> tuple[str, str]:

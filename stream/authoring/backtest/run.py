@@ -7,7 +7,7 @@ Decisions go to a file as JSON lines, as a worker would have written them; what 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import IO
 
@@ -15,8 +15,10 @@ from stream.authoring.backtest.base_rates import watched
 from stream.authoring.backtest.figures import BacktestFigures
 from stream.authoring.backtest.segment_sizes import SegmentSizes, count_segments
 from stream.authoring.replay import Paging, Replay, Tally
+from stream.authoring.zones import UnreadableZones
 from stream.decisions import wire
 from stream.errors import EventFileError
+from stream.history._repeats import RepeatedIds
 from stream.history.event_files import PastEvents, none_usable
 from stream.history.progress import QUIET, Progress
 from stream.rules.model import RuleSet
@@ -28,6 +30,7 @@ class Backtest:
     """What a backtest came to. `timers`: instances that still wait. `last`: the last event's time.
 
     `before`: how many events are before `files.between.since`.
+    `repeats`: of sources without `dedupe`, how many events had an id that had come, and where the first is.
     """
 
     rules: RuleSet
@@ -38,6 +41,8 @@ class Backtest:
     figures: BacktestFigures
     segments: SegmentSizes
     last: int | None
+    repeats: Mapping[str, tuple[int, str]]
+    zones: UnreadableZones
     before: int = 0
 
 
@@ -57,6 +62,7 @@ def run(
     were played.
     """
     tally, figures = Tally(), BacktestFigures(rules, examples)
+    repeats, zones = RepeatedIds(rules.sources), UnreadableZones()
     replay = Replay(watched(rules), now=files.now, decide=figures.base_rates.decide, paging=paging)
     since, until = files.between.since, files.between.until
     before = 0
@@ -76,7 +82,11 @@ def run(
         if is_before and not portion.is_before and since is not None:
             add_up(replay.advance(since), counts=False)
         is_before = portion.is_before
+        repeats.look(portion.records)
+        errors = tally.errors.copy()
         add_up(replay.feed(portion.records, files.names, portion.partition), counts=not is_before)
+        for name in (source for source, reason in tally.errors - errors if reason == "timezone"):
+            zones.look(name, portion.records.get(name, ()))
         figures.base_rates.close(replay.everywhere)
         count = sum(map(len, portion.records.values()))
         before += count if is_before else 0
@@ -93,7 +103,9 @@ def run(
         )
     timers, customers = replay.timers, replay.customers
     segments = count_segments(rules, replay.everybody(), tally.watermark or 0)
-    return Backtest(rules, tally, timers, customers, files, figures, segments, last, before)
+    return Backtest(
+        rules, tally, timers, customers, files, figures, segments, last, repeats.found, zones, before
+    )
 
 
 def _write(file: IO[bytes], result: Result, revision: str) -> None:

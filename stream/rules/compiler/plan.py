@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, cast
 from stream.diagnostics import Code
 from stream.rules import forms, keys
 from stream.rules.compiler import values
+from stream.rules.durations import event_time
 from stream.rules.files import Entry, Mapped, Scalar, Sequence
 from stream.rules.model import FieldPath, Source
 from stream.rules.shapes import ANYTHING, FIELD_TYPES, FieldType, Shape, either, of_paths, type_of
@@ -201,7 +202,9 @@ def _values(run: Compilation, field: Definition, key: str, kind: FieldType) -> t
 def fits(value: Any, kind: FieldType) -> bool:
     """Whether a value can be that of a field of this type. What is null can be anything."""
     found = type_of(value)
-    return "any" in (found, kind) or found == ("string" if kind == "time" else kind)
+    if kind == "time" and found == "string":
+        return event_time(value) is not None
+    return "any" in (found, kind) or found == kind
 
 
 def _check_parents(run: Compilation, body: Mapped, found: Mapping[FieldPath, Shape]) -> None:

@@ -19,6 +19,7 @@ from stream.rules.model import Source
 from stream.rules.shapes import Shape, not_among, type_of
 
 _SHOWN = 10  # names, where none is near
+_MOST = 40  # characters of a value
 _HINTED = 50  # findings
 _MORE_LETTERS = 3  # or fewer: such a name is no slip of another
 
@@ -74,6 +75,10 @@ def _path(run: Compilation, entry: Entry, use: Use, shape: Shape) -> None:
         planned = f"the tracking plan says that `{parts[-1]}` is {_a([found.type])}"
         message = f"`{use.keys[-1]}` takes {_a(use.takes)}, and {planned}"
         run.findings.add(Code.NOT_AS_PLANNED, place_of(entry, use, len(parts)), message)
+    for value in use.compared if found.values else ():
+        if value not in found.values:
+            message, hint = not_among(value, found.values)
+            run.findings.add(Code.VALUE_NOT_IN_PLAN, place_of(entry, use, len(parts)), message, hint)
 
 
 def _not_there(root: str, path: str, of: Iterable[str] = ()) -> tuple[Code, str]:
@@ -191,10 +196,11 @@ class _Tests:
         value: Any = [] if isinstance(written, Sequence) else {}
         value = written.value if isinstance(written, Scalar) else value
         if not fits(value, shape.type):
-            message = (
-                f"the tracking plan says that `{path}` is {_a([shape.type])}, this is {_a([type_of(value)])}"
-            )
-            self.run.findings.add(Code.NOT_AS_PLANNED, written.location, message)
+            none = shape.type == "time" and isinstance(value, str)
+            this = f"`{value[:_MOST]}` is none" if none else f"this is {_a([type_of(value)])}"
+            message = f"the tracking plan says that `{path}` is {_a([shape.type])}, {this}"
+            hint = "write e.g. 2026-03-02T10:00:00Z" if none else None
+            self.run.findings.add(Code.NOT_AS_PLANNED, written.location, message, hint)
         elif shape.values and value is not None and value not in shape.values:
             message, hint = not_among(value, shape.values)
             self.run.findings.add(Code.VALUE_NOT_IN_PLAN, written.location, message, hint)

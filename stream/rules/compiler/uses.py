@@ -33,8 +33,8 @@ class Use(NamedTuple):
 
     `words` say how; `keys` and `offset` lead to the place. The names of steps are `event` in a path; `of`
     are the names that its event can have. `takes`: of which type the field must be, if any will not do.
-    `shown`: the customer gets to see it. `local`: the path's root is a name that the condition gives
-    by itself (`list.exists(event, …)`), and hides a variable.
+    `shown`: the customer gets to see it. `compared`: with which texts a template compares it. `local`: the
+    path's root is a name that the condition gives by itself (`list.exists(event, …)`), and hides a variable.
     """
 
     words: str
@@ -47,6 +47,7 @@ class Use(NamedTuple):
     takes: tuple[FieldType, ...] = ()
     purpose: str | None = None
     local: bool = False
+    compared: tuple[str, ...] = ()
 
 
 # ---- of rules ----
@@ -117,6 +118,7 @@ def _texts(rule: Rule, events: Events) -> Iterator[Use]:
                     offset=reference.offset,
                     shown=True,
                     of=events.get(path[0] or "", ()),
+                    compared=reference.compared,
                 )
 
 

@@ -8,12 +8,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection
-from zoneinfo import available_timezones
 
 from stream.clock import iana_zone
 from stream.content.locales import exact_locale
 from stream.diagnostics import Code
-from stream.hints import did_you_mean
+from stream.hints import did_you_mean_zone
 from stream.rules import field_paths, forms, keys
 from stream.rules.compiler.definition import Definition, matching
 from stream.rules.durations import CALENDARS, parse_duration, parse_rate, parse_time
@@ -94,7 +93,7 @@ def time_zone(read: Definition, key: str) -> str | None:
         return None
     name = str(scalar.value)
     if iana_zone(name) is None:
-        hint = did_you_mean(name, available_timezones()) or "write e.g. Europe/Berlin"
+        hint = did_you_mean_zone(name) or "write e.g. Europe/Berlin"
         read.findings.add(Code.UNKNOWN_TIME_ZONE, scalar.location, f"unknown time zone `{name[:40]}`", hint)
     return name
 

@@ -157,11 +157,44 @@ def test_all_of_it_is_written_as_one_page(place: Path) -> None:
 
 def test_messages_that_could_not_be_written_said_neither_field_nor_variable(place: Path) -> None:
     (place / "rules" / "all.yaml").write_text(RULES.replace("event.id", "event.sku"))
-    assert "2 × `text` of viewed could not be written: there is no `event.sku`" in backtest(place).stdout
+    assert "2 × viewed could not be written: `text`: there is no `event.sku`" in backtest(place).stdout
     shown = json.loads(backtest(place, "--json", "--out", "out.jsonl").stdout)
-    unwritten = {"field": "text", "variable": "event.sku"}
-    assert shown["rules"]["viewed"]["unwritten"] == [{**unwritten, "count": 2}]
+    unwritten = {"field": "text", "variable": "event.sku", "filter": None}
+    assert shown["rules"]["viewed"]["unwritten"] == [{**unwritten, "variant": None, "count": 2}]
     assert json.loads((place / "out.jsonl").read_text().splitlines()[0])["unwritten"] == unwritten
+
+
+def test_messages_whose_filter_got_no_number_said_neither_filter_nor_variant(place: Path) -> None:
+    """`2 × `text` of viewed could not be written`, and the author looked through four filters."""
+    variants = 'variants: [{name: dear, share: 100%, content: {text: "{{ event.id | times: 2 }}"}}]'
+    text = RULES.replace('content: {text: "{{ event.id }}"}', variants)
+    assert variants in text
+    (place / "rules" / "all.yaml").write_text(text)
+    said = (
+        "2 × viewed could not be written: `text` of variant `dear`: `event.id | times` got what it does not"
+    )
+    assert said in backtest(place).stdout
+    unwritten = {"field": "text", "variable": None, "filter": "event.id | times", "variant": "dear"}
+    shown = json.loads(backtest(place, "--json").stdout)
+    assert shown["rules"]["viewed"]["unwritten"] == [{**unwritten, "count": 2}]
+
+
+def test_ids_that_come_again_were_played_twice_without_a_word(place: Path) -> None:
+    """Two files overlapped by a day, and every reminder of that day went out twice in the report."""
+    written(place, line(0, "view"), line(60, "view", id="e0"), line(90, "view", customer="c2", id="e0"))
+    said = "1 events of clicks had an id that their customer had had, and counted again, first events.jsonl:2"
+    assert f"{said} (write `dedupe: 1d` into" in backtest(place).stdout
+    played = json.loads(backtest(place, "--json").stdout)["repeats_played"]
+    assert played == {"clicks": {"count": 1, "first": "events.jsonl:2"}}
+
+
+def test_a_time_zone_that_nobody_can_read_was_counted_and_not_shown(place: Path) -> None:
+    (place / "rules" / "more.yaml").write_text("sources: {crm: {kind: profile, customer: id}}\n")
+    zones = ["Berlin", "Berlin", "Europe/Rome"]
+    profiles = [{"source": "crm", "id": f"c{n}", "attributes": {"timezone": z}} for n, z in enumerate(zones)]
+    written(place, line(0, "view"), *profiles)
+    said = "2 profiles of crm have a time zone that cannot be read: `Berlin` 2"
+    assert f"{said} (did you mean `Europe/Berlin`?)" in backtest(place).stdout
 
 
 def test_a_time_that_is_none_is_wrong_usage(place: Path) -> None:
@@ -299,11 +332,12 @@ def test_a_condition_that_ends_in_errors_is_told_with_its_rule(place: Path) -> N
     (place / "rules" / "more.yaml").write_text(rule)
     written(place, line(0, "view"), line(1, "view", price=2), line(2, "view", price="7"))
     shown = backtest(place).stdout
-    assert "1 × `if` of rule dear did not hold: something that it asks for is not there" in shown
-    assert "1 × `if` of rule dear did not hold: it ended in an error, such as a text where it" in shown
+    assert "1 × `if` of rule dear did not hold: there is no `event.price`" in shown
+    assert "1 × `if` of rule dear did not hold: `event.price` is not what it takes, such as a text" in shown
     failed = json.loads(backtest(place, "--json").stdout)["condition_errors"]
     assert failed == [
-        {"definition": "dear", "part": "if", "reason": reason, "count": 1} for reason in ("missing", "value")
+        {"definition": "dear", "part": "if", "reason": reason, "paths": "event.price", "count": 1}
+        for reason in ("missing", "value")
     ]
 
 
