@@ -160,6 +160,10 @@ cdef class Program:
         update.where = -1 if trait.where is None else trait.where
         self.note(update.where, f"traits.{trait.name}", "where", trait.of)
         update.field, update.per = self.slot_of(trait.field), self.slot_of(trait.per)
+        update.tree = trait.value
+        if trait.value is not None:
+            update.value = compile_condition(trait.value, self.event_names)
+        update.place = f"traits.{trait.name}", "field" if trait.value is None else "value"
         for name in dict.fromkeys(trait.of):
             self.plan(name).updates.append(update)
         return 0

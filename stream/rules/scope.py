@@ -24,9 +24,9 @@ from stream.cel.tree import MACROS, is_closed
 from stream.cel.values import TYPE_NAMES, type_of
 from stream.diagnostics import Code
 from stream.errors import ExpressionError
-from stream.expression import Call, Ident, Literal, Node, Select, evaluate
+from stream.expression import Call, Ident, Literal, Node, Select, evaluate, unparse
 from stream.hints import did_you_mean
-from stream.rules.aggregates import AGGREGATES, Aggregate
+from stream.rules.aggregates import AGGREGATES, Aggregate, Taken
 from stream.rules.shapes import ANYTHING, CEL_TYPES, Shape, not_among
 
 Type = str  # CEL's name of it, or `dyn`
@@ -61,6 +61,20 @@ _IN_WORDS: Mapping[Type, str] = {
 }
 # `number`: of a field that a tracking plan says it of, whole or not.
 _NUMBERS = frozenset(("int", "uint", "double", "number"))
+# What functions of traits can take, and what makes it of something else.
+_TAKEN: Mapping[Taken, tuple[str, frozenset[Type]]] = {
+    "number": ("a number", _NUMBERS | {"dyn"}),
+    "scalar": ("a text, a number, true or false", _NUMBERS | {"dyn", "string", "bool", "null_type"}),
+    "key": ("a text, a whole number, true or false", _NUMBERS - {"double"} | {"dyn", "string", "bool"}),
+}
+_MAKES: Mapping[tuple[Taken, Type], str] = {
+    ("number", "string"): "double({})",
+    ("number", "bool"): "({}) ? 1 : 0",
+    ("number", _TIME): "int({})",
+    ("number", "list"): "size({})",
+    ("key", "double"): "string({})",
+    **{(taken, each): "string({})" for taken in ("scalar", "key") for each in (_TIME, _SPAN)},
+}
 _UNORDERED = frozenset(("null_type", "map", "list", "type", *_PARTS))
 _SYMBOLS = {"_?_:_": "? :", "_[_]": "[ ]", "@in": "in", "!_": "!", "-_": "-"}
 # What a function gives, where that does not depend on its arguments (else: the type of the first).
@@ -139,6 +153,11 @@ def event_scope(steps: Iterable[str] = (), shapes: Shapes = _NO_SHAPES) -> Scope
     return Scope(types, what=what, hint=hint, shapes=shapes)
 
 
+def value_scope(shapes: Shapes = _NO_SHAPES) -> Scope:
+    """What the `value` of a trait sees: the event."""
+    return Scope(_EVENT, what="the `value` of a trait sees the event only", shapes=shapes)
+
+
 def customer_scope(
     traits: Traits, segments: Collection[str], contexts: Collection[str] = (), shapes: Shapes = _NO_SHAPES
 ) -> Scope:
@@ -163,6 +182,18 @@ def check(node: Node, scope: Scope) -> list[ExpressionError]:
     """Everything that is wrong with a condition, each with its offset; warnings have their code."""
     checker = _Checker(scope)
     checker.boolean(node, "a condition")
+    return checker.errors
+
+
+def check_value(node: Node, scope: Scope, takes: Taken) -> list[ExpressionError]:
+    """The same of the `value` of a trait, whose function takes that."""
+    checker = _Checker(scope)
+    kind = checker.type(node)
+    words, fitting = _TAKEN[takes]
+    if kind not in fitting:
+        makes = _MAKES.get((takes, kind))
+        hint = f"write {makes.format(unparse(node))}" if makes else None
+        checker.error(f"`value` must be {words}, this is {_IN_WORDS[kind]}", node, hint)
     return checker.errors
 
 
@@ -573,6 +604,8 @@ def _fits(kinds: tuple[Type, ...], overload: tuple[str, ...]) -> bool:
 
 
 def _arithmetic(name: str, kinds: tuple[Type, ...]) -> Type:
+    if name == "_+_" and "string" in kinds:
+        return "string"  # whatever is joined to a text is one
     if "dyn" in kinds or "number" in kinds:
         return "dyn" if "dyn" in kinds else "number"
     if name == "_-_" and kinds == (_TIME, _TIME):

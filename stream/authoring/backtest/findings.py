@@ -23,8 +23,10 @@ from stream.hints import did_you_mean
 from stream.history._past import PastEvent
 from stream.history.event_files import disorder_notes
 from stream.history.unusable import likely_fix
+from stream.rules import field_paths
+from stream.rules.aggregates import AGGREGATES
 from stream.rules.durations import format_duration
-from stream.rules.model import WHOLE, Rule
+from stream.rules.model import WHOLE, Rule, RuleSet
 
 DAY_MS = 86_400_000
 MOST_LINES = 15  # of a distribution, before its steps double
@@ -39,6 +41,11 @@ _WHY_FAILED = {
     "missing": "something that it asks for is not there",
     "value": "it ended in an error, such as a text where it compares a number",
     "cost": "the conditions of one event took too long",
+}
+_NOT_TAKEN = {  # by what the function of a trait takes
+    "number": "no number",
+    "scalar": "a list or an object, or too long",
+    "key": "no text, whole number, true or false, or too long",
 }
 
 
@@ -210,9 +217,12 @@ def _oddities(backtest: Backtest, shown: dict[str, Any]) -> Iterator[str]:
     for name, count in shown["without_time"].items():
         yield f"{count:,} records of {name} say no time: they count from their place in the file"
     for each in shown["condition_errors"]:
-        name = each["definition"]
+        name, part = each["definition"], each["part"]
         of = name if name == "policy" or name.startswith("traits.") else f"rule {name}"
-        yield f"{each['count']:,} × `{each['part']}` of {of} did not hold: {_WHY_FAILED[each['reason']]}"
+        did, why = "did not hold", _WHY_FAILED[each["reason"]]
+        if part in ("field", "value") and name.startswith("traits."):
+            did, why = "counted nothing", _why_not_taken(backtest.rules, name, each["reason"])
+        yield f"{each['count']:,} × `{part}` of {of} {did}: {why}"
     for each in shown["errors"]:
         count, source = each["count"], each["source"]
         if each["reason"] == "future_time":
@@ -228,6 +238,21 @@ def _oddities(backtest: Backtest, shown: dict[str, Any]) -> Iterator[str]:
             yield f"{failed['count']:,} × `{failed['field']}` of {name} could not be written{lacks}"
     if shown["repeats"]:
         yield f"left out, as their id had come before (dedupe): {counted(shown['repeats'])}"
+
+
+def _why_not_taken(rules: RuleSet, definition: str, reason: str) -> str:
+    """Why events count nothing for a trait."""
+    trait = next(each for each in rules.traits if f"traits.{each.name}" == definition)
+    takes = AGGREGATES[trait.function].takes or "number"
+    if trait.field is None:
+        failed = f"it ended in an error, or is {_NOT_TAKEN[takes]}"
+        return failed if reason == "value" else _WHY_FAILED[reason]
+    written = field_paths.write(trait.field)
+    why = f"`{written}` is there, and is {_NOT_TAKEN[takes]}"
+    if takes != "number":
+        return why
+    made = f"`value: double({field_paths.in_condition(trait.field)})`"
+    return f"{why}; if it is a text that says one, write {made} in place of `field: {written}`"
 
 
 def _first(backtest: Backtest, source: str, reason: str) -> tuple[str, str]:
