@@ -73,8 +73,8 @@ def _path(run: Compilation, entry: Entry, use: Use, shape: Shape) -> None:
     if use.takes and found.type not in ("any", *use.takes):
         planned = f"the tracking plan says that `{parts[-1]}` is {one_of([found.type])}"
         message = f"`{use.keys[-1]}` takes {one_of(use.takes)}, and {planned}"
-        at, hint = place_of(entry, use, len(parts)), make_number(use, found.type)
-        run.findings.add(Code.NOT_AS_PLANNED, at, message, hint)
+        at = place_of(entry, use, len(parts))
+        run.findings.add(Code.NOT_AS_PLANNED, at, message, make_number(use, found.type))
 
 
 def _not_there(root: str, path: str, of: Iterable[str] = ()) -> tuple[Code, str]:
@@ -186,7 +186,8 @@ class _Tests:
         value: Any = [] if isinstance(written, Sequence) else {}
         value = written.value if isinstance(written, Scalar) else value
         if not fits(value, shape.type):
-            message = f"the tracking plan says that `{path}` is {one_of([shape.type])}, this is {one_of([type_of(value)])}"
+            planned = f"the tracking plan says that `{path}` is {one_of([shape.type])}"
+            message = f"{planned}, this is {one_of([type_of(value)])}"
             self.run.findings.add(Code.NOT_AS_PLANNED, written.location, message)
         elif shape.values and value is not None and value not in shape.values:
             message, hint = not_among(value, shape.values)
