@@ -68,7 +68,6 @@ _TAKEN: Mapping[Taken, tuple[str, frozenset[Type]]] = {
     "key": ("a text, a whole number, true or false", _NUMBERS - {"double"} | {"dyn", "string", "bool"}),
 }
 _MAKES: Mapping[tuple[Taken, Type], str] = {
-    ("number", "string"): "double({})",
     ("number", "bool"): "({}) ? 1 : 0",
     ("number", _TIME): "int({})",
     ("number", "list"): "size({})",
@@ -77,6 +76,8 @@ _MAKES: Mapping[tuple[Taken, Type], str] = {
 }
 _UNORDERED = frozenset(("null_type", "map", "list", "type", *_PARTS))
 _SYMBOLS = {"_?_:_": "? :", "_[_]": "[ ]", "@in": "in", "!_": "!", "-_": "-"}
+_ARITHMETIC = ("_+_", "_-_", "_*_", "_/_", "_%_", "-_")
+_OF_TEXTS = "a text that says a number is made one with `double(…)`"
 # What a function gives, where that does not depend on its arguments (else: the type of the first).
 _RESULTS: Mapping[str, Type] = {
     **{each: each for each in ("int", "uint", "double", "bool", "string", "bytes")},
@@ -185,16 +186,29 @@ def check(node: Node, scope: Scope) -> list[ExpressionError]:
     return checker.errors
 
 
-def check_value(node: Node, scope: Scope, takes: Taken) -> list[ExpressionError]:
-    """The same of the `value` of a trait, whose function takes that."""
+def check_value(node: Node, scope: Scope, takes: Taken | None) -> list[ExpressionError]:
+    """The same of the `value` of a trait, whose function takes that; None: nobody knows what."""
     checker = _Checker(scope)
     kind = checker.type(node)
+    if takes is None:
+        return checker.errors
     words, fitting = _TAKEN[takes]
     if kind not in fitting:
-        makes = _MAKES.get((takes, kind))
-        hint = f"write {makes.format(unparse(node))}" if makes else None
-        checker.error(f"`value` must be {words}, this is {_IN_WORDS[kind]}", node, hint)
+        hint = None
+        if (takes, kind) == ("number", "string"):
+            hint = f"write {_number_of(node)}"
+        elif (takes, kind) in _MAKES:
+            hint = f"write {_MAKES[takes, kind].format(unparse(node))}"
+        found = "a decimal" if kind == "double" else _IN_WORDS[kind]
+        checker.error(f"`value` must be {words}, this is {found}", node, hint)
     return checker.errors
+
+
+def _number_of(text: Node) -> str:
+    """What makes a number of a text; of one that is joined of several, their sum is meant."""
+    if isinstance(text, Call) and text.function == "_+_":
+        return " + ".join(map(_number_of, text.args))
+    return f"double({unparse(text)})"
 
 
 def unknown_variable(name: str, scope: Scope, offset: int) -> ExpressionError:
@@ -368,7 +382,7 @@ class _Checker:
         fitting = [each for each in OVERLOADS[name] if _fits(kinds, each)]
         if not fitting:
             words = " and ".join(dict.fromkeys(_IN_WORDS.get(kind, "anything") for kind in kinds))
-            hint = None
+            hint = _OF_TEXTS if name in _ARITHMETIC and "string" in kinds else None
             if set(kinds) == {"int", "double"}:
                 hint = "convert one with `double(…)` or `int(…)`, or write e.g. 1.0"
             return self.error(f"`{_symbol(name)}` does not fit {words}", node, hint)

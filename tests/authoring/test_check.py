@@ -150,6 +150,9 @@ EXAMPLES: dict[Code, str | bytes | None] = {
     Code.MISSPELT_PURPOSE: BASE.replace("consent: none", "consent: mailling")
     + A_TEST.format("customer: {consents: [mailing]}, events: [], expect: []"),
     Code.VALUE_NOT_IN_PLAN: BASE + A_RULE % "where: event.x == 'z'" + A_PLAN,
+    Code.NOT_AS_TESTED: BASE
+    + "traits: {t: {function: sum, of: b, field: x}}\n"
+    + A_TEST.format("events: [{at: 0m, event: b, x: '96.00'}], expect: []"),
     Code.NOTHING_ALLOWED: BASE + A_RULE % "allow: [W505]",
     Code.TIMES_OUT_OF_ORDER: BASE
     + "tests: [{name: t, events: [{at: 2h, event: b}, {at: 1h, event: b}], until: 1m, expect: []}]",

@@ -38,8 +38,8 @@ def condition_of(entry: Entry, scope: Scope, findings: Findings) -> Node | None:
     return simplify(node)
 
 
-def value_of(entry: Entry, scope: Scope, takes: Taken, findings: Findings) -> Node | None:
-    """The checked tree, simplified, of what a function of traits takes."""
+def value_of(entry: Entry, scope: Scope, takes: Taken | None, findings: Findings) -> Node | None:
+    """The checked tree, simplified, of what a function of traits takes; None: nobody knows what that is."""
     what = ("an expression", "event.price * event.quantity")
     checked = partial(check_value, scope=scope, takes=takes)
     node, is_fine = _read(entry, what, f"write e.g. {what[1]}", checked, findings)

@@ -40,23 +40,25 @@ def read_trait(run: Compilation, entry: Entry) -> Trait:
         per=values.path(read, "per"),
         over=values.duration(read, "over"),
         k=values.integer(read, "k", 1, MAX_K) or DEFAULT_K,
-        value=None if aggregate is None else _value(read, aggregate, shapes),
+        value=_value(read, aggregate, shapes),
     )
     return replace(trait, stable_id=trait_id(trait, run.texts))
 
 
-def _value(read: Definition, function: Aggregate, shapes: Shapes) -> Node | None:
+def _value(read: Definition, function: Aggregate | None, shapes: Shapes) -> Node | None:
     """What the function takes, where it is worked out; if it takes anything, that or a `field` is there."""
-    if function.takes is None:
+    if function is not None and function.takes is None:
         hint = "leave it out, or use `per` or `where`"
         for key in ("field", "value"):
             read.forbid(key, f"a `{function.name}` has no `{key}`", hint, Code.NOT_FOR_THIS_FUNCTION)
         return None
     if "value" not in read.entries:
-        read.need("field", f"what to take the {function.name} of, or `value`, which works it out")
+        if function is not None:
+            read.need("field", f"what to take the {function.name} of, or `value`, which works it out")
         return None
     read.either("field", "value")
-    return value_of(read.entries["value"], value_scope(shapes), function.takes, read.findings)
+    takes = None if function is None else function.takes
+    return value_of(read.entries["value"], value_scope(shapes), takes, read.findings)
 
 
 def read_segments(run: Compilation) -> list[Segment]:

@@ -14,7 +14,7 @@ from typing import Any
 from stream.diagnostics import Code
 from stream.rules.compiler.compilation import Compilation
 from stream.rules.compiler.plan import fits
-from stream.rules.compiler.uses import Path, make_number, place_of, uses
+from stream.rules.compiler.uses import Path, make_number, place, uses
 from stream.rules.model import RuleSet
 from stream.rules.shapes import one_of, type_of
 from stream.rules.testcases import RuleTest
@@ -33,7 +33,7 @@ def warn_of_untaken(run: Compilation, rules: RuleSet, tests: Sequence[RuleTest])
         path = ".".join(map(str, use.path[1:]))
         message = f"`{use.keys[-1]}` takes {one_of(use.takes)}, and in the tests `{path}` is {one_of(found)}"
         hint = make_number(use, found[0]) if len(found) == 1 else None
-        run.findings.add(Code.NOT_AS_TESTED, place_of(entry, use, 1), message, hint)
+        run.findings.add(Code.NOT_AS_TESTED, place(entry, use.keys), message, hint)
 
 
 def _events(rules: RuleSet, tests: Iterable[RuleTest]) -> Mapping[str, list[Mapping[str, Any]]]:
