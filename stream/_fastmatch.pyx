@@ -474,7 +474,7 @@ cdef class PartitionState:
         cdef ValueC *key = NULL
         cdef ValueC *value = NULL
         cdef ValueC made
-        cdef object owner = None        # of the text of `made`
+        cdef object _owner = None       # of the text of `made`, for as long as it is looked at
         cdef int64_t refused = self.frame.refused
         cdef double amount = 1.0
         if update.per >= 0:
@@ -482,7 +482,7 @@ cdef class PartitionState:
             if not is_key(key):
                 return False
         if update.value is not None:
-            value, owner = &made, made_by(update.value, self.frame, &made)
+            value, _owner = &made, made_by(update.value, self.frame, &made)
         elif update.takes != TAKES_NOTHING:
             value = &queue.event.values[update.field]
         if value is not NULL and not is_taken(update.takes, value, &amount):

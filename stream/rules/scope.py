@@ -24,16 +24,16 @@ from stream.cel.tree import MACROS, is_closed
 from stream.cel.values import TYPE_NAMES, type_of
 from stream.diagnostics import Code
 from stream.errors import ExpressionError
-from stream.expression import Call, Ident, Literal, Node, Select, evaluate, unparse
+from stream.expression import Call, Ident, Literal, Node, Select, evaluate
 from stream.hints import did_you_mean
-from stream.rules.aggregates import AGGREGATES, Aggregate, Taken
+from stream.rules.aggregates import AGGREGATES, Aggregate
 from stream.rules.shapes import ANYTHING, CEL_TYPES, Shape, not_among
 
 Type = str  # CEL's name of it, or `dyn`
 
-_TIME, _SPAN = "google.protobuf.Timestamp", "google.protobuf.Duration"
-_EVENT: Mapping[str, Type] = {"event": "map", "event_name": "string", "event_time": _TIME}
-_CUSTOMER: Mapping[str, Type] = {"customer": "map", "now": _TIME}
+TIME, SPAN = "google.protobuf.Timestamp", "google.protobuf.Duration"
+_EVENT: Mapping[str, Type] = {"event": "map", "event_name": "string", "event_time": TIME}
+_CUSTOMER: Mapping[str, Type] = {"customer": "map", "now": TIME}
 _NAMESPACES = ("traits", "segments", "context")
 _VARIABLES = (*_EVENT, *_CUSTOMER, *_NAMESPACES)
 # What no step may be called.
@@ -43,7 +43,7 @@ RESERVED = frozenset({*_VARIABLES, "rule", *TYPE_NAMES, *MACROS, "has"})
 _PARTS: Mapping[Type, Mapping[str, Type]] = {
     each.type: each.parts for each in AGGREGATES.values() if each.parts
 }
-_IN_WORDS: Mapping[Type, str] = {
+IN_WORDS: Mapping[Type, str] = {
     "null_type": "null",
     "bool": "true or false",
     "int": "a number",
@@ -56,24 +56,11 @@ _IN_WORDS: Mapping[Type, str] = {
     **dict.fromkeys(_PARTS, "an object"),
     "number": "a number",
     "type": "a type",
-    _TIME: "a time",
-    _SPAN: "a duration",
+    TIME: "a time",
+    SPAN: "a duration",
 }
 # `number`: of a field that a tracking plan says it of, whole or not.
-_NUMBERS = frozenset(("int", "uint", "double", "number"))
-# What functions of traits can take, and what makes it of something else.
-_TAKEN: Mapping[Taken, tuple[str, frozenset[Type]]] = {
-    "number": ("a number", _NUMBERS | {"dyn"}),
-    "scalar": ("a text, a number, true or false", _NUMBERS | {"dyn", "string", "bool", "null_type"}),
-    "key": ("a text, a whole number, true or false", _NUMBERS - {"double"} | {"dyn", "string", "bool"}),
-}
-_MAKES: Mapping[tuple[Taken, Type], str] = {
-    ("number", "bool"): "({}) ? 1 : 0",
-    ("number", _TIME): "int({})",
-    ("number", "list"): "size({})",
-    ("key", "double"): "string({})",
-    **{(taken, each): "string({})" for taken in ("scalar", "key") for each in (_TIME, _SPAN)},
-}
+NUMBERS = frozenset(("int", "uint", "double", "number"))
 _UNORDERED = frozenset(("null_type", "map", "list", "type", *_PARTS))
 _SYMBOLS = {"_?_:_": "? :", "_[_]": "[ ]", "@in": "in", "!_": "!", "-_": "-"}
 _ARITHMETIC = ("_+_", "_-_", "_*_", "_/_", "_%_", "-_")
@@ -81,8 +68,8 @@ _OF_TEXTS = "a text that says a number is made one with `double(…)`"
 # What a function gives, where that does not depend on its arguments (else: the type of the first).
 _RESULTS: Mapping[str, Type] = {
     **{each: each for each in ("int", "uint", "double", "bool", "string", "bytes")},
-    "timestamp": _TIME,
-    "duration": _SPAN,
+    "timestamp": TIME,
+    "duration": SPAN,
     "type": "type",
     "dyn": "dyn",
     "size": "int",
@@ -186,29 +173,10 @@ def check(node: Node, scope: Scope) -> list[ExpressionError]:
     return checker.errors
 
 
-def check_value(node: Node, scope: Scope, takes: Taken | None) -> list[ExpressionError]:
-    """The same of the `value` of a trait, whose function takes that; None: nobody knows what."""
+def type_in(node: Node, scope: Scope) -> tuple[Type, list[ExpressionError]]:
+    """What an expression gives, and everything that is wrong with it."""
     checker = _Checker(scope)
-    kind = checker.type(node)
-    if takes is None:
-        return checker.errors
-    words, fitting = _TAKEN[takes]
-    if kind not in fitting:
-        hint = None
-        if (takes, kind) == ("number", "string"):
-            hint = f"write {_number_of(node)}"
-        elif (takes, kind) in _MAKES:
-            hint = f"write {_MAKES[takes, kind].format(unparse(node))}"
-        found = "a decimal" if kind == "double" else _IN_WORDS[kind]
-        checker.error(f"`value` must be {words}, this is {found}", node, hint)
-    return checker.errors
-
-
-def _number_of(text: Node) -> str:
-    """What makes a number of a text; of one that is joined of several, their sum is meant."""
-    if isinstance(text, Call) and text.function == "_+_":
-        return " + ".join(map(_number_of, text.args))
-    return f"double({unparse(text)})"
+    return checker.type(node), checker.errors
 
 
 def unknown_variable(name: str, scope: Scope, offset: int) -> ExpressionError:
@@ -332,7 +300,7 @@ class _Checker:
         items, variable, *steps = node.args
         kind = self.type(items)
         if kind not in ("dyn", "list", "map"):
-            self.error(f"`{node.function}` needs a list, this is {_IN_WORDS[kind]}", node)
+            self.error(f"`{node.function}` needs a list, this is {IN_WORDS[kind]}", node)
         self.loops.append(variable.name if isinstance(variable, Ident) else "")
         for step in steps[:-1] if node.function == "map" else steps:
             self.boolean(step, f"what `{node.function}` asks")
@@ -347,9 +315,9 @@ class _Checker:
         listed = items.args if isinstance(items, Call) and items.function == "[]" else ()
         if kinds[1] not in ("dyn", "list", "map"):
             hint = "write `event.x in ['a', 'b']`; a text is asked with event.x.contains('…')"
-            self.error(f"`in` needs a list, this is {_IN_WORDS[kinds[1]]}", node, hint)
+            self.error(f"`in` needs a list, this is {IN_WORDS[kinds[1]]}", node, hint)
         elif listed and not any(_may_equal(kinds[0], self._quietly(each)) for each in listed):
-            self.error(f"`in` looks for {_IN_WORDS[kinds[0]]} in a list that has none", node)
+            self.error(f"`in` looks for {IN_WORDS[kinds[0]]} in a list that has none", node)
         else:
             self.errors += (error for each in listed for error in _not_among(self._shape(item), each))
         return "bool"
@@ -381,7 +349,7 @@ class _Checker:
             kinds = ("double", "double")
         fitting = [each for each in OVERLOADS[name] if _fits(kinds, each)]
         if not fitting:
-            words = " and ".join(dict.fromkeys(_IN_WORDS.get(kind, "anything") for kind in kinds))
+            words = " and ".join(dict.fromkeys(IN_WORDS.get(kind, "anything") for kind in kinds))
             hint = _OF_TEXTS if name in _ARITHMETIC and "string" in kinds else None
             if set(kinds) == {"int", "double"}:
                 hint = "convert one with `double(…)` or `int(…)`, or write e.g. 1.0"
@@ -408,7 +376,7 @@ class _Checker:
         kind = self.type(node)
         if kind not in ("bool", "dyn"):
             self.error(
-                f"{what} must be true or false, this is {_IN_WORDS[kind]}", node, "compare it, e.g. with `==`"
+                f"{what} must be true or false, this is {IN_WORDS[kind]}", node, "compare it, e.g. with `==`"
             )
 
     def _variable(self, node: Ident) -> Type:
@@ -446,7 +414,7 @@ class _Checker:
         if kind in _PARTS:
             return self._part(node, kind, node.field)
         if kind not in ("dyn", "map"):
-            return self.error(f"{_IN_WORDS[kind]} has no field `{node.field}`", node)
+            return self.error(f"{IN_WORDS[kind]} has no field `{node.field}`", node)
         return CEL_TYPES[self._shape(node).type]
 
     def _shape(self, node: Node) -> Shape:
@@ -509,8 +477,8 @@ class _Checker:
     def _index(self, node: Call) -> Type:
         operand, key = node.args
         key_type = self.type(key)
-        if key_type not in ("dyn", "string", "bool", *_NUMBERS):
-            self.error(f"{_IN_WORDS[key_type]} cannot be a key", key)
+        if key_type not in ("dyn", "string", "bool", *NUMBERS):
+            self.error(f"{IN_WORDS[key_type]} cannot be a key", key)
         if (
             isinstance(operand, Select)
             and self._is(operand.operand, "traits")
@@ -521,7 +489,7 @@ class _Checker:
         if kind in _PARTS and isinstance(key, Literal) and isinstance(key.value, str):
             return self._part(key, kind, key.value)
         if kind not in ("dyn", "map", "list", *_PARTS):
-            return self.error(f"{_IN_WORDS[kind]} has no keys", operand)
+            return self.error(f"{IN_WORDS[kind]} has no keys", operand)
         return CEL_TYPES[self._shape(node).type]
 
     def _has_parts(self, trait: str) -> bool:
@@ -542,9 +510,9 @@ class _Checker:
             return  # whatever its type, a field can be null
         if not _may_equal(left, right):
             hint = _meant_by({left, right})
-            self.error(f"`{symbol}` compares {_IN_WORDS[left]} with {_IN_WORDS[right]}", node, hint)
+            self.error(f"`{symbol}` compares {IN_WORDS[left]} with {IN_WORDS[right]}", node, hint)
         elif symbol not in ("==", "!=") and (unordered := {left, right} & _UNORDERED):
-            self.error(f"`{symbol}` cannot compare {_IN_WORDS[unordered.pop()]}", node)
+            self.error(f"`{symbol}` cannot compare {IN_WORDS[unordered.pop()]}", node)
         elif symbol in ("==", "!="):
             one, other = node.args
             self.errors += (*_not_among(self._shape(one), other), *_not_among(self._shape(other), one))
@@ -600,19 +568,19 @@ def _symbol(function: str) -> str:
 
 
 def _may_equal(left: Type, right: Type) -> bool:
-    return "dyn" in (left, right) or left == right or {left, right} <= _NUMBERS
+    return "dyn" in (left, right) or left == right or {left, right} <= NUMBERS
 
 
 def _meant_by(kinds: set[Type]) -> str | None:
     """What to write in place of a comparison of these."""
     if kinds == {"string", "number"}:
         return "a number is written without quotes"
-    return "write timestamp(…) around a text that says a time" if kinds == {"string", _TIME} else None
+    return "write timestamp(…) around a text that says a time" if kinds == {"string", TIME} else None
 
 
 def _fits(kinds: tuple[Type, ...], overload: tuple[str, ...]) -> bool:
     return len(kinds) == len(overload) and all(
-        kind in ("dyn", wanted) or wanted == "*" or (kind == "number" and wanted in _NUMBERS)
+        kind in ("dyn", wanted) or wanted == "*" or (kind == "number" and wanted in NUMBERS)
         for kind, wanted in zip(kinds, overload, strict=True)
     )
 
@@ -622,9 +590,9 @@ def _arithmetic(name: str, kinds: tuple[Type, ...]) -> Type:
         return "string"  # whatever is joined to a text is one
     if "dyn" in kinds or "number" in kinds:
         return "dyn" if "dyn" in kinds else "number"
-    if name == "_-_" and kinds == (_TIME, _TIME):
-        return _SPAN
-    return _TIME if _TIME in kinds else kinds[0]
+    if name == "_-_" and kinds == (TIME, TIME):
+        return SPAN
+    return TIME if TIME in kinds else kinds[0]
 
 
 def _literal_type(node: Literal) -> Type:

@@ -14,8 +14,9 @@ from stream.errors import ExpressionError
 from stream.expression import Node, parse, simplify
 from stream.rules.aggregates import Taken
 from stream.rules.compiler.definition import Definition, Findings
+from stream.rules.compiler.taken import check_value
 from stream.rules.files import Entry, Scalar
-from stream.rules.scope import Scope, check, check_value
+from stream.rules.scope import Scope, check
 from stream.rules.settled import settled
 
 
