@@ -69,7 +69,7 @@ EventErrorReason = Literal[
 
 # Why a condition ended in an error:
 #   missing  something that it asks for is not there, or is null
-#   value    what is there does not fit: a text where a number is compared, a division by zero
+#   value    what is there does not fit: a text where a number is compared or taken; a division by zero
 #   cost     the conditions of one event would take too long
 ConditionErrorReason = Literal["missing", "value", "cost"]
 
@@ -334,7 +334,8 @@ class Result:
     `errors`: counts by (source, reason) of what was odd with events.
     `condition_errors`: of its reason `condition`, by (definition, part, reason, paths), such as
     `cart-abandoned`, `if`, `missing`, `customer.age`: the first that is not there, or what was read amiss;
-    empty where that is not known. One condition that several definitions have is an error of each.
+    empty where that is not known. Or `traits.spend`, `field`, `value`: what a trait could not take. One
+    condition that several definitions have is an error of each.
     `content_errors`: texts that could not be rendered, by (rule, field, why).
     `more`: events are still at hand and could be applied by another call with an empty batch.
     `work`: what it cost, see `_fastmatch.MAX_WORK`.

@@ -129,8 +129,12 @@ cdef tuple why_failed(object tree, Names names, Frame frame):
         frame.refused = refused
         return "cost", ""
     if cause.lacked is None:
-        cause.lacked, cause.read = shown([cause.tree]), shown(list(dict.fromkeys(paths_of(cause.tree))))
+        cause.lacked, cause.read = shown([cause.tree]), read_by(cause.tree)
     return ("missing", cause.lacked) if missing else ("value", cause.read)
+
+
+cdef str read_by(object tree):
+    return shown(list(dict.fromkeys(paths_of(tree))))
 
 
 cdef str shown(list trees):

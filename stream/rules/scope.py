@@ -29,8 +29,10 @@ from stream.hints import did_you_mean
 from stream.rules.aggregates import AGGREGATES, Aggregate
 from stream.rules.shapes import ANYTHING, CEL_TYPES, Shape, not_among
 from stream.rules.value_types import (
+    ARITHMETIC,
     IN_WORDS,
     NUMBERS,
+    OF_TEXTS,
     PARTS,
     RESULTS,
     TIME,
@@ -127,6 +129,11 @@ def event_scope(steps: Iterable[str] = (), shapes: Shapes = _NO_SHAPES) -> Scope
     return Scope(types, what=what, hint=hint, shapes=shapes)
 
 
+def value_scope(shapes: Shapes = _NO_SHAPES) -> Scope:
+    """What the `value` of a trait sees: the event."""
+    return Scope(_EVENT, what="the `value` of a trait sees the event only", shapes=shapes)
+
+
 def customer_scope(
     traits: Traits, segments: Collection[str], contexts: Collection[str] = (), shapes: Shapes = _NO_SHAPES
 ) -> Scope:
@@ -152,6 +159,12 @@ def check(node: Node, scope: Scope) -> list[ExpressionError]:
     checker = _Checker(scope)
     checker.boolean(node, "a condition")
     return checker.errors
+
+
+def type_in(node: Node, scope: Scope) -> tuple[Type, list[ExpressionError]]:
+    """What an expression gives, and everything that is wrong with it."""
+    checker = _Checker(scope)
+    return checker.type(node), checker.errors
 
 
 def unknown_variable(name: str, scope: Scope, offset: int) -> ExpressionError:
@@ -330,6 +343,8 @@ class _Checker:
         if not any(fits(seen, each) for each in OVERLOADS[name]):
             words = " and ".join(dict.fromkeys(IN_WORDS.get(kind, "anything") for kind in seen))
             hint = as_time(name, node.args, seen)
+            if hint is None and name in ARITHMETIC and "string" in kinds:
+                hint = OF_TEXTS
             if set(kinds) == {"int", "double"}:
                 hint = "convert one with `double(…)` or `int(…)`, or write e.g. 1.0"
             return self.error(f"`{symbol_of(name)}` does not fit {words}", node, hint)

@@ -49,6 +49,8 @@ NOT_IN_JSON = frozenset((TIME, SPAN, "bytes", "type"))
 NUMBERS = frozenset(("int", "uint", "double", "number"))
 UNORDERED = frozenset(("null_type", "map", "list", "type", *PARTS))
 SYMBOLS = {"_?_:_": "? :", "_[_]": "[ ]", "@in": "in", "!_": "!", "-_": "-"}
+ARITHMETIC = ("_+_", "_-_", "_*_", "_/_", "_%_", "-_")
+OF_TEXTS = "a text that says a number is made one with `double(…)`"
 # What a function gives, where that does not depend on its arguments (else: the type of the first).
 RESULTS: Mapping[str, Type] = {
     **{each: each for each in ("int", "uint", "double", "bool", "string", "bytes")},
@@ -120,6 +122,8 @@ def fits(kinds: tuple[Type, ...], overload: tuple[str, ...]) -> bool:
 
 
 def type_of_arithmetic(name: str, kinds: tuple[Type, ...]) -> Type:
+    if name == "_+_" and "string" in kinds:
+        return "string"  # whatever is joined to a text is one
     if "dyn" in kinds or "number" in kinds:
         return "dyn" if "dyn" in kinds else "number"
     if name == "_-_" and kinds == (TIME, TIME):

@@ -55,7 +55,8 @@ class WorkMetrics:
         )
         self._condition_errors = registry.table(
             "stream_condition_errors",
-            "Conditions that ended in an error and did not hold, by rule, trait or policy: "
+            "Conditions that ended in an error and did not hold, and what traits could not take, "
+            "by rule, trait or policy: "
             f"{', '.join(get_args(ConditionErrorReason))}.",
             "definition",
             "reason",

@@ -208,19 +208,23 @@ def assert_same(expected: Outcome, player: Player) -> None:
 
 
 def assert_failures(
-    expected: Counter[tuple[str, str | None]], errors: Counter[tuple[str, str, str, str]]
+    expected: Counter[tuple[str, str, str | None]], errors: Counter[tuple[str, str, str, str]]
 ) -> None:
-    """Of each `if` that came to no boolean, the engine says why as the model does, where that can tell."""
-    counted: Counter[tuple[str, str]] = Counter()
-    for (rule, part, reason, _), count in errors.items():
-        if part == "if":
-            counted[rule, reason] += count
-    for rule in {rule for rule, _ in [*expected, *counted]}:
-        by_reason = {reason: counted[rule, reason] for reason in ("missing", "value")}
-        assert sum(by_reason.values()) == sum(expected[rule, why] for why in ("missing", "value", None))
+    """Of each `if` that came to no boolean, and of each trait that could not take what it takes, the engine
+    says why as the model does, where that can tell.
+    """
+    counted: Counter[tuple[str, str, str]] = Counter()
+    for (definition, part, reason, _), count in errors.items():
+        counted[definition, part, reason] += count
+    judged = {each[:2] for each in counted if each[1] in ("if", "field", "value")}
+    for name, part in judged | {each[:2] for each in expected}:
+        by_reason = {reason: counted[name, part, reason] for reason in ("missing", "value")}
+        assert sum(by_reason.values()) == sum(
+            expected[name, part, why] for why in ("missing", "value", None)
+        ), (name, part)
         for reason, count in by_reason.items():
-            told = expected[rule, reason]
-            assert told <= count <= told + expected[rule, None], (rule, reason)
+            told = expected[name, part, reason]
+            assert told <= count <= told + expected[name, part, None], (name, part, reason)
 
 
 def parts_of(trigger: Trigger) -> dict[str, Any]:

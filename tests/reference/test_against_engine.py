@@ -8,6 +8,7 @@ has other worlds; pytest's summary says by which `--hypothesis-seed` a test's ar
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
@@ -67,6 +68,21 @@ def first_positions(history: History, snapshot: Snapshot) -> dict[str, int]:
     return {source: offset + 1 for source, offset in judged}
 
 
+SAYS_NOTHING = re.compile(rb'\s*(?:null|"")?\s*')
+
+
+def after_deletions(history: History, snapshot: Snapshot) -> dict[str, int]:
+    """Where each source stood when it last said of somebody, perhaps unknown, that they are gone."""
+    return {
+        source.name: 1 + record.offset
+        for source in history.rules.sources
+        if source.kind != "event"
+        for record in history.records[source.name]
+        if record.offset < snapshot.positions.get(source.name, 0)
+        and SAYS_NOTHING.fullmatch(record.value or b"")
+    }
+
+
 EVERYTHING = Portion((1000, 1000, 1000, 1000), 5000, drain=True)
 PORTIONS = strings(6, 0, 12).map(lambda each: [portion(faces) for faces in each])
 ANY_WORLD = st.one_of(histories(), histories(live=True))
@@ -122,7 +138,8 @@ def test_after_a_crash_it_goes_on_as_if_there_had_been_none(
 ) -> None:
     """Some calls, a commit, calls whose state is lost, a crash; a new owner reads on, or from earlier.
 
-    Not from before a change of rules: what fitted none is not remembered, and new ones would judge it.
+    Not from before a change of rules: what fitted none is not remembered, and new ones would judge it. Nor
+    from before a deletion: of somebody who was not known then it leaves no trace, and who is now would lose.
     """
     note(f"portions {before}, commit, {lost}, crash, {after}; read again from {list(back)}/255 of the way")
     whole, first = played(history), Player(history)
@@ -134,9 +151,9 @@ def test_after_a_crash_it_goes_on_as_if_there_had_been_none(
     snapshot = first.snapshot()
     for each in lost:
         first.call(each)
-    judged = first_positions(history, snapshot)
+    judged, deleted = first_positions(history, snapshot), after_deletions(history, snapshot)
     positions = {
-        name: max(snapshot.positions.get(name, 0) * face // 255, judged.get(name, 0))
+        name: max(snapshot.positions.get(name, 0) * face // 255, judged.get(name, 0), deleted.get(name, 0))
         for name, face in zip(history.records, back, strict=True)
     }
     second = restart(history, snapshot, positions)

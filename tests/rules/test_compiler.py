@@ -212,6 +212,8 @@ def test_how_and_where_it_is_written_changes_no_id(tmp_path: Path) -> None:
 CHANGES = [
     ("event.price >= 50, over", "event.price >= 51, over", {"views"}),
     ("over: 7d", "over: 8d", {"views"}),
+    ("field: cart.amount", "value: double(event.cart.amount)", {"spend"}),
+    ("channels:\n", "  new: {function: sum, of: a, value: event.x * 2}\nchannels:\n", {"new"}),
     ("where: event.price >= 50\n", "where: event.price >= 51\n", {"cart-left"}),
     ("event.price > 1}", "event.price > 2}", {"cart-left"}),
     ("within: 30m", "within: 31m", {"cart-left"}),
@@ -246,7 +248,7 @@ def test_a_change_changes_its_own_id_and_the_revision(
     def ids(rules: RuleSet) -> dict[str, str]:
         return {each.name: each.stable_id for each in (*rules.traits, *rules.rules)}
 
-    assert {name for name, stable_id in ids(before).items() if ids(after)[name] != stable_id} == changed
+    assert {name for name, stable_id in ids(after).items() if ids(before).get(name) != stable_id} == changed
     assert before.revision != after.revision
 
 

@@ -18,6 +18,7 @@ sources:
 
 traits:
   spent: {function: sum, of: purchase, field: order.total}
+  worth: {function: mean, of: purchase, value: event.order.total * event.order.pieces}
   viewed: {function: count, of: product_view, per: category, where: event.platform == 'web'}
 
 segments:
@@ -42,7 +43,7 @@ rules:
     unless: {on: purchase, where: event.order.total > 5, within: 1h}
     if: >-
       traits.spent > 1 && traits.viewed[event.category] > 1 && segments.vips && customer.language == 'de'
-      && context.weather.temperature > 20
+      && traits.worth > 1 && context.weather.temperature > 20
     send: {channel: email, content: {text: "{{ event.title }} {{ seen.brand }} {{ customer.first_name }}"}}
     limit: 1 per 1d
     goal: {on: purchase, within: 1d, value: order.total}
@@ -63,7 +64,7 @@ tests:
       - {at: 0m, source: weather, temperature: 25}
       - {at: 0m, event: product_view, price: 20, sku: s, category: c, platform: web, brand: b, remedy: r}
       - {at: 1m, event: add_to_cart, sku: s, category: c, title: t, device_token: d}
-      - {at: 2m, event: purchase, source: till, order: {total: 9}}
+      - {at: 2m, event: purchase, source: till, order: {total: 9, pieces: 2}}
       - {at: 3m, event: newsletter_open, device_token: d}
       - {at: 3m, event: app_start}
     expect: []
@@ -99,6 +100,8 @@ SLIPS = [
     # fields of events
     ("field: order.total}", "field: order.totla}", "W508"),
     ("field: order.total}", "field: odrer.total}", "W508"),
+    ("* event.order.pieces", "* event.order.peices", "W508"),
+    ("* event.order.pieces", "* event.odrer.pieces", "W508"),
     ("per: category,", "per: catgeory,", "W508"),
     ("where: event.platform ==", "where: event.platfrom ==", "W508"),
     ("where: event.price >", "where: event.prise >", "W508"),
@@ -222,7 +225,7 @@ def test_a_text_that_shows_what_no_event_has_is_warned_of(tmp_path: Path) -> Non
 def test_a_slip_that_was_copied_is_one_all_the_same(tmp_path: Path) -> None:
     text = SHOP.replace("where: event.platform", "where: event.prise > 1 && event.platform")
     found = warnings(tmp_path, text.replace("event.price", "event.prise"))
-    assert [each.partition(":")[0] for each in found] == ["9", "27"]
+    assert [each.partition(":")[0] for each in found] == ["10", "28"]
     assert {each.partition("warning: ")[2] for each in found} == {
         "no test has the field `prise` (did you mean `price`?) [W508]"
     }

@@ -30,7 +30,7 @@ events:
   add_to_cart: {fields: {sku: string, category: string, title: string, device_token: string, price: number}}
   purchase:
     source: [till, clicks]
-    fields: {order.total: number, order.id: string, address: object}
+    fields: {order.total: number, order.pieces: number, order.id: string, address: object}
   newsletter_open: {fields: {device_token: string}}
   app_start: {fields: {device_token: string}}
   pharmacy_view: {fields: {remedy: string}}
@@ -103,7 +103,7 @@ def test_a_slip_in_any_place_is_an_error(tmp_path: Path, right: str, slip: str, 
             "where: event.order.total > 5",
             "where: event.order.discount > 5",
             "error: the tracking plan has no field `order.discount` of `purchase` "
-            "(there are: id, total) [E211]",
+            "(there are: id, pieces, total) [E211]",
         ),
         (
             "address: customer.email",
@@ -126,7 +126,8 @@ def test_a_slip_in_any_place_is_an_error(tmp_path: Path, right: str, slip: str, 
         (
             "field: order.total",
             "field: order.id",
-            "error: `field` takes a number, and the tracking plan says that `id` is a string [E214]",
+            "error: `field` takes a number, and the tracking plan says that `id` is a string "
+            "(write `value: double(event.order.id)` in place of `field`) [E214]",
         ),
         (
             "value: order.total",

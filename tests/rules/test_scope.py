@@ -38,6 +38,7 @@ IF = rule_scope(TRAITS, ("loyal",), ["viewed"], ("weather",))
     "source",
     [
         "event.price * 2 >= 50",
+        "event.sku + '-x' == event.key && 'x' + event.sku in ['xa'] && event.a + event.b > 5",
         "event.sku in ['a', 'b']",
         "event.items.exists(item, item.price > 10.5 && item.name.startsWith('x'))",
         "has(event.coupon) ? event.coupon == 'X' : false",
@@ -73,6 +74,7 @@ def test_what_fits(source: str) -> None:
         ("size(event.items) == 'a'", 18, "`==` compares a number with a text"),
         ("event_name + 1 == 'a'", 11, "`+` does not fit a text and a number"),
         ("1 + 1.5 > event.a", 2, "`+` does not fit a number"),
+        ("event.sku + '-x' > 5", 17, "`>` compares a text with a number"),
         ("event_name in [1, 2]", 11, "`in` looks for a text in a list that has none"),
         ("event_name in 'abc'", 11, "`in` needs a list, this is a text"),
         ("event.price + 1", 12, None),

@@ -22,8 +22,10 @@ from stream.diagnostics import one_line
 from stream.history._past import PastEvent
 from stream.history.event_files import PastEvents, disorder_notes, unknown_notes
 from stream.history.unusable import file_of_another, likely_fix
+from stream.rules import field_paths
+from stream.rules.aggregates import AGGREGATES
 from stream.rules.durations import format_duration
-from stream.rules.model import WHOLE, Rule
+from stream.rules.model import WHOLE, Rule, RuleSet
 
 DAY_MS = 86_400_000
 MOST_LINES = 15  # of a distribution, before its steps double
@@ -41,6 +43,11 @@ _WHY_FAILED = {  # by reason, and whether it is known by which paths
     ("value", True): "`{}` is not what it takes, such as a text where it compares a number",
     ("value", False): "it ended in an error, such as a text where it compares a number",
     ("cost", False): "the conditions of one event took too long",
+}
+_NOT_TAKEN = {  # by what the function of a trait takes
+    "number": "no number",
+    "scalar": "a list or an object, or too long",
+    "key": "no text, whole number, true or false, or too long",
 }
 
 
@@ -217,10 +224,13 @@ def _oddities(backtest: Backtest, shown: dict[str, Any]) -> Iterator[str]:
     for name, count in shown["without_time"].items():
         yield f"{count:,} records of {name} say no time: they count from their place in the file"
     for each in shown["condition_errors"]:
-        name = each["definition"]
+        name, part = each["definition"], each["part"]
         of = name if name == "policy" or name.startswith("traits.") else f"rule {name}"
         why = _WHY_FAILED[each["reason"], bool(each["paths"])].format(each["paths"])
-        yield f"{each['count']:,} × `{each['part']}` of {of} did not hold: {why}"
+        did = "did not hold"
+        if part in ("field", "value") and name.startswith("traits."):
+            did, why = "counted nothing", _why_not_taken(backtest.rules, name, each["reason"], why)
+        yield f"{each['count']:,} × `{part}` of {of} {did}: {why}"
     yield from _odd_events(files, shown)
     for name in shown["rules"]:
         for (variant, failed), count in backtest.tally.of(name).unwritten.most_common():
@@ -259,6 +269,21 @@ def _zones(shown: dict[str, Any], source: str) -> str:
         for each in found
     ]
     return ", ".join(words)
+
+
+def _why_not_taken(rules: RuleSet, definition: str, reason: str, why: str) -> str:
+    """Why events count nothing for a trait."""
+    trait = next(each for each in rules.traits if f"traits.{each.name}" == definition)
+    takes = AGGREGATES[trait.function].takes or "number"
+    if trait.field is None:
+        failed = f"it ended in an error, or is {_NOT_TAKEN[takes]}"
+        return failed if reason == "value" else why
+    written = field_paths.write(trait.field)
+    why = f"`{written}` is there, and is {_NOT_TAKEN[takes]}"
+    if takes != "number":
+        return why
+    made = f"`value: double({field_paths.in_condition(trait.field)})`"
+    return f"{why}; if it is a text that says one, write {made} in place of `field: {written}`"
 
 
 def _first(backtest: Backtest, source: str, reason: str) -> tuple[str, str]:

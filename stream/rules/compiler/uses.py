@@ -13,6 +13,7 @@ from typing import NamedTuple
 from stream.cel.tree import MACROS
 from stream.diagnostics import Location
 from stream.expression import Call, Ident, Literal, Node, Select, parse
+from stream.rules import field_paths
 from stream.rules.aggregates import AGGREGATES
 from stream.rules.files import Entry, Mapped, RuleFiles, Scalar, Written
 from stream.rules.files import Sequence as Items
@@ -172,6 +173,8 @@ def _uses_of_trait(trait: Trait, predicates: Sequence[Node]) -> Iterator[Use]:
     ):
         if path is not None:
             yield Use("", (key,), path=("event", *path), of=trait.of, takes=types)
+    if trait.value is not None:
+        yield from _read("", ("value",), trait.value, {"event": trait.of})
     if trait.where is not None:
         yield from _read("", ("where",), predicates[trait.where], {"event": trait.of})
 
@@ -237,6 +240,14 @@ def _chains(node: Node) -> Iterator[tuple[Path, tuple[int, ...], bool]]:
         rest += [(node, given) for node in reversed(inner)]
 
 
+def make_number(use: Use, found: FieldType) -> str | None:
+    """What to write where a trait takes a number, and its field holds something else."""
+    if use.keys != ("field",) or use.takes != ("number",) or found != "string":
+        return None
+    path = field_paths.in_condition([str(part) for part in use.path[1:]])
+    return f"write `value: double({path})` in place of `field`"
+
+
 def place(entry: Entry, keys: Keys, offset: int | None = None) -> Location:
     """The place below a definition that some keys lead to, as far as they do."""
     at, written = lead(entry, keys)
@@ -256,7 +267,7 @@ def place_of(entry: Entry, use: Use, part: int = 0) -> Location:
     name = str(use.path[part])
     if use.shown:
         return written.at(max(written.written.find(name, use.offset or 0), use.offset or 0))
-    if use.keys[-1:] not in (("where",), ("if",), ()):
+    if use.keys[-1:] not in (("where",), ("if",), ()) and use.keys != ("value",):  # of a trait
         return written.at(max(len(written.written) - len(".".join(map(str, use.path[part:]))), 0))
     for path, offsets, _ in _chains(parse(str(written.value))):
         if use.path[0] in ("event", path[0]) and path[1 : part + 1] == use.path[1 : part + 1]:

@@ -12,6 +12,7 @@ from stream.hints import did_you_mean
 from stream.rules.compiler.compilation import Compilation
 from stream.rules.compiler.misspelt import warn_of_slips
 from stream.rules.compiler.tested import warn_of_types
+from stream.rules.compiler.untaken import warn_of_untaken
 from stream.rules.durations import format_duration
 from stream.rules.files import Entry
 from stream.rules.model import Limit, Policy, Rule, RuleSet
@@ -36,6 +37,7 @@ def warn(run: Compilation, rules: RuleSet, tests: Sequence[RuleTest]) -> None:
     _answers(run, rules.rules)
     warn_of_slips(run, rules, tests)
     warn_of_types(run, rules, tests)
+    warn_of_untaken(run, rules, tests)
     _alike(run, rules.rules)
     _groups(run, rules.rules)
     _waits(run, rules)

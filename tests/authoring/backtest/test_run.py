@@ -341,6 +341,40 @@ def test_a_condition_that_ends_in_errors_is_told_with_its_rule(place: Path) -> N
     ]
 
 
+def test_a_trait_that_counts_nothing_is_told_with_what_to_write(place: Path) -> None:
+    """Amounts that are texts: the rule for who spends much never fired, and nothing said why."""
+    traits = (
+        "traits:\n"
+        "  spent: {function: sum, of: view, field: order.'total price'}\n"
+        "  worth: {function: sum, of: view, value: event.price * event.pieces}\n"
+        "  kinds: {function: distinct, of: view, field: price}\n"
+        "rules:\n"
+        "  dear:\n"
+        "    on: view\n"
+        "    if: traits.spent > 5 && traits.worth > 5 && traits.kinds > 1\n"
+        "    send: {channel: web, content: {text: Hi}}\n"
+    )
+    (place / "rules" / "more.yaml").write_text(traits)
+    written(
+        place,
+        line(0, "view", order={"total price": "96.00"}, price=1, pieces=2),
+        line(1, "view", order={"total price": ["96.00"]}, price=9.5),
+        line(2, "view", price="9.5", pieces=1),
+    )
+    shown = backtest(place).stdout
+    made = "write `value: double(event.order['total price'])` in place of `field: order.'total price'`"
+    for said in (
+        "2 × `field` of traits.spent counted nothing: `order.'total price'` is there, and is no number; "
+        f"if it is a text that says one, {made}",
+        "1 × `value` of traits.worth counted nothing: there is no `event.pieces`",
+        "1 × `value` of traits.worth counted nothing: it ended in an error, or is no number",
+        "1 × `field` of traits.kinds counted nothing: `price` is there, and is no text, whole number, "
+        "true or false, or too long",
+    ):
+        assert said in shown
+    assert "96.00" not in shown
+
+
 def test_lines_of_a_source_that_is_none_are_told_with_the_one_that_is_meant(place: Path) -> None:
     written(place, line(0, "view"), line(1, "view", source="click"))
     said = "1 lines of `click` left out: no source, first events.jsonl:2 (did you mean `clicks`?)"
