@@ -26,6 +26,8 @@ if typing.TYPE_CHECKING:
 
 commands = typer.Typer(rich_markup_mode=None)
 
+STORE_MEMORY = 64 << 20  # a worker's quarter of the machine would fill with blocks of files that are gone
+
 
 class BacktestStore(StrEnum):
     """Where a backtest keeps its customers."""
@@ -50,7 +52,8 @@ def _on_disk(directory: Path | None) -> Iterator[Paging]:
     from stream.runtime.rocksdb import DiskStores
 
     with TemporaryDirectory(prefix="stream-", dir=directory) as folder, ExitStack() as stack:
-        settings = load(os.environ, {"store": "rocksdb", "data_dir": folder})
+        environment = {"STREAM_STORE_MEMORY": str(STORE_MEMORY), **os.environ}
+        settings = load(environment, {"store": "rocksdb", "data_dir": folder})
         stores = DiskStores(settings, "backtest")
 
         def open_store(partition: int) -> DiskStore:

@@ -15,7 +15,7 @@ from stream.authoring.backtest.figures import RuleFigures
 from stream.authoring.backtest.packed_counts import PackedCounts, lines, quantile
 from stream.authoring.backtest.power import customers_needed, smallest_lift
 from stream.authoring.backtest.run import Backtest
-from stream.authoring.backtest.summary import counted
+from stream.authoring.backtest.summary import counted, some
 from stream.authoring.replay import RuleTally
 from stream.decisions import wire
 from stream.diagnostics import one_line
@@ -66,6 +66,7 @@ def as_object(backtest: Backtest) -> dict[str, Any]:
         "without_time": dict(sorted((+backtest.files.placed).items())),
         "disorder": {name: asdict(found) for name, found in sorted(backtest.files.disorder.items())},
         "customers": backtest.customers,
+        "from": None if backtest.first is None else wire.iso_time(backtest.first),
         "until": None if tally.watermark is None else wire.iso_time(tally.watermark),
         "open_timers": backtest.timers,
         "zone": str(figures.zone),
@@ -94,6 +95,9 @@ def _rule(backtest: Backtest, rule: Rule, tally: RuleTally) -> dict[str, Any]:
     days: dict[str, dict[str, int]] = {}
     for (day, channel), count in sorted(found.days.items()):
         days.setdefault(date.fromordinal(day).isoformat(), {})[channel] = count
+    hours: dict[str, list[int]] = {}
+    for (hour, channel), count in sorted(found.hours.items()):
+        hours.setdefault(channel, [0] * 24)[hour] = count
     return {
         "describe": rule.describe,
         "outcomes": dict(sorted(tally.outcomes.items())),
@@ -107,7 +111,7 @@ def _rule(backtest: Backtest, rule: Rule, tally: RuleTally) -> dict[str, Any]:
         "put_off": found.put_off,
         "still_put_off": len(found.waiting),
         "days": days,
-        "hours": found.hours,
+        "hours": hours,
         "per_customer": _per_customer(found.sent),
         "plan": _plan(backtest, rule, found),
         "examples": [
@@ -178,7 +182,7 @@ def _plan(backtest: Backtest, rule: Rule, found: RuleFigures) -> dict[str, Any] 
         plan["too_few"] = (
             "less than a day of matches"
             if span < DAY_MS
-            else f"{reached} customers have reached the goal, {LEAST_REACHED} must"
+            else f"{some(reached, 'customer has', 'customers have')} reached the goal, {LEAST_REACHED} must"
         )
         return plan
     base, per_day, window = min(reached / ended, 1 - 1e-9), customers * DAY_MS / span, goal.within / DAY_MS
@@ -199,16 +203,22 @@ def _oddities(backtest: Backtest, shown: dict[str, Any]) -> Iterator[str]:
     """What was not as it should be, a line each."""
     files = backtest.files
     for each in shown["dead_letters"]:
-        what = f"{each['count']:,} records of {each['source']} are not events: {each['reason']}"
+        source = each["source"]
+        are = some(
+            each["count"], f"record of {source} is not an event", f"records of {source} are not events"
+        )
+        what = f"{are}: {each['reason']}"
         yield f"{what}, first {each['first']} ({each['fix']})"
     for name, count in shown["unknown_sources"].items():
         known = [source.name for source in backtest.rules.sources]
         hint = did_you_mean(name, known) or f"there are: {', '.join(known)}; or write NAME=FILE"
-        yield f"{count:,} lines of `{name}` left out: no source, first {files.first_unknown[name]} ({hint})"
+        what = f"{some(count, 'line')} of `{name}` left out: no source"
+        yield f"{what}, first {files.first_unknown[name]} ({hint})"
     yield from disorder_notes(files)
     yield from files.notes
     for name, count in shown["without_time"].items():
-        yield f"{count:,} records of {name} say no time: they count from their place in the file"
+        says = some(count, f"record of {name} says", f"records of {name} say")
+        yield f"{says} no time: {_in_place(count)}"
     for each in shown["condition_errors"]:
         name = each["definition"]
         of = name if name == "policy" or name.startswith("traits.") else f"rule {name}"
@@ -216,10 +226,9 @@ def _oddities(backtest: Backtest, shown: dict[str, Any]) -> Iterator[str]:
     for each in shown["errors"]:
         count, source = each["count"], each["source"]
         if each["reason"] == "future_time":
-            yield (
-                f"{count:,} records of {source} are dated after now: they count from their place in the "
-                f"file, first {files.first_ahead.get(source)}"
-            )
+            are = some(count, f"record of {source} is", f"records of {source} are")
+            first = files.first_ahead.get(source)
+            yield f"{are} dated after now: {_in_place(count)}, first {first}"
         elif each["reason"] != "condition":  # said above
             yield f"{count:,} × {each['reason']} in {source}"
     for name, rule in shown["rules"].items():
@@ -228,6 +237,10 @@ def _oddities(backtest: Backtest, shown: dict[str, Any]) -> Iterator[str]:
             yield f"{failed['count']:,} × `{failed['field']}` of {name} could not be written{lacks}"
     if shown["repeats"]:
         yield f"left out, as their id had come before (dedupe): {counted(shown['repeats'])}"
+
+
+def _in_place(count: int) -> str:
+    return f"{'it counts from its' if count == 1 else 'they count from their'} place in the file"
 
 
 def _first(backtest: Backtest, source: str, reason: str) -> tuple[str, str]:

@@ -7,7 +7,7 @@ Decisions go to a file as JSON lines, as a worker would have written them; what 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,8 +17,10 @@ from stream.authoring.backtest.base_rates import watched
 from stream.authoring.backtest.figures import BacktestFigures
 from stream.authoring.backtest.segment_sizes import SegmentSizes, count_segments
 from stream.authoring.replay import Paging, Replay, Tally
+from stream.clock import LATEST
 from stream.decisions import wire
 from stream.errors import EventFileError
+from stream.history._past import PastEvent
 from stream.history.event_files import PastEvents
 from stream.history.progress import QUIET, Progress
 from stream.rules.model import RuleSet
@@ -27,7 +29,9 @@ from stream.structs import Result
 
 @dataclass(frozen=True, slots=True)
 class Backtest:
-    """What a backtest came to. `timers`: instances that still wait. `last`: the last event's time."""
+    """What a backtest came to. `timers`: instances that still wait. `first`, `last`: the first and the
+    last event's time.
+    """
 
     rules: RuleSet
     tally: Tally
@@ -36,6 +40,7 @@ class Backtest:
     files: PastEvents
     figures: BacktestFigures
     segments: SegmentSizes
+    first: int | None
     last: int | None
 
 
@@ -66,10 +71,11 @@ def run(
                     _write(file, result, rules.revision)
 
         progress.begin("playing", files.lines.total())
-        played = 0
+        played, first = 0, LATEST
         for partition, records in files.batches():
             add_up(replay.feed(records, files.names, partition))
             figures.base_rates.close(replay.everywhere)
+            first = min((first, *_begins(records, rules)))
             played += sum(map(len, records.values()))
             progress.reach(played)
         last = tally.watermark
@@ -80,7 +86,17 @@ def run(
             add_up(replay.advance(until))
     timers, customers = replay.timers, replay.customers
     segments = count_segments(rules, replay.everybody(), tally.watermark or 0)
-    return Backtest(rules, tally, timers, customers, files, figures, segments, last)
+    return Backtest(
+        rules, tally, timers, customers, files, figures, segments, first if first < LATEST else None, last
+    )
+
+
+def _begins(records: Mapping[str, Sequence[PastEvent]], rules: RuleSet) -> Iterator[int]:
+    """When a portion's first events (no profiles) were, if that is known: of it their order is made."""
+    for source in rules.sources:
+        some = records.get(source.name)
+        if source.kind == "event" and some and (time := some[0].order // len(rules.sources)):
+            yield time
 
 
 def _write(file: IO[bytes], result: Result, revision: str) -> None:
