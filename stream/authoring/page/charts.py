@@ -52,18 +52,15 @@ def _labels(labels: Sequence[str], wide: float) -> list[Html]:
     every = max(1, ceil(longest / wide))
     middles = [LEFT + (at + 0.5) * wide for at in range(0, len(labels), every)]
     phone = max(1, ceil(2 * longest / (wide * every)))
-    return [
-        element(
-            "text",
-            label,
-            x=_n(middle),
-            y=HEIGHT - 6,
-            text_anchor="middle",
-            class_="more" if at % phone or middle + longest > WIDTH + LETTER else None,
-        )
-        for at, (middle, label) in enumerate(zip(middles, labels[::every], strict=True))
-        if middle + longest / 2 <= WIDTH + 2 * LETTER
-    ]
+    written = []
+    for at, (middle, label) in enumerate(zip(middles, labels[::every], strict=True)):
+        if middle + longest / 2 > WIDTH + 2 * LETTER:
+            continue
+        crowded = at % phone or not longest <= middle <= WIDTH + LETTER - longest
+        class_ = "more" if crowded else None
+        y = HEIGHT - 6
+        written.append(element("text", label, x=_n(middle), y=y, text_anchor="middle", class_=class_))
+    return written
 
 
 def bar(says: str | None, part: int, whole: int) -> Html:

@@ -177,6 +177,7 @@ def _overview(rules: Mapping[str, Any], order: Sequence[str], ids: Mapping[str, 
         "section",
         element("h2", "Rules"),
         element("p", f"{silent:,} of {some(len(rules), 'rule')} matched nothing.") if silent else None,
+        element("p", "Do rules and events use the same names?") if silent == len(rules) else None,
         table(
             "Each rule: how often it matched, what of that was sent, to how many customers, and which guards "
             "kept back the rest; the section of a rule says what they are",
@@ -218,7 +219,7 @@ def _together(found: Mapping[str, Any], channels: Sequence[str]) -> Html:
         table(
             f"Messages of one customer from beginning to end. Of {some(found['customers'], 'customer')}, "
             f"{found['customers'] - every['customers']:,} get none and are not counted here",
-            ["Channel", "#Messages", "#Customers", "#On average", "#99 of 100 get at most", "#One gets"],
+            ["Channel", "#Messages", "#Customers", "#On average", "#99 of 100 get at most", "#The most"],
             rows,
         ),
         spread(every),
@@ -327,7 +328,9 @@ def _known(plan: Mapping[str, Any]) -> str:
     days = known_after(plan)
     if days is not None:
         return lasting(days)
-    return plan["too_few"] or f"never: more than {percent(1 / (1 + USUAL_LIFT))} reach it anyway"
+    if plan["too_few"]:
+        return f"cannot be said: {plan['too_few']}"
+    return f"never: more than {percent(1 / (1 + USUAL_LIFT))} reach it anyway"
 
 
 def _unused(notes: Sequence[str]) -> Html:

@@ -66,7 +66,7 @@ details summary{cursor:pointer;color:var(--link)}
 blockquote{margin:.5rem 0;padding:.25rem .75rem;border-left:.25rem solid var(--line)}
 blockquote dl{margin:0}blockquote dt{color:var(--soft);font-size:.875rem}
 blockquote dd{margin:0 0 .25rem;white-space:pre-wrap}
-@media (max-width:40rem){svg text{font-size:17px}.more{display:none}.wide thead th{min-width:4.5rem}
+@media (max-width:40rem){svg text{font-size:17px}.more{display:none}.wide thead th{min-width:5.5rem}
 .wide svg.bar{display:none}
 .blocks thead{display:none}.blocks :is(table,caption,tbody,tr,th,td){display:block;border:0;padding:0}
 .blocks tr{padding:.5rem 0;border-bottom:1px solid var(--line)}.blocks tbody th{font-weight:600}

@@ -56,8 +56,9 @@ async def test_on_a_phone_half_of_the_rules_columns_were_not_seen(tmp_path: Path
 
 
 # What is right of its page, and is not in a chart, or in a table of numbers, which scrolls.
-BEYOND = """[...document.querySelectorAll('body *')].filter(each =>
-    !each.closest('.chart') && (!each.closest('.wide table') || each.closest('#rules')) && each.getBoundingClientRect().right > WIDTH)"""
+BEYOND = """[...document.querySelectorAll('body *')]
+    .filter(each => !each.closest('.chart') && (!each.closest('.wide table') || each.closest('#rules')))
+    .filter(each => each.getBoundingClientRect().right > WIDTH)"""
 
 
 async def test_on_paper_a_chart_was_cut_in_two_and_a_heading_left_alone(tmp_path: Path) -> None:
