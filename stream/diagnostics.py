@@ -153,6 +153,11 @@ class Diagnostic:
         return one_line(f"{self.location}: {self.severity}: {self.message}{hint} [{self.code}]")
 
 
+def some(count: int, one: str, many: str | None = None) -> str:
+    """`1 message`, `2 messages`."""
+    return f"{count:,} {one if count == 1 else many or f'{one}s'}"
+
+
 def one_line(text: str) -> str:
     """The text without what would move a terminal's cursor: names in rule files can hold escapes."""
     return text if text.isprintable() else "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)

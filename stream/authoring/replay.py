@@ -52,6 +52,9 @@ class Disk(Protocol):
     ) -> None: ...
 
 
+AT_ONCE = 10_000  # customers that are asked before they go back to disk
+
+
 class Paging(NamedTuple):
     """How customers go to disk: `open` gives that of a partition, and `keep` of them stay in memory."""
 
@@ -116,7 +119,7 @@ class Replay:
         self._leave(partition, keep=0)
         for number, key in enumerate(disk.each_key(), start=1):
             yield key.decode()
-            if number % self._paging.keep == 0:
+            if number % min(self._paging.keep, AT_ONCE) == 0:
                 self._leave(partition, keep=0)
 
     @property

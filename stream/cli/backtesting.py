@@ -27,6 +27,8 @@ if typing.TYPE_CHECKING:
 
 commands = typer.Typer(rich_markup_mode=None)
 
+STORE_MEMORY = 64 << 20  # a worker's quarter of the machine would fill with blocks of files that are gone
+
 
 class BacktestStore(StrEnum):
     """Where a backtest keeps its customers."""
@@ -47,7 +49,8 @@ def _on_disk(directory: Path | None) -> Iterator[Paging]:
         except OSError as error:
             where = f"--data-dir {directory}" if directory else "the folder of TMPDIR, else /tmp"
             raise StreamError(f"{where}: {error.strerror}", hint="name a folder with room in it") from error
-        settings = load(os.environ, {"store": "rocksdb", "data_dir": folder})
+        environment = {"STREAM_STORE_MEMORY": str(STORE_MEMORY), **os.environ}
+        settings = load(environment, {"store": "rocksdb", "data_dir": folder})
         stores = DiskStores(settings, "backtest")
 
         def open_store(partition: int) -> DiskStore:

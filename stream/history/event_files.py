@@ -21,6 +21,7 @@ from operator import attrgetter
 from typing import NamedTuple
 
 from stream.clock import wall_ms
+from stream.diagnostics import some
 from stream.engine import FUTURE_MS
 from stream.errors import EventFileError
 from stream.hints import did_you_mean
@@ -243,7 +244,8 @@ def unknown_notes(events: PastEvents) -> list[str]:
         near = did_you_mean(name, names)
         hint = near or f"there are: {', '.join(names)}; {_of_one_source(events, name)}"
         found.append(
-            f"{count:,} lines of `{name}` left out: no source, first {events.first_unknown[name]} ({hint})"
+            f"{some(count, 'line')} of `{name}` left out: no source, "
+            f"first {events.first_unknown[name]} ({hint})"
         )
     return found
 
@@ -267,7 +269,8 @@ def _of_one_source(events: PastEvents, unknown: str) -> str:
 def disorder_notes(events: PastEvents) -> list[str]:
     """What is to be said of lines that are not in order."""
     return [
-        f"{found.count:,} records of {name} are earlier than one before them, by up to "
+        f"{some(found.count, f'record of {name} is', f'records of {name} are')} earlier than one before "
+        f"{'it' if found.count == 1 else 'them'}, by up to "
         f"{format_duration(rounded(found.largest))}, first {found.first} (they are played as "
         "they lie, as in a worker; --sort puts them in the order of time)"
         for name, found in sorted(events.disorder.items())

@@ -18,7 +18,7 @@ from stream.authoring.backtest.run import Backtest
 from stream.authoring.backtest.summary import counted
 from stream.authoring.replay import RuleTally, why_unwritten
 from stream.decisions import wire
-from stream.diagnostics import one_line
+from stream.diagnostics import one_line, some
 from stream.history._past import PastEvent
 from stream.history.event_files import PastEvents, disorder_notes, unknown_notes
 from stream.history.unusable import file_of_another, likely_fix
@@ -82,6 +82,7 @@ def as_object(backtest: Backtest) -> dict[str, Any]:
         "customers": backtest.customers,
         "since": None if files.between.since is None else wire.iso_time(files.between.since),
         "events_before_since": backtest.before,
+        "from": None if backtest.first is None else wire.iso_time(backtest.first),
         "until": None if tally.watermark is None else wire.iso_time(tally.watermark),
         "open_timers": backtest.timers,
         "zone": str(figures.zone),
@@ -110,6 +111,9 @@ def _rule(backtest: Backtest, rule: Rule, tally: RuleTally) -> dict[str, Any]:
     days: dict[str, dict[str, int]] = {}
     for (day, channel), count in sorted(found.days.items()):
         days.setdefault(date.fromordinal(day).isoformat(), {})[channel] = count
+    hours: dict[str, list[int]] = {}
+    for (hour, channel), count in sorted(found.hours.items()):
+        hours.setdefault(channel, [0] * 24)[hour] = count
     return {
         "describe": rule.describe,
         "outcomes": dict(sorted(tally.outcomes.items())),
@@ -124,7 +128,7 @@ def _rule(backtest: Backtest, rule: Rule, tally: RuleTally) -> dict[str, Any]:
         "put_off": found.put_off,
         "still_put_off": len(found.waiting),
         "days": days,
-        "hours": found.hours,
+        "hours": hours,
         "per_customer": _per_customer(found.sent),
         "plan": _plan(backtest, rule, found),
         "examples": [
@@ -195,7 +199,7 @@ def _plan(backtest: Backtest, rule: Rule, found: RuleFigures) -> dict[str, Any] 
         plan["too_few"] = (
             "less than a day of matches"
             if span < DAY_MS
-            else f"{reached} customers have reached the goal, {LEAST_REACHED} must"
+            else f"{some(reached, 'customer has', 'customers have')} reached the goal, {LEAST_REACHED} must"
         )
         return plan
     base, per_day, window = min(reached / ended, 1 - 1e-9), customers * DAY_MS / span, goal.within / DAY_MS
@@ -216,13 +220,18 @@ def _oddities(backtest: Backtest, shown: dict[str, Any]) -> Iterator[str]:
     """What was not as it should be, a line each."""
     files = backtest.files
     for each in shown["dead_letters"]:
-        what = f"{each['count']:,} records of {each['source']} are not events: {each['reason']}"
+        source = each["source"]
+        are = some(
+            each["count"], f"record of {source} is not an event", f"records of {source} are not events"
+        )
+        what = f"{are}: {each['reason']}"
         yield f"{what}, first {each['first']} ({each['fix']})"
     yield from unknown_notes(files)
     yield from disorder_notes(files)
     yield from files.notes
     for name, count in shown["without_time"].items():
-        yield f"{count:,} records of {name} say no time: they count from their place in the file"
+        says = some(count, f"record of {name} says", f"records of {name} say")
+        yield f"{says} no time: {_in_place(count)}"
     for each in shown["condition_errors"]:
         name, part = each["definition"], each["part"]
         of = name if name == "policy" or name.startswith("traits.") else f"rule {name}"
@@ -244,20 +253,20 @@ def _odd_events(files: PastEvents, shown: dict[str, Any]) -> Iterator[str]:
     for each in shown["errors"]:
         count, source = each["count"], each["source"]
         if each["reason"] == "future_time":
-            yield (
-                f"{count:,} records of {source} are dated after now: they count from their place in the "
-                f"file, first {files.first_ahead.get(source)}"
-            )
+            are = some(count, f"record of {source} is", f"records of {source} are")
+            first = files.first_ahead.get(source)
+            yield f"{are} dated after now: {_in_place(count)}, first {first}"
         elif each["reason"] == "timezone":
-            zones = _zones(shown, source)
-            yield f"{count:,} profiles of {source} have a time zone that cannot be read: {zones}"
+            have = some(count, f"profile of {source} has", f"profiles of {source} have")
+            yield f"{have} a time zone that cannot be read: {_zones(shown, source)}"
         elif each["reason"] != "condition":  # said above
             yield f"{count:,} × {each['reason']} in {source}"
     for name, again in shown["repeats_played"].items():
         count, first = again["count"], again["first"]
+        had = some(count, f"event of {name} had", f"events of {name} had")
         yield (
-            f"{count:,} events of {name} had an id that their customer had had, and counted again, "
-            f"first {first} (write `dedupe: 1d` into the source to leave them out)"
+            f"{had} an id that its customer had had, and counted again, first {first} "
+            "(write `dedupe: 1d` into the source to leave such out)"
         )
 
 
@@ -284,6 +293,10 @@ def _why_not_taken(rules: RuleSet, definition: str, reason: str, why: str) -> st
         return why
     made = f"`value: double({field_paths.in_condition(trait.field)})`"
     return f"{why}; if it is a text that says one, write {made} in place of `field: {written}`"
+
+
+def _in_place(count: int) -> str:
+    return f"{'it counts from its' if count == 1 else 'they count from their'} place in the file"
 
 
 def _first(backtest: Backtest, source: str, reason: str) -> tuple[str, str]:

@@ -7,7 +7,7 @@ Decisions go to a file as JSON lines, as a worker would have written them; what 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import IO
 
@@ -16,8 +16,10 @@ from stream.authoring.backtest.figures import BacktestFigures
 from stream.authoring.backtest.segment_sizes import SegmentSizes, count_segments
 from stream.authoring.replay import Paging, Replay, Tally
 from stream.authoring.zones import UnreadableZones
+from stream.clock import LATEST
 from stream.decisions import wire
 from stream.errors import EventFileError
+from stream.history._past import PastEvent
 from stream.history._repeats import RepeatedIds
 from stream.history.event_files import PastEvents, none_usable
 from stream.history.progress import QUIET, Progress
@@ -27,7 +29,8 @@ from stream.structs import Result
 
 @dataclass(frozen=True, slots=True)
 class Backtest:
-    """What a backtest came to. `timers`: instances that still wait. `last`: the last event's time.
+    """What a backtest came to. `timers`: instances that still wait. `first`, `last`: the first and the
+    last event's time.
 
     `before`: how many events are before `files.between.since`.
     `repeats`: of sources without `dedupe`, how many events had an id that had come, and where the first is.
@@ -40,6 +43,7 @@ class Backtest:
     files: PastEvents
     figures: BacktestFigures
     segments: SegmentSizes
+    first: int | None
     last: int | None
     repeats: Mapping[str, tuple[int, str]]
     zones: UnreadableZones
@@ -76,7 +80,7 @@ def run(
                 _write(out, kept, rules.revision)
 
     progress.begin("playing", files.lines.total())
-    played = 0
+    played, first = 0, LATEST
     is_before = False
     for portion in files.batches():
         if is_before and not portion.is_before and since is not None:
@@ -88,6 +92,8 @@ def run(
         for name in (source for source, reason in tally.errors - errors if reason == "timezone"):
             zones.look(name, portion.records.get(name, ()))
         figures.base_rates.close(replay.everywhere)
+        if not is_before:
+            first = min((first, *_begins(portion.records, rules)))
         count = sum(map(len, portion.records.values()))
         before += count if is_before else 0
         played += count
@@ -103,9 +109,19 @@ def run(
         )
     timers, customers = replay.timers, replay.customers
     segments = count_segments(rules, replay.everybody(), tally.watermark or 0)
+    begun = first if first < LATEST else None
+    found = repeats.found
     return Backtest(
-        rules, tally, timers, customers, files, figures, segments, last, repeats.found, zones, before
+        rules, tally, timers, customers, files, figures, segments, begun, last, found, zones, before
     )
+
+
+def _begins(records: Mapping[str, Sequence[PastEvent]], rules: RuleSet) -> Iterator[int]:
+    """When a portion's first events (no profiles) were, if that is known: of it their order is made."""
+    for source in rules.sources:
+        some = records.get(source.name)
+        if source.kind == "event" and some and (time := some[0].order // len(rules.sources)):
+            yield time
 
 
 def _write(file: IO[bytes], result: Result, revision: str) -> None:

@@ -141,7 +141,7 @@ def test_people_see_a_table(place: Path) -> None:
     out = backtest(place).stdout
     assert "viewed" in out
     assert "limit 1" in out
-    assert "1 records of clicks are not events: customer" in out
+    assert "1 record of clicks is not an event: customer" in out
 
 
 def test_all_of_it_is_written_as_one_page(place: Path) -> None:
@@ -149,7 +149,7 @@ def test_all_of_it_is_written_as_one_page(place: Path) -> None:
     assert "viewed" in backtest(place, "--report", "report.html").stdout
     page = (place / "report.html").read_text()
     assert page.startswith("<!DOCTYPE html>")
-    assert all(said in page for said in ("viewed", "personal data", "1 records of clicks are not events"))
+    assert all(said in page for said in ("viewed", "personal data", "1 record of clicks is not an event"))
     backtest(place, "--report", "report.html", "--examples", "0")
     assert "personal data" not in (place / "report.html").read_text()
     assert "no/report.html" in backtest(place, "--report", "no/report.html", code=1).stderr
@@ -182,7 +182,7 @@ def test_messages_whose_filter_got_no_number_said_neither_filter_nor_variant(pla
 def test_ids_that_come_again_were_played_twice_without_a_word(place: Path) -> None:
     """Two files overlapped by a day, and every reminder of that day went out twice in the report."""
     written(place, line(0, "view"), line(60, "view", id="e0"), line(90, "view", customer="c2", id="e0"))
-    said = "1 events of clicks had an id that their customer had had, and counted again, first events.jsonl:2"
+    said = "1 event of clicks had an id that its customer had had, and counted again, first events.jsonl:2"
     assert f"{said} (write `dedupe: 1d` into" in backtest(place).stdout
     played = json.loads(backtest(place, "--json").stdout)["repeats_played"]
     assert played == {"clicks": {"count": 1, "first": "events.jsonl:2"}}
@@ -286,9 +286,7 @@ def test_a_record_that_says_no_time_counts_from_its_place_in_the_file(place: Pat
     shown = json.loads(backtest(place, "--json").stdout)
     assert shown["dead_letters"] == []
     assert (shown["rules"]["viewed"]["outcomes"], shown["without_time"]) == ({"sent": 1}, {"people": 1})
-    assert (
-        "1 records of people say no time: they count from their place in the file" in backtest(place).stdout
-    )
+    assert "1 record of people says no time: it counts from its place in the file" in backtest(place).stdout
 
 
 def test_a_withdrawal_counts_from_its_place_in_the_file_and_not_before(place: Path) -> None:
@@ -322,7 +320,7 @@ def test_one_event_that_is_dated_ahead_does_not_make_the_others_stale(place: Pat
     assert shown["rules"]["viewed"]["outcomes"] == {"sent": 1}
     assert shown["until"] == "2026-03-02T10:00:03.000Z"
     assert shown["errors"] == [{"source": "clicks", "reason": "future_time", "count": 1}]
-    said = "1 records of clicks are dated after now: they count from their place in the file"
+    said = "1 record of clicks is dated after now: it counts from its place in the file"
     assert f"{said}, first events.jsonl:2" in backtest(place).stdout
 
 
@@ -377,7 +375,7 @@ def test_a_trait_that_counts_nothing_is_told_with_what_to_write(place: Path) -> 
 
 def test_lines_of_a_source_that_is_none_are_told_with_the_one_that_is_meant(place: Path) -> None:
     written(place, line(0, "view"), line(1, "view", source="click"))
-    said = "1 lines of `click` left out: no source, first events.jsonl:2 (did you mean `clicks`?)"
+    said = "1 line of `click` left out: no source, first events.jsonl:2 (did you mean `clicks`?)"
     assert said in backtest(place).stdout
 
 
