@@ -14,6 +14,8 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+from stream.diagnostics import some
+
 MOST_RULES = 40  # that the table shows
 MOST_NAMES = 10
 USUAL_LIFT = 0.3  # that one hopes to see, where one line must do
