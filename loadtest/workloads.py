@@ -61,6 +61,12 @@ def wide(seed: int = 1, events: int = 3_000_000) -> Iterator[LoadEvent]:
     yield from _events("wide", seed, events, customers=50_000, spacing_us=10, habits=False)
 
 
+def long(seed: int, events: int, customers: int, days: int) -> Iterator[LoadEvent]:
+    """As wide, of so many customers, and evenly over so many days: a history for backtests."""
+    spacing = days * 86_400_000_000 // events
+    yield from _events("long", seed, events, customers=customers, spacing_us=spacing, habits=False)
+
+
 @dataclass(frozen=True, slots=True)
 class Workload:
     """A workload by name: its generator of (seed, events), and how many events it is measured with.

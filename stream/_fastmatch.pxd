@@ -70,6 +70,9 @@ cdef class PartitionState:
     cdef bint holds(self, int predicate, SourceQueue queue) except -1
     cdef int predicate_failed(self, int predicate, SourceQueue queue) except -1
     cdef bint count_event(self, Update update, SourceQueue queue) except -1
+    cdef int tell_not_taken(
+        self, Update update, const ValueC *value, bint refused, SourceQueue queue
+    ) except -1
 
     cdef list captured_of(self, Instance instance)
     cdef int settle(self, Frame frame) except -1

@@ -41,12 +41,13 @@ Longer than 450 lines, because the loop is one class: a match is in `_match`, th
 
 cimport cython
 from cpython.mem cimport PyMem_Calloc, PyMem_Free, PyMem_Realloc
+from libc.math cimport isfinite
 from libc.stdint cimport int64_t, uint8_t
 
 from stream.decisions._decide cimport Decider
 from stream.events._event cimport Event
 from stream.events._times cimport NEVER
-from stream.events._value cimport ABSENT, ValueC, as_double, object_of, value_of
+from stream.events._value cimport ABSENT, KIND_MISSING, KIND_NIL, ValueC, as_double, object_of, value_of
 from stream.matcher._condition cimport Names
 from stream.matcher._explain cimport Explainer
 from stream.matcher._failure cimport why_failed
@@ -151,6 +152,35 @@ cdef class PartitionState:
             return nothing_of(function)
         value_of(key, &of)
         return customer.value(slot, &of if per else NULL, at)
+
+    def waiting(self, str customer_id not None):
+        """(rule, when it is judged, whether quiet hours put it off) of each instance of a customer that only
+        waits for its time. For tests and tools.
+        """
+        cdef Customer customer = self.customers.find(customer_id)
+        cdef RulePlan rule
+        cdef HeadC head
+        cdef const uint8_t *at
+        found = []
+        if customer is not None:
+            at = <const uint8_t *> customer.applied + customer.instances_at
+            while customer.next_waiting(&at, &head):
+                rule = self.program.by_rank[head.rank]
+                if head.step == len(rule.steps):
+                    found.append((rule.definition.name, head.deadline, head.since >= 0))
+        return found
+
+    def segments(self, str customer_id not None, int64_t at):
+        """The names of the segments that a customer is in as of `at`; a condition with an error does not hold."""
+        cdef Frame frame = self.frame
+        frame.refill()
+        frame.see(None, {})
+        frame.customer, frame.name, frame.time, frame.at = self.customers.find(customer_id), "", at, at
+        frame.begin()
+        found = [name for name, slot in self.program.segments.items() if frame.judge(slot) == 1]
+        frame.customer, frame.failed_segments = None, []
+        frame.see(None, None)
+        return found
 
     @property
     def partitions(self):
@@ -338,6 +368,8 @@ cdef class PartitionState:
         if id is None or not has_had(customer, queue.name, id, queue.time, queue.dedupe):
             return False
         queue.left_out += 1
+        if self.explainer is not None and self.explainer.customer == queue.customer:
+            self.explainer.tell_repeat(queue.name, queue.plan.name, id, queue.time)
         customer.applied[queue.slot] = queue.offset
         self.customers.touch(customer)
         return True
@@ -466,33 +498,52 @@ cdef class PartitionState:
     cdef int predicate_failed(self, int predicate, SourceQueue queue) except -1:
         """Counts one error of the event, and one of each definition that asks this of such an event."""
         cdef Program program = self.program
-        cdef str why = why_failed(program.rules.predicates[predicate], program.event_names, self.frame)
+        cdef tuple why = why_failed(program.rules.predicates[predicate], program.event_names, self.frame)
         for place, names in program.places[predicate]:
             if queue.plan.name in names:
                 self.shared.note_failure(place, why)
         return self.shared.complain(queue.name, "condition")
 
     cdef bint count_event(self, Update update, SourceQueue queue) except -1:
-        """Updates a trait; False if the event lacks what the trait counts."""
+        """Updates a trait; False if the event lacks what the trait counts, or has what it cannot take."""
         cdef ValueC *key = NULL
         cdef ValueC *value = NULL
+        cdef ValueC made
+        cdef object _owner = None       # of the text of `made`, for as long as it is looked at
+        cdef int64_t refused = self.frame.refused
         cdef double amount = 1.0
         if update.per >= 0:
             key = &queue.event.values[update.per]
             if not is_key(key):
                 return False
-        if update.takes != TAKES_NOTHING:
+        if update.value is not None:
+            value, _owner = &made, made_by(update.value, self.frame, &made)
+        elif update.takes != TAKES_NOTHING:
             value = &queue.event.values[update.field]
-            if update.takes == TAKES_NUMBER:
-                if not as_double(value, &amount):
-                    return False
-            elif not (is_key(value) if update.takes == TAKES_KEY else is_kept(value)):
-                return False
+        if value is not NULL and not is_taken(update.takes, value, &amount):
+            self.tell_not_taken(update, value, self.frame.refused != refused, queue)
+            return False
         if self.frame.customer is None:
             self.frame.customer = self.customers.ensure(queue.customer)
         if self.frame.customer.update(update.slot, key, queue.time, amount, value):
             self.shared.complain(queue.name, "evicted")
         return True
+
+    cdef int tell_not_taken(
+        self, Update update, const ValueC *value, bint refused, SourceQueue queue
+    ) except -1:
+        """Counts what a trait cannot take; that a field is not there, or null, is as it should be."""
+        cdef tuple why = ("value", update.read)
+        if update.value is None:
+            if value.kind == KIND_MISSING or value.kind == KIND_NIL:
+                return 0
+        elif refused:
+            why = ("cost", "")
+        elif value.kind == KIND_NIL:
+            why = ("missing", update.read)
+        elif value.kind == KIND_MISSING:
+            why = why_failed(update.tree, self.program.event_names, self.frame)
+        return self.shared.condition_failed(queue.name, update.place, why)
 
     # - instances
 
@@ -802,6 +853,25 @@ cdef class PartitionState:
         if instance.since >= 0 or self.is_met(rule, frame, instance.source):
             self.judge(frame, instance, -1)
         return self.settle(frame)
+
+
+cdef object made_by(Node node, Frame frame, ValueC *into):
+    """Puts the value of a node `into`, KIND_MISSING for an error; what is returned owns its text."""
+    cdef object value
+    if node.read(frame, into):
+        return None
+    value = node.value(frame)
+    if isinstance(value, int) and type(value) is not bool:
+        value = int(value)      # an unsigned one
+    value_of(value, into)
+    return value
+
+
+cdef bint is_taken(int takes, const ValueC *value, double *amount) noexcept:
+    """Whether a function of traits can take a value; of a number also what it is."""
+    if takes == TAKES_NUMBER:
+        return as_double(value, amount) and isfinite(amount[0])
+    return is_key(value) if takes == TAKES_KEY else is_kept(value)
 
 
 def rank_of(Instance instance):

@@ -101,8 +101,12 @@ class Code(StrEnum):
     MISSPELT_ATTRIBUTE = "W513"
     MISSPELT_PURPOSE = "W514"
     VALUE_NOT_IN_PLAN = "W515"
+    ODD_COMPARISON = "W516"
+    COMMENT_IN_THE_WAY = "W517"
+    NOT_AS_TESTED = "W518"
     NOTHING_ALLOWED = "W520"
     TIMES_OUT_OF_ORDER = "W521"
+    ENDS_WHILE_WAITING = "W522"
     TAGS_IN_TEXT = "W401"
     OTHER_PLACEHOLDER = "W402"
     SENSITIVE_NOT_READ = "W601"
@@ -147,6 +151,11 @@ class Diagnostic:
     def __str__(self) -> str:
         hint = f" ({self.hint})" if self.hint else ""
         return one_line(f"{self.location}: {self.severity}: {self.message}{hint} [{self.code}]")
+
+
+def some(count: int, one: str, many: str | None = None) -> str:
+    """`1 message`, `2 messages`."""
+    return f"{count:,} {one if count == 1 else many or f'{one}s'}"
 
 
 def one_line(text: str) -> str:

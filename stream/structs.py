@@ -69,7 +69,7 @@ EventErrorReason = Literal[
 
 # Why a condition ended in an error:
 #   missing  something that it asks for is not there, or is null
-#   value    what is there does not fit: a text where a number is compared, a division by zero
+#   value    what is there does not fit: a text where a number is compared or taken; a division by zero
 #   cost     the conditions of one event would take too long
 ConditionErrorReason = Literal["missing", "value", "cost"]
 
@@ -146,11 +146,13 @@ class EventRef(NamedTuple):
 
 class Unwritten(NamedTuple):
     """What of a message could not be written: a field of its content, and the variable of its template that
-    is not there; None where it failed for something else. Both are words of the rule file.
+    is not there, or the filter that could not take what it was given, as `event.price | times`; both None
+    where it failed for something else. All are words of the rule file.
     """
 
     field: str
-    variable: str | None
+    variable: str | None = None
+    filter: str | None = None
 
 
 class Decision(NamedTuple):
@@ -239,8 +241,9 @@ class Judgement(NamedTuple):
     """What a condition of a rule came to for a customer, when the engine is asked why.
 
     `part`: `where` (of the first step), `step 2` and so on, `unless`, or `if`. Of no rule, whose name is then
-    empty: `trait NAME` (its `where`), `segment NAME`, or `suppress`. `event`: the name of the event that was
-    at hand, or of the last step's where a timer fired. `at`: as of when it was judged, in ms.
+    empty: `trait NAME` (its `where`), `segment NAME`, `suppress`, or `dedupe SOURCE`, of an event that was
+    left out, with its id as the only term. `event`: the name of the event that was at hand, or of the last
+    step's where a timer fired. `at`: as of when it was judged, in ms.
     """
 
     rule: str
@@ -249,6 +252,12 @@ class Judgement(NamedTuple):
     at: int
     held: bool
     terms: tuple[Term, ...]
+
+    @property
+    def left_out_of(self) -> str | None:
+        """The source of an event that was left out."""
+        kind, _, source = self.part.partition(" ")
+        return source if kind == "dedupe" and not self.rule else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -330,8 +339,10 @@ class Result:
     source with `dedupe`, events whose id the customer had had. `misplaced`: per source, of the records that
     were compared with the partition of their customer, those that belong to another.
     `errors`: counts by (source, reason) of what was odd with events.
-    `condition_errors`: of its reason `condition`, by (definition, part, reason), such as `cart-abandoned`,
-    `if`, `missing`. One condition that several definitions have is an error of each.
+    `condition_errors`: of its reason `condition`, by (definition, part, reason, paths), such as
+    `cart-abandoned`, `if`, `missing`, `customer.age`: the first that is not there, or what was read amiss;
+    empty where that is not known. Or `traits.spend`, `field`, `value`: what a trait could not take. One
+    condition that several definitions have is an error of each.
     `content_errors`: texts that could not be rendered, by (rule, field, why).
     `more`: events are still at hand and could be applied by another call with an empty batch.
     `work`: what it cost, see `_fastmatch.MAX_WORK`.
@@ -347,7 +358,7 @@ class Result:
     left_out: dict[str, int] = field(default_factory=dict)
     misplaced: dict[str, int] = field(default_factory=dict)
     errors: dict[tuple[str, EventErrorReason], int] = field(default_factory=dict)
-    condition_errors: dict[tuple[str, str, ConditionErrorReason], int] = field(default_factory=dict)
+    condition_errors: dict[tuple[str, str, ConditionErrorReason, str], int] = field(default_factory=dict)
     content_errors: dict[tuple[str, str, str], int] = field(default_factory=dict)
     more: bool = False
     work: int = 0

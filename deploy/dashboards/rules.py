@@ -115,7 +115,8 @@ DASHBOARD = Dashboard(
                 Panel(
                     "Mistakes",
                     "Conditions in a minute that ended in an error, and did not hold: a text where a number "
-                    "is compared (`value`), or it took too long (`cost`). The twenty most frequent.",
+                    "is compared (`value`), or it took too long (`cost`); and what traits could not take, "
+                    "such as a text where numbers are added up (`value`). The twenty most frequent.",
                     (
                         Query(
                             "topk(20, 60 * sum by (definition, reason) (rate(stream_condition_errors_total"

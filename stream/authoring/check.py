@@ -138,7 +138,7 @@ def as_json(checked: Checked) -> str:
         {
             "revision": rules and rules.revision,
             "rules": None if rules is None else len(rules.rules),
-            "diagnostics": [_as_object(each) for each in shown],
+            "diagnostics": [as_object(each) for each in shown],
             "more": more,
         },
         ensure_ascii=False,
@@ -146,7 +146,8 @@ def as_json(checked: Checked) -> str:
     )
 
 
-def _as_object(finding: Diagnostic) -> dict[str, str | int | None]:
+def as_object(finding: Diagnostic) -> dict[str, str | int | None]:
+    """A finding for programs."""
     return {
         "file": finding.location.file,
         "line": finding.location.line,

@@ -51,6 +51,9 @@ class Disk(Protocol):
     ) -> None: ...
 
 
+AT_ONCE = 10_000  # customers that are asked before they go back to disk
+
+
 class Paging(NamedTuple):
     """How customers go to disk: `open` gives that of a partition, and `keep` of them stay in memory."""
 
@@ -116,7 +119,7 @@ class Replay:
         self._leave(partition, keep=0)
         for number, key in enumerate(disk.each_key(), start=1):
             yield key.decode()
-            if number % self._paging.keep == 0:
+            if number % min(self._paging.keep, AT_ONCE) == 0:
                 self._leave(partition, keep=0)
 
     @property
@@ -169,6 +172,16 @@ class Replay:
         state.customers.evict(keep, len(state.customers))
 
 
+def why_unwritten(failed: Unwritten, variant: str | None) -> str:
+    """What of a message could not be written, for people."""
+    of = f"`{failed.field}`" + (f" of variant `{variant}`" if variant is not None else "")
+    if failed.variable is not None:
+        return f"{of}: there is no `{failed.variable}`"
+    if failed.filter is not None:
+        return f"{of}: `{failed.filter}` got what it does not take, such as a text for a number"
+    return f"{of}: it could not be written"
+
+
 @dataclass(frozen=True, slots=True)
 class RuleTally:
     """What became of a rule's matches: by outcome, of what was not sent by reason, of what was by channel."""
@@ -176,7 +189,7 @@ class RuleTally:
     outcomes: Counter[str] = field(default_factory=Counter)
     reasons: Counter[str] = field(default_factory=Counter)
     channels: Counter[str] = field(default_factory=Counter)
-    unwritten: Counter[Unwritten] = field(default_factory=Counter)
+    unwritten: Counter[tuple[str | None, Unwritten]] = field(default_factory=Counter)  # with its variant
 
 
 class Tally:
@@ -186,7 +199,7 @@ class Tally:
         self.events: Counter[str] = Counter()
         self.dead_letters: Counter[tuple[str, str]] = Counter()
         self.first_letters: dict[tuple[str, str], DeadLetter] = {}
-        self.condition_errors: Counter[tuple[str, str, str]] = Counter()
+        self.condition_errors: Counter[tuple[str, str, str, str]] = Counter()
         self.errors: Counter[tuple[str, str]] = Counter()
         self.left_out: Counter[str] = Counter()
         self.rules: dict[str, RuleTally] = {}
@@ -209,7 +222,7 @@ class Tally:
             rule = self.rules.setdefault(decision.rule, RuleTally())
             rule.outcomes[decision.outcome] += 1
             if decision.unwritten is not None:
-                rule.unwritten[decision.unwritten] += 1
+                rule.unwritten[decision.variant, decision.unwritten] += 1
             if decision.reason is not None:
                 rule.reasons[decision.reason] += 1
             elif decision.channel is not None:

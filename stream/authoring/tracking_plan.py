@@ -20,10 +20,12 @@ from rich.console import Console
 from stream.authoring.observed import MAX_FIELDS, Observed, Room, looks_like_a_persons
 from stream.authoring.replay import ReplayedRecord
 from stream.diagnostics import one_line
-from stream.errors import EventFileError, RuleFileError, StreamError
+from stream.errors import EventFileError, RuleFileError
+from stream.events._times import parse_time
 from stream.history._past import PastEvent
-from stream.history.event_files import PastEvents
-from stream.history.unusable import likely_fix
+from stream.history.event_files import PastEvents, unknown_notes
+from stream.history.unusable import TIME_FORMS, file_of_another, likely_fix, meant
+from stream.rules import field_paths
 from stream.rules.compiler.rule_set import compile_files
 from stream.rules.files import RuleFiles, collect
 from stream.rules.forms import MAX_EVENT_NAME, PURPOSE
@@ -41,7 +43,7 @@ _WORDS = {"true", "false", "null", "yes", "no", "on", "off", "y", "n"}  # not te
 class Inferred:
     """What has been seen: events by name; of other sources their attributes or fields by the source's name.
 
-    `left_out`: why something is not in it, how often, and where first.
+    `left_out`: why something is not in it, how often, and where first. `odd`: what events lack.
     """
 
     room: Room = field(default_factory=Room)
@@ -49,11 +51,16 @@ class Inferred:
     others: dict[str, Observed] = field(default_factory=dict)
     purposes: dict[str, set[str]] = field(default_factory=dict)
     left_out: Counter[str] = field(default_factory=Counter)
+    odd: Counter[str] = field(default_factory=Counter)
     first: dict[str, str] = field(default_factory=dict)
 
     def leave_out(self, why: str, place: str) -> None:
         self.left_out[why] += 1
         self.first.setdefault(why, place)
+
+    def note(self, what: str, place: str) -> None:
+        self.odd[what] += 1
+        self.first.setdefault(what, place)
 
 
 def sources_of(directory: Path) -> RuleSet:
@@ -71,9 +78,9 @@ PlacedRecord = PastEvent | ReplayedRecord
 
 
 def records_of(files: PastEvents) -> Iterator[tuple[str, PlacedRecord]]:
-    """Each line with its source, a few at a time in memory."""
+    """Each line with its source, a few at a time in memory; none of before `files.between.since`."""
     for batch in files.batches():
-        for name, lines in batch.records.items():
+        for name, lines in () if batch.is_before else batch.records.items():
             for record in lines:
                 yield name, record
 
@@ -93,7 +100,7 @@ def infer(rules: RuleSet, records: Iterable[tuple[str, PlacedRecord]]) -> Inferr
             fix = likely_fix(DeadLetter(name, "json", record), source)
             found.leave_out(f"records of {name} are no JSON objects ({fix})", record.place)
         elif source.kind == "event":
-            _take_event(found, source, body, mapped[name], record)
+            _take_event(found, source, body, mapped[name], record, rules)
         else:
             _take_other(found, source, body, mapped[name])
     if not found.events and not found.others:
@@ -104,11 +111,17 @@ def infer(rules: RuleSet, records: Iterable[tuple[str, PlacedRecord]]) -> Inferr
 
 
 def _take_event(
-    found: Inferred, source: Source, body: dict[str, Any], mapped: set[FieldPath], record: PlacedRecord
+    found: Inferred,
+    source: Source,
+    body: dict[str, Any],
+    mapped: set[FieldPath],
+    record: PlacedRecord,
+    rules: RuleSet,
 ) -> None:
     name = source.constant if source.event is None else _at(body, source.event)
     if not isinstance(name, str) or not 1 <= len(name) <= MAX_EVENT_NAME:
         fix = likely_fix(DeadLetter(source.name, "event", record), source)
+        fix += file_of_another(record, source, rules.sources)
         found.leave_out(f"records of {source.name} have no event's name ({fix})", record.place)
         return
     if name not in found.events:
@@ -119,11 +132,30 @@ def _take_event(
             found.leave_out(f"events have names beyond the first {MAX_EVENTS:,}", record.place)
             return
         found.events[name] = Observed(found.room)
+    _note_what_it_lacks(found, source, body, record.place)
     if body.get("source") == source.name:
         del body["source"]  # the file's, not the event's
     seen = found.events[name]
     seen.sources.add(source.name)
     seen.take(body, hash(str(_at(body, source.customer))), without=mapped)
+
+
+def _note_what_it_lacks(found: Inferred, source: Source, body: dict[str, Any], place: str) -> None:
+    """Without these a worker could not use it, or would take another time for its own."""
+    who = _at(body, source.customer)
+    if type(who) not in (str, int) or who == "":
+        near = meant("customer", source.customer, body)
+        found.note(
+            f"events of {source.name} have no customer in `{field_paths.write(source.customer)}`{near}", place
+        )
+    if source.time is not None:
+        when, path = _at(body, source.time), field_paths.write(source.time)
+        if when is None:
+            near = meant("time", source.time, body)
+            found.note(f"events of {source.name} have no time in `{path}`{near}", place)
+        elif parse_time(when) is None:
+            what = f"events of {source.name} have in `{path}` what is no time: it must be {TIME_FORMS}"
+            found.note(what, place)
 
 
 def _take_other(found: Inferred, source: Source, body: dict[str, Any], mapped: set[FieldPath]) -> None:
@@ -207,16 +239,19 @@ def as_yaml(found: Inferred, rules: RuleSet) -> str:
 
 
 def as_json(found: Inferred, rules: RuleSet) -> str:
-    left_out = [
-        {"what": why, "count": count, "first": found.first[why]} for why, count in found.left_out.items()
-    ]
-    return json.dumps({**as_objects(found, rules), "left_out": left_out}, ensure_ascii=False, indent=2) + "\n"
+    said = {
+        key: [{"what": what, "count": count, "first": found.first[what]} for what, count in counts.items()]
+        for key, counts in (("left_out", found.left_out), ("odd", found.odd))
+    }
+    return json.dumps({**as_objects(found, rules), **said}, ensure_ascii=False, indent=2) + "\n"
 
 
 def notes(found: Inferred) -> Iterator[str]:
     """What is not in it, a line each."""
     for why, count in found.left_out.items():
         yield f"left out: {count:,} {why}, first {found.first[why]}"
+    for what, count in found.odd.items():
+        yield f"{count:,} {what}, first {found.first[what]}"
     for name, seen in sorted({**found.events, **found.others}.items()):
         if seen.is_open:
             yield f"left out: the fields of {name}, which are too many"
@@ -227,23 +262,11 @@ def notes(found: Inferred) -> Iterator[str]:
         yield f"left out: fields beyond the first {MAX_FIELDS:,}"
 
 
-def write(text: str, path: Path) -> None:
-    """Raises StreamError where it cannot be written."""
-    try:
-        path.write_text(text, encoding="utf-8")
-    except OSError as error:
-        raise StreamError(f"{path}: {error.strerror}", hint="name a file that can be written") from error
-
-
 def report(found: Inferred, files: PastEvents, errors: Console) -> None:
     """Say what was read, and what was not used."""
-    unknown = [
-        f"left out: {count:,} lines of `{name}`: no source, first {files.first_unknown[name]}"
-        for name, count in files.unknown.items()
-    ]
     names = len(found.events)
     count = sum(seen.count for seen in found.events.values())
-    for line in (f"{count:,} events of {names:,} names", *notes(found), *unknown):
+    for line in (f"{count:,} events of {names:,} names", *notes(found), *unknown_notes(files), *files.notes):
         errors.print(one_line(line), markup=False, highlight=False, soft_wrap=True)
 
 

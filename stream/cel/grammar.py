@@ -346,6 +346,7 @@ def _wrong_macro(macro: str, offset: int) -> ExpressionError:
     if macro == "has":
         return ExpressionError("`has` stands in front", offset=offset, hint="write e.g. `has(event.price)`")
     hint = f"write e.g. `event.items.{macro}(item, item.price > 10)`"
+    hint += ", or `has(event.price)`" if macro == "exists" else ""
     return ExpressionError(f"`{macro}` stands behind a list or a map", offset=offset, hint=hint)
 
 

@@ -11,6 +11,15 @@ _SPAN = "a span of time is e.g. duration('7d'), as in `now - duration('7d')`"
 _LIKE = "write event.x.startsWith('…'), event.x.endsWith('…') or event.x.contains('…')"
 _MISSING = "write `!has(event.x)` for a field that is missing, `event.x == null` for one that is null"
 _TERNARY = "write `condition ? value : other`"
+_DEFAULT = "write `has(event.x) ? event.x : 0`"
+_COMMENT = "a comment begins with `//`"
+_ITEMS = "ask whether one of a list does: event.items.exists(item, item.sku == 'x')"
+_AMONG = "write `event.x in ['a', 'b']`, or `!(event.x in ['a', 'b'])`"
+_NOT_CONTAINED = "write `!` in front, as in !event.x.contains('…')"
+_PARTS = "write t.getMonth('Europe/Vienna'), t.getDate('Europe/Vienna') and so on; texts have `| date`"
+_OF_CUSTOMER = "write `customer.NAME`"
+_ALONE = "write the number alone"
+_WEEKEND = "write now.getDayOfWeek('Europe/Vienna') in [0, 6]"
 _BRACES = "a condition has no braces: write `event.x`, not `{{ event.x }}`"
 
 # Words and characters that cannot be where they are, in lower case.
@@ -21,10 +30,9 @@ _WORDS = {
     "or": "write `||`",
     "xor": "write `a != b`",
     "not": "write `!`, as in `!(event.x in ['a', 'b'])`",
-    "&": "write `&&`",
+    "&": "write `&&`; texts are joined with `+`",
     "|": "write `||`; there are no filters here, they are for texts",
     "in": "`in` is written in small letters, as in `event.x in ['a', 'b']`",
-    "is": _MISSING,
     "isnull": _MISSING,
     "like": _LIKE,
     "ilike": _LIKE,
@@ -53,15 +61,95 @@ _WORDS = {
     "$": "write the name alone, as in `event.x`",
     "#": "a comment begins with `//`",
     ";": "a condition is one expression: join two with `&&`",
-    "€": "write the number alone",
-    "£": "write the number alone",
+    "€": _ALONE,
+    "£": _ALONE,
+    "@": "write `customer.x` or `event.x`",
+    "^": "there are no powers: multiply",
+    "~": "write event.x.matches('…')",
+    "/": "a pattern is a text: event.x.matches('…')",
+    "nin": _AMONG,
+    "instanceof": "write `type(x) == string`",
+    "within": _SPAN,
 }
+_VALUE = r" ['\"\d]"
+# What is said in several words, of which some could be those of a field's name.
+_PHRASES = tuple(
+    (re.compile(phrase, re.IGNORECASE), hint)
+    for phrase, hint in (
+        (r"(?:starts?|begins?) ?with\b", "write event.x.startsWith('…')"),
+        (r"ends? ?with\b", "write event.x.endsWith('…')"),
+        (
+            r"(?:do(?:es)? )?not (?:contains?|includes?|has|have|match(?:es)?|like|starts?|ends?)\b",
+            _NOT_CONTAINED,
+        ),
+        (
+            r"is (?:not )?(?:null|none|nil|empty|blank|(?:un)?set|(?:un)?defined|missing|(?:un)?known)\b"
+            r"|(?:do(?:es)? not )?exists?\b",
+            _MISSING,
+        ),
+        (r"(?:is )?(?:not )?(?:one|any) of\b|is (?:not )?in\b|any \[", _AMONG),
+        (
+            r"(?:is )?(?:greater|more|higher|larger|later) than\b|(?:is )?(?:above|over|after)" + _VALUE,
+            "compare with `>`",
+        ),
+        (
+            r"(?:is )?(?:less|fewer|lower|smaller|earlier) than\b|(?:is )?(?:below|under|before)" + _VALUE,
+            "compare with `<`",
+        ),
+        (r"(?:is )?at (?:least|most)\b", "compare with `>=` or `<=`"),
+        (r"(?:is )?equal(?:s|s? to)?\b", "compare with `==`"),
+        (r"(?:is|does) not\b", "compare with `!=`"),
+        (r"is\b", "compare with `==`"),
+        (r"(?:has|have|contain|includes?)\b", "write event.x.contains('…'), or `'…' in event.x` for a list"),
+        (r"(?:plus|minus|times|divided by|modulo)" + _VALUE, "calculate with `+`, `-`, `*`, `/`, `%`"),
+    )
+)
 _QUOTES = dict.fromkeys("“”„‟‘’‚‛«»`´", "write straight quotes: 'text'")
 _OPERATORS = dict.fromkeys("≥≤≠×÷–—", "write `>=`, `<=`, `!=`, `*`, `/`, `-`")
 
 # Functions and members that are not there, in lower case.
 _CALLS = {
-    **dict.fromkeys(("len", "length", "count", "count_distinct"), "write `size(event.x)`"),
+    **dict.fromkeys(
+        ("len", "length", "count", "size", "count_distinct", "sizeof", "strlen", "cardinality"),
+        "write `size(event.x)`",
+    ),
+    **dict.fromkeys(
+        ("format", "strftime", "isoformat", "date_format", "dateformat", "formatdate", "to_char"), _PARTS
+    ),
+    **dict.fromkeys(("extract", "datepart", "date_part", "date_trunc", "tolocaledatestring"), _PARTS),
+    **dict.fromkeys(("toisostring", "todatestring"), "write string(t)"),
+    **dict.fromkeys(("unix", "gettime", "epoch", "unix_timestamp", "valueof"), "write int(t), in seconds"),
+    **dict.fromkeys(("isweekend", "is_weekend", "weekend"), _WEEKEND),
+    **dict.fromkeys(
+        ("attributevalue", "getvalue", "getattribute", "lookup", "vlookup", "xlookup"), _OF_CUSTOMER
+    ),
+    **dict.fromkeys(
+        ("find", "position", "locate", "charindex", "strpos", "findindex"), "write x.indexOf('…')"
+    ),
+    **dict.fromkeys(("has_key", "haskey", "hasownproperty", "hasattr", "isset", "is_set"), _MISSING),
+    **dict.fromkeys(("cast", "convert", "try_cast", "astype"), "write double(x), int(x) or string(x)"),
+    **dict.fromkeys(
+        ("containsany", "contains_any", "hasany", "has_any", "intersect", "intersects", "overlaps"),
+        "write x.exists(item, item in ['a', 'b'])",
+    ),
+    **dict.fromkeys(("notin", "not_in", "nin"), _AMONG),
+    **dict.fromkeys(
+        ("rand", "random", "randbetween"), "for a share of the customers: the rule's `holdout` or `variants`"
+    ),
+    **dict.fromkeys(("pow", "power", "sqrt", "exp", "log"), "there are no powers: multiply"),
+    **dict.fromkeys(("replaceall", "regex_replace", "substitute"), "write x.replace('a', 'b')"),
+    **dict.fromkeys(("equals", "eq", "equalsignorecase", "exact", "is"), "compare with `==`"),
+    **{name: _WORDS[name] for name in ("ne", "gt", "gte", "lt", "lte", "mod")},
+    "keys": "write `'a' in x`",
+    **dict.fromkeys(
+        ("nth", "at", "element_at", "first", "last"), "write x[0], or x[size(x) - 1] for the last"
+    ),
+    **dict.fromkeys(
+        ("proper", "propercase", "capitalize", "title", "initcap"),
+        "compare x.lowerAscii(); texts have `| capitalize`",
+    ),
+    **dict.fromkeys(("isnumber", "isnumeric", "is_number"), "write `type(x) in [int, double]`"),
+    **dict.fromkeys(("istext", "isstring", "is_string"), "write `type(x) == string`"),
     **dict.fromkeys(
         ("lower", "tolower", "tolowercase", "lcase", "casefold", "downcase"), "write x.lowerAscii()"
     ),
@@ -93,6 +181,19 @@ _CALLS = {
             "datediff",
             "date_diff",
             "dateadd",
+            "date_add",
+            "date_sub",
+            "adddays",
+            "add_days",
+            "diff",
+            "add",
+            "subtract",
+            "moment",
+            "ago",
+            "fromnow",
+            "age",
+            "years",
+            "months",
         ),
         _SPAN,
     ),
@@ -106,7 +207,8 @@ _CALLS = {
     **dict.fromkeys(
         ("isnull", "isempty", "isblank", "isdefined", "defined", "empty", "blank", "isnan"), _MISSING
     ),
-    **dict.fromkeys(("coalesce", "ifnull", "nvl", "default", "get"), "write `has(event.x) ? event.x : 0`"),
+    **dict.fromkeys(("is_null", "is_empty", "notnull", "notempty", "missing"), _MISSING),
+    **dict.fromkeys(("coalesce", "ifnull", "nvl", "default", "get", "iferror", "zn"), _DEFAULT),
     **dict.fromkeys(("if", "iif", "ifelse", "iff", "switch", "case"), _TERNARY),
     "and": "write `a && b`",
     "or": "write `a || b`",
@@ -115,7 +217,8 @@ _CALLS = {
     **dict.fromkeys(("any", "some"), "write x.exists(item, item == 'a')"),
     "every": "write x.all(item, item == 'a')",
     **dict.fromkeys(
-        ("sum", "avg", "mean", "average", "countif", "sumif"), "define a trait, and compare that"
+        ("sum", "avg", "mean", "average", "countif", "sumif", "reduce", "median"),
+        "define a trait, and compare that",
     ),
     **dict.fromkeys(("abs", "min", "max", "greatest", "least"), "write `a > b ? a : b`"),
     **dict.fromkeys(("isin", "one_of", "oneof", "anyof"), "write `event.x in ['a', 'b']`"),
@@ -130,6 +233,22 @@ _VARIABLES = {
     "false": "write `false`",
     **dict.fromkeys(("now", "today", "current_date", "current_timestamp"), "write `now`"),
     **dict.fromkeys(("user", "profile", "person", "contact", "member", "client"), "write `customer`"),
+    **dict.fromkeys(("subscriber", "recipient", "account", "lead", "visitor"), "write `customer`"),
+    **dict.fromkeys(("self", "this", "me"), "write `customer`, or `event`"),
+    **dict.fromkeys(("attribute", "custom_attribute", "custom_attributes"), _OF_CUSTOMER),
+    **dict.fromkeys(("user_attributes", "userattributes", "user_properties"), _OF_CUSTOMER),
+    **dict.fromkeys(
+        ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"),
+        "a day is a number: Sunday is 0, Saturday is 6",
+    ),
+    **dict.fromkeys(("yes", "on"), "write `true`"),
+    **dict.fromkeys(("no", "off"), "write `false`"),
+    **dict.fromkeys(
+        ("empty", "blank"), "write `event.x == ''` for an empty text, `!has(event.x)` for what is missing"
+    ),
+    **dict.fromkeys(("timestamp", "time", "datetime", "date"), "write `event_time`"),
+    **dict.fromkeys(("weekend", "is_weekend", "isweekend"), _WEEKEND),
+    **dict.fromkeys(("event_properties", "event_attributes", "event_data", "params"), "write `event.NAME`"),
     **dict.fromkeys(("trait", "attributes"), "write `traits.NAME` or `customer.NAME`"),
     "segment": "write `segments.NAME`",
     **dict.fromkeys(
@@ -139,27 +258,75 @@ _VARIABLES = {
 }
 
 
+_LOOKED_BACK = 300  # characters: some of the patterns take the square of what they look at
+# What cannot be there, by what stands before it and what follows.
+_SIGNS = tuple(
+    (re.compile(before, re.IGNORECASE), re.compile(after, re.IGNORECASE), hint)
+    for before, after, hint in (
+        (r"\w\?\.\w", r"", "write `event.a.b`, and ask before whether it is there: `has(event.a) && …`"),
+        (r"\?\s*$", r"[?:]", _DEFAULT),
+        (r"/$", r"\*", _COMMENT),
+        (r"\[$", r"[\]*]", _ITEMS),
+        (r"\[[^\]]*$", r":", "an item of a list is event.items[0], a part of a text event.x.substring(0, 3)"),
+        (r"-$", r">", "write a dot: `event.x`"),
+        (r"", r"::(?:int|float|text|numeric|varchar|date)", "write double(x), int(x) or string(x)"),
+        (r"", r"::", "write a dot: `event.x`"),
+        (r"\d$", r":\d\d", "an hour is a number: now.getHours('Europe/Vienna') >= 12"),
+        (r"[(,]\s*\w+\s*$", r"=>", "write e.g. `event.items.exists(item, item.price > 50)`"),
+        (r"[<>!=]\s+$", r"[=>]", "without the space: `>=`, `!=`"),
+        (r"", r"=\s+>", "write `>=`"),
+        (r"", r"=<", "write `<=`"),
+        (r"\.$", r"in\b", _AMONG),
+        (r"\bin\s+\d+\.?$", r"\.", "write `event.x >= 1 && event.x <= 9`"),
+        (r"\btypeof\s+$", r"", "write `type(x) == string`"),
+        (
+            r"\b(?:has|size|len|length|count|lower|upper|exists|distinct)\s+$",
+            r"",
+            "write brackets: size(event.x)",
+        ),
+        (r"\*$", r"\*", _WORDS["^"]),
+        (r"<\s*$", r">", "write `!=`"),
+        (r"", r"=>", "write `>=`"),
+        (r"", r"=~", _WORDS["~"]),
+        (r"\{$", r"%", _BRACES),
+        (r"\{\{", r"\}", _BRACES),
+        (r"", r"%%", _WORDS["@"]),
+        (r"\bin\s*\([^()]*$", r",", "a list has square brackets: `in ['a', 'b']`"),
+        (r"\d$", r",\d", "a decimal has a dot: 49.90"),
+        (r"\d *$", r"(?:d|h|w|m|s|days?|hours?|weeks?|min|months?)\b", _SPAN),
+        (r"\binterval\s+$", r"'", _SPAN),
+        (r"\bnew\s+$", r"", "write `now`, or timestamp('2026-01-31')"),
+        (r"(?<![\w.])not\s+$", r"", _WORDS["not"]),
+        (r"", r"not (?:contain|includ|like|match|start|end|has)", _NOT_CONTAINED),
+    )
+)
+
+
 def of_place(source: str, position: int, found: str) -> str | None:
-    """The hint for what stands where it cannot be; `found` is it."""
-    before, after = source[:position], source[position:]
-    if found == "," and re.search(r"\bin\s*\([^()]*$", before, re.IGNORECASE):
-        return "a list has square brackets: `in ['a', 'b']`"
-    if found == "," and re.search(r"\d$", before) and re.match(r",\d", after):
-        return "a decimal has a dot: 49.90"
-    if re.search(r"\d *$", before) and re.match(r"(?:d|h|w|m|s|days?|hours?|weeks?|min|months?)\b", after):
-        return _SPAN
-    if re.search(r"<\s*$", before) and found == ">":
-        return "write `!=`"
-    if (found == "%" and before.endswith("{")) or (found == "}" and "{{" in before):
-        return _BRACES
-    if re.search(r"\bnot\s+$", before, re.IGNORECASE):
-        return _WORDS["not"]
-    if found == "=" and after.startswith("=>"):
-        return "write `>=`"
-    if found == "$" and before.endswith("."):
-        return _of_odd_name(before, after)
+    """The hint for what stands where it cannot be; `found` is it, empty at the end."""
+    before, after = source[max(position - _LOOKED_BACK, 0) : position], source[position:]
+    if share := re.search(r"(\d+(?:\.\d+)?) *% *$", before):
+        return f"a share is a decimal: write {float(share[1]) / 100:g}"
+    if _has_dashes(source[:position]):
+        return _COMMENT
+    if thousands := re.match(r"(?:_\d{3})+\b", after):
+        return f"write {re.split(r'[^0-9]', before)[-1]}{thousands[0].replace('_', '')}"
+    if sign := next((each for each in _SIGNS if each[0].search(before) and each[1].match(after)), None):
+        return sign[2]
+    if found == "." and (index := re.match(r"\.(\d+)", after)):
+        return f"an item of a list is written with brackets: event.items[{index[1]}]"
+    if before.endswith(".") and found in ("$", "@", "#") and (hint := _of_odd_name(before, after)):
+        return hint
     known = _QUOTES.get(found) or _OPERATORS.get(found) or _WORDS.get(found.casefold())
+    known = known or next((hint for phrase, hint in _PHRASES if phrase.match(after)), None)
+    if known is None and re.search(r"\d *$", before) and found.isalpha():
+        return _ALONE
     return known or _of_odd_name(before, after)
+
+
+def _has_dashes(source: str) -> bool:
+    """Whether `--` stands in a condition outside of its texts, as before a comment of SQL."""
+    return "--" in re.sub(r"'[^']*'|\"[^\"]*\"", "", source)
 
 
 _OWNER = r"\b((?:event|customer|context)(?:\.\w+)*)\."
@@ -167,6 +334,9 @@ _OWNER = r"\b((?:event|customer|context)(?:\.\w+)*)\."
 
 def _of_odd_name(before: str, rest: str) -> str | None:
     """A field whose name has a space, a sign or quotes in it; `rest` begins with what cannot stand there."""
+    bracketed = re.search(r"(?<![\w\])])\[((?:\w+ +)+)$", before)
+    if bracketed and "]" in rest:
+        return f"write event['{bracketed[1]}{rest.partition(']')[0]}']"
     owner = re.search(_OWNER + r"((?:\w+ +)*)$", before)
     name = re.match(
         r"(?:'([^']+)'|\"([^\"]+)\"|([$@#]?\w+(?: +\w+)*))\s*(?:[=!]=|[<>+*/%)?]|&&|\|\||$)", rest
@@ -177,7 +347,11 @@ def _of_odd_name(before: str, rest: str) -> str | None:
 
 
 def of_difference(source: str, position: int) -> str | None:
-    """The hint for a variable that is not there, where a `-` before it may be of a field's name."""
+    """The hint for a variable that is not there, where a `-` before it may be of a field's name, or two of a
+    comment.
+    """
+    if _has_dashes(source[:position]):
+        return _COMMENT
     owner = re.search(_OWNER + r"(\w+(?:-\w+)*-)$", source[:position])
     rest = re.match(r"\w+(?:-\w+)*", source[position:])
     return f"write {owner[1]}['{owner[2]}{rest[0]}']" if owner and rest else None
@@ -191,3 +365,23 @@ def of_call(name: str) -> str | None:
 def of_variable(name: str) -> str | None:
     """The hint for a variable that is not there."""
     return _VARIABLES.get(name.casefold())
+
+
+def of_part(value: str, name: str, kind: str) -> str | None:
+    """The hint for a field of what has none; `value`: as it is written, `kind`: a time, a text or a list."""
+    if kind == "number":
+        return f"write `{value}`"
+    hint = of_call(name) if name.casefold() in _PARTS_OF.get(kind, ()) else None
+    if kind != "list":
+        return hint
+    return hint or f"ask whether one of them does: {value}.exists(item, item.{name} == 'x')"
+
+
+_LENGTHS = frozenset(("length", "len", "count", "size"))
+_PARTS_OF = {
+    "time": frozenset(
+        ("year", "month", "day", "dayofmonth", "dayofweek", "weekday", "hour", "date", "format")
+    ),
+    "text": _LENGTHS | {"lower", "upper", "tolowercase", "touppercase", "downcase", "upcase"},
+    "list": _LENGTHS | {"first", "last"},
+}

@@ -79,7 +79,8 @@ def unexpected(source: str, position: int) -> ExpressionError:
     """The error about a character or word that cannot be at this place."""
     found = re.compile(r"\w+|==|!=|&&|\|\||.", re.DOTALL).match(source, position)
     if found is None:
-        return ExpressionError("the condition ends too early", offset=len(source.rstrip()))
+        hint = of_place(source, len(source), "")
+        return ExpressionError("the condition ends too early", offset=len(source.rstrip()), hint=hint)
     return ExpressionError(
         f"unexpected `{found[0]}`", offset=position, hint=of_place(source, position, found[0])
     )

@@ -15,16 +15,19 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from stream.cli.outputs import refuse_to_overwrite
+from stream.cli.outputs import refuse_to_overwrite, writing
+from stream.cli.stopping import tidy
+from stream.errors import StreamError
 from stream.rules.compiler.rule_set import load_rules
 from stream.settings import load
-from stream.telemetry import logs
 
 if typing.TYPE_CHECKING:
     from stream.authoring.replay import Paging
     from stream.runtime.rocksdb import DiskStore
 
 commands = typer.Typer(rich_markup_mode=None)
+
+STORE_MEMORY = 64 << 20  # a worker's quarter of the machine would fill with blocks of files that are gone
 
 
 class BacktestStore(StrEnum):
@@ -34,23 +37,20 @@ class BacktestStore(StrEnum):
     ROCKSDB = "rocksdb"
 
 
-def _time(option: str, text: str | None) -> int | None:
-    from stream.events._times import parse_time
-
-    time = None if text is None else parse_time(text)
-    if text is not None and time is None:
-        raise typer.BadParameter("not a time; write e.g. 2026-03-02T10:00:00Z", param_hint=option)
-    return time
-
-
 @contextmanager
 def _on_disk(directory: Path | None) -> Iterator[Paging]:
     """Customers in a folder that is ours alone, and goes at the end."""
     from stream.authoring.replay import Paging
     from stream.runtime.rocksdb import DiskStores
 
-    with TemporaryDirectory(prefix="stream-", dir=directory) as folder, ExitStack() as stack:
-        settings = load(os.environ, {"store": "rocksdb", "data_dir": folder})
+    with ExitStack() as stack:
+        try:
+            folder = stack.enter_context(TemporaryDirectory(prefix="stream-", dir=directory))
+        except OSError as error:
+            where = f"--data-dir {directory}" if directory else "the folder of TMPDIR, else /tmp"
+            raise StreamError(f"{where}: {error.strerror}", hint="name a folder with room in it") from error
+        environment = {"STREAM_STORE_MEMORY": str(STORE_MEMORY), **os.environ}
+        settings = load(environment, {"store": "rocksdb", "data_dir": folder})
         stores = DiskStores(settings, "backtest")
 
         def open_store(partition: int) -> DiskStore:
@@ -73,13 +73,19 @@ def backtest(
     ],
     until: Annotated[
         str | None,
-        typer.Option(help="Move the time on to this at the end (ISO 8601), so that reminders fire."),
+        typer.Option(
+            help="Play what was before this time (ISO 8601), and let the reminders fire that are due by then."
+        ),
     ] = None,
     out: Annotated[
         Path | None, typer.Option(help="Write every decision to this file, as JSON lines.")
     ] = None,
     since: Annotated[
-        str | None, typer.Option(help="With kafka: events that Kafka had from this time on (ISO 8601).")
+        str | None,
+        typer.Option(
+            help="Count what is decided from this time on (ISO 8601). What files have of before only fills "
+            "traits, limits and the like; with kafka: it is not read."
+        ),
     ] = None,
     sort: Annotated[
         bool, typer.Option("--sort", help="Put the events of each source in the order of their time first.")
@@ -89,7 +95,7 @@ def backtest(
     ] = BacktestStore.MEMORY,
     data_dir: Annotated[
         Path | None,
-        typer.Option(help="With --store rocksdb: in which folder; it is emptied again."),
+        typer.Option(help="Of --store rocksdb: in which folder. What is put there is removed at the end."),
     ] = None,
     report: Annotated[
         Path | None, typer.Option(help="Write what was found to this file, as one page of HTML.")
@@ -121,35 +127,26 @@ def backtest(
     from stream.authoring.backtest import run as backtests
     from stream.authoring.backtest import summary
     from stream.authoring.backtest.findings import as_object
-    from stream.authoring.page.page import write_page
-    from stream.history.event_files import PastEvents, event_files
-    from stream.history.inputs import KAFKA
+    from stream.authoring.page.page import page
+    from stream.cli.past import between, past_events
     from stream.history.progress import showing
 
-    end, begin = _time("--until", until), _time("--since", since)
-    if begin is not None and events != [KAFKA]:
-        raise typer.BadParameter("goes with kafka:, which stands alone", param_hint="--since")
+    times = between(since, until)
+    if data_dir is not None and store != BacktestStore.ROCKSDB:
+        raise typer.BadParameter("goes with --store rocksdb alone", param_hint="--data-dir")
     refuse_to_overwrite({"--out": out, "--report": report}, events, directory)
     rules = load_rules(directory)
     gc.freeze()  # what is there now stays: the collector need not look at it again and again
-    with ExitStack() as stack:
-        progress = stack.enter_context(showing())
-        if events == [KAFKA]:
-            from stream.history.event_topics import event_topics
-            from stream.history.topics import Between
-
-            settings, between = load(os.environ), Between(begin, end)
-            logs.configure("CRITICAL")
-            topics = event_topics(settings, rules, between, sort=sort, progress=progress)
-            files: PastEvents = stack.enter_context(topics)
-        else:
-            files = stack.enter_context(event_files(events, rules, sort=sort, progress=progress))
-        paging = stack.enter_context(_on_disk(data_dir)) if store == BacktestStore.ROCKSDB else None
-        done = backtests.run(
-            rules, files, until=end, out=out, examples=examples, progress=progress, paging=paging
-        )
-    found = as_object(done)
-    if report is not None:
-        write_page(found, report)
-    summary.report(found, Console(), as_json=as_json)
+    with tidy():
+        with ExitStack() as stack:
+            progress = stack.enter_context(showing())
+            files = stack.enter_context(past_events(events, rules, times, sort=sort, progress=progress))
+            paging = stack.enter_context(_on_disk(data_dir)) if store == BacktestStore.ROCKSDB else None
+            file = stack.enter_context(writing("--out", out))
+            done = backtests.run(rules, files, out=file, examples=examples, progress=progress, paging=paging)
+        found = as_object(done)
+        with writing("--report", report) as file:
+            if file is not None:
+                file.write(page(found).encode())
+        summary.report(found, Console(), as_json=as_json)
     backtests.require_events(done)

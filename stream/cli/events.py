@@ -8,7 +8,8 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from stream.cli.outputs import refuse_to_overwrite
+from stream.cli.outputs import refuse_to_overwrite, writing
+from stream.cli.stopping import tidy
 
 commands = typer.Typer(rich_markup_mode=None)
 events = typer.Typer(rich_markup_mode=None, no_args_is_help=True)
@@ -25,30 +26,42 @@ def infer(
     files: Annotated[
         list[str],
         typer.Argument(
-            metavar="[NAME=]FILE...", help="Files of JSON, CSV or Parquet, also packed; - is standard input."
+            metavar="[NAME=]FILE...",
+            help="Files of JSON, CSV or Parquet, also packed; - is standard input, kafka: the rules' topics.",
         ),
     ],
     rules: Annotated[Path, typer.Option(help="Directory of the rule files, for its sources.")] = Path(
         "rules"
     ),
+    since: Annotated[
+        str | None, typer.Option(help="Take events from this time on (ISO 8601); with kafka: by its time.")
+    ] = None,
+    until: Annotated[str | None, typer.Option(help="Take events of before this time (ISO 8601).")] = None,
     out: Annotated[Path | None, typer.Option(help="Write it to this file, and not to the screen.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="The plan as JSON.")] = False,
 ) -> None:
     """Write the tracking plan that past events suggest: their names, fields and types.
 
-    The files are those of `stream backtest`. Values are shown only where they are short, few, seen often and
+    The input is that of `stream backtest`. Values are shown only where they are short, few, seen often and
     with many customers. Read what comes of it, and put it among the rule files. More: rules/docs/events.md.
     """
     from stream.authoring import tracking_plan
-    from stream.history.event_files import event_files
+    from stream.cli.past import between, past_events
+    from stream.history.event_files import none_usable
+    from stream.history.progress import showing
 
+    times = between(since, until)
     refuse_to_overwrite({"--out": out}, files)
     sources = tracking_plan.sources_of(rules)
-    with event_files(files, sources) as lines:
-        found = tracking_plan.infer(sources, tracking_plan.records_of(lines))
+    with tidy():
+        with showing() as progress, past_events(files, sources, times, progress=progress) as lines:
+            if not lines.lines:
+                raise none_usable(lines)
+            found = tracking_plan.infer(sources, tracking_plan.records_of(lines))
         tracking_plan.report(found, lines, Console(stderr=True))
-    written = tracking_plan.as_json(found, sources) if as_json else tracking_plan.as_yaml(found, sources)
-    if out is None:
-        typer.echo(written, nl=False)
-    else:
-        tracking_plan.write(written, out)
+        plan = tracking_plan.as_json(found, sources) if as_json else tracking_plan.as_yaml(found, sources)
+        with writing("--out", out) as file:
+            if file is None:
+                typer.echo(plan, nl=False)
+            else:
+                file.write(plan.encode())

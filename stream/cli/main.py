@@ -6,6 +6,7 @@ at once. Tested by tests/cli/test_commands.py and tests/cli/test_imports.py.
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import sys
@@ -55,6 +56,7 @@ cli = typer.Typer(
     rich_markup_mode=None,
 )
 
+NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 INIT = 1  # the number of a container's first process, for which the kernel has no usual way to end
 
 
@@ -67,6 +69,15 @@ def main() -> None:
     except StreamError as error:
         show(error)
         sys.exit(error.exit_code)
+    except OSError as error:
+        if error.errno not in NO_ROOM:
+            raise
+        os.dup2(
+            os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno()
+        )  # or it would be tried again at the end
+        hint = "is the disk full to which standard output goes?"
+        show(StreamError(f"it cannot be shown: {error.strerror}", hint=hint))
+        sys.exit(1)
 
 
 def _end(number: int, _: object) -> None:

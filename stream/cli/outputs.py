@@ -1,9 +1,16 @@
-"""The files that a command writes are none of those that it reads. Tested by tests/cli/test_outputs.py."""
+"""The files that a command writes: none of those that it reads, and whole or not there.
+
+Tested by tests/cli/test_outputs.py.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import os
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
+from tempfile import NamedTemporaryFile
+from typing import IO
 
 from stream.errors import StreamError
 
@@ -30,3 +37,33 @@ def refuse_to_overwrite(
         if found in taken:
             raise StreamError(f"{option} {path}: that file {taken[found]}", hint="name another file")
         taken[found] = f"is that of {option}"
+
+
+@contextmanager
+def writing(option: str, path: Path | None) -> Iterator[IO[bytes] | None]:
+    """A file that takes its name once all of it is written; until then, and if it never is, what had the name
+    before keeps it. Devices and pipes are written to as they are. None without a path.
+
+    Raises StreamError where it cannot be written.
+    """
+    if path is None:
+        yield None
+        return
+    try:
+        if path.exists() and (not path.is_file() or path.absolute().parts[1] in ("dev", "proc")):
+            with path.open("wb") as file:
+                yield file
+            return
+        found = path.resolve()
+        with NamedTemporaryFile(dir=found.parent, prefix=f".{found.name}.", delete=False) as part:
+            try:
+                if found.exists():
+                    os.fchmod(part.fileno(), found.stat().st_mode & 0o777)
+                yield part.file
+                part.close()
+                Path(part.name).replace(found)
+            finally:
+                Path(part.name).unlink(missing_ok=True)
+    except OSError as error:
+        hint = "is there room, and may you write there?"
+        raise StreamError(f"{option} {path}: cannot be written: {error.strerror}", hint=hint) from error

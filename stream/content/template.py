@@ -10,7 +10,7 @@ Tested by tests/content/test_template.py.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any, NamedTuple
@@ -21,9 +21,17 @@ from liquid.builtin.content import ContentNode
 from liquid.builtin.expressions import FilteredExpression, Path
 from liquid.builtin.expressions.arguments import KeywordArgument
 from liquid.builtin.expressions.filtered import Filter
+from liquid.builtin.expressions.logical import EqExpression, NeExpression
 from liquid.builtin.expressions.primitive import Literal, StringLiteral
 from liquid.builtin.output import OutputNode
-from liquid.exceptions import LiquidError, ResourceLimitError, UndefinedError
+from liquid.builtin.tags.case_tag import CaseNode, MultiExpressionBlockNode
+from liquid.exceptions import (
+    FilterArgumentError,
+    LiquidError,
+    LiquidTypeError,
+    ResourceLimitError,
+    UndefinedError,
+)
 from liquid.expression import Expression
 
 from stream.content import escaping, fastpath, filters, leftovers, markup
@@ -83,10 +91,13 @@ _HINTS = tuple(
 
 @dataclass(frozen=True, slots=True)
 class Reference:
-    """A variable that a template reads; `path` has None for a key that is itself computed."""
+    """A variable that a template reads; `path` has None for a key that is itself computed. `compared`: the
+    text that it is held against, by `==` or `!=`, or those of a `when`.
+    """
 
     path: tuple[str | int | None, ...]
     offset: int
+    compared: tuple[str, ...] = ()
 
     @property
     def name(self) -> str:
@@ -95,13 +106,21 @@ class Reference:
         return str(first) + "".join("[…]" if each is None else f".{each}" for each in rest)
 
 
+class _Applied(NamedTuple):
+    """A filter, and what it is applied to, as `event.price | times`."""
+
+    name: str
+    shown: str
+    offset: int
+
+
 class _Read(NamedTuple):
     """`liquid` is None for plain text and for what is not a template; `simple` where it is a simple one."""
 
     liquid: BoundTemplate | None = None
     simple: fastpath.Simple | None = None
     references: tuple[Reference, ...] = ()
-    filters: frozenset[str] = frozenset()
+    applied: tuple[_Applied, ...] = ()
     findings: tuple[ContentError, ...] = ()
 
 
@@ -134,7 +153,7 @@ class Template:
     @property
     def shows_dates(self) -> bool:
         """Whether it may need to know where the customer is."""
-        return "date" in self._read.filters
+        return any(each.name == "date" for each in self._read.applied)
 
     def render(
         self,
@@ -166,7 +185,7 @@ class Template:
             # Not the library's text, nor its exception as a cause: they may quote the customer's data.
             at = f" (at character {error.token.start_index + 1})" if error.token else ""
             failed = ContentError(f"the template failed: {self._kind(error)}{at}")
-            failed.variable = self._variable(error)
+            failed.variable, failed.filter = self._variable(error), self._filter(error)
             raise failed from None
         except MemoryError:
             raise  # of the machine, and not of the text
@@ -181,7 +200,8 @@ class Template:
             return kind if name is None else f"{kind}: `{name}`"
         if isinstance(error, ResourceLimitError):
             return "too many loops or too much text"
-        return "a value that a tag or filter cannot take"
+        applied = self._filter(error)
+        return "a value that a tag or filter cannot take" + (f": `{applied}`" if applied else "")
 
     def _variable(self, error: LiquidError) -> str | None:
         """The variable that an error is about, as the template has it."""
@@ -189,6 +209,13 @@ class Template:
             return None
         at = error.token.start_index
         return next((each.name for each in self.references if each.offset == at), None)
+
+    def _filter(self, error: LiquidError) -> str | None:
+        """The filter that an error is about, where it could not take what it was given."""
+        if not isinstance(error, LiquidTypeError | FilterArgumentError) or error.token is None:
+            return None
+        at = error.token.start_index
+        return next((each.shown for each in self._read.applied if each.offset == at), None)
 
 
 def findings(source: str) -> list[ContentError]:
@@ -268,9 +295,9 @@ def _read_anew(source: str) -> _Read:
         for each in read.references
         if each.path[0] in _CLOCK
     ]
-    names = frozenset(read.filters)
     simple = fastpath.simplify(liquid.nodes)
-    return _Read(liquid, simple, tuple(read.references), names, (*found, *read.complaints))
+    applied = tuple(read.applied)
+    return _Read(liquid, simple, tuple(read.references), applied, (*found, *read.complaints))
 
 
 class _Reading:
@@ -281,8 +308,9 @@ class _Reading:
 
     def __init__(self, template: BoundTemplate) -> None:
         self.references: list[Reference] = []
-        self.filters: set[str] = set()
+        self.applied: list[_Applied] = []
         self.complaints: list[ContentError] = []
+        self.compared: dict[int, tuple[str, ...]] = {}  # by the offset of the variable
         self.scopes: list[set[str]] = [
             set()
         ]  # names that the template itself gives: its own, then its blocks'
@@ -292,6 +320,9 @@ class _Reading:
     def node(self, node: Node) -> None:
         if isinstance(node, ContentNode):
             return
+        if isinstance(node, CaseNode):
+            whens = [each.expression for each in node.blocks if isinstance(each, MultiExpressionBlockNode)]
+            self.compare(node.expression, [each for when in whens for each in when.expressions])
         for expression in node.expressions():
             self.expression(expression)
         self.scopes[0].update(node.template_scope())
@@ -304,13 +335,19 @@ class _Reading:
         if isinstance(expression, Path):
             path = expression.path
             if not any(str(path[0]) in scope for scope in self.scopes):
-                names = tuple(each if isinstance(each, str | int) else None for each in path)
-                self.references.append(Reference(names, expression.token.start_index))
+                at = expression.token.start_index
+                self.references.append(_named(path, at, self.compared.get(at, ())))
+        elif isinstance(expression, EqExpression | NeExpression):
+            self.compare(expression.left, [expression.right])
+            self.compare(expression.right, [expression.left])
         elif isinstance(expression, FilteredExpression):
             given = expression.filters or ()
             left = expression.left
             for number, each in enumerate(given):
                 self.filter(each, left if number == 0 else None)
+                of = _named(left.path).name if isinstance(left, Path) else "…"
+                shown = f"{of} |{' … |' if number else ''} {each.name}"
+                self.applied.append(_Applied(each.name, shown, each.token.start_index))
             if isinstance(left, StringLiteral) and left.value in _NOW and given and given[0].name == "date":
                 message, at = f"'{left.value}' is not supported", left.token.start_index
                 self.complaints.append(_not_supported(message, at, _WRITE_NOW))
@@ -319,8 +356,12 @@ class _Reading:
             self.expression(child)
         self.scopes.pop()
 
+    def compare(self, one: Expression, others: Sequence[Expression]) -> None:
+        if isinstance(one, Path):
+            texts = tuple(each.value for each in others if isinstance(each, StringLiteral))
+            self.compared[one.token.start_index] = texts
+
     def filter(self, given: Filter, left: Expression | None) -> None:
-        self.filters.add(given.name)
         keywords = {each.name: _seen(each.value) for each in given.args if isinstance(each, KeywordArgument)}
         values = [_seen(each.value) for each in given.args if not isinstance(each, KeywordArgument)]
         if wrong := filters.complaint(given.name, self.value(left), values, keywords):
@@ -333,6 +374,10 @@ class _Reading:
             shadowed = any(str(left.path[0]) in scope for scope in self.scopes)
             return filters.UNSEEN if shadowed else filters.A_TIME
         return _seen(left)
+
+
+def _named(path: Sequence[object], offset: int = 0, compared: tuple[str, ...] = ()) -> Reference:
+    return Reference(tuple(each if isinstance(each, str | int) else None for each in path), offset, compared)
 
 
 def _seen(expression: Expression | None) -> object:

@@ -14,7 +14,7 @@ from stream.matcher._match import Match
 from stream.rules.model import Channel, Rule, Variant
 from stream.structs import Result, Unwritten
 
-MAX_VARIABLE = 256  # characters that a decision has of its name
+MAX_VARIABLE = 256  # characters that a decision has of its name, and of a filter
 
 
 class _TraitValues(Mapping[str, Any]):
@@ -92,5 +92,6 @@ def render(
         except ContentError as error:
             place = (match.rule.name, name, error.message)
             result.content_errors[place] = result.content_errors.get(place, 0) + 1
-            return Unwritten(name, error.variable and error.variable[:MAX_VARIABLE])
+            variable, applied = error.variable, error.filter
+            return Unwritten(name, variable and variable[:MAX_VARIABLE], applied and applied[:MAX_VARIABLE])
     return content

@@ -2,8 +2,11 @@
 
 A column is of numbers, of `true` and `false`, or of JSON only if each of its cells is; one `007` or `n/a`
 makes it text, and so do more digits than a double holds. So the file is read once more, before the first
-piece. A cell without anything is a field that is not there. Numbers with decimal commas stay texts, and are
-told.
+piece. A cell without anything is a field that is not there. Numbers with commas stay texts, and are told.
+
+Spreadsheets write more than that: a first line `sep=;`, a comma behind the last column, a column of row
+numbers without a name. Columns without a name are left out. Blanks around cells are no part of them where the
+header has them, too.
 Tested by tests/history/test_csv_rows.py.
 """
 
@@ -27,8 +30,11 @@ MAX_DIGITS = 15  # that a double holds, whatever they are
 MAX_COLUMNS = 2_000
 
 _NUMBER = re.compile(r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]{1,2})?", re.ASCII)
-_DECIMAL_COMMA = re.compile(r"-?(?:[0-9]+|[0-9]{1,3}(?:\.[0-9]{3})+),[0-9]+", re.ASCII)
-_HEADING = re.compile(r"\s*[^\W\d][^\x00-\x1f\"]{0,127}")
+_WITH_COMMA = re.compile(  # 12,50 and 1.049,90, or 1,049.90
+    r"-?(?:(?:[0-9]+|[0-9]{1,3}(?:\.[0-9]{3})+),[0-9]+|[0-9]{1,3}(?:,[0-9]{3})+(?:\.[0-9]+)?)", re.ASCII
+)
+_HEADING = re.compile(r"\s*(?:[^\W\d]|[#$%(])[^\x00-\x1f\"]{0,127}")
+_SEPARATOR = re.compile(r"\"?sep=(.)\"?[,;\t|]*", re.IGNORECASE)  # Excel's first line
 _END = re.compile(r"(\r\n|\n|\r(?!\Z))")  # a \r at the end of a block may go on with a \n
 _TRUE, _FALSE = frozenset({"true", "TRUE", "True"}), frozenset({"false", "FALSE", "False"})
 
@@ -36,31 +42,34 @@ _TRUE, _FALSE = frozenset({"true", "TRUE", "True"}), frozenset({"false", "FALSE"
 def rows_of(head: bytes, name: str) -> CsvRows | None:
     """The rows of a text that begins so; None if it is no CSV. Raises EventFileError without a header."""
     lines = head.decode("utf-8", "replace").splitlines()
-    if len(lines) < 2:
+    said = _SEPARATOR.fullmatch(lines[0].strip(" ")) if lines else None
+    first, second = (*lines[bool(said) :], "", "")[:2]
+    if said is None and first.lstrip().startswith("{"):
         return None
-    first, second = ({each: _cells(line, each) for each in DELIMITERS} for line in lines[:2])
-    delimiter = max(DELIMITERS, key=lambda each: len(first[each]))
-    headings = first[delimiter]
-    if len(headings) < 2 or first[delimiter][0].lstrip().startswith("{"):
+    delimiter = said[1] if said else max(DELIMITERS, key=lambda each: len(_cells(first, each)))
+    headings = _cells(first, delimiter)
+    if said is None and len(headings) < 2:
         return None
-    if all(_HEADING.fullmatch(heading) for heading in headings):
-        return CsvRows(delimiter)
-    if len(second[delimiter]) != len(headings):
+    named = [each for each in headings if each.strip()]
+    if named and all(map(_HEADING.fullmatch, named)):
+        is_padded = re.search(rf"{re.escape(delimiter)} | {re.escape(delimiter)}", first) is not None
+        return CsvRows(delimiter, is_padded=is_padded, says_delimiter=said is not None)
+    if said is None and (not second or len(_cells(second, delimiter)) != len(headings)):
         return None
     hint = "its first row has to name the fields, such as event,customer_id,ts"
-    raise EventFileError(f"{name}:1: this looks like CSV without a header", hint=hint)
+    raise EventFileError(f"{name}:{2 if said else 1}: this looks like CSV without a header", hint=hint)
 
 
 def _cells(line: str, delimiter: str) -> list[str]:
     try:
-        return next(csv.reader([line], delimiter=delimiter), [])
+        return next(csv.reader([line], delimiter=delimiter, skipinitialspace=True), [])
     except csv.Error:
         return []
 
 
 @dataclass(slots=True)
 class _Column:
-    """`path`: where its values go in the object. What all of its cells so far are."""
+    """`path`: where its values go in the object; empty without a name. What all of its cells so far are."""
 
     name: str
     path: tuple[str, ...]
@@ -68,7 +77,7 @@ class _Column:
     booleans: bool = True
     nested: bool = True
     some: bool = False
-    commas: int = 0  # row of the first decimal comma
+    commas: int = 0  # row of the first number with a comma
     plain: int = 0  # row of the first cell that is a text and no number either way
 
     def look(self, cell: str, row: int) -> None:
@@ -76,7 +85,7 @@ class _Column:
         if self.numbers or (self.commas and not self.plain):
             is_number = _NUMBER.fullmatch(cell) is not None and sum(map(str.isdigit, cell)) <= MAX_DIGITS
             self.numbers = self.numbers and is_number
-            if not is_number and _DECIMAL_COMMA.fullmatch(cell):
+            if not is_number and _WITH_COMMA.fullmatch(cell):
                 self.commas = self.commas or row
             elif not is_number:
                 self.plain = row
@@ -93,28 +102,38 @@ class _Column:
 
 @dataclass(slots=True)
 class CsvRows:
-    """The rows of one file, which has to be given to `learn` first. `notes`: what is to be said of it."""
+    """The rows of one file, which has to be given to `learn` first. `notes`: what is to be said of it.
+
+    `is_padded`: blanks around cells are no part of them. `says_delimiter`: the first line does.
+    """
 
     delimiter: str
+    is_padded: bool = False
+    says_delimiter: bool = False
     kind: str = "CSV"
-    what: str = "row"
+    what: str = "line"
     columns: list[_Column] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
 
     def learn(self, blocks: Iterator[bytes], name: str) -> None:
         """Find out what the columns are."""
         rows = self._rows(blocks, name)
-        _, headings = next(rows)
-        self.columns = _columns(headings, name)
+        line, headings = next(rows)
+        self.columns = _columns(headings, name, line)
         for number, row in rows:
             for column, cell in zip(self.columns, row, strict=False):
                 if cell:
                     column.look(cell, number)
         self.notes = [
-            f"column `{each.name}` of {name} has decimal commas, first in line {each.commas}: its values are "
-            "texts (write 49.90)"
+            f"column `{each.name}` of {name} has numbers with commas, first in line {each.commas}: its "
+            "values are texts (write 1049.90; a spreadsheet that is set to English does)"
             for each in self.columns
             if each.commas and not each.plain
+        ]
+        self.notes += [
+            f"column {number} of {name} has no name: it is left out"
+            for number, each in enumerate(self.columns, 1)
+            if each.some and not each.path
         ]
 
     def pieces(self, blocks: Iterator[bytes], name: str) -> Iterator[Piece]:
@@ -135,7 +154,7 @@ class CsvRows:
     def _object(self, row: Sequence[str]) -> dict[str, Any]:
         found: dict[str, Any] = {}
         for column, cell in zip(self.columns, row, strict=False):
-            if cell:
+            if cell and column.path:
                 inner = found
                 for name in column.path[:-1]:
                     inner = inner.setdefault(name, {})
@@ -145,13 +164,20 @@ class CsvRows:
     def _rows(self, blocks: Iterator[bytes], name: str) -> Iterator[tuple[int, list[str]]]:
         """The rows that are not empty, with the number of the line on which each begins."""
         csv.field_size_limit(MAX_LINE)
-        reader = csv.reader(_lines(blocks, name), delimiter=self.delimiter, strict=True)
+        reader = csv.reader(
+            _lines(blocks, name), delimiter=self.delimiter, strict=True, skipinitialspace=self.is_padded
+        )
         begins, width = 1, 0
         try:
+            if self.says_delimiter:
+                next(row for row in reader if any(row))
+                begins = reader.line_num + 1
             for row in reader:
+                if self.is_padded:
+                    row = [cell.strip(" ") for cell in row]
                 width = width or len(row)
                 if any(row):
-                    if len(row) > width:
+                    if any(row[width:]):
                         raise EventFileError(
                             f"{name}:{begins}: {len(row)} cells, and the header has {width}",
                             hint='a cell that has the delimiter in it is written in quotation marks: "a, b"',
@@ -165,18 +191,19 @@ class CsvRows:
             ) from error
 
 
-def _columns(headings: list[str], name: str) -> list[_Column]:
+def _columns(headings: list[str], name: str, line: int) -> list[_Column]:
     names = [heading.strip() for heading in headings]
-    paths = [tuple(each.split(".")) if all(each.split(".")) else (each,) for each in names]
+    paths = [tuple(each.split(".")) if all(each.split(".")) else (each,) for each in names if each]
     if len(names) > MAX_COLUMNS:
-        raise EventFileError(f"{name}:1: more than {MAX_COLUMNS:,} columns", hint="is the delimiter right?")
+        what = f"{name}:{line}: more than {MAX_COLUMNS:,} columns"
+        raise EventFileError(what, hint="is the delimiter right?")
     for at, path in enumerate(paths):
         if any(path[: len(other)] == other for other in paths[:at] + paths[at + 1 :]):
             hint = "dots in a heading lead into objects; each field needs a heading of its own"
-            raise EventFileError(
-                f"{name}:1: the column `{names[at]}` stands twice, or within another", hint=hint
-            )
-    return [_Column(each, path) for each, path in zip(names, paths, strict=True)]
+            what = f"the column `{'.'.join(path)}` stands twice, or within another"
+            raise EventFileError(f"{name}:{line}: {what}", hint=hint)
+    rest = iter(paths)
+    return [_Column(each, next(rest) if each else ()) for each in names]
 
 
 def _lines(blocks: Iterator[bytes], name: str) -> Iterator[str]:

@@ -12,18 +12,22 @@ Tested by tests/history/test_event_files.py.
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
+from operator import attrgetter
 from typing import NamedTuple
 
 from stream.clock import wall_ms
+from stream.diagnostics import some
 from stream.engine import FUTURE_MS
 from stream.errors import EventFileError
+from stream.hints import did_you_mean
 from stream.history._past import END, PastEvent, Reader, give_offsets
 from stream.history.inputs import KAFKA, Input, ignore, inputs_of
-from stream.history.merged import InputInOrder, Ordered, SortedEvents, merged
+from stream.history.merged import InputInOrder, Ordered, SortedEvents, Taken, merged
 from stream.history.progress import QUIET, Progress
 from stream.history.sorting import Sorter
 from stream.rules.durations import format_duration
@@ -32,6 +36,9 @@ from stream.rules.model import RuleSet
 ALLOWED_MS = (
     60_000  # that an event may be earlier than one of its source before it: clocks differ, phones wait
 )
+
+
+_by_order: Callable[[PastEvent], int] = attrgetter("order")
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,28 +52,43 @@ class Disorder:
     first: str
 
 
+@dataclass(frozen=True, slots=True)
+class Between:
+    """From a time on, and before another, in ms; None: from the beginning, to the end as it is now."""
+
+    since: int | None = None
+    until: int | None = None
+
+
 class Portion(NamedTuple):
-    """Events of one partition, by source, that come next."""
+    """Events of one partition, by source, that come next. `is_before`: before `Between.since`; from them only
+    what is known of customers is to be learnt.
+    """
 
     partition: int
     records: Mapping[str, Sequence[PastEvent]]
+    is_before: bool = False
 
 
 @dataclass(slots=True)
 class PastEvents:
     """Events, and what there is of them: lines by source; of sources that the rules do not have, `unknown`;
-    those whose time is that of their place (`placed`); where the first are. `notes`: what else is to be said.
+    those whose time is that of their place (`placed`); where the first are, and in which file. `notes`: what
+    else is to be said. `late`: how many were left out, as they are not before `between.until`.
     """
 
     rules: RuleSet
+    between: Between = Between()
     now: int = field(default_factory=wall_ms)
     lines: Counter[str] = field(default_factory=Counter)
     unknown: Counter[str] = field(default_factory=Counter)
     placed: Counter[str] = field(default_factory=Counter)
     first_unknown: dict[str, str] = field(default_factory=dict)
+    unknown_in: dict[str, str] = field(default_factory=dict)
     first_ahead: dict[str, str] = field(default_factory=dict)
     disorder: dict[str, Disorder] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
+    late: int = 0
 
     @property
     def total(self) -> int:
@@ -104,12 +126,13 @@ class EventFiles(PastEvents):
         self,
         inputs: Sequence[Input],
         rules: RuleSet,
+        between: Between = Between(),
         *,
         sort: bool = False,
         now: int | None = None,
         progress: Progress = QUIET,
     ) -> None:
-        super().__init__(rules, wall_ms() if now is None else now)
+        super().__init__(rules, between, wall_ms() if now is None else now)
         self._inputs = inputs
         self._sort = sort
         self._surveys = self._survey(progress)
@@ -117,7 +140,11 @@ class EventFiles(PastEvents):
         self._begin = max(min(times) - 1, 0) if times else None  # of what has no time at all
         for each, survey in zip(inputs, self._surveys, strict=True):
             self.count(survey, each.place_of)
+            for name in survey.unknown:
+                self.unknown_in.setdefault(name, each.name)
             self.notes += each.rows.notes if each.rows is not None else []
+            if not survey.figures and not survey.unknown:
+                self.notes.append(f"{each.name} has no lines")
         if not times:
             self.placed.clear()  # there is no time for them
         if sort:
@@ -130,7 +157,25 @@ class EventFiles(PastEvents):
                 for name, events in taken.items():
                     give_offsets(events, offsets[name])
                     offsets[name] += len(events)
-                yield Portion(0, taken)
+                yield from self._portions(taken)
+        if self.late:
+            self.notes.append(f"{self.late:,} events of --until and later were left out")
+
+    def _portions(self, taken: Taken) -> Iterator[Portion]:
+        """What is before `until`; apart from the rest what comes before the first event of `since`."""
+        since, until = self.between.since, self.between.until
+        if until is not None:
+            kept = {
+                name: [each for each in events if each.timestamp < until] for name, events in taken.items()
+            }
+            self.late += sum(map(len, taken.values())) - sum(map(len, kept.values()))
+            taken = kept
+        if since is not None:
+            begin = since * len(self.names)
+            at = {name: bisect_left(events, begin, key=_by_order) for name, events in taken.items()}
+            yield Portion(0, {name: events[: at[name]] for name, events in taken.items()}, is_before=True)
+            taken = {name: events[at[name] :] for name, events in taken.items()}
+        yield Portion(0, taken)
 
     def _survey(self, progress: Progress) -> list[Reader]:
         progress.begin("looking through", sum(each.size for each in self._inputs))
@@ -172,22 +217,60 @@ class EventFiles(PastEvents):
 
 @contextmanager
 def event_files(
-    arguments: Sequence[str], rules: RuleSet, *, sort: bool = False, progress: Progress = QUIET
+    arguments: Sequence[str],
+    rules: RuleSet,
+    between: Between = Between(),
+    *,
+    sort: bool = False,
+    progress: Progress = QUIET,
 ) -> Iterator[EventFiles]:
     """The files that a command line names. Raises EventFileError where one cannot be read."""
-    if any(each.startswith(KAFKA) for each in arguments):
-        raise EventFileError(
-            "`kafka:` stands alone, without files beside it", hint="stream backtest RULES kafka: --since TIME"
+    if topics := [each for each in arguments if each.startswith(KAFKA)]:
+        named = topics != [KAFKA] * len(topics)
+        what = (
+            "`kafka:` takes no name of a topic" if named else "`kafka:` stands alone, with nothing beside it"
         )
+        raise EventFileError(what, hint="by itself it reads the topics of all of the rules' sources")
     with ExitStack() as stack:
         inputs = inputs_of(arguments, [each.name for each in rules.sources], stack)
-        yield EventFiles(inputs, rules, sort=sort, progress=progress)
+        yield EventFiles(inputs, rules, between, sort=sort, progress=progress)
+
+
+def unknown_notes(events: PastEvents) -> list[str]:
+    """What is to be said of lines whose source the rules do not have."""
+    names = [each.name for each in events.rules.sources]
+    found = []
+    for name, count in sorted(events.unknown.items()):
+        near = did_you_mean(name, names)
+        hint = near or f"there are: {', '.join(names)}; {_of_one_source(events, name)}"
+        found.append(
+            f"{some(count, 'line')} of `{name}` left out: no source, "
+            f"first {events.first_unknown[name]} ({hint})"
+        )
+    return found
+
+
+def none_usable(events: PastEvents) -> EventFileError:
+    """There are no events, or none that the rules could take."""
+    if not events.total:
+        return EventFileError("there is no line in the input", hint="docs/backtest.md says what a line is")
+    hint = _of_one_source(events, min(events.unknown)) if events.unknown else None
+    return EventFileError(
+        f"none of {events.total:,} lines could be used", hint=hint or "docs/backtest.md says what a line is"
+    )
+
+
+def _of_one_source(events: PastEvents, unknown: str) -> str:
+    """How to say of which source all of a file is."""
+    example = events.rules.first_source or min(events.names)
+    return f"if all of a file is of one source, write it so: {example}={events.unknown_in[unknown]}"
 
 
 def disorder_notes(events: PastEvents) -> list[str]:
     """What is to be said of lines that are not in order."""
     return [
-        f"{found.count:,} records of {name} are earlier than one before them, by up to "
+        f"{some(found.count, f'record of {name} is', f'records of {name} are')} earlier than one before "
+        f"{'it' if found.count == 1 else 'them'}, by up to "
         f"{format_duration(rounded(found.largest))}, first {found.first} (they are played as "
         "they lie, as in a worker; --sort puts them in the order of time)"
         for name, found in sorted(events.disorder.items())

@@ -9,12 +9,12 @@ import uvloop
 
 from stream.engine import FUTURE_MS
 from stream.history._past import PastEvent, Reader
-from stream.history.event_files import ALLOWED_MS, PastEvents, Portion
+from stream.history.event_files import ALLOWED_MS, Between, PastEvents, Portion
 from stream.history.merged import SortedEvents, merged
 from stream.history.pieces import Whence
 from stream.history.progress import QUIET, Progress
 from stream.history.sorting import Sorter
-from stream.history.topics import Between, read_topics
+from stream.history.topics import read_topics
 from stream.rules.model import RuleSet, Source
 from stream.settings import Settings
 
@@ -32,7 +32,7 @@ class EventTopics(PastEvents):
         sort: bool,
         progress: Progress,
     ) -> None:
-        super().__init__(rules)
+        super().__init__(rules, between)
         self._sorter = sorter
 
         def reader_of(source: Source, origin: Whence) -> Reader:
@@ -57,9 +57,11 @@ class EventTopics(PastEvents):
         self.placed.clear()  # a record has Kafka's time
         if sort:
             self.disorder.clear()
+        if between.since is not None:
+            self.notes.append("events of before --since were not read: traits, limits and caps begin empty")
         self.notes += [
             f"{count:,} records of {topic} are not read by a worker either: {reason}"
-            for (topic, reason), count in sorted(found.unread.items())
+            for (topic, reason), count in sorted((+found.unread).items())
         ]
 
     def batches(self) -> Iterator[Portion]:

@@ -185,7 +185,7 @@ def _head(file: IO[bytes], name: str) -> bytes:
         head = file.read(HEAD)
         file.seek(0)
     except _DAMAGED as error:
-        raise _cut_off(name, error, "nothing of it could be read") from error
+        raise _cut_off(name, error, 0) from error
     return head
 
 
@@ -221,7 +221,7 @@ def _rows(head: bytes, name: str) -> TextRows:
             if values and b"\n" in values[0].strip() and _is_json(values[0]):
                 return JsonValues(in_list=False)
         return JsonLines()
-    return csv_rows.rows_of(text, name) or JsonLines()
+    return csv_rows.rows_of(head.lstrip(b"\r\n"), name) or JsonLines()
 
 
 def _is_json(value: bytes) -> bool:
@@ -245,9 +245,10 @@ def _blocks(file: IO[bytes], mark: int, encoding: str, name: str) -> Iterator[by
         if decoder is not None:
             decoder.decode(b"", final=True)
     except _DAMAGED as error:
-        raise _cut_off(name, error, f"{read:,} bytes of what is in it could be read") from error
+        raise _cut_off(name, error, read) from error
 
 
-def _cut_off(name: str, error: Exception, hint: str) -> EventFileError:
+def _cut_off(name: str, error: Exception, read: int) -> EventFileError:
+    hint = f"is all of it there? {read:,} bytes of what is in it could be read"
     reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
     return EventFileError(f"{name}: cannot be read to its end: {reason}", hint=hint)

@@ -13,7 +13,6 @@ from __future__ import annotations
 import os
 import shutil
 import sys
-import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -25,6 +24,7 @@ from stream.errors import EventFileError
 from stream.hints import did_you_mean
 from stream.history.formats import opened
 from stream.history.pieces import Piece, Rows
+from stream.history.temporary import nameless_file
 
 STANDARD_INPUT = "-"
 KAFKA = "kafka:"
@@ -38,13 +38,16 @@ def ignore(read: int) -> None:
 
 @dataclass(eq=False, slots=True)
 class Input:
-    """A file as the user calls it. `source`: what all of its lines are of. `copy`: where it was copied to."""
+    """A file as the user calls it. `source`: what all of its lines are of. `copy`: where it was copied to.
+    `stamp`: what must stay as it is while it is read.
+    """
 
     name: str
     source: str | None = None
     copy: IO[bytes] | None = None
     rows: Rows | None = None
     partition: int = 0
+    stamp: tuple[int, int, int] | None = None
 
     def place_of(self, number: int) -> str:
         """Where one of its events is, for people."""
@@ -60,32 +63,56 @@ class Input:
         )
 
     def pieces(self, tell: Tell) -> Iterator[Piece]:
-        """All of it, from its beginning on."""
+        """All of it, from its beginning on. Raises EventFileError, also where it changes meanwhile."""
         with ExitStack() as stack:
             if self.copy is not None:
                 file = self.copy
                 file.seek(0)
             else:
                 file = stack.enter_context(_open(self.name))
+            self._check(file)
             found = stack.enter_context(opened(file, self.name, self.rows))
             self.rows = found.rows
             for piece in found.pieces:
                 yield piece
                 tell(file.tell())
+            self._check(file)
+
+    def _check(self, file: IO[bytes]) -> None:
+        """It is what it was before: the order of its lines was looked at, and they are read once more."""
+        found = os.fstat(file.fileno())
+        stamp = found.st_ino, found.st_size, found.st_mtime_ns
+        self.stamp = self.stamp or stamp
+        if stamp != self.stamp:
+            hint = f"copy it first, or pipe it in: cat {self.name} | … -"
+            raise EventFileError(f"{self.name}: changed while it was read", hint=hint)
 
 
 def inputs_of(arguments: Sequence[str], sources: Sequence[str], stack: ExitStack) -> list[Input]:
     """The inputs that arguments mean; `stack` closes their copies. Raises EventFileError."""
     found = [_named(each, sources) for each in arguments]
+    seen: set[tuple[object, ...]] = set()
     standard: IO[bytes] | None = None
     for each in found:
         if each.name == STANDARD_INPUT:
+            _once(each, seen)
             standard = each.copy = standard or _copied(sys.stdin.buffer, each.name, stack)
         else:
             with _open(each.name) as file:
-                if not S_ISREG(os.fstat(file.fileno()).st_mode):
+                status = os.fstat(file.fileno())
+                _once(each, seen, status.st_dev, status.st_ino)
+                if not S_ISREG(status.st_mode):
                     each.copy = _copied(file, each.name, stack)
     return found
+
+
+def _once(one: Input, seen: set[tuple[object, ...]], *file: int) -> None:
+    """Raises EventFileError for a file that would be played twice."""
+    identity = one.source, *(file or (one.name,))
+    if identity in seen:
+        hint = "each of its events would come twice; name it once"
+        raise EventFileError(f"{one.name}: the same file is named twice", hint=hint)
+    seen.add(identity)
 
 
 def _named(argument: str, sources: Sequence[str]) -> Input:
@@ -102,16 +129,24 @@ def _open(name: str) -> IO[bytes]:
     try:
         return Path(name).open("rb")
     except OSError as error:
-        hint = "give files of events, - for standard input, or kafka: for the topics"
-        raise EventFileError(f"{name}: {error.strerror}", hint=hint) from error
+        raise EventFileError(f"{name}: {error.strerror}", hint=_instead(name)) from error
+
+
+def _instead(name: str) -> str:
+    """What to give in place of what cannot be opened."""
+    if Path(name).is_dir():
+        return f"name the files in it: {name.rstrip('/')}/*"
+    if set(name) & set("*?["):
+        return "no file here has a name of this pattern, or quotes keep the shell from looking for some"
+    return "give files of events, - for standard input, or kafka: for the topics"
 
 
 def _copied(file: IO[bytes], name: str, stack: ExitStack) -> IO[bytes]:
     try:
-        copy = stack.enter_context(tempfile.TemporaryFile(prefix="stream-"))  # noqa: SIM115
+        copy = stack.enter_context(nameless_file())
         shutil.copyfileobj(file, copy, 1 << 20)
         copy.flush()
     except OSError as error:
-        hint = f"it is copied to {tempfile.gettempdir()}; TMPDIR names another place"
+        hint = "it is copied to the folder that TMPDIR names, else /tmp: is there room?"
         raise EventFileError(f"{name}: cannot be kept: {error.strerror}", hint=hint) from error
     return copy

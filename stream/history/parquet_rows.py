@@ -47,7 +47,8 @@ class ParquetRows:
                 number += len(values)
         except (arrow.ArrowException, OSError) as error:
             hint = f"{number - 1:,} of its rows could be read; is all of it there?"
-            raise EventFileError(f"{name}: cannot be read as Parquet: {error}", hint=hint) from error
+            reason = next(iter(str(error).splitlines()), type(error).__name__)
+            raise EventFileError(f"{name}: cannot be read as Parquet: {reason}", hint=hint) from error
         except (TypeError, ValueError, OverflowError) as error:  # such as a time after the year 9999
             hint = f"among the {ROWS} rows from row {number:,} on; cast its column to text"
             raise EventFileError(f"{name}: a value of Parquet that JSON cannot say", hint=hint) from error

@@ -1,7 +1,6 @@
 """Past events in order, however many: sorted by parts, which go to disk, and merged from there.
 
-The parts are files without a name: nobody else can open them, and whatever ends the process, they are gone.
-They lie where TMPDIR says. So many parts are merged at once; of more, the first become one.
+The parts are `temporary` files. So many parts are merged at once; of more, the first become one.
 
     a part     event after event:  order, timestamp, number, offset, rank, origin, sizes, key, value
 Tested by tests/history/test_sorting.py.
@@ -10,7 +9,6 @@ Tested by tests/history/test_sorting.py.
 from __future__ import annotations
 
 import struct
-import tempfile
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack
 from heapq import merge
@@ -20,6 +18,7 @@ from typing import IO
 from stream.errors import EventFileError
 from stream.history._past import PastEvent
 from stream.history.pieces import Whence
+from stream.history.temporary import nameless_file
 
 PART_BYTES = 64 << 20  # of events in memory, about
 OVERHEAD = 250  # bytes of an event's objects
@@ -72,7 +71,7 @@ class Sorter:
 
     def _write(self, events: Iterable[PastEvent]) -> IO[bytes]:
         try:
-            part = self._stack.enter_context(tempfile.TemporaryFile(prefix="stream-", buffering=BUFFER))  # noqa: SIM115
+            part = self._stack.enter_context(nameless_file(BUFFER))
             for event in events:
                 origin = self._origins.setdefault(event.origin, len(self._origins))
                 key, value = event.key, event.value
@@ -87,7 +86,7 @@ class Sorter:
                 part.write(value or b"")
             part.flush()
         except OSError as error:
-            hint = f"all of the input needs room in {tempfile.gettempdir()}; TMPDIR names another place"
+            hint = "all of the input needs room in the folder that TMPDIR names, else /tmp"
             raise EventFileError(f"events cannot be sorted on disk: {error.strerror}", hint=hint) from error
         return part
 

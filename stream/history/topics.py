@@ -14,16 +14,19 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from aiokafka import TopicPartition
-from aiokafka.errors import KafkaError
+from aiokafka.errors import KafkaError, OffsetOutOfRangeError
 
 from stream.errors import EventFileError
 from stream.history._past import PastEvent, Reader
+from stream.history.event_files import Between
 from stream.history.pieces import Whence
 from stream.kafka.connections import unreachable
 from stream.kafka.reader import read, reader, span
 from stream.rules.model import Source
 from stream.settings import Settings
 from stream.structs import Record, Unread
+
+PATIENCE_S = 60.0  # without an answer of Kafka
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,17 +40,11 @@ class PartitionOrigin:
         return f"{self.topic}/{self.partition}/{number}"
 
 
-@dataclass(frozen=True, slots=True)
-class Between:
-    """From a time on, and before another, in ms; None: from the beginning, to the end as it is now."""
-
-    since: int | None = None
-    until: int | None = None
-
-
 @dataclass(slots=True)
 class TopicsRead:
-    """The readers of the partitions, and how many records were not read, by topic and reason."""
+    """The readers of the partitions, and how many records were not read, by topic and reason, also those that
+    STREAM_SKIP puts aside.
+    """
 
     readers: dict[PartitionOrigin, list[Reader]] = field(default_factory=dict)
     unread: Counter[tuple[str, str]] = field(default_factory=Counter)
@@ -63,7 +60,8 @@ async def read_topics(
 ) -> TopicsRead:
     """Read the topics of sources, and `take` their events. `tell`: (records read, of how many).
 
-    Raises BrokerError where Kafka cannot be reached, EventFileError where topics are missing or do not fit.
+    Raises BrokerError where Kafka cannot be reached, or goes away for PATIENCE_S; EventFileError where topics
+    are missing or do not fit.
     """
     found = TopicsRead()
     try:
@@ -76,13 +74,21 @@ async def read_topics(
                 ]
             total, done = sum(end - start for start, end in ranges.values()), 0
             tell(0, total)
-            async for tp, records, _ in read(consumer, ranges):
+            skipped = settings.skipped()
+            async for tp, records, _ in read(consumer, ranges, PATIENCE_S):
                 here = [each for each in records if each.offset < ranges[tp][1]]
+                done += len(here)
+                for offsets in skipped.get((tp.topic, tp.partition), ()):
+                    found.unread[tp.topic, "skipped"] += sum(each.offset in offsets for each in here)
+                    here = [each for each in here if each.offset not in offsets]
                 for one in found.readers[PartitionOrigin(tp.topic, tp.partition)]:
                     take(_events(one, here))
                 found.unread.update((tp.topic, each.reason) for each in here if isinstance(each, Unread))
-                done += len(here)
                 tell(done, total)
+    except OffsetOutOfRangeError as error:
+        places = ", ".join(f"{tp.topic}/{tp.partition}/{offset}" for tp, offset in error.args[0].items())
+        hint = "the topic's retention.ms or retention.bytes says when; begin later, with --since"
+        raise EventFileError(f"Kafka has deleted what was to be read next: {places}", hint=hint) from error
     except KafkaError as error:
         raise unreachable(settings, error) from error
     return found

@@ -11,13 +11,14 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from stream.clock import wall_ms
+from stream.errors import BrokerError
 from stream.kafka.connections import security
 from stream.kafka.raw_records import UNBOUNDED, give_raw_records
 from stream.kafka.topic_ids import only_ask
@@ -27,6 +28,7 @@ FETCH_BYTES = 4 * 1024 * 1024
 POLL_MS = 500
 LEAST_FETCH_BYTES = 64 * 1024
 REQUEST_TIMEOUT_MS = 10_000
+MOST_PLACES = 5  # that an error names
 TRUSTED = 10  # fetches that came, after which twice as much is asked for
 
 
@@ -72,19 +74,22 @@ async def span(
 
 
 async def read(
-    consumer: Any, ranges: Mapping[TopicPartition, tuple[int, int]]
+    consumer: Any, ranges: Mapping[TopicPartition, tuple[int, int]], patience_s: float | None = None
 ) -> AsyncIterator[tuple[TopicPartition, Sequence[Any], int]]:
     """Yield (topic partition, records, position after them) until each has come to the end of its range.
 
     Assigns them to the consumer. The caller may seek a partition elsewhere, to begin it anew. Records from
     beyond the end may be among them. The last yield of a range has no records, and a position at its end or
     beyond.
+
+    Waits for a Kafka that is away; with `patience_s` it raises BrokerError after that time without an answer.
     """
     consumer.assign(list(ranges))
     for tp, (start, _) in ranges.items():
         consumer.seek(tp, start)
     unfinished = set(ranges)
     silent_since, came = time.monotonic(), 0
+    patience = _Patience(patience_s)
     while unfinished:
         polled_at = wall_ms()
         done = [tp for tp in unfinished if await consumer.position(tp) >= ranges[tp][1]]
@@ -97,6 +102,7 @@ async def read(
         fetched = await consumer.getmany(*unfinished, timeout_ms=POLL_MS)
         for tp, records in fetched.items():
             yield tp, records, records[-1].offset + 1
+        await patience.spend(consumer, unfinished, polled_at, came=bool(fetched))
         if fetched:
             silent_since, came = time.monotonic(), came + 1
             if came % TRUSTED == 0:
@@ -110,6 +116,30 @@ async def read(
         for tp in list(unfinished):
             if _is_hole(consumer, tp, polled_at, ranges[tp][1]):
                 consumer.seek(tp, ranges[tp][1])
+
+
+class _Patience:
+    """How long no answer may come; None: for ever."""
+
+    def __init__(self, seconds: float | None) -> None:
+        self._seconds = seconds
+        self._heard = time.monotonic()
+
+    async def spend(
+        self, consumer: Any, tps: Collection[TopicPartition], polled_at: int, *, came: bool
+    ) -> None:
+        """After a poll, at which records `came` or not. Raises BrokerError with how far it has come."""
+        if came or any((consumer.last_poll_timestamp(tp) or 0) >= polled_at for tp in tps):
+            self._heard = time.monotonic()
+        if self._seconds is None or time.monotonic() <= self._heard + self._seconds:
+            return
+        places = sorted([f"{tp.topic}/{tp.partition}/{await consumer.position(tp)}" for tp in tps])
+        more = f" and {len(places) - MOST_PLACES:,} more" if len(places) > MOST_PLACES else ""
+        raise BrokerError(
+            f"Kafka went away while topics were read: no answer for {self._seconds:.0f} seconds; the next "
+            f"record would have been {', '.join(places[:MOST_PLACES])}{more}",
+            hint="try again when it is back",
+        )
 
 
 def _ask_for(consumer: Any, times: float) -> None:

@@ -13,12 +13,14 @@ and of no rule:
     trait NAME      the `where` of a trait that the event is of
     segment NAME    where one of the above has asked for it
     suppress        of the policy, when an `if` has held
+    dedupe SOURCE   of an event that was left out, its id
 
 Of a conjunct that does not hold it is told what it read.
 Tested by tests/matcher/test_explain.py.
 """
 
 cimport cython
+from libc.stdint cimport int64_t
 
 from stream.events._value cimport ABSENT
 from stream.matcher._condition cimport Names
@@ -66,6 +68,10 @@ cdef class Explainer:
         suppress = self.program.rules.policy.suppress
         if self.tell_rule(rule, "if", [rule.definition.condition], frame) and suppress is not None:
             self.tell_terms("", "suppress", [suppress], (), frame)
+        return 0
+
+    cdef int tell_repeat(self, str source, str name, str id, int64_t at) except -1:
+        self.tell(Judgement("", f"dedupe {source}", name, at, False, (Term(id, "false"),)))
         return 0
 
     cdef object predicate(self, StepPlan step):

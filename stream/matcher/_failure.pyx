@@ -9,9 +9,11 @@ once more, from the top to where the error came up, by the nodes that are compil
                                                  value     it is there: a number, and no order with a text
     └ error            └ error                   value     a mistake is told before what is only missing
 
-`missing`: each error of it came from a path that leads nowhere, or from JSON's null, which says the same.
-`value`: something else did. `cost`: too few steps were left, for the condition or for looking into it. These
-steps are apart from those that conditions have (`Frame.spare`): what is told changes nothing of the loop.
+`missing`: each error of it came from a path that leads nowhere, or from JSON's null, which says the same;
+it is told with the first of these, `customer.age`. `value`: something else did; it is told with what that has
+read, `event.price`. Both are words of the rule, and nothing of what an event says. `cost`: too few steps were
+left, for the condition or for looking into it. These steps
+are apart from those that conditions have (`Frame.spare`): what is told changes nothing of the loop.
 
 Cost: 1 to 3 µs for an error, which count as work; nothing without one. What is looked into is kept by tree.
 Tested by tests/matcher/test_failure.py, and by tests/reference against a plain one.
@@ -26,12 +28,13 @@ from stream.matcher._frame cimport Frame, Node, charge
 
 from stream.matcher._condition import compile_condition
 from stream.cel.cost import weight
-from stream.cel.tree import MACROS
+from stream.cel.tree import MACROS, paths_of
 from stream.cel.values import Lookup
-from stream.expression import Call, Ident, Literal, Select, terms_of
+from stream.expression import Call, Ident, Literal, Select, terms_of, unparse
 
 cdef dict _MACROS = MACROS
 cdef int64_t LOOK = 20      # steps that are taken of `Frame.spare` for an error
+cdef Py_ssize_t MOST_PATHS = 3, MOST_SHOWN = 120    # characters
 
 
 cdef enum:
@@ -55,12 +58,15 @@ cdef class _Cause:
     cdef int64_t round          # what it is charged
     cdef bint goes_on           # after a round that failed
     cdef bint maps
+    cdef object tree
+    cdef str lacked, read       # what is told of it, once it was to blame: itself, and what it reads
 
 
 cdef _Cause cause_of(object tree, Names names):
     cdef _Cause cause = names.causes.get(tree)
     if cause is None:
         cause = names.causes[tree] = _Cause()
+        cause.tree = tree
         if not is_keyed(tree, names):
             cause.node = compile_condition(tree, names)
         cause.literal = isinstance(tree, Literal)
@@ -108,7 +114,7 @@ cdef bint is_text(object tree) except -1:
     return isinstance(tree, Literal) and type(tree.value) is str
 
 
-cdef str why_failed(object tree, Names names, Frame frame):
+cdef tuple why_failed(object tree, Names names, Frame frame):
     cdef _Cause cause = cause_of(tree, names)
     cdef int64_t left = frame.left, refused = frame.refused
     cdef bint failed, missing = False
@@ -116,79 +122,103 @@ cdef str why_failed(object tree, Names names, Frame frame):
     frame.left = frame.spare - LOOK
     failed = cause.node.test(frame) < 0
     if failed and frame.refused == refused:
-        missing = is_missing(cause, frame)
+        cause = culprit(cause, frame, &missing)
     frame.spare, frame.left = frame.left, left
     del frame.failed_segments[segments:]
     if not failed or frame.refused != refused:
         frame.refused = refused
-        return "cost"
-    return "missing" if missing else "value"
+        return "cost", ""
+    if cause.lacked is None:
+        cause.lacked, cause.read = shown([cause.tree]), read_by(cause.tree)
+    return ("missing", cause.lacked) if missing else ("value", cause.read)
 
 
-cdef bint is_missing(_Cause cause, Frame frame) except -1:
-    """Whether only for want of something it has no value, or none that is a boolean where one must be."""
+cdef str read_by(object tree):
+    return shown(list(dict.fromkeys(paths_of(tree))))
+
+
+cdef str shown(list trees):
+    """As the rule has them, of many the first."""
+    cdef str text = ", ".join([unparse(tree) for tree in trees[:MOST_PATHS]])
+    return text if len(text) <= MOST_SHOWN else text[:MOST_SHOWN - 1] + "…"
+
+
+cdef _Cause culprit(_Cause cause, Frame frame, bint *missing):
+    """The part by which it has no value, or none that is a boolean where one must be: the first that is a
+    mistake; the first that is not there, if there is no mistake (`missing`).
+    """
     cdef object value = cause.node.value(frame)
-    cdef _Cause part
-    if value is not ABSENT:
-        return value is None
-    if cause.kind == PATH:
-        return True
+    cdef _Cause part, found, first = None
+    missing[0] = value is None or (value is ABSENT and cause.kind == PATH)
+    if value is not ABSENT or cause.kind == PATH:
+        return cause
     if cause.kind == CHAIN:
         for part in cause.parts:
-            if type(part.node.value(frame)) is not bool and not is_missing(part, frame):
-                return False
-        return True
+            if type(part.node.value(frame)) is not bool:
+                found = culprit(part, frame, missing)
+                if not missing[0]:
+                    return found
+                first = found if first is None else first
+        return cause if first is None else first
     if cause.kind == BELOW:
         part = cause.parts[0]
         if part.node is None:
-            return False    # it was refused: such a trait is a map of whatever keys
-        return part.node.value(frame) is not ABSENT or is_missing(part, frame)
+            return cause    # it was refused: such a trait is a map of whatever keys
+        missing[0] = part.node.value(frame) is not ABSENT
+        return cause if missing[0] else culprit(part, frame, missing)
     if cause.kind == CHOICE:
         value = (<_Cause> cause.parts[0]).node.value(frame)
-        return is_missing(cause.parts[0 if type(value) is not bool else 1 if value else 2], frame)
+        return culprit(cause.parts[0 if type(value) is not bool else 1 if value else 2], frame, missing)
     if cause.kind == AT_KEY:
-        return is_missing_at_key(cause, frame)
-    return is_missing_in_macro(cause, frame) if cause.kind == MACRO else is_missing_of(cause, frame)
+        return culprit_at_key(cause, frame, missing)
+    if cause.kind == MACRO:
+        return culprit_in_macro(cause, frame, missing)
+    return culprit_of(cause, frame, missing)
 
 
-cdef bint is_missing_of(_Cause cause, Frame frame) except -1:
-    """Of an operation: of its parts without a value, else for one that is null."""
-    cdef _Cause part
+cdef _Cause culprit_of(_Cause cause, Frame frame, bint *missing):
+    """Of an operation: of its parts without a value, else one that is null."""
+    cdef _Cause part, found, first = None, null = None
     cdef object value
-    cdef bint null = False, failed = False
     for part in cause.parts:
         value = part.node.value(frame)
         if value is ABSENT:
-            failed = True
-            if not is_missing(part, frame):
-                return False
-        elif value is None and not part.literal:
-            null = True
-    return failed or null
+            found = culprit(part, frame, missing)
+            if not missing[0]:
+                return found
+            first = found if first is None else first
+        elif value is None and not part.literal and null is None:
+            null = part
+    first = null if first is None else first
+    missing[0] = first is not None
+    return cause if first is None else first
 
 
-cdef bint is_missing_at_key(_Cause cause, Frame frame) except -1:
+cdef _Cause culprit_at_key(_Cause cause, Frame frame, bint *missing):
     """Of `operand[key]`."""
     cdef _Cause operand = cause.parts[0], key = cause.parts[1]
     cdef object of = None, at = key.node.value(frame)
     if operand.node is not None:
         of = operand.node.value(frame)
         if of is ABSENT or of is None or at is ABSENT or at is None:
-            return is_missing_of(cause, frame)
+            return culprit_of(cause, frame, missing)
     elif at is ABSENT or at is None:
-        return is_missing(key, frame)
+        return culprit(key, frame, missing)
     if type(of) is list:
-        return isinstance(at, int | float) and type(at) is not bool
-    return (of is None or type(of) is dict or isinstance(of, Lookup)) and isinstance(at, str | int | float)
+        missing[0] = isinstance(at, int | float) and type(at) is not bool
+    else:
+        missing[0] = (of is None or type(of) is dict or isinstance(of, Lookup)) and isinstance(
+            at, str | int | float
+        )
+    return cause
 
 
-cdef bint is_missing_in_macro(_Cause cause, Frame frame) except -1:
-    """For want of what it goes through, or in each of its rounds that failed."""
-    cdef _Cause items = cause.parts[0], failed
+cdef _Cause culprit_in_macro(_Cause cause, Frame frame, bint *missing):
+    """What it goes through, or what failed in its rounds."""
+    cdef _Cause items = cause.parts[0], failed, found, first = None
     cdef object item, values = items.node.value(frame)
-    cdef bint missing = False
     if type(values) is not list and type(values) is not dict:
-        return is_missing(items, frame)
+        return culprit(items, frame, missing)
     frame.looping += 1
     for item in list(values):
         if not charge(frame, cause.round):
@@ -196,12 +226,13 @@ cdef bint is_missing_in_macro(_Cause cause, Frame frame) except -1:
         frame.loops[cause.depth].value.kind, frame.items[cause.depth] = KIND_MISSING, item
         failed = failed_step(cause, frame)
         if failed is not None:
-            missing = is_missing(failed, frame)
-            if not (missing and cause.goes_on):
+            found = culprit(failed, frame, missing)
+            first = found if first is None or not missing[0] else first
+            if not (missing[0] and cause.goes_on):
                 break
     frame.looping -= 1
     frame.items[cause.depth] = ABSENT
-    return missing
+    return cause if first is None else first
 
 
 cdef _Cause failed_step(_Cause cause, Frame frame):

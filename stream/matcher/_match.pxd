@@ -20,9 +20,9 @@ cdef class Shared:
     cdef int64_t text_steps         # what texts have taken, for the event at hand
 
     cdef int complain(self, str source, str reason) except -1   # counts what was odd
-    # A condition of a definition ended in an error; `why`: a `structs.ConditionErrorReason`.
-    cdef int condition_failed(self, str source, tuple place, str why) except -1
-    cdef int note_failure(self, tuple place, str why) except -1     # the same, of one that is counted already
+    # A condition ended in an error; `why`: a `structs.ConditionErrorReason`, and by which paths.
+    cdef int condition_failed(self, str source, tuple place, tuple why) except -1
+    cdef int note_failure(self, tuple place, tuple why) except -1   # the same, of one that is counted already
 
 cdef class Match:
     cdef readonly object rule

@@ -54,13 +54,13 @@ cdef class Shared:
         errors[key] = errors.get(key, 0) + 1
         return 0
 
-    cdef int condition_failed(self, str source, tuple place, str why) except -1:
+    cdef int condition_failed(self, str source, tuple place, tuple why) except -1:
         self.note_failure(place, why)
         return self.complain(source, "condition")
 
-    cdef int note_failure(self, tuple place, str why) except -1:
+    cdef int note_failure(self, tuple place, tuple why) except -1:
         cdef dict failed = self.result.condition_errors
-        key = (*place, why)
+        key = (*place, *why)
         failed[key] = failed.get(key, 0) + 1
         return 0
 

@@ -24,6 +24,10 @@ cdef class Update:
     """A trait, as an event updates it."""
     cdef int slot, takes, where
     cdef int field, per             # slots of the record; -1: it has none
+    cdef Node value                 # what it takes in place of a field; None: it takes the field
+    cdef object tree                # of which that is made
+    cdef str read                   # what it reads, for people
+    cdef tuple place                # definition and part that say what it takes
 
 cdef class StepPlan:
     """A step, or an `unless`, as an event meets it."""

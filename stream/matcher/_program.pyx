@@ -12,6 +12,7 @@ Tested by tests/engine/test_process.py.
 cimport cython
 
 from stream.matcher._condition cimport Names
+from stream.matcher._failure cimport read_by
 from stream.events._event cimport Fields
 from stream.matcher._index cimport Index, FieldIndex
 from stream.state._layout cimport Layout
@@ -20,6 +21,7 @@ from stream.events._times cimport LATEST
 
 from stream.matcher._condition import compile_condition
 from stream.matcher.atoms import OneOf
+from stream.rules import field_paths
 from stream.rules.aggregates import AGGREGATES as _AGGREGATES
 
 cdef enum:
@@ -160,6 +162,14 @@ cdef class Program:
         update.where = -1 if trait.where is None else trait.where
         self.note(update.where, f"traits.{trait.name}", "where", trait.of)
         update.field, update.per = self.slot_of(trait.field), self.slot_of(trait.per)
+        update.tree = trait.value
+        if trait.value is not None:
+            update.read = read_by(trait.value)
+        elif trait.field is not None:
+            update.read = field_paths.in_condition(trait.field)
+        if trait.value is not None:
+            update.value = compile_condition(trait.value, self.event_names)
+        update.place = f"traits.{trait.name}", "field" if trait.value is None else "value"
         for name in dict.fromkeys(trait.of):
             self.plan(name).updates.append(update)
         return 0

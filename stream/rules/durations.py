@@ -9,6 +9,7 @@ import re
 from datetime import UTC, datetime, timedelta
 from typing import Literal, cast, get_args
 
+from stream import moments
 from stream.clock import LATEST
 
 _UNITS = {"w": 604_800_000, "d": 86_400_000, "h": 3_600_000, "m": 60_000, "s": 1_000}
@@ -47,6 +48,20 @@ def parse_time(text: str) -> int:
     if not 0 <= ms <= LATEST:
         raise ValueError("not within 1970 to 9999")
     return ms
+
+
+def event_time(value: object) -> int | None:
+    """Milliseconds since 1970 of a time as events write it, which may be a number; None if it is none."""
+    if isinstance(value, bool) or not isinstance(value, str | int | float):
+        return None
+    if not isinstance(value, str):
+        found = moments.from_number(value)
+        return found and found.at
+    try:
+        return parse_time(value)
+    except ValueError:
+        found = moments.from_text(value)
+        return found and found.at
 
 
 def parse_rate(text: str) -> tuple[int, Period]:

@@ -21,6 +21,7 @@ EXAMPLE = "write e.g. properties.order.id, or properties.'coupon code'"
 _PARTS = re.compile(_NAME)
 _WHOLE = re.compile(PATH)
 _ONE = re.compile(_PLAIN)
+_AFTER_A_DOT = re.compile(r"(?!(?:in|true|false|null)$)[A-Za-z_][A-Za-z0-9_]*")
 _ITEM = re.compile(r"\[\s*(?:-?[0-9]+|\*|)\s*\]")
 # One name after another, however it is set apart.
 _WRITTEN = re.compile(
@@ -44,6 +45,14 @@ def _quoted(name: str) -> str:
     if _ONE.fullmatch(name):
         return name
     return f'"{name}"' if "'" in name else f"'{name}'"
+
+
+def in_condition(names: Sequence[str]) -> str:
+    """How conditions, and the `value` of a trait, say the field of an event at a path."""
+    return "event" + "".join(
+        f".{name}" if _AFTER_A_DOT.fullmatch(name) else f'["{name}"]' if "'" in name else f"['{name}']"
+        for name in names
+    )
 
 
 def hint(text: str) -> str:

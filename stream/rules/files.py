@@ -37,6 +37,7 @@ from stream.diagnostics import Code, Diagnostic, Location
 from stream.errors import RuleFileError
 from stream.hints import did_you_mean
 from stream.regular_files import open_regular
+from stream.rules.key_slips import meant
 
 MAX_BYTES = 1_000_000  # of a file
 MAX_DEPTH = 32
@@ -506,7 +507,7 @@ def _merge(
         return
     for section in root.entries.values():
         if section.key not in SECTIONS:
-            hint = did_you_mean(section.key, SECTIONS) or f"there are: {', '.join(SECTIONS)}"
+            hint = meant(section.key, SECTIONS) or f"there are: {', '.join(SECTIONS)}"
             found.append(Diagnostic(Code.UNKNOWN_KEY, section.location, f"unknown key `{section.key}`", hint))
         elif section.key == _TESTS and isinstance(section.value, Sequence):
             tests += section.value.items

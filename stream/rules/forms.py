@@ -87,7 +87,14 @@ def duration(*examples: str) -> Form:
 
 
 def condition(*examples: str) -> Form:
-    message = "Write a condition, such as event.price >= 50"
+    return _cel("Write a condition, such as event.price >= 50", examples)
+
+
+def expression(*examples: str) -> Form:
+    return _cel("Write an expression, such as event.price * event.quantity", examples)
+
+
+def _cel(message: str, examples: Iterable[str]) -> Form:
     return {
         "type": "string",
         "minLength": 1,

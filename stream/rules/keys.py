@@ -36,6 +36,7 @@ from stream.rules.forms import (
     choice,
     condition,
     duration,
+    expression,
     mapping,
     pattern,
     several,
@@ -185,6 +186,10 @@ TRAIT: Mapping[str, Key] = {
     ),
     "of": Key("The event, or a list of events, that it is computed from.", _EVENT_NAMES, needed=True),
     "field": Key("The field of the event that the function takes.", pattern(PATH, "amount", "store")),
+    "value": Key(
+        "What the function takes, worked out, in place of `field`. It sees the event only.",
+        expression("double(event.total_price)", "event.price * event.quantity"),
+    ),
     "where": Key(
         "Only events for which this holds count. It sees the event only.",
         condition("event.currency == 'EUR'"),
@@ -583,4 +588,5 @@ TEST: Mapping[str, Key] = {
         },
         needed=True,
     ),
+    "allow": ALLOW,
 }

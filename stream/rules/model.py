@@ -54,6 +54,7 @@ class Source:
 class Trait:
     """A computed fact. `where` indexes `RuleSet.predicates`; `over` is in milliseconds, None for all time.
 
+    What its function takes of an event is in a `field`, or is worked out: `value`, which sees the event only.
     `k`: how many values a function that gives several (`top`) gives.
     """
 
@@ -66,6 +67,7 @@ class Trait:
     per: FieldPath | None = None
     over: int | None = None
     k: int = DEFAULT_K
+    value: Node | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -350,6 +352,7 @@ def _trait_line(trait: Trait) -> str:
     function = f"{trait.function} {trait.k}" if AGGREGATES[trait.function].takes_k else trait.function
     line = f"trait {trait.name} [{trait.stable_id}]: {function} of {' | '.join(trait.of)}"
     line += f", field {_path(trait.field)}" if trait.field else ""
+    line += f", value {unparse(trait.value)}" if trait.value is not None else ""
     line += f", where #{trait.where}" if trait.where is not None else ""
     line += f", per {_path(trait.per)}" if trait.per else ""
     return line + f", over {format_duration(trait.over) if trait.over else 'all time'}"

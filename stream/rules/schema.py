@@ -143,7 +143,11 @@ def schema() -> dict[str, Any]:
                 forms.VARIABLE,
                 mapping(keys.TRAIT),
                 (_TRAIT_SNIPPET,),
-                _if(_is("function", *_WITHOUT_FIELD), _without("field"), _needs("field")),
+                _if(
+                    _is("function", *_WITHOUT_FIELD),
+                    {"allOf": [_without("field"), _without("value")]},
+                    {"oneOf": [_needs("field"), _needs("value")]},
+                ),
                 _if(_is("function", *with_k()), {}, _without("k")),
             ),
             "segments": _section(

@@ -21,63 +21,38 @@ from stream.cel.cost import BudgetError
 from stream.cel.functions import MIXING, OVERLOADS, SIGNATURES
 from stream.cel.simplification import FOLD_STEPS
 from stream.cel.tree import MACROS, is_closed
-from stream.cel.values import TYPE_NAMES, type_of
+from stream.cel.values import TYPE_NAMES
 from stream.diagnostics import Code
 from stream.errors import ExpressionError
-from stream.expression import Call, Ident, Literal, Node, Select, evaluate
+from stream.expression import Call, Ident, Literal, Node, Select, evaluate, unparse
 from stream.hints import did_you_mean
 from stream.rules.aggregates import AGGREGATES, Aggregate
 from stream.rules.shapes import ANYTHING, CEL_TYPES, Shape, not_among
+from stream.rules.value_types import (
+    ARITHMETIC,
+    IN_WORDS,
+    NUMBERS,
+    OF_TEXTS,
+    PARTS,
+    RESULTS,
+    TIME,
+    UNORDERED,
+    Type,
+    as_time,
+    fits,
+    may_equal,
+    meant_by,
+    symbol_of,
+    type_of_arithmetic,
+    type_of_literal,
+)
 
-Type = str  # CEL's name of it, or `dyn`
-
-_TIME, _SPAN = "google.protobuf.Timestamp", "google.protobuf.Duration"
-_EVENT: Mapping[str, Type] = {"event": "map", "event_name": "string", "event_time": _TIME}
-_CUSTOMER: Mapping[str, Type] = {"customer": "map", "now": _TIME}
+_EVENT: Mapping[str, Type] = {"event": "map", "event_name": "string", "event_time": TIME}
+_CUSTOMER: Mapping[str, Type] = {"customer": "map", "now": TIME}
 _NAMESPACES = ("traits", "segments", "context")
 _VARIABLES = (*_EVENT, *_CUSTOMER, *_NAMESPACES)
 # What no step may be called.
 RESERVED = frozenset({*_VARIABLES, "rule", *TYPE_NAMES, *MACROS, "has"})
-
-# The fields of what some trait functions give, by its type.
-_PARTS: Mapping[Type, Mapping[str, Type]] = {
-    each.type: each.parts for each in AGGREGATES.values() if each.parts
-}
-_IN_WORDS: Mapping[Type, str] = {
-    "null_type": "null",
-    "bool": "true or false",
-    "int": "a number",
-    "uint": "a number",
-    "double": "a number",
-    "string": "a text",
-    "bytes": "bytes",
-    "list": "a list",
-    "map": "an object",
-    **dict.fromkeys(_PARTS, "an object"),
-    "number": "a number",
-    "type": "a type",
-    _TIME: "a time",
-    _SPAN: "a duration",
-}
-# `number`: of a field that a tracking plan says it of, whole or not.
-_NUMBERS = frozenset(("int", "uint", "double", "number"))
-_UNORDERED = frozenset(("null_type", "map", "list", "type", *_PARTS))
-_SYMBOLS = {"_?_:_": "? :", "_[_]": "[ ]", "@in": "in", "!_": "!", "-_": "-"}
-# What a function gives, where that does not depend on its arguments (else: the type of the first).
-_RESULTS: Mapping[str, Type] = {
-    **{each: each for each in ("int", "uint", "double", "bool", "string", "bytes")},
-    "timestamp": _TIME,
-    "duration": _SPAN,
-    "type": "type",
-    "dyn": "dyn",
-    "size": "int",
-    "split": "list",
-    **dict.fromkeys(("contains", "startsWith", "endsWith", "matches"), "bool"),
-    **dict.fromkeys(("indexOf", "lastIndexOf"), "int"),
-    **dict.fromkeys(("charAt", "substring", "replace", "join", "lowerAscii", "upperAscii"), "string"),
-    **dict.fromkeys(("trim", "reverse", "strings.quote"), "string"),
-    **{each: "int" for each in SIGNATURES if each.startswith("get")},
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,12 +106,32 @@ class Scope:
             *(name for name, known in zip(_NAMESPACES, seen, strict=True) if known is not None),
         ]
 
+    @property
+    def counts(self) -> list[str]:
+        """The traits whose values are counts."""
+        return [name for name, shape in (self.traits or {}).items() if shape.type == "int"]
+
+    def has_parts(self, trait: str) -> bool:
+        """Whether a trait without `per` is itself a list or an object: then a key is one of that."""
+        shape = (self.traits or {}).get(trait)
+        return (
+            shape is not None
+            and shape.per is False
+            and shape.aggregate is not None
+            and shape.aggregate.has_parts
+        )
+
 
 def event_scope(steps: Iterable[str] = (), shapes: Shapes = _NO_SHAPES) -> Scope:
     """What a `where` sees: the event, and those of `steps`."""
     types = {**_EVENT, **dict.fromkeys(steps, "map")}
     what, hint = "`where` sees the event only", "move this to the rule's `if`"
     return Scope(types, what=what, hint=hint, shapes=shapes)
+
+
+def value_scope(shapes: Shapes = _NO_SHAPES) -> Scope:
+    """What the `value` of a trait sees: the event."""
+    return Scope(_EVENT, what="the `value` of a trait sees the event only", shapes=shapes)
 
 
 def customer_scope(
@@ -166,6 +161,12 @@ def check(node: Node, scope: Scope) -> list[ExpressionError]:
     return checker.errors
 
 
+def type_in(node: Node, scope: Scope) -> tuple[Type, list[ExpressionError]]:
+    """What an expression gives, and everything that is wrong with it."""
+    checker = _Checker(scope)
+    return checker.type(node), checker.errors
+
+
 def unknown_variable(name: str, scope: Scope, offset: int) -> ExpressionError:
     """The error about a variable that is not there: not here, or not at all."""
     if name in _VARIABLES and scope.what:
@@ -173,15 +174,18 @@ def unknown_variable(name: str, scope: Scope, offset: int) -> ExpressionError:
         message = f"`{name}` is not visible here: {scope.what}"
         return ExpressionError(message, offset=offset, hint=hint, code=Code.UNKNOWN_VARIABLE)
     names = ", ".join(scope.variables)
-    meant = slips.of_variable(name) or did_you_mean(name, scope.variables)
+    plain = next((f"write `{each}`." for each in scope.variables if each == name.casefold()), None)
+    meant = plain or slips.of_variable(name) or did_you_mean(name, scope.variables)
     field = f"; a field is `event.{name}`" if "event" in scope.types else ""
     field += f"; a text is `'{name}'`"
-    hint = f"{meant} There are: {names}" if meant else f"there are: {names}{field}"
+    hint = f"there are: {names}{field}"
+    if meant is not None:
+        hint = f"{meant if meant[-1] in '?.' else meant + '.'} There are: {names}"
     return ExpressionError(f"unknown variable `{name}`", offset=offset, hint=hint, code=Code.UNKNOWN_VARIABLE)
 
 
 def unknown_trait(name: str, traits: Collection[str], offset: int) -> ExpressionError:
-    meant = did_you_mean(name, traits)
+    meant = did_you_mean(name, traits) or f"an attribute is `customer.{name}`"
     return ExpressionError(f"unknown trait `{name}`", offset=offset, hint=meant, code=Code.UNKNOWN_TRAIT)
 
 
@@ -244,7 +248,7 @@ class _Checker:
 
     def type(self, node: Node) -> Type:
         if isinstance(node, Literal):
-            return _literal_type(node)
+            return type_of_literal(node)
         if isinstance(node, Ident):
             return self._variable(node)
         if isinstance(node, Select):
@@ -259,7 +263,7 @@ class _Checker:
             return special(self, node)
         if function in ("_&&_", "_||_", "!_"):
             for arg in args:
-                self.boolean(arg, f"an operand of `{_symbol(function)}`")
+                self.boolean(arg, f"an operand of `{symbol_of(function)}`")
             return "bool"
         if function in ("[]", "{}"):
             for arg in args:
@@ -287,7 +291,7 @@ class _Checker:
         items, variable, *steps = node.args
         kind = self.type(items)
         if kind not in ("dyn", "list", "map"):
-            self.error(f"`{node.function}` needs a list, this is {_IN_WORDS[kind]}", node)
+            self.error(f"`{node.function}` needs a list, this is {IN_WORDS[kind]}", node)
         self.loops.append(variable.name if isinstance(variable, Ident) else "")
         for step in steps[:-1] if node.function == "map" else steps:
             self.boolean(step, f"what `{node.function}` asks")
@@ -302,11 +306,12 @@ class _Checker:
         listed = items.args if isinstance(items, Call) and items.function == "[]" else ()
         if kinds[1] not in ("dyn", "list", "map"):
             hint = "write `event.x in ['a', 'b']`; a text is asked with event.x.contains('…')"
-            self.error(f"`in` needs a list, this is {_IN_WORDS[kinds[1]]}", node, hint)
-        elif listed and not any(_may_equal(kinds[0], self._quietly(each)) for each in listed):
-            self.error(f"`in` looks for {_IN_WORDS[kinds[0]]} in a list that has none", node)
+            self.error(f"`in` needs a list, this is {IN_WORDS[kinds[1]]}", node, hint)
+        elif listed and not any(may_equal(kinds[0], self._quietly(each)) for each in listed):
+            looked_for = meant_by({kinds[0], *map(self._quietly, listed)}, (item, *listed))
+            self.error(f"`in` looks for {IN_WORDS[kinds[0]]} in a list that has none", node, looked_for)
         else:
-            self.errors += (error for each in listed for error in _not_among(self._shape(item), each))
+            self.errors += (error for each in listed for error in _not_among(self._shape(item), item, each))
         return "bool"
 
     def _quietly(self, node: Node) -> Type:
@@ -334,18 +339,29 @@ class _Checker:
         mixes = name in MIXING and not is_closed(node)
         if mixes and set(kinds) == {"int", "double"}:
             kinds = ("double", "double")
-        fitting = [each for each in OVERLOADS[name] if _fits(kinds, each)]
-        if not fitting:
-            words = " and ".join(dict.fromkeys(_IN_WORDS.get(kind, "anything") for kind in kinds))
-            hint = None
+        seen = tuple(map(self._seen, node.args, kinds))
+        if not any(fits(seen, each) for each in OVERLOADS[name]):
+            words = " and ".join(dict.fromkeys(IN_WORDS.get(kind, "anything") for kind in seen))
+            hint = as_time(name, node.args, seen)
+            if hint is None and name in ARITHMETIC and "string" in kinds:
+                hint = OF_TEXTS
             if set(kinds) == {"int", "double"}:
                 hint = "convert one with `double(…)` or `int(…)`, or write e.g. 1.0"
-            return self.error(f"`{_symbol(name)}` does not fit {words}", node, hint)
+            return self.error(f"`{symbol_of(name)}` does not fit {words}", node, hint)
         if said == len(self.errors):
             self._made(node)
-        if name in _RESULTS:
-            return _RESULTS[name]
-        return _arithmetic(name, kinds)
+        if name in RESULTS:
+            return RESULTS[name]
+        return type_of_arithmetic(name, kinds)
+
+    def _seen(self, node: Node, kind: Type) -> Type:
+        """The type of a node, or that it is a field."""
+        root = node
+        while isinstance(root, Select) or (isinstance(root, Call) and root.function == "_[_]"):
+            root = root.operand if isinstance(root, Select) else root.args[0]
+        if kind != "dyn" or root is node or not isinstance(root, Ident) or root.name in self.loops:
+            return kind
+        return "field"
 
     def _made(self, node: Call) -> None:
         """A call of literals, made now: its error is one at every event. So is that of a literal alone."""
@@ -363,7 +379,7 @@ class _Checker:
         kind = self.type(node)
         if kind not in ("bool", "dyn"):
             self.error(
-                f"{what} must be true or false, this is {_IN_WORDS[kind]}", node, "compare it, e.g. with `==`"
+                f"{what} must be true or false, this is {IN_WORDS[kind]}", node, "compare it, e.g. with `==`"
             )
 
     def _variable(self, node: Ident) -> Type:
@@ -398,10 +414,11 @@ class _Checker:
         if isinstance(operand, Select) and self._is(operand.operand, "traits") and self._has_keys(operand):
             return self._trait(operand, operand.operand, indexed=True)  # `traits.views.shoes`
         kind = self.type(operand)
-        if kind in _PARTS:
+        if kind in PARTS:
             return self._part(node, kind, node.field)
         if kind not in ("dyn", "map"):
-            return self.error(f"{_IN_WORDS[kind]} has no field `{node.field}`", node)
+            hint = slips.of_part(unparse(operand), node.field, IN_WORDS[kind].removeprefix("a "))
+            return self.error(f"{IN_WORDS[kind]} has no field `{node.field}`", node, hint)
         return CEL_TYPES[self._shape(node).type]
 
     def _shape(self, node: Node) -> Shape:
@@ -425,9 +442,9 @@ class _Checker:
         return shape is not None and bool(shape.per)
 
     def _part(self, node: Node, kind: Type, name: str) -> Type:
-        if name in _PARTS[kind]:
-            return _PARTS[kind][name]
-        self.errors.append(unknown_part(name, kind, _PARTS[kind], node.offset))
+        if name in PARTS[kind]:
+            return PARTS[kind][name]
+        self.errors.append(unknown_part(name, kind, PARTS[kind], node.offset))
         return "dyn"
 
     def _segment(self, node: Select, root: Ident) -> Type:
@@ -464,45 +481,43 @@ class _Checker:
     def _index(self, node: Call) -> Type:
         operand, key = node.args
         key_type = self.type(key)
-        if key_type not in ("dyn", "string", "bool", *_NUMBERS):
-            self.error(f"{_IN_WORDS[key_type]} cannot be a key", key)
+        if isinstance(key, Literal) and isinstance(key.value, int) and key.value < 0:
+            items = unparse(operand)
+            hint = f"write {items}[size({items}) - {-key.value}]"
+            return self.error("the items of a list are counted from 0", key, hint)
+        if key_type not in ("dyn", "string", "bool", *NUMBERS):
+            self.error(f"{IN_WORDS[key_type]} cannot be a key", key)
         if (
             isinstance(operand, Select)
             and self._is(operand.operand, "traits")
-            and not self._has_parts(operand.field)
+            and not self.scope.has_parts(operand.field)
         ):
             return self._trait(operand, operand.operand, indexed=True)
         kind = self.type(operand)
-        if kind in _PARTS and isinstance(key, Literal) and isinstance(key.value, str):
+        if kind in PARTS and isinstance(key, Literal) and isinstance(key.value, str):
             return self._part(key, kind, key.value)
-        if kind not in ("dyn", "map", "list", *_PARTS):
-            return self.error(f"{_IN_WORDS[kind]} has no keys", operand)
+        if kind not in ("dyn", "map", "list", *PARTS):
+            return self.error(f"{IN_WORDS[kind]} has no keys", operand)
         return CEL_TYPES[self._shape(node).type]
-
-    def _has_parts(self, trait: str) -> bool:
-        """Whether a trait without `per` is itself a list or an object: then a key is one of that."""
-        shape = (self.scope.traits or {}).get(trait)
-        return (
-            shape is not None
-            and shape.per is False
-            and shape.aggregate is not None
-            and shape.aggregate.has_parts
-        )
 
     def _comparison(self, node: Call) -> None:
         left, right = (self.type(arg) for arg in node.args)
         self.errors += (error for operand in node.args for error in _no_date(operand))
-        symbol = _symbol(node.function)
+        symbol = symbol_of(node.function)
         if "null_type" in (left, right) and any(self._shape(each) is not ANYTHING for each in node.args):
             return  # whatever its type, a field can be null
-        if not _may_equal(left, right):
-            hint = _meant_by({left, right})
-            self.error(f"`{symbol}` compares {_IN_WORDS[left]} with {_IN_WORDS[right]}", node, hint)
-        elif symbol not in ("==", "!=") and (unordered := {left, right} & _UNORDERED):
-            self.error(f"`{symbol}` cannot compare {_IN_WORDS[unordered.pop()]}", node)
+        left, right = map(self._seen, node.args, (left, right))
+        if not may_equal(left, right):
+            hint = as_time(symbol, node.args, (left, right)) or meant_by({left, right}, node.args)
+            if Ident("event") in node.args:
+                hint = "the name of the event is `event_name`, a field of it `event.NAME`"
+            self.error(f"`{symbol}` compares {IN_WORDS[left]} with {IN_WORDS[right]}", node, hint)
+        elif symbol not in ("==", "!=") and (unordered := {left, right} & UNORDERED):
+            self.error(f"`{symbol}` cannot compare {IN_WORDS[unordered.pop()]}", node)
         elif symbol in ("==", "!="):
             one, other = node.args
-            self.errors += (*_not_among(self._shape(one), other), *_not_among(self._shape(other), one))
+            self.errors += _not_among(self._shape(one), one, other)
+            self.errors += _not_among(self._shape(other), other, one)
 
 
 _SPECIAL: Mapping[str, Callable[[_Checker, Call], Type]] = {
@@ -525,11 +540,15 @@ def _no_date(node: Node) -> Iterator[ExpressionError]:
                 yield ExpressionError(message, offset=first.offset, hint=hint)
 
 
-def _not_among(shape: Shape, literal: Node) -> Iterator[ExpressionError]:
-    """That something is compared with what it cannot be, by the values that the plan names."""
-    if shape.values and isinstance(literal, Literal) and literal.value not in shape.values:
-        message, hint = not_among(literal.value, shape.values)
-        yield ExpressionError(message, offset=literal.offset, hint=hint, code=Code.VALUE_NOT_IN_PLAN)
+def _not_among(shape: Shape, node: Node, literal: Node) -> Iterator[ExpressionError]:
+    """That something is compared with what it cannot be, by the values that are known of it."""
+    if not shape.values or not isinstance(literal, Literal) or literal.value in shape.values:
+        return
+    message, hint = not_among(literal.value, shape.values)
+    code = Code.VALUE_NOT_IN_PLAN
+    if isinstance(node, Ident):  # `event_name`: it can only be what is waited for
+        message, code = f"no event here is called `{literal.value!s}`", Code.SETTLED_CONDITION
+    yield ExpressionError(message, offset=literal.offset, hint=hint, code=code)
 
 
 def _probe_pattern(args: Sequence[Node]) -> None:
@@ -548,37 +567,3 @@ _PROBES: Mapping[str, Callable[[Sequence[Node]], None]] = {
     **dict.fromkeys(times.ACCESSORS, _probe_zone),
 }
 _COMPARISONS = frozenset(("_==_", "_!=_", "_<_", "_<=_", "_>_", "_>=_"))
-
-
-def _symbol(function: str) -> str:
-    return _SYMBOLS.get(function, function.strip("_"))
-
-
-def _may_equal(left: Type, right: Type) -> bool:
-    return "dyn" in (left, right) or left == right or {left, right} <= _NUMBERS
-
-
-def _meant_by(kinds: set[Type]) -> str | None:
-    """What to write in place of a comparison of these."""
-    if kinds == {"string", "number"}:
-        return "a number is written without quotes"
-    return "write timestamp(…) around a text that says a time" if kinds == {"string", _TIME} else None
-
-
-def _fits(kinds: tuple[Type, ...], overload: tuple[str, ...]) -> bool:
-    return len(kinds) == len(overload) and all(
-        kind in ("dyn", wanted) or wanted == "*" or (kind == "number" and wanted in _NUMBERS)
-        for kind, wanted in zip(kinds, overload, strict=True)
-    )
-
-
-def _arithmetic(name: str, kinds: tuple[Type, ...]) -> Type:
-    if "dyn" in kinds or "number" in kinds:
-        return "dyn" if "dyn" in kinds else "number"
-    if name == "_-_" and kinds == (_TIME, _TIME):
-        return _SPAN
-    return _TIME if _TIME in kinds else kinds[0]
-
-
-def _literal_type(node: Literal) -> Type:
-    return type_of(node.value)

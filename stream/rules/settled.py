@@ -1,16 +1,18 @@
-"""Conditions that always or never hold, whatever the event and the customer are.
+"""Conditions that always or never hold, whatever the event and the customer are, and terms that are to blame.
 
-Sound, not complete: it knows constants, and terms of one `&&` that leave a value nothing to be.
+Sound, not complete: it knows constants, terms of one `&&` that leave a value nothing to be, and terms of one
+`||` that leave out none.
 Tested by tests/rules/test_scope.py.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from typing import NamedTuple
+
 from stream.cel.tree import is_closed
 from stream.errors import ExpressionError
-from stream.expression import Call, Literal, Node, evaluate, terms_of
-
-_COMPARISONS = frozenset(("_==_", "_<_", "_<=_", "_>_", "_>=_"))
+from stream.expression import Call, Literal, Node, Select, evaluate, terms_of
 
 
 def settled(node: Node) -> bool | None:
@@ -28,33 +30,85 @@ def settled(node: Node) -> bool | None:
             return settling
         if all(verdict is not None for verdict in verdicts):
             return not settling
-        return False if not settling and _contradict(terms) else None
+        return False if not settling and next(_pairs(terms), None) else None
     return None  # also of `!x`: what never holds may do so by an error, and the opposite of that is one, too
 
 
-def _contradict(terms: list[Node]) -> bool:
-    """Whether some `x == 1 && x > 2` among the terms cannot hold, by any value of x."""
-    claims: dict[Node, list[tuple[str, Node]]] = {}
+class Pair(NamedTuple):
+    """Two terms of one `&&` that never hold together, or of one `||` of which one always does."""
+
+    one: Node
+    two: Node
+    holds: bool
+
+
+def pairs(node: Node) -> Iterator[Pair]:
+    """Of each `&&` and `||` of a condition the first two terms that settle it between them."""
+    rest = [node]
+    while rest:
+        each = rest.pop()
+        if not isinstance(each, Call):
+            rest += [each.operand] if isinstance(each, Select) else []
+            continue
+        if each.function not in ("_&&_", "_||_"):
+            rest += reversed(each.args)
+            continue
+        terms = list(terms_of(each.function, each))
+        rest += reversed(terms)
+        is_or = each.function == "_||_"
+        for one, two in _pairs(terms, denied=is_or):
+            yield Pair(one, two, holds=is_or)
+            break
+
+
+class _Claim(NamedTuple):
+    """`term` says that something compares so with a literal."""
+
+    function: str
+    literal: Node
+    term: Node
+
+
+def _pairs(terms: list[Node], *, denied: bool = False) -> Iterator[tuple[Node, Node]]:
+    """Terms such as `x == 1` and `x > 2` that cannot both hold, by any value of x; `denied`: that cannot both
+    be false.
+    """
+    claims: dict[Node, list[_Claim]] = {}
     for term in terms:
-        if isinstance(term, Call) and term.function in _COMPARISONS:
+        if isinstance(term, Call) and term.function in _MIRRORED:
             left, right = term.args
-            if isinstance(right, Literal):
-                claims.setdefault(left, []).append((term.function, right))
-            elif isinstance(left, Literal):
-                claims.setdefault(right, []).append((_MIRRORED[term.function], left))
-    return any(
-        _exclude(one, two)
-        for found in claims.values()
-        for i, one in enumerate(found)
-        for two in found[i + 1 :]
-    )
+            function, about, literal = term.function, left, right
+            if isinstance(left, Literal):
+                function, about, literal = _MIRRORED[function], right, left
+            function = _OPPOSITE[function] if denied else function
+            if isinstance(literal, Literal):
+                claims.setdefault(about, []).append(_Claim(function, literal, term))
+    for found in claims.values():
+        for i, one in enumerate(found):
+            for two in found[i + 1 :]:
+                if _exclude(one, two):
+                    yield one.term, two.term
 
 
-_MIRRORED = {"_==_": "_==_", "_<_": "_>_", "_<=_": "_>=_", "_>_": "_<_", "_>=_": "_<=_"}
+_MIRRORED = {
+    **{each: each for each in ("_==_", "_!=_")},
+    "_<_": "_>_",
+    "_<=_": "_>=_",
+    "_>_": "_<_",
+    "_>=_": "_<=_",
+}
+_OPPOSITE = {
+    "_==_": "_!=_",
+    "_!=_": "_==_",
+    "_<_": "_>=_",
+    "_<=_": "_>_",
+    "_>_": "_<=_",
+    "_>=_": "_<_",
+}
 
 
-def _exclude(one: tuple[str, Node], two: tuple[str, Node]) -> bool:
-    (first, a), (second, b) = one, two
+def _exclude(one: _Claim, two: _Claim) -> bool:
+    (first, a, _), (second, b, _) = one, two
     if first == "_==_":  # then x is a, and the other must hold of it
         return settled(Call(second, (a, b))) is False
     if second == "_==_":

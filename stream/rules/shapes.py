@@ -105,6 +105,13 @@ def type_of(value: Any) -> FieldType:
     return "any"
 
 
+def one_of(types: Iterable[str]) -> str:
+    """In words: `a string, number or boolean`."""
+    *others, last = types
+    words = f"{', '.join(others)} or {last}" if others else last
+    return f"an {words}" if words[0] in "aeiou" else f"a {words}"
+
+
 def not_among(value: Any, values: Sequence[Any]) -> tuple[str, str]:
     """The message about a value that the plan does not name, and a hint."""
     there_are = ", ".join(str(each) for each in values[:_SHOWN]) + (", …" if len(values) > _SHOWN else "")

@@ -53,6 +53,7 @@ FIELDS: Mapping[str, str] = {
     "part": "of a definition, such as `if`",
     "partition": "number of a partition",
     "partitions": "how many partitions",
+    "paths": "fields, attributes or traits as a condition names them, which are not there or do not fit",
     "per_second": "records a second",
     "place": "file:line:column in rule files",
     "port": "that health and metrics are served on",

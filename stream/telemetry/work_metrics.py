@@ -54,7 +54,8 @@ class WorkMetrics:
         )
         self._condition_errors = registry.table(
             "stream_condition_errors",
-            "Conditions that ended in an error and did not hold, by rule, trait or policy: "
+            "Conditions that ended in an error and did not hold, and what traits could not take, "
+            "by rule, trait or policy: "
             f"{', '.join(get_args(ConditionErrorReason))}.",
             "definition",
             "reason",
@@ -142,7 +143,7 @@ class WorkMetrics:
             self._events.add(count, source)
         for (source, reason), count in result.errors.items():
             self._event_errors.labels(source, reason).inc(count)
-        for (definition, _, why), count in result.condition_errors.items():
+        for (definition, _, why, _), count in result.condition_errors.items():
             self._condition_errors.add(count, definition, why)
         if result.repeats:
             self._repeats.inc(result.repeats)

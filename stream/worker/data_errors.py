@@ -50,12 +50,17 @@ class DataErrors:
         for (source, reason), count in result.errors.items():
             if reason in UNCLEAR and (times := self._times(("profile_unclear", source, reason), count)):
                 log.warning("profile_unclear", source=source, reason=reason, partition=partition, times=times)
-        for (name, part, cause), count in result.condition_errors.items():
-            if not (times := self._times(("condition", name, part, cause), count)):
+        for (name, part, cause, paths), count in result.condition_errors.items():
+            if not (times := self._times(("condition", name, part, cause, paths), count)):
                 continue
             if cause == "missing":  # of many customers perhaps, and nothing is wrong
                 log.info(
-                    "condition_lacks_something", definition=name, part=part, partition=partition, times=times
+                    "condition_lacks_something",
+                    definition=name,
+                    part=part,
+                    paths=paths,
+                    partition=partition,
+                    times=times,
                 )
             else:
                 log.warning(
@@ -63,6 +68,7 @@ class DataErrors:
                     definition=name,
                     part=part,
                     reason=cause,
+                    paths=paths,
                     partition=partition,
                     times=times,
                 )

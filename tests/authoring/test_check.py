@@ -150,9 +150,17 @@ EXAMPLES: dict[Code, str | bytes | None] = {
     Code.MISSPELT_PURPOSE: BASE.replace("consent: none", "consent: mailling")
     + A_TEST.format("customer: {consents: [mailing]}, events: [], expect: []"),
     Code.VALUE_NOT_IN_PLAN: BASE + A_RULE % "where: event.x == 'z'" + A_PLAN,
+    Code.ODD_COMPARISON: BASE + A_RULE % "where: event.x > '5'",
+    Code.COMMENT_IN_THE_WAY: BASE + A_RULE % "where: event.x // 2 > 5",
+    Code.NOT_AS_TESTED: BASE
+    + A_RULE % "where: event.x == '5'"
+    + A_TEST.format("events: [{at: 0m, event: b, x: 5}], expect: []"),
     Code.NOTHING_ALLOWED: BASE + A_RULE % "allow: [W505]",
     Code.TIMES_OUT_OF_ORDER: BASE
     + "tests: [{name: t, events: [{at: 2h, event: b}, {at: 1h, event: b}], until: 1m, expect: []}]",
+    Code.ENDS_WHILE_WAITING: BASE
+    + A_RULE % "wait: 1h"
+    + A_TEST.format("events: [{at: 0m, event: b}, {at: 1s, event: c}], expect: []"),
     Code.SENSITIVE_NOT_SAID: BASE + "policy: {sensitive: {x: {events: b}}}\n" + A_RULE % "priority: 1",
     Code.DISCLOSURE_NOT_SAID: BASE_WITH_WEATHER + A_CONTENT.format("t: '{{ context.weather.rain }}'"),
     Code.TAGS_IN_TEXT: BASE + A_RULE.replace("text: Hi", "text: <b>Hi</b>") % "priority: 1",
@@ -173,7 +181,11 @@ def test_every_code_is_found_in_its_example(rules: Path, code: Code) -> None:
         (rules / "b.yaml").write_text(FINE)
     elif isinstance(example, str | bytes):
         (rules / "b.yaml").write_bytes(example.encode() if isinstance(example, str) else example)
-    assert code in {each.code for each in check(rules).diagnostics}
+    found = {each.code for each in check(rules).diagnostics}
+    if code is Code.ENDS_WHILE_WAITING:  # `stream test` finds it: test_unfinished.py
+        assert not found
+    else:
+        assert code in found
 
 
 def pages() -> Iterator[tuple[str, str]]:
@@ -226,14 +238,19 @@ def test_two_rules_that_differ_in_what_they_send_are_not_the_same(rules: Path) -
 @pytest.mark.parametrize(
     ("condition", "finding"),
     [
-        ("event.x > 5 && event.x < 3", "`where` never holds (this definition is never used)"),
-        ("1 < 2 || event.x > 5", "`where` always holds (leave it out)"),
+        (
+            "event.x > 5 && event.x < 3",
+            "137: warning: `event.x > 5` and `event.x < 3` never hold together"
+            " (write `||` if one of them will do)",
+        ),
+        ("1 > 2", "114: warning: `where` never holds (this definition is never used)"),
+        ("1 < 2 || event.x > 5", "114: warning: `where` always holds (leave it out)"),
     ],
 )
 def test_a_condition_that_is_settled_is_warned_about(rules: Path, condition: str, finding: str) -> None:
     (rules / "a.yaml").write_text(BASE + A_RULE % f"where: {condition}")
     (found,) = check(rules).diagnostics
-    assert str(found) == f"rules/a.yaml:3:114: warning: {finding} [W504]"
+    assert str(found) == f"rules/a.yaml:3:{finding} [W504]"
 
 
 def test_no_event_is_called_unknown_where_a_topic_may_carry_any(rules: Path) -> None:

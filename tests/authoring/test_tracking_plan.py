@@ -280,7 +280,7 @@ def test_the_command_writes_a_rule_file_and_says_what_it_could_not_read(folder: 
     assert yaml.safe_load(out) == {"events": {"view": view, "purchase": {"source": "till"}}}
     assert said.splitlines()[0] == "1 events of 1 names"
     assert "left out: 1 records of clicks are no JSON objects (one JSON object a line" in said
-    assert "left out: 1 lines of `tills`: no source, first" in said
+    assert "1 line of `tills` left out: no source, first" in said
 
 
 def test_names_were_shown_where_only_what_they_stand_in_sounds_like_a_person(folder: Path) -> None:

@@ -19,6 +19,7 @@ BINDINGS: dict[str, Any] = {
     "event": {
         "name": "Ada",
         "price": 80,
+        "zero": 0,
         "items": ["a", "b"],
         "category": "shoes",
         "secret": "4711",
@@ -133,6 +134,27 @@ def test_what_is_null_is_named(source: str, name: str) -> None:
     with pytest.raises(ContentError, match=re.escape(f"a value is null: `{name}`")) as caught:
         Template(source).render(BINDINGS)
     assert caught.value.variable == name
+
+
+@pytest.mark.parametrize(
+    ("source", "applied"),
+    [
+        ("It is {{ event.name | times: 2 }}", "event.name | times"),
+        ("{{ event.price | times: event.name }}", "event.price | times"),
+        (
+            "{% if true %}{{ event.price | plus: 1 | divided_by: event.zero }}{% endif %}",
+            "event.price | … | divided_by",
+        ),
+        ("{{ event.name | money: 'EUR' }}", "event.name | money"),
+        ("{{ 'soon' | date: 'long' }}", "… | date"),
+        ("{% assign x = event.name | plus: 1 %}{{ x }}", "event.name | plus"),
+    ],
+)
+def test_a_text_whose_filter_got_no_number_did_not_say_which_filter(source: str, applied: str) -> None:
+    with pytest.raises(ContentError, match=re.escape(f"cannot take: `{applied}`")) as caught:
+        Template(source).render(BINDINGS)
+    assert (caught.value.variable, caught.value.filter) == (None, applied)
+    assert "Ada" not in str(caught.value)
 
 
 @pytest.mark.parametrize("value", ["", "  ", "\u200b", "\xa0\n", "\u3164", "\x00", []], ids=repr)

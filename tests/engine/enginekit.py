@@ -73,6 +73,7 @@ class Rules:
                 **{
                     **{each: getattr(trait, each) for each in trait.__slots__},
                     **paths,
+                    "value": parse(more["value"]) if "value" in more else None,
                 }
             )
         )

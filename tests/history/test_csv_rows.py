@@ -73,12 +73,68 @@ def test_an_empty_cell_is_a_field_that_is_not_there() -> None:
     assert numbers == [2, 4, 6]
 
 
+ONE = {"event": "view", "customer_id": "c1", "price": 12}
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("sep=;\r\nevent;customer_id;price\r\nview;c1;12\r\n", ONE),
+        ('"sep=,"\nevent,customer_id,price\nview,c1,12\n', ONE),
+        ("SEP=\t\r\nevent\tcustomer_id\tprice\r\nview\tc1\t12\r\n", ONE),
+        ("\n\nsep=;\nevent;customer_id;price\nview;c1;12\n", ONE),
+        ("sep=;\nevent\nview\n", {"event": "view"}),
+        ("event,customer_id,price,\nview,c1,12,\n", ONE),
+        ("event,customer_id,price\nview,c1,12,\n", ONE),
+        ("event,customer_id,price,,\nview,c1,12,,\n", ONE),
+        ("event, customer_id, price\nview, c1, 12\n", ONE),
+        ("event ; customer_id ; price\nview ; c1 ; 12\n", ONE),
+        (" event | customer_id | price\n view  | c1          |    12\n", ONE),
+        ('"event","customer_id","price"\n"view","c1","12"\n', ONE),
+    ],
+)
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-le"])
+def test_what_spreadsheets_write_was_no_csv_or_one_without_a_header(
+    text: str, expected: dict[str, Any], encoding: str
+) -> None:
+    values, _, notes = read(text.encode(encoding))
+    assert (values, notes) == ([expected], [])
+
+
+@pytest.mark.parametrize("header", [",event,x", "\tevent\tx", ";event;x"])
+def test_a_column_of_row_numbers_without_a_name_is_left_out_and_told(header: str) -> None:
+    row = header.replace("event", "view").replace("x", "5")
+    values, _, notes = read(f"{header}\n0{row}\n")
+    assert values == [{"event": "view", "x": 5}]
+    assert notes == ["column 1 of events.csv has no name: it is left out"]
+
+
+@pytest.mark.parametrize(
+    "text", ["event,customer_id,ts\n", "event;customer_id", "sep=;\nevent;ts\n", "event,ts\n\n"]
+)
+def test_a_header_without_rows_was_called_a_broken_line(text: str) -> None:
+    assert read(text) == ([], [], [])
+
+
+def test_blanks_that_the_header_does_not_have_are_part_of_a_cell() -> None:
+    assert read("event,x\nview, a\n")[0] == [{"event": "view", "x": " a"}]
+
+
+@pytest.mark.parametrize("cell", ["12,50", "1.049,90", "1,049.90", "1,049"])
+def test_commas_in_numbers_are_told_with_what_to_write(cell: str) -> None:
+    _, _, notes = read(f"event;amount\nbuy;{cell}\n")
+    assert notes == [
+        "column `amount` of events.csv has numbers with commas, first in line 2: its values are texts "
+        "(write 1049.90; a spreadsheet that is set to English does)"
+    ]
+
+
 def test_decimal_commas_are_told() -> None:
     """Amounts were texts, and no condition on them held."""
     values, _, notes = read("event;amount\nbuy;49\nbuy;49,90\nbuy;1.049,90\n")
     assert [each["amount"] for each in values] == ["49", "49,90", "1.049,90"]
     (note,) = notes
-    assert note.startswith("column `amount` of events.csv has decimal commas, first in line 3")
+    assert note.startswith("column `amount` of events.csv has numbers with commas, first in line 3")
     assert read("event;words\nbuy;a\nbuy;49,90\n")[2] == []
 
 
@@ -93,7 +149,9 @@ def test_cells_in_quotation_marks_may_hold_anything() -> None:
     [
         ('event,x\nview,"a\n' + "b,c\n" * 10, "events.csv:2: CSV cannot be read from here on"),
         ("event,x\nview,1,2\n", "events.csv:2: 3 cells, and the header has 2"),
-        ("event,x,x\nview,1,2\n", "`x` stands twice"),
+        ("sep=;\nview;2;3\nview;3;4\n", "events.csv:2: this looks like CSV without a header"),
+        ("event,x,x\nview,1,2\n", "events.csv:1: the column `x` stands twice"),
+        ("sep=,\nevent,,x,x\nview,,1,2\n", "events.csv:2: the column `x` stands twice"),
         ("event,x,x.y\nview,1,2\n", "stands twice, or within another"),
         ("event,x\nview,Zo\xeb\n".encode("latin-1"), "not UTF-8"),
         ("event,x\nview," + "y" * (2 << 20), "a line of more than"),

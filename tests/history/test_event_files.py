@@ -7,13 +7,14 @@ import io
 import json
 import sys
 from collections import defaultdict
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from stream.errors import EventFileError
-from stream.history.event_files import Disorder, disorder_notes, event_files
+from stream.history.event_files import Between, Disorder, Portion, disorder_notes, event_files
 from stream.history.pieces import MAX_LINE
 from stream.rules.model import RuleSet, Source
 
@@ -39,7 +40,7 @@ def read(*arguments: str, sort: bool = False, rules: RuleSet = RULES) -> dict[st
     """All values by source."""
     values: dict[str, list[bytes | None]] = defaultdict(list)
     with event_files(arguments, rules, sort=sort) as files:
-        for partition, records in files.batches():
+        for partition, records, _ in files.batches():
             assert partition == 0
             for name, found in records.items():
                 assert [each.offset for each in found] == list(
@@ -142,9 +143,40 @@ def test_a_file_that_cannot_be_read_is_named(tmp_path: Path, content: bytes | No
     assert str(path) in str(caught.value)
 
 
-def test_topics_of_kafka_stand_alone() -> None:
-    with pytest.raises(EventFileError, match="stands alone"), event_files(["kafka:clicks"], RULES):
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["kafka:", "x.jsonl"], "stands alone"),
+        (["kafka:", "kafka:"], "stands alone"),
+        (["kafka:clicks"], "takes no name of a topic"),
+    ],
+)
+def test_topics_of_kafka_stand_alone(arguments: list[str], message: str) -> None:
+    with pytest.raises(EventFileError, match=message), event_files(arguments, RULES):
         pass
+
+
+@pytest.mark.parametrize("sort", [False, True])
+@pytest.mark.parametrize("minutes", [(0, 1, 2, 3, 4, 5), (0, 3, 1, 2, 5, 4)])
+def test_between_two_times_what_was_before_comes_first_and_what_is_later_not_at_all(
+    tmp_path: Path, sort: bool, minutes: tuple[int, ...]
+) -> None:
+    path = tmp_path / "events.jsonl"
+    path.write_text('{"source": "people", "who": "c1"}\n' + clicked(*(60_000 * each for each in minutes)))
+    times = Between(T0 + 120_000, T0 + 240_000)
+    with event_files([str(path)], TIMED, times, sort=sort) as files:
+        portions = list(files.batches())
+    before, after = _times(portions, True), _times(portions, False)
+    if sort or minutes == (0, 1, 2, 3, 4, 5):
+        assert (before, after) == ([T0 - 1, T0, T0 + 60_000], [T0 + 120_000, T0 + 180_000])
+    else:  # as they lie: two come late, and count as late
+        assert (before, after) == ([T0 - 1, T0], [T0 + 180_000, T0 + 60_000, T0 + 120_000])
+    assert files.notes == ["2 events of --until and later were left out"]
+
+
+def _times(portions: Sequence[Portion], is_before: bool) -> list[int]:
+    found = [list(each.records.values()) for each in portions if each.is_before is is_before]
+    return [each.timestamp for records in found for some in reversed(records) for each in some]
 
 
 def test_sources_that_are_no_names_are_counted_and_not_shown(tmp_path: Path) -> None:
@@ -208,7 +240,7 @@ def test_sources_one_after_the_other_in_a_file_are_merged(
     seen: list[int] = []
     with event_files([str(path)], TIMED) as files:
         monkeypatch.setattr("stream.history.merged.BATCH", 10)
-        for _, records in files.batches():
+        for _, records, _ in files.batches():
             seen += sorted(at([each.value for events in records.values() for each in events]))
     assert seen == list(range(100))
 
@@ -234,7 +266,7 @@ def test_memory_does_not_grow_with_the_history(tmp_path: Path) -> None:
             file.write(clicked(*range(block * 5_000, block * 5_000 + 5_000), pad="x" * 100))
     most = 0
     with event_files([str(path)], TIMED) as files:
-        for _, records in files.batches():
+        for _, records, _ in files.batches():
             most = max(most, sum(map(len, records.values())))
         assert files.total == 200_000
     assert most < 20_000
@@ -243,3 +275,14 @@ def test_memory_does_not_grow_with_the_history(tmp_path: Path) -> None:
 def test_files_and_topics_do_not_mix(tmp_path: Path) -> None:
     with pytest.raises(EventFileError, match="stands alone"), event_files(["kafka:", "x"], TIMED):
         pass
+
+
+def test_an_empty_file_among_others_was_passed_over_in_silence(tmp_path: Path) -> None:
+    (tmp_path / "events.jsonl").write_text(lines("clicks"))
+    (tmp_path / "empty.jsonl").write_text("\n")
+    (tmp_path / "header.csv").write_text("event,customer\n")
+    (tmp_path / "packed.gz").write_bytes(gzip.compress(b""))
+    (tmp_path / "list.json").write_text("[]")
+    names = ["events.jsonl", "empty.jsonl", "header.csv", "packed.gz", "list.json"]
+    with event_files([str(tmp_path / each) for each in names], RULES) as files:
+        assert files.notes == [f"{tmp_path / each} has no lines" for each in names[1:]]

@@ -55,11 +55,71 @@ def test_standard_input_may_be_named_twice(monkeypatch: pytest.MonkeyPatch) -> N
 
 @pytest.mark.parametrize(
     ("argument", "message"),
-    [("nowhere", "nowhere: No such file"), (".", "Is a directory"), ("order=x", "did you mean `orders`")],
+    [
+        ("nowhere", "nowhere: No such file"),
+        (".", "Is a directory.*\n.*name the files in it: ./\\*"),
+        ("2026-*.jsonl", "2026-.*No such file.*\n.*no file here has a name of this pattern"),
+        ("clicks=2026-*.jsonl", "no file here has a name of this pattern"),
+        ("order=x", "did you mean `orders`"),
+    ],
 )
 def test_what_is_no_file_is_named(argument: str, message: str) -> None:
     with ExitStack() as stack, pytest.raises(EventFileError, match=message):
         inputs_of([argument], SOURCES, stack)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "is_twice"),
+    [
+        (["events", "events"], True),
+        (["events", "./link"], True),
+        (["clicks=events", "clicks=events"], True),
+        (["-", "-"], True),
+        (["clicks=events", "orders=events"], False),
+        (["events", "copy"], False),
+    ],
+)
+def test_the_events_of_a_file_that_two_patterns_match_came_twice(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, arguments: list[str], is_twice: bool
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(LINES)))
+    for name in ("events", "copy"):
+        Path(name).write_bytes(LINES)
+    Path("link").symlink_to("events")
+    with ExitStack() as stack:
+        if is_twice:
+            with pytest.raises(EventFileError, match="the same file is named twice"):
+                inputs_of(arguments, SOURCES, stack)
+        else:
+            assert len(inputs_of(arguments, SOURCES, stack)) == 2
+
+
+@pytest.mark.parametrize("at", ["while", "between"])
+def test_a_file_that_grows_was_read_in_two_states(tmp_path: Path, at: str) -> None:
+    """What was looked at first was not what was played, and nothing said so."""
+    (path := tmp_path / "events").write_bytes(LINES)
+    with ExitStack() as stack:
+        (one,) = inputs_of([str(path)], SOURCES, stack)
+        assert len(values(one)) == 2
+        pieces = one.pieces(ignore)
+        if at == "while":
+            next(pieces)
+        with path.open("ab") as file:
+            file.write(LINES)
+        with pytest.raises(EventFileError, match="changed while it was read") as caught:
+            list(pieces)
+        assert "| … -" in str(caught.value.hint)
+
+
+def test_the_place_in_csv_was_called_a_row_and_was_a_line(tmp_path: Path) -> None:
+    """After a cell with a line break the third row was `row 4`."""
+    (tmp_path / "events.csv").write_text('event,note\nview,"a\nb"\nbuy,c\n')
+    with ExitStack() as stack:
+        (one,) = inputs_of([str(tmp_path / "events.csv")], SOURCES, stack)
+        (piece, *_) = one.pieces(ignore)
+        assert piece.numbers == [2, 4]
+        assert one.place_of(4) == f"{tmp_path / 'events.csv'}:4"
 
 
 def test_an_item_of_a_list_is_called_one(tmp_path: Path) -> None:

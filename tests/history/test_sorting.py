@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import io
+import sys
 import tempfile
+from contextlib import ExitStack
 from pathlib import Path
+from typing import IO
 
 import pytest
 from hypothesis import given, settings
@@ -12,6 +16,7 @@ from hypothesis import strategies as st
 from stream.errors import EventFileError
 from stream.history import sorting
 from stream.history._past import PastEvent
+from stream.history.inputs import inputs_of
 from stream.history.sorting import Sorter
 from tests.history.test_past import There
 
@@ -70,3 +75,24 @@ def test_a_disk_that_is_full_is_said_with_the_way_out(monkeypatch: pytest.Monkey
     with pytest.raises(EventFileError, match="No space left") as caught, Sorter() as sorter:
         sorter.add([PastEvent(ORIGINS[0], 0, 1, 1, 1, None, b"{}")])
     assert "TMPDIR" in str(caught.value.hint)
+
+
+def _full(**_: object) -> IO[bytes]:
+    return Path("/dev/full").open("r+b")
+
+
+def test_a_disk_that_fills_up_while_events_are_sorted_was_taken_for_another(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """What found no room was written once more when the file was closed, and hid where that was."""
+    monkeypatch.setattr(tempfile, "TemporaryFile", _full)
+    monkeypatch.setattr(sorting, "PART_BYTES", 1)
+    with pytest.raises(EventFileError, match="cannot be sorted on disk: No space left"), Sorter() as sorter:
+        sorter.add([PastEvent(ORIGINS[0], 0, 1, 1, 1, None, b"x" * 100_000)])
+
+
+def test_a_disk_that_fills_up_while_a_pipe_is_kept_is_said_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tempfile, "TemporaryFile", _full)
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(b"{}")))
+    with pytest.raises(EventFileError, match="-: cannot be kept: No space left"), ExitStack() as stack:
+        inputs_of(["-"], ("clicks",), stack)

@@ -2,12 +2,27 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+import re
 import subprocess
 import sys
+from collections.abc import Iterable
+from pathlib import Path
 from typing import Any
 
+import pytest
+
+from stream.broker.cluster import EmbeddedKafka
 from stream.clock import wall_ms
+from stream.errors import BrokerError
+from stream.history import topics
+from stream.history._past import PastEvent, Reader
+from stream.history.event_files import Between
+from stream.history.pieces import Whence
+from stream.rules.compiler.rule_set import load_rules
+from stream.rules.model import Source
+from stream.settings import load
 from tests.integration.shop import MINUTE, PARTITIONS, START, Shop
 from tests.kit.kafka import committed, consume_all, create_topics, produce
 
@@ -68,7 +83,7 @@ def history(shop: Shop) -> None:
     produce(shop.bootstrap, shop.purchases, purchases)
 
 
-def backtest(shop: Shop, *arguments: str) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+def backtest(shop: Shop, *arguments: str, **settings: str) -> tuple[dict[str, Any], list[dict[str, Any]]]:
     """The summary, and the decisions."""
     out = shop.folder / "out.jsonl"
     command = [
@@ -87,7 +102,7 @@ def backtest(shop: Shop, *arguments: str) -> tuple[dict[str, Any], list[dict[str
         capture_output=True,
         text=True,
         check=False,
-        env={"STREAM_BROKER": shop.bootstrap, "STREAM_APP_ID": f"{shop.prefix}-elsewhere"},
+        env={"STREAM_BROKER": shop.bootstrap, "STREAM_APP_ID": f"{shop.prefix}-elsewhere", **settings},
         cwd=shop.folder,
     )
     assert done.returncode == 0, done.stderr
@@ -130,6 +145,7 @@ def test_events_are_those_between_two_times_and_consents_those_of_before(shop: S
     assert summary["events"]["profiles"] == CUSTOMERS // 2
     assert any(each["outcome"] == "sent" for each in played)
     assert summary["until"] == "2026-01-01T00:31:00.000Z"
+    assert any(each.startswith("events of before --since were not read") for each in summary["notes"])
     assert wall_ms() > until
 
 
@@ -146,3 +162,83 @@ def test_a_topic_that_is_not_there_is_named(shop: Shop) -> None:
     )
     assert done.returncode == 1
     assert f"Kafka has no topic {shop.prefix}-profiles" in done.stderr
+
+
+def test_what_a_worker_is_told_to_skip_was_played(shop: Shop) -> None:
+    history(shop)
+    everything, _ = backtest(shop)
+    skip = f"{shop.clicks}/1/0-4,{shop.clicks}/2/7,elsewhere/0/1"
+    summary, _ = backtest(shop, STREAM_SKIP=skip)
+    assert summary["events"]["clicks"] == everything["events"]["clicks"] - 6
+    assert f"6 records of {shop.clicks} are not read by a worker either: skipped" in summary["notes"]
+
+
+def test_a_plan_is_made_of_topics_too(shop: Shop) -> None:
+    """It said that `kafka:` stands alone."""
+    history(shop)
+    command = [
+        sys.executable,
+        "-m",
+        "stream",
+        "events",
+        "infer",
+        "kafka:",
+        "--rules",
+        str(shop.rules),
+        "--json",
+    ]
+    env = {"STREAM_BROKER": shop.bootstrap}
+    until = ("--until", str(START + 16 * MINUTE))
+    found = []
+    for arguments in ((), until):
+        done = subprocess.run(
+            [*command, *arguments], capture_output=True, text=True, check=True, env=env, cwd=shop.folder
+        )
+        assert json.loads(done.stdout)["events"]["purchase"]["fields"]["amount"] == "number"
+        found.append(int(done.stderr.partition(" events of ")[0].replace(",", "")))
+    assert (
+        found[0]
+        > found[1]
+        == 3 * CUSTOMERS + sum((turn + n) % 7 == 0 for turn in range(3) for n in range(CUSTOMERS))
+    )
+
+
+def large(shop: Shop) -> None:
+    """More than one fetch brings."""
+    for partition in range(PARTITIONS):
+        value = json.dumps({"customer_id": "c1", "event": "view", "pad": "x" * 400_000}).encode()
+        produce(shop.bootstrap, shop.clicks, [(partition, b"c1", value, START, ())] * 40)
+
+
+def test_a_kafka_that_goes_away_was_waited_for_without_an_end(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(topics, "PATIENCE_S", 5.0)
+    with EmbeddedKafka() as kafka:
+        shop = Shop(kafka.bootstrap, "away", tmp_path)
+        create_topics(kafka.bootstrap, dict.fromkeys(shop.sources, PARTITIONS))
+        large(shop)
+        read = []
+
+        def take(events: Iterable[PastEvent]) -> None:
+            if not read:
+                kafka.kill(0)
+            read.extend(events)
+
+        def reader_of(source: Source, origin: Whence) -> Reader:
+            return Reader(rules.sources, origin, fixed=source.name)
+
+        rules = load_rules(shop.rules)
+        settings = load({"STREAM_BROKER": kafka.bootstrap}, env_file=None)
+        with pytest.raises(BrokerError) as caught:
+            asyncio.run(
+                topics.read_topics(
+                    settings, rules.sources, Between(), reader_of, take, lambda done, total: None
+                )
+            )
+    assert "Kafka went away while topics were read: no answer for 5 seconds" in str(caught.value)
+    places = {each.place for each in read}
+    (first, *_) = re.findall(r"away-clicks/\d+/\d+", str(caught.value))
+    topic, partition, offset = first.split("/")
+    assert first not in places
+    assert int(offset) == 0 or f"{topic}/{partition}/{int(offset) - 1}" in places

@@ -44,8 +44,8 @@ def played(folder: Path, rules: str, *events: dict[str, Any]) -> Result:
     return process(batch, loaded, PartitionState(loaded), Clock(by_event_time=True))
 
 
-def why(folder: Path, condition: str, event: dict[str, Any] = EVENT) -> str | None:
-    """The reason that is told of an `if`; None: it ended in no error."""
+def why(folder: Path, condition: str, event: dict[str, Any] = EVENT) -> tuple[str, str] | None:
+    """The reason that is told of an `if`, and the paths; None: it ended in no error."""
     rules = f"""
 traits:
   views: {{function: count, of: other, per: sku}}
@@ -56,9 +56,9 @@ rules:
 """
     errors = played(folder, rules, event).condition_errors
     assert len(errors) <= 1
-    for (definition, part, reason), count in errors.items():
+    for (definition, part, reason, paths), count in errors.items():
         assert (definition, part, count) == ("r", "if", 1)
-        return reason
+        return reason, paths
     return None
 
 
@@ -109,7 +109,9 @@ rules:
     ],
 )
 def test_a_rule_that_asks_for_what_is_not_there_is_no_mistake(tmp_path: Path, condition: str) -> None:
-    assert why(tmp_path, condition) == "missing"
+    found = why(tmp_path, condition)
+    assert found is not None
+    assert found[0] == "missing"
 
 
 @pytest.mark.parametrize(
@@ -141,12 +143,59 @@ def test_a_rule_that_asks_for_what_is_not_there_is_no_mistake(tmp_path: Path, co
     ],
 )
 def test_a_mistake_is_not_taken_for_what_is_missing(tmp_path: Path, condition: str) -> None:
-    assert why(tmp_path, condition) == "value"
+    found = why(tmp_path, condition)
+    assert found is not None
+    assert found[0] == "value"
+
+
+@pytest.mark.parametrize(
+    ("condition", "paths"),
+    [
+        ("event.nothing > 5", "event.nothing"),
+        ("event.price > 5 && customer.age > 30", "customer.age"),
+        ("event.price > 10 || customer.age > 30 || event.nothing", "customer.age"),
+        ("event.address.city == 'Berlin'", "event.address.city"),
+        ("event['coupon code'] == 'x'", 'event["coupon code"]'),
+        ("event.note.startsWith('x')", "event.note"),
+        ("event.sku in event.note", "event.note"),
+        ("traits.last_store == 'x'", "traits.last_store"),
+        ("traits.last_of[event.sku] == 'x'", "traits.last_of[event.sku]"),
+        ("traits.views[event.nothing] > 1", "event.nothing"),
+        ("event.map[event.category] == 1", "event.map[event.category]"),
+        ("event.items.all(i, i.price > 1)", "i.price"),
+        ("event.nothing.exists(i, i > 1)", "event.nothing"),
+        ("event.price > 5 ? customer.vip : event.address > 5", "customer.vip"),
+        ("timestamp(event.nothing) < now", "event.nothing"),
+        ("has(customer.nothing.price)", "customer.nothing"),
+        (f"event.{'n' * 200} > 5", "event." + "n" * 113 + "…"),
+    ],
+)
+def test_a_rule_that_asked_for_what_is_not_there_did_not_say_for_what(
+    tmp_path: Path, condition: str, paths: str
+) -> None:
+    """Of a condition with five fields somebody had to guess which of them a shop does not send."""
+    assert why(tmp_path, condition) == ("missing", paths)
+
+
+@pytest.mark.parametrize(
+    ("condition", "paths"),
+    [
+        ("event.price > 5 && event.sku > 5", "event.sku"),
+        ("event.vip && event.price > 5", "event.vip"),
+        ("customer.age > 30 || event.sku > 5", "event.sku"),
+        ("event.price / 0 > 1", "event.price"),
+        ("event.odd.all(i, i.price > 1)", "i.price"),
+        ("event.price + event.sku > event.nothing", "event.price, event.sku"),
+        ("duration(event.sku) < duration('1h')", "event.sku"),
+    ],
+)
+def test_of_a_mistake_it_is_told_what_was_read(tmp_path: Path, condition: str, paths: str) -> None:
+    assert why(tmp_path, condition) == ("value", paths)
 
 
 def test_a_condition_that_takes_too_long_is_neither(tmp_path: Path) -> None:
     condition = "event.l.exists(x, event.l.exists(y, event.l.exists(z, z > x + y)))"
-    assert why(tmp_path, condition, {"l": [0] * 100}) == "cost"
+    assert why(tmp_path, condition, {"l": [0] * 100}) == ("cost", "")
 
 
 def test_what_holds_or_does_not_is_no_error(tmp_path: Path) -> None:
@@ -164,7 +213,10 @@ def test_telling_why_takes_nothing_from_the_conditions_that_come_after(tmp_path:
     )
     found = played(tmp_path, rules, {"l": [0] * 44, "n0": "x", "n2": 6})
     assert [each.rule for each in found.decisions] == ["r2"]
-    assert found.condition_errors == {("r0", "if", "value"): 1, ("r1", "if", "missing"): 1}
+    assert found.condition_errors == {
+        ("r0", "if", "value", "event.n0"): 1,
+        ("r1", "if", "missing", "event.n1"): 1,
+    }
 
 
 def test_a_rule_that_shares_its_condition_with_another_was_silent_without_a_count(tmp_path: Path) -> None:
@@ -178,9 +230,9 @@ rules:
 """
     found = played(tmp_path, rules, {"price": "9"})
     assert found.condition_errors == {
-        ("traits.dear", "where", "value"): 1,
-        ("first", "where", "value"): 1,
-        ("second", "where", "value"): 1,
+        ("traits.dear", "where", "value", "event.price"): 1,
+        ("first", "where", "value", "event.price"): 1,
+        ("second", "where", "value", "event.price"): 1,
     }
     assert found.errors == {("clicks", "condition"): 1}
 
@@ -193,6 +245,6 @@ rules:
 """.replace(", odd: event_is > 5", "")
     found = played(tmp_path, rules, {})
     assert found.condition_errors == {
-        ("r", "segments.rich", "missing"): 1,
-        ("r", "segments.known", "missing"): 1,
+        ("r", "segments.rich", "missing", "customer.income"): 1,
+        ("r", "segments.known", "missing", "customer.name"): 1,
     }

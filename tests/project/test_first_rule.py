@@ -68,6 +68,6 @@ def test_what_the_page_of_backtests_shows_as_commands_is_run(name: str, tmp_path
     (tmp_path / "2026-03.jsonl.zst").write_bytes(zstd.compress(lines.encode()))
     commands = [line for line in blocks(text, "sh")[0].splitlines() if " kafka: " not in line]
     shown = typed("\n".join(commands), tmp_path)
-    assert "3 events of 1 customers" in shown
+    assert "3 events of 1 customer, up to" in shown
     assert (tmp_path / "report.html").exists()
     assert (tmp_path / "decisions.jsonl").exists()

@@ -35,7 +35,7 @@ CUSTOMERS = ("c1", "c1", "c1", "c1", "c1", "c2", "c2", "é", 7, "c10")
 CATEGORIES = ("a", "a", "a", "a", "b", "b", "b", 1, 1, True, False, MISSING, None, "é", ["a"])
 PRICES = (1, 2, 1.5, 10, 1, 2, 1.5, 10, 0, -1, "a", True, None, MISSING, 2**53 + 1, 2.0**53)
 # Sums of quarters are exact in whatever order they are added up.
-AMOUNTS = (1, 2.5, 0.25, 10, 1, 2.5, 0.25, 10, -3, 0, True, "5", None, MISSING)
+AMOUNTS = (1, 2.5, 0.25, 10, 1, 2.5, 0.25, 10, -3, 0, True, "5", "96.00", [1], None, MISSING)
 FLAGS = (True, True, True, True, False, MISSING, "x", None, {"a": 1}, {"a": True})
 PACES = ((0, 0, 1, 1, 2, 5, 10, 30, 60, 61, 100, 300), (0, 1, 1, 0, 2, 3, 5, 5, 10))  # between two events
 LATENESS = (0, 0, 0, 0, 0, 0, 0, 0, 1, 5, 30, 61, 600, 3000)

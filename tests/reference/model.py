@@ -59,7 +59,7 @@ from .failures import why
 from .instances import Instance, cause_of
 from .profiles import Profile
 from .records import NOTHING, Consent, Event, News, ProfileUpdate, Tombstone, look_up, map_key, understand
-from .traits import is_of_use, value_of
+from .traits import facts_of, is_of_use, value_of, why_not
 
 MAX_KEYS = 16
 MAX_IDS = 128
@@ -83,10 +83,12 @@ class Message:
 class Outcome:
     """What the history comes to. `trigger_id`s are readable: rule, customer, source, id of the event, key.
 
-    `condition_errors` counts, per source, the errors of `if`: each is certainly judged. `possible_errors`
-    are those of `where`, of segments and of `policy.suppress`, once for every place that could ask, and
-    conditions that came to what is no bool: an engine that shares and skips counts fewer of them.
-    `failures`: why an `if` came to no bool, by rule; None where that is not told.
+    `condition_errors` counts, per source, the errors of `if`, and of what traits take: each is certainly
+    judged. `possible_errors` are those of `where`, of segments and of `policy.suppress`, once for every place
+    that could ask, and conditions that came to what is no bool: an engine that shares and skips counts fewer
+    of them.
+    `failures`: why an `if` came to no bool, by rule, and why a trait could not take what it takes; None where
+    that is not told.
     """
 
     decisions: list[Decision] = field(default_factory=list)
@@ -99,7 +101,7 @@ class Outcome:
     oddities: Counter[tuple[str, str]] = field(default_factory=Counter)  # of profiles
     condition_errors: Counter[str] = field(default_factory=Counter)
     possible_errors: Counter[str] = field(default_factory=Counter)
-    failures: Counter[tuple[str, str | None]] = field(default_factory=Counter)
+    failures: Counter[tuple[str, str, str | None]] = field(default_factory=Counter)
     watermark: int | None = None
     next_deadline: int | None = None
     timers: int = 0
@@ -448,8 +450,14 @@ class _Run:
 
     def count(self, event: Event) -> None:
         for trait in self.rules.traits:
-            if self.fits(Step(trait.of, trait.where), event, {}) and is_of_use(trait, event):
+            if not self.fits(Step(trait.of, trait.where), event, {}):
+                continue
+            if is_of_use(trait, event):
                 self.counted_by(trait.name, event.customer).append(event)
+            elif failed := why_not(trait, event):
+                part, reason = failed
+                self.outcome.condition_errors[event.source] += 1
+                self.outcome.failures[f"traits.{trait.name}", part, reason] += 1
 
     def counted_by(self, trait: str, customer: str) -> list[Event]:
         return self.counted.setdefault((self.definitions.traits[trait], customer), [])
@@ -464,7 +472,7 @@ class _Run:
         if rule.condition is not None and instance.first is None:
             answer = self.ask(rule.condition, facts, self.outcome.condition_errors, event)
             if answer is None:
-                self.outcome.failures[rule.name, why(rule.condition, facts)] += 1
+                self.outcome.failures[rule.name, "if", why(rule.condition, facts)] += 1
             if answer is not True:
                 return
         suppress = self.rules.policy.suppress
@@ -523,7 +531,7 @@ class _Run:
                 try:
                     content[name] = template.render({**facts, "rule": rule.name}, channel.format_of(name))
                 except ContentError as error:
-                    unwritten = Unwritten(name, error.variable)
+                    unwritten = Unwritten(name, error.variable, error.filter)
                     break
             if unwritten is not None:
                 decision = decision._replace(outcome="suppressed", reason="content", unwritten=unwritten)
@@ -575,8 +583,3 @@ class Traits(Lookup):
         if value is NOTHING:
             raise KeyError
         return value
-
-
-def facts_of(event: Event) -> dict[str, Any]:
-    """What every condition sees of an event."""
-    return {"event": event.data, "event_name": event.name, "event_time": Timestamp(event.time * 1_000_000)}

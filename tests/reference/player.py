@@ -56,7 +56,7 @@ class Player:
     events: Counter[str] = field(default_factory=Counter)
     errors: Counter[tuple[str, str]] = field(default_factory=Counter)
     left_out: Counter[str] = field(default_factory=Counter)
-    condition_errors: Counter[tuple[str, str, str]] = field(default_factory=Counter)
+    condition_errors: Counter[tuple[str, str, str, str]] = field(default_factory=Counter)
     repeats: int = 0
     result: Result = field(default_factory=Result)
     states: dict[bytes, bytes] = field(default_factory=dict)
@@ -208,15 +208,23 @@ def assert_same(expected: Outcome, player: Player) -> None:
 
 
 def assert_failures(
-    expected: Counter[tuple[str, str | None]], counted: Counter[tuple[str, str, str]]
+    expected: Counter[tuple[str, str, str | None]], errors: Counter[tuple[str, str, str, str]]
 ) -> None:
-    """Of each `if` that came to no boolean, the engine says why as the model does, where that can tell."""
-    for rule in {rule for rule, _ in expected} | {rule for rule, part, _ in counted if part == "if"}:
-        by_reason = {reason: counted[rule, "if", reason] for reason in ("missing", "value")}
-        assert sum(by_reason.values()) == sum(expected[rule, why] for why in ("missing", "value", None))
+    """Of each `if` that came to no boolean, and of each trait that could not take what it takes, the engine
+    says why as the model does, where that can tell.
+    """
+    counted: Counter[tuple[str, str, str]] = Counter()
+    for (definition, part, reason, _), count in errors.items():
+        counted[definition, part, reason] += count
+    judged = {each[:2] for each in counted if each[1] in ("if", "field", "value")}
+    for name, part in judged | {each[:2] for each in expected}:
+        by_reason = {reason: counted[name, part, reason] for reason in ("missing", "value")}
+        assert sum(by_reason.values()) == sum(
+            expected[name, part, why] for why in ("missing", "value", None)
+        ), (name, part)
         for reason, count in by_reason.items():
-            told = expected[rule, reason]
-            assert told <= count <= told + expected[rule, None], (rule, reason)
+            told = expected[name, part, reason]
+            assert told <= count <= told + expected[name, part, None], (name, part, reason)
 
 
 def parts_of(trigger: Trigger) -> dict[str, Any]:

@@ -227,6 +227,19 @@ FUNCTIONS: tuple[tuple[TraitFunction, FieldPath | None], ...] = (
     ("top", ("category",)),
     ("gap", None),
 )
+VALUES: tuple[tuple[TraitFunction, str], ...] = (  # what functions take, worked out
+    ("sum", "double(event.amount)"),
+    ("sum", "event.flag ? event.amount : 0"),
+    ("mean", "event.amount * 2"),
+    ("max", "event.price"),
+    ("min", "double(event.price) / double(event.amount)"),
+    ("first", "event.price + 1"),
+    ("last", "event_name"),
+    ("last", "event"),
+    ("distinct", "event.category"),
+    ("distinct", "event.price"),
+    ("top", "event.props.k"),
+)
 # The worlds start on a Monday at 10:00 UTC, 11:00 in Berlin, 15:30 in Kolkata. In Honolulu it is midnight, on
 # the Chatham Islands a quarter of an hour before.
 ZONES = (None, "UTC", "UTC", "Europe/Berlin", "Asia/Kolkata", "Pacific/Honolulu", "Pacific/Chatham")
@@ -318,6 +331,10 @@ class Workshop:
 
     def trait(self, number: int, dice: Dice) -> Trait:
         function, path = dice.pick(FUNCTIONS)
+        value = None
+        if dice.chance(4):
+            function, text = dice.pick(VALUES)
+            path, value = None, parse(text)
         return Trait(
             name=f"t{number}",
             stable_id="",
@@ -328,6 +345,7 @@ class Workshop:
             per=dice.pick((None, None, ("category",), ("props", "k"))),
             over=None if dice.chance(4) else self.over(dice),
             k=dice.pick((3, 1, 2)),
+            value=value,
         )
 
     def customer_atom(self, dice: Dice) -> str:

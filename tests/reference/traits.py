@@ -1,19 +1,23 @@
 """What traits come to: worked out anew, each time, from all events that the trait counts.
 
-Reading: an event whose field is of no use to the function is not counted, by no function.
+Reading: an event that has nothing of use to the function, in its field or by what is worked out of it, is not
+counted, by no function. That is an error but where a field is not there, or null.
 Reading: `has(traits.t.key)` of a trait with `per` holds where the key reads as a value, counted or not.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from itertools import pairwise
 from typing import Any
 
-from stream.cel.values import Lookup
+from stream.cel.values import Lookup, Timestamp
+from stream.expression import ExpressionError, evaluate
 from stream.rules.model import Trait
 
+from .failures import why
 from .records import NOTHING, Event, Key, kind_of, look_up, map_key
 
 SLICES = 60
@@ -41,16 +45,40 @@ def is_of_use(trait: Trait, event: Event) -> bool:
     """Whether a trait counts an event that its `of` and `where` let through."""
     if trait.per is not None and map_key(look_up(event.data, trait.per)) is None:
         return False
-    value = look_up(event.data, trait.field) if trait.field else NOTHING
+    value = taken(trait, event)
     match trait.function:
         case "count" | "gap":
             return True
         case "sum" | "mean" | "min" | "max":
-            return kind_of(value) == "number"
+            return kind_of(value) == "number" and math.isfinite(value)
         case "first" | "last":
             return kind_of(value) in SCALARS
         case "distinct" | "top":
             return map_key(value) is not None
+
+
+def taken(trait: Trait, event: Event) -> Any:
+    """What a trait takes of an event; NOTHING where there is nothing, or an error."""
+    if trait.value is None:
+        return look_up(event.data, trait.field) if trait.field else NOTHING
+    try:
+        return evaluate(trait.value, facts_of(event))
+    except ExpressionError:
+        return NOTHING
+
+
+def why_not(trait: Trait, event: Event) -> tuple[str, str | None] | None:
+    """The part that is wrong with an event that is of no use, and why (see `failures`); None: nothing is."""
+    if trait.per is not None and map_key(look_up(event.data, trait.per)) is None:
+        return None
+    if trait.value is not None:
+        return "value", why(trait.value, facts_of(event))
+    return None if kind_of(taken(trait, event)) in ("nothing", "null") else ("field", "value")
+
+
+def facts_of(event: Event) -> dict[str, Any]:
+    """What every condition sees of an event."""
+    return {"event": event.data, "event_name": event.name, "event_time": Timestamp(event.time * 1_000_000)}
 
 
 def value_of(trait: Trait, counted: Sequence[Event], at: int) -> Any:
@@ -58,19 +86,22 @@ def value_of(trait: Trait, counted: Sequence[Event], at: int) -> Any:
     if trait.per is None:
         return summarise(trait, counted, at)
     many = trait.function in ("distinct", "top", "gap")
-    groups = newest_groups(trait, trait.per, counted, MAX_KEYS_OF_VALUES if many else MAX_VALUES)
+    path = trait.per
+    groups = newest_groups(
+        lambda event: look_up(event.data, path), counted, MAX_KEYS_OF_VALUES if many else MAX_VALUES
+    )
     return Keyed(
         {key: summarise(trait, group, at) for key, group in groups.items()}, summarise(trait, [], at)
     )
 
 
 def newest_groups(
-    trait: Trait, path: tuple[str, ...], events: Iterable[Event], most: int
+    value_in: Callable[[Event], Any], events: Iterable[Event], most: int
 ) -> dict[Key, list[Event]]:
-    """Events by the value of a field, of the values that came last; one that goes is forgotten."""
+    """Events by a value in them, of the values that came last; one that goes is forgotten."""
     groups: dict[Key, list[Event]] = {}
     for event in events:
-        key = map_key(look_up(event.data, path))
+        key = map_key(value_in(event))
         assert key is not None, "such events are not counted"
         groups[key] = [*groups.pop(key, []), event]  # now the last one
         if len(groups) > most:
@@ -85,9 +116,8 @@ def summarise(trait: Trait, counted: Sequence[Event], at: int) -> Any:
         return len(events)
     if trait.function == "gap":
         return gap(sorted(event.time for event in counted)[-most(trait) :], trait, at)
-    assert trait.field is not None
     if trait.function in ("distinct", "top"):
-        groups = newest_groups(trait, trait.field, counted, most(trait))
+        groups = newest_groups(partial(taken, trait), counted, most(trait))
         counts = {
             key: sum(in_window(trait, each.time, at) for each in group) for key, group in groups.items()
         }
@@ -95,7 +125,7 @@ def summarise(trait: Trait, counted: Sequence[Event], at: int) -> Any:
         if trait.function == "distinct":
             return len(ranked)
         return [value for _, (_, value) in ranked[: trait.k]] or NOTHING
-    values = [look_up(event.data, trait.field) for event in events]
+    values = [taken(trait, event) for event in events]
     if trait.function == "sum":
         return sum(map(float, values), 0.0)
     if not events:

@@ -212,6 +212,8 @@ def test_how_and_where_it_is_written_changes_no_id(tmp_path: Path) -> None:
 CHANGES = [
     ("event.price >= 50, over", "event.price >= 51, over", {"views"}),
     ("over: 7d", "over: 8d", {"views"}),
+    ("field: cart.amount", "value: double(event.cart.amount)", {"spend"}),
+    ("channels:\n", "  new: {function: sum, of: a, value: event.x * 2}\nchannels:\n", {"new"}),
     ("where: event.price >= 50\n", "where: event.price >= 51\n", {"cart-left"}),
     ("event.price > 1}", "event.price > 2}", {"cart-left"}),
     ("within: 30m", "within: 31m", {"cart-left"}),
@@ -246,7 +248,7 @@ def test_a_change_changes_its_own_id_and_the_revision(
     def ids(rules: RuleSet) -> dict[str, str]:
         return {each.name: each.stable_id for each in (*rules.traits, *rules.rules)}
 
-    assert {name for name, stable_id in ids(before).items() if ids(after)[name] != stable_id} == changed
+    assert {name for name, stable_id in ids(after).items() if ids(before).get(name) != stable_id} == changed
     assert before.revision != after.revision
 
 
@@ -362,6 +364,52 @@ def test_a_time_zone_is_one_of_the_iana_database(tmp_path: Path, name: str, hint
     (found,) = caught.value.diagnostics
     assert found.code is Code.UNKNOWN_TIME_ZONE
     assert hint in (None, found.hint)
+
+
+MAPPED = """\
+sources:
+  clicks: {event: type.name, customer: user.id, time: meta.ts}
+  shop: {event: {is: purchase}, customer: customer_id, time: at}
+  people: {kind: profile, customer: id}
+"""
+
+
+@pytest.mark.parametrize(
+    ("event", "field", "says"),
+    [
+        ("event: view, user: {id: c8}", "user.id", "customer: {id: …}"),
+        ("event: view, user: c7", "user.id", "customer: {id: …}"),
+        ("event: view, user: {id: }", "user.id", "customer: {id: …}"),
+        ("event: view, meta: {ts: 2026-03-02T10:10:01Z}", "meta.ts", "at"),
+        ("event: view, meta: {ts: soon}", "meta.ts", "at"),
+        ("event: view, type: {name: buy}", "type.name", "event"),
+        ("event: purchase, source: shop, customer_id: c8", "customer_id", "customer: {id: …}"),
+        ("source: people, id: c8, attributes: {}", "id", "customer: {id: …}"),
+    ],
+)
+def test_a_tests_event_of_another_customer_or_time_was_written_over_without_a_word(
+    tmp_path: Path, event: str, field: str, says: str
+) -> None:
+    test = f"tests: [{{name: t, customer: {{id: c7}}, events: [{{at: 10m, {event}}}], expect: []}}]\n"
+    with pytest.raises(RuleFileError) as caught:
+        compiled(tmp_path / "r", MAPPED, test)
+    (found,) = caught.value.diagnostics
+    assert (found.code, found.location.line) == (Code.ONE_OR_THE_OTHER, 1)
+    assert found.message.startswith(f"`{field}` is where ")
+    assert found.hint == f"leave `{field}` out: what `{says}` of the test says is written there"
+
+
+@pytest.mark.parametrize(
+    "event",
+    [
+        "event: view, user: {id: c7, plan: free}, type: {name: view}, meta: {ts: 2026-03-02T10:10:00Z}",
+        "event: view, meta: {ts: 1772446200}, type: {}, user: {}",
+        "event: purchase, source: shop, customer_id: c7",  # its time is `at`, which is the test's own
+    ],
+)
+def test_an_event_may_say_what_its_test_says(tmp_path: Path, event: str) -> None:
+    test = f"tests: [{{name: t, customer: {{id: c7}}, events: [{{at: 10m, {event}}}], expect: []}}]\n"
+    compiled(tmp_path / "r", MAPPED, test)
 
 
 def test_a_long_chain_of_segments_is_no_recursion(tmp_path: Path) -> None:

@@ -15,8 +15,10 @@ from stream.clock import Clock
 from stream.content.template import Template
 from stream.engine import PartitionState, process
 from stream.errors import ContentError
+from stream.expression import parse
 from stream.rules import field_paths, forms
 from stream.rules.compiler.rule_set import check_rules, load_rules
+from stream.rules.compiler.uses import paths_of
 from stream.structs import Batch
 from tests.engine.enginekit import Rec
 
@@ -39,11 +41,13 @@ ITEM = "a path leads to no item of a list: have it sent as a field of its own, o
         ("utm-source.@type", ("utm-source", "@type")),
         ("größe.0", ("größe", "0")),
         ("'plain'.'ones'", ("plain", "ones")),
+        ("in.true.null", ("in", "true", "null")),
     ],
 )
 def test_a_path_is_read_as_its_names(written: str, names: tuple[str, ...]) -> None:
     assert field_paths.read(written) == names
     assert field_paths.read(field_paths.write(names)) == names
+    assert [path for path, _ in paths_of(parse(field_paths.in_condition(names)))] == [("event", *names)]
 
 
 @pytest.mark.parametrize(

@@ -18,6 +18,7 @@ sources:
 
 traits:
   spent: {function: sum, of: purchase, field: order.total}
+  worth: {function: mean, of: purchase, value: event.order.total * event.order.pieces}
   viewed: {function: count, of: product_view, per: category, where: event.platform == 'web'}
 
 segments:
@@ -42,7 +43,7 @@ rules:
     unless: {on: purchase, where: event.order.total > 5, within: 1h}
     if: >-
       traits.spent > 1 && traits.viewed[event.category] > 1 && segments.vips && customer.language == 'de'
-      && context.weather.temperature > 20
+      && traits.worth > 1 && context.weather.temperature > 20
     send: {channel: email, content: {text: "{{ event.title }} {{ seen.brand }} {{ customer.first_name }}"}}
     limit: 1 per 1d
     goal: {on: purchase, within: 1d, value: order.total}
@@ -63,7 +64,7 @@ tests:
       - {at: 0m, source: weather, temperature: 25}
       - {at: 0m, event: product_view, price: 20, sku: s, category: c, platform: web, brand: b, remedy: r}
       - {at: 1m, event: add_to_cart, sku: s, category: c, title: t, device_token: d}
-      - {at: 2m, event: purchase, source: till, order: {total: 9}}
+      - {at: 2m, event: purchase, source: till, order: {total: 9, pieces: 2}}
       - {at: 3m, event: newsletter_open, device_token: d}
       - {at: 3m, event: app_start}
     expect: []
@@ -99,6 +100,8 @@ SLIPS = [
     # fields of events
     ("field: order.total}", "field: order.totla}", "W508"),
     ("field: order.total}", "field: odrer.total}", "W508"),
+    ("* event.order.pieces", "* event.order.peices", "W508"),
+    ("* event.order.pieces", "* event.odrer.pieces", "W508"),
     ("per: category,", "per: catgeory,", "W508"),
     ("where: event.platform ==", "where: event.platfrom ==", "W508"),
     ("where: event.price >", "where: event.prise >", "W508"),
@@ -118,7 +121,13 @@ SLIPS = [
     # attributes
     ("customer.status ==", "customer.statsu ==", "W513"),
     ("customer.home.country", "customer.home.contry", "W513"),
-    ("customer.home.country", "customer.hom.country", None),  # three letters: too short
+    ("customer.home.country", "customer.hom.country", "W513"),
+    ("customer.home.country", "customer.hoem.country", "W513"),
+    ("event.sku == seen.sku", "event.sk == seen.sku", "W508"),
+    ("event.sku == seen.sku", "event.suk == seen.sku", "W508"),
+    ("event.sku == seen.sku", "event.skku == seen.sku", "W508"),
+    ("event.sku == seen.sku", "event.skj == seen.sku", "W508"),
+    ("event.sku == seen.sku", "event.sjku == seen.sku", "W508"),
     ("address: customer.email", "address: customer.emial", "W513"),
     ("suppress: customer.deceased", "suppress: customer.decesased", "W513"),
     ("[customer.illness,", "[customer.ilness,", "W513"),
@@ -189,6 +198,25 @@ def test_a_slip_is_shown_where_it_is(tmp_path: Path, right: str, slip: str, part
     assert warnings(tmp_path, text) == [f"{place}: {message}"]
 
 
+@pytest.mark.parametrize(
+    ("right", "slip", "finding"),
+    [
+        ("segments.vips", "segments.vips && event_name == 'add_to_crat'", "(did you mean `add_to_cart`?)"),
+        ("segments.vips", "segments.vips && 'home' == event_name", "(there are: add_to_cart)"),
+        ("segments.vips", "segments.vips && event_name in ['add_to_cart', 'purchase']", "(there are: add_"),
+        ("event.platform == 'web'", "event_name != 'product_veiw'", "(did you mean `product_view`?)"),
+        ("event.order.total > 5", "event_name == 'purchases'", "(did you mean `purchase`?)"),
+    ],
+)
+def test_an_event_is_never_called_what_is_not_waited_for(
+    tmp_path: Path, right: str, slip: str, finding: str
+) -> None:
+    """`event_name == 'serach'` was `ok`, with `on: [search, home]`, and never held."""
+    (found,) = warnings(tmp_path, SHOP.replace(right, slip))
+    assert "no event here is called" in found
+    assert finding in found
+
+
 def test_a_text_that_shows_what_no_event_has_is_warned_of(tmp_path: Path) -> None:
     (found,) = warnings(tmp_path, SHOP.replace("{{ seen.brand }}", "{{ seen.maker }}"))
     assert found.endswith("rule `cart` shows the field `maker`, which no event of the tests has [W508]")
@@ -197,7 +225,7 @@ def test_a_text_that_shows_what_no_event_has_is_warned_of(tmp_path: Path) -> Non
 def test_a_slip_that_was_copied_is_one_all_the_same(tmp_path: Path) -> None:
     text = SHOP.replace("where: event.platform", "where: event.prise > 1 && event.platform")
     found = warnings(tmp_path, text.replace("event.price", "event.prise"))
-    assert [each.partition(":")[0] for each in found] == ["9", "27"]
+    assert [each.partition(":")[0] for each in found] == ["10", "28"]
     assert {each.partition("warning: ")[2] for each in found} == {
         "no test has the field `prise` (did you mean `price`?) [W508]"
     }
@@ -207,8 +235,12 @@ def test_a_slip_that_was_copied_is_one_all_the_same(tmp_path: Path) -> None:
     ("right", "other"),
     [
         ("where: event.price >", "where: event.weight >"),  # like none that is known
+        ("event.sku == seen.sku", "event.sum == seen.sku"),  # other words, that fingers do not make of it
+        ("event.sku == seen.sku", "event.skus == seen.sku"),
+        ("event.sku == seen.sku", "event.ku == seen.sku"),
+        ("customer.home.country", "customer.dome.country"),
+        ("segments.vips", "segments.vips && event_name == 'add_to_cart'"),
         ("where: event.price >", "where: event.price2 >"),  # differs by a number
-        ("where: event.price >", "where: event.price.amount >"),  # deeper than the tests go
         ("where: event.price >", "where: event.customer_id == 'c' || event.sent.at == '' || event.price >"),
         ("segments.vips", "segments.vips && context.weather[event.name] == 1"),
         ("segments.vips", "segments.vips && event.items.exists(prise, prise.x == 1)"),

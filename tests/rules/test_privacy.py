@@ -31,6 +31,7 @@ traits:
   by_date: {function: count, of: form, per: form.due_date}
   forms: {function: distinct, of: form, field: form.id}
   cures: {function: count, of: cure, over: 1d}
+  days_to_go: {function: last, of: form, value: "int(timestamp(event.form.due_date)) / 86400"}
 segments:
   expecting: traits.nursery_views > 3
   parents: has(customer.name) && segments.expecting
@@ -118,7 +119,12 @@ TEXT = ["on: home", "send:", "  channel: web"]
                 f"`if` reads trait `{condition[7:].partition('[')[0].split()[0]}`, which reads the sensitive "
                 "field `event.form.due_date`",
             )
-            for condition in ("traits.due == 'x'", "traits.asked > 1", "traits.by_date['x'] > 1")
+            for condition in (
+                "traits.due == 'x'",
+                "traits.asked > 1",
+                "traits.by_date['x'] > 1",
+                "traits.days_to_go < 30",
+            )
         ],
         (
             ["on: form", "key: event.form.due_date", "wait: 1d", TO_WEB],

@@ -15,7 +15,7 @@ from stream.events._value import ABSENT
 from stream.expression import Call, Ident, Literal, Node, Select, evaluate, parse
 from stream.matcher._condition import Names, compile_condition
 from stream.rules.scope import TraitShape, check, customer_scope, event_scope, rule_scope
-from stream.rules.settled import settled
+from stream.rules.settled import pairs, settled
 
 TRAITS = {
     "views": TraitShape("count", per=True),
@@ -38,6 +38,7 @@ IF = rule_scope(TRAITS, ("loyal",), ["viewed"], ("weather",))
     "source",
     [
         "event.price * 2 >= 50",
+        "event.sku + '-x' == event.key && 'x' + event.sku in ['xa'] && event.a + event.b > 5",
         "event.sku in ['a', 'b']",
         "event.items.exists(item, item.price > 10.5 && item.name.startsWith('x'))",
         "has(event.coupon) ? event.coupon == 'X' : false",
@@ -73,6 +74,7 @@ def test_what_fits(source: str) -> None:
         ("size(event.items) == 'a'", 18, "`==` compares a number with a text"),
         ("event_name + 1 == 'a'", 11, "`+` does not fit a text and a number"),
         ("1 + 1.5 > event.a", 2, "`+` does not fit a number"),
+        ("event.sku + '-x' > 5", 17, "`>` compares a text with a number"),
         ("event_name in [1, 2]", 11, "`in` looks for a text in a list that has none"),
         ("event_name in 'abc'", 11, "`in` needs a list, this is a text"),
         ("event.price + 1", 12, None),
@@ -185,6 +187,32 @@ def test_the_kind_of_an_error_is_said_with_it_not_told_by_its_words(source: str,
 )
 def test_conditions_that_always_or_never_hold(source: str, verdict: bool | None) -> None:
     assert settled(parse(source)) is verdict
+
+
+@pytest.mark.parametrize(
+    ("source", "found"),
+    [
+        ("now.getHours() >= 22 && now.getHours() < 6", [False]),  # the night, as people first write it
+        ("event.x != 'a' || event.x != 'b'", [True]),
+        ("event.x != null || event.x != ''", [True]),
+        ("event.x > 10 || event.x < 50", [True]),
+        ("event.x >= 50 || 50 > event.x", [True]),
+        ("event.x == 'a' || event.x != 'a'", [True]),
+        ("event.x == 'a' && event.x != 'a'", [False]),
+        ("event.y || (event.x == 'a' && event.x == 'b')", [False]),
+        ("event.l.exists(i, i.x == 'a' && i.x == 'b')", [False]),
+        ("event.x == 'a' && event.x == 'b' && event.x == 'c'", [False]),  # said once
+        ("event.x > 50 || event.x < 10", []),
+        ("event.x > 50 || event.x > 10", []),
+        ("event.x == 'a' || event.x == 'b'", []),
+        ("event.x != 'a' && event.x != 'b'", []),
+        ("event.x == 'a' && event.x != 'b'", []),
+        ("event.x != 'a' || event.y != 'b'", []),
+        ("event.x != 'a' || event.x != event.y", []),
+    ],
+)
+def test_two_terms_that_settle_it_between_them(source: str, found: list[bool]) -> None:
+    assert [each.holds for each in pairs(parse(source))] == found
 
 
 # ---- compiled and plain ----

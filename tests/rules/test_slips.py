@@ -1,23 +1,27 @@
-"""A hundred slips of people who know SQL, Excel, Python, JavaScript or Liquid: found at their
+"""Two hundred slips of people who know SQL, Excel, Python, JavaScript or Liquid: found at their
 place, with what to write instead. None passes `check`, and then never fires.
 """
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 
 import pytest
 
 from stream.authoring.check import check
+from stream.cel.slips import of_place
 
 RULES = """
 sources:
   clicks: {topic: clicks, event: event, customer: customer_id, time: ts}
 channels:
   web: {topic: web, consent: none}
+policy: {allow: [W510]}
 traits:
   spend: {function: sum, of: purchase, field: amount}
   orders: {function: count, of: purchase}
+  best: {function: top, of: purchase, field: sku}
 rules:
   slip:
     on: view
@@ -150,6 +154,120 @@ SLIPS = [
     ("coalesce(event.a, 0) > 5", "coalesce", "has(event.x)"),
     ("traits.spend", "spend", "compare"),
     ("event.a == 'x", "'x", "close it"),
+    ("event == 'purchase'", "=", "event_name"),
+    ("traits.email == 'x'", "email", "customer.email"),
+    ("event_properties.price > 5", "event_properties", "event.NAME"),
+    ("custom_attribute.vip", "custom_attribute", "customer.NAME"),
+    ("custom_attribute.${vip}", "$", "the name alone"),
+    ("subscriber.vip", "subscriber", "`customer`"),
+    ("this.vip", "this", "`customer`"),
+    ("EVENT.price > 5", "EVENT", "`event`"),
+    ("@firstName == 'Ada'", "@", "customer.x"),
+    ("%%FirstName%% == 'Ada'", "%", "customer.x"),
+    ("[Order Total] > 50", "Total", "event['Order Total']"),
+    ("AttributeValue('x') == 'y'", "AttributeValue", "customer.NAME"),
+    ("timestamp > now", "timestamp", "event_time"),
+    ("event.a == blank", "blank", "event.x == ''"),
+    ("event.a == yes", "yes", "`true`"),
+    # ---- words for comparisons ----
+    ("event.a is 'x'", "is", "`==`"),
+    ("event.a is not 'x'", "is", "`!=`"),
+    ("event.a IS TRUE", "IS", "`==`"),
+    ("event.a is empty", "is", "has(event.x)"),
+    ("event.a exists", "exists", "has(event.x)"),
+    ("event.a equal to 5", "equal", "`==`"),
+    ("event.a is greater than 5", "is", "`>`"),
+    ("event.a more than 5", "more", "`>`"),
+    ("event.a over 5", "over", "`>`"),
+    ("event.a fewer than 5", "fewer", "`<`"),
+    ("event.a below 5", "below", "`<`"),
+    ("event.a at least 5", "at", "`>=`"),
+    ("event.a has 'x'", "has", "contains('…')"),
+    ("event.a does not contain 'x'", "does", "!event.x.contains"),
+    ("event.a not contains 'x'", "not", "!event.x.contains"),
+    ("event.a starts with 'x'", "starts", "startsWith"),
+    ("event.a BEGINS WITH 'x'", "BEGINS", "startsWith"),
+    ("event.a ends with 'x'", "ends", "endsWith"),
+    ("event.a one of ['x']", "one", "in ['a', 'b']"),
+    ("event.a nin ['x']", "nin", "!(event.x in"),
+    ("event.a plus 5 > 3", "plus", "`+`"),
+    ("event.a within 7d", "d", "duration('7d')"),
+    # ---- signs of other languages ----
+    ("event.a == 'a' & 'b'", "&", "joined with `+`"),
+    ("event.a > 2 -- big", "big", "`//`"),
+    ("event.a > 2 -- big ones", "ones", "`//`"),
+    ("event.a > 2 /* big */", "*", "`//`"),
+    ("event.a ?? 0 > 5", "? 0", "has(event.x) ?"),
+    ("event.a ?: 0 > 5", ": 0", "has(event.x) ?"),
+    ("event->a > 5", ">a", "a dot"),
+    ("event::a > 5", "::", "a dot"),
+    ("event.a ** 2 > 3", "* 2", "no powers"),
+    ("event.a ^ 2 > 3", "^", "no powers"),
+    ("event.a ~ 'x'", "~", "matches"),
+    ("event.a =~ 'x'", "=~", "matches"),
+    ("event.a == /x/", "/x/", "matches"),
+    ("new Date() > event.a", "Date", "`now`"),
+    ("event.a > = 5", "= 5", "without the space"),
+    ("event.a = > 5", "= >", "`>=`"),
+    ("event.a =< 5", "=<", "`<=`"),
+    ("event.a::int > 5", "::", "double(x)"),
+    ("typeof event.a == 'string'", "event", "type(x)"),
+    ("event.a instanceof String", "instanceof", "type(x)"),
+    ("has event.a", "event", "brackets"),
+    ("exists(event.a)", "exists", "has(event.price)"),
+    ("event.a.gte(5)", "gte", "`>=`"),
+    # ---- lists ----
+    ("event.items.some(i => i.sku == 'x')", "=>", "exists(item"),
+    ("event.a.in(['x'])", "in", "event.x in"),
+    ("traits.orders in 1..5", ".5", ">= 1 &&"),
+    ("traits.orders in [1-5]", "1-", "traits.orders <= 5"),
+    ("traits.orders.count > 5", "count", "write `traits.orders`"),
+    ("event.items[].sku == 'x'", "]", "exists(item"),
+    ("event.items[*].sku == 'x'", "*", "exists(item"),
+    ("event.items.0.sku == 'x'", ".0", "event.items[0]"),
+    ("event.items[-1].sku == 'x'", "-1", "event.items[size(event.items) - 1]"),
+    ("event.items[0:2] == 'x'", ":2", "event.items[0]"),
+    ("traits.best.sku == 'x'", "sku", "traits.best.exists(item, item.sku == 'x')"),
+    ("traits.best.length > 2", "length", "size("),
+    ("event.tags.hasAny(['x'])", "hasAny", "exists"),
+    # ---- numbers ----
+    ("event.discount > 15% && event.a > 1", "&&", "0.15"),
+    ("event.price * 20% > 3", ">", "0.2"),
+    ("event.price > 1_000", "_", "write 1000"),
+    ("event.price > 50EUR", "EUR", "number alone"),
+    ("event.price > 50 EUR", "EUR", "number alone"),
+    ("CAST(event.a, 'int') > 5", "CAST", "double(x)"),
+    ("event_name > 5", ">", "double(event_name)"),
+    ("rand() < 0.5", "rand", "holdout"),
+    # ---- times ----
+    ("now.format('MM') == '12'", "format", "getMonth"),
+    ("strftime(now, '%m') == '12'", "strftime", "getMonth"),
+    ("now | date('%m')", "|", "no filters"),
+    ("now.hour > 20", "hour", "getHours"),
+    ("now.month == 3", "month", "begins with 0"),
+    ("now.weekday == 1", "weekday", "getDayOfWeek"),
+    ("now.isWeekend()", "isWeekend", "in [0, 6]"),
+    ("now.getDayOfWeek() == 'Monday'", "=", "Sunday is 0"),
+    ("now.getDayOfWeek() in ['SA', 'SU']", "in", "Sunday is 0"),
+    ("now.getMonth() == 12", "12", "December is 11"),
+    ("now.getHours() in [23, 24]", "24", "midnight is 0"),
+    ("event_time.getDayOfWeek() == 7", "7", "Sunday is 0"),
+    ("size(event.items) < 0", "0", "never holds"),
+    ("now.getHours() >= 22 && now.getHours() < 6", "< 6", "`||`"),
+    ("event.a != 'x' || event.a != 'y'", "!= 'y'", "`&&`"),
+    ("now - event.created_at > duration('7d')", "-", "timestamp(event.created_at)"),
+    ("event.created_at > timestamp('2026-01-01')", ">", "timestamp(event.created_at)"),
+    ("event.created_at.getMonth('UTC') == 3", "getMonth", "timestamp(event.created_at)"),
+    ("event_time > '2026-01-01'", ">", "timestamp('2026-01-01')"),
+    ("event_time - '7d' < now", "-", "duration('7d')"),
+    ("event_time > now() - interval '7 days'", "'7", "duration('7d')"),
+    ("moment(event.t) < now", "moment", "duration('7d')"),
+    ("timestamp(event.t) > now - 86400", "-", "duration('86400s')"),
+    ("now - event_time > 86400", ">", "duration('86400s')"),
+    ("timestamp(event.t) > 1700000000", ">", "timestamp(1700000000)"),
+    ("now > '12:00'", ">", "getHours('Europe/Vienna') >= 12"),
+    ("now.getHours() > 12:00", ":", "an hour is a number"),
+    ("now.getDayOfWeek() == monday", "monday", "Sunday is 0"),
 ]
 
 
@@ -164,9 +282,18 @@ def test_a_slip_is_found_at_its_place_with_what_to_write(
 ) -> None:
     found = findings(tmp_path, condition)
     assert len(found) == 1, found
-    at = f":{RULES[: RULES.index('CONDITION')].count(chr(10)) + 1}:{COLUMN + condition.index(word)}: error: "
-    assert at in found[0]
+    at = f":{RULES[: RULES.index('CONDITION')].count(chr(10)) + 1}:{COLUMN + condition.index(word)}"
+    assert f"{at}: error: " in found[0] or f"{at}: warning: " in found[0]
     assert said in found[0]
+
+
+@pytest.mark.parametrize("piece", ["1", "[", "[a ", "1 %", "in (", "a?", "(a,", "event.a ", "'", "{{", " "])
+def test_no_text_keeps_the_hints_busy(piece: str) -> None:
+    """A condition of 4,000 digits, with a `;` behind it, took two seconds."""
+    source = (piece * 4096)[:4090] + ";"
+    started = time.process_time()
+    of_place(source, len(source) - 1, ";")
+    assert time.process_time() - started < 0.2
 
 
 def test_a_condition_that_begins_with_a_text_needs_quotes_around_all_of_it(tmp_path: Path) -> None:

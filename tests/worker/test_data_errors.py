@@ -59,7 +59,7 @@ def run(folder: Path, *records: bytes, rules: str = RULES) -> None:
 
 def failing(times: int, rule: str = "cart") -> Result:
     result = Result()
-    result.condition_errors[rule, "if", "value"] = times
+    result.condition_errors[rule, "if", "value", "event.price"] = times
     return result
 
 
@@ -79,33 +79,34 @@ def test_a_record_that_is_no_event_is_said_with_its_place(
 
 
 @pytest.mark.parametrize(
-    ("records", "definition", "part", "reason"),
+    ("records", "definition", "part", "reason", "paths"),
     [
-        ([event("view", price="much", sku="b")], "traits.big", "where", "value"),
-        ([event("view", price=1, sku=7)], "viewed", "if", "value"),
-        ([event("view", price=1)], "viewed", "if", "missing"),
-        ([event("look", what="x")], "policy", "suppress", "missing"),
-        ([event("spend")], "wealthy", "segments.rich", "missing"),
-        ([event("spend")], "wealthy", "if", "missing"),
-        ([event("first"), event("second", n=1)], "followed", "step 2", "missing"),
-        ([event("third", x="y")], "followed", "unless", "value"),
+        ([event("view", price="much", sku="b")], "traits.big", "where", "value", "event.price"),
+        ([event("view", price=1, sku=7)], "viewed", "if", "value", "event.sku"),
+        ([event("view", price=1)], "viewed", "if", "missing", "event.sku"),
+        ([event("look", what="x")], "policy", "suppress", "missing", "customer.complaints"),
+        ([event("spend")], "wealthy", "segments.rich", "missing", "customer.income"),
+        ([event("spend")], "wealthy", "if", "missing", "event.much"),
+        ([event("first"), event("second", n=1)], "followed", "step 2", "missing", "begun.n"),
+        ([event("third", x="y")], "followed", "unless", "value", "event.x"),
     ],
 )
-def test_a_condition_that_fails_is_said_with_its_rule_and_part(
+def test_a_condition_that_fails_is_said_with_its_rule_and_part_and_what_it_asked_for(
     tmp_path: Path,
     logged: list[MutableMapping[str, Any]],
     records: list[bytes],
     definition: str,
     part: str,
     reason: str,
+    paths: str,
 ) -> None:
     run(tmp_path, *records)
     said = [
-        (line["definition"], line["part"], line.get("reason", "missing"), line["times"])
+        (line["definition"], line["part"], line.get("reason", "missing"), line["paths"], line["times"])
         for line in logged
         if line["event"] == ("condition_lacks_something" if reason == "missing" else "condition_failed")
     ]
-    assert (definition, part, reason, 1) in said
+    assert (definition, part, reason, paths, 1) in said
     assert SECRET not in repr(logged)
 
 

@@ -89,5 +89,8 @@ class BaseRates:
                 name = self._names[key % len(self._names)]
                 self.ended[name] += 1
                 self.reached[name] += end < 0
+        if at_end:
+            self._open.clear()  # hundreds of megabytes, before the segments are counted
+            return
         self._open = {key: end for key, end in self._open.items() if abs(end) > watermark}
         self._sweep = max(SWEEP, 2 * len(self._open))

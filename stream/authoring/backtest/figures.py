@@ -52,7 +52,8 @@ class Collision(NamedTuple):
 class RuleFigures:
     """Of one rule. `sent`: messages per customer's row. `compared`: of those whom an experiment compares, as
     they were sent to, or held out by the rule itself. `days`: messages by day (an ordinal) and channel;
-    `hours`: by hour of day. `put_off`: how often quiet hours did; `waiting`: ids of what they still put off.
+    `hours`: by hour of day and channel. `put_off`: how often quiet hours did; `waiting`: ids of what they
+    still put off.
     """
 
     matches: int = 0
@@ -61,7 +62,7 @@ class RuleFigures:
     compared: PackedCounts = field(default_factory=PackedCounts)
     removed: Counter[str] = field(default_factory=Counter)
     days: Counter[tuple[int, str]] = field(default_factory=Counter)
-    hours: list[int] = field(default_factory=lambda: [0] * 24)
+    hours: Counter[tuple[int, str]] = field(default_factory=Counter)
     examples: list[Example] = field(default_factory=list)
     put_off: int = 0
     waiting: set[str] = field(default_factory=set)
@@ -139,7 +140,7 @@ class BacktestFigures:
         rule.sent.add(row)
         self._compare(decision, rule, row)
         rule.days[day, channel] += 1
-        rule.hours[hour] += 1
+        rule.hours[hour, channel] += 1
         self.per_channel[channel].add(row)
         self.per_customer.add(row)
 

@@ -16,18 +16,20 @@ from stream.authoring.backtest.packed_counts import PackedCounts, lines, quantil
 from stream.authoring.backtest.power import customers_needed, smallest_lift
 from stream.authoring.backtest.run import Backtest
 from stream.authoring.backtest.summary import counted
-from stream.authoring.replay import RuleTally
+from stream.authoring.replay import RuleTally, why_unwritten
 from stream.decisions import wire
-from stream.diagnostics import one_line
-from stream.hints import did_you_mean
+from stream.diagnostics import one_line, some
 from stream.history._past import PastEvent
-from stream.history.event_files import disorder_notes
-from stream.history.unusable import likely_fix
+from stream.history.event_files import PastEvents, disorder_notes, unknown_notes
+from stream.history.unusable import file_of_another, likely_fix
+from stream.rules import field_paths
+from stream.rules.aggregates import AGGREGATES
 from stream.rules.durations import format_duration
-from stream.rules.model import WHOLE, Rule
+from stream.rules.model import WHOLE, Rule, RuleSet
 
 DAY_MS = 86_400_000
 MOST_LINES = 15  # of a distribution, before its steps double
+MOST_ZONES = 5  # that a line names
 MOST_PAIRS = 1_000  # of rules that collide, of segments that overlap
 LEAST_REACHED = 25  # customers who reached a goal, before a rate is said
 SHARES = (0.05, 0.1, 0.2, 0.5)  # of customers held out
@@ -35,16 +37,23 @@ LIFTS = (0.1, 0.2, 0.3, 0.5, 1.0)
 USUAL_SHARE = 0.1  # where a rule holds nobody out
 
 
-_WHY_FAILED = {
-    "missing": "something that it asks for is not there",
-    "value": "it ended in an error, such as a text where it compares a number",
-    "cost": "the conditions of one event took too long",
+_WHY_FAILED = {  # by reason, and whether it is known by which paths
+    ("missing", True): "there is no `{}`",
+    ("missing", False): "something that it asks for is not there",
+    ("value", True): "`{}` is not what it takes, such as a text where it compares a number",
+    ("value", False): "it ended in an error, such as a text where it compares a number",
+    ("cost", False): "the conditions of one event took too long",
+}
+_NOT_TAKEN = {  # by what the function of a trait takes
+    "number": "no number",
+    "scalar": "a list or an object, or too long",
+    "key": "no text, whole number, true or false, or too long",
 }
 
 
 def as_object(backtest: Backtest) -> dict[str, Any]:
     """For programs: everything that was counted."""
-    tally, figures = backtest.tally, backtest.figures
+    tally, figures, files = backtest.tally, backtest.figures, backtest.files
     found: dict[str, Any] = {
         "revision": backtest.rules.revision,
         "events": dict(sorted(tally.events.items())),
@@ -58,14 +67,22 @@ def as_object(backtest: Backtest) -> dict[str, Any]:
             for (source, reason), count in sorted(tally.errors.items())
         ],
         "condition_errors": [
-            {"definition": name, "part": part, "reason": reason, "count": count}
-            for (name, part, reason), count in sorted(tally.condition_errors.items())
+            {"definition": name, "part": part, "reason": reason, "paths": paths, "count": count}
+            for (name, part, reason, paths), count in sorted(tally.condition_errors.items())
         ],
         "repeats": dict(sorted(tally.left_out.items())),
-        "unknown_sources": dict(sorted(backtest.files.unknown.items())),
-        "without_time": dict(sorted((+backtest.files.placed).items())),
-        "disorder": {name: asdict(found) for name, found in sorted(backtest.files.disorder.items())},
+        "repeats_played": {
+            name: {"count": count, "first": first}
+            for name, (count, first) in sorted(backtest.repeats.items())
+        },
+        "unreadable_zones": list(backtest.zones.described()),
+        "unknown_sources": dict(sorted(files.unknown.items())),
+        "without_time": dict(sorted((+files.placed).items())),
+        "disorder": {name: asdict(found) for name, found in sorted(files.disorder.items())},
         "customers": backtest.customers,
+        "since": None if files.between.since is None else wire.iso_time(files.between.since),
+        "events_before_since": backtest.before,
+        "from": None if backtest.first is None else wire.iso_time(backtest.first),
         "until": None if tally.watermark is None else wire.iso_time(tally.watermark),
         "open_timers": backtest.timers,
         "zone": str(figures.zone),
@@ -94,20 +111,24 @@ def _rule(backtest: Backtest, rule: Rule, tally: RuleTally) -> dict[str, Any]:
     days: dict[str, dict[str, int]] = {}
     for (day, channel), count in sorted(found.days.items()):
         days.setdefault(date.fromordinal(day).isoformat(), {})[channel] = count
+    hours: dict[str, list[int]] = {}
+    for (hour, channel), count in sorted(found.hours.items()):
+        hours.setdefault(channel, [0] * 24)[hour] = count
     return {
         "describe": rule.describe,
         "outcomes": dict(sorted(tally.outcomes.items())),
         "reasons": dict(sorted(tally.reasons.items())),
         "channels": dict(sorted(tally.channels.items())),
         "unwritten": [
-            {**failed._asdict(), "count": count} for failed, count in tally.unwritten.most_common()
+            {**failed._asdict(), "variant": variant, "count": count}
+            for (variant, failed), count in tally.unwritten.most_common()
         ],
         "matches": found.matches,
         "removed": dict(found.removed.most_common()),
         "put_off": found.put_off,
         "still_put_off": len(found.waiting),
         "days": days,
-        "hours": found.hours,
+        "hours": hours,
         "per_customer": _per_customer(found.sent),
         "plan": _plan(backtest, rule, found),
         "examples": [
@@ -178,7 +199,7 @@ def _plan(backtest: Backtest, rule: Rule, found: RuleFigures) -> dict[str, Any] 
         plan["too_few"] = (
             "less than a day of matches"
             if span < DAY_MS
-            else f"{reached} customers have reached the goal, {LEAST_REACHED} must"
+            else f"{some(reached, 'customer has', 'customers have')} reached the goal, {LEAST_REACHED} must"
         )
         return plan
     base, per_day, window = min(reached / ended, 1 - 1e-9), customers * DAY_MS / span, goal.within / DAY_MS
@@ -199,39 +220,88 @@ def _oddities(backtest: Backtest, shown: dict[str, Any]) -> Iterator[str]:
     """What was not as it should be, a line each."""
     files = backtest.files
     for each in shown["dead_letters"]:
-        what = f"{each['count']:,} records of {each['source']} are not events: {each['reason']}"
+        source = each["source"]
+        are = some(
+            each["count"], f"record of {source} is not an event", f"records of {source} are not events"
+        )
+        what = f"{are}: {each['reason']}"
         yield f"{what}, first {each['first']} ({each['fix']})"
-    for name, count in shown["unknown_sources"].items():
-        known = [source.name for source in backtest.rules.sources]
-        hint = did_you_mean(name, known) or f"there are: {', '.join(known)}; or write NAME=FILE"
-        yield f"{count:,} lines of `{name}` left out: no source, first {files.first_unknown[name]} ({hint})"
+    yield from unknown_notes(files)
     yield from disorder_notes(files)
     yield from files.notes
     for name, count in shown["without_time"].items():
-        yield f"{count:,} records of {name} say no time: they count from their place in the file"
+        says = some(count, f"record of {name} says", f"records of {name} say")
+        yield f"{says} no time: {_in_place(count)}"
     for each in shown["condition_errors"]:
-        name = each["definition"]
+        name, part = each["definition"], each["part"]
         of = name if name == "policy" or name.startswith("traits.") else f"rule {name}"
-        yield f"{each['count']:,} × `{each['part']}` of {of} did not hold: {_WHY_FAILED[each['reason']]}"
+        why = _WHY_FAILED[each["reason"], bool(each["paths"])].format(each["paths"])
+        did = "did not hold"
+        if part in ("field", "value") and name.startswith("traits."):
+            did, why = "counted nothing", _why_not_taken(backtest.rules, name, each["reason"], why)
+        yield f"{each['count']:,} × `{part}` of {of} {did}: {why}"
+    yield from _odd_events(files, shown)
+    for name in shown["rules"]:
+        for (variant, failed), count in backtest.tally.of(name).unwritten.most_common():
+            yield f"{count:,} × {name} could not be written: {why_unwritten(failed, variant)}"
+    if shown["repeats"]:
+        yield f"left out, as their id had come before (dedupe): {counted(shown['repeats'])}"
+
+
+def _odd_events(files: PastEvents, shown: dict[str, Any]) -> Iterator[str]:
+    """What was odd with records that were played all the same."""
     for each in shown["errors"]:
         count, source = each["count"], each["source"]
         if each["reason"] == "future_time":
-            yield (
-                f"{count:,} records of {source} are dated after now: they count from their place in the "
-                f"file, first {files.first_ahead.get(source)}"
-            )
+            are = some(count, f"record of {source} is", f"records of {source} are")
+            first = files.first_ahead.get(source)
+            yield f"{are} dated after now: {_in_place(count)}, first {first}"
+        elif each["reason"] == "timezone":
+            have = some(count, f"profile of {source} has", f"profiles of {source} have")
+            yield f"{have} a time zone that cannot be read: {_zones(shown, source)}"
         elif each["reason"] != "condition":  # said above
             yield f"{count:,} × {each['reason']} in {source}"
-    for name, rule in shown["rules"].items():
-        for failed in rule["unwritten"]:
-            lacks = f": there is no `{failed['variable']}`" if failed["variable"] else ""
-            yield f"{failed['count']:,} × `{failed['field']}` of {name} could not be written{lacks}"
-    if shown["repeats"]:
-        yield f"left out, as their id had come before (dedupe): {counted(shown['repeats'])}"
+    for name, again in shown["repeats_played"].items():
+        count, first = again["count"], again["first"]
+        had = some(count, f"event of {name} had", f"events of {name} had")
+        yield (
+            f"{had} an id that its customer had had, and counted again, first {first} "
+            "(write `dedupe: 1d` into the source to leave such out)"
+        )
+
+
+def _zones(shown: dict[str, Any], source: str) -> str:
+    """The most frequent values of a source, and what was probably meant."""
+    found = [each for each in shown["unreadable_zones"] if each["source"] == source][:MOST_ZONES]
+    words = [
+        f"`{each['value']}` {each['count']:,}" + (f" ({each['meant']})" if each["meant"] else "")
+        for each in found
+    ]
+    return ", ".join(words)
+
+
+def _why_not_taken(rules: RuleSet, definition: str, reason: str, why: str) -> str:
+    """Why events count nothing for a trait."""
+    trait = next(each for each in rules.traits if f"traits.{each.name}" == definition)
+    takes = AGGREGATES[trait.function].takes or "number"
+    if trait.field is None:
+        failed = f"it ended in an error, or is {_NOT_TAKEN[takes]}"
+        return failed if reason == "value" else why
+    written = field_paths.write(trait.field)
+    why = f"`{written}` is there, and is {_NOT_TAKEN[takes]}"
+    if takes != "number":
+        return why
+    made = f"`value: double({field_paths.in_condition(trait.field)})`"
+    return f"{why}; if it is a text that says one, write {made} in place of `field: {written}`"
+
+
+def _in_place(count: int) -> str:
+    return f"{'it counts from its' if count == 1 else 'they count from their'} place in the file"
 
 
 def _first(backtest: Backtest, source: str, reason: str) -> tuple[str, str]:
     """Where the first record that was put aside for a reason is, and what probably mends it."""
     letter = backtest.tally.first_letters[source, reason]
     mapping = next(each for each in backtest.rules.sources if each.name == source)
-    return cast(PastEvent, letter.record).place, likely_fix(letter, mapping)
+    fix = likely_fix(letter, mapping) + file_of_another(letter.record, mapping, backtest.rules.sources)
+    return cast(PastEvent, letter.record).place, fix

@@ -7,19 +7,21 @@ Decisions go to a file as JSON lines, as a worker would have written them; what 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from contextlib import nullcontext
-from dataclasses import dataclass
-from pathlib import Path
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import IO
 
 from stream.authoring.backtest.base_rates import watched
 from stream.authoring.backtest.figures import BacktestFigures
 from stream.authoring.backtest.segment_sizes import SegmentSizes, count_segments
 from stream.authoring.replay import Paging, Replay, Tally
+from stream.authoring.zones import UnreadableZones
+from stream.clock import LATEST
 from stream.decisions._wire import decision_json, trigger_line
 from stream.errors import EventFileError
-from stream.history.event_files import PastEvents
+from stream.history._past import PastEvent
+from stream.history._repeats import RepeatedIds
+from stream.history.event_files import PastEvents, none_usable
 from stream.history.progress import QUIET, Progress
 from stream.rules.model import RuleSet
 from stream.structs import Result
@@ -27,7 +29,12 @@ from stream.structs import Result
 
 @dataclass(frozen=True, slots=True)
 class Backtest:
-    """What a backtest came to. `timers`: instances that still wait. `last`: the last event's time."""
+    """What a backtest came to. `timers`: instances that still wait. `first`, `last`: the first and the
+    last event's time.
+
+    `before`: how many events are before `files.between.since`.
+    `repeats`: of sources without `dedupe`, how many events had an id that had come, and where the first is.
+    """
 
     rules: RuleSet
     tally: Tally
@@ -36,51 +43,85 @@ class Backtest:
     files: PastEvents
     figures: BacktestFigures
     segments: SegmentSizes
+    first: int | None
     last: int | None
+    repeats: Mapping[str, tuple[int, str]]
+    zones: UnreadableZones
+    before: int = 0
 
 
 def run(
     rules: RuleSet,
     files: PastEvents,
     *,
-    until: int | None = None,
-    out: Path | None = None,
+    out: IO[bytes] | None = None,
     examples: int = 3,
     progress: Progress = QUIET,
     paging: Paging | None = None,
 ) -> Backtest:
-    """Play the files. `until`: ms to which the watermark moves at the end; None: it stays at the last event.
+    """Play the files. At the end the watermark moves to their `between.until`; None: it stays at the last
+    event. Of what is before `between.since` no decision counts, that of a reminder neither.
 
     `out` takes the decisions; `examples` messages of each rule are kept; `progress` is told how many events
     were played.
     """
     tally, figures = Tally(), BacktestFigures(rules, examples)
+    repeats, zones = RepeatedIds(rules.sources), UnreadableZones()
     replay = Replay(watched(rules), now=files.now, take=figures.base_rates.take, paging=paging)
-    with out.open("wb") if out else nullcontext() as file:
+    since, until = files.between.since, files.between.until
+    before = 0
 
-        def add_up(results: Iterable[Result]) -> None:
-            for result in results:
-                tally.add(result)
-                figures.add(result)
-                if file:
-                    _write(file, result, rules.revision)
+    def add_up(results: Iterable[Result], *, counts: bool = True) -> None:
+        for result in results:
+            kept = result if counts else replace(result, decisions=[], triggers=[])
+            tally.add(kept)
+            figures.add(kept)
+            if out is not None:
+                _write(out, kept, rules.revision)
 
-        progress.begin("playing", files.lines.total())
-        played = 0
-        for partition, records in files.batches():
-            add_up(replay.feed(records, files.names, partition))
-            figures.base_rates.close(replay.everywhere)
-            played += sum(map(len, records.values()))
-            progress.reach(played)
-        last = tally.watermark
-        figures.base_rates.close(last, at_end=True)
-        if until is not None:
-            if tally.watermark is not None and tally.watermark > until:
-                files.notes.append("the time of --until is before the last events: it changes nothing")
-            add_up(replay.advance(until))
+    progress.begin("playing", files.lines.total())
+    played, first = 0, LATEST
+    is_before = False
+    for portion in files.batches():
+        if is_before and not portion.is_before and since is not None:
+            add_up(replay.advance(since), counts=False)
+        is_before = portion.is_before
+        repeats.look(portion.records)
+        errors = tally.errors.copy()
+        add_up(replay.feed(portion.records, files.names, portion.partition), counts=not is_before)
+        for name in (source for source, reason in tally.errors - errors if reason == "timezone"):
+            zones.look(name, portion.records.get(name, ()))
+        figures.base_rates.close(replay.everywhere)
+        if not is_before:
+            first = min((first, *_begins(portion.records, rules)))
+        count = sum(map(len, portion.records.values()))
+        before += count if is_before else 0
+        played += count
+        progress.reach(played)
+    last = tally.watermark
+    figures.base_rates.close(last, at_end=True)
+    if until is not None:
+        add_up(replay.advance(until))
+    if before:
+        files.notes.append(
+            f"{before:,} events of before --since were played first, so that traits, limits, caps and "
+            "reminders are as they would be; nothing that was decided then is counted"
+        )
     timers, customers = replay.timers, replay.customers
     segments = count_segments(rules, replay.everybody(), tally.watermark or 0)
-    return Backtest(rules, tally, timers, customers, files, figures, segments, last)
+    begun = first if first < LATEST else None
+    found = repeats.found
+    return Backtest(
+        rules, tally, timers, customers, files, figures, segments, begun, last, found, zones, before
+    )
+
+
+def _begins(records: Mapping[str, Sequence[PastEvent]], rules: RuleSet) -> Iterator[int]:
+    """When a portion's first events (no profiles) were, if that is known: of it their order is made."""
+    for source in rules.sources:
+        some = records.get(source.name)
+        if source.kind == "event" and some and (time := some[0].order // len(rules.sources)):
+            yield time
 
 
 def _write(file: IO[bytes], result: Result, revision: str) -> None:
@@ -93,8 +134,14 @@ def _write(file: IO[bytes], result: Result, revision: str) -> None:
 
 def require_events(backtest: Backtest) -> None:
     """Raises EventFileError where nothing of the input could be used."""
-    if backtest.tally.events:
+    played = sum(backtest.tally.events.values())
+    if played > backtest.before:
         return
-    total = backtest.files.total
-    what = f"none of {total:,} lines could be used" if total else "there is no line in the input"
-    raise EventFileError(what, hint="docs/backtest.md says what a line is")
+    if played:
+        raise EventFileError(
+            f"all of the {played:,} events that could be used are before --since", hint="say an earlier time"
+        )
+    if backtest.files.late:
+        what = f"all of the {backtest.files.late:,} events are at --until, or later"
+        raise EventFileError(what, hint="say a later time")
+    raise none_usable(backtest.files)

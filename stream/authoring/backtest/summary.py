@@ -14,6 +14,8 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+from stream.diagnostics import some
+
 MOST_RULES = 40  # that the table shows
 MOST_NAMES = 10
 USUAL_LIFT = 0.3  # that one hopes to see, where one line must do
@@ -52,11 +54,11 @@ def _table(found: dict[str, Any]) -> Table:
 def _lines(found: dict[str, Any]) -> Iterator[str]:
     rules = found["rules"]
     if len(rules) > MOST_RULES:
-        yield f"and {len(rules) - MOST_RULES:,} rules with fewer matches: --json and --report have them"
+        yield f"and {some(len(rules) - MOST_RULES, 'rule')} with fewer matches: --json and --report have them"
     events = sum(found["events"].values())
     yield (
-        f"{events:,} events of {found['customers']:,} customers, up to {found['until'] or 'no time at all'}; "
-        f"{found['open_timers']:,} reminders still open"
+        f"{some(events, 'event')} of {some(found['customers'], 'customer')}, up to "
+        f"{found['until'] or 'no time at all'}; {some(found['open_timers'], 'reminder')} still open"
     )
     if silent := [name for name, rule in rules.items() if not rule["matches"]]:
         more = f" and {len(silent) - MOST_NAMES:,} more" if len(silent) > MOST_NAMES else ""
@@ -64,8 +66,8 @@ def _lines(found: dict[str, Any]) -> Iterator[str]:
     every = found["messages"]["per_customer"]
     if every["messages"]:
         yield (
-            f"{every['messages']:,} messages for {every['customers']:,} customers: 99 of 100 get "
-            f"{every['p99']:,} at most, one gets {every['worst']:,}"
+            f"{some(every['messages'], 'message')} for {some(every['customers'], 'customer')}: "
+            f"99 of 100 get {every['p99']:,} at most, one gets {every['worst']:,}"
         )
         day, count = busiest(found)
         yield f"most on one day: {count:,}, on {day}"
@@ -98,17 +100,33 @@ def in_the_way(collision: Mapping[str, Any]) -> str:
     )
 
 
-def known_when(plan: Mapping[str, Any], lift: float = USUAL_LIFT) -> str:
+def known_when(plan: Mapping[str, Any]) -> str:
     """How long until one knows, in a sentence."""
     if plan["too_few"] is not None:
         return f"cannot be said how long an experiment takes: {plan['too_few']}"
+    base, days = plan["base"], known_after(plan)
+    if days is None:
+        return f"{percent(base)} reach the goal anyway: there is no room for {percent(USUAL_LIFT)} more"
+    return (
+        f"with {percent(plan['held_out'])} held out you will know after {lasting(days)} if it brings "
+        f"{percent(USUAL_LIFT)} or more: {percent(base * (1 + USUAL_LIFT))} who reach the goal in place of "
+        f"{percent(base)}"
+    )
+
+
+def known_after(plan: Mapping[str, Any]) -> float | None:
+    """Days until the usual effect shows; None where it cannot be."""
     for each in plan["known_after"]:
-        if each["held_out"] == plan["held_out"] and each["lift"] == lift:
-            return (
-                f"with {percent(each['held_out'])} held out you will know after {each['days']:,.0f} days "
-                f"if it brings {percent(lift)} or more (of {percent(plan['base'])} who reach the goal anyway)"
-            )
-    return f"{percent(plan['base'])} reach the goal anyway: there is no room for {percent(lift)} more"
+        if each["held_out"] == plan["held_out"] and each["lift"] == USUAL_LIFT:
+            return float(each["days"])
+    return None
+
+
+def lasting(days: float) -> str:
+    """`47 days`, `3 years`."""
+    if days < 730:
+        return some(round(days), "day")
+    return f"{days / 365:.0f} years" if days < 3_650 else "more than 10 years"
 
 
 def counted(counts: Mapping[str, int]) -> str:

@@ -11,54 +11,61 @@ from __future__ import annotations
 
 from base64 import b64encode
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from datetime import datetime
 from hashlib import sha256
-from pathlib import Path
 from typing import Any
 
-from stream.authoring.backtest.summary import busiest, known_when, percent
-from stream.authoring.page import charts
+from stream.authoring.backtest.summary import (
+    USUAL_LIFT,
+    busiest,
+    known_after,
+    lasting,
+    percent,
+)
 from stream.authoring.page.markup import Child, Html, element, joined, own
 from stream.authoring.page.parts import (
     columns_of_days,
     columns_of_hours,
     linked,
+    more,
+    ranked,
+    share_of,
     spread,
     table,
 )
 from stream.authoring.page.rules import rule_section, top_reasons
 from stream.authoring.page.style import STYLE
-from stream.errors import EventFileError
+from stream.clock import time_zone
+from stream.diagnostics import some
 
 MOST_SECTIONS = 40  # rules that have one of their own: those with the most matches
 MOST_ROWS = 500  # of a table
-
-
-def write_page(found: Mapping[str, Any], path: Path) -> None:
-    """Raises EventFileError where the file cannot be written."""
-    try:
-        path.write_text(page(found), encoding="utf-8")
-    except OSError as error:
-        raise EventFileError(f"{path}: {error.strerror}", hint="--report takes the name of a file") from error
+MOST_COLLISIONS = 50
+MOST_SHARED = 30  # pairs of segments
+MOST_NOTES = 200
 
 
 def page(found: Mapping[str, Any]) -> str:
     """The whole page."""
     rules = found["rules"]
-    order = sorted(rules, key=lambda name: (-rules[name]["matches"], name))
-    detailed = {name: f"rule-{number}" for number, name in enumerate(order[:MOST_SECTIONS])}
+    order = ranked((name, rule["matches"]) for name, rule in rules.items())
+    matched = [name for name in order[:MOST_SECTIONS] if rules[name]["matches"]]
+    ids = {name: f"rule-{number}" for number, name in enumerate(matched)}
+    per_channel = found["messages"]["per_channel"].items()
+    channels = ranked((name, each["messages"]) for name, each in per_channel)
     body = [
         element("header", element("h1", "Backtest: what these rules would have sent"), _origin(found)),
         element(
             "main",
             _glance(found),
-            _overview(rules, order, detailed),
-            _together(found),
-            _collisions(found),
-            _segments(found["segments"]),
-            _plans(rules),
+            _overview(rules, order, ids),
+            _together(found, channels),
+            _collisions(found["collisions"], ids),
+            _segments(found),
+            _plans(rules, ids),
             _unused(found["notes"]),
-            [rule_section(name, rules[name], found["collisions"], id_) for name, id_ in detailed.items()],
+            [rule_section(name, id_, found, channels) for name, id_ in ids.items()],
         ),
     ]
     return f"<!DOCTYPE html>\n{element('html', _head(), element('body', body), lang='en')}\n"
@@ -82,13 +89,13 @@ def _head() -> Html:
 
 
 def _origin(found: Mapping[str, Any]) -> list[Html]:
-    events, names = sum(found["events"].values()), any(rule["examples"] for rule in found["rules"].values())
+    rules = found["rules"].values()
+    events, names = sum(found["events"].values()), any(rule["examples"] for rule in rules)
     said = [
         element(
             "p",
-            f"{events:,} events of {found['customers']:,} customers, up to "
-            f"{found['until'] or 'no time at all'}. Rules {found['revision']}. "
-            f"Days and hours are those of {found['zone']}.",
+            f"{some(events, 'event')} of {some(found['customers'], 'customer')}{_period(found)}. Days and "
+            f"hours are those of {found['zone']}. {some(len(rules), 'rule')}, revision {found['revision']}.",
             class_="soft",
         )
     ]
@@ -101,7 +108,23 @@ def _origin(found: Mapping[str, Any]) -> list[Html]:
                 class_="note",
             )
         )
+    if found["notes"]:
+        lines = element("a", f"What was not used, or odd ({some(len(found['notes']), 'line')})", href="#odd")
+        said.append(element("p", "Before you trust the figures, read: ", lines, class_="note"))
     return said
+
+
+def _period(found: Mapping[str, Any]) -> str:
+    """`, from 2026-03-02 10:00 to 2026-03-08 12:00`."""
+    begin, end = found["from"] or found["until"], found["until"]
+    if end is None:
+        return ""
+    return f", from {_minute(begin, found['zone'])} to {_minute(end, found['zone'])}"
+
+
+def _minute(iso: str, zone: str) -> str:
+    """A time of the findings by the report's clocks."""
+    return f"{datetime.fromisoformat(iso).astimezone(time_zone(zone)):%Y-%m-%d %H:%M}"
 
 
 def _glance(found: Mapping[str, Any]) -> Html:
@@ -110,30 +133,32 @@ def _glance(found: Mapping[str, Any]) -> Html:
     share = percent(every["customers"] / found["customers"] if found["customers"] else 0)
     day, count = busiest(found)
     shown = [
-        ("messages", f"{every['messages']:,}"),
-        (f"customers reached: {share}", f"{every['customers']:,}"),
-        ("matches", f"{sum(rule['matches'] for rule in rules):,}"),
-        ("held out", f"{held_out:,}"),
-        ("most for one customer", f"{every['worst']:,}"),
-        (f"most on one day: {day}", f"{count:,}") if count else ("most on one day", "0"),
+        ("Messages", every["messages"], "that would have been sent"),
+        ("Customers reached", every["customers"], f"{share} of {found['customers']:,}"),
+        ("Matches", sum(rule["matches"] for rule in rules), "how often a rule applied to a customer"),
+        ("Held out", held_out, "of the matches: control groups get nothing, to compare"),
+        ("Most for one customer", every["worst"], "from beginning to end, by all channels"),
+        ("Most on one day", count, f"on {day}" if count else ""),
     ]
-    entries = [element("div", element("dt", name), element("dd", value)) for name, value in shown]
+    entries = [
+        element("div", element("dt", name), element("dd", value), element("dd", what, class_="soft"))
+        for name, value, what in shown
+    ]
     return element("section", element("h2", "At a glance"), element("dl", entries, class_="figures"))
 
 
-def _overview(rules: Mapping[str, Any], order: Sequence[str], detailed: Mapping[str, str]) -> Html:
+def _overview(rules: Mapping[str, Any], order: Sequence[str], ids: Mapping[str, str]) -> Html:
     rows: list[Sequence[Child]] = []
     for name in order[:MOST_ROWS]:
         rule = rules[name]
-        sent = rule["per_customer"]
-        says = f"{sent['messages']:,} sent of {rule['matches']:,} matches"
+        sent, matches = rule["per_customer"], rule["matches"]
         rows.append(
             [
-                linked(name, detailed.get(name)),
-                rule["matches"],
+                linked(name, ids),
+                matches,
                 sent["messages"],
+                share_of(sent["messages"], matches),
                 sent["customers"],
-                charts.bar(says, [sent["messages"]], rule["matches"]),
                 top_reasons(rule),
             ]
         )
@@ -141,27 +166,29 @@ def _overview(rules: Mapping[str, Any], order: Sequence[str], detailed: Mapping[
     return element(
         "section",
         element("h2", "Rules"),
-        element("p", f"{silent:,} of {len(rules):,} rules matched nothing." if silent else None),
+        element("p", f"{silent:,} of {some(len(rules), 'rule')} matched nothing.") if silent else None,
+        element("p", "Do rules and events use the same names?") if silent == len(rules) else None,
         table(
-            "Each rule: how often it matched, what was sent, whom it reached, and what kept it back most",
-            ["Rule", "#Matches", "#Sent", "#Customers", "Share sent", "Kept back by"],
+            "Each rule: how often it matched, what of that was sent, to how many customers, and which guards "
+            "kept back the rest; the section of a rule says what they are",
+            ["Rule", "#Matches", "#Sent", "#Share sent", "#Customers", "Kept back by"],
             rows,
         ),
-        element("p", f"{len(order) - MOST_ROWS:,} more rules, with fewer matches, are in --json.")
-        if len(order) > MOST_ROWS
-        else None,
+        more(len(order) - MOST_ROWS, "rule", "with fewer matches, they are in --json"),
+        id="rules",
     )
 
 
-def _together(found: Mapping[str, Any]) -> Html:
+def _together(found: Mapping[str, Any], channels: Sequence[str]) -> Html:
     """All rules together: by day, by hour, and how much a customer gets."""
     days: dict[str, Counter[str]] = {}
-    hours = [0] * 24
+    hours: dict[str, list[int]] = {}
     for rule in found["rules"].values():
         for day, sent in rule["days"].items():
             days.setdefault(day, Counter()).update(sent)
-        hours = [ours + its for ours, its in zip(hours, rule["hours"], strict=True)]
-    every, channels = found["messages"]["per_customer"], found["messages"]["per_channel"]
+        for channel, its in rule["hours"].items():
+            hours[channel] = [a + b for a, b in zip(hours.get(channel, [0] * 24), its, strict=True)]
+    every, per_channel = found["messages"]["per_customer"], found["messages"]["per_channel"]
     if not every["messages"]:
         return element(
             "section", element("h2", "All messages"), element("p", "Nothing would have been sent.")
@@ -170,32 +197,32 @@ def _together(found: Mapping[str, Any]) -> Html:
         [name, each["messages"], each["customers"], each["mean"], each["p99"], each["worst"]]
         for name, each in [
             (element("b", "all channels"), every),
-            *((own(name), each) for name, each in channels.items()),
+            *((own(name), per_channel[name]) for name in channels),
         ]
     ]
     return element(
         "section",
         element("h2", "All messages"),
-        columns_of_days(days),
-        columns_of_hours(hours),
+        columns_of_days(days, channels),
+        columns_of_hours(hours, channels, found["zone"]),
         element("h3", "How much a customer gets"),
         table(
-            f"Of {found['customers']:,} customers, {found['customers'] - every['customers']:,} get nothing. "
-            "Of the others, 99 of 100 get no more than",
-            ["Channel", "#Messages", "#Customers", "#On average", "#99 of 100", "#Most"],
+            f"Messages of one customer from beginning to end. Of {some(found['customers'], 'customer')}, "
+            f"{found['customers'] - every['customers']:,} get none and are not counted here",
+            ["Channel", "#Messages", "#Customers", "#On average", "#99 of 100 get at most", "#The most"],
             rows,
         ),
         spread(every),
     )
 
 
-def _collisions(found: Mapping[str, Any]) -> Html | None:
-    rows = [
-        [own(each["rule"]), own(each["other"]), _why(each), each["count"]]
-        for each in found["collisions"][:50]
-    ]
-    if not rows:
+def _collisions(collisions: Sequence[Mapping[str, Any]], ids: Mapping[str, str]) -> Html | None:
+    if not collisions:
         return None
+    rows = [
+        [linked(each["rule"], ids), linked(each["other"], ids), _why(each), each["count"]]
+        for each in collisions[:MOST_COLLISIONS]
+    ]
     return element(
         "section",
         element("h2", "Rules in each other’s way"),
@@ -205,6 +232,7 @@ def _collisions(found: Mapping[str, Any]) -> Html | None:
             "last of them that the customer got, or would have got without the control group.",
         ),
         table("Messages not sent because of another rule", ["Not sent", "Because of", "How", "#Times"], rows),
+        more(len(collisions) - MOST_COLLISIONS, "pair"),
     )
 
 
@@ -214,12 +242,11 @@ def _why(collision: Mapping[str, Any]) -> str:
     return "full cap, by its own message" if collision["rule"] == collision["other"] else "full cap"
 
 
-def _segments(segments: Mapping[str, Any]) -> Html | None:
+def _segments(found: Mapping[str, Any]) -> Html | None:
+    segments, customers = found["segments"], found["customers"]
     sizes = segments["sizes"]
     if not sizes:
         return None
-    most = max(sizes.values())
-    ranked = sorted(sizes.items(), key=lambda item: (-item[1], item[0]))
     shared = [
         [
             own(one),
@@ -227,42 +254,45 @@ def _segments(segments: Mapping[str, Any]) -> Html | None:
             each["customers"],
             *(percent(each["customers"] / sizes[name]) for name in (one, two)),
         ]
-        for each in segments["shared"][:30]
+        for each in segments["shared"][:MOST_SHARED]
         for one, two in [each["segments"]]
     ]
-    uncounted = segments["uncounted"]
+    at = f"at the end, {_minute(segments['at'], found['zone'])}"
     return element(
         "section",
         element("h2", "Segments"),
         table(
-            f"Customers of each segment at the end, {segments['at']}",
-            ["Segment", "#Customers", "Size"],
-            [[own(name), size, charts.bar(f"{size:,}", [size], most)] for name, size in ranked],
+            f"How many of {some(customers, 'customer')} each segment has {at}",
+            ["Segment", "#Customers", "#Share of all"],
+            [[own(name), sizes[name], share_of(sizes[name], customers)] for name in ranked(sizes.items())],
         ),
-        element("p", f"{uncounted:,} more segments were not counted.") if uncounted else None,
+        more(segments["uncounted"], "segment", "they were not counted"),
         table(
-            "Customers who are in two segments, and which share of each they are",
-            ["Segment", "And", "#Customers", "#Of the first", "#Of the second"],
+            "Customers who are in two segments, and which share of each segment they are",
+            ["Segment", "And", "#Customers in both", "#Of the first", "#Of the second"],
             shared,
         )
         if shared
         else None,
+        more(len(segments["shared"]) - MOST_SHARED, "pair"),
     )
 
 
-def _plans(rules: Mapping[str, Any]) -> Html | None:
+def _plans(rules: Mapping[str, Any], ids: Mapping[str, str]) -> Html | None:
     plans = {name: rule["plan"] for name, rule in rules.items() if rule["plan"] is not None}
     if not plans:
         return None
+    order = ranked((name, plan["customers"]) for name, plan in plans.items())
     rows = [
         [
-            own(name),
+            linked(name, ids),
             plan["customers"],
             "–" if plan["base"] is None else percent(plan["base"]),
             percent(plan["held_out"]) + ("" if plan["held_out_by_rule"] else " (none yet)"),
-            known_when(plan),
+            _known(plan),
         ]
-        for name, plan in sorted(plans.items(), key=lambda item: -item[1]["customers"])[:MOST_ROWS]
+        for name in order[:MOST_ROWS]
+        for plan in [plans[name]]
     ]
     return element(
         "section",
@@ -271,21 +301,33 @@ def _plans(rules: Mapping[str, Any]) -> Html | None:
             "p",
             "Whether a message helps shows in comparison with customers who are held out. The fewer match, "
             "the fewer reach the goal, or the smaller the effect, the longer it takes. Reckoned with as many "
-            "new customers a day as have matched here, at 5 % error and 80 % power.",
+            "new customers a day as have matched here, at 5 % error and 80 % power. A rule that holds nobody "
+            "out yet is reckoned with 10 %.",
         ),
         table(
-            "Each rule with a goal: customers to compare, how many reach the goal anyway, when one knows",
-            ["Rule", "#Customers", "#Reach the goal anyway", "#Held out", "When you know"],
+            "Each rule with a goal: customers who can be compared, how many reach the goal without a "
+            f"message, and when it shows that {percent(USUAL_LIFT)} more do with it",
+            ["Rule", "#Customers", "#Reach the goal anyway", "#Held out", "You know after"],
             rows,
         ),
+        more(len(order) - MOST_ROWS, "rule"),
     )
 
 
-def _unused(notes: Iterable[str]) -> Html:
-    lines = [element("li", own(note)) for note in notes]
+def _known(plan: Mapping[str, Any]) -> str:
+    days = known_after(plan)
+    if days is not None:
+        return lasting(days)
+    if plan["too_few"]:
+        return f"cannot be said: {plan['too_few']}"
+    return f"never: more than {percent(1 / (1 + USUAL_LIFT))} reach it anyway"
+
+
+def _unused(notes: Sequence[str]) -> Html:
     shown = (
-        element("ul", lines[:200])
-        if lines
-        else element("p", "All of the input was used, and nothing was odd.")
+        [element("ul", [element("li", own(note)) for note in notes[:MOST_NOTES]])]
+        if notes
+        else [element("p", "All of the input was used, and nothing was odd.")]
     )
-    return element("section", element("h2", "What was not used, or odd"), shown)
+    rest = more(len(notes) - MOST_NOTES, "line")
+    return element("section", element("h2", "What was not used, or odd"), shown, rest, id="odd")

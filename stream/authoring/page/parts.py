@@ -1,33 +1,42 @@
-"""What the page of a backtest is made of: tables, figures with their numbers beside them, links to rules.
+"""What the page of a backtest is made of: tables, charts with their numbers beside them, links to rules.
 
 Tested by tests/authoring/page/test_page.py.
 """
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, timedelta
 from typing import Any
 
+from stream.authoring.backtest.summary import percent
 from stream.authoring.page import charts
 from stream.authoring.page.markup import Child, Html, element, own
+from stream.diagnostics import some
 
 MOST_COLUMNS = 60  # of a chart; more days than that are taken together
 STEPS = (1, 2, 7, 14, 28, 91, 364)  # days
 OTHERS = "others"
+SHORT = 15  # rows of a table that stay on one sheet of paper
 
 
 def table(caption: str, heads: Sequence[str], rows: Sequence[Sequence[Child]]) -> Html:
-    """A table; a head that begins with `#` is that of numbers."""
+    """A table; a head that begins with `#` is that of numbers, and the first cell of a row names it.
+
+    Where there is no room, one of numbers scrolls, and of others each row becomes a block.
+    """
     kinds = ["n" if head.startswith("#") else None for head in heads]
-    cells = [
-        element("th", head.lstrip("#"), scope="col", class_=kind)
-        for head, kind in zip(heads, kinds, strict=True)
-    ]
+    names = [head.lstrip("#") for head in heads]
+    blocks = not all(kinds[1:])
+    cells = [element("th", name, scope="col", class_=kind) for name, kind in zip(names, kinds, strict=True)]
     lines = [
         element(
-            "tr", [element("td", _shown(cell), class_=kind) for cell, kind in zip(row, kinds, strict=True)]
+            "tr",
+            element("th", row[0], scope="row"),
+            [
+                element("td", _shown(cell), class_=kind, data_head=f"{name}: " if blocks else None)
+                for cell, kind, name in list(zip(row, kinds, names, strict=True))[1:]
+            ],
         )
         for row in rows
     ]
@@ -37,57 +46,52 @@ def table(caption: str, heads: Sequence[str], rows: Sequence[Sequence[Child]]) -
         element("thead", element("tr", cells)),
         element("tbody", lines),
     )
+    class_ = ("blocks" if blocks else "wide") + (" short" if len(rows) <= SHORT else "")
     # What scrolls can be scrolled by keyboard, too.
-    return element("div", drawn, class_="wide", tabindex="0", role="region", aria_label=caption)
+    return element("div", drawn, class_=class_, tabindex="0", role="region", aria_label=caption)
 
 
 def _shown(cell: Child) -> Child:
-    return f"{cell:,}" if isinstance(cell, float) else cell
+    return f"{cell:,.2f}" if isinstance(cell, float) else cell
 
 
-def figure(caption: str, drawn: Html, numbers: Html, names: Sequence[Html] = ()) -> Html:
-    """A chart with its caption, the colours' names, and its numbers to unfold."""
+def figure(caption: str, drawn: Html, numbers: Html, names: Mapping[int, Html] | None = None) -> Html:
+    """A chart with its caption, the names of its colours, and its numbers to unfold."""
     more = element("details", element("summary", "The numbers"), numbers)
-    return element("figure", element("figcaption", caption), charts.key(names), drawn, more)
+    return element("figure", element("figcaption", caption), charts.key(names or {}), drawn, more)
 
 
-def linked(name: str, id_: str | None) -> Html:
+def linked(name: str, ids: Mapping[str, str]) -> Html:
     """A rule's name, which leads to its section if it has one."""
-    return own(name) if id_ is None else element("a", own(name), href=f"#{id_}")
+    return element("a", own(name), href=f"#{ids[name]}") if name in ids else own(name)
 
 
-def columns_of_days(days: Mapping[str, Mapping[str, int]]) -> Html | None:
-    """Messages by day, or by several days together, and by channel; `days` by ISO date."""
+def share_of(part: int, whole: int) -> list[Child]:
+    """A share as a number and as a bar."""
+    return [percent(part / whole if whole else 0), " ", charts.bar(None, part, whole)]
+
+
+def more(count: int, what: str, where: str = "--json has them") -> Html | None:
+    """That a list goes on elsewhere."""
+    return element("p", f"And {some(count, what)} more: {where}.") if count > 0 else None
+
+
+def columns_of_days(days: Mapping[str, Mapping[str, int]], channels: Sequence[str]) -> Html | None:
+    """Messages by day, or by several days together, and by channel; `days` by ISO date. `channels`: all that
+    the report has, those with the most messages first, so that each has its colour everywhere.
+    """
     if not days:
         return None
     first, last = date.fromisoformat(min(days)), date.fromisoformat(max(days))
     step = step_of((last - first).days + 1)
     labels = [(first + timedelta(days=at)).isoformat() for at in range(0, (last - first).days + 1, step)]
-    totals: Counter[str] = Counter()
-    for sent in days.values():
-        totals.update(sent)
-    ranked = [name for name, _ in totals.most_common()]
-    named = ranked if len(ranked) <= charts.COLOURS else ranked[: charts.COLOURS - 1]
-    series = {name: [0] * len(labels) for name in named}
-    if len(named) < len(ranked):
-        series[OTHERS] = [0] * len(labels)
-    for day, sent in days.items():
-        at = (date.fromisoformat(day) - first).days // step
-        for name, count in sent.items():
-            series[name if name in named else OTHERS][at] += count
-    unit = "day" if step == 1 else f"{step} days"
-    caption = f"Messages per {unit}"
-    says = f"{caption}, from {labels[0]} on: {totals.total():,} messages in all."
-    rows: list[list[Child]] = [
-        [label, *(series[name][at] for name in series)] for at, label in enumerate(labels)
-    ]
-    heads = ["From" if step > 1 else "Day", *(f"#{name}" for name in series)]
-    return figure(
-        caption,
-        charts.columns(says, labels, series, 5),
-        table(caption, heads, rows),
-        [own(name) for name in series],
-    )
+    sent: dict[str, list[int]] = {}
+    for day, its in days.items():
+        for channel, count in its.items():
+            column = (date.fromisoformat(day) - first).days // step
+            sent.setdefault(channel, [0] * len(labels))[column] += count
+    unit, head = ("day", "Day") if step == 1 else (f"{step} days", "From")
+    return _by_channel(f"Messages per {unit}", head, labels, sent, channels)
 
 
 def step_of(days: int) -> int:
@@ -96,24 +100,61 @@ def step_of(days: int) -> int:
     return next((step for step in STEPS if days <= step * MOST_COLUMNS), STEPS[-1] * years)
 
 
-def columns_of_hours(hours: Sequence[int]) -> Html:
+def columns_of_hours(hours: Mapping[str, Sequence[int]], channels: Sequence[str], zone: str) -> Html | None:
+    """Messages by hour of day and by channel."""
+    if not hours:
+        return None
     labels = [f"{hour:02}" for hour in range(24)]
-    says = f"Messages by hour of day; the most at {max(range(24), key=hours.__getitem__)} o’clock."
-    rows: list[list[Child]] = [[f"{label}:00", count] for label, count in zip(labels, hours, strict=True)]
-    numbers = table("Messages by hour", ["From", "#Messages"], rows)
-    return figure("Time of day", charts.columns(says, labels, {"messages": hours}, 12), numbers)
+    return _by_channel(f"Messages by hour of the day ({zone})", "Hour", labels, hours, channels)
 
 
-def spread(counts: Mapping[str, Any]) -> Html:
-    """How many customers get how many messages."""
+def _by_channel(
+    caption: str,
+    head: str,
+    labels: Sequence[str],
+    sent: Mapping[str, Sequence[int]],
+    channels: Sequence[str],
+) -> Html:
+    """Columns of messages, stacked by channel; those that have no colour of their own are the last one."""
+    own_colour = len(channels) if len(channels) <= charts.COLOURS else charts.COLOURS - 1
+    series = {at: sent[name] for at, name in enumerate(channels[:own_colour]) if name in sent}
+    names = {at: channels[at] for at in series}
+    if others := [sent[name] for name in channels[own_colour:] if name in sent]:
+        series[own_colour], names[own_colour] = [sum(each) for each in zip(*others, strict=True)], OTHERS
+    totals = [sum(each) for each in zip(*series.values(), strict=True)]
+    most = max(range(len(labels)), key=totals.__getitem__)
+    says = f"{caption}: {some(sum(totals), 'message')} in all, the most ({totals[most]:,}) at {labels[most]}."
+    rows: list[list[Child]] = [
+        [label, *(values[at] for values in series.values())] for at, label in enumerate(labels)
+    ]
+    heads = [head, *(f"#{name}" for name in names.values())]
+    alone = f", all of them by {names[next(iter(names))]}" if len(names) == 1 else ""
+    return figure(
+        f"{caption}{alone}",
+        charts.columns(says, labels, series),
+        table(caption, heads, rows),
+        {at: own(name) for at, name in names.items()},
+    )
+
+
+def spread(counts: Mapping[str, Any]) -> Html | None:
+    """How many customers get how many messages; nothing where each gets one."""
     lines = counts["counts"]
+    if counts["worst"] < 2:
+        return None
     labels = [str(first) if first == last else f"{first}–{last}" for first, last, _ in lines]
     customers = [each for _, _, each in lines]
-    says = (
-        f"Customers by number of messages: half get {counts['p50']:,} at most, one gets {counts['worst']:,}."
-    )
+    caption = "How many customers get how many messages in all"
+    says = f"{caption}: half get {counts['p50']:,} at most, one gets {counts['worst']:,}."
     rows: list[list[Child]] = [[label, each] for label, each in zip(labels, customers, strict=True)]
-    numbers = table("Customers by messages", ["Messages", "#Customers"], rows)
+    numbers = table(caption, ["Messages", "#Customers"], rows)
     return figure(
-        "Customers by number of messages", charts.columns(says, labels, {"customers": customers}, 15), numbers
+        f"{caption} (upwards: customers, to the right: messages of one)",
+        charts.columns(says, labels, {0: customers}),
+        numbers,
     )
+
+
+def ranked(totals: Iterable[tuple[str, int]]) -> list[str]:
+    """The most first; of equals as the alphabet has them."""
+    return [name for name, _ in sorted(totals, key=lambda each: (-each[1], each[0]))]

@@ -8,12 +8,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from stream.authoring.backtest.summary import in_the_way, known_when, percent
-from stream.authoring.page import charts
+from stream.authoring.backtest.summary import in_the_way, known_when, lasting, percent
 from stream.authoring.page.markup import Html, element, own
-from stream.authoring.page.parts import columns_of_days, columns_of_hours, spread, table
+from stream.authoring.page.parts import columns_of_days, columns_of_hours, more, share_of, spread, table
+from stream.diagnostics import some
 from stream.structs import DecisionReason
 
+MOST_PAIRS = 10  # of rules in each other's way
 MOST_FIELDS = 12  # of a message that are shown
 
 # What each guard says when it keeps a message back.
@@ -37,32 +38,25 @@ def top_reasons(rule: Mapping[str, Any], most: int = 3) -> str:
     """What kept a rule back most often, in a few words."""
     removed = list(rule["removed"].items())
     shown = ", ".join(f"{name} {count:,}" for name, count in removed[:most])
-    return f"{shown}, …" if len(removed) > most else shown or "–"
+    return f"{shown} and {len(removed) - most} more" if len(removed) > most else shown or "–"
 
 
-def rule_section(
-    name: str, rule: Mapping[str, Any], collisions: Sequence[Mapping[str, Any]], id_: str
-) -> Html:
-    """Everything about one rule."""
-    sent = rule["per_customer"]
-    mine = [each for each in collisions if name in (each["rule"], each["other"])][:10]
+def rule_section(name: str, id_: str, found: Mapping[str, Any], channels: Sequence[str]) -> Html:
+    """Everything about one rule. `channels`: as of `columns_of_days`."""
+    rule = found["rules"][name]
     return element(
         "section",
         element("h2", own(name)),
         element("p", own(rule["describe"]), class_="soft") if rule["describe"] else None,
         element("p", _sentence(rule)),
         _removed(rule),
-        [columns_of_days(rule["days"]), columns_of_hours(rule["hours"]), spread(sent)]
-        if sent["messages"]
-        else None,
-        [
-            element("h3", "Other rules in its way"),
-            element("ul", [element("li", own(in_the_way(each))) for each in mine]),
-        ]
-        if mine
-        else None,
+        columns_of_days(rule["days"], channels),
+        columns_of_hours(rule["hours"], channels, found["zone"]),
+        spread(rule["per_customer"]),
+        _collisions(name, found["collisions"]),
         _plan(rule["plan"]),
         _examples(rule["examples"]),
+        element("p", element("a", "Back to all rules", href="#rules"), class_="back"),
         class_="rule",
         id=id_,
     )
@@ -70,15 +64,19 @@ def rule_section(
 
 def _sentence(rule: Mapping[str, Any]) -> str:
     sent, matches = rule["per_customer"], rule["matches"]
-    if not matches:
-        return "It matched nothing."
-    said = (
-        f"It matched {matches:,} times; {sent['messages']:,} messages ({percent(sent['messages'] / matches)})"
-    )
-    said += f" would have gone to {sent['customers']:,} customers"
-    if sent["messages"]:
-        said += f", {sent['p99']:,} at most to 99 of 100 of them, {sent['worst']:,} to one"
-    said += "."
+    said = f"It matched {some(matches, 'time')}."
+    if not sent["messages"]:
+        said += " Nothing would have been sent."
+    else:
+        said += (
+            f" {some(sent['messages'], 'message')} ({percent(sent['messages'] / matches)} of the matches) "
+            f"would have gone to {some(sent['customers'], 'customer')}"
+        )
+        said += (
+            ", one to each."
+            if sent["worst"] == 1
+            else f": 99 of 100 of them get {sent['p99']:,} at most, one gets {sent['worst']:,}."
+        )
     if rule["put_off"]:
         said += f" Quiet hours put off {rule['put_off']:,}"
         said += (
@@ -91,26 +89,38 @@ def _removed(rule: Mapping[str, Any]) -> Html | None:
     removed, matches = rule["removed"], rule["matches"]
     if not removed:
         return None
-    rows = [
-        [name, count, charts.bar(percent(count / matches), [count], matches), WHY[name]]
-        for name, count in removed.items()
+    rows = [[name, count, share_of(count, matches), WHY[name]] for name, count in removed.items()]
+    caption = (
+        f"What kept messages back, of {some(matches, 'match', 'matches')}; of several guards the first counts"
+    )
+    return table(caption, ["Guard", "#Matches", "#Share", "Because"], rows)
+
+
+def _collisions(name: str, collisions: Sequence[Mapping[str, Any]]) -> list[Html | None] | None:
+    mine = [each for each in collisions if name in (each["rule"], each["other"])]
+    if not mine:
+        return None
+    return [
+        element("h3", "In each other’s way with other rules"),
+        element("ul", [element("li", own(in_the_way(each))) for each in mine[:MOST_PAIRS]]),
+        more(len(mine) - MOST_PAIRS, "line"),
     ]
-    caption = f"What kept messages back, of {matches:,} matches; the guard that refuses first is counted"
-    return table(caption, ["Guard", "#Matches", "Share", "Because"], rows)
 
 
 def _plan(plan: Mapping[str, Any] | None) -> list[Html] | None:
     if plan is None:
         return None
     goal = plan["goal"]
+    reached, ended = plan["reached"], plan["ended"]
+    share = f"{reached:,} of {some(ended, 'customer')} ({percent(reached / ended)})" if ended else ""
     said = [
         element("h3", "How long until you know what it brings"),
         element(
             "p",
-            f"Its goal: {' or '.join(goal['on'])} within {goal['within']}. ",
-            f"{plan['reached']:,} of {plan['ended']:,} customers reached it without the message. "
-            if plan["ended"]
-            else "",
+            "Its goal: ",
+            [[" or " if at else None, own(name)] for at, name in enumerate(goal["on"])],
+            f" within {goal['within']}. ",
+            f"{share} reached it without the message. " if share else None,
             f"{known_when(plan)[0].upper()}{known_when(plan)[1:]}.",
         ),
     ]
@@ -119,12 +129,12 @@ def _plan(plan: Mapping[str, Any] | None) -> list[Html] | None:
     shares = sorted({each["held_out"] for each in plan["known_after"]})
     days = {(each["lift"], each["held_out"]): each["days"] for each in plan["known_after"]}
     rows = [
-        [f"{percent(lift)} more", *(_days(days[lift, share]) for share in shares)]
+        [f"{percent(lift)} more", *(lasting(days[lift, share]) for share in shares)]
         for lift in sorted({lift for lift, _ in days})
     ]
     caption = (
-        f"Days until an effect is seen, by the share held out, with {plan['customers_per_day']:,.1f} new "
-        f"customers a day. {_in_30_days(plan)}"
+        f"How long until it shows that so many more reach the goal, by the share of customers held out. "
+        f"{plan['customers_per_day']:,.1f} new customers match a day. {_in_30_days(plan)}"
     )
     return [
         *said,
@@ -135,12 +145,8 @@ def _plan(plan: Mapping[str, Any] | None) -> list[Html] | None:
 def _in_30_days(plan: Mapping[str, Any]) -> str:
     held_out, seen = percent(plan["held_out"]), plan["seen_after_30_days"]
     if seen is None:
-        return f"In 30 days, {held_out} held out show nothing."
-    return f"In 30 days, {held_out} held out show {percent(seen)} more, or a larger effect."
-
-
-def _days(days: float) -> str:
-    return f"{days:,.0f}" if days < 3_650 else "over 10 years"
+        return f"After 30 days with {held_out} held out no effect shows, however large."
+    return f"After 30 days with {held_out} held out only {percent(seen)} more, or better, shows."
 
 
 def _examples(examples: Sequence[Mapping[str, Any]]) -> list[Html] | None:

@@ -12,11 +12,11 @@ LIGHT = {
     "line": "#d0d7de",
     "link": "#0a58ca",
     "c0": "#1f6feb",
-    "c1": "#b35900",
-    "c2": "#1a7f37",
-    "c3": "#8250df",
-    "c4": "#cf222e",
-    "c5": "#57606a",
+    "c1": "#e8590c",
+    "c2": "#0ca678",
+    "c3": "#731d8d",
+    "c4": "#6b1d00",
+    "c5": "#4b5059",
 }
 DARK = {
     "paper": "#14171a",
@@ -26,10 +26,10 @@ DARK = {
     "link": "#79b8ff",
     "c0": "#58a6ff",
     "c1": "#f0a04b",
-    "c2": "#3fb950",
-    "c3": "#bc8cff",
-    "c4": "#ff7b72",
-    "c5": "#9aa4ae",
+    "c2": "#2ee6a8",
+    "c3": "#e6ccff",
+    "c4": "#e0485a",
+    "c5": "#75688c",
 }
 
 _REST = """
@@ -43,27 +43,39 @@ a{color:var(--link)}p{margin:.5rem 0}.soft,figcaption,caption{color:var(--soft)}
 .note{border-left:.25rem solid var(--c1);padding:.25rem .75rem}
 .figures{display:grid;grid-template-columns:repeat(auto-fit,minmax(9rem,1fr));gap:.75rem;margin:1rem 0}
 .figures div{border:1px solid var(--line);border-radius:.4rem;padding:.5rem .75rem}
-.figures dt{color:var(--soft);font-size:.875rem}.figures dd{margin:0;font-size:1.35rem;font-weight:600}
+.figures dt{font-size:.875rem}.figures dd{margin:0;font-size:1.35rem;font-weight:600}
+.figures .soft{font-size:.8125rem;font-weight:400;line-height:1.3}
 .wide{overflow-x:auto}
 table{border-collapse:collapse;width:100%;margin:.5rem 0;font-size:.9375rem}
 caption{text-align:left;padding:.25rem 0}
 th,td{padding:.25rem .5rem;text-align:left;vertical-align:top;border-bottom:1px solid var(--line)}
-td.n,th.n{text-align:right;white-space:nowrap;font-variant-numeric:tabular-nums}
-th{overflow-wrap:normal}td:not(.n){min-width:8rem}
+td.n,th.n{text-align:right;font-variant-numeric:tabular-nums}td.n{white-space:nowrap}
+thead th{vertical-align:bottom;overflow-wrap:normal}
+tbody th{font-weight:400;min-width:8rem}
+.wide th:first-child{position:sticky;left:0;background:var(--paper);min-width:7rem}
 caption span{display:block;max-width:calc(100vw - 2rem)}
 figure{margin:1rem 0}svg{display:block;width:100%;height:auto}
-svg.bar{width:120px;height:12px;display:inline-block}
-.key svg.bar{width:12px}
-svg text{fill:var(--soft);font:11px system-ui,sans-serif}.grid path{stroke:var(--line)}
+svg.bar{width:7.5rem;height:.75rem;display:inline-block;margin-left:.5rem}
+.key svg.bar{width:16px;height:12px;margin:0}
+svg.chart{overflow:visible}
+svg text{fill:var(--soft);font:9.5px system-ui,sans-serif}.grid path{stroke:var(--line)}
 .track{fill:var(--line)}.c0{fill:var(--c0)}.c1{fill:var(--c1)}.c2{fill:var(--c2)}.c3{fill:var(--c3)}
-.c4{fill:var(--c4)}.c5{fill:var(--c5)}
+.c4{fill:var(--c4)}.c5{fill:var(--c5)}.over{stroke:var(--paper);fill:none}
 .key{list-style:none;display:flex;flex-wrap:wrap;gap:.25rem 1rem;padding:0;margin:.25rem 0;font-size:.875rem}
 details summary{cursor:pointer;color:var(--link)}
 blockquote{margin:.5rem 0;padding:.25rem .75rem;border-left:.25rem solid var(--line)}
 blockquote dl{margin:0}blockquote dt{color:var(--soft);font-size:.875rem}
 blockquote dd{margin:0 0 .25rem;white-space:pre-wrap}
-@media print{body{max-width:none;padding:0;font-size:10pt}section.rule{break-before:page}
-figure,tr,blockquote{break-inside:avoid}nav,details{display:none}svg *{print-color-adjust:exact}}
+@media (max-width:40rem){svg text{font-size:17px}.more{display:none}.wide thead th{min-width:5.5rem}
+.wide svg.bar{display:none}
+.blocks thead{display:none}.blocks :is(table,caption,tbody,tr,th,td){display:block;border:0;padding:0}
+.blocks tr{padding:.5rem 0;border-bottom:1px solid var(--line)}.blocks tbody th{font-weight:600}
+.blocks td.n{display:inline-block;margin-right:1rem;white-space:normal;text-align:left}
+.blocks td::before{content:attr(data-head);color:var(--soft)}}
+@media print{body{max-width:none;padding:0;font-size:10pt}
+h1,h2,h3,section>p,figcaption,caption,thead,.key{break-after:avoid}
+figure,tr,li,blockquote,.short,.figures div{break-inside:avoid}.wide{overflow:visible}
+details,.back{display:none}svg.bar{width:4rem}svg *{print-color-adjust:exact}}
 """
 
 

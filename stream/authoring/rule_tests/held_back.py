@@ -8,15 +8,19 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
+from stream.authoring.replay import why_unwritten
 from stream.authoring.rule_tests.plays import Play
+from stream.authoring.zones import unreadable_zone
 from stream.decisions.calendar import zone_of
 from stream.decisions.limits import is_used_up
 from stream.expression import unparse
+from stream.hints import did_you_mean_zone
 from stream.rules.durations import format_duration, format_rate
 from stream.rules.model import Channel, Limit, Rule, RuleSet
 from stream.rules.testcases import RuleTest
 from stream.structs import Decision
 
+_BY_THE_CLOCK = ("limit", "cap", "quiet")  # what may ask for the customer's time zone
 MOST = 5  # messages that are named which used up a limit
 
 
@@ -66,6 +70,10 @@ def explained(decision: Decision, test: RuleTest, rules: RuleSet, play: Play) ->
     """A guard's reason with what it says in the rule files, and what had used it up."""
     reason = str(decision.reason)
     words = _WORDS[reason](_case(decision, test, rules, play)) if reason in _WORDS else None
+    zone = unreadable_zone(test.customer.attributes) if reason in _BY_THE_CLOCK else None
+    if words and zone is not None:
+        meant = did_you_mean_zone(zone) or "write e.g. Europe/Berlin"
+        words += f"; the customer's `timezone`, `{zone}`, cannot be read ({meant})"
     return f"{reason}: {words}" if words else reason
 
 
@@ -195,10 +203,8 @@ def _group(case: _Held) -> str:
 
 
 def _content(case: _Held) -> str | None:
-    if (failed := case.decision.unwritten) is None:
-        return None
-    what = "it could not be written" if failed.variable is None else f"there is no `{failed.variable}`"
-    return f"`{failed.field}`: {what}"
+    failed = case.decision.unwritten
+    return None if failed is None else why_unwritten(failed, case.decision.variant)
 
 
 _WORDS: Mapping[str, Callable[[_Held], str | None]] = {

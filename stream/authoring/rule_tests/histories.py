@@ -21,10 +21,12 @@ from stream.history._past import PastEvent
 from stream.history.event_files import EventFiles
 from stream.history.formats import LONGEST, is_packed
 from stream.history.inputs import Input
+from stream.history.unusable import likely_fix
 from stream.regular_files import open_regular
 from stream.rules.compiler.rule_set import Checked
 from stream.rules.model import RuleSet
 from stream.rules.testcases import HistoryFile, RuleTest
+from stream.structs import DeadLetter
 
 MAX_BYTES = 5_000_000
 MAX_RECORDS = 10_000
@@ -96,8 +98,10 @@ def _read(named: HistoryFile, rules: RuleSet, directory: Path) -> History:
             for source, some in batch.records.items():
                 records.setdefault(source, []).extend(some)
     except StreamError as error:
-        raise _NoHistory(Code.FILE_NOT_READABLE, named.location, f"cannot be read: {error}") from None
+        message = f"cannot be read: {error.message}"
+        raise _NoHistory(Code.FILE_NOT_READABLE, named.location, message, error.hint) from None
     every = [each for some in records.values() for each in some]
+    _check_usable(named, records, rules)
     first = min(every, key=lambda each: each.timestamp)
     last = max(every, key=lambda each: each.timestamp)
     customers = frozenset(_customers(records, rules))
@@ -152,10 +156,31 @@ def _check_records(named: HistoryFile, files: EventFiles) -> None:
         raise _NoHistory(Code.UNKNOWN_NAME, named.location, message, hint)
 
 
+def _check_usable(named: HistoryFile, records: Mapping[str, Sequence[PastEvent]], rules: RuleSet) -> None:
+    """At least one record is an object, and one says a time."""
+    sources = {each.name: each for each in rules.sources}
+    source, first = next((source, some[0]) for source, some in records.items() if some)
+    every = [each for some in records.values() for each in some]
+    if not any(map(_is_object, every)):
+        hint = likely_fix(DeadLetter(source, "json", first), sources[source])
+        message = f"has nothing that is a JSON object, first {first.place}"
+        raise _NoHistory(Code.FILE_NOT_READABLE, named.location, message, hint)
+    if all(each.timestamp < 0 for each in every):
+        hint = likely_fix(DeadLetter(source, "time", first), sources[source])
+        raise _NoHistory(Code.NO_TIME, named.location, f"says no time, first {first.place}", hint)
+
+
+def _is_object(record: PastEvent) -> bool:
+    try:
+        return isinstance(orjson.loads(record.value or b""), dict)
+    except orjson.JSONDecodeError:
+        return False
+
+
 def _unfit(test: RuleTest, at: Location, history: History) -> Iterator[Diagnostic]:
     """What of a file does not fit a test."""
     if test.customer.id not in history.customers:
-        message = f"`history` has nothing of the test's customer, `{test.customer.id}`"
+        message = "`history` has nothing of the test's customer"
         hint = "say who it is about: `customer: {id: …}`"
         yield Diagnostic(Code.UNKNOWN_NAME, at, message, hint)
     if history.end > test.start:

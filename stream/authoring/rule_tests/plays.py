@@ -34,7 +34,8 @@ class Play:
     """One run of a test: what was sent, what was held back, which records are none, and what was judged.
 
     `before`: what had been decided when the test began. `clashes`: what of `known` the history has
-    brought to a value already.
+    brought to a value already. `waiting`: when it ended, of each instance that waits for its time its rule,
+    when that is, and whether quiet hours put it off.
     """
 
     sent: tuple[Trigger, ...]
@@ -43,6 +44,7 @@ class Play:
     judged: tuple[Judgement, ...]
     before: tuple[Decision, ...] = ()
     clashes: tuple[Known, ...] = ()
+    waiting: tuple[tuple[str, int, bool], ...] = ()
 
     def used(self, by: Decision) -> list[Decision]:
         """What had used up limits and caps when a decision was made."""
@@ -110,7 +112,8 @@ def _play(test: RuleTest, rules: RuleSet, history: History, arms: FixedArms) -> 
         results += replay.feed(_records(events, test, rules, offsets), ended)
     if test.until is not None:
         results += replay.advance(test.start + test.until)
-    return _of_customer(test, results, judged, clashes)
+    waiting = tuple(replay.state.waiting(test.customer.id))
+    return replace(_of_customer(test, results, judged, clashes), waiting=waiting)
 
 
 def _of_customer(

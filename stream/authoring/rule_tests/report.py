@@ -16,11 +16,13 @@ from xml.etree import ElementTree  # written only: nothing is parsed
 from rich.console import Console
 from rich.text import Text
 
+from stream.authoring.check import as_object, as_text
 from stream.authoring.rule_tests import coverage as condition_coverage
 from stream.authoring.rule_tests import places, text_differences
 from stream.authoring.rule_tests.coverage import Coverage
 from stream.authoring.rule_tests.differences import Difference, Failure, spaced
 from stream.authoring.rule_tests.run import Outcome
+from stream.authoring.rule_tests.unfinished import unfinished
 from stream.authoring.rule_tests.why_not import Reason
 from stream.decisions.wire import iso_time
 from stream.diagnostics import Location, one_line
@@ -42,8 +44,8 @@ def show(
     *,
     gaps: bool = False,
 ) -> None:
-    """Write the outcomes, a line each, below a failed one why; then what the tests do not show: how many
-    there are of it, with `gaps` each.
+    """Write the outcomes, a line each, below a failed one why; then warnings, and what the tests do not show:
+    how many there are of it, with `gaps` each.
     """
 
     def line(text: str | Text) -> None:
@@ -56,13 +58,17 @@ def show(
         line(Text.assemble(word, one_line(each.test.name + at)))
         for detail in () if each.passed else _details(each, written):
             line(Text(_INDENT + detail, _STYLES.get(detail.lstrip()[:2], "")))
+    warnings = unfinished(outcomes, files)
+    for finding in warnings:
+        line(as_text(finding, context=False))
     if coverage is not None:
         for gap in coverage.gaps if gaps else ():
             line(one_line(str(gap)))
         more = "" if gaps or not coverage.gaps else " (--coverage shows what is missing)"
         line(coverage.summary() + more)
     failed = sum(not each.passed for each in outcomes)
-    line(f"{len(outcomes) - failed} passed" + (f", {failed} failed" if failed else ""))
+    warned = f", {len(warnings)} warning{'s' * (len(warnings) > 1)}" if warnings else ""
+    line(f"{len(outcomes) - failed} passed" + (f", {failed} failed" if failed else "") + warned)
 
 
 def _details(outcome: Outcome, written: Mapping[places.Part, Any]) -> Iterator[str]:
@@ -80,6 +86,12 @@ def _details(outcome: Outcome, written: Mapping[places.Part, Any]) -> Iterator[s
         yield one_line(f"{word}: {decision.rule} at {outcome.test.shown(decision.at)}: {guard}")
     if len(outcome.held_back) > MOST:
         yield f"and {len(outcome.held_back) - MOST:,} more were held back"
+    for each in outcome.left_out[:MOST]:
+        when, source, (term,) = outcome.test.shown(each.at), each.left_out_of, each.terms
+        why = f"`dedupe` of `{source}`: its id had come: {term.text}"
+        yield one_line(f"left out: `{each.event}` at {when}: {why}")
+    if len(outcome.left_out) > MOST:
+        yield f"and {len(outcome.left_out) - MOST:,} more were left out"
 
 
 def _place(reason: Reason, written: Mapping[places.Part, Any]) -> Location | None:
@@ -142,7 +154,7 @@ def _text(difference: Difference) -> Iterator[str]:
 def as_json(
     outcomes: Sequence[Outcome], files: RuleFiles, coverage: Coverage, found: condition_coverage.Report
 ) -> str:
-    """An object: how many `passed` and `failed`, the `tests`, and the `coverage`."""
+    """An object: how many `passed` and `failed`, the `tests`, the `coverage`, and `warnings`."""
     failed = sum(not each.passed for each in outcomes)
     written = places.conditions(files)
     return json.dumps(
@@ -151,6 +163,7 @@ def as_json(
             "failed": failed,
             "tests": [_as_object(each, written) for each in outcomes],
             "coverage": condition_coverage.as_object(found, coverage, files),
+            "warnings": [as_object(each) for each in unfinished(outcomes, files)],
         },
         ensure_ascii=False,
         indent=2,
@@ -199,6 +212,15 @@ def _as_object(outcome: Outcome, written: Mapping[places.Part, Any]) -> dict[str
                 "unwritten": each.unwritten and each.unwritten._asdict(),
             }
             for each, guard in zip(outcome.held_back, outcome.guards, strict=True)
+        ],
+        "left_out": [
+            {
+                **_times(test, each.at),
+                "source": each.left_out_of,
+                "event": each.event,
+                "id": each.terms[0].text,
+            }
+            for each in outcome.left_out
         ],
     }
 

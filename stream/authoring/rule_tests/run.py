@@ -23,7 +23,7 @@ from stream.authoring.rule_tests.why_not import Reason, reasons
 from stream.history._past import PastEvent
 from stream.rules.model import Rule, RuleSet
 from stream.rules.testcases import RuleTest
-from stream.structs import Decision, Trigger
+from stream.structs import Decision, Judgement, Trigger
 
 MOST_RULES = 5  # of which it is said why they did not send, where a test names none
 
@@ -32,7 +32,8 @@ MOST_RULES = 5  # of which it is said why they did not send, where a test names 
 class Outcome:
     """What a test came to: `sent` as a worker would have, `held_back` with reasons, and what does not fit.
 
-    `guards`: of each that was held back, by what, for people.
+    `guards`: of each that was held back, by what, for people. `left_out`: events that `dedupe` left out.
+    `waiting`: see `Play`.
     """
 
     test: RuleTest
@@ -42,6 +43,8 @@ class Outcome:
     guards: tuple[str, ...] = ()
     why: tuple[Reason, ...] = ()  # what was expected did not come
     seconds: float = 0.0  # that it took
+    left_out: tuple[Judgement, ...] = ()
+    waiting: tuple[tuple[str, int, bool], ...] = ()
 
     @property
     def passed(self) -> bool:
@@ -74,7 +77,10 @@ def _run(test: RuleTest, bench: Bench, histories: Mapping[str, History], coverag
     why = [reason for rule in missing for reason in reasons(test, rule, first)]
     guards = tuple(explained(each, test, rules, first) for each in first.held_back)
     took = perf_counter() - begun
-    return Outcome(test, first.sent, first.held_back, failures, guards, tuple(why), took)
+    left_out = tuple(each for each in first.judged if each.left_out_of and each.at >= test.start)
+    return Outcome(
+        test, first.sent, first.held_back, failures, guards, tuple(why), took, left_out, first.waiting
+    )
 
 
 def _noted(failure: Failure, test: RuleTest, rules: RuleSet, play: Play) -> Failure:

@@ -20,6 +20,7 @@ from stream.rules.files import Entry, Mapped, RuleFiles, Scalar, Sequence, Writt
 _COMMAND = Location("--allow")  # the place of what is said there
 _ALLOW = "allow"
 _FORM = "write e.g. allow: [W505]"
+_PLAYED = frozenset({Code.ENDS_WHILE_WAITING})  # what a check does not look for: `stream test` finds it
 
 
 class Allowance(NamedTuple):
@@ -59,7 +60,7 @@ class Allowances:
                 if each.code in list(Code):
                     what, hint = f"`{each.code}` is an error: it cannot be allowed", "mend what it says"
                 yield Diagnostic(Code.NOTHING_ALLOWED, each.at, what, hint)
-            elif each not in self._used:
+            elif each not in self._used and each.code not in _PLAYED:
                 where = "here" if each.within else "anywhere"
                 what = f"nothing is allowed by `{each.code}`: there is no such warning {where}"
                 yield Diagnostic(Code.NOTHING_ALLOWED, each.at, what, "leave it out")
@@ -97,6 +98,9 @@ def _entries(files: RuleFiles) -> Iterator[tuple[Location | None, Entry]]:
         for entry in section.values():
             if isinstance(entry.value, Mapped) and _ALLOW in entry.value.entries:
                 yield entry.location, entry.value.entries[_ALLOW]
+    for test in files.tests:
+        if isinstance(test, Mapped) and _ALLOW in test.entries:
+            yield test.location, test.entries[_ALLOW]
 
 
 def _items(written: Written) -> tuple[Written, ...]:

@@ -15,6 +15,7 @@ from stream.hints import did_you_mean
 from stream.rules import forms
 from stream.rules.compiler.allowances import Allowances
 from stream.rules.files import Entry, Mapped, Scalar, Sequence, Written
+from stream.rules.key_slips import meant
 
 T = TypeVar("T")
 
@@ -212,4 +213,4 @@ def _meant(key: str, keys: Collection[str]) -> str:
     if _is_trap(key, keys):
         merging = "merging is YAML 1.1: write the keys out, or give the whole value an anchor"
         return merging if key == "<<" else "a tool that takes YAML 1.1 made this of `on`: write `on`"
-    return did_you_mean(key, keys) or f"there are: {', '.join(keys)}"
+    return meant(key, keys) or f"there are: {', '.join(keys)}"

@@ -64,7 +64,7 @@ def _condition(node: Node | None) -> str | None:
 
 def trait_id(trait: Trait, predicates: Sequence[str]) -> str:
     """`predicates`: the texts of the predicates, by number."""
-    form = {
+    form: dict[str, Any] = {
         "trait": trait.name,
         "function": trait.function,
         "of": trait.of,
@@ -73,7 +73,11 @@ def trait_id(trait: Trait, predicates: Sequence[str]) -> str:
         "per": trait.per,
         "over": trait.over,
     }
-    return _hash({**form, "k": trait.k} if AGGREGATES[trait.function].takes_k else form)
+    if AGGREGATES[trait.function].takes_k:
+        form["k"] = trait.k
+    if trait.value is not None:  # without it the id stays what it was before there was one
+        form["value"] = unparse(trait.value)
+    return _hash(form)
 
 
 def rule_id(

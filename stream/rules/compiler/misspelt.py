@@ -3,8 +3,9 @@
 Known is what the tests have: the names and fields of their events, the attributes and consents of their
 customers. A name that they do not have, and that differs by a slip from one that they have, is warned of: by
 a letter too many, too few or another, by two that are swapped, by `_`, `-` and capitals. Names that differ by
-a number, and short ones, do so on purpose. Of events, attributes and purposes, what other definitions name
-is known, too, as long as only one definition has the odd one.
+a number do so on purpose; short ones often do: of them only what fingers do by themselves counts (`_slips`).
+Of events, attributes and purposes, what other definitions name is known, too, as long as only one definition
+has the odd one.
 Tested by tests/rules/test_misspelt.py.
 """
 
@@ -27,6 +28,7 @@ from stream.rules.testcases import RuleTest
 
 _DIGITS = re.compile("[0-9]+")
 _SHORT, _LONG = 4, 64  # letters: of shorter names many differ by one, of longer ones nobody knows
+_ROWS = ("qwertyuiop", "asdfghjkl", "zxcvbnm")
 Path = tuple[str, ...]
 
 
@@ -149,11 +151,12 @@ def _warn(run: Compilation, kind: _Kind) -> None:
     times = Counter(path for path, _ in {(each.path, each.entry.location) for each in kind.named})
     odd: dict[str, list[Path]] = defaultdict(list)  # by what they have in common with others
     for path in times:
-        for key in _keys(path):
+        for key in _keys(path) | {f"~ {_plain(path)}"}:
             odd[key].append(path)
     near: dict[Path, set[Path]] = defaultdict(set)
     for other in {*kind.known, *(times if kind.others_count else ())}:
-        for path in {path for key in _keys(other) for path in odd.get(key, ())}:
+        keys = _keys(other) | {f"~ {slip}" for slip in _slips(_plain(other))}
+        for path in {path for key in keys for path in odd.get(key, ())}:
             if _without_digits(path) != _without_digits(other):
                 near[path].add(other)
     said: set[Path] = set()  # of two that are alike, one is wrong
@@ -183,8 +186,40 @@ def _without_digits(path: Path) -> str:
 
 def _keys(path: Path) -> set[str]:
     """What names have in common that differ by a slip."""
-    plain = "".join(filter(str.isalnum, "".join(path))).casefold()
+    plain = _plain(path)
     keys = {f"= {plain}"} if len(plain) > 1 else set()
     if _SHORT < len(plain) <= _LONG:
         keys |= {plain} | {plain[:at] + plain[at + 1 :] for at in range(len(plain))}
     return keys
+
+
+def _plain(path: Path) -> str:
+    return "".join(filter(str.isalnum, "".join(path))).casefold()
+
+
+def _slips(name: str) -> set[str]:
+    """What becomes of a short name by two letters that are swapped, one that is hit twice or not at all, or
+    the key beside it: not of its first letter, nor of an `s` at its end, which make other words.
+    """
+    if not 1 < len(name) <= _SHORT or not name.isalpha():
+        return set()
+    found = {name[:at] + name[at + 1] + name[at] + name[at + 2 :] for at in range(len(name) - 1)}
+    found |= {name[: at + 1] + name[at:] for at in range(len(name))}
+    for at in range(1, len(name)) if len(name) > _SHORT - 2 else ():
+        beside = _BESIDE.get(name[at], ())
+        found |= {name[:at] + key + name[at + 1 :] for key in beside}
+        found |= {name[:at] + key + name[at:] for key in beside}
+        found |= {name[:at] + name[at + 1 :]} if name[at:] != "s" else set()
+    return found - {name}
+
+
+_KEYS_AROUND = ((0, -1), (0, 1), (1, -1), (1, 0), (-1, 0), (-1, 1))  # rows stand aslant
+_BESIDE: Mapping[str, list[str]] = {
+    letter: [
+        _ROWS[row + down][at + across]
+        for down, across in _KEYS_AROUND
+        if 0 <= row + down < len(_ROWS) and 0 <= at + across < len(_ROWS[row + down])
+    ]
+    for row, letters in enumerate(_ROWS)
+    for at, letter in enumerate(letters)
+}

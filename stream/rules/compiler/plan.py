@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, cast
 from stream.diagnostics import Code
 from stream.rules import forms, keys
 from stream.rules.compiler import values
+from stream.rules.durations import event_time
 from stream.rules.files import Entry, Mapped, Scalar, Sequence
 from stream.rules.model import FieldPath, Source
 from stream.rules.shapes import ANYTHING, FIELD_TYPES, FieldType, Shape, either, of_paths, type_of
@@ -61,11 +62,12 @@ class TrackingPlan:
         self, on: Collection[str] = (), steps: Mapping[str, Collection[str]] | None = None
     ) -> dict[str, Shape]:
         """Of the variables of a condition: its event has a name of `on`, those of `steps` have others."""
+        event_name = Shape("string", values=tuple(on))
         if not self.says_something:
-            return {}
+            return {"event_name": event_name}
         return {
             "event": self.event(on),
-            "event_name": Shape("string", values=tuple(on) if self.events else ()),
+            "event_name": event_name,
             "customer": self.attributes or ANYTHING,
             "context": Shape("object", self.contexts),
             **{name: self.event(of) for name, of in (steps or {}).items()},
@@ -200,7 +202,9 @@ def _values(run: Compilation, field: Definition, key: str, kind: FieldType) -> t
 def fits(value: Any, kind: FieldType) -> bool:
     """Whether a value can be that of a field of this type. What is null can be anything."""
     found = type_of(value)
-    return "any" in (found, kind) or found == ("string" if kind == "time" else kind)
+    if kind == "time" and found == "string":
+        return event_time(value) is not None
+    return "any" in (found, kind) or found == kind
 
 
 def _check_parents(run: Compilation, body: Mapped, found: Mapping[FieldPath, Shape]) -> None:

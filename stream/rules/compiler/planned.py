@@ -13,12 +13,13 @@ from stream.hints import did_you_mean
 from stream.rules import keys
 from stream.rules.compiler.compilation import Compilation
 from stream.rules.compiler.plan import fits
-from stream.rules.compiler.uses import Definitions, Use, place_of, uses
+from stream.rules.compiler.uses import Definitions, Use, make_number, place_of, uses
 from stream.rules.files import Entry, Mapped, Scalar, Sequence, Written
 from stream.rules.model import Source
-from stream.rules.shapes import Shape, not_among, type_of
+from stream.rules.shapes import Shape, not_among, one_of, type_of
 
 _SHOWN = 10  # names, where none is near
+_MOST = 40  # characters of a value
 _HINTED = 50  # findings
 _MORE_LETTERS = 3  # or fewer: such a name is no slip of another
 
@@ -71,9 +72,14 @@ def _path(run: Compilation, entry: Entry, use: Use, shape: Shape) -> None:
         return
     found = shape.at(parts)
     if use.takes and found.type not in ("any", *use.takes):
-        planned = f"the tracking plan says that `{parts[-1]}` is {_a([found.type])}"
-        message = f"`{use.keys[-1]}` takes {_a(use.takes)}, and {planned}"
-        run.findings.add(Code.NOT_AS_PLANNED, place_of(entry, use, len(parts)), message)
+        planned = f"the tracking plan says that `{parts[-1]}` is {one_of([found.type])}"
+        message = f"`{use.keys[-1]}` takes {one_of(use.takes)}, and {planned}"
+        at = place_of(entry, use, len(parts))
+        run.findings.add(Code.NOT_AS_PLANNED, at, message, make_number(use, found.type))
+    for value in use.compared if found.values else ():
+        if value not in found.values:
+            message, hint = not_among(value, found.values)
+            run.findings.add(Code.VALUE_NOT_IN_PLAN, place_of(entry, use, len(parts)), message, hint)
 
 
 def _not_there(root: str, path: str, of: Iterable[str] = ()) -> tuple[Code, str]:
@@ -86,12 +92,6 @@ def _not_there(root: str, path: str, of: Iterable[str] = ()) -> tuple[Code, str]
         return Code.FIELD_NOT_IN_PLAN, f"its source names no field `{path.partition('.')[2]}` in `fields`"
     names = " or ".join(f"`{name}`" for name in of)
     return Code.FIELD_NOT_IN_PLAN, f"the tracking plan has no field `{path}` of {names}"
-
-
-def _a(types: Iterable[str]) -> str:
-    *others, last = types
-    words = f"{', '.join(others)} or {last}" if others else last
-    return f"an {words}" if words[0] in "aeiou" else f"a {words}"
 
 
 def _meant(run: Compilation, name: str, names: Collection[str]) -> str:
@@ -191,10 +191,11 @@ class _Tests:
         value: Any = [] if isinstance(written, Sequence) else {}
         value = written.value if isinstance(written, Scalar) else value
         if not fits(value, shape.type):
-            message = (
-                f"the tracking plan says that `{path}` is {_a([shape.type])}, this is {_a([type_of(value)])}"
-            )
-            self.run.findings.add(Code.NOT_AS_PLANNED, written.location, message)
+            none = shape.type == "time" and isinstance(value, str)
+            this = f"`{value[:_MOST]}` is none" if none else f"this is {one_of([type_of(value)])}"
+            message = f"the tracking plan says that `{path}` is {one_of([shape.type])}, {this}"
+            hint = "write e.g. 2026-03-02T10:00:00Z" if none else None
+            self.run.findings.add(Code.NOT_AS_PLANNED, written.location, message, hint)
         elif shape.values and value is not None and value not in shape.values:
             message, hint = not_among(value, shape.values)
             self.run.findings.add(Code.VALUE_NOT_IN_PLAN, written.location, message, hint)

@@ -143,8 +143,8 @@ class _Marks:
         for mark, link in (each for event in trait.of for each in self.of_event(event)):
             found.setdefault(mark, _Link(f"{verb} {link.words}"))
         paths: list[Path] = [("event", *path) for path in (trait.field, trait.per) if path is not None]
-        if trait.where is not None:
-            paths += [path for path, _ in paths_of(predicates[trait.where])]
+        read = [trait.value, None if trait.where is None else predicates[trait.where]]
+        paths += [path for node in read if node is not None for path, _ in paths_of(node)]
         return {**self.of_paths(paths), **found}
 
     def of_paths(self, paths: Iterable[Path]) -> dict[Mark, _Link]:

@@ -9,14 +9,15 @@ from pathlib import Path
 from typing import Any
 
 from stream.diagnostics import Code
-from stream.rules import forms, keys
+from stream.rules import field_paths, forms, keys
 from stream.rules.compiler import values
 from stream.rules.compiler.compilation import Compilation
 from stream.rules.compiler.definition import NAME, Definition, matching
 from stream.rules.compiler.known import read_known
 from stream.rules.compiler.moments import Moments
+from stream.rules.durations import event_time
 from stream.rules.files import Entry, Mapped, Scalar, Sequence, Written
-from stream.rules.model import Rule, Source
+from stream.rules.model import FieldPath, Rule, Source
 from stream.rules.testcases import (
     HOLDOUT,
     Expectation,
@@ -61,6 +62,8 @@ def _test(
     written = read.items("events", keys.MAX_TEST_EVENTS)
     events = tuple(_event(run, each, sources, first, moments) for each in written)
     until = moments.read(read, "until")
+    for event, each in zip(events, written, strict=True):
+        _check_mapped(run, event, each, sources.get(event.source or first or ""), customer.id, moments.start)
     _check_order(run, events, written, first)
     _check_end(run, events, until, read.entries.get("until"))
     expected = read.items("expect", keys.MAX_TEST_EVENTS)
@@ -97,6 +100,40 @@ def _check_order(
             run.findings.add(Code.TIMES_OUT_OF_ORDER, item.location, message, hint)
         else:
             reached[source] = event.at
+
+
+def _check_mapped(
+    run: Compilation, event: TestEvent, item: Written, source: Source | None, customer: str, start: int
+) -> None:
+    """Refuses an event's own field that its source maps and that says something else than the test does."""
+    if source is None:
+        return
+    time = start + event.at
+    for what, path, said, fits in (
+        ("customer", source.customer, "customer: {id: …}", lambda value: str(value) == customer),
+        ("time", source.time, "at", lambda value: event_time(value) == time),
+        ("name", source.event, "event", lambda value: value == event.name),
+    ):
+        if path is None or path[0] in keys.TEST_EVENT:
+            continue
+        found, is_it = _at(item, path)
+        if found is not None and not (is_it and isinstance(found, Scalar) and fits(found.value)):
+            field = field_paths.write(path)
+            message = f"`{field}` is where `{source.name}` has the {what}, and `{said}` says another"
+            hint = f"leave `{field}` out: what `{said}` of the test says is written there"
+            run.findings.add(Code.ONE_OR_THE_OTHER, found.location, message, hint)
+
+
+def _at(written: Written, path: FieldPath) -> tuple[Written | None, bool]:
+    """What lies at a path of an event as it is written, or (False) what stands in its way; None: nothing."""
+    found: Written | None = None
+    for name in path:
+        if not isinstance(written, Mapped):
+            return written, False
+        if name not in written.entries:
+            return None, True
+        found = written = written.entries[name].value
+    return found, True
 
 
 def _check_end(run: Compilation, events: Iterable[TestEvent], until: int | None, entry: Entry | None) -> None:

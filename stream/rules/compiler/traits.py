@@ -6,16 +6,17 @@ from dataclasses import replace
 from typing import cast
 
 from stream.diagnostics import Code
-from stream.expression import Literal
+from stream.expression import Literal, Node
 from stream.rules import keys
-from stream.rules.aggregates import AGGREGATES, DEFAULT_K, MAX_K, TraitFunction, describe_k
+from stream.rules.aggregates import AGGREGATES, DEFAULT_K, MAX_K, Aggregate, TraitFunction, describe_k
 from stream.rules.compiler import values
 from stream.rules.compiler.compilation import Compilation
-from stream.rules.compiler.conditions import condition, condition_of
+from stream.rules.compiler.conditions import condition, condition_of, value_of
+from stream.rules.compiler.definition import Definition
 from stream.rules.compiler.identity import trait_id
 from stream.rules.files import Entry
 from stream.rules.model import Segment, Trait
-from stream.rules.scope import customer_scope, event_scope, names_of
+from stream.rules.scope import Shapes, customer_scope, event_scope, names_of, value_scope
 
 
 def read_trait(run: Compilation, entry: Entry) -> Trait:
@@ -24,27 +25,40 @@ def read_trait(run: Compilation, entry: Entry) -> Trait:
     read.need("of", "the events that it is computed from")
     function = read.name("function", AGGREGATES, "function")
     aggregate = None if function is None else AGGREGATES[function]
-    if aggregate is not None and aggregate.takes is not None:
-        read.need("field", f"what to take the {function} of")
-    elif aggregate is not None:
-        hint = "leave it out, or use `per` or `where`"
-        read.forbid("field", f"a `{function}` has no `field`", hint, Code.NOT_FOR_THIS_FUNCTION)
     if aggregate is not None and not aggregate.takes_k:
         why = f"a `{function}` has no `k`: it says {describe_k()}"
         read.forbid("k", why, "leave it out", Code.NOT_FOR_THIS_FUNCTION)
     of = values.event_names(read, "of")
+    shapes = run.plan.shapes(of)
     trait = Trait(
         name=entry.key,
         stable_id="",
         function=cast(TraitFunction, function or "last"),  # a stand-in: there is a finding
         of=of,
         field=values.path(read, "field"),
-        where=run.predicate(condition(read, "where", event_scope(shapes=run.plan.shapes(of)))),
+        where=run.predicate(condition(read, "where", event_scope(shapes=shapes))),
         per=values.path(read, "per"),
         over=values.duration(read, "over"),
         k=values.integer(read, "k", 1, MAX_K) or DEFAULT_K,
+        value=_value(read, aggregate, shapes),
     )
     return replace(trait, stable_id=trait_id(trait, run.texts))
+
+
+def _value(read: Definition, function: Aggregate | None, shapes: Shapes) -> Node | None:
+    """What the function takes, where it is worked out; if it takes anything, that or a `field` is there."""
+    if function is not None and function.takes is None:
+        hint = "leave it out, or use `per` or `where`"
+        for key in ("field", "value"):
+            read.forbid(key, f"a `{function.name}` has no `{key}`", hint, Code.NOT_FOR_THIS_FUNCTION)
+        return None
+    if "value" not in read.entries:
+        if function is not None:
+            read.need("field", f"what to take the {function.name} of, or `value`, which works it out")
+        return None
+    read.either("field", "value")
+    takes = None if function is None else function.takes
+    return value_of(read.entries["value"], value_scope(shapes), takes, read.findings)
 
 
 def read_segments(run: Compilation) -> list[Segment]:

@@ -13,6 +13,7 @@ from typing import NamedTuple
 from stream.cel.tree import MACROS
 from stream.diagnostics import Location
 from stream.expression import Call, Ident, Literal, Node, Select, parse
+from stream.rules import field_paths
 from stream.rules.aggregates import AGGREGATES
 from stream.rules.files import Entry, Mapped, RuleFiles, Scalar, Written
 from stream.rules.files import Sequence as Items
@@ -33,8 +34,8 @@ class Use(NamedTuple):
 
     `words` say how; `keys` and `offset` lead to the place. The names of steps are `event` in a path; `of`
     are the names that its event can have. `takes`: of which type the field must be, if any will not do.
-    `shown`: the customer gets to see it. `local`: the path's root is a name that the condition gives
-    by itself (`list.exists(event, …)`), and hides a variable.
+    `shown`: the customer gets to see it. `compared`: with which texts a template compares it. `local`: the
+    path's root is a name that the condition gives by itself (`list.exists(event, …)`), and hides a variable.
     """
 
     words: str
@@ -47,6 +48,7 @@ class Use(NamedTuple):
     takes: tuple[FieldType, ...] = ()
     purpose: str | None = None
     local: bool = False
+    compared: tuple[str, ...] = ()
 
 
 # ---- of rules ----
@@ -117,6 +119,7 @@ def _texts(rule: Rule, events: Events) -> Iterator[Use]:
                     offset=reference.offset,
                     shown=True,
                     of=events.get(path[0] or "", ()),
+                    compared=reference.compared,
                 )
 
 
@@ -170,6 +173,8 @@ def _uses_of_trait(trait: Trait, predicates: Sequence[Node]) -> Iterator[Use]:
     ):
         if path is not None:
             yield Use("", (key,), path=("event", *path), of=trait.of, takes=types)
+    if trait.value is not None:
+        yield from _read("", ("value",), trait.value, {"event": trait.of})
     if trait.where is not None:
         yield from _read("", ("where",), predicates[trait.where], {"event": trait.of})
 
@@ -235,15 +240,23 @@ def _chains(node: Node) -> Iterator[tuple[Path, tuple[int, ...], bool]]:
         rest += [(node, given) for node in reversed(inner)]
 
 
+def make_number(use: Use, found: FieldType) -> str | None:
+    """What to write where a trait takes a number, and its field holds something else."""
+    if use.keys != ("field",) or use.takes != ("number",) or found != "string":
+        return None
+    path = field_paths.in_condition([str(part) for part in use.path[1:]])
+    return f"write `value: double({path})` in place of `field`"
+
+
 def place(entry: Entry, keys: Keys, offset: int | None = None) -> Location:
     """The place below a definition that some keys lead to, as far as they do."""
-    at, written = _lead(entry, keys)
+    at, written = lead(entry, keys)
     return written.at(offset) if isinstance(written, Scalar) and offset is not None else at
 
 
 def place_of(entry: Entry, use: Use, part: int = 0) -> Location:
     """The place of an event's or a purpose's name, or of one part of a path."""
-    at, written = _lead(entry, use.keys)
+    at, written = lead(entry, use.keys)
     if isinstance(written, Items):  # of names, or of paths
         wanted = use.event or ".".join(map(str, use.path))
         found = (each for each in written.items if isinstance(each, Scalar) and each.written == wanted)
@@ -254,7 +267,7 @@ def place_of(entry: Entry, use: Use, part: int = 0) -> Location:
     name = str(use.path[part])
     if use.shown:
         return written.at(max(written.written.find(name, use.offset or 0), use.offset or 0))
-    if use.keys[-1:] not in (("where",), ("if",), ()):
+    if use.keys[-1:] not in (("where",), ("if",), ()) and use.keys != ("value",):  # of a trait
         return written.at(max(len(written.written) - len(".".join(map(str, use.path[part:]))), 0))
     for path, offsets, _ in _chains(parse(str(written.value))):
         if use.path[0] in ("event", path[0]) and path[1 : part + 1] == use.path[1 : part + 1]:
@@ -262,7 +275,7 @@ def place_of(entry: Entry, use: Use, part: int = 0) -> Location:
     return at
 
 
-def _lead(entry: Entry, keys: Keys) -> tuple[Location, Written | None]:
+def lead(entry: Entry, keys: Keys) -> tuple[Location, Written | None]:
     """Where keys lead; None and the last place on the way where there is nothing."""
     at, written = entry.location, entry.value
     for key in keys:

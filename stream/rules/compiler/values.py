@@ -8,12 +8,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection
-from zoneinfo import available_timezones
 
 from stream.clock import iana_zone
 from stream.content.locales import exact_locale
 from stream.diagnostics import Code
-from stream.hints import did_you_mean
+from stream.hints import did_you_mean_zone
 from stream.rules import field_paths, forms, keys
 from stream.rules.compiler.definition import Definition, matching
 from stream.rules.durations import CALENDARS, parse_duration, parse_rate, parse_time
@@ -28,6 +27,7 @@ _LEADING_ZERO = re.compile(r"[-+]?0o?[0-9]+")
 _RATE_IN_WORDS = re.compile(
     r"([0-9]{1,4}) *(?:per|an?|/|every) *(?:([0-9]{1,4}) +)?(calendar\b *)?([A-Za-z]{1,20})"
 )
+_CLOCK_TIME = re.compile(r"[0-9]:[0-9]{2}|[0-9] ?[ap]m\b")
 _CLOCK = re.compile(r"([0-9]{1,3}):([0-9]{2})(?::([0-9]{2}))?")  # a number to base 60 in YAML 1.1
 
 
@@ -93,7 +93,7 @@ def time_zone(read: Definition, key: str) -> str | None:
         return None
     name = str(scalar.value)
     if iana_zone(name) is None:
-        hint = did_you_mean(name, available_timezones()) or "write e.g. Europe/Berlin"
+        hint = did_you_mean_zone(name) or "write e.g. Europe/Berlin"
         read.findings.add(Code.UNKNOWN_TIME_ZONE, scalar.location, f"unknown time zone `{name[:40]}`", hint)
     return name
 
@@ -137,9 +137,10 @@ def duration_or(read: Definition, key: str, words: Collection[str]) -> int | str
     def parse_either(text: str) -> int | str:
         return text if text in words else parse_duration(text)
 
-    found = read.parsed(
-        Code.NO_DURATION, key, parse_either, f"{', '.join(words)} or a duration", _DURATION_HINT
-    )
+    hint = _DURATION_HINT
+    if _CLOCK_TIME.search(_written(read.entries.get(key))):
+        hint = f"hours are the channel's `quiet`; here write {', '.join(words)} or e.g. 4h"
+    found = read.parsed(Code.NO_DURATION, key, parse_either, f"{', '.join(words)} or a duration", hint)
     if found == 0:
         message = f"`{key}` must be longer than nothing"
         read.findings.add(Code.NO_DURATION, read.entries[key].value.location, message)

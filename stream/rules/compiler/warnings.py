@@ -11,6 +11,8 @@ from stream.expression import Node, chain
 from stream.hints import did_you_mean
 from stream.rules.compiler.compilation import Compilation
 from stream.rules.compiler.misspelt import warn_of_slips
+from stream.rules.compiler.tested import warn_of_types
+from stream.rules.compiler.untaken import warn_of_untaken
 from stream.rules.durations import format_duration
 from stream.rules.files import Entry
 from stream.rules.model import Limit, Policy, Rule, RuleSet
@@ -34,6 +36,8 @@ def warn(run: Compilation, rules: RuleSet, tests: Sequence[RuleTest]) -> None:
         _dates(run, rule, entry, rules.policy)
     _answers(run, rules.rules)
     warn_of_slips(run, rules, tests)
+    warn_of_types(run, rules, tests)
+    warn_of_untaken(run, rules, tests)
     _alike(run, rules.rules)
     _groups(run, rules.rules)
     _waits(run, rules)

@@ -195,7 +195,9 @@ def test_days_and_hours_are_those_of_the_policys_time_zone(shop: Shop) -> None:
     days, hours = {}, {}
     for name, rule in shop.found["rules"].items():
         days |= {(name, day, channel): n for day, sent in rule["days"].items() for channel, n in sent.items()}
-        hours |= {(name, hour): n for hour, n in enumerate(rule["hours"]) if n}
+        hours |= {
+            (name, hour): n for hour, n in enumerate(map(sum, zip(*rule["hours"].values(), strict=True))) if n
+        }
     assert days == {
         (rule, str(day), channel): count
         for rule, day, channel, count in shop.rows(

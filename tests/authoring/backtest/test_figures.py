@@ -12,7 +12,7 @@ import pytest
 from stream.authoring.backtest import run as backtests
 from stream.authoring.backtest.findings import as_object
 from stream.events._times import parse_time
-from stream.history.event_files import event_files
+from stream.history.event_files import Between, event_files
 from stream.rules.compiler.rule_set import load_rules
 
 SOURCES = """
@@ -33,8 +33,9 @@ def found_of(
     (folder / "rules" / "all.yaml").write_text(SOURCES + rules)
     (folder / "events.jsonl").write_bytes(b"\n".join(map(orjson.dumps, events)))
     compiled = load_rules(folder / "rules")
-    with event_files([str(folder / "events.jsonl")], compiled) as files:
-        done = backtests.run(compiled, files, until=parse_time(until) if until else None, examples=examples)
+    times = Between(until=parse_time(until) if until else None)
+    with event_files([str(folder / "events.jsonl")], compiled, times) as files:
+        done = backtests.run(compiled, files, examples=examples)
     found: dict[str, Any] = json.loads(json.dumps(as_object(done)))
     return found
 
@@ -69,7 +70,7 @@ def test_a_message_that_quiet_hours_put_off_counted_as_two_matches(tmp_path: Pat
     assert (found["matches"], found["put_off"], found["still_put_off"]) == (2, 2, 1)
     assert found["removed"] == {}
     assert found["days"] == {"2026-03-03": {"mail": 1}}
-    assert [hour for hour, count in enumerate(found["hours"]) if count] == [8]
+    assert [hour for hour, count in enumerate(found["hours"]["mail"]) if count] == [8]
 
 
 def test_days_and_hours_are_the_policys(tmp_path: Path) -> None:
@@ -77,7 +78,7 @@ def test_days_and_hours_are_the_policys(tmp_path: Path) -> None:
     found = found_of(tmp_path, rules, [click("2026-03-02T18:14:59"), click("2026-03-02T18:15:00")])
     assert found["zone"] == "Asia/Kathmandu"
     assert found["rules"]["seen"]["days"] == {"2026-03-02": {"web": 1}, "2026-03-03": {"web": 1}}
-    assert {hour: count for hour, count in enumerate(found["rules"]["seen"]["hours"]) if count} == {
+    assert {hour: count for hour, count in enumerate(found["rules"]["seen"]["hours"]["web"]) if count} == {
         23: 1,
         0: 1,
     }

@@ -79,9 +79,45 @@ def test_reminders_fire_where_time_moves_on(place: Path) -> None:
 
 def test_an_end_before_the_last_event_is_told(place: Path) -> None:
     """Whoever mistyped the year wondered where the reminders were."""
-    said = "the time of --until is before the last events: it changes nothing"
-    assert said in backtest(place, "--until", "2025-03-02T11:00:00Z").stdout
+    said = "events of --until and later were left out"
+    assert said in backtest(place, "--until", "2026-03-02T10:00:00.001Z").stdout
     assert said not in backtest(place, "--until", "2026-03-02T11:00:00Z").stdout
+
+
+def test_one_month_of_many_began_with_empty_traits_and_limits(place: Path) -> None:
+    """What was sent before --since uses up limits, and reminders from before fire; neither is counted."""
+    shown = json.loads(backtest(place, "--json", "--since", "2026-03-02T10:00:30Z", "--out", "out").stdout)
+    assert shown["rules"]["viewed"]["outcomes"] == {"suppressed": 1}
+    assert (shown["since"], shown["events_before_since"]) == ("2026-03-02T10:00:30.000Z", 1)
+    assert [json.loads(each)["outcome"] for each in (place / "out").read_text().splitlines()] == [
+        "suppressed"
+    ]
+    assert "1 events of before --since were played first" in shown["notes"][-1]
+    times = ("--since", "2026-03-02T10:30:00Z", "--until", "2026-03-02T10:40:00Z")
+    written(place, line(120, "cart"), line(35 * 60, "view"))
+    assert json.loads(backtest(place, "--json", *times).stdout)["rules"]["left"]["outcomes"] == {"sent": 1}
+    times = ("--since", "2026-03-02T10:33:00Z", "--until", "2026-03-02T10:40:00Z")
+    shown = json.loads(backtest(place, "--json", *times, "--report", "report.html").stdout)
+    assert shown["rules"]["left"]["outcomes"] == {}  # it was due at 10:32
+    assert shown["rules"]["viewed"]["matches"] == 1
+    assert "events of before --since" in (place / "report.html").read_text()
+
+
+@pytest.mark.parametrize(
+    ("options", "code", "message"),
+    [
+        (["--since", "2027-01-01"], 1, "all of the 3 events that could be used are before --since"),
+        (["--until", "2025-01-01"], 1, "all of the 4 events are at --until, or later"),
+        (["--since", "2026-04-01", "--until", "2026-03-01"], 2, "must be before --until"),
+        (["--since", "soon"], 2, "--since"),
+        (["--data-dir", "."], 2, "goes with --store rocksdb alone"),
+        (["--data-dir", "nowhere", "--store", "rocksdb"], 1, "--data-dir nowhere: No such file"),
+    ],
+)
+def test_options_that_bring_nothing_were_taken_without_a_word(
+    place: Path, options: list[str], code: int, message: str
+) -> None:
+    assert message in backtest(place, *options, code=code).stderr
 
 
 def test_decisions_are_written_as_a_worker_writes_them(place: Path) -> None:
@@ -105,7 +141,7 @@ def test_people_see_a_table(place: Path) -> None:
     out = backtest(place).stdout
     assert "viewed" in out
     assert "limit 1" in out
-    assert "1 records of clicks are not events: customer" in out
+    assert "1 record of clicks is not an event: customer" in out
 
 
 def test_all_of_it_is_written_as_one_page(place: Path) -> None:
@@ -113,7 +149,7 @@ def test_all_of_it_is_written_as_one_page(place: Path) -> None:
     assert "viewed" in backtest(place, "--report", "report.html").stdout
     page = (place / "report.html").read_text()
     assert page.startswith("<!DOCTYPE html>")
-    assert all(said in page for said in ("viewed", "personal data", "1 records of clicks are not events"))
+    assert all(said in page for said in ("viewed", "personal data", "1 record of clicks is not an event"))
     backtest(place, "--report", "report.html", "--examples", "0")
     assert "personal data" not in (place / "report.html").read_text()
     assert "no/report.html" in backtest(place, "--report", "no/report.html", code=1).stderr
@@ -121,11 +157,44 @@ def test_all_of_it_is_written_as_one_page(place: Path) -> None:
 
 def test_messages_that_could_not_be_written_said_neither_field_nor_variable(place: Path) -> None:
     (place / "rules" / "all.yaml").write_text(RULES.replace("event.id", "event.sku"))
-    assert "2 × `text` of viewed could not be written: there is no `event.sku`" in backtest(place).stdout
+    assert "2 × viewed could not be written: `text`: there is no `event.sku`" in backtest(place).stdout
     shown = json.loads(backtest(place, "--json", "--out", "out.jsonl").stdout)
-    unwritten = {"field": "text", "variable": "event.sku"}
-    assert shown["rules"]["viewed"]["unwritten"] == [{**unwritten, "count": 2}]
+    unwritten = {"field": "text", "variable": "event.sku", "filter": None}
+    assert shown["rules"]["viewed"]["unwritten"] == [{**unwritten, "variant": None, "count": 2}]
     assert json.loads((place / "out.jsonl").read_text().splitlines()[0])["unwritten"] == unwritten
+
+
+def test_messages_whose_filter_got_no_number_said_neither_filter_nor_variant(place: Path) -> None:
+    """`2 × `text` of viewed could not be written`, and the author looked through four filters."""
+    variants = 'variants: [{name: dear, share: 100%, content: {text: "{{ event.id | times: 2 }}"}}]'
+    text = RULES.replace('content: {text: "{{ event.id }}"}', variants)
+    assert variants in text
+    (place / "rules" / "all.yaml").write_text(text)
+    said = (
+        "2 × viewed could not be written: `text` of variant `dear`: `event.id | times` got what it does not"
+    )
+    assert said in backtest(place).stdout
+    unwritten = {"field": "text", "variable": None, "filter": "event.id | times", "variant": "dear"}
+    shown = json.loads(backtest(place, "--json").stdout)
+    assert shown["rules"]["viewed"]["unwritten"] == [{**unwritten, "count": 2}]
+
+
+def test_ids_that_come_again_were_played_twice_without_a_word(place: Path) -> None:
+    """Two files overlapped by a day, and every reminder of that day went out twice in the report."""
+    written(place, line(0, "view"), line(60, "view", id="e0"), line(90, "view", customer="c2", id="e0"))
+    said = "1 event of clicks had an id that its customer had had, and counted again, first events.jsonl:2"
+    assert f"{said} (write `dedupe: 1d` into" in backtest(place).stdout
+    played = json.loads(backtest(place, "--json").stdout)["repeats_played"]
+    assert played == {"clicks": {"count": 1, "first": "events.jsonl:2"}}
+
+
+def test_a_time_zone_that_nobody_can_read_was_counted_and_not_shown(place: Path) -> None:
+    (place / "rules" / "more.yaml").write_text("sources: {crm: {kind: profile, customer: id}}\n")
+    zones = ["Berlin", "Berlin", "Europe/Rome"]
+    profiles = [{"source": "crm", "id": f"c{n}", "attributes": {"timezone": z}} for n, z in enumerate(zones)]
+    written(place, line(0, "view"), *profiles)
+    said = "2 profiles of crm have a time zone that cannot be read: `Berlin` 2"
+    assert f"{said} (did you mean `Europe/Berlin`?)" in backtest(place).stdout
 
 
 def test_a_time_that_is_none_is_wrong_usage(place: Path) -> None:
@@ -217,9 +286,7 @@ def test_a_record_that_says_no_time_counts_from_its_place_in_the_file(place: Pat
     shown = json.loads(backtest(place, "--json").stdout)
     assert shown["dead_letters"] == []
     assert (shown["rules"]["viewed"]["outcomes"], shown["without_time"]) == ({"sent": 1}, {"people": 1})
-    assert (
-        "1 records of people say no time: they count from their place in the file" in backtest(place).stdout
-    )
+    assert "1 record of people says no time: it counts from its place in the file" in backtest(place).stdout
 
 
 def test_a_withdrawal_counts_from_its_place_in_the_file_and_not_before(place: Path) -> None:
@@ -253,7 +320,7 @@ def test_one_event_that_is_dated_ahead_does_not_make_the_others_stale(place: Pat
     assert shown["rules"]["viewed"]["outcomes"] == {"sent": 1}
     assert shown["until"] == "2026-03-02T10:00:03.000Z"
     assert shown["errors"] == [{"source": "clicks", "reason": "future_time", "count": 1}]
-    said = "1 records of clicks are dated after now: they count from their place in the file"
+    said = "1 record of clicks is dated after now: it counts from its place in the file"
     assert f"{said}, first events.jsonl:2" in backtest(place).stdout
 
 
@@ -263,17 +330,52 @@ def test_a_condition_that_ends_in_errors_is_told_with_its_rule(place: Path) -> N
     (place / "rules" / "more.yaml").write_text(rule)
     written(place, line(0, "view"), line(1, "view", price=2), line(2, "view", price="7"))
     shown = backtest(place).stdout
-    assert "1 × `if` of rule dear did not hold: something that it asks for is not there" in shown
-    assert "1 × `if` of rule dear did not hold: it ended in an error, such as a text where it" in shown
+    assert "1 × `if` of rule dear did not hold: there is no `event.price`" in shown
+    assert "1 × `if` of rule dear did not hold: `event.price` is not what it takes, such as a text" in shown
     failed = json.loads(backtest(place, "--json").stdout)["condition_errors"]
     assert failed == [
-        {"definition": "dear", "part": "if", "reason": reason, "count": 1} for reason in ("missing", "value")
+        {"definition": "dear", "part": "if", "reason": reason, "paths": "event.price", "count": 1}
+        for reason in ("missing", "value")
     ]
+
+
+def test_a_trait_that_counts_nothing_is_told_with_what_to_write(place: Path) -> None:
+    """Amounts that are texts: the rule for who spends much never fired, and nothing said why."""
+    traits = (
+        "traits:\n"
+        "  spent: {function: sum, of: view, field: order.'total price'}\n"
+        "  worth: {function: sum, of: view, value: event.price * event.pieces}\n"
+        "  kinds: {function: distinct, of: view, field: price}\n"
+        "rules:\n"
+        "  dear:\n"
+        "    on: view\n"
+        "    if: traits.spent > 5 && traits.worth > 5 && traits.kinds > 1\n"
+        "    send: {channel: web, content: {text: Hi}}\n"
+    )
+    (place / "rules" / "more.yaml").write_text(traits)
+    written(
+        place,
+        line(0, "view", order={"total price": "96.00"}, price=1, pieces=2),
+        line(1, "view", order={"total price": ["96.00"]}, price=9.5),
+        line(2, "view", price="9.5", pieces=1),
+    )
+    shown = backtest(place).stdout
+    made = "write `value: double(event.order['total price'])` in place of `field: order.'total price'`"
+    for said in (
+        "2 × `field` of traits.spent counted nothing: `order.'total price'` is there, and is no number; "
+        f"if it is a text that says one, {made}",
+        "1 × `value` of traits.worth counted nothing: there is no `event.pieces`",
+        "1 × `value` of traits.worth counted nothing: it ended in an error, or is no number",
+        "1 × `field` of traits.kinds counted nothing: `price` is there, and is no text, whole number, "
+        "true or false, or too long",
+    ):
+        assert said in shown
+    assert "96.00" not in shown
 
 
 def test_lines_of_a_source_that_is_none_are_told_with_the_one_that_is_meant(place: Path) -> None:
     written(place, line(0, "view"), line(1, "view", source="click"))
-    said = "1 lines of `click` left out: no source, first events.jsonl:2 (did you mean `clicks`?)"
+    said = "1 line of `click` left out: no source, first events.jsonl:2 (did you mean `clicks`?)"
     assert said in backtest(place).stdout
 
 

@@ -17,7 +17,7 @@ import orjson
 
 from stream.authoring.backtest import run as backtest
 from stream.authoring.backtest.findings import as_object
-from stream.authoring.page.page import write_page
+from stream.authoring.page.page import page
 from stream.demo.data import events
 from stream.history.event_files import event_files
 from stream.rules.compiler.rule_set import load_rules
@@ -47,7 +47,7 @@ def report_of_the_demo(folder: Path) -> Path:
     rules = load_rules(ROOT / "rules")
     with event_files([str(folder / "events.jsonl")], rules) as files:
         found = as_object(backtest.run(rules, files))
-    write_page(found, folder / "report.html")
+    (folder / "report.html").write_text(page(found))
     return folder / "report.html"
 
 

@@ -76,6 +76,10 @@ def held(folder: Path, events: str, customer: str = ADULT, more: str = "") -> tu
             "mailed: address: channel `mail` sends to `customer.email`, and no address is there"]),
         ("{at: 10h, event: write}", ADULT, "", [
             "mailed: quiet: 21:00-08:00 on channel `mail`, and it waits for their end"]),
+        ("{at: 10h, event: write}", ADULT.replace("age", "timezone: Berlin, age"), "", [
+            "mailed: quiet: 21:00-08:00 on channel `mail`, and their end is later than it may wait, or not "
+            "known for want of a time zone; the customer's `timezone`, `Berlin`, cannot be read (did "
+            "you mean `Europe/Berlin`?)"]),
         ("{at: 10h, event: ring}", ADULT, "", [
             "dropped: quiet: 21:00-08:00 on channel `push`, and its rule says `quiet: drop`"]),
         ("{at: 10h, event: rewrite}, {at: 11h, event: bought}", ADULT, "", [
@@ -132,7 +136,8 @@ def test_without_a_time_zone_the_calendar_counts_as_used_up(tmp_path: Path) -> N
     said, _ = held(tmp_path, "{at: 0m, event: write}", customer)
     assert said == [
         "mailed: quiet: 21:00-08:00 on channel `mail`, and their end is later than it may wait, or not known "
-        "for want of a time zone"
+        "for want of a time zone; the customer's `timezone`, `nowhere`, cannot be read (write e.g. "
+        "Europe/Berlin)"
     ]
 
 

@@ -96,9 +96,43 @@ def test_a_history_of_somebody_else_is_a_mistake(tmp_path: Path) -> None:
     """It brought nothing, and a test for silence passed."""
     (tmp_path / "sub").mkdir()
     (tmp_path / "sub" / "past").write_text(LINE.replace('"c1"', '"c2"') + "[1]\nno JSON\n")
-    assert said(tmp_path, "past") == ["`history` has nothing of the test's customer, `c1`"]
+    assert said(tmp_path, "past") == ["`history` has nothing of the test's customer"]
     (tmp_path / "sub" / "past").write_text(LINE.replace('"c1"', '"c2"') + LINE)
     assert said(tmp_path, "past") == []
+
+
+@pytest.mark.parametrize(
+    ("text", "message", "hint"),
+    [
+        ("user=c1 view\n", "has nothing that is a JSON object, first …/sub/past:1", "one JSON object a line"),
+        (
+            '{"user": "c1", }\n',
+            "has nothing that is a JSON object, first …/sub/past:1",
+            "no JSON from character",
+        ),
+        ('{"event": "view", "user": "c1"}\n', "says no time, first …/sub/past:1", "in `ts` or `timestamp`"),
+        (LINE.replace("2026-02-01T10", "soon"), "says no time, first …/sub/past:1", "in `ts` or `timestamp`"),
+        (f"[{LINE}", "cannot be read: …/sub/past: the JSON list does not end", "is all of it there?"),
+        (
+            "view,c1,1\nview,c1,2\n",
+            "cannot be read: …/sub/past:1: this looks like CSV without",
+            "has to name",
+        ),
+    ],
+)
+def test_a_history_that_nobody_can_read_named_a_customer_or_a_source_of_ours(
+    tmp_path: Path, text: str, message: str, hint: str
+) -> None:
+    """`nothing of the test's customer, c1`; `a record of (test)`; and `\\n  hint:` in a line."""
+    (tmp_path / "sub").mkdir()
+    (tmp_path / "sub" / "past").write_text(text)
+    (found,) = said(tmp_path, "past")
+    assert found.startswith(f"`history` {message}")
+    checked, _ = with_histories(check_rules(tmp_path), tmp_path)
+    (error,) = (each for each in checked.diagnostics if each.severity == "error")
+    assert hint in str(error.hint)
+    assert "\\n" not in str(error)
+    assert "c1" not in str(error)
 
 
 def test_check_says_it_too(tmp_path: Path) -> None:

@@ -63,7 +63,7 @@ def test_for_programs() -> None:
     assert checked.rules is not None
     found = condition_coverage.report(coverage, checked.rules, checked.files)
     said: dict[str, Any] = json.loads(rule_report.as_json(outcomes, checked.files, coverage, found))
-    assert list(said) == ["passed", "failed", "tests", "coverage"]
+    assert list(said) == ["passed", "failed", "tests", "coverage", "warnings"]
     assert (said["passed"], said["failed"]) == (1, len(outcomes) - 1)
     tests = {each["name"]: each for each in said["tests"]}
     good, bad = tests["a cart is remembered"], tests["another time, channel and text"]

@@ -10,9 +10,11 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
+from typer.testing import CliRunner
 
 from stream.authoring.rule_tests import run as rule_tests
 from stream.authoring.rule_tests.run import Outcome
+from stream.cli.main import cli
 from stream.rules.compiler.rule_set import check_rules
 
 RULES = """
@@ -269,7 +271,29 @@ def test_a_test_whose_message_could_not_be_written_says_what_lacked(tmp_path: Pa
         tmp_path, code=1, tests=test
     )
     shown = json.loads(command(tmp_path, "--json", code=1, tests=test))
-    assert shown["tests"][0]["held_back"][0]["unwritten"] == {"field": "text", "variable": "event.sku"}
+    assert shown["tests"][0]["held_back"][0]["unwritten"] == {
+        "field": "text",
+        "variable": "event.sku",
+        "filter": None,
+    }
+
+
+def test_a_test_whose_event_was_left_out_did_not_say_so(tmp_path: Path) -> None:
+    """Its `id` was that of the event before: the author looked for the reason in the rule."""
+    (tmp_path / "rules.yaml").write_text(
+        "sources: {clicks: {event: event, customer: user, id: n, dedupe: 1d}}\n"
+        "channels: {web: {topic: t, consent: none}}\n"
+        "rules: {hello: {on: view, send: {channel: web, content: {text: Hi}}}}\n"
+        "tests: [{name: t, events: [{at: 0m, event: view, n: e1}, {at: 5m, event: view, n: e1}], "
+        "expect: [{at: 0m}, {at: 5m}]}]\n"
+    )
+    shown = CliRunner().invoke(cli, ["test", str(tmp_path)])
+    assert "left out: `view` at 5m: `dedupe` of `clicks`: its id had come: e1" in shown.stdout
+    (test,) = json.loads(CliRunner().invoke(cli, ["test", str(tmp_path), "--json"]).stdout)["tests"]
+    (left_out,) = test["left_out"]
+    assert left_out == {
+        "at": 300_000, "time": "2026-03-02T10:05:00.000Z", "source": "clicks", "event": "view", "id": "e1",
+    }  # fmt: skip
 
 
 def test_the_command_runs_only_those_that_are_asked_for(tmp_path: Path) -> None:

@@ -1,0 +1,49 @@
+"""Past events as commands name them: files, or `kafka:` for the topics; and from when to when."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+import typer
+
+from stream.events._times import parse_time
+from stream.history.event_files import Between, PastEvents, event_files
+from stream.history.inputs import KAFKA
+from stream.history.progress import Progress
+from stream.rules.model import RuleSet
+from stream.settings import load
+from stream.telemetry import logs
+
+
+def between(since: str | None, until: str | None) -> Between:
+    """The times of --since and --until. Raises BadParameter for what is none."""
+    found = Between(_time("--since", since), _time("--until", until))
+    if found.since is not None and found.until is not None and found.since >= found.until:
+        raise typer.BadParameter("must be before --until", param_hint="--since")
+    return found
+
+
+def _time(option: str, text: str | None) -> int | None:
+    time = None if text is None else parse_time(text)
+    if text is not None and time is None:
+        raise typer.BadParameter("not a time; write e.g. 2026-03-02T10:00:00Z", param_hint=option)
+    return time
+
+
+@contextmanager
+def past_events(
+    arguments: Sequence[str], rules: RuleSet, times: Between, *, progress: Progress, sort: bool = False
+) -> Iterator[PastEvents]:
+    """What a command line names. Raises EventFileError, BrokerError."""
+    if list(arguments) != [KAFKA]:
+        with event_files(arguments, rules, times, sort=sort, progress=progress) as files:
+            yield files
+        return
+    from stream.history.event_topics import event_topics  # not for files: it takes a while
+
+    settings = load(os.environ)
+    logs.configure("CRITICAL")
+    with event_topics(settings, rules, times, sort=sort, progress=progress) as topics:
+        yield topics

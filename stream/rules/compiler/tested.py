@@ -1,0 +1,116 @@
+"""Conditions held against the types that fields have in the tests, where no tracking plan says them.
+
+A field counts as what all events of its name, or all customers, have there: where two tests differ, it can be
+anything. So `event.price == '50'` is warned of beside tests with numbers, and `event.line_items.sku` beside
+tests with a list of items.
+Tested by tests/rules/test_tested.py.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import lru_cache
+from typing import Any, NamedTuple
+
+from stream.diagnostics import Code
+from stream.expression import Node, parse
+from stream.rules.compiler.compilation import Compilation
+from stream.rules.compiler.uses import Keys, lead
+from stream.rules.files import Entry, Scalar
+from stream.rules.model import RuleSet, Step, Unless
+from stream.rules.scope import Scope, check, rule_scope
+from stream.rules.shapes import ANYTHING, Shape, either, type_of
+from stream.rules.testcases import RuleTest
+
+Names = tuple[str, ...]
+
+
+class _Condition(NamedTuple):
+    """One as it was compiled, and its place; `on`: names of its event, `named`: those of steps it sees."""
+
+    node: Node
+    entry: Entry
+    keys: Keys
+    on: Names = ()
+    named: Mapping[str, Names] = {}
+
+
+def warn_of_types(run: Compilation, rules: RuleSet, tests: Sequence[RuleTest]) -> None:
+    """Adds a warning for what does not fit the types that the tests have."""
+    events, customers = _tested(rules, tests)
+    events = {} if run.plan.events else events
+    customer = ANYTHING if run.plan.attributes is not None else either(customers)
+
+    @lru_cache
+    def shape(names: Names) -> Shape:
+        return either([each for name in names for each in events.get(name, (ANYTHING,))])
+
+    for condition in _conditions(run, rules):
+        shapes = {name: shape(names) for name, names in condition.named.items()}
+        shapes |= {"event": shape(condition.on), "customer": customer}
+        if all(each is ANYTHING for each in shapes.values()):
+            continue
+        scope = rule_scope(run.traits, run.segments, condition.named, run.contexts, shapes)
+        if any(error.code is None for error in check(condition.node, scope)):
+            _warn(run, condition, scope)
+
+
+def _warn(run: Compilation, condition: _Condition, scope: Scope) -> None:
+    """The findings at their places, which only what is written has: two conditions can be compiled to one."""
+    _, written = lead(condition.entry, condition.keys)
+    if isinstance(written, Scalar):
+        for error in check(parse(str(written.value)), scope):
+            if error.code is None:
+                message = f"{error.message}, as the tests have it"
+                run.findings.add(Code.NOT_AS_TESTED, written.at(error.offset), message, error.hint)
+
+
+def _tested(rules: RuleSet, tests: Iterable[RuleTest]) -> tuple[dict[str, list[Shape]], list[Shape]]:
+    """What the events of the tests look like, by name, and the customers."""
+    kinds = {source.name: source.kind for source in rules.sources}
+    events: dict[str, list[Shape]] = defaultdict(list)
+    customers: list[Shape] = []
+    for test in tests:
+        customers.append(_shape(test.customer.attributes))
+        for event in test.events:
+            kind = kinds[event.source or rules.first_source or ""]
+            if kind == "profile":
+                customers.append(_shape(event.fields.get("attributes") or {}))
+            elif kind == "event":
+                events[event.name].append(_shape(event.fields))
+    return events, customers
+
+
+def _shape(value: Any) -> Shape:
+    if not isinstance(value, Mapping):
+        return Shape(type_of(value))
+    return Shape("object", {name: _shape(inner) for name, inner in value.items()})
+
+
+def _conditions(run: Compilation, rules: RuleSet) -> Iterator[_Condition]:
+    def awaited(step: Step | Unless, entry: Entry, keys: Keys) -> Iterator[_Condition]:
+        node = step.compares if step.where is None else rules.predicates[step.where]
+        if node is not None:
+            yield _Condition(node, entry, (*keys, "where"), step.on, dict(named))
+
+    for rule in rules.rules:
+        entry = run.files.rules[rule.name]
+        named: dict[str, Names] = {}
+        single = len(rule.steps) == 1 and rule.steps[0].name is None
+        for number, step in enumerate(rule.steps):
+            yield from awaited(step, entry, () if single else ("steps", number))
+            named |= {} if step.name is None else {step.name: step.on}
+        if rule.unless is not None:
+            yield from awaited(rule.unless, entry, ("unless",))
+        if rule.condition is not None:
+            yield _Condition(rule.condition, entry, ("if",), rule.steps[-1].on, named)
+    for trait in rules.traits:
+        if trait.where is not None:
+            yield _Condition(
+                rules.predicates[trait.where], run.files.traits[trait.name], ("where",), trait.of
+            )
+    for segment in rules.segments:
+        yield _Condition(segment.condition, run.files.segments[segment.name], ())
+    if rules.policy.suppress is not None:
+        yield _Condition(rules.policy.suppress, run.files.policy["suppress"], ())

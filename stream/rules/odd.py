@@ -1,0 +1,90 @@
+"""Comparisons with a value that was probably meant otherwise: numbers in quotes, wildcards, lists.
+
+They are right as they stand, and hold of hardly anything. Tested by tests/rules/test_odd.py.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from stream.errors import ExpressionError
+from stream.expression import Call, Ident, Literal, Node, Select, unparse
+from stream.rules.scope import variables_of
+
+_ORDERS = ("_<_", "_<=_", "_>_", "_>=_")
+_EQUALITIES = ("_==_", "_!=_")
+_NUMBER = re.compile(r"-?(?:0|[1-9][0-9]*)(?:[.,][0-9]+)?")  # not 007, which is a number in no language
+_VARIABLE = "a text is compared as it stands: write the variable, without quotes"
+_TEXTS = (
+    (
+        re.compile(r"\{\{.*\}\}|\$\{.*\}"),
+        _VARIABLE,
+    ),
+    (
+        re.compile(r"(?:event|customer|traits|segments|context)\.\w+(?:\.\w+)*"),
+        _VARIABLE,
+    ),
+    (
+        re.compile(r"%.+|.*[^0-9% ]%|\*.+|.+\*"),
+        "there are no wildcards: write x.startsWith('…'), x.endsWith('…') or x.contains('…')",
+    ),
+    (re.compile(r".*(?:\|\||&&).*"), "for one of several write `event.x in ['a', 'b']`"),
+)
+
+
+def odd(node: Node) -> Iterator[ExpressionError]:
+    """The odd comparisons of a condition, each with its place."""
+    rest = [node]
+    while rest:
+        each = rest.pop()
+        if isinstance(each, Select):
+            rest.append(each.operand)
+        if not isinstance(each, Call):
+            continue
+        rest += [arg for arg in reversed(each.args) if not isinstance(arg, Literal | Ident)]
+        if each.function in (*_ORDERS, *_EQUALITIES):
+            one, other = each.args
+            yield from _compared(each.function, one, other)
+            yield from _compared(each.function, other, one)
+        elif each.function == "@in" and isinstance(items := each.args[1], Call) and items.function == "[]":
+            for item in items.args:
+                yield from _compared("_==_", each.args[0], item)
+                yield from _no_range(each.args[0], item)
+
+
+def _no_range(about: Node, item: Node) -> Iterator[ExpressionError]:
+    """`[1-5]` is arithmetic."""
+    match item:
+        case Call("_-_", (Literal(int(low)) as first, Literal(int(high)))) if low < high:
+            hint = f"write `{unparse(about)} >= {low} && {unparse(about)} <= {high}`"
+            message = f"a number: {low} minus {high}"
+            yield ExpressionError(message, offset=first.offset, hint=hint)
+
+
+def _compared(function: str, about: Node, value: Node) -> Iterator[ExpressionError]:
+    """What is odd about a comparison with a literal, or with a list of literals."""
+    if isinstance(about, Literal):
+        return
+    several = isinstance(value, Call) and value.function == "[]" and len(value.args) > 1
+    if several and function in _EQUALITIES and "traits" not in variables_of(about):  # of which some are lists
+        shown = unparse(value)
+        negated = f"!({unparse(about)} in …)" if function == "_!=_" else f"{unparse(about)} in …"
+        message = f"`{unparse(about)}` is compared with all of `{shown[:40]}`"
+        yield ExpressionError(message, offset=value.offset, hint=f"for one of them write `{negated}`")
+    if not isinstance(value, Literal) or not isinstance(value.value, str):
+        return
+    text = value.value
+    if function in _ORDERS and _NUMBER.fullmatch(text):
+        message = (
+            f"`'{text}'` is compared letter by letter: '9' comes after '10', and no number is like a text"
+        )
+        number = text.replace(",", ".")
+        decimal = number if "." in number else f"{number}.0"
+        hint = f"write {number}; for a text that says a number double({unparse(about)}) and {decimal}"
+        yield ExpressionError(message, offset=value.offset, hint=hint)
+    if function in _EQUALITIES:
+        for pattern, hint in _TEXTS:
+            if pattern.fullmatch(text):
+                yield ExpressionError(f"`'{text}'` is a text like any other", offset=value.offset, hint=hint)
+                return
