@@ -1,7 +1,7 @@
 """Real matches for the tests of guards: what is known of a customer, then an event that the engine judges.
 
-The engine hands out each match before it is decided. Of the rule `r` the guards are asked there and then, and
-nothing is decided; all other rules are decided as ever.
+The engine hands out each match before it is decided: the guards are asked there and then, and nothing is
+decided. Only a rule called `first` is decided as ever, before those that are asked of.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from typing import Any
 
 from stream.clock import Clock
 from stream.decisions._guards import Verdict, verdict_on
+from stream.decisions._json import iso_time
 from stream.decisions.experiments import Arms
 from stream.engine import PartitionState, process
 from stream.expression import parse
@@ -76,7 +77,7 @@ class Stage:
         customer: str = "c1",
     ) -> None:
         said = {purpose: each.as_json() for purpose, each in (consents or {}).items()}
-        record = rec(next(self.offsets), at - T0, "", customer, attributes=dict(attributes), consents=said)
+        record = self._record("", at, customer, attributes=dict(attributes), consents=said)
         self._process("profiles", [record])
 
     def sent(self, sends: Mapping[str, Sequence[int]], customer: str = "c1") -> None:
@@ -86,10 +87,10 @@ class Stage:
 
     def decide(self, name: str, at: int, customer: str = "c1") -> Result:
         """Plays an event; of `r`, too, it is decided what comes of it."""
-        return self._process("clicks", [rec(next(self.offsets), at - T0, name, customer)])
+        return self._process("clicks", [self._record(name, at, customer)])
 
     def verdicts(self, *events: tuple[str, int, str]) -> list[Verdict]:
-        """What the guards say of the matches of all rules but those decided first, in the order of events."""
+        """What the guards say of all matches but those of the rule `first`, by events and rules."""
         found: list[Verdict] = []
 
         def take(match: Match) -> bool:
@@ -98,13 +99,17 @@ class Stage:
             found.append(verdict_on(match, self.arms))
             return True
 
-        records = [rec(next(self.offsets), at - T0, name, who) for name, at, who in events]
+        records = [self._record(*event) for event in events]
         self._process("clicks", records, take)
         return found
 
     def verdict(self, name: str, at: int, customer: str = "c1") -> Verdict:
         (found,) = self.verdicts((name, at, customer))
         return found
+
+    def _record(self, name: str, at: int, customer: str, **fields: Any) -> Rec:
+        """Its time as a text: numbers of the seventies might as well be seconds."""
+        return rec(next(self.offsets), at - T0, name, customer, ts=iso_time(at), **fields)
 
     def _process(self, source: str, records: Sequence[Rec], take: Any = None) -> Result:
         batch = Batch(0, {source: records}, frozenset(("clicks", "profiles")))
