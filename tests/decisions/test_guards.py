@@ -282,6 +282,8 @@ def test_of_two_guards_that_refuse_the_earlier_one_gives_the_reason(one: str, ot
         ((CALM, WEB), {"attributes": {"email": "a", "preferred_channel": ["web"]}}, SENT),
         ((MAIL, WEB), {}, ("deferred", "quiet", "mail")),  # it waits for the channel that it prefers
         ((WEB, MAIL), {}, ("sent", None, "web")),
+        ((MAIL, WEB), {"consents": {}}, ("sent", None, "web")),  # whether it is quiet there is not asked
+        ((POST, MAIL), {}, ("deferred", "quiet", "mail")),
         ((CALM, POST), {"sends": {"channel:mail": (T0,)}}, held("cap")),
         # The reason is that of the one that the customer prefers, where none can be had.
         ((CALM, POST), {"attributes": {"email": "", "preferred_channel": "post"}}, held("consent", "post")),

@@ -21,7 +21,7 @@ from hypothesis import strategies as st
 from stream.clock import LATEST, time_zone
 from stream.decisions import experiments
 from stream.decisions.calendar import began_at
-from stream.decisions.experiments import POLICY, is_held_out, variant_of
+from stream.decisions.experiments import POLICY, is_held_out, number, variant_of
 from stream.decisions.limits import is_used_up
 from stream.decisions.quiet import ends_at
 from stream.rules.durations import CALENDARS
@@ -185,10 +185,13 @@ CUSTOMERS = st.lists(NAMES, min_size=1, max_size=20)
 
 
 @settings(deadline=None)
-@given(NAMES, CUSTOMERS, SHARES, SHARES)
+@given(NAMES, CUSTOMERS, SHARES | st.none(), SHARES, st.integers(0, 1))
 def test_who_is_held_out_is_who_the_described_draw_holds_out(
-    name: str, customers: Sequence[str], share: int, policy: int
+    name: str, customers: Sequence[str], share: int | None, policy: int, more: int
 ) -> None:
+    """`share` None: the one up to which the first customer is not held out, or one more."""
+    if share is None:
+        share = number(customers[0], f"rule:{name}") % WHOLE + more
     held_out = rule(WEB, name=name, holdout=share)
     for arms in (None, experiments):
         stage = Stage(held_out, policy=Policy(holdout=policy), arms=arms)
