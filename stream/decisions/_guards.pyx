@@ -41,7 +41,7 @@ cdef str POLICY = _POLICY
 cdef Py_ssize_t MAX_TEXT = _MAX_TEXT
 cdef int WHOLE = _WHOLE
 cdef enum:
-    REMEMBERED = 4096               # minutes of a channel or limit
+    REMEMBERED = 4096               # minutes of some quiet hours, or of a period
     OPEN = 0                        # why a channel is closed
     UNCONSENTED = 1
     UNREACHABLE = 2

@@ -7,19 +7,21 @@ are remembered by the minute, for all matches of a rule; control groups and vari
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from datetime import UTC as UTC_ZONE
 from datetime import datetime, timedelta, tzinfo
 from importlib.resources import files
 from itertools import product
 from struct import iter_unpack, unpack_from
+from typing import Any
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from stream.clock import LATEST, time_zone
-from stream.decisions import experiments
+from stream.decisions import _guards, experiments
 from stream.decisions.calendar import began_at
 from stream.decisions.experiments import POLICY, is_held_out, number, variant_of
 from stream.decisions.limits import is_used_up
@@ -149,6 +151,23 @@ def test_a_calendars_period_begins_when_the_clocks_say_so_whatever_was_asked_bef
     assert [each.reason == "limit" for each in found] == [
         before == 0 for _, (_, before) in product(asked, sends)
     ]
+
+
+def test_a_thousand_rules_with_the_same_hours_do_not_each_remember_them(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A megabyte for each rule, after three days, had been a gigabyte of a worker's memory."""
+    asked: list[str] = []
+
+    def note(function: Callable[..., Any]) -> Callable[..., Any]:
+        return lambda *given: asked.append(function.__name__) or function(*given)
+
+    monkeypatch.setattr(_guards, "ends_at", note(ends_at))
+    monkeypatch.setattr(_guards, "began_at", note(began_at))
+    quiet = replace(WEB, quiet=Quiet(1260, 481))  # which no other test has
+    rules = [rule(quiet, name=f"r{n}", limit=Limit(1, "month")) for n in range(1000)]
+    assert len(Stage(*rules).verdicts(("view", ms(2031, 5, 1), "c1"))) == 1000
+    assert sorted(asked) == ["began_at", "ends_at"]
 
 
 def changes_of_all_zones() -> Iterator[tuple[str, int, int]]:
