@@ -202,6 +202,7 @@ def test_limits_by_the_calendar(limit: Limit, sent: tuple[int, ...], at: int, re
         (Case(rule(CALM), sends={"channel:mail": (T0 - DAY + 1,)}), held("cap")),
         (Case(rule(CALM), sends={"channel:mail": (T0 - DAY,)}), SENT),
         (Case(rule(CALM), ONE_A_DAY, sends={"policy": (T0 - DAY + 1,)}), held("cap")),
+        (Case(rule(CALM), ONE_A_DAY, sends={"channel:mail": (T0,)}), held("cap")),
         (Case(rule(CALM), ONE_A_DAY, sends={"policy": (T0 - DAY,)}), SENT),
         (Case(rule(WEB), ONE_A_DAY, sends={"policy": (T0,)}), ("sent", None, "web")),  # it needs no consent
         (Case(rule(WEB), consents={}, attributes={}), ("sent", None, "web")),

@@ -24,7 +24,7 @@ from stream.clock import LATEST, time_zone
 from stream.decisions import _guards, experiments
 from stream.decisions.calendar import began_at
 from stream.decisions.experiments import POLICY, is_held_out, number, variant_of
-from stream.decisions.limits import is_used_up
+from stream.decisions.limits import is_used_up, is_used_up_before
 from stream.decisions.quiet import ends_at
 from stream.rules.durations import CALENDARS
 from stream.rules.model import WHOLE, Limit, Policy, Quiet, Variant
@@ -54,6 +54,19 @@ def test_a_limit_that_rolls_is_used_up_as_its_list_of_sends_says(
         stage.state.customers.enter_sends("c1", f"rule:r{n}", list(sends), keep)
     found = [each.reason == "limit" for each in stage.verdicts(("view", at, "c1"))]
     assert found == [is_used_up(limit, sorted(sends), at, None) for limit, sends, _ in limited]
+
+
+@settings(deadline=None)
+@given(LIMITS | st.builds(Limit, st.integers(1, 3), st.sampled_from(CALENDARS)), SENDS, SENDS, NEAR)
+def test_after_a_crash_a_limit_is_used_up_as_what_was_sent_before_it_says(
+    limit: Limit, sends: Sequence[int], prior: Sequence[int], at: int
+) -> None:
+    stage = Stage(rule(WEB, limit=limit))
+    stage.state.customers.enter_sends("c1", "rule:r", list(sends), limit.count)
+    known = stage.state.customers.sends("c1", "rule:r")
+    stage.state.prior_sends = {("c1", "rule:r"): sorted(prior), ("c2", "rule:r"): [at] * 9}
+    expected = is_used_up_before(limit, known, sorted(prior), at, UTC_ZONE)
+    assert (stage.verdict("view", at).reason == "limit") is expected
 
 
 # -- what is remembered by the minute
