@@ -2,7 +2,7 @@
 
 It knows no Kafka, no asyncio and no time but `clock`: a worker, a test, a backtest and `explain` all call
 `process`, and the same input gives the same result. The loop over events is in `_fastmatch`; what is rare, a
-match, goes to `decisions.decide`, passes the guards and becomes a decision and perhaps a trigger.
+match, goes to `decisions._decide`, passes the guards and becomes a decision and perhaps a trigger.
 
 Tested by tests/engine/test_process.py, and against the reference model in tests/reference.
 """

@@ -3,11 +3,14 @@
 from collections.abc import Mapping
 from typing import Final, Self, final
 
+from typing_extensions import disjoint_base
+
 from stream.decisions.experiments import Arms
 from stream.structs import Result
 
 KAFKAS: Final[Mapping[str, int]]
 
+@disjoint_base
 class Sink: ...
 
 @final

@@ -16,7 +16,7 @@ A guard is a function here, its line in `judge`, its reason in `structs.Suppress
 tests/decisions/test_guards.py. What counts after a crash is in `limits`.
 
 Cost: 0.3 us for a match that is sent, with a consent, an address, two caps, a limit and a holdout.
-Tested by tests/decisions/test_guards.py, and by the reference model.
+Tested by tests/decisions/test_guards.py and test_twins.py, and by the reference model.
 """
 
 cimport cython
@@ -41,7 +41,7 @@ cdef str POLICY = _POLICY
 cdef Py_ssize_t MAX_TEXT = _MAX_TEXT
 cdef int WHOLE = _WHOLE
 cdef enum:
-    REMEMBERED = 4096               # minutes of a channel or limit
+    REMEMBERED = 4096               # minutes of some quiet hours, or of a period
     OPEN = 0                        # why a channel is closed
     UNCONSENTED = 1
     UNREACHABLE = 2

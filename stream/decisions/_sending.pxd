@@ -22,7 +22,7 @@ cdef class Way:
     cdef bint is_text               # what its address is
     cdef Uses cap, overall          # None: there is none; `overall`: the policy's
     cdef list used                  # all that a send uses up: Uses
-    cdef dict ends                  # (zone, minute): when its quiet hours end; None: it is not quiet
+    cdef dict ends                  # the same of its quiet hours, when they end; None: it is not quiet
 
 cdef class Sending:
     """A rule, as its matches are decided."""

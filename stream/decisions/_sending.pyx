@@ -2,14 +2,17 @@
 
 It is made when a rule fires first, and lies with its plan from then on, for all partitions. What depends
 on a time and a zone (the end of quiet hours, the beginning of a calendar's day) is kept by the minute, as no
-clock has been put forward or back within one since 2000: live, the matches of a minute share it.
-Tested by tests/decisions/test_guards.py.
+clock has been put forward or back within one since 2000: live, the matches of a minute share it. All rules
+share it, too: if each kept its own, a thousand would come to a gigabyte.
+Tested by tests/decisions/test_guards.py and tests/decisions/test_twins.py.
 """
 
 cimport cython
 
 from stream.decisions._wire cimport words_of
 from stream.matcher._program cimport Program, RulePlan
+
+from functools import lru_cache
 
 from stream.decisions._json import encode
 from stream.decisions.limits import counters
@@ -18,13 +21,19 @@ from stream.decisions.wire import source_of_triggers
 MAX_DEFERRAL = 24 * 3_600_000   # ms; what could not go out by then never goes, if its rule says nothing
 
 
+@lru_cache(maxsize=256)
+def _remembered(of):
+    """What was worked out before for these quiet hours, or this period of the calendar."""
+    return {}
+
+
 @cython.final
 cdef class Uses:
     def __cinit__(self, limit, str counter, Program program):
         self.limit, self.counter = limit, counter
         self.slot, self.count = program.counters[counter], limit.count
         self.over = limit.over if isinstance(limit.over, int) else -1
-        self.began = {}
+        self.began = _remembered(limit.over)
 
 
 @cython.final
@@ -40,7 +49,7 @@ cdef class Way:
                 self.overall = uses
             elif uses.counter.startswith("channel:"):
                 self.cap = uses
-        self.ends = {}
+        self.ends = _remembered(channel.quiet)
 
 
 @cython.final

@@ -1,4 +1,4 @@
-"""A match, as the guards, content and the decision see it (`decisions.decide.Decidable`).
+"""A match, as the guards, content and the decision see it.
 
 What all matches of a partition share is in `Shared`: the program, the customers, what was decided before a
 crash, which groups are claimed, and the result that oddities are counted in.
