@@ -171,7 +171,7 @@ cdef class PartitionState:
         return found
 
     def segments(self, str customer_id not None, int64_t at):
-        """The names of the segments that a customer is in as of `at`; a condition with an error does not hold."""
+        """The names of the segments that a customer is in as of `at`; one that ends in an error does not hold."""
         cdef Frame frame = self.frame
         frame.refill()
         frame.see(None, {})

@@ -118,7 +118,8 @@ class Replay:
             return
         self._leave(partition, keep=0)
         for number, key in enumerate(disk.each_key(), start=1):
-            yield key.decode()
+            if key:  # the empty one says how far the sources are
+                yield key.decode()
             if number % min(self._paging.keep, AT_ONCE) == 0:
                 self._leave(partition, keep=0)
 

@@ -6,7 +6,7 @@
     fits     a message that no batch takes is suppressed
     enter    limits, caps and groups are used up; what quiet hours put off waits
 
-Cost: 2 us without text, see loadtest/micro/fired.py.
+Cost: 2 µs without text, see loadtest/micro/fired.py.
 Tested by tests/engine/test_process.py, and against the reference model in tests/reference.
 """
 
@@ -36,7 +36,6 @@ cdef enum:
     MAX_FRAME = 32 * 1024       # bytes of a trigger, its headers and its batch, without address and content
     MAX_HEADERS = 1536          # bytes of headers and batch, without customer and rule
     MAX_CHARACTER = 6           # bytes of one in JSON
-    MAX_ESCAPED = 12            # of one of a rule's name in a header: percent signs and four bytes
 
 
 cdef class Sink:
