@@ -33,7 +33,7 @@ Work. A call ends with the event, timer or dead letter that passes what it may c
 block (`meter`). Instances change in one pass an event, `Customers.change`: one by one, those behind each
 would be moved as often.
 
-Cost: 500 rules, 200-byte events: 2 µs an event, and about 8 µs for each match that is decided, in Python.
+Cost: 500 rules, 200-byte events: 2 µs an event, and a few more for each match that is decided.
 Tested by tests/engine/test_process.py and the reference model.
 Longer than 450 lines, because the loop is one class: a match is in `_match`, the merge of sources in
 `_source`, the customers are in `state`.
@@ -171,7 +171,7 @@ cdef class PartitionState:
         return found
 
     def segments(self, str customer_id not None, int64_t at):
-        """The names of the segments that a customer is in as of `at`; one that ends in an error does not hold."""
+        """The names of the segments that a customer is in as of `at`; one with an error does not hold."""
         cdef Frame frame = self.frame
         frame.refill()
         frame.see(None, {})
