@@ -96,6 +96,8 @@ cdef class Customer:
         self, const SendC *gone, int counter, const uint8_t *times, Py_ssize_t size, bint several
     ) except -1
     cdef int sent(self, int counter, int64_t at, Py_ssize_t keep) except -1
+    cdef int put_one_send(self, const SendC *gone, int counter, int64_t at) except -1
+    cdef int put_among_sends(self, int counter, int64_t at, Py_ssize_t keep) except -1
 
     cdef bint waits(self) noexcept
     cdef list waiting(self, dict ranks)
