@@ -33,7 +33,7 @@ KAFKAS = MappingProxyType({})       # of every topic what Kafka takes by default
 cdef object MOST_BYTES = _MOST_BYTES
 cdef Py_ssize_t MAX_EVENT_ID = _MAX_EVENT_ID
 cdef enum:
-    MAX_FRAME = 32 * 1024       # bytes of a trigger, its headers and its batch, without address and content
+    MAX_FRAME = 32_768       # bytes of a trigger, its headers and its batch, without address and content
     MAX_HEADERS = 1536          # bytes of headers and batch, without customer and rule
     MAX_CHARACTER = 6           # bytes of one in JSON
 
