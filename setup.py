@@ -40,19 +40,24 @@ if SANITIZE:
     ]
 
 
-# yyjson's two files are compiled into the one extension that reads JSON; of its parts only the reader.
+# What is carried along is compiled into the one extension that uses it; of yyjson only the reader.
 YYJSON = "stream/events/_vendor/yyjson"
+BLAKE2 = "stream/decisions/_vendor/blake2"
+VENDORED = {
+    "stream.events._event": f"{YYJSON}/yyjson.c",
+    "stream.decisions._hash": f"{BLAKE2}/blake2b-ref.c",
+}
 READER = [("YYJSON_DISABLE_WRITER", "1"), ("YYJSON_DISABLE_UTILS", "1"), ("YYJSON_DISABLE_NON_STANDARD", "1")]
 
 
 def extension(name: str) -> Extension:
     sources = [name.replace(".", "/") + ".pyx"]
-    if name == "stream.events._event":
-        sources.append(f"{YYJSON}/yyjson.c")
+    if name in VENDORED:
+        sources.append(VENDORED[name])
     return Extension(
         name,
         sources,
-        include_dirs=[YYJSON],
+        include_dirs=[YYJSON, BLAKE2],
         define_macros=macros + READER,
         extra_compile_args=flags,
         extra_link_args=flags if SANITIZE else [],

@@ -16,7 +16,7 @@ import asyncio
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from statistics import median
@@ -28,27 +28,32 @@ from loadtest.worker import COMMAND
 from loadtest.workloads import PARTITIONS, wide
 from stream.broker.cluster import EmbeddedKafka
 from stream.clock import Clock
-from stream.decisions.wire import Origin, decision_record, trigger_record
+from stream.decisions.wire import Origin
 from stream.engine import PartitionState, process
 from stream.rules.model import RuleSet
 from stream.settings import load
-from stream.structs import Batch, Result, Trigger
+from stream.structs import Batch, Result
 from stream.telemetry.metrics import Metrics
 from stream.telemetry.partition_metrics import PartitionFigures
 from stream.telemetry.registry import MetricsRegistry
+from stream.telemetry.rule_series import Judged
 from stream.telemetry.work_metrics import WorkMetrics
+from stream.worker._writer import RecordWriter
 
 SILENT = (sys.executable, "-m", "loadtest.untold", "worker")
 SCRAPE_S = 15.0
 
 
-def _step(batch: Batch, rules: RuleSet, state: PartitionState, clock: Clock, origin: Origin) -> Result:
-    result = process(batch, rules, state, clock, limit=2000)
-    for trigger in result.triggers:
-        trigger_record(trigger, origin, FAR)
-    for decision in result.decisions:
-        decision_record(decision, origin)
-    return result
+def _step(batch: Batch, rules: RuleSet, state: PartitionState, clock: Clock, writer: RecordWriter) -> Result:
+    writer.clear()
+    return process(batch, rules, state, clock, limit=2000, sink=writer)
+
+
+def _tell(metrics: Metrics, result: Result, writer: RecordWriter, seconds: float) -> None:
+    metrics.work.observe_batch(result, seconds)
+    if len(writer):
+        metrics.work.observe_decided(writer.outcomes)
+        metrics.work.observe_sent(writer.channels, writer.appended, FAR)
 
 
 def steps(rules: RuleSet, lots: Sequence[Batch]) -> tuple[float, float, Metrics]:
@@ -59,17 +64,16 @@ def steps(rules: RuleSet, lots: Sequence[Batch]) -> tuple[float, float, Metrics]
         sources, [rule.name for rule in rules.rules], [channel.name for channel in rules.channels]
     )
     state, clock = PartitionState(rules), Clock(wall=lambda: FAR, by_event_time=True)
-    origin = Origin("app", 0, rules.revision, {source.name: source.topic for source in rules.sources})
+    topics = {source.name: source.topic for source in rules.sources}
+    writer = RecordWriter(Origin("app", 0, rules.revision, topics))
     work = telling = 0.0
     for lot in lots:
         more, batch = True, lot
         while more:
             began = time.thread_time()
-            result = _step(batch, rules, state, clock, origin)
+            result = _step(batch, rules, state, clock, writer)
             done = time.thread_time()
-            metrics.work.observe_batch(result, done - began)
-            if result.triggers or result.decisions:
-                metrics.work.observe_sent(result.triggers, FAR)
+            _tell(metrics, result, writer, done - began)
             telling += time.thread_time() - done
             work += done - began
             more, batch = result.more, replace(batch, records={})
@@ -83,7 +87,10 @@ class NoWork(WorkMetrics):
     def observe_batch(self, result: Result, seconds: float) -> None:
         pass
 
-    def observe_sent(self, triggers: Sequence[Trigger], sent_at: int) -> None:
+    def observe_decided(self, judged: Mapping[Judged, int]) -> None:
+        pass
+
+    def observe_sent(self, channels: Mapping[str, int], appended: Iterable[int], sent_at: int) -> None:
         pass
 
 
@@ -106,17 +113,16 @@ def alternating(rules: RuleSet, lots: Sequence[Batch], metrics: type[Metrics] = 
 def _turns(rules: RuleSet, lots: Sequence[Batch], told: int, metrics: Metrics) -> tuple[float, float]:
     """CPU seconds of even and odd lots; those whose number is `told` by turns have metrics."""
     state, clock = PartitionState(rules), Clock(wall=lambda: FAR, by_event_time=True)
-    origin = Origin("app", 0, rules.revision, {source.name: source.topic for source in rules.sources})
+    topics = {source.name: source.topic for source in rules.sources}
+    writer = RecordWriter(Origin("app", 0, rules.revision, topics))
     taken = [0.0, 0.0]  # even, odd
     for number, lot in enumerate(lots):
         began = time.thread_time()
         more, batch = True, lot
         while more:
-            result = _step(batch, rules, state, clock, origin)
+            result = _step(batch, rules, state, clock, writer)
             if number % 2 == told:
-                metrics.work.observe_batch(result, 0.001)
-                if result.triggers or result.decisions:
-                    metrics.work.observe_sent(result.triggers, FAR)
+                _tell(metrics, result, writer, 0.001)
             more, batch = result.more, replace(batch, records={})
         taken[number % 2] += time.thread_time() - began
     return taken[0], taken[1]

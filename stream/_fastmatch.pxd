@@ -2,6 +2,7 @@
 
 from libc.stdint cimport int64_t
 
+from stream.decisions._decide cimport Decider
 from stream.events._event cimport Event
 from stream.events._value cimport ValueC
 from stream.matcher._explain cimport Explainer
@@ -51,7 +52,8 @@ cdef class PartitionState:
     cdef public bytes marks         # what the runtime keeps with how far the sources are: kept and given out
     cdef bytes reached_given        # the record of how far the sources are, as last given out or loaded
     # during a call:
-    cdef object result, decide
+    cdef object result, take
+    cdef Decider decider
     cdef int partition
     cdef Py_ssize_t budget          # events and timers that may still be worked off
     cdef int64_t work               # what they may still cost: see MAX_WORK
@@ -89,6 +91,7 @@ cdef class PartitionState:
     cdef int count_segment_errors(self, RulePlan rule, Frame frame, str source) except -1
     cdef int judge_completed(self, Instance instance, SourceQueue queue) except -1
     cdef int close_match(self, Instance instance, SourceQueue queue) except -1
+    cdef int decide(self, Match match) except -1
     cdef int judge(self, Frame frame, Instance cause, int64_t offset) except -1
     cdef Match match_of(self, Instance cause, Frame frame, int64_t offset)
     cdef int fire_due(self, int64_t before) except -1

@@ -306,8 +306,15 @@ class OwnTopics(NamedTuple):
         return bool(self.app_id) and ours
 
 
-class WireRecord(NamedTuple):  # made in a third of a frozen dataclass' time, once per changed customer
-    """What is sent to Kafka, to its sender's partition number if it names none."""
+class Target(NamedTuple):
+    """Where a record is sent: a topic, and of it the partition of its sender's number unless it names one."""
+
+    topic: str
+    partition: int | None = None
+
+
+class WireRecord(NamedTuple):
+    """What is sent to Kafka, as an object; on its way it is bytes (`kafka._packed`)."""
 
     topic: str
     key: bytes | None

@@ -13,11 +13,10 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple, Protocol
 
-import stream.decisions.experiments
 from stream.clock import LATEST, Clock
-from stream.decisions.decide import decide
-from stream.decisions.guards import Arms
+from stream.decisions.experiments import Arms
 from stream.engine import PartitionState, process
+from stream.matcher._match import Match
 from stream.rules.model import RuleSet
 from stream.structs import Batch, DeadLetter, Record, Result, Unwritten
 
@@ -67,21 +66,22 @@ class Replay:
     in order.
 
     `now` (ms): an event dated more than five minutes later counts as of its record's timestamp. Without it no
-    event is from the future. `decide`: as of `engine.process`.
+    event is from the future. `arms` and `take`: as of
+    `engine.process`.
     """
 
     def __init__(
         self,
         rules: RuleSet,
-        arms: Arms = stream.decisions.experiments,
+        arms: Arms | None = None,
         now: int = LATEST,
-        decide: Callable[..., None] = decide,
+        take: Callable[[Match], bool] | None = None,
         paging: Paging | None = None,
     ) -> None:
         self.rules = rules
         self.arms = arms
         self.now = now
-        self._decide = decide
+        self._take = take
         self._paging = paging
         self._states: dict[int, PartitionState] = {}
         self._disks: dict[int, Disk] = {}
@@ -118,7 +118,8 @@ class Replay:
             return
         self._leave(partition, keep=0)
         for number, key in enumerate(disk.each_key(), start=1):
-            yield key.decode()
+            if key:  # the empty one says how far the sources are
+                yield key.decode()
             if number % min(self._paging.keep, AT_ONCE) == 0:
                 self._leave(partition, keep=0)
 
@@ -154,7 +155,7 @@ class Replay:
     def _process(self, batch: Batch, clock: Clock) -> Iterator[Result]:
         while True:
             state = self.state_of(batch.partition)
-            result = process(batch, self.rules, state, clock, arms=self.arms, decide=self._decide)
+            result = process(batch, self.rules, state, clock, arms=self.arms, take=self._take)
             if result.watermark is not None:
                 self._reached[batch.partition] = result.watermark
             yield result

@@ -20,17 +20,22 @@ and tests/decisions/test_experiment_vectors.py.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from hashlib import blake2b
 from math import log
+from typing import Protocol
 
+from stream.decisions._hash import number
 from stream.rules.model import WHOLE, Share, Variant
+
+__all__ = ["POLICY", "Arms", "is_held_out", "number", "variant_of"]
 
 POLICY = "policy"
 
 
-def number(customer: str, salt: str) -> int:
-    """The customer's number for a salt: 64 bits, evenly distributed."""
-    return int.from_bytes(blake2b(f"{customer}\0{salt}".encode(), digest_size=8).digest(), "big")
+class Arms(Protocol):
+    """Draws experiment arms in the place of this module, for tests."""
+
+    def is_held_out(self, customer: str, salt: str, share: Share) -> bool: ...
+    def variant_of(self, customer: str, rule: str, variants: Sequence[Variant]) -> Variant: ...
 
 
 def is_held_out(customer: str, salt: str, share: Share) -> bool:

@@ -23,6 +23,8 @@ from cpython.buffer cimport PyBUF_SIMPLE, PyBuffer_Release, PyObject_GetBuffer
 from cpython.bytes cimport PyBytes_FromStringAndSize
 from cpython.unicode cimport PyUnicode_DecodeUTF8
 
+from stream.kafka._varint cimport read_varint
+
 from stream.structs import UNREAD_HEAD as _UNREAD_HEAD
 from stream.structs import Unread
 
@@ -30,22 +32,6 @@ cdef Py_ssize_t head_size = _UNREAD_HEAD
 MOST_HEADERS = 1000         # that are looked at; nobody sends as many in earnest
 cdef Py_ssize_t most_headers = MOST_HEADERS
 cdef int64_t SHORTEST = 6, LONGEST = 0x7fffffff     # bytes of a record, as Kafka has them
-
-
-cdef inline bint read_varint(const uint8_t *data, Py_ssize_t *at, Py_ssize_t end, int64_t *value) noexcept:
-    """False if it is not whole, or longer than 64 bits."""
-    cdef unsigned long long found = 0
-    cdef int shift = 0
-    cdef uint8_t byte
-    while at[0] < end and shift < 64:
-        byte = data[at[0]]
-        at[0] += 1
-        found |= <unsigned long long> (byte & 0x7f) << shift
-        if byte < 0x80:
-            value[0] = <int64_t> (found >> 1) ^ -<int64_t> (found & 1)
-            return True
-        shift += 7
-    return False
 
 
 @cython.final

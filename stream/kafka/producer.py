@@ -28,10 +28,10 @@ from aiokafka.errors import (
     NodeNotReadyError,
     UnknownTopicOrPartitionError,
 )
-from aiokafka.producer.message_accumulator import BatchBuilder
 from aiokafka.protocol.produce import ProduceRequest
 
 from stream.errors import BrokerError, InternalError, RefusedError
+from stream.kafka._batch import RecordBatch
 from stream.kafka.connections import security, unreachable
 from stream.kafka.lease import Lease
 from stream.kafka.topic_ids import only_ask
@@ -40,15 +40,9 @@ from stream.structs import MAX_REQUEST_BYTES
 
 log = structlog.get_logger("stream.kafka")
 
-BATCH_BYTES = 256 * 1024
 REQUEST_MS = 10_000
 ACKNOWLEDGE_MS = 8_000  # how long the broker itself may wait for its replicas: less, so that it can say so
 CUT_S = 5.0
-
-
-def new_batch(most: int) -> Any:
-    """An empty batch to be filled, of `most` bytes at most: aiokafka's BatchBuilder."""
-    return BatchBuilder(min(BATCH_BYTES, most), compression_type=0)
 
 
 class Producer:
@@ -103,7 +97,7 @@ class Producer:
             return {}
         return {"producer": kafka._sender.sender_task, "producer's metadata": kafka.client._sync_task}
 
-    async def send(self, batch: Any, topic: str, partition: int) -> asyncio.Future[Any]:
+    async def send(self, batch: RecordBatch, topic: str, partition: int) -> asyncio.Future[Any]:
         """Hand a batch over, once the one before is on its way; the result's `offset` is its first's."""
         while True:
             kafka = self._started()

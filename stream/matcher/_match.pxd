@@ -3,7 +3,7 @@
 from libc.stdint cimport int64_t
 
 from stream.matcher._frame cimport Frame
-from stream.matcher._program cimport Program
+from stream.matcher._program cimport Program, RulePlan
 from stream.state._customer cimport Customer
 from stream.state._customers cimport Customers
 from stream.state._instances cimport Instance
@@ -34,3 +34,10 @@ cdef class Match:
     cdef Customer customer
     cdef Frame frame
     cdef Shared shared
+
+    cdef RulePlan plan(self)
+    cdef bint is_suppressed(self) except -1
+    cdef bint is_claimed(self) except -1
+    cdef int claim_group(self) except -1
+    cdef int enter(self, str counter, int slot, Py_ssize_t keep, bint again) except -1
+    cdef int defer(self, int64_t until) except -1

@@ -1,4 +1,4 @@
-"""A match, as the guards, content and the decision see it (`decisions.decide.Decidable`).
+"""A match, as the guards, content and the decision see it.
 
 What all matches of a partition share is in `Shared`: the program, the customers, what was decided before a
 crash, which groups are claimed, and the result that oddities are counted in.
@@ -133,21 +133,28 @@ cdef class Match:
             return None
         return prior.get((trigger_id, self.at)) or prior.get((trigger_id, PUT_OFF))
 
-    @property
-    def suppressed(self):
+    cdef RulePlan plan(self):
+        """The rule, as the loop knows it."""
+        return self.shared.program.by_rank[self.cause.rank]
+
+    cdef bint is_suppressed(self) except -1:
         """Whether the policy's `suppress` holds, or ends in an error: then nobody knows, and it counts."""
         cdef Node suppress = self.shared.program.suppress
-        cdef int held = 0 if suppress is None else suppress.test(self.frame)
+        cdef int held
+        if suppress is None:
+            return False
+        held = suppress.test(self.frame)
         if held < 0:
             tree, program = self.rules.policy.suppress, self.shared.program
             why = why_failed(tree, program.names_of(()), self.frame)
             self.shared.condition_failed(self.source, ("policy", "suppress"), why)
         return held != 0
 
-    @property
-    def group_claimed(self):
+    cdef bint is_claimed(self) except -1:
         """Whether another rule has claimed the group; a rule does not stand in its own way."""
         cdef dict claimed = self.shared.groups
+        if self.rule.group is None:
+            return False
         if self.timed:
             claimed = self.customer.rare.claimed if self.customer.rare.claimed_at == self.at else None
         return claimed is not None and claimed.get(self.rule.group, self.rule.name) != self.rule.name
@@ -156,22 +163,18 @@ cdef class Match:
     def rules(self):
         return self.shared.rules
 
-    def claim_group(self):
+    cdef int claim_group(self) except -1:
         """No other rule of the group fires for the same cause: the event, or the moment of the timer."""
         if self.rule.group is None:
-            return
+            return 0
         if not self.timed:
             self.shared.groups[self.rule.group] = self.rule.name
-            return
+            return 0
         if self.customer.rare.claimed is None or self.customer.rare.claimed_at != self.at:
             self.customer.own().claimed = {}
             self.customer.rare.claimed_at = self.at
         self.customer.rare.claimed[self.rule.group] = self.rule.name
-
-    def sent(self, str counter not None):
-        """When the counter was last used: ascending times, as many as its limit looks at."""
-        slot = self.shared.program.counters.get(counter)
-        return self.customer.sends(slot) if slot is not None else []
+        return 0
 
     def prior_sends(self, str counter not None):
         """When it was used before a crash, as far as that was not judged again yet: ascending times."""
@@ -179,20 +182,21 @@ cdef class Match:
             return ()
         return self.shared.prior_sends.get((self.customer_id, counter), ())
 
-    def enter(self, str counter not None, Py_ssize_t keep, bint again=False):
+    cdef int enter(self, str counter, int slot, Py_ssize_t keep, bint again) except -1:
         """Uses a counter once, of which the newest `keep` times decide. `again`: it is a prior send."""
-        self.customer.sent(self.shared.program.counters[counter], self.at, keep)
+        self.customer.sent(slot, self.at, keep)
         if again:
             times = self.shared.prior_sends.get((self.customer_id, counter), [])
             if self.at in times:
                 times.remove(self.at)
+        return 0
 
     @property
     def may_wait(self):
         """Whether there is room for one more message of the rule that waits for the end of quiet hours."""
         return self.customer.put_off(self.cause.rank) < MAX_INSTANCES
 
-    def defer(self, int64_t until):
+    cdef int defer(self, int64_t until) except -1:
         """Puts it off: it is judged again as of `until`."""
         cdef RulePlan rule = self.shared.program.by_rank[self.cause.rank]
         cdef Instance instance = Instance.__new__(Instance), cause = self.cause
@@ -218,6 +222,7 @@ cdef class Match:
                 self.shared.complain(cause.source, "too_deep")
             instance.events = [kept]
         self.shared.customers.open(self.customer, instance)
+        return 0
 
     @property
     def trait_names(self):

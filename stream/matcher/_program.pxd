@@ -50,6 +50,7 @@ cdef class RulePlan:
     cdef bint captures              # a step has a name
     cdef Names names                # of its conditions
     cdef Node condition
+    cdef object sending             # what `decisions` have made of it; None before it fires
     cdef int verdict                # where the loop keeps what `condition` came to for an event; -1: nowhere
 
 cdef class Plan:

@@ -19,18 +19,18 @@ from __future__ import annotations
 import asyncio
 import math
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 import structlog
 
 from stream.errors import CheckpointError
+from stream.kafka._packed import PackedRecords
 from stream.kafka.lease import Lease
 from stream.runtime.lane import TICK_S
 from stream.runtime.ledger import Ledger, TopicPartition
 from stream.runtime.outbox import Outbox
 from stream.runtime.partition import OwnedPartition
 from stream.runtime.partition_store import PartitionStore, StoredPartition
-from stream.structs import WireRecord
 
 log = structlog.get_logger("stream.lane")
 
@@ -119,15 +119,16 @@ class Checkpointer:
         changed = stored.take_changed(checkpoint)
         stored.commit(changed, await self._log(stored.number, changed), self._store.keep)
 
-    async def _log(self, number: int, changed: Iterable[tuple[bytes, bytes]]) -> int:
+    async def _log(self, number: int, changed: Sequence[tuple[bytes, bytes]]) -> int:
         """Write keys, and then marks, to the changelog; returns the offset after them, once they are
         acknowledged.
         """
-        records = [WireRecord(self._changelog, key, value, ()) for key, value in changed]
         end = 0
-        for part in ([each for each in records if each.key], [each for each in records if not each.key]):
+        for part in ([pair for pair in changed if pair[0]], [pair for pair in changed if not pair[0]]):
             if part:
-                end = await self._outbox.ship(self._changelog, number, part, sender=number)
+                records = PackedRecords()
+                records.add_pairs(part)
+                end = await self._outbox.ship(self._changelog, number, records, sender=number)
         return end
 
     async def keep_checkpointing(self) -> None:

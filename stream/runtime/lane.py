@@ -16,13 +16,14 @@ from collections.abc import Mapping, Sequence
 import structlog
 
 from stream.clock import Clock
+from stream.kafka._packed import PackedRecords
 from stream.kafka.lease import Lease
 from stream.runtime.effects import Effects, Perform, refuse
 from stream.runtime.ledger import Ledger, TopicPartition
 from stream.runtime.outbox import Outbox
 from stream.runtime.partition import OwnedPartition
 from stream.runtime.stage import HandsOn, Performed, Performs, Stage, StepResult
-from stream.structs import Batch, Record, WireRecord
+from stream.structs import Batch, Record, Target
 
 log = structlog.get_logger("stream.lane")
 
@@ -146,11 +147,9 @@ class Lane:
         if step.effects:
             self.effects.start(owned.number, step.effects)
 
-    def _ship(self, owned: OwnedPartition, records: Sequence[WireRecord]) -> None:
-        by_target: dict[tuple[str, int], list[WireRecord]] = {}
-        for record in records:
-            number = owned.number if record.partition is None else record.partition
-            by_target.setdefault((record.topic, number), []).append(record)
-        for (topic, number), several in by_target.items():
-            shipped = self._outbox.ship(topic, number, several, sender=owned.number)
-            owned.await_shipped(topic, number, shipped)
+    def _ship(self, owned: OwnedPartition, records: Mapping[Target, PackedRecords]) -> None:
+        for (topic, partition), packed in records.items():
+            if packed:
+                number = owned.number if partition is None else partition
+                shipped = self._outbox.ship(topic, number, packed, sender=owned.number)
+                owned.await_shipped(topic, number, shipped)

@@ -10,11 +10,12 @@ import time
 from collections import deque
 from collections.abc import Mapping, Sequence
 
+from stream.kafka._packed import PackedRecords, pack, unpack
 from stream.runtime.checkpoint import Checkpoint, encode
 from stream.runtime.partition_store import StoredPartition
 from stream.runtime.stage import Partition, StepResult
 from stream.runtime.takeover import Start
-from stream.structs import Record, WireRecord
+from stream.structs import Record, Target
 
 
 class OwnedPartition:
@@ -79,12 +80,12 @@ class OwnedPartition:
             self.partition.recovered()
             self.recovery = None
 
-    def without_repeats(self, records: Sequence[WireRecord]) -> Sequence[WireRecord]:
+    def without_repeats(self, records: Mapping[Target, PackedRecords]) -> Mapping[Target, PackedRecords]:
         """The records without those that a former owner had written to our number; only that was read."""
         if self.recovery is None:
             return records
         written, ours = self.recovery.has, (None, self.number)
-        return [each for each in records if each.partition not in ours or not written(each)]
+        return pack(each for each in unpack(records) if each.partition not in ours or not written(each))
 
     def await_shipped(self, topic: str, number: int, acknowledged: asyncio.Future[int]) -> None:
         """Note records on their way. Once they have come, the tail of the topic begins after them: all in it

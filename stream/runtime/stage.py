@@ -30,7 +30,8 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 from stream.clock import Clock
-from stream.structs import Batch, Record, WireRecord
+from stream.kafka._packed import PackedRecords
+from stream.structs import Batch, Record, Target, WireRecord
 
 
 class Effect(NamedTuple):
@@ -55,14 +56,15 @@ class Performed(NamedTuple):
 class StepResult:
     """What one step came to.
 
-    `records` are written in their order, before the next checkpoint's changes. `positions`: per source, the
-    next offset that is not applied (only sources that moved). `more`: the same call with an empty batch would
-    go on. `watermark` and `next_deadline` are the partition's, in ms; None where there is none.
+    `records` are written before the next checkpoint's changes, those of a target in their order
+    (`kafka._packed.pack` makes them of objects). `positions`: per source, the next offset that is not applied
+    (only sources that moved). `more`: the same call with an empty batch would go on. `watermark` and
+    `next_deadline` are the partition's, in ms; None where there is none.
 
     Of `checkpointed` and `performed` only `records`, `checkpoint` and `effects` count; a step says the rest.
     """
 
-    records: Sequence[WireRecord] = ()
+    records: Mapping[Target, PackedRecords] = field(default_factory=dict)
     positions: Mapping[str, int] = field(default_factory=dict)
     watermark: int | None = None
     next_deadline: int | None = None

@@ -88,6 +88,7 @@ cdef class Customer:
 
     cdef bint seek_send(self, int counter, SendC *into) noexcept
     cdef list sends(self, int counter)
+    cdef bint used_up(self, int counter, Py_ssize_t count, int64_t after) noexcept
     cdef bint put_new_send(
         self, int counter, const uint8_t *times, Py_ssize_t size, bint several, bint last
     ) except -1
@@ -95,6 +96,8 @@ cdef class Customer:
         self, const SendC *gone, int counter, const uint8_t *times, Py_ssize_t size, bint several
     ) except -1
     cdef int sent(self, int counter, int64_t at, Py_ssize_t keep) except -1
+    cdef int put_one_send(self, const SendC *gone, int counter, int64_t at) except -1
+    cdef int put_among_sends(self, int counter, int64_t at, Py_ssize_t keep) except -1
 
     cdef bint waits(self) noexcept
     cdef list waiting(self, dict ranks)

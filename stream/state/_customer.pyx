@@ -44,7 +44,9 @@ from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 from libc.string cimport memcpy, memmove
 
 from stream.state._instances cimport HeadC, Instance, next_head, put_head, put_instance, unpack
-from stream.state._packed cimport VARINT, Buffer, meter, span, next_number, next_scalar, next_signed, write
+from stream.state._packed cimport (
+    VARINT, Buffer, meter, next_number, next_scalar, next_signed, span, write, zigzag,
+)
 from stream.events._value cimport ABSENT, ValueC, object_of, value_of
 from stream.state._windows cimport (
     EntryC,
@@ -419,6 +421,26 @@ cdef class Customer:
                 times.append(time)
         return times
 
+    cdef bint used_up(self, int counter, Py_ssize_t count, int64_t after) noexcept:
+        """Whether a counter was sent `count` times or more later than `after`."""
+        cdef SendC send
+        cdef const uint8_t *at
+        cdef int64_t time = self.base
+        cdef Py_ssize_t known = 1
+        if not self.seek_send(counter, &send):
+            return False
+        at = send.times
+        next_signed(&at)
+        while at != send.end:
+            next_number(&at)
+            known += 1
+        if known < count:
+            return False
+        time += next_signed(&send.times)
+        for _ in range(known - count):
+            time += <int64_t> next_number(&send.times)
+        return time > after
+
     cdef bint put_new_send(
         self, int counter, const uint8_t *times, Py_ssize_t size, bint several, bint last
     ) except -1:
@@ -456,14 +478,26 @@ cdef class Customer:
 
     cdef int sent(self, int counter, int64_t at, Py_ssize_t keep) except -1:
         """Enters a send. The newest `keep` times decide a limit of `keep`, so no others are kept."""
+        cdef SendC send
+        cdef bint known = self.seek_send(counter, &send)
+        self.begin(at)
+        if not known:
+            return self.put_one_send(&send, counter, at)
+        if keep == 1 and not send.several:
+            return self.put_one_send(&send, counter, max(at, self.base + next_signed(&send.times)))
+        return self.put_among_sends(counter, at, keep)
+
+    cdef int put_one_send(self, const SendC *gone, int counter, int64_t at) except -1:
+        cdef uint8_t time[VARINT]
+        return self.put_send(gone, counter, time, write(time, zigzag(at - self.base)), False)
+
+    cdef int put_among_sends(self, int counter, int64_t at, Py_ssize_t keep) except -1:
         cdef Buffer out = Buffer()
-        cdef int64_t before
         cdef SendC send
         cdef list times = self.sends(counter)
+        cdef int64_t before = self.base
         insort(times, at)
         del times[:max(len(times) - keep, 0)]
-        self.begin(at)
-        before = self.base
         for time in times:
             if out.size:
                 out.put(<int64_t> time - before)

@@ -19,21 +19,19 @@ Tested by tests/telemetry/test_metrics.py.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
-from operator import itemgetter
+from collections.abc import Iterable, Iterator, Mapping
 from threading import Lock
 
 from prometheus_client.core import CounterMetricFamily
 from prometheus_client.registry import Collector
 
-from stream.structs import Decision
 from stream.telemetry.instruments import CounterTable
 
 LIMIT = 3900  # series in all, unless there are so many rules that three for each are more
 FOR_CERTAIN = 3
 OTHER = "other"
 
-_judged = itemgetter(*map(Decision._fields.index, ("rule", "outcome", "reason", "channel")))
+Judged = tuple[str, str, str | None, str | None]  # of a decision: rule, outcome, reason, channel
 
 
 class DecisionCounts(Collector):
@@ -45,7 +43,7 @@ class DecisionCounts(Collector):
         self._tables = matches, decisions, channels
         self._rules = RuleSeries(matches, decisions)
         self._channels = channels
-        self._unsettled: Counter[tuple[str, str, str | None, str | None]] = Counter()
+        self._unsettled: Counter[Judged] = Counter()
         self._lock = Lock()
 
     def declare(self, rules: Iterable[str], channels: Iterable[tuple[str, str, str]]) -> None:
@@ -61,9 +59,10 @@ class DecisionCounts(Collector):
             self._settle()
             self._rules.retire(keep)
 
-    def observe(self, decisions: Iterable[Decision]) -> None:
+    def observe(self, judged: Mapping[Judged, int]) -> None:
+        """How many decisions there were of each kind."""
         with self._lock:
-            self._unsettled.update(map(_judged, decisions))
+            self._unsettled.update(judged)
 
     def describe(self) -> Iterator[CounterMetricFamily]:
         for table in self._tables:

@@ -2,7 +2,8 @@
 STREAM_TRACE_SHARE says otherwise: OpenTelemetry is not imported then, and a batch costs one look at a field.
 
     note     a batch arrives: of records with a `traceparent` whose sampled flag is set, the context is kept
-    traced   their triggers get a `traceparent` of their own, and a span is exported by OTLP
+    traceparent    their triggers get one of their own
+    export   and a span, by OTLP
     passed   what is applied is forgotten
 
 A trigger begins a trace of its own, since it may answer many events of many traces. Its trace id is its
@@ -25,7 +26,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from stream.errors import SettingsError
 from stream.settings import Settings
-from stream.structs import Record, Trigger, WireRecord
+from stream.structs import Record, Trigger
 
 if TYPE_CHECKING:
     from opentelemetry.sdk.trace import SpanProcessor, TracerProvider
@@ -81,6 +82,7 @@ class Tracing:
         self._ids = ids
         self._tracer = provider.get_tracer("stream.triggers")
         self._causes: dict[tuple[int, str], dict[int, TraceContext]] = {}
+        self._sent: list[tuple[int, Trigger, TraceContext]] = []
 
     def export_to(self, processor: SpanProcessor) -> None:
         """Hand finished spans to it, too."""
@@ -94,20 +96,20 @@ class Tracing:
                 if name == TRACEPARENT and (context := sampled_context(value)) is not None:
                     causes[record.offset] = context
 
-    def traced(
-        self, number: int, triggers: Sequence[Trigger], wires: Sequence[WireRecord], now: int
-    ) -> list[WireRecord]:
-        """The records of `triggers`, with a `traceparent` where the cause had one. `now` in ms."""
-        return [self._traced(number, *each, now) for each in zip(triggers, wires, strict=True)]
-
-    def _traced(self, number: int, trigger: Trigger, wire: WireRecord, now: int) -> WireRecord:
+    def traceparent(self, number: int, trigger: Trigger) -> bytes | None:
+        """That of a trigger whose cause had one, and is in the share; its span is made by `export`."""
         decision = trigger.decision
         cause = self._causes.get((number, decision.source), {}).get(decision.offset)
         if cause is None or int(decision.trigger_id[16:], 16) >= self._below:
-            return wire
-        self._export(number, trigger, cause, now)
-        value = f"00-{decision.trigger_id}-{decision.trigger_id[:16]}-01".encode()
-        return wire._replace(headers=(*wire.headers, (TRACEPARENT, value)))
+            return None
+        self._sent.append((number, trigger, cause))
+        return f"00-{decision.trigger_id}-{decision.trigger_id[:16]}-01".encode()
+
+    def export(self, now: int) -> None:
+        """Export the spans of what has got a `traceparent`: it is handed to Kafka at `now` (ms)."""
+        for number, trigger, cause in self._sent:
+            self._export(number, trigger, cause, now)
+        self._sent.clear()
 
     def _export(self, number: int, trigger: Trigger, cause: TraceContext, now: int) -> None:
         trace, decision = self._trace, trigger.decision

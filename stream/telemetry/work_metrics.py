@@ -7,7 +7,7 @@ is much or somebody scrapes. Tested by tests/telemetry/test_metrics.py.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping
 from typing import get_args
 
 from stream.structs import (
@@ -16,10 +16,9 @@ from stream.structs import (
     EventErrorReason,
     Result,
     SuppressionReason,
-    Trigger,
 )
 from stream.telemetry.registry import MetricsRegistry
-from stream.telemetry.rule_series import DecisionCounts
+from stream.telemetry.rule_series import DecisionCounts, Judged
 
 # Seconds. The engine's own share is below the first one, an outage's backlog above the last.
 LATENCY_BUCKETS = (
@@ -155,17 +154,18 @@ class WorkMetrics:
         if result.dead_letters:
             for labels, count in Counter((each.source, each.reason) for each in result.dead_letters).items():
                 self._dead_letters.labels(*labels).inc(count)
-        if result.decisions:
-            self._decisions.observe(result.decisions)
         self._batch_seconds.observe((seconds,))
         self._batch_events.observe((sum(result.events.values()),))
 
-    def observe_sent(self, triggers: Sequence[Trigger], sent_at: int) -> None:
-        """Triggers handed to Kafka at `sent_at`, milliseconds of the wall clock."""
-        channels = [each.decision.channel for each in triggers]
-        for channel in set(channels):  # few
-            self._triggers.add(channels.count(channel), channel or "")
+    def observe_decided(self, judged: Mapping[Judged, int]) -> None:
+        """How many decisions there were of each kind."""
+        self._decisions.observe(judged)
+
+    def observe_sent(self, channels: Mapping[str, int], appended: Iterable[int], sent_at: int) -> None:
+        """Triggers handed to Kafka at `sent_at`, milliseconds of the wall clock: how many, by channel, and
+        when the records were appended that caused them, but for those that a timer fired.
+        """
+        for channel, count in channels.items():
+            self._triggers.add(count, channel)
         # Below 0 if the record's timestamp is ahead of our clock: another machine wrote it.
-        self._latency.observe(
-            [(sent_at - each.appended_at) / 1000 for each in triggers if not each.decision.timed]
-        )
+        self._latency.observe([(sent_at - each) / 1000 for each in appended])

@@ -28,7 +28,7 @@ Cause = tuple[str, int, int]  # topic, partition, offset
 Key = tuple[str, ...]  # what makes a record of a topic the same as one that was written before
 
 
-class Decided(NamedTuple):
+class Recalled(NamedTuple):
     """What a trigger or a decision in a tail says."""
 
     trigger_id: str
@@ -91,7 +91,7 @@ def _cause(topic: str, headers: Mapping[str, bytes]) -> Cause | None:
     return source, int(partition), int(offset)
 
 
-def _decided(topic: str, body: Mapping[str, Any], at: int, cause: Cause | None) -> Decided | None:
+def _decided(topic: str, body: Mapping[str, Any], at: int, cause: Cause | None) -> Recalled | None:
     """None for a decision `sent`: its trigger says so; and if that was not written, it is judged anew."""
     outcome: Outcome = "sent" if topic != DECISIONS else body["outcome"]
     reason, channel = body.get("reason"), body["channel"]
@@ -103,12 +103,12 @@ def _decided(topic: str, body: Mapping[str, Any], at: int, cause: Cause | None) 
         return None
     prior = PriorDecision(outcome, reason, channel)
     had_waited = topic != DECISIONS and cause is None
-    return Decided(trigger_id, customer, rule, at, prior, had_waited)
+    return Recalled(trigger_id, customer, rule, at, prior, had_waited)
 
 
 def enter(written: Iterable[Written], state: PartitionState, rules: RuleSet) -> None:
     """Let the state know: what was decided stays decided, and counts until it is decided again."""
-    decided: list[Decided] = [each.content for each in written if each.content is not None]
+    decided: list[Recalled] = [each.content for each in written if each.content is not None]
     prior: dict[tuple[str, int], PriorDecision] = {}
     for each in decided:
         prior[each.trigger_id, each.at] = each.prior
@@ -124,7 +124,7 @@ def enter(written: Iterable[Written], state: PartitionState, rules: RuleSet) -> 
     state.prior_sends = {used: sorted(each) for used, each in times.items() if each}
 
 
-def _sends(decided: Iterable[Decided], rules: RuleSet) -> dict[tuple[str, str], list[int]]:
+def _sends(decided: Iterable[Recalled], rules: RuleSet) -> dict[tuple[str, str], list[int]]:
     """When each counter of a customer was used, by what was decided."""
     by_name = {rule.name: rule for rule in rules.rules}
     channels = {channel.name: channel for channel in rules.channels}

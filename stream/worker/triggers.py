@@ -17,6 +17,7 @@ import time
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from types import MappingProxyType
 from typing import NamedTuple
 from weakref import WeakSet
@@ -29,16 +30,26 @@ from stream.decisions.wire import (
     Origin,
     cut,
     dead_letter_record,
-    decision_record,
-    trigger_record,
 )
 from stream.engine import MAX_WORK, PartitionState, preparing, process
+from stream.kafka._packed import PackedRecords, pack
 from stream.rules.model import Rule, RuleSet
 from stream.runtime.stage import Figures, StepResult, Store, Written
-from stream.structs import MOST_BYTES, Batch, DeadLetter, OwnTopics, Record, Result, Unread, WireRecord
+from stream.structs import (
+    MOST_BYTES,
+    Batch,
+    DeadLetter,
+    OwnTopics,
+    Record,
+    Result,
+    Target,
+    Unread,
+    WireRecord,
+)
 from stream.telemetry.metrics import Metrics
 from stream.telemetry.tracing import Tracing
 from stream.worker import prior_decisions
+from stream.worker._writer import RecordWriter
 from stream.worker.data_errors import DataErrors
 
 
@@ -147,6 +158,7 @@ class TriggerPartition:
         self.state = PartitionState(stage.rules)
         self.state.customers.most_bytes = stage.most_bytes.get(stage.own.changelog, MOST_BYTES)
         self.state.partitions = stage.partitions
+        self._of_rules: dict[str, RecordWriter] = {}  # by their revision: of those in force
 
     @property
     def checkpoint(self) -> bytes:
@@ -189,41 +201,52 @@ class TriggerPartition:
         if stage.tracing is not None:
             for source, records in batch.records.items():
                 stage.tracing.note(self.number, source, records)
-        most = stage.most_bytes
-        result = process(batch, stage.rules, self.state, clock, limit=limit, work=MAX_WORK, most_bytes=most)
+        most, writer = stage.most_bytes, self._writer()
+        result = process(
+            batch, stage.rules, self.state, clock, limit=limit, work=MAX_WORK, most_bytes=most, sink=writer
+        )
         if result.dead_letters:
             result.dead_letters = [_told(each) for each in result.dead_letters]
-        decided = result.decisions or result.dead_letters
-        written = self._records(result, clock.wall()) if decided else ()
+        decided = len(writer)
+        written = self._records(writer, result, clock.wall()) if decided or result.dead_letters else {}
         if stage.tracing is not None:
             stage.tracing.passed(self.number, result.positions)
         if result.dead_letters or result.condition_errors or result.content_errors:
             stage.data_errors.tell(result, self.number)
-        if batch.records or result.events or result.decisions:
+        if batch.records or result.events or decided:
             stage.metrics.work.observe_batch(result, time.perf_counter() - started)
         return StepResult(written, result.positions, result.watermark, result.next_deadline, result.more)
 
-    def _records(self, result: Result, now: int) -> list[WireRecord]:
-        stage = self.stage
-        stage.metrics.work.observe_sent(result.triggers, now)
-        own = stage.own
-        origin = Origin(
-            own.app_id,
-            self.number,
-            stage.rules.revision,
-            stage.sources,
-            own.decisions,
-            own.dead_letters,
-        )
-        most = stage.most_bytes.get(own.dead_letters, MOST_BYTES)
-        triggers = [trigger_record(trigger, origin, now) for trigger in result.triggers]
+    def _writer(self) -> RecordWriter:
+        """That of the rules in force."""
+        stage, writer = self.stage, self._of_rules.get(self.stage.rules.revision)
+        if writer is None:
+            own, tracing = stage.own, stage.tracing
+            origin = Origin(
+                own.app_id,
+                self.number,
+                stage.rules.revision,
+                stage.sources,
+                own.decisions,
+                own.dead_letters,
+            )
+            trace = None if tracing is None else partial(tracing.traceparent, self.number)
+            writer = RecordWriter(origin, trace)
+            self._of_rules = {stage.rules.revision: writer}
+        return writer
+
+    def _records(self, writer: RecordWriter, result: Result, now: int) -> dict[Target, PackedRecords]:
+        stage, work = self.stage, self.stage.metrics.work
+        work.observe_decided(writer.outcomes)
+        work.observe_sent(writer.channels, writer.appended, now)
         if stage.tracing is not None:
-            triggers = stage.tracing.traced(self.number, result.triggers, triggers, now)
-        return [
-            *triggers,
-            *(decision_record(decision, origin) for decision in result.decisions),
-            *(cut(dead_letter_record(letter, origin), most) for letter in result.dead_letters),
-        ]
+            stage.tracing.export(now)
+        packed = writer.take(now)
+        if result.dead_letters:
+            most = stage.most_bytes.get(stage.own.dead_letters, MOST_BYTES)
+            letters = (dead_letter_record(letter, writer.origin) for letter in result.dead_letters)
+            packed |= pack(cut(letter, most) for letter in letters)
+        return packed
 
     def take_changed(self, checkpoint: bytes) -> list[tuple[bytes, bytes]]:
         self.state.marks = checkpoint

@@ -14,6 +14,7 @@ import pytest
 
 from stream.clock import Clock
 from stream.decisions.wire import DEAD_LETTERS, DECISIONS
+from stream.kafka._packed import unpack
 from stream.rules.compiler.rule_set import load_rules
 from stream.structs import MOST_BYTES, Batch, WireRecord
 from stream.telemetry.metrics import Metrics
@@ -49,10 +50,10 @@ class Shop:
             value = event if isinstance(event, bytes) else orjson.dumps(body | dict(event))
             records.append(Rec(self.offset, T0 + self.offset, value, **more))
         step = self.partition.step(Batch(0, {"clicks": records}, frozenset({"clicks"})), self.clock, 5000)
-        self.written += step.records
+        self.written += unpack(step.records)
         while step.more:
             step = self.partition.step(Batch(0, {}, frozenset({"clicks"})), self.clock, 5000)
-            self.written += step.records
+            self.written += unpack(step.records)
 
     def pass_time(self) -> None:
         """Two hours without an event: all timers fire."""
@@ -202,9 +203,8 @@ def test_a_bad_record_of_any_size_becomes_a_dead_letter_that_fits(
     shop = Shop(tmp_path, most)
     value, key, headers = letter
     record = Rec(1, T0, value, key, headers)
-    shop.written += shop.partition.step(
-        Batch(0, {"clicks": [record]}, frozenset({"clicks"})), shop.clock, 10
-    ).records
+    step = shop.partition.step(Batch(0, {"clicks": [record]}, frozenset({"clicks"})), shop.clock, 10)
+    shop.written += unpack(step.records)
     (dead,) = shop.written
     shop.assert_all_fits()
     assert dict(dead.headers)["offset"] == b"1"

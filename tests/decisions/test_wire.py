@@ -12,13 +12,11 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from stream.decisions._json import MAX_DEPTH
 from stream.decisions.wire import (
-    MAX_DEPTH,
     Origin,
     dead_letter_record,
-    decision_record,
     iso_time,
-    trigger_record,
 )
 from stream.rules.compiler.rule_set import load_rules
 from stream.rules.model import Goal
@@ -34,6 +32,7 @@ from stream.structs import (
     WireRecord,
 )
 from tests.engine.enginekit import DAY, HOUR, T0, Rec, World, rec
+from tests.kit.wires import decision_record, trigger_record
 
 GOLDEN = Path(__file__).parent / "data" / "records"
 AT = 1_772_445_600_007  # 2026-03-02T10:00:00.007Z

@@ -14,12 +14,12 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from stream.cli.main import main as stream_command
+from stream.kafka._packed import PackedRecords
 from stream.runtime.checkpoint import Checkpoint, encode
 from stream.runtime.checkpointer import Checkpointer
 from stream.runtime.outbox import Outbox
 from stream.runtime.partition import OwnedPartition
 from stream.runtime.partition_store import StoredPartition
-from stream.structs import WireRecord
 from stream.worker import triggers
 
 BASE = 1 << 40  # beyond all offsets
@@ -93,7 +93,7 @@ def _hold_back(acknowledge: bool) -> None:
     usual = Outbox.ship
 
     def ship(
-        self: Outbox, topic: str, partition: int, records: Sequence[WireRecord], *, sender: int
+        self: Outbox, topic: str, partition: int, records: PackedRecords, *, sender: int
     ) -> asyncio.Future[int]:
         if not topic.endswith("-customers-changelog"):
             held: asyncio.Future[int] = asyncio.get_running_loop().create_future()
@@ -101,7 +101,7 @@ def _hold_back(acknowledge: bool) -> None:
                 held.set_result(1)
             return held
         shipped = usual(self, topic, partition, records, sender=sender)
-        if any(record.key for record in records):
+        if any(record.key for record in records.unpack(topic)):
             shipped.add_done_callback(lambda _: os.kill(os.getpid(), signal.SIGKILL))
         return shipped
 
@@ -135,11 +135,11 @@ def _changelog_before_triggers() -> None:
 def _marks_before_customers() -> None:
     """Has the marks not wait for the customers, who are held back; dies when there are both."""
 
-    async def log(self: Checkpointer, number: int, changed: Iterable[tuple[bytes, bytes]]) -> int:
-        records = [WireRecord(self._changelog, key, value, ()) for key, value in changed]
-        marks = [each for each in records if not each.key]
+    async def log(self: Checkpointer, number: int, changed: Sequence[tuple[bytes, bytes]]) -> int:
+        marks = PackedRecords()
+        marks.add_pairs([pair for pair in changed if not pair[0]])
         end = await self._outbox.ship(self._changelog, number, marks, sender=number)
-        if len(records) > len(marks):
+        if len(changed) > len(marks):
             os.kill(os.getpid(), signal.SIGKILL)
         return end
 

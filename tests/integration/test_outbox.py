@@ -7,11 +7,12 @@ import asyncio
 import pytest
 
 from stream.errors import RefusedError
+from stream.kafka._packed import PackedRecords
 from stream.kafka.lease import Lease
 from stream.kafka.most_bytes import most_bytes_of
 from stream.runtime.outbox import Outbox
 from stream.settings import load
-from stream.structs import MOST_BYTES, WireRecord
+from stream.structs import MOST_BYTES
 from stream.topics.ensure import admin_client
 from tests.kit.kafka import consume_all, create_topics
 from tests.kit.patience import eventually_async
@@ -24,8 +25,11 @@ def held() -> Lease:
     return lease
 
 
-def record(topic: str, number: int, size: int = 10) -> WireRecord:
-    return WireRecord(topic, b"k", b"%d:" % number + b"x" * size, (("n", b"%d" % number),))
+def records(*numbers: int, size: int = 10) -> PackedRecords:
+    made = PackedRecords()
+    for number in numbers:
+        made.add(b"k", b"%d:" % number + b"x" * size, (("n", b"%d" % number),))
+    return made
 
 
 async def test_records_arrive_in_the_order_of_the_calls_whatever_their_number(
@@ -39,10 +43,10 @@ async def test_records_arrive_in_the_order_of_the_calls_whatever_their_number(
     futures = []
     number = 0
     for size in (1, 5000, 2, 1, 700):
-        futures.append(outbox.ship(topic, 1, [record(topic, number + n, 200) for n in range(size)], sender=1))
+        futures.append(outbox.ship(topic, 1, records(*range(number, number + size), size=200), sender=1))
         number += size
     ends = [await future for future in futures]
-    later = await outbox.ship(topic, 1, [record(topic, number)], sender=1)
+    later = await outbox.ship(topic, 1, records(number), sender=1)
     await outbox.stop(20)
     arrived = consume_all(kafka, [topic])
     assert [int(each.value.split(b":")[0]) for each in arrived] == list(range(number + 1))
@@ -58,7 +62,7 @@ async def test_what_waits_when_the_worker_stops_is_still_sent(kafka: str, prefix
     create_topics(kafka, {topic: 1})
     outbox = Outbox(load({}, {"broker": kafka}, env_file=None), held(), lambda error: None, {})
     await outbox.start()
-    outbox.ship(topic, 0, [record(topic, n) for n in range(3)], sender=0)
+    outbox.ship(topic, 0, records(0, 1, 2), sender=0)
     await outbox.stop(20)
     assert len(consume_all(kafka, [topic])) == 3
 
@@ -70,7 +74,7 @@ async def test_a_record_that_kafka_refuses_is_told_and_not_swallowed(kafka: str,
     outbox = Outbox(load({}, {"broker": kafka}, env_file=None), held(), errors.append, {})
     await outbox.start()
     with pytest.raises(RefusedError, match=rf"{topic}/0: .* 5,\d\d\d bytes"):
-        await outbox.ship(topic, 0, [record(topic, 0, 5000)], sender=0)
+        await outbox.ship(topic, 0, records(0, size=5000), sender=0)
     assert len(errors) == 1
     await outbox.stop(20)
 
@@ -92,14 +96,14 @@ async def test_nothing_leaves_without_the_lease_and_what_was_abandoned_never_doe
     errors: list[BaseException] = []
     outbox = Outbox(load({}, {"broker": kafka}, env_file=None), lease, errors.append, {})
     await outbox.start()
-    await outbox.ship(topic, 0, [record(topic, 0)], sender=0)
+    await outbox.ship(topic, 0, records(0), sender=0)
     producer = outbox._producer
     assert producer is not None
-    ready = outbox.ship(topic, 0, [record(topic, 1)], sender=0)
+    ready = outbox.ship(topic, 0, records(1), sender=0)
     while not producer._kafka._message_accumulator._batches:  # it waits in the client itself by now
         await asyncio.sleep(0)
     now[0] = 60
-    later = outbox.ship(topic, 0, [record(topic, 2)], sender=0)
+    later = outbox.ship(topic, 0, records(2), sender=0)
     refused = asked[0]
 
     async def refused_again_and_again() -> bool:
@@ -111,7 +115,7 @@ async def test_nothing_leaves_without_the_lease_and_what_was_abandoned_never_doe
     assert ready.cancelled()
     assert later.cancelled()
     lease.renew(60)
-    await outbox.ship(topic, 0, [record(topic, 3)], sender=0)
+    await outbox.ship(topic, 0, records(3), sender=0)
     await outbox.stop(20)
     assert [each.value.split(b":")[0] for each in consume_all(kafka, [topic])] == [b"0", b"3"]
     assert not errors
@@ -133,7 +137,7 @@ async def test_a_burst_of_small_records_fits_a_topic_that_takes_little(kafka: st
     errors: list[BaseException] = []
     outbox = Outbox(load({}, {"broker": kafka}, env_file=None), held(), errors.append, {topic: 100_000})
     await outbox.start()
-    assert await outbox.ship(topic, 0, [record(topic, n, 600) for n in range(2000)], sender=0) == 2000
+    assert await outbox.ship(topic, 0, records(*range(2000), size=600), sender=0) == 2000
     await outbox.stop(20)
     assert not errors
 
@@ -145,11 +149,13 @@ async def test_nothing_that_follows_a_refused_batch_arrives(kafka: str, prefix: 
     errors: list[BaseException] = []
     outbox = Outbox(load({}, {"broker": kafka}, env_file=None), held(), errors.append, {})
     await outbox.start()
-    records = [record(topic, 0, 20 << 20), record(topic, 1, 300_000), record(topic, 2)]
+    too_large = records(0, size=20 << 20)
+    for after in (records(1, size=300_000), records(2)):
+        too_large.extend(after)
     with pytest.raises(RefusedError):
-        await outbox.ship(topic, 0, records, sender=0)
+        await outbox.ship(topic, 0, too_large, sender=0)
     with pytest.raises(RefusedError):
-        await outbox.ship(topic, 0, [record(topic, 3)], sender=0)
+        await outbox.ship(topic, 0, records(3), sender=0)
     await outbox.stop(20)
     assert consume_all(kafka, [topic]) == []
     assert len(errors) == 1
@@ -162,6 +168,8 @@ async def test_a_record_without_a_key_for_a_compacted_topic_is_told_with_what_me
     create_topics(kafka, {topic: 1}, {"cleanup.policy": "compact"})
     outbox = Outbox(load({}, {"broker": kafka}, env_file=None), held(), lambda error: None, {})
     await outbox.start()
+    keyless = PackedRecords()
+    keyless.add(None, b"x")
     with pytest.raises(RefusedError, match=r"without a key[^$]*cleanup\.policy=delete"):
-        await outbox.ship(topic, 0, [WireRecord(topic, None, b"x", ())], sender=0)
+        await outbox.ship(topic, 0, keyless, sender=0)
     await outbox.stop(20)

@@ -10,8 +10,10 @@ from aiokafka.errors import ClusterAuthorizationFailedError, KafkaError, Unsuppo
 
 from stream.errors import BrokerError, RefusedError
 from stream.kafka import producer as ours
+from stream.kafka._batch import RecordBatch
+from stream.kafka._packed import PackedRecords
 from stream.kafka.lease import Lease
-from stream.kafka.producer import Producer, new_batch
+from stream.kafka.producer import Producer
 from stream.settings import load
 
 
@@ -55,8 +57,9 @@ async def test_a_mistake_of_ours_is_not_called_a_topic_with_fewer_partitions(
 ) -> None:
     producer = producer_of(monkeypatch, None)
     await producer.start()
+    empty = RecordBatch(PackedRecords(), 0, 1000, 0)
     with pytest.raises(RefusedError, match="web/2: the topic has no such partition"):
-        await producer.send(new_batch(1000), "web", 2)
+        await producer.send(empty, "web", 2)
     with pytest.raises(AssertionError):
-        await producer.send(new_batch(1000), "web", 1)
+        await producer.send(empty, "web", 1)
     await producer.stop()

@@ -16,6 +16,7 @@ from dataclasses import asdict, dataclass, field
 import orjson
 
 from stream.clock import Clock
+from stream.kafka._packed import pack, unpack
 from stream.runtime.app import StageApp, serve
 from stream.runtime.stage import Effect, Figures, Performed, StepResult, Written
 from stream.settings import load
@@ -64,7 +65,7 @@ class CountingPartition:
     def step(self, batch: Batch, clock: Clock, limit: int) -> StepResult:
         step = StepResult() if self.has_begun else self._begin()
         step.watermark = clock.wall()
-        written, effects = list(step.records), list(step.effects)
+        written, effects = unpack(step.records), list(step.effects)
         for record in batch.records.get("in", ()):
             key, known = record.key or b"", self.keys.setdefault(record.key or b"", Count())
             step.positions = {"in": record.offset + 1}
@@ -80,7 +81,7 @@ class CountingPartition:
             if known.count % 5 == 0:
                 known.post.append(known.count)
                 effects.append(Effect((key, known.count), ANSWER_S))
-        step.records, step.effects = written, effects
+        step.records, step.effects = pack(written), effects
         return step
 
     def _begin(self) -> StepResult:
@@ -104,7 +105,9 @@ class CountingPartition:
             self.keys[key].hand_on.remove(count)
             self.changed.add(key)
         mail = f"{self.prefix}-mail"
-        return StepResult([WireRecord(mail, key, b"%d" % count, (), partition=0) for key, count in durable])
+        return StepResult(
+            pack(WireRecord(mail, key, b"%d" % count, (), partition=0) for key, count in durable)
+        )
 
     def performed(self, done: Performed, clock: Clock) -> StepResult:
         if done.timed_out:
@@ -112,7 +115,7 @@ class CountingPartition:
         key, count = done.effect.call
         self.keys[key].post.remove(count)
         self.changed.add(key)
-        return StepResult([WireRecord(f"{self.prefix}-answers", key, done.answer, ())])
+        return StepResult(pack([WireRecord(f"{self.prefix}-answers", key, done.answer, ())]))
 
 
 class Counting:

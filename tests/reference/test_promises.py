@@ -22,11 +22,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stream.decisions.wire import Origin, decision_record, trigger_record
+from stream.decisions.wire import Origin
 from stream.rules.durations import Period
 from stream.rules.model import Channel, Limit, Rule, RuleSet
 from stream.structs import ConsentProof, Decision, EventRef, Trigger
 from tests.kit.asyncapi import assert_described
+from tests.kit.wires import decision_record, trigger_record
 
 from .guards import zone_named
 from .histories import START, History, Rec, histories

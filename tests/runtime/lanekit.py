@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from stream.clock import Clock
+from stream.kafka._packed import PackedRecords
 from stream.kafka.lease import Lease
 from stream.runtime.checkpoint import Checkpoint
 from stream.runtime.checkpointer import Checkpointer
@@ -49,11 +50,9 @@ class Outbox:
             if sender == partition and not acknowledged.done()
         )
 
-    def ship(
-        self, topic: str, partition: int, records: Sequence[WireRecord], *, sender: int
-    ) -> asyncio.Future[int]:
+    def ship(self, topic: str, partition: int, records: PackedRecords, *, sender: int) -> asyncio.Future[int]:
         acknowledged: asyncio.Future[int] = asyncio.get_running_loop().create_future()
-        self.batches.append((topic, list(records), acknowledged))
+        self.batches.append((topic, records.unpack(topic), acknowledged))
         self.targets.append((topic, partition, sender))
         return acknowledged
 

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from stream.errors import CheckpointError
+from stream.kafka._packed import PackedRecords
 from stream.runtime.checkpointer import Checkpointer
 from stream.runtime.partition import OwnedPartition
 from stream.structs import WireRecord
@@ -69,19 +70,24 @@ def triggers_not_awaited(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(OwnedPartition, "await_shipped", await_shipped)
 
 
+def packed(pairs: Iterable[tuple[bytes, bytes]]) -> PackedRecords:
+    records = PackedRecords()
+    records.add_pairs(list(pairs))
+    return records
+
+
 def customers_not_awaited(monkeypatch: pytest.MonkeyPatch) -> None:
     async def log(self: Checkpointer, number: int, changed: Iterable[tuple[bytes, bytes]]) -> int:
-        records = [WireRecord(self._changelog, key, value, ()) for key, value in changed]
-        return await self._outbox.ship(self._changelog, number, records, sender=number)
+        return await self._outbox.ship(self._changelog, number, packed(changed), sender=number)
 
     monkeypatch.setattr(Checkpointer, "_log", log)
 
 
 def marks_not_awaited(monkeypatch: pytest.MonkeyPatch) -> None:
     async def log(self: Checkpointer, number: int, changed: Iterable[tuple[bytes, bytes]]) -> int:
-        *customers, marks = [WireRecord(self._changelog, key, value, ()) for key, value in changed]
-        end = await self._outbox.ship(self._changelog, number, customers, sender=number)
-        self._outbox.ship(self._changelog, number, [marks], sender=number)
+        *customers, marks = changed
+        end = await self._outbox.ship(self._changelog, number, packed(customers), sender=number)
+        self._outbox.ship(self._changelog, number, packed([marks]), sender=number)
         return end
 
     monkeypatch.setattr(Checkpointer, "_log", log)

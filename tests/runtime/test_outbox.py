@@ -10,10 +10,10 @@ from aiokafka.errors import MessageSizeTooLargeError
 from aiokafka.structs import RecordMetadata, TopicPartition
 
 from stream.errors import RefusedError
+from stream.kafka._packed import PackedRecords
 from stream.kafka.lease import Lease
 from stream.runtime.outbox import Outbox
 from stream.settings import load
-from stream.structs import WireRecord
 from tests.runtime.lanekit import settle
 
 
@@ -50,21 +50,23 @@ class Post(Outbox):
         self._producer = self.kafka  # type: ignore[assignment]
 
 
-def records(topic: str, count: int, size: int) -> list[WireRecord]:
-    return [WireRecord(topic, b"k%d" % number, b"x" * size, ()) for number in range(count)]
+def records(count: int, size: int) -> PackedRecords:
+    made = PackedRecords()
+    made.add_pairs([(b"k%d" % number, b"x" * size) for number in range(count)])
+    return made
 
 
 async def test_nothing_goes_after_what_was_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     """Later batches went, before the first was answered and after it was refused: marks without customers."""
     post = Post({})
-    first = post.ship("changelog", 0, records("changelog", 1000, 1000), sender=0)
+    first = post.ship("changelog", 0, records(1000, 1000), sender=0)
     await settle()
     assert len(post.kafka.sent) == 1, "four batches, of which one at a time is under way"
-    waiting = post.ship("changelog", 0, records("changelog", 1, 10), sender=0)
+    waiting = post.ship("changelog", 0, records(1, 10), sender=0)
     post.kafka.sent[0][2].set_exception(MessageSizeTooLargeError())
     await settle()
-    late = post.ship("changelog", 0, records("changelog", 1, 10), sender=0)
-    other = post.ship("web", 0, records("web", 1, 10), sender=1)
+    late = post.ship("changelog", 0, records(1, 10), sender=0)
+    other = post.ship("web", 0, records(1, 10), sender=1)
     await settle()
     assert len(post.kafka.sent) == 1
     for each in (first, waiting, late, other):
@@ -76,8 +78,8 @@ async def test_nothing_goes_after_what_was_refused(monkeypatch: pytest.MonkeyPat
 async def test_nothing_goes_to_another_topic_after_what_was_refused() -> None:
     """Triggers of events that no changelog had went on to their channel, one batch after the other."""
     post = Post({})
-    changelog = post.ship("changelog", 0, records("changelog", 1000, 1000), sender=0)
-    web = post.ship("web", 0, records("web", 1000, 1000), sender=0)
+    changelog = post.ship("changelog", 0, records(1000, 1000), sender=0)
+    web = post.ship("web", 0, records(1000, 1000), sender=0)
     await settle()
     assert [topic for topic, _, _ in post.kafka.sent] == ["changelog", "web"]
     post.kafka.sent[0][2].set_exception(MessageSizeTooLargeError())
@@ -95,7 +97,7 @@ async def test_batches_are_as_large_as_the_topic_takes_and_no_larger() -> None:
     """A burst of small records went in batches that a topic with a small limit refused, at each start."""
     post = Post({"small": 100_000})
     for topic, most in (("small", 100_000), ("usual", 256 * 1024)):
-        shipped = post.ship(topic, 0, records(topic, 2000, 600), sender=0)
+        shipped = post.ship(topic, 0, records(2000, 600), sender=0)
         await settle()
         while not shipped.done():
             post.kafka.acknowledge()

@@ -11,6 +11,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from stream.errors import SettingsError
+from stream.kafka._packed import pack
 from stream.runtime.effects import AT_ONCE, FULL
 from stream.runtime.ledger import Reach, TopicPartition
 from stream.runtime.partition import OwnedPartition
@@ -166,12 +167,12 @@ async def test_a_copy_for_another_partition_number_is_not_taken_for_the_one_in_o
     counter.owned.recovery = Recovery(0, counter.stage.identity)
     counter.owned.recovery.add(wrote(1, 0))
     copies = [WireRecord("t-counts", b"a", b"1", (), partition) for partition in (None, 0, 3)]
-    assert [each.partition for each in counter.owned.without_repeats(copies)] == [3]
+    assert [*counter.owned.without_repeats(pack(copies))] == [("t-counts", 3)]
 
 
 async def test_records_go_to_the_partition_number_that_they_name(counter: Counter) -> None:
     records = [WireRecord("t-mail", b"a", b"1", (), 3), WireRecord("t-mail", b"a", b"2", ())]
-    counter.lane._carry_out(counter.owned, StepResult(records))
+    counter.lane._carry_out(counter.owned, StepResult(pack(records)))
     assert counter.outbox.targets == [("t-mail", 3, 0), ("t-mail", 0, 0)]
     assert counter.outbox.load(0) == 2, "both count for their sender"
 

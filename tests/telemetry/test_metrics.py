@@ -8,6 +8,7 @@ import sys
 import threading
 import tracemalloc
 from collections import Counter
+from collections.abc import Iterable
 from pathlib import Path
 
 import orjson
@@ -18,7 +19,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from stream.clock import Clock
 from stream.engine import PartitionState, process
 from stream.rules.compiler.rule_set import load_rules
-from stream.structs import Batch, DeadLetter, Decision, EventRef, Outcome, Result, Trigger
+from stream.structs import Batch, DeadLetter, Decision, EventRef, Outcome, Result
 from stream.telemetry.instruments import BatchHistogram, CounterTable
 from stream.telemetry.metrics import Metrics
 from stream.telemetry.partition_metrics import PartitionFigures
@@ -81,8 +82,8 @@ def decision(
     return Decision("t1", rule, "customer-1", outcome, reason, channel, None, event, 0, timed)
 
 
-def trigger(appended_at: int, timed: bool = False) -> Trigger:
-    return Trigger(decision(timed=timed), "triggers.email", "a@b.example", {}, 0, appended_at)
+def counted(decisions: Iterable[Decision]) -> Counter[tuple[str, str, str | None, str | None]]:
+    return Counter((each.rule, each.outcome, each.reason, each.channel) for each in decisions)
 
 
 def observed() -> Metrics:
@@ -100,9 +101,8 @@ def observed() -> Metrics:
         errors={("clicks", "future_time"): 5},
     )
     metrics.work.observe_batch(result, 0.02)
-    metrics.work.observe_sent(
-        [trigger(1_000), trigger(1_090), trigger(500, timed=True), trigger(2_000)], 1_100
-    )
+    metrics.work.observe_decided(counted(result.decisions))
+    metrics.work.observe_sent({"email": 4}, [1_000, 1_090, 2_000], 1_100)
     metrics.partitions.set_lag("clicks", 3, 7, 1.25)
     metrics.ownership.set_recovery(3, 100)
     metrics.rules.set_rules("abc", 2)
@@ -162,7 +162,7 @@ def test_latency_is_that_of_triggers_without_a_timer() -> None:
     assert value(metrics, "stream_trigger_latency_seconds_bucket", le="0.0075") == 1
     assert value(metrics, "stream_trigger_latency_seconds_bucket", le="0.01") == 2
     assert value(metrics, "stream_trigger_latency_seconds_bucket", le="0.1") == 3
-    metrics.work.observe_sent([trigger(0)], 60_000)
+    metrics.work.observe_sent({"email": 1}, [0], 60_000)
     assert value(metrics, "stream_trigger_latency_seconds_bucket", le="10.0") == 3
     assert value(metrics, "stream_trigger_latency_seconds_bucket", le="+Inf") == 4
 
@@ -365,7 +365,7 @@ def test_nothing_is_lost_while_one_thread_records_and_reloads_and_another_scrape
         scraping.start()
         # Until it was seen in motion, whichever of the two threads the machine lets run.
         while (len(seen) < 300 or len(different) < 30 or batches < 100) and scraping.is_alive():
-            counts.observe([decision(rule) for rule in rules])
+            counts.observe(counted(decision(rule) for rule in rules))
             waits.observe([0.5] * 200)
             batches += 1
             if batches % 50 == 0:
@@ -388,9 +388,9 @@ def test_a_worker_that_nobody_scrapes_does_not_grow() -> None:
 
     def work(batches: int) -> None:
         for _ in range(batches):
-            triggers = [trigger(0) for _ in range(20)]
-            metrics.work.observe_batch(Result([each.decision for each in triggers], triggers), 0.001)
-            metrics.work.observe_sent(triggers, 1)
+            metrics.work.observe_batch(Result(), 0.001)
+            metrics.work.observe_decided(counted(decision(f"rule-{each}", "sent") for each in range(20)))
+            metrics.work.observe_sent({"email": 20}, [0] * 20, 1)
 
     work(200)
     tracemalloc.start()
@@ -415,7 +415,8 @@ def test_a_thousand_rules_of_which_each_has_seen_everything_stay_within_the_budg
     for turn in range(3):
         for rule in rules:
             decisions = [decision(rule, outcome, reason or None) for outcome, reason in OUTCOMES]
-            metrics.work.observe_batch(Result(decisions=decisions), 0.001 * turn)
+            metrics.work.observe_batch(Result(), 0.001 * turn)
+            metrics.work.observe_decided(counted(decisions))
     found = samples(metrics)
     assert len(found) < 8000
     judged: Counter[str] = Counter()
@@ -429,7 +430,7 @@ def test_a_thousand_rules_of_which_each_has_seen_everything_stay_within_the_budg
     ) == (3000)
     metrics.work.retire(rules[:200])
     for outcome, reason in OUTCOMES:
-        metrics.work.observe_batch(Result(decisions=[decision("rule-199", outcome, reason)]), 0)
+        metrics.work.observe_decided(counted([decision("rule-199", outcome, reason)]))
     assert (
         value(metrics, "stream_decisions_total", rule="rule-199", outcome="suppressed", reason="cap") == 1
     ), "room that became free is used"
@@ -439,7 +440,7 @@ def test_229_rules_are_told_apart_in_all_that_they_do() -> None:
     metrics = Metrics()
     for number in range(229):
         rule = f"rule-{number}"
-        metrics.work.observe_batch(Result(decisions=[decision(rule, *each) for each in OUTCOMES]), 0)
+        metrics.work.observe_decided(counted(decision(rule, *each) for each in OUTCOMES))
     assert not [labels for _, labels in samples(metrics) if ("reason", "other") in labels]
 
 
@@ -486,6 +487,7 @@ def test_ten_thousand_customers_leave_no_trace_of_themselves_and_less_than_8000_
     state = PartitionState(loaded)
     result = process(batch, loaded, state, Clock(by_event_time=True), limit=20_000)
     metrics.work.observe_batch(result, 0.1)
+    metrics.work.observe_decided(counted(result.decisions))
     assert (result.events, len(result.decisions), len(result.dead_letters)) == ({"clicks": 10_000}, 9_000, 1)
     assert "secret" not in metrics.exposition().decode()
     assert 2_000 < len(samples(metrics)) < 8_000

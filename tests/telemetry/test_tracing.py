@@ -14,7 +14,7 @@ from opentelemetry.trace import SpanKind
 
 from stream.errors import SettingsError
 from stream.settings import load
-from stream.structs import Decision, EventRef, Trigger, WireRecord
+from stream.structs import Decision, EventRef, Trigger
 from stream.telemetry.tracing import TraceContext, Tracing, sampled_context, traced_by, tracing
 
 TRACE, SPAN = "4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7"
@@ -39,9 +39,6 @@ def trigger(offset: int, trigger_id: str = ID, source: str = "clicks") -> Trigge
     return Trigger(decision, "triggers.web", "zoe@example.com", {"text": "Zoe"}, 0, 1000)
 
 
-WIRE = WireRecord("triggers.web", b"zoe-1", b"{}", (("ce_id", ID.encode()),))
-
-
 @pytest.fixture
 def spans() -> InMemorySpanExporter:
     return InMemorySpanExporter()
@@ -57,8 +54,10 @@ def traces(spans: InMemorySpanExporter) -> Callable[[float], Tracing]:
     return make
 
 
-def traceparents(wires: list[WireRecord]) -> list[bytes | None]:
-    return [dict(wire.headers).get("traceparent") for wire in wires]
+def traceparents(tracing: Tracing, number: int, *triggers: Trigger) -> list[bytes | None]:
+    said = [tracing.traceparent(number, each) for each in triggers]
+    tracing.export(1500)
+    return said
 
 
 @pytest.mark.parametrize(
@@ -85,9 +84,8 @@ def test_what_a_traceparent_says(value: bytes, context: TraceContext | None) -> 
 def test_a_trigger_is_linked_to_what_caused_it(traces: Callable[..., Tracing], spans: Any) -> None:
     found = traces()
     found.note(3, "clicks", [Record(7, ("other", b"x"), ("traceparent", SAMPLED)), Record(8)])
-    wires = found.traced(3, [trigger(7), trigger(8), trigger(-1)], [WIRE] * 3, 1500)
-    assert traceparents(wires) == [f"00-{ID}-{ID[:16]}-01".encode(), None, None]
-    assert wires[0].headers[:-1] == WIRE.headers
+    said = traceparents(found, 3, trigger(7), trigger(8), trigger(-1))
+    assert said == [f"00-{ID}-{ID[:16]}-01".encode(), None, None]
     (span,) = spans.get_finished_spans()
     assert (span.context.trace_id, span.context.span_id) == (int(ID, 16), int(ID[:16], 16))
     assert span.parent is None
@@ -105,7 +103,7 @@ def test_the_same_trigger_says_the_same_after_a_crash(traces: Callable[..., Trac
     for _ in range(2):
         found = traces()
         found.note(0, "clicks", [Record(7, ("traceparent", SAMPLED))])
-        said += found.traced(0, [trigger(7)], [WIRE], 1500)
+        said += traceparents(found, 0, trigger(7))
     assert said[0] == said[1]
 
 
@@ -113,8 +111,8 @@ def test_a_share_of_them_is_sampled_and_always_the_same_ones(traces: Callable[..
     low, high = ID[:16] + "3" + "f" * 15, ID[:16] + "4" + "0" * 15
     found = traces(0.25)
     found.note(0, "clicks", [Record(7, ("traceparent", SAMPLED))])
-    wires = found.traced(0, [trigger(7, low), trigger(7, high)], [WIRE, WIRE], 1500)
-    assert [each is not None for each in traceparents(wires)] == [True, False]
+    said = traceparents(found, 0, trigger(7, low), trigger(7, high))
+    assert [each is not None for each in said] == [True, False]
 
 
 def test_what_is_applied_is_forgotten_and_what_waits_is_not(traces: Callable[..., Tracing]) -> None:
@@ -125,8 +123,8 @@ def test_what_is_applied_is_forgotten_and_what_waits_is_not(traces: Callable[...
     found.passed(0, {"clicks": 3})
 
     def traced_offsets(partition: int, source: str) -> list[int]:
-        wires = found.traced(partition, [trigger(each, source=source) for each in range(5)], [WIRE] * 5, 1500)
-        return [offset for offset, value in enumerate(traceparents(wires)) if value is not None]
+        said = traceparents(found, partition, *(trigger(each, source=source) for each in range(5)))
+        return [offset for offset, value in enumerate(said) if value is not None]
 
     assert traced_offsets(0, "clicks") == [3, 4]
     assert traced_offsets(0, "orders") == [0, 1, 2, 3, 4]

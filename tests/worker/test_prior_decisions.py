@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from stream.clock import Clock
-from stream.decisions.wire import Origin, dead_letter_record, decision_record, trigger_record
+from stream.decisions.wire import Origin, dead_letter_record
 from stream.engine import PartitionState, process
 from stream.errors import StateError
 from stream.rules.model import Channel, Policy, Quiet, RuleSet
@@ -17,6 +17,7 @@ from stream.runtime.recovery import Recovery
 from stream.structs import Batch, Result, WireRecord
 from stream.worker import prior_decisions
 from tests.engine.enginekit import DAY, MINUTE, T0, Rules, rec
+from tests.kit.wires import decision_record, trigger_record
 
 
 @dataclass

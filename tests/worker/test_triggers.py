@@ -9,6 +9,7 @@ from typing import NamedTuple
 import orjson
 
 from stream.clock import Clock
+from stream.kafka._packed import unpack
 from stream.rules.compiler.rule_set import load_rules
 from stream.rules.model import RuleSet
 from stream.runtime.stage import HandsOn, Paged, Performs
@@ -49,7 +50,7 @@ def outcomes(records: Iterable[WireRecord]) -> list[tuple[str, str, str]]:
 
 def step(partition: TriggerPartition, *records: object) -> Sequence[WireRecord]:
     batch = Batch(0, {"clicks": list(records)}, ENDED)  # type: ignore[arg-type]
-    return partition.step(batch, CLOCK, 1000).records
+    return unpack(partition.step(batch, CLOCK, 1000).records)
 
 
 def test_what_it_asks_of_the_runtime_is_a_store_and_nothing_else() -> None:

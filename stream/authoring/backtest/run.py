@@ -17,7 +17,7 @@ from stream.authoring.backtest.segment_sizes import SegmentSizes, count_segments
 from stream.authoring.replay import Paging, Replay, Tally
 from stream.authoring.zones import UnreadableZones
 from stream.clock import LATEST
-from stream.decisions import wire
+from stream.decisions._wire import decision_json, trigger_line
 from stream.errors import EventFileError
 from stream.history._past import PastEvent
 from stream.history._repeats import RepeatedIds
@@ -67,7 +67,7 @@ def run(
     """
     tally, figures = Tally(), BacktestFigures(rules, examples)
     repeats, zones = RepeatedIds(rules.sources), UnreadableZones()
-    replay = Replay(watched(rules), now=files.now, decide=figures.base_rates.decide, paging=paging)
+    replay = Replay(watched(rules), now=files.now, take=figures.base_rates.take, paging=paging)
     since, until = files.between.since, files.between.until
     before = 0
 
@@ -127,10 +127,9 @@ def _begins(records: Mapping[str, Sequence[PastEvent]], rules: RuleSet) -> Itera
 def _write(file: IO[bytes], result: Result, revision: str) -> None:
     triggers = iter(result.triggers)  # one for each decision that is `sent`, in the same order
     for decision in result.decisions:
-        body = wire.decision_body(decision, revision)
-        if decision.outcome == "sent":
-            body = {**wire.trigger_body(next(triggers), revision, sent_at=None), **body}
-        file.write(wire.encode(body) + b"\n")
+        sent = decision.outcome == "sent"
+        line = trigger_line(next(triggers), revision) if sent else decision_json(decision, revision)
+        file.write(line + b"\n")
 
 
 def require_events(backtest: Backtest) -> None:

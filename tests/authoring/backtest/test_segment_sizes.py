@@ -48,17 +48,6 @@ def test_they_are_counted_as_of_the_end_that_was_asked_for(tmp_path: Path) -> No
     assert (found["open_timers"], found["rules"]["left"]["matches"], found["customers"]) == (1, 0, 1)
 
 
-def test_more_customers_than_one_call_takes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(segment_sizes, "CHUNK", 7)
-    events = [click("2026-03-02T10:00:00", customer=f"c{number}") for number in range(50)]
-    assert (
-        found_of(tmp_path, f"{SEGMENTS}\nrules:\n  seen: {rule('web')}", events)["segments"]["sizes"][
-            "lookers"
-        ]
-        == 50
-    )
-
-
 def test_segments_that_are_too_many_are_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(segment_sizes, "MOST_SEGMENTS", 2)
     segments = found_of(

@@ -1,0 +1,6 @@
+"""Types of the compiled `_hash`; the essay is in `_hash.pyx`."""
+
+def trigger_id(
+    stable_id: str, customer_id: str, source: str, event_id: str, key: str | None = None
+) -> str: ...
+def number(customer: str, salt: str) -> int: ...

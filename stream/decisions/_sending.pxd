@@ -1,0 +1,41 @@
+"""What decisions need of a rule set, made once; the essay is in `_sending.pyx`."""
+
+from libc.stdint cimport int64_t
+
+from stream.decisions._wire cimport Words
+from stream.matcher._program cimport Program, RulePlan
+
+cdef class Uses:
+    """A limit or cap, and the counter that it looks at."""
+    cdef object limit               # a `model.Limit`
+    cdef str counter
+    cdef int slot                   # of the counter in a customer's sends
+    cdef Py_ssize_t count
+    cdef int64_t over               # ms; -1: by the calendar
+    cdef dict began                 # (zone, minute): when the calendar's period began
+
+cdef class Way:
+    """A channel, as a rule sends on it."""
+    cdef object channel             # a `model.Channel`
+    cdef str name, topic
+    cdef str consent                # None: it needs none
+    cdef bint is_text               # what its address is
+    cdef Uses cap, overall          # None: there is none; `overall`: the policy's
+    cdef list used                  # all that a send uses up: Uses
+    cdef dict ends                  # the same of its quiet hours, when they end; None: it is not quiet
+
+cdef class Sending:
+    """A rule, as its matches are decided."""
+    cdef object rule, policy
+    cdef str name, stable_id
+    cdef list ways
+    cdef Uses limit
+    cdef int policy_holdout, holdout        # hundredths of a per cent
+    cdef str salt
+    cdef int64_t patience           # ms from the first judgement on, for quiet hours to end
+    cdef Words words
+    cdef bytes source               # `ce_source` of its triggers
+    cdef Py_ssize_t characters      # of `rule.plain_content`
+    cdef bytes plain                # its JSON; None: it has variables
+
+cdef Sending sending_of(RulePlan plan, Program program)

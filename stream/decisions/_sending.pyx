@@ -1,0 +1,80 @@
+"""What decisions need of a rule, made once: channels, limits and what is the same in all records.
+
+It is made when a rule fires first, and lies with its plan from then on, for all partitions. What depends
+on a time and a zone (the end of quiet hours, the beginning of a calendar's day) is kept by the minute, as no
+clock has been put forward or back within one since 2000: live, the matches of a minute share it. All rules
+share it, too: if each kept its own, a thousand would come to a gigabyte.
+Tested by tests/decisions/test_guards.py and tests/decisions/test_twins.py.
+"""
+
+cimport cython
+
+from stream.decisions._wire cimport words_of
+from stream.matcher._program cimport Program, RulePlan
+
+from functools import lru_cache
+
+from stream.decisions._json import encode
+from stream.decisions.limits import counters
+from stream.decisions.wire import source_of_triggers
+
+MAX_DEFERRAL = 24 * 3_600_000   # ms; what could not go out by then never goes, if its rule says nothing
+
+
+@lru_cache(maxsize=256)
+def _remembered(of):
+    """What was worked out before for these quiet hours, or this period of the calendar."""
+    return {}
+
+
+@cython.final
+cdef class Uses:
+    def __cinit__(self, limit, str counter, Program program):
+        self.limit, self.counter = limit, counter
+        self.slot, self.count = program.counters[counter], limit.count
+        self.over = limit.over if isinstance(limit.over, int) else -1
+        self.began = _remembered(limit.over)
+
+
+@cython.final
+cdef class Way:
+    def __cinit__(self, rule, channel, policy, Program program):
+        cdef Uses uses
+        self.channel = channel
+        self.name, self.topic, self.consent = channel.name, channel.topic, channel.consent
+        self.is_text = channel.address_kind == "text"
+        self.used = [Uses(limit, counter, program) for counter, limit in counters(rule, channel, policy)]
+        for uses in self.used:
+            if uses.counter == "policy":
+                self.overall = uses
+            elif uses.counter.startswith("channel:"):
+                self.cap = uses
+        self.ends = _remembered(channel.quiet)
+
+
+@cython.final
+cdef class Sending:
+    def __cinit__(self, rule, Program program):
+        policy = program.rules.policy
+        self.rule, self.policy = rule, policy
+        self.name, self.stable_id = rule.name, rule.stable_id
+        self.ways = [Way(rule, channel, policy, program) for channel in rule.channels]
+        if rule.limit is not None:
+            self.limit = Uses(rule.limit, f"rule:{rule.name}", program)
+        self.policy_holdout, self.holdout, self.salt = policy.holdout, rule.holdout, f"rule:{rule.name}"
+        self.patience = MAX_DEFERRAL
+        if rule.quiet == "drop":
+            self.patience = 0
+        elif isinstance(rule.quiet, int):
+            self.patience = rule.quiet
+        self.words = words_of(rule.name, rule.goals, rule.priority)
+        self.source = source_of_triggers(rule.name)
+        if rule.plain_content is not None:
+            self.plain = encode(dict(rule.plain_content))
+            self.characters = sum([len(name) + len(text) for name, text in rule.plain_content.items()])
+
+
+cdef Sending sending_of(RulePlan plan, Program program):
+    if plan.sending is None:
+        plan.sending = Sending(plan.definition, program)
+    return <Sending> plan.sending

@@ -1,0 +1,97 @@
+"""What a match's texts may name, and the texts themselves.
+
+Tested by tests/engine/test_process.py and tests/content.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+from stream.decisions._json import iso_time
+from stream.errors import ContentError
+from stream.matcher._match import Match
+from stream.rules.model import Channel, Rule, Variant
+from stream.structs import Result, Unwritten
+
+MAX_VARIABLE = 256  # characters that a decision has of its name, and of a filter
+
+
+class _TraitValues(Mapping[str, Any]):
+    """Traits as content sees them: read when they are asked for, as of the match's time."""
+
+    __slots__ = ("_match",)
+
+    def __init__(self, match: Match) -> None:
+        self._match = match
+
+    def __getitem__(self, name: str) -> Any:
+        return self._match.trait(name)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._match.trait_names)
+
+    def __len__(self) -> int:
+        return len(self._match.trait_names)
+
+
+class _SegmentValues(_TraitValues):
+    """Segments, in the same way."""
+
+    __slots__ = ()
+
+    def __getitem__(self, name: str) -> Any:
+        return self._match.segment(name)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._match.segment_names)
+
+    def __len__(self) -> int:
+        return len(self._match.segment_names)
+
+
+class _Facts(dict[str, Any]):
+    """What content may name, each made when it is first asked for."""
+
+    __slots__ = ("_match",)
+
+    def __init__(self, match: Match) -> None:
+        self._match = match
+
+    def __missing__(self, name: str) -> Any:
+        make = _FACTS.get(name)
+        # A step may have any name that is none of these.
+        fact = self[name] = self._match.captured[name] if make is None else make(self._match)
+        return fact
+
+
+_FACTS: Mapping[str, Callable[[Match], Any]] = {
+    "event": lambda match: match.event,
+    "event_name": lambda match: match.event_name,
+    "event_time": lambda match: iso_time(match.event_time),
+    "now": lambda match: iso_time(match.at),
+    "customer": lambda match: match.attributes,
+    "context": lambda match: match.contexts,
+    "traits": _TraitValues,
+    "segments": _SegmentValues,
+    "rule": lambda match: match.rule.name,
+}
+
+
+def render(
+    match: Match, message: Rule | Variant, channel: Channel, result: Result
+) -> Mapping[str, str] | Unwritten:
+    """The content, or which field cannot be rendered; `result` counts that."""
+    if message.plain_content is not None:
+        return message.plain_content
+    facts, region = _Facts(match), match.rules.policy.region
+    content = {}
+    for name, template in message.content.items():
+        try:
+            content[name] = template.render(facts, channel.format_of(name), region, match)
+        except ContentError as error:
+            place = (match.rule.name, name, error.message)
+            result.content_errors[place] = result.content_errors.get(place, 0) + 1
+            variable, applied = error.variable, error.filter
+            return Unwritten(name, variable and variable[:MAX_VARIABLE], applied and applied[:MAX_VARIABLE])
+    return content
