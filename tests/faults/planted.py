@@ -15,6 +15,7 @@ from typing import Any
 
 from stream.cli.main import main as stream_command
 from stream.kafka._packed import PackedRecords
+from stream.matcher._match import Match
 from stream.runtime.checkpoint import Checkpoint, encode
 from stream.runtime.checkpointer import Checkpointer
 from stream.runtime.outbox import Outbox
@@ -76,14 +77,12 @@ def _timer_dropped() -> None:
     """Forgets every third timer."""
     usual, fired = triggers.process, [0]
 
+    def is_forgotten(match: Match) -> bool:
+        fired[0] += match.timed
+        return match.timed and fired[0] % 3 == 0
+
     def process(*args: Any, **kwargs: Any) -> Any:
-        result = usual(*args, **kwargs)
-        for decision in [each for each in result.decisions if each.timed]:
-            fired[0] += 1
-            if fired[0] % 3 == 0:
-                result.decisions.remove(decision)
-                result.triggers[:] = [each for each in result.triggers if each.decision is not decision]
-        return result
+        return usual(*args, take=is_forgotten, **kwargs)
 
     triggers.process = process  # type: ignore[attr-defined]
 
