@@ -202,7 +202,7 @@ cdef Verdict _quiet(Match match, Sending sending, Way way):
     cdef object until = None
     where = _where(match, sending)
     if where is not None:
-        until = _end_of_quiet(way, where, match.at)
+        until = _by_minute(way.ends, ends_at, way.channel.quiet, where, match.at)
         if until is None:
             return None
     if until is None or <int64_t> until > match.since + sending.patience or not match.may_wait:
@@ -212,16 +212,16 @@ cdef Verdict _quiet(Match match, Sending sending, Way way):
     return verdict
 
 
-cdef object _end_of_quiet(Way way, where, int64_t at):
-    """When the quiet hours that a time lies in are over; None outside of them."""
+cdef object _by_minute(dict known, answer, of, where, int64_t at):
+    """`answer(of, where, at)`, which is the same for all times of a minute; `known`: those of `of`."""
     if at < BY_MINUTE:
-        return ends_at(way.channel.quiet, where, at)
+        return answer(of, where, at)
     key = where, at // MINUTE
-    if key not in way.ends:
-        if len(way.ends) >= REMEMBERED:
-            way.ends.clear()
-        way.ends[key] = ends_at(way.channel.quiet, where, at)
-    return way.ends[key]
+    if key not in known:
+        if len(known) >= REMEMBERED:
+            known.clear()
+        known[key] = answer(of, where, at)
+    return known[key]
 
 
 cdef object _where(Match match, Sending sending):
@@ -240,19 +240,8 @@ cdef bint _is_used_up(Match match, Sending sending, Uses uses) except -1:
         return match.customer.used_up(uses.slot, uses.count, match.at - uses.over)
     if where is None:
         return True
-    return match.customer.used_up(uses.slot, uses.count, _beginning(uses, where, match.at) - 1)
-
-
-cdef int64_t _beginning(Uses uses, where, int64_t at) except? -1:
-    """When the calendar's period that a time lies in began."""
-    if at < BY_MINUTE:
-        return began_at(uses.limit.over, where, at)
-    key = where, at // MINUTE
-    if key not in uses.began:
-        if len(uses.began) >= REMEMBERED:
-            uses.began.clear()
-        uses.began[key] = began_at(uses.limit.over, where, at)
-    return uses.began[key]
+    began = _by_minute(uses.began, began_at, uses.limit.over, where, match.at)
+    return match.customer.used_up(uses.slot, uses.count, <int64_t> began - 1)
 
 
 def verdict_on(Match match not None, arms=None):
