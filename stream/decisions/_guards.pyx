@@ -15,7 +15,6 @@ is asked of the chosen channel only. A held-out customer uses up limit and caps 
 A guard is a function here, its line in `judge`, its reason in `structs.SuppressionReason`, and a row in
 tests/decisions/test_guards.py. What counts after a crash is in `limits`.
 
-Cost: 0.3 µs for a match that is sent, with a consent, an address, two caps, a limit and a holdout.
 Tested by tests/decisions/test_guards.py and test_twins.py, and by the reference model.
 """
 

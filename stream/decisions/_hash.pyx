@@ -3,7 +3,7 @@
 It is RFC 7693's, by its authors' reference code (`_vendor/blake2`), called without a Python object. Both hash
 UTF-8. In an id each part has its length before it, so that no two causes run into the same bytes.
 
-Cost: half a microsecond an id, a fifth of one a number.
+Cost: 0.6 µs an id, 0.3 µs a number, called from Python.
 Tested by tests/decisions/test_hash.py, against hashlib, and by docs/experiments.md's vectors.
 """
 
