@@ -10,7 +10,7 @@ SOURCES := $(wildcard stream/*.p[yx][xd] stream/*/*.p[yx][xd]) setup.py pyprojec
 	@$(BIN)/python .ci/install.py --editable '.[broker,otel,parquet,dev]'
 	touch $@
 
-.PHONY: setup demo test lint types engine unit integration broken faults attacks debug asan fuzz bench micro dashboards \
+.PHONY: setup demo test lint types engine unit integration broken faults attacks debug asan fuzz bench guard micro dashboards \
 	dashboards-preview pictures settings chart clean
 
 # Set up only.
@@ -87,6 +87,10 @@ fuzz: setup
 bench: setup
 	$(BIN)/python -m loadtest.bench --workload wide --rules noop
 	$(BIN)/python -m loadtest.bench --workload wide --rules demo
+
+# Count the instructions, allocations and calls of the hot path, and hold them against the committed counts. With valgrind.
+guard: setup
+	$(BIN)/python -m loadtest.guard
 
 # The engine's parts under pyperf: minutes. Compare two files with `python -m pyperf compare_to`.
 micro: setup

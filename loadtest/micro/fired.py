@@ -105,7 +105,7 @@ def batches(count: int, name: str) -> Iterator[Batch]:
         yield Batch(PARTITION, {"clicks": records}, frozenset(("clicks", "profiles")))
 
 
-def _put(packed: Mapping[Target, PackedRecords]) -> None:
+def put(packed: Mapping[Target, PackedRecords]) -> None:
     """What the outbox and aiokafka's sender do in turn."""
     for records in packed.values():
         waiting = PackedRecords()
@@ -134,7 +134,7 @@ def measure(rules: RuleSet, known: Batch, played: list[Batch], strange: list[Bat
             triggers = sum(writer.channels.values())
             packed = writer.take(FAR)
             decided = time.thread_time_ns()
-            _put(packed)
+            put(packed)
             sent = time.thread_time_ns()
             taken = [taken[0] + decided - start, taken[1] + sent - decided]
             fired += triggers
