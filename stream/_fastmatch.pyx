@@ -79,6 +79,7 @@ import orjson
 
 from stream.errors import StateError
 from stream.state._codec import decode_reached, encode_reached
+from stream.structs import OpenInstance
 
 # What one call may cost to hold its caller for milliseconds, however large or dear the events are: about a
 # microsecond each. The event that passes it is the last of the call.
@@ -153,10 +154,8 @@ cdef class PartitionState:
         value_of(key, &of)
         return customer.value(slot, &of if per else NULL, at)
 
-    def waiting(self, str customer_id not None):
-        """(rule, when it is judged, whether quiet hours put it off) of each instance of a customer that only
-        waits for its time. For tests and tools.
-        """
+    def instances(self, str customer_id not None):
+        """The `OpenInstance`s of a customer, oldest first. For tests and tools."""
         cdef Customer customer = self.customers.find(customer_id)
         cdef RulePlan rule
         cdef HeadC head
@@ -166,8 +165,11 @@ cdef class PartitionState:
             at = <const uint8_t *> customer.applied + customer.instances_at
             while customer.next_waiting(&at, &head):
                 rule = self.program.by_rank[head.rank]
-                if head.step == len(rule.steps):
-                    found.append((rule.definition.name, head.deadline, head.since >= 0))
+                key = customer.at_head(&head).key
+                found.append(OpenInstance(
+                    rule.definition.name, head.step, len(rule.steps), None if key is ABSENT else key,
+                    None if head.deadline == NEVER else head.deadline, head.since >= 0,
+                ))
         return found
 
     def segments(self, str customer_id not None, int64_t at):

@@ -230,11 +230,30 @@ class Seen(NamedTuple):
 
 
 class Term(NamedTuple):
-    """One conjunct of a condition, as a person writes it, and what it came to; if not true, by what."""
+    """A part of a condition, as a person writes it, what it came to, and by what it saw.
+
+    `parts`: what it joins by `||`, `&&` or `!`, or the conjuncts of the segments that it asks for.
+    """
 
     text: str
     outcome: Literal["true", "false", "error"]
     seen: tuple[Seen, ...] = ()
+    parts: tuple[Term, ...] = ()
+
+
+class OpenInstance(NamedTuple):
+    """A rule that a customer has begun: `done` of its `steps`, all of them where it only waits for its time.
+
+    `key`: of what it is, if the rule tells its instances apart. `deadline`: in ms, when it is judged, or ends
+    where a step does not come; None: it waits without end. `put_off`: quiet hours did that.
+    """
+
+    rule: str
+    done: int
+    steps: int
+    key: str | int | float | bool | None
+    deadline: int | None
+    put_off: bool
 
 
 class Judgement(NamedTuple):

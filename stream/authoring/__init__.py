@@ -1,4 +1,5 @@
-"""What authors of rules start: check, rule tests, backtest.
+"""What authors of rules start: check, rule tests, backtest, explain.
 
-Doors: `check`, `index_paths`, `tracking_plan`, `replay`, `watch`; the rooms `backtest`, `page`, `rule_tests`.
+Doors: `check`, `index_paths`, `tracking_plan`, `replay`, `watch`; the rooms `backtest`, `explain`, `page`,
+`rule_tests`.
 """

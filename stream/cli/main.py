@@ -27,6 +27,7 @@ MODULES = {
     "check": "authoring",
     "test": "authoring",
     "backtest": "backtesting",
+    "explain": "explaining",
     "events": "events",
     "broker": "trial",
     "demo": "trial",

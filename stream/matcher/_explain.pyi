@@ -7,5 +7,8 @@ from stream.matcher._program import Program
 from stream.structs import Judgement
 
 @final
+class Part: ...
+
+@final
 class Explainer:
     def __new__(cls, customer: str, tell: Callable[[Judgement], object], program: Program) -> Self: ...

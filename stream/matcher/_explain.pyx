@@ -15,7 +15,8 @@ and of no rule:
     suppress        of the policy, when an `if` has held
     dedupe SOURCE   of an event that was left out, its id
 
-Of a conjunct that does not hold it is told what it read.
+A condition is told as a tree: its conjuncts, of a conjunct that is `||`, `&&` or `!` what it joins, and of a
+segment that it asks for the segment's own conjuncts. Of each it is told what it came to and what it read.
 Tested by tests/matcher/test_explain.py.
 """
 
@@ -30,18 +31,25 @@ from stream.matcher._program cimport RulePlan, Plan, Program, StepPlan
 from stream.matcher._condition import compile_condition
 from stream.errors import InternalError
 from stream.cel.functions import written
-from stream.cel.tree import paths_of
+from stream.cel.tree import Call, paths_of
 from stream.expression import terms_of, unparse
 from stream.structs import Judgement, Seen, Term
 
 cdef dict OUTCOMES = {1: "true", 0: "false", -1: "error"}
+cdef tuple JOINS = ("_||_", "_&&_", "!_")
+cdef str SEGMENTS = "segments."
+
+
+@cython.final
+cdef class Part:
+    """`paths`: (text, Node) of all that it reads. `parts`: what it joins, or what a segment asks."""
 
 
 @cython.final
 cdef class Explainer:
     def __cinit__(self, str customer not None, tell, Program program not None):
         self.customer, self.tell, self.program = customer, tell, program
-        self.terms = {}
+        self.prepared = {}
         self.frame = Frame()
         self.frame.adopt(program.segment_nodes)
 
@@ -50,7 +58,7 @@ cdef class Explainer:
         for trait in self.program.rules.traits:
             if trait.where is not None and plan.name in trait.of:
                 where = self.program.rules.predicates[trait.where]
-                self.tell_terms("", f"trait {trait.name}", [where], (), frame)
+                self.tell_trees("", f"trait {trait.name}", [where], (), frame)
         for rule in plan.candidates:
             self.tell_rule(rule, "where", [self.predicate(rule.steps[0])], frame)
         return 0
@@ -67,7 +75,7 @@ cdef class Explainer:
     cdef int tell_if(self, RulePlan rule, Frame frame) except -1:
         suppress = self.program.rules.policy.suppress
         if self.tell_rule(rule, "if", [rule.definition.condition], frame) and suppress is not None:
-            self.tell_terms("", "suppress", [suppress], (), frame)
+            self.tell_trees("", "suppress", [suppress], (), frame)
         return 0
 
     cdef int tell_repeat(self, str source, str name, str id, int64_t at) except -1:
@@ -80,9 +88,9 @@ cdef class Explainer:
     cdef bint tell_rule(self, RulePlan rule, str part, list trees, Frame frame) except -1:
         """Whether it holds."""
         cdef tuple called = tuple([step.name for step in rule.definition.steps]) if rule.captures else ()
-        return self.tell_terms(rule.definition.name, part, trees, called, frame)
+        return self.tell_trees(rule.definition.name, part, trees, called, frame)
 
-    cdef bint tell_terms(self, str rule, str part, list trees, tuple called, Frame frame) except -1:
+    cdef bint tell_trees(self, str rule, str part, list trees, tuple called, Frame frame) except -1:
         cdef int held
         cdef list told = []
         self.frame.see(frame.record, frame.event)
@@ -91,9 +99,8 @@ cdef class Explainer:
         self.frame.begin()
         self.frame.refill()
         for tree in trees:
-            for text, node, paths in self.nodes(tree, called) if tree is not None else ():
-                held = (<Node> node).test(self.frame)
-                told.append(Term(text, OUTCOMES[held], () if held == 1 else self.seen(paths)))
+            if tree is not None:
+                told += [self.came(each) for each in self.parts(tree, called)]
         self.frame.see(None, None)
         self.frame.customer = self.frame.captured = None
         holds = all([term.outcome == "true" for term in told])
@@ -104,29 +111,35 @@ cdef class Explainer:
                 self.tell(Judgement("", f"segment {segment.name}", frame.name, frame.at, held == 1, ()))
         return holds
 
-    cdef tuple seen(self, list paths):
-        """What the paths give now."""
-        cdef list found = []
-        for path, node in paths:
+    cdef object came(self, Part part):
+        """What a part came to, now."""
+        cdef list seen = [], inner = [self.came(each) for each in part.parts]
+        for path, node in part.paths:
             value = (<Node> node).value(self.frame)
-            found.append(Seen(path, None if value is ABSENT else written(value)))
-        return tuple(found)
+            seen.append(Seen(path, None if value is ABSENT else written(value)))
+        return Term(part.text, OUTCOMES[part.node.test(self.frame)], tuple(seen), tuple(inner))
 
-    cdef list paths(self, term, Names names):
-        """(text, node) of each path that a term reads, once."""
-        return [
-            (unparse(path), compile_condition(path, names)) for path in dict.fromkeys(paths_of(term))
-        ]
-
-    cdef list nodes(self, tree, tuple steps):
-        cdef Names names
+    cdef list parts(self, tree, tuple steps):
+        """The conjuncts of a condition, prepared once. `steps`: the names of a rule's, which it may read."""
         cdef Py_ssize_t fields = len(self.program.fields)
-        if (tree, steps) not in self.terms:
+        if (tree, steps) not in self.prepared:
             names = self.program.names_of(steps)
-            self.terms[tree, steps] = [
-                (unparse(term), compile_condition(term, names), self.paths(term, names))
-                for term in terms_of("_&&_", tree)
-            ]
+            self.prepared[tree, steps] = [self.prepare(each, names) for each in terms_of("_&&_", tree)]
             if len(self.program.fields) != fields:
                 raise InternalError("a part of a condition reads a field that the condition does not")
-        return self.terms[tree, steps]
+        return self.prepared[tree, steps]
+
+    cdef Part prepare(self, tree, Names names):
+        cdef Part part = Part()
+        cdef list paths = list(dict.fromkeys(paths_of(tree)))
+        part.text, part.node = unparse(tree), compile_condition(tree, names)
+        part.paths = [(unparse(path), compile_condition(path, names)) for path in paths]
+        if isinstance(tree, Call) and tree.function in JOINS:
+            joined = tree.args if tree.function == "!_" else terms_of(tree.function, tree)
+            part.parts = [self.prepare(each, names) for each in joined]
+            return part
+        part.parts = []
+        for segment in self.program.rules.segments:
+            if SEGMENTS + segment.name in [text for text, _ in part.paths]:
+                part.parts += self.parts(segment.condition, ())
+        return part

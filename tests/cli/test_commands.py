@@ -143,3 +143,37 @@ def test_the_demo_named_commands_that_no_path_had(
     commands = re.findall(r"^     (.*)$", out.getvalue(), re.MULTILINE)
     assert {each.partition(f"{typed} ")[0] for each in commands if not each.startswith("curl")} == {""}
     assert len(commands) > 5
+
+
+def test_a_customer_or_a_rule_that_is_not_there_is_said_and_no_empty_story_told(tmp_path: Path) -> None:
+    (tmp_path / "events.jsonl").write_text(
+        '{"source": "clickstream", "event": "home", "customer_id": "c1"}\n'
+    )
+    command = [
+        sys.executable,
+        "-m",
+        "stream",
+        "explain",
+        "rules",
+        str(tmp_path / "events.jsonl"),
+        "--customer",
+    ]
+    nobody = subprocess.run([*command, "C1"], capture_output=True, text=True, check=False)
+    assert (nobody.returncode, nobody.stdout) == (1, "")
+    assert "none of 1 record is of that customer" in nobody.stderr
+    norule = subprocess.run(
+        [*command, "c1", "--rule", "hot-dya"], capture_output=True, text=True, check=False
+    )
+    assert norule.returncode == 1
+    assert "did you mean `hot-day`?" in norule.stderr
+
+
+def test_explain_tells_programs_and_people_and_writes_a_page(tmp_path: Path) -> None:
+    event = '{"source": "clickstream", "event": "home", "customer_id": "c1", "ts": "2026-03-02T10:00:00Z"}\n'
+    (tmp_path / "events.jsonl").write_text(event)
+    command = [sys.executable, "-m", "stream", "explain", "rules", str(tmp_path / "events.jsonl")]
+    command += ["--customer", "c1", "--html", str(tmp_path / "why.html"), "--json"]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert json.loads(done.stdout)["moments"][0]["event"] == "home"
+    assert (tmp_path / "why.html").read_text().startswith("<!DOCTYPE html>")
+    assert (tmp_path / "why.html").stat().st_mode & 0o077 == 0

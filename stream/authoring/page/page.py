@@ -1,19 +1,16 @@
 """What a backtest found, as one page of HTML for marketers: `stream backtest --report FILE.html`.
 
-The page stands alone. It fetches nothing and runs no script, and its own policy (Content-Security-Policy)
-forbids both. It is made of what `findings.as_object` gives, and of nothing else. Rules, events and
-customers' ids are not trusted: `markup` escapes them. It is no larger than some megabytes, whatever the
-rules are: what is left out is said.
+The page stands alone (`document`). It is made of what `findings.as_object` gives, and of nothing else.
+Rules, events and customers' ids are not trusted: `markup` escapes them. It is no larger than some megabytes,
+whatever the rules are: what is left out is said.
 Tested by tests/authoring/page/test_page.py, and in a browser by test_in_browser.py.
 """
 
 from __future__ import annotations
 
-from base64 import b64encode
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from hashlib import sha256
 from typing import Any
 
 from stream.authoring.backtest.summary import (
@@ -23,7 +20,8 @@ from stream.authoring.backtest.summary import (
     lasting,
     percent,
 )
-from stream.authoring.page.markup import Child, Html, element, joined, own
+from stream.authoring.page.document import document
+from stream.authoring.page.markup import Child, Html, element, own
 from stream.authoring.page.parts import (
     columns_of_days,
     columns_of_hours,
@@ -35,7 +33,6 @@ from stream.authoring.page.parts import (
     table,
 )
 from stream.authoring.page.rules import rule_section, top_reasons
-from stream.authoring.page.style import STYLE
 from stream.clock import time_zone
 from stream.diagnostics import some
 
@@ -68,24 +65,7 @@ def page(found: Mapping[str, Any]) -> str:
             [rule_section(name, id_, found, channels) for name, id_ in ids.items()],
         ),
     ]
-    return f"<!DOCTYPE html>\n{element('html', _head(), element('body', body), lang='en')}\n"
-
-
-def _head() -> Html:
-    allowed = b64encode(sha256(STYLE.encode()).digest()).decode()
-    policy = f"default-src 'none'; style-src 'sha256-{allowed}'; img-src data:; base-uri 'none'"
-    policy += "; form-action 'none'"
-    return joined(
-        [
-            Html('<head><meta charset="utf-8">'),
-            Html(f'<meta http-equiv="Content-Security-Policy" content="{policy}">'),
-            Html('<meta name="referrer" content="no-referrer"><meta name="robots" content="noindex">'),
-            Html('<meta name="viewport" content="width=device-width, initial-scale=1">'),
-            Html('<link rel="icon" href="data:,">'),
-            element("title", "Backtest"),
-            Html(f"<style>{STYLE}</style></head>"),
-        ]
-    )
+    return document("Backtest", body)
 
 
 def _origin(found: Mapping[str, Any]) -> list[Html]:

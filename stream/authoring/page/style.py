@@ -1,4 +1,4 @@
-"""How the page of a backtest looks: light and dark, on a phone, on paper. Nothing is fetched.
+"""How the pages look: light and dark, on a phone, on paper. Nothing is fetched.
 
 The contrast of its colours is worked out by tests/authoring/page/test_page.py.
 """
@@ -66,6 +66,9 @@ details summary{cursor:pointer;color:var(--link)}
 blockquote{margin:.5rem 0;padding:.25rem .75rem;border-left:.25rem solid var(--line)}
 blockquote dl{margin:0}blockquote dt{color:var(--soft);font-size:.875rem}
 blockquote dd{margin:0 0 .25rem;white-space:pre-wrap}
+.tree{list-style:none;margin:.25rem 0;padding-left:1.1rem;font-size:.9375rem}.tree .tree{margin:0}
+.tree li::before{content:attr(data-sign);display:inline-block;width:1.1rem;margin-left:-1.1rem}
+.moment{border-left:.25rem solid var(--line);padding-left:.75rem;margin:1rem 0}.moment h3{margin:0}
 @media (max-width:40rem){svg text{font-size:17px}.more{display:none}.wide thead th{min-width:5.5rem}
 .wide svg.bar{display:none}
 .blocks thead{display:none}.blocks :is(table,caption,tbody,tr,th,td){display:block;border:0;padding:0}

@@ -6,7 +6,7 @@ Pure. Tested by tests/authoring/rule_tests/test_held_back.py.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from stream.authoring.replay import why_unwritten
 from stream.authoring.rule_tests.plays import Play
@@ -18,9 +18,10 @@ from stream.hints import did_you_mean_zone
 from stream.rules.durations import format_duration, format_rate
 from stream.rules.model import Channel, Limit, Rule, RuleSet
 from stream.rules.testcases import RuleTest
-from stream.structs import Decision
+from stream.structs import Decision, Judgement
 
 _BY_THE_CLOCK = ("limit", "cap", "quiet")  # what may ask for the customer's time zone
+ARM_HOLDOUT = "the test says `arm: holdout`"
 MOST = 5  # messages that are named which used up a limit
 
 
@@ -34,7 +35,7 @@ class Guard(NamedTuple):
 
 def guard_of(decision: Decision, test: RuleTest, rules: RuleSet, play: Play) -> Guard | None:
     """The guard that held a message back; None where that is nothing of which a test should be asked."""
-    case = _case(decision, test, rules, play)
+    case = _case(decision, rules, around_of(decision, test, play))
     reason = decision.reason
     if reason == "limit":
         return Guard("rule", case.rule.name, "limit")
@@ -66,11 +67,23 @@ def guards(rules: RuleSet) -> list[Guard]:
     return found
 
 
-def explained(decision: Decision, test: RuleTest, rules: RuleSet, play: Play) -> str:
+class Around(NamedTuple):
+    """What was around a decision: the customer's attributes, how a time (ms) is shown, the messages that had
+    used up limits and caps, what was judged, and why somebody is held out.
+    """
+
+    attributes: Mapping[str, Any]
+    shown: Callable[[int], str]
+    used: Sequence[Decision]
+    judged: Sequence[Judgement]
+    held_out: str
+
+
+def explained(decision: Decision, rules: RuleSet, around: Around) -> str:
     """A guard's reason with what it says in the rule files, and what had used it up."""
     reason = str(decision.reason)
-    words = _WORDS[reason](_case(decision, test, rules, play)) if reason in _WORDS else None
-    zone = unreadable_zone(test.customer.attributes) if reason in _BY_THE_CLOCK else None
+    words = _WORDS[reason](_case(decision, rules, around)) if reason in _WORDS else None
+    zone = unreadable_zone(around.attributes) if reason in _BY_THE_CLOCK else None
     if words and zone is not None:
         meant = did_you_mean_zone(zone) or "write e.g. Europe/Berlin"
         words += f"; the customer's `timezone`, `{zone}`, cannot be read ({meant})"
@@ -79,11 +92,11 @@ def explained(decision: Decision, test: RuleTest, rules: RuleSet, play: Play) ->
 
 def passed_over(sent: Decision, channel: str, test: RuleTest, rules: RuleSet, play: Play) -> str:
     """Why a message did not go out on a channel, but on another."""
-    case = _case(sent, test, rules, play)
+    case = _case(sent, rules, around_of(sent, test, play))
     named = next((each for each in case.rule.channels if each.name == channel), None)
     if named is None:
         return f"rule `{case.rule.name}` does not send on `{channel}`"
-    used = play.used(sent)
+    used = case.around.used
     if (cap := case._replace(channel=named).own_cap()) is not None:
         by = [each for each in used if each.channel == channel]
         return f"`{channel}` was passed over: its cap, {case.used_up(cap, by)}"
@@ -105,15 +118,14 @@ class _Held(NamedTuple):
     decision: Decision
     rule: Rule
     channel: Channel
-    test: RuleTest
     rules: RuleSet
-    play: Play
+    around: Around
 
     def own_cap(self) -> Limit | None:
         """The channel's cap, if that was used up."""
         cap = self.channel.cap
-        times = [each.at for each in self.play.used(self.decision) if each.channel == self.channel.name]
-        where = zone_of(self.test.customer.attributes, self.rules.policy)
+        times = [each.at for each in self.around.used if each.channel == self.channel.name]
+        where = zone_of(self.around.attributes, self.rules.policy)
         return cap if cap is not None and is_used_up(cap, times, self.decision.at, where) else None
 
     def used_up(self, limit: Limit, by: Sequence[Decision]) -> str:
@@ -127,22 +139,27 @@ class _Held(NamedTuple):
 
     def _shown(self, decision: Decision) -> str:
         of = "" if decision.rule == self.rule.name else f" of `{decision.rule}`"
-        return self.test.shown(decision.at) + of
+        return self.around.shown(decision.at) + of
 
 
-def _case(decision: Decision, test: RuleTest, rules: RuleSet, play: Play) -> _Held:
+def around_of(decision: Decision, test: RuleTest, play: Play) -> Around:
+    """Of a decision in a test."""
+    return Around(test.customer.attributes, test.shown, play.used(decision), play.judged, ARM_HOLDOUT)
+
+
+def _case(decision: Decision, rules: RuleSet, around: Around) -> _Held:
     rule = next(each for each in rules.rules if each.name == decision.rule)
     channel = next((each for each in rule.channels if each.name == decision.channel), rule.channels[0])
-    return _Held(decision, rule, channel, test, rules, play)
+    return _Held(decision, rule, channel, rules, around)
 
 
 def _limit(case: _Held) -> str | None:
-    own = [each for each in case.play.used(case.decision) if each.rule == case.rule.name]
+    own = [each for each in case.around.used if each.rule == case.rule.name]
     return None if case.rule.limit is None else case.used_up(case.rule.limit, own)
 
 
 def _cap(case: _Held) -> str | None:
-    used = case.play.used(case.decision)
+    used = case.around.used
     if (own := case.own_cap()) is not None:
         by = [each for each in used if each.channel == case.channel.name]
         return f"of channel `{case.channel.name}`, {case.used_up(own, by)}"
@@ -181,7 +198,7 @@ def _quiet(case: _Held) -> str | None:
 def _suppressed(case: _Held) -> str | None:
     if (suppress := case.rules.policy.suppress) is None:
         return None
-    judged = [each for each in case.play.judged if each.part == "suppress" and each.at == case.decision.at]
+    judged = [each for each in case.around.judged if each.part == "suppress" and each.at == case.decision.at]
     failed = [term.text for each in judged for term in each.terms if term.outcome == "error"]
     if failed:
         return f"the policy's `suppress` ended in an error, which counts: {'; '.join(dict.fromkeys(failed))}"
@@ -197,7 +214,7 @@ def _stale(case: _Held) -> str | None:
 def _group(case: _Held) -> str:
     group = {each.name for each in case.rules.rules if each.group == case.rule.group}
     at = case.decision.at
-    others = [each.rule for each in case.play.used(case.decision) if each.at == at and each.rule in group]
+    others = [each.rule for each in case.around.used if each.at == at and each.rule in group]
     by = f"`{others[-1]}`" if others else "another rule"
     return f"{by} of the group `{case.rule.group}` has answered that event"
 
@@ -218,6 +235,6 @@ _WORDS: Mapping[str, Callable[[_Held], str | None]] = {
     "group": _group,
     "content": _content,
     "unless": lambda case: "that event came while quiet hours put it off",
-    "holdout": lambda case: "the test says `arm: holdout`",
+    "holdout": lambda case: case.around.held_out,
     "size": lambda case: "the message is larger than its topic takes",
 }

@@ -112,7 +112,11 @@ def _play(test: RuleTest, rules: RuleSet, history: History, arms: FixedArms) -> 
         results += replay.feed(_records(events, test, rules, offsets), ended)
     if test.until is not None:
         results += replay.advance(test.start + test.until)
-    waiting = tuple(replay.state.waiting(test.customer.id))
+    waiting = tuple(
+        (each.rule, each.deadline, each.put_off)
+        for each in replay.state.instances(test.customer.id)
+        if each.done == each.steps and each.deadline is not None
+    )
     return replace(_of_customer(test, results, judged, clashes), waiting=waiting)
 
 

@@ -16,7 +16,7 @@ from stream.authoring.replay import ReplayedRecord
 from stream.authoring.rule_tests import differences
 from stream.authoring.rule_tests.coverage import Coverage
 from stream.authoring.rule_tests.differences import Failure
-from stream.authoring.rule_tests.held_back import explained, guard_of, passed_over
+from stream.authoring.rule_tests.held_back import around_of, explained, guard_of, passed_over
 from stream.authoring.rule_tests.histories import NOTHING, History
 from stream.authoring.rule_tests.plays import Bench, Play, plays
 from stream.authoring.rule_tests.why_not import Reason, reasons
@@ -75,7 +75,7 @@ def _run(test: RuleTest, bench: Bench, histories: Mapping[str, History], coverag
         coverage.add(play.judged, (guard_of(each, test, rules, play) for each in play.held_back))
     missing = _missing(test, rules.rules, first.sent) if failures else []
     why = [reason for rule in missing for reason in reasons(test, rule, first)]
-    guards = tuple(explained(each, test, rules, first) for each in first.held_back)
+    guards = tuple(explained(each, rules, around_of(each, test, first)) for each in first.held_back)
     took = perf_counter() - begun
     left_out = tuple(each for each in first.judged if each.left_out_of and each.at >= test.start)
     return Outcome(

@@ -49,11 +49,12 @@ def reasons(test: RuleTest, rule: Rule, play: Play) -> Iterator[Reason]:
 
 def _furthest(failed: Sequence[Judgement]) -> list[Judgement]:
     """Those of the part that comes last."""
-    order = sorted({each.part for each in failed}, key=_rank)
+    order = sorted({each.part for each in failed}, key=rank)
     return [each for each in failed if each.part == order[-1]] if order else []
 
 
-def _rank(part: str) -> tuple[int, int]:
+def rank(part: str) -> tuple[int, int]:
+    """Of a part of a rule (see `Judgement`): the order in which they are reached."""
     return {"where": 0, "if": 2}.get(part, 1), int(part.partition(" ")[2] or 0)
 
 
@@ -75,7 +76,7 @@ def _waiting(test: RuleTest, rule: Rule, judged: Sequence[Judgement]) -> Iterato
         at = next(each for each in judged if each.part == "unless" and each.held)
         yield f"`unless` ended it at {test.shown(at.at)}, by `{at.event}`"
     elif len(rule.steps) > 1 and not any(each.part == f"step {len(rule.steps)}" for each in judged):
-        done = max((_rank(each.part)[1] for each in judged), default=0) or 1
+        done = max((rank(each.part)[1] for each in judged), default=0) or 1
         yield f"it still waits for {_either(rule.steps[min(done, len(rule.steps) - 1)].on)}"
     elif rule.wait or rule.unless:
         until = test.until

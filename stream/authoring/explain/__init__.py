@@ -1,0 +1,1 @@
+"""Why and why not: what happened to one customer, event by event, told by the production engine."""

@@ -1,0 +1,87 @@
+"""`stream explain`: why a rule fired for a customer, or did not."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from stream.cli.outputs import refuse_to_overwrite, writing
+from stream.cli.stopping import tidy
+from stream.diagnostics import some
+from stream.errors import StreamError
+from stream.hints import did_you_mean
+from stream.rules.compiler.rule_set import load_rules
+
+commands = typer.Typer(rich_markup_mode=None)
+
+MOST_MOMENTS = 50
+
+
+@commands.command()
+def explain(
+    directory: Annotated[Path, typer.Argument(help="Directory of the rule files.")],
+    events: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="[NAME=]FILE...",
+            help="Past events as for `stream backtest`; - is standard input, kafka: the rules' topics.",
+        ),
+    ],
+    customer: Annotated[str, typer.Option(help="The id of the customer.")],
+    rule: Annotated[str | None, typer.Option(help="Only this rule.")] = None,
+    since: Annotated[
+        str | None,
+        typer.Option(help="Tell from this time on (ISO 8601). What files have of before is played, untold."),
+    ] = None,
+    until: Annotated[
+        str | None,
+        typer.Option(
+            help="Play what was before this time (ISO 8601), and let the reminders fire that are due by then."
+        ),
+    ] = None,
+    sort: Annotated[
+        bool, typer.Option("--sort", help="Put the events of each source in the order of their time first.")
+    ] = False,
+    show_all: Annotated[
+        bool, typer.Option("--all", help=f"Show every moment, not just the last {MOST_MOMENTS}.")
+    ] = False,
+    html: Annotated[Path | None, typer.Option(help="Write it to this file, as one page of HTML.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Every moment, as JSON.")] = False,
+) -> None:
+    """Tell what happened to one customer: events, traits, conditions, decisions, and why rules stayed silent.
+
+    Each condition is a tree: ✔ true, ✘ false, ! an error, with the values that it saw. The last lines say of
+    each rule why it sent something, or the nearest that it came to it. Nothing is sent and nothing changed.
+    """
+    from stream.authoring.explain.findings import as_object
+    from stream.authoring.explain.summary import report
+    from stream.authoring.explain.timeline import timeline
+    from stream.authoring.page.explained import page
+    from stream.cli.past import between, past_events
+    from stream.history.progress import showing
+
+    times = between(since, until)
+    refuse_to_overwrite({"--html": html}, events, directory)
+    rules = load_rules(directory)
+    names = [each.name for each in rules.rules]
+    if rule is not None and rule not in names:
+        hint = did_you_mean(rule, names) or f"there are: {', '.join(names[:20])}"
+        raise StreamError(f"there is no rule `{rule}`", hint=hint)
+    with tidy(), ExitStack() as stack:
+        progress = stack.enter_context(showing())
+        files = stack.enter_context(past_events(events, rules, times, sort=sort, progress=progress))
+        found = timeline(rules, files, customer, progress=progress)
+    if not found.moments:
+        looked = files.lines.total()
+        hint = "ids are compared as they are, with capitals and blanks; is it the id that the source maps?"
+        raise StreamError(f"none of {some(looked, 'record')} is of that customer", hint=hint)
+    told = as_object(found, rule)
+    with writing("--html", html) as file:
+        if file is not None:
+            file.write(page(told).encode())
+    most = None if show_all or as_json else MOST_MOMENTS
+    report(told, Console(), as_json=as_json, most=most)
