@@ -135,6 +135,22 @@ def test_a_backtest_of_the_topics_decides_what_a_worker_does(shop: Shop) -> None
     assert committed(shop.bootstrap, f"{shop.prefix}-elsewhere", topics) == {}
 
 
+def test_what_is_explained_from_the_topics_is_what_a_backtest_of_them_decides(shop: Shop) -> None:
+    history(shop)
+    _, played = backtest(shop)
+    for customer in ("c1", "c2", "c6"):
+        command = [sys.executable, "-m", "stream", "explain", str(shop.rules), "kafka:"]
+        settings = {"STREAM_BROKER": shop.bootstrap, "STREAM_APP_ID": f"{shop.prefix}-elsewhere"}
+        command += ["--customer", customer, "--json"]
+        done = subprocess.run(
+            command, capture_output=True, text=True, check=True, env=settings, cwd=shop.folder
+        )
+        told = [each for moment in json.loads(done.stdout)["moments"] for each in moment["decisions"]]
+        expected = [each for each in played if each["customer_id"] == customer]
+        assert [each["trigger_id"] for each in told] == [each["trigger_id"] for each in expected], customer
+        assert told
+
+
 def test_events_are_those_between_two_times_and_consents_those_of_before(shop: Shop) -> None:
     """Without the profiles of before nobody would have consented to anything."""
     history(shop)

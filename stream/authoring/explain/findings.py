@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from stream.authoring.explain.timeline import Change, TimelineMoment, Progressed, Timeline
+from stream.authoring.explain.timeline import Change, Progressed, Timeline, TimelineMoment
 from stream.authoring.rule_tests.held_back import Around, explained
 from stream.authoring.rule_tests.why_not import rank
 from stream.decisions.wire import iso_time

@@ -8,9 +8,11 @@ Tested by tests/authoring/explain/test_timeline.py.
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from operator import attrgetter
 from typing import Any, NamedTuple
 
 import orjson
@@ -96,16 +98,24 @@ class _Telling:
     """A replay of one customer's records, told moment by moment."""
 
     def __init__(self, rules: RuleSet, files: PastEvents, customer: str) -> None:
-        self.reached: int | None = None
         self.open: tuple[OpenInstance, ...] = ()
         self._rules, self._customer = rules, customer
-        self._replay = Replay(rules, now=files.now)
+        self._replay, self._now = Replay(rules, now=files.now), files.now
+        self._bare = replace(
+            rules, rules=(), traits=(), segments=(), policy=replace(rules.policy, suppress=None)
+        )
         self._ended = files.names
         self._sources = {source.name: source for source in rules.sources}
         # What a record of the customer's has somewhere, if it is not escaped.
         self._text = customer.encode()
         self._judged: list[Judgement] = []
         self._partition: int | None = None
+        self._came_to: dict[int, int] = {}  # by partition, the time that its events have come to
+
+    @property
+    def reached(self) -> int | None:
+        """The time that the customer's partition has come to."""
+        return None if self._partition is None else self._came_to.get(self._partition)
 
     def play(self, portion: Portion) -> list[TimelineMoment]:
         """The moments of a portion."""
@@ -113,17 +123,40 @@ class _Telling:
         for name, place in self._own(portion.records):
             self._partition = portion.partition
             event = portion.records[name][place]
-            moments += self._advance(event.order // len(self._sources))
+            self._reach(portion, (event.order, name))
+            # What is due before it goes first, as in a worker, and is a moment of its own.
+            moments += self._advance(max(self._time_of(name, event), self._came_to.get(portion.partition, 0)))
             moments += self._record(name, event)
-        last = max((each[-1].order for each in portion.records.values() if each), default=None)
-        if last is not None:
-            self.reached = max(last // len(self._sources), self.reached or 0)
+        self._reach(portion, None)
         return moments
+
+    def _reach(self, portion: Portion, before: tuple[int, str] | None) -> None:
+        """Moves a partition's time on by what comes before a place in the order of all; None: by everything.
+        A record that is no event moves none.
+        """
+        came_to = self._came_to.get(portion.partition, -1)
+        for name, events in portion.records.items():
+            end = len(events)
+            if before is not None:
+                side = bisect_left if name >= before[1] else bisect_right
+                end = side(events, before[0], key=attrgetter("order"))
+            for event in reversed(events[:end]):
+                if event.order // len(self._sources) <= came_to:
+                    break
+                came_to = max(self._time_of(name, event), came_to)
+        if came_to >= 0:
+            self._came_to[portion.partition] = came_to
+
+    def _time_of(self, name: str, event: PastEvent) -> int:
+        """Of a record; -1 if it is no event. The engine says so, to which nothing is known and no rule."""
+        alone = Replay(self._bare, now=self._now)
+        times = [each.watermark for each in alone.feed({name: [event]}, self._ended)]
+        return max((each for each in times if each is not None), default=-1)
 
     def end(self, until: int | None) -> list[TimelineMoment]:
         """What comes due by the end."""
-        if until is not None:
-            self.reached = until
+        if until is not None and self._partition is not None:
+            self._came_to[self._partition] = until
         moments = [] if self.reached is None else self._advance(self.reached)
         self.open = self._instances()
         return moments
