@@ -86,9 +86,9 @@ class Checkpointer:
         if waiting:
             await asyncio.gather(*waiting)
         if changed:
-            logged = await self._log(owned.number, changed)
+            logged = await self._log(owned.stored, changed)
             owned.logged_at = time.monotonic()
-        if owned.given_up:
+        if owned.stored.dropped:
             return  # its state is restored by now, perhaps from before what was just written
         if changed:
             for _ in owned.stored.committing(changed, logged, self._store.keep):
@@ -112,20 +112,20 @@ class Checkpointer:
         if owned.ticked or time.monotonic() < owned.logged_at + self._lag:
             return []
         owned.ticked = True
-        return [(b"", owned.partition.checkpoint)]
+        return owned.take_checkpoint()
 
     async def begin(self, stored: StoredPartition, checkpoint: bytes) -> None:
         """The first checkpoint of a partition that has none."""
         changed = stored.take_changed(checkpoint)
-        stored.commit(changed, await self._log(stored.number, changed), self._store.keep)
+        stored.commit(changed, await self._log(stored, changed), self._store.keep)
 
-    async def _log(self, number: int, changed: Sequence[tuple[bytes, bytes]]) -> int:
+    async def _log(self, stored: StoredPartition, changed: Sequence[tuple[bytes, bytes]]) -> int:
         """Write keys, and then marks, to the changelog; returns the offset after them, once they are
-        acknowledged.
+        acknowledged. Nothing of a partition that was dropped: it is another worker's.
         """
-        end = 0
+        end, number = 0, stored.number
         for part in ([pair for pair in changed if pair[0]], [pair for pair in changed if not pair[0]]):
-            if part:
+            if part and not stored.dropped:
                 records = PackedRecords()
                 records.add_pairs(part)
                 end = await self._outbox.ship(self._changelog, number, records, sender=number)

@@ -99,13 +99,14 @@ class Outbox:
         a gap in the old one's sequence numbers.
         """
         old, self._producer = self._producer, None
-        for carrier in self._carriers.values():
-            carrier.cancel()
-        await asyncio.gather(*self._carriers.values(), return_exceptions=True)
-        for batch in self._waiting.values():
-            batch.acknowledged.cancel()
-        self._waiting.clear()
+        carriers, self._carriers = self._carriers, {}
+        waiting, self._waiting = self._waiting, {}
         self._load.clear()
+        for carrier in carriers.values():
+            carrier.cancel()
+        for batch in waiting.values():
+            batch.acknowledged.cancel()
+        await asyncio.gather(*carriers.values(), return_exceptions=True)
         if old is not None:
             log.warning("abandoned", hint="what was on its way is written by the partitions' next owner")
             await old.cut()
@@ -163,7 +164,8 @@ class Outbox:
                 ):  # who waited for it may have been cancelled, and it with him
                     batch.acknowledged.set_result(end)
         finally:
-            del self._carriers[tp]
+            if self._carriers.get(tp) is asyncio.current_task():  # and it was not abandoned
+                del self._carriers[tp]
 
     def _fail(self, error: Exception) -> None:
         """Nothing leaves any more: what would follow has something missing before it."""

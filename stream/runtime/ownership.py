@@ -148,7 +148,6 @@ class Ownership:
         for owned, task in zip(closed, checkpoints, strict=True):
             if task in late or task.exception() is not None:
                 task.cancel()
-                owned.given_up = True
                 self._store.drop(owned.number)
         if late:
             log.warning("not_durable_in_time", partitions=len(late), deadline=deadline)

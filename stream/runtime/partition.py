@@ -21,15 +21,13 @@ from stream.structs import Record, Target
 class OwnedPartition:
     """One partition number's work. `due`: when to checkpoint next, on the monotonic clock.
 
-    `torn`: a checkpoint has failed; what it took from the state is in nobody's hands. `given_up`: it belongs
-    to another worker by now.
+    `torn`: a checkpoint has failed; what it took from the state is in nobody's hands.
     """
 
     __slots__ = (
         "checkpointing",
         "due",
         "durable",
-        "given_up",
         "incarnations",
         "logged_at",
         "next_deadline",
@@ -60,7 +58,6 @@ class OwnedPartition:
         self.logged_at = time.monotonic()  # when the changelog was last written to, as far as is known
         self.ticked = False  # whether that was by a tick
         self.torn = False
-        self.given_up = False
         self.watermark: int | None = None
         self.next_deadline: int | None = None
         bases = {source: incarnation.base for source, incarnation in self.incarnations.items()}
@@ -102,3 +99,8 @@ class OwnedPartition:
     def take_changed(self) -> list[tuple[bytes, bytes]]:
         """What the changelog is to be told: what changed, and after it the checkpoint."""
         return self.stored.take_changed(encode(Checkpoint(self.positions, self.incarnations, self.tails)))
+
+    def take_checkpoint(self) -> list[tuple[bytes, bytes]]:
+        """The checkpoint though nothing has changed, in the form that the stage gives it."""
+        self.stored.take_changed(b"")  # another one, so that this one is new
+        return self.take_changed()

@@ -22,11 +22,11 @@ log = structlog.get_logger("stream.stored")
 
 class StoredPartition:
     """A partition that is complete up to (not including) changelog offset `position`: all in memory, or with
-    a `store` the keys that are in use.
+    a `store` the keys that are in use. `dropped`: it is another worker's by now, or not trusted.
     """
 
     __slots__ = (
-        *("changelog_id", "created", "created_before", "number", "paged", "partition", "position"),
+        *("changelog_id", "created", "created_before", "dropped", "number", "paged", "partition", "position"),
         *("stage", "store", "taken"),
     )
 
@@ -37,6 +37,7 @@ class StoredPartition:
         self.number = number
         self.store = store
         self.changelog_id = changelog_id
+        self.dropped = False
         self._begin()
         if store is not None:
             try:
@@ -175,4 +176,5 @@ class PartitionStore:
     def drop(self, number: int) -> None:
         """Forget a partition: it belongs to another worker, or is no longer trusted."""
         if (stored := self.stored.pop(number, None)) is not None:
+            stored.dropped = True
             stored.close()

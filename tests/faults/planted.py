@@ -134,10 +134,10 @@ def _changelog_before_triggers() -> None:
 def _marks_before_customers() -> None:
     """Has the marks not wait for the customers, who are held back; dies when there are both."""
 
-    async def log(self: Checkpointer, number: int, changed: Sequence[tuple[bytes, bytes]]) -> int:
+    async def log(self: Checkpointer, stored: StoredPartition, changed: Sequence[tuple[bytes, bytes]]) -> int:
         marks = PackedRecords()
         marks.add_pairs([pair for pair in changed if not pair[0]])
-        end = await self._outbox.ship(self._changelog, number, marks, sender=number)
+        end = await self._outbox.ship(self._changelog, stored.number, marks, sender=stored.number)
         if len(changed) > len(marks):
             os.kill(os.getpid(), signal.SIGKILL)
         return end

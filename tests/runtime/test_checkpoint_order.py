@@ -16,6 +16,7 @@ from stream.errors import CheckpointError
 from stream.kafka._packed import PackedRecords
 from stream.runtime.checkpointer import Checkpointer
 from stream.runtime.partition import OwnedPartition
+from stream.runtime.partition_store import StoredPartition
 from stream.structs import WireRecord
 from tests.runtime.lanekit import settle
 from tests.runtime.test_lane import Shop
@@ -77,17 +78,17 @@ def packed(pairs: Iterable[tuple[bytes, bytes]]) -> PackedRecords:
 
 
 def customers_not_awaited(monkeypatch: pytest.MonkeyPatch) -> None:
-    async def log(self: Checkpointer, number: int, changed: Iterable[tuple[bytes, bytes]]) -> int:
-        return await self._outbox.ship(self._changelog, number, packed(changed), sender=number)
+    async def log(self: Checkpointer, stored: StoredPartition, changed: Iterable[tuple[bytes, bytes]]) -> int:
+        return await self._outbox.ship(self._changelog, stored.number, packed(changed), sender=0)
 
     monkeypatch.setattr(Checkpointer, "_log", log)
 
 
 def marks_not_awaited(monkeypatch: pytest.MonkeyPatch) -> None:
-    async def log(self: Checkpointer, number: int, changed: Iterable[tuple[bytes, bytes]]) -> int:
+    async def log(self: Checkpointer, stored: StoredPartition, changed: Iterable[tuple[bytes, bytes]]) -> int:
         *customers, marks = changed
-        end = await self._outbox.ship(self._changelog, number, packed(customers), sender=number)
-        self._outbox.ship(self._changelog, number, packed([marks]), sender=number)
+        end = await self._outbox.ship(self._changelog, stored.number, packed(customers), sender=0)
+        self._outbox.ship(self._changelog, stored.number, packed([marks]), sender=0)
         return end
 
     monkeypatch.setattr(Checkpointer, "_log", log)

@@ -192,6 +192,23 @@ async def test_a_checkpoint_that_ends_after_its_partition_was_given_up_commits_n
     assert shop.ledger.committable() == []
 
 
+async def test_a_checkpoint_went_on_after_its_partition_was_given_up(shop: Shop) -> None:
+    """What it waited for came in that very moment: its customers left once the worker was a member again,
+    over those of the next owner.
+    """
+    await shop.view("c1")
+    late = asyncio.create_task(shop.checkpoint())
+    await settle()
+    shop.now += 61
+    closing = asyncio.create_task(shop.ownership.close(60))
+    while not shop.outbox.abandoned:
+        await asyncio.sleep(0)
+    await shop.outbox.acknowledge_all()
+    assert not await closing
+    await late
+    assert shop.customers_in_changelog() == []
+
+
 async def test_partitions_that_became_durable_are_kept_for_their_return(shop: Shop) -> None:
     await shop.view("c1")
     closing = asyncio.create_task(shop.ownership.close(10))
@@ -199,6 +216,21 @@ async def test_partitions_that_became_durable_are_kept_for_their_return(shop: Sh
     assert await closing
     assert shop.store.stored[0].keys == 1
     assert shop.ledger.take_committable(CLICKS) == 1
+
+
+async def test_a_partition_that_was_quiet_for_an_hour_could_not_be_restored_any_more(shop: Shop) -> None:
+    """What was written so that Kafka compacts was no record that a worker reads: each ended with 70."""
+    shop.checkpointer._lag = 0
+    await shop.view("c1")
+    for _ in ("the customer", "how far the topics are", "once more"):
+        checkpoint = asyncio.create_task(shop.checkpoint())
+        await shop.outbox.acknowledge_all()
+        await checkpoint
+    written = [each for topic, records, _ in shop.outbox.batches if topic == "changelog" for each in records]
+    assert [each.key for each in written] == [b"c1", b"", b"", b""]
+    heir = shop.stage.open(0)
+    heir.load([Record(n, START, each.key or b"", each.value or b"") for n, each in enumerate(written)])
+    assert heir.checkpoint == shop.owned.partition.checkpoint
 
 
 async def test_a_record_carries_the_revision_of_the_rules_that_judged_its_event(shop: Shop) -> None:

@@ -36,6 +36,7 @@ class Producer:
         self.end += batch.record_count()
 
     async def stop(self) -> None: ...
+    async def cut(self) -> None: ...
 
 
 class Post(Outbox):
@@ -107,3 +108,16 @@ async def test_batches_are_as_large_as_the_topic_takes_and_no_larger() -> None:
         assert max(sizes) > most - 1000
         post.kafka.end = 0
     assert not post.told
+
+
+async def test_what_was_shipped_just_before_it_was_abandoned_held_up_its_topic_for_ever() -> None:
+    """Who was to carry it had not begun, and nobody came after him."""
+    post = Post({})
+    post.ship("changelog", 0, records(1, 10), sender=0)
+    await post.abandon()
+    assert not post.under_way
+    post._producer = post.kafka  # type: ignore[assignment]
+    later = post.ship("changelog", 0, records(1, 10), sender=0)
+    await settle()
+    post.kafka.acknowledge()
+    assert await later == 1
