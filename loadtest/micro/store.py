@@ -51,7 +51,7 @@ def _play(
             began = time.thread_time()
             changed = stored.take_changed(b"")
             position += len(changed)
-            stored.commit(changed, position, keep)
+            list(stored.committing(changed, position, keep))
             checkpoints += time.thread_time() - began
     return engine, checkpoints, state.customers.fetched - fetched
 

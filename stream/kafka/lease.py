@@ -5,6 +5,8 @@ session time-out. A process that was stopped (SIGSTOP, a frozen machine, a long 
 know; what it has ready to send would go out beside what the new owner sends. So nothing is applied or
 produced unless the coordinator has answered a request that was sent less than a session time-out ago.
 
+What was asked for here and leaves late all the same is the broker's business: see `fence`.
+
 A Kafka that is away ends the lease, too: then work rests until it answers again.
 Tested by tests/kafka/test_lease.py, and on real Kafka by tests/faults.
 """

@@ -6,6 +6,7 @@ single request is given up after `REQUEST_MS`: so a peer that accepts and never 
 A batch that is tried again keeps its sequence number: the broker that has it already answers with its offset.
 
 No batch leaves without the lease, not even one that had been handed over: batches wait in the client, too.
+One that leaves late all the same is refused where a term was begun (`fence`).
 
 What the sender cannot mend (a gap in the sequence numbers, an authorization, a record that is too large)
 fails the batch; that is for the caller. Tested by tests/integration/test_outbox.py and test_outage.py,
@@ -19,7 +20,7 @@ import math
 from typing import Any
 
 import structlog
-from aiokafka import AIOKafkaProducer
+from aiokafka import AIOKafkaProducer, TopicPartition
 from aiokafka.errors import (
     ClusterAuthorizationFailedError,
     KafkaConnectionError,
@@ -33,6 +34,7 @@ from aiokafka.protocol.produce import ProduceRequest
 from stream.errors import BrokerError, InternalError, RefusedError
 from stream.kafka._batch import RecordBatch
 from stream.kafka.connections import security, unreachable
+from stream.kafka.fence import Term, TermBatch, latest_term
 from stream.kafka.lease import Lease
 from stream.kafka.topic_ids import only_ask
 from stream.settings import Settings
@@ -43,6 +45,7 @@ log = structlog.get_logger("stream.kafka")
 REQUEST_MS = 10_000
 ACKNOWLEDGE_MS = 8_000  # how long the broker itself may wait for its replicas: less, so that it can say so
 CUT_S = 5.0
+RETRY_S = 0.1
 
 
 class Producer:
@@ -53,6 +56,7 @@ class Producer:
         self._lease = lease
         self._kafka: Any = None
         self._missing: set[str] = set()
+        self._terms: dict[TopicPartition, Term] = {}
 
     async def start(self) -> None:
         """Connect; raises BrokerError where no Kafka answers."""
@@ -97,8 +101,29 @@ class Producer:
             return {}
         return {"producer": kafka._sender.sender_task, "producer's metadata": kafka.client._sync_task}
 
+    async def begin_term(self, topic: str, partition: int) -> None:
+        """Write to it from now on in a new term: once a batch is in, none of an earlier term is appended any
+        more. Nothing of this producer may be under way there. Raises KafkaError where the broker forbids it.
+        """
+        tp = TopicPartition(topic, partition)
+        while True:
+            kafka = self._started()
+            try:
+                await kafka.partitions_for(topic)
+                self._terms[tp] = (await latest_term(kafka.client, topic, partition)).next
+            except KafkaError as error:
+                if not error.retriable:
+                    raise
+                kafka.client.force_metadata_update()
+                await asyncio.sleep(RETRY_S)
+                continue
+            kafka._txn_manager._sequence_numbers.pop(tp, None)
+            return
+
     async def send(self, batch: RecordBatch, topic: str, partition: int) -> asyncio.Future[Any]:
         """Hand a batch over, once the one before is on its way; the result's `offset` is its first's."""
+        term = self._terms.get(TopicPartition(topic, partition))
+        handed = batch if term is None else TermBatch(batch, term)
         while True:
             kafka = self._started()
             try:
@@ -107,7 +132,7 @@ class Producer:
                         f"{topic}/{partition}: the topic has no such partition any more",
                         hint="was it made anew with fewer? It needs as many as the sources have",
                     )
-                sent: asyncio.Future[Any] = await kafka.send_batch(batch, topic, partition=partition)
+                sent: asyncio.Future[Any] = await kafka.send_batch(handed, topic, partition=partition)
             except KafkaTimeoutError:
                 continue  # the batch before waits: nothing was taken yet
             except UnknownTopicOrPartitionError:

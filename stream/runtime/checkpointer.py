@@ -115,9 +115,12 @@ class Checkpointer:
         return owned.take_checkpoint()
 
     async def begin(self, stored: StoredPartition, checkpoint: bytes) -> None:
-        """The first checkpoint of a partition that has none."""
-        changed = stored.take_changed(checkpoint)
-        stored.commit(changed, await self._log(stored, changed), self._store.keep)
+        """The first record of a new owner: the checkpoint from which it goes on. What a former owner still
+        has on its way comes before it, or not at all: the changelog is to be read once more, up to here.
+        """
+        records = PackedRecords()
+        records.add_pairs(stored.take_checkpoint(checkpoint))
+        await self._outbox.begin_term(self._changelog, stored.number, records)
 
     async def _log(self, stored: StoredPartition, changed: Sequence[tuple[bytes, bytes]]) -> int:
         """Write keys, and then marks, to the changelog; returns the offset after them, once they are

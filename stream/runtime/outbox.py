@@ -15,6 +15,9 @@ refuses is reported through `on_error` and ends the worker. Nothing is handed on
 of a topic partition one batch is under way at a time, and once one is refused all that waits, and all that is
 shipped later, fails with it. Nothing of that is committed, so it is read again.
 
+What is refused because another worker has begun a term (`kafka.fence`) is no error: its promise is not kept,
+and who waits for it is about to hear that the partition is lost.
+
 Tested by tests/runtime/test_outbox.py, tests/integration/test_outbox.py and test_outage.py.
 """
 
@@ -26,7 +29,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import structlog
-from aiokafka.errors import KafkaError
+from aiokafka.errors import KafkaError, ProducerFenced
 
 from stream.clock import wall_ms
 from stream.errors import BrokerError, InternalError
@@ -144,6 +147,14 @@ class Outbox:
             self._carriers[tp] = asyncio.get_running_loop().create_task(self._carry(tp))
         return batch.acknowledged
 
+    async def begin_term(self, topic: str, partition: int, records: PackedRecords) -> None:
+        """Ship `records` as the first of a new term; returns when they are acknowledged. From then on nothing
+        that former owners have on their way is appended.
+        """
+        producer = self._producer or await self._connect()
+        await producer.begin_term(topic, partition)
+        await self.ship(topic, partition, records, sender=partition)
+
     async def _carry(self, tp: TopicPartition) -> None:
         """Carry batches of one topic partition until none waits."""
         try:
@@ -158,6 +169,8 @@ class Outbox:
                     self._fail(error)
                     return
                 self._load.subtract(batch.senders)
+                if end is None:
+                    continue
                 self.acknowledged += 1
                 if (
                     not batch.acknowledged.done()
@@ -177,7 +190,8 @@ class Outbox:
         self._waiting.clear()
         self.on_error(error)
 
-    async def _send(self, tp: TopicPartition, records: PackedRecords) -> int:
+    async def _send(self, tp: TopicPartition, records: PackedRecords) -> int | None:
+        """The offset after them; None if another worker writes there by now."""
         await self._lease.wait()
         producer = self._producer or await self._connect()
         most = self._most_bytes.get(tp.topic, MOST_BYTES)
@@ -191,6 +205,9 @@ class Outbox:
                 acknowledged = await producer.send(batch, tp.topic, tp.partition)
                 # A batch whose future is cancelled, as that of who waits would be, upsets aiokafka's sender.
                 offset = (await asyncio.shield(acknowledged)).offset
+            except ProducerFenced:
+                log.warning("fenced", topic=tp.topic, partition=tp.partition, reason="another worker owns it")
+                return None
             except KafkaError as error:
                 broker = self._settings.broker
                 raise refusal(error, tp.topic, tp.partition, size, most, broker) from error

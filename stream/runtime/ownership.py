@@ -1,6 +1,7 @@
 """Which partitions a worker works on: restored, opened, given up, as rebalances come.
 
-    restore   the states of the partitions assigned are made complete; where to go on is learnt (`takeover`)
+    restore   the states of the partitions assigned are made complete; where to go on is learnt (`takeover`);
+              a term is begun, after which no former owner's changes come in (`kafka.fence`)
     seeks     where the consumer is to read on
     open      work begins
     close     what is applied is made durable within a deadline, and the rest is read again by the next owner
@@ -78,9 +79,14 @@ class Ownership:
         self._starts = await self._takeover.starts(
             {number: checkpoint.decode(stored[number].partition.checkpoint) for number in wanted}
         )
-        for number, start in self._starts.items():
-            if start.fresh:  # so that there is a tail to read from, whenever this worker dies
-                await self._checkpointer.begin(stored[number], checkpoint.encode(start.checkpoint))
+        begun = (
+            self._checkpointer.begin(stored[number], checkpoint.encode(start.checkpoint))
+            for number, start in self._starts.items()
+        )
+        await asyncio.gather(*begun)
+        records += await self._reader.catch_up(wanted)  # what a former owner had on its way until then
+        for number in wanted:
+            stored[number].partition.ready()
         log.info(
             "restored", partitions=len(wanted), records=records, seconds=round(time.monotonic() - started, 3)
         )

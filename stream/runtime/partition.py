@@ -98,9 +98,11 @@ class OwnedPartition:
 
     def take_changed(self) -> list[tuple[bytes, bytes]]:
         """What the changelog is to be told: what changed, and after it the checkpoint."""
-        return self.stored.take_changed(encode(Checkpoint(self.positions, self.incarnations, self.tails)))
+        return self.stored.take_changed(self._checkpoint())
 
     def take_checkpoint(self) -> list[tuple[bytes, bytes]]:
-        """The checkpoint though nothing has changed, in the form that the stage gives it."""
-        self.stored.take_changed(b"")  # another one, so that this one is new
-        return self.take_changed()
+        """The checkpoint, though nothing has changed."""
+        return self.stored.take_checkpoint(self._checkpoint())
+
+    def _checkpoint(self) -> bytes:
+        return encode(Checkpoint(self.positions, self.incarnations, self.tails))

@@ -83,20 +83,22 @@ class StoredPartition:
             yield from self.store.settling()
 
     def take_changed(self, checkpoint: bytes) -> list[tuple[bytes, bytes]]:
-        """What the changelog is to be told, see `stage.Partition`; `commit` has to follow."""
+        """What the changelog is to be told, see `stage.Partition`; `committing` has to follow."""
         changed = self.partition.take_changed(checkpoint)
         self.taken = self.paged.take_notes() if self.paged is not None else []
         created = self.partition.figures.created
         self.created, self.created_before = created - self.created_before, created
         return changed
 
-    def commit(self, changed: Sequence[tuple[bytes, bytes]], position: int, keep: int) -> None:
-        """The changelog has what was taken, up to `position`. `keep`: keys that stay in memory."""
-        for _ in self.committing(changed, position, keep):
-            pass
+    def take_checkpoint(self, checkpoint: bytes) -> list[tuple[bytes, bytes]]:
+        """The same where nothing has changed, perhaps not even the checkpoint."""
+        self.take_changed(b"")  # another one, so that this one is new
+        return self.take_changed(checkpoint)
 
     def committing(self, changed: Sequence[tuple[bytes, bytes]], position: int, keep: int) -> Iterator[None]:
-        """The same with pauses. In them the partition may go on, but nothing else may be taken from it."""
+        """The changelog has what was taken, up to `position`. `keep`: keys that stay in memory. In the pauses
+        the partition may go on, but nothing else may be taken from it.
+        """
         if self.store is not None and self.paged is not None:
             yield from self.store.writing(changed, self.taken, position, self.created)
             self.taken = []

@@ -62,11 +62,7 @@ class ChangelogReader:
 
         Raises StateError when a record cannot be read on the second try either.
         """
-        numbers = sorted(numbers)
-        read = await self._keep_reading(numbers, "restore", self._progress, None)
-        for number in numbers:
-            self._store.stored[number].partition.ready()
-        return read
+        return await self._keep_reading(sorted(numbers), "restore", self._progress, None)
 
     async def follow(self, numbers: Iterable[int], progress: Progress) -> None:
         """Keep these partitions near the end of their changelogs, for ever."""

@@ -8,7 +8,7 @@ Done after the state is restored and before any event is read:
                     applied before
     tails           what the former owner had written after its last checkpoint is read (`recovery`)
 
-A partition without a checkpoint gets one before its first event, so that there is always a tail to read from.
+Each owner writes a checkpoint before its first event, so that there is always a tail to read from.
 Tested by tests/integration/test_takeover.py.
 """
 
@@ -42,13 +42,12 @@ class Start:
     """Where the work on a partition goes on. `checkpoint.positions` lacks a source that was never applied.
 
     `begins`: by source, the first offset that its topic has. `recovery` is None where nothing was written
-    that the state does not know of. `fresh`: there was no checkpoint.
+    that the state does not know of.
     """
 
     checkpoint: Checkpoint
     begins: Mapping[str, int]
     recovery: Recovery | None
-    fresh: bool
 
 
 @dataclass(slots=True)
@@ -101,7 +100,6 @@ class Takeover:
                 found[number],
                 {source: begins[TopicPartition(topic, number)] for source, topic in sources.items()},
                 recoveries.get(number),
-                fresh=known[number] is None,
             )
             for number in known
         }

@@ -15,6 +15,7 @@ from stream.broker.cluster import EmbeddedKafka
 from tests.faults.conftest import Form
 from tests.faults.oracle import Verdict
 from tests.faults.proxy import Proxy
+from tests.faults.sleeper import PLACES
 from tests.faults.trial import Trial
 from tests.faults.workload import BROKEN, HOUR, OTHER, Customers
 from tests.kit.kafka import delete_topics, free_port, produce
@@ -127,6 +128,37 @@ def test_a_stopped_worker_wakes_up(
             trial.until_told()
         zombie.until_ready()
         report(trial.verdict())
+
+
+@pytest.mark.parametrize("place", PLACES)
+def test_a_worker_stopped_at_its_last_step_wakes_up(
+    place: str, kafka: str, prefix: str, tmp_path: Path, form: Form
+) -> None:
+    """Customers that had passed all checks lay over what the next owner had written of them; whoever owned
+    them then went on with the older ones.
+    """
+    with Trial(kafka, prefix, tmp_path, Customers(form.seed, 200)) as trial:
+        armed = tmp_path / "armed"
+        command = (sys.executable, "-m", "tests.faults.sleeper", place, str(armed), "worker")
+        zombie, heir = trial.worker("a", command), trial.worker("b")
+        trial.start(zombie, heir)
+        known = len(heir.said("ready"))
+        with trial.load(20):
+            trial.until_told()
+            armed.touch()
+            eventually(lambda: not armed.exists(), "it stops")
+            eventually(lambda: len(heir.said("ready")) > known, "the heir has it all")
+            trial.until_told()
+        heir.until_caught_up([trial.clicks])
+        known = len(zombie.said("ready"))
+        zombie.signal(signal.SIGCONT)  # nothing comes that would have everybody written anew
+        eventually(lambda: len(zombie.said("ready")) > known, "it is a member again")
+        with trial.load(20):
+            trial.until_told()
+        verdict = trial.verdict()
+    # What it had on its way to the channels' topics are repeats: docs/design/limits.md#repeats.
+    verdict.duplicated = verdict.order = verdict.timers_doubled = 0
+    assert verdict.is_good, verdict
 
 
 def test_a_standby_takes_over(kafka: str, prefix: str, tmp_path: Path, form: Form, report: Report) -> None:

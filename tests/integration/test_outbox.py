@@ -121,6 +121,39 @@ async def test_nothing_leaves_without_the_lease_and_what_was_abandoned_never_doe
     assert not errors
 
 
+async def test_what_a_former_owner_sent_came_late_and_lay_over_what_the_next_one_had_written(
+    kafka: str, prefix: str
+) -> None:
+    """It was stopped after it had asked for its lease."""
+    topic = f"{prefix}-changelog"
+    create_topics(kafka, {topic: 2})
+    errors: list[BaseException] = []
+    former, heir = (
+        Outbox(load({}, {"broker": kafka}, env_file=None), held(), errors.append, {}) for _ in range(2)
+    )
+    for outbox in (former, heir):
+        await outbox.start()
+    await former.begin_term(topic, 0, records(0))
+    await former.ship(topic, 0, records(1), sender=0)
+    await heir.begin_term(topic, 0, records(2))
+    late = former.ship(topic, 0, records(3), sender=0)
+    elsewhere = former.ship(topic, 1, records(4), sender=0)
+    await heir.ship(topic, 0, records(5), sender=0)
+    await elsewhere
+    assert not late.done(), "nobody is told that it is written"
+    await heir.begin_term(topic, 0, records(6))  # as after a rebalance
+    assert await heir.ship(topic, 0, records(7), sender=0) == 6
+    await former.begin_term(topic, 0, records(8))
+    assert await former.ship(topic, 0, records(9), sender=0) == 8
+    for outbox in (former, heir):
+        await outbox.stop(20)
+    arrived = {
+        n: [r.value.split(b":")[0] for r in consume_all(kafka, [topic]) if r.partition == n] for n in (0, 1)
+    }
+    assert arrived == {0: [b"0", b"1", b"2", b"5", b"6", b"7", b"8", b"9"], 1: [b"4"]}
+    assert not errors
+
+
 async def test_each_topic_says_how_large_a_batch_it_takes(kafka: str, prefix: str) -> None:
     create_topics(kafka, {f"{prefix}-small": 1}, {"max.message.bytes": "100000"})
     create_topics(kafka, {f"{prefix}-usual": 1})

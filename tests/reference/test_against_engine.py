@@ -227,7 +227,7 @@ def test_a_store_on_disk_changes_nothing(
             on_the_way = dice.chance(2)
             if on_the_way:  # and the engine goes on meanwhile
                 player.call(next(coming, EVERYTHING))
-            stored.commit(changed, offset, keep=dice.pick((0, 1, 2)))
+            list(stored.committing(changed, offset, keep=dice.pick((0, 1, 2))))
             if not on_the_way and dice.chance(2):
                 stored.close()
                 stored = StoredPartition(stage, 0, stores.open(0, "log"), "log")

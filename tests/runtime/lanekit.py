@@ -56,6 +56,9 @@ class Outbox:
         self.targets.append((topic, partition, sender))
         return acknowledged
 
+    async def begin_term(self, topic: str, partition: int, records: PackedRecords) -> None:
+        """Nobody else is there."""
+
     def topics(self) -> list[str]:
         return [topic for topic, _, _ in self.batches]
 
@@ -98,7 +101,7 @@ class Takeover:
     recovery: Recovery | None = None
 
     async def starts(self, checkpoints: Mapping[int, object]) -> dict[int, Start]:
-        return {number: Start(Checkpoint(), {}, self.recovery, fresh=False) for number in checkpoints}
+        return {number: Start(Checkpoint(), {}, self.recovery) for number in checkpoints}
 
 
 class Parts:

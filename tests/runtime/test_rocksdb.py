@@ -138,12 +138,12 @@ def test_customers_are_counted_once_whether_they_are_in_memory_or_not(stores: Di
     world = World(RULES, state=state_of(stored))
     for turn in range(1, 6):
         world.clicks(*(rec(20 * turn + number, turn, customer=f"c{number}") for number in range(5 + turn)))
-        stored.commit(stored.take_changed(b""), turn, keep=2)
+        list(stored.committing(stored.take_changed(b""), turn, keep=2))
         assert stored.keys == 5 + turn
     stored.close()
     again = StoredPartition(STAGE, 0, stores.open(0, "log"), "log")
     World(RULES, state=state_of(again)).clicks(rec(200, 9, customer="c3"), rec(201, 9, customer="c99"))
-    again.commit(again.take_changed(b""), 9, keep=2)
+    list(again.committing(again.take_changed(b""), 9, keep=2))
     assert again.keys == 11
     again.close()
 
@@ -342,11 +342,11 @@ def test_customers_leave_memory_and_come_back_as_they_were(stores: DiskStores) -
     stored = StoredPartition(STAGE, 0, stores.open(0, "log"), "log")
     world = World(RULES, state=state_of(stored))
     world.clicks(*(rec(n, n, customer=f"c{n}") for n in range(10)), rec(10, 10, "cart", customer="c3"))
-    stored.commit(stored.take_changed(b""), 1, keep=100)
+    list(stored.committing(stored.take_changed(b""), 1, keep=100))
     assert (state_of(stored).customers.live, state_of(stored).customers.timers) == (10, 1)
     world.clicks(rec(11, 11, customer="c0"))
-    stored.commit(stored.take_changed(b""), 2, keep=2)
-    stored.commit(stored.take_changed(b""), 2, keep=2)
+    list(stored.committing(stored.take_changed(b""), 2, keep=2))
+    list(stored.committing(stored.take_changed(b""), 2, keep=2))
     assert (state_of(stored).customers.live, state_of(stored).customers.timers) == (2, 1)
     world.clicks(rec(12, 12, customer="c3"), rec(13, 13, customer="c3"), rec(14, 2 * HOUR, customer="c4"))
     assert world.fired() == [("seen", "sent", 13), ("cart", "sent", HOUR + 10)]
@@ -357,7 +357,7 @@ def test_opening_a_store_reads_no_customer(stores: DiskStores) -> None:
     stored = StoredPartition(STAGE, 0, stores.open(0, "log"), "log")
     world = World(RULES, state=state_of(stored))
     world.clicks(*(rec(n, n, "cart", customer=f"c{n}") for n in range(10)))
-    stored.commit(stored.take_changed(b""), 1, keep=100)
+    list(stored.committing(stored.take_changed(b""), 1, keep=100))
     stored.close()
     again = StoredPartition(STAGE, 0, stores.open(0, "log"), "log")
     assert (state_of(again).customers.live, state_of(again).customers.fetched, again.position) == (0, 0, 1)
