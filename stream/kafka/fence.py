@@ -32,24 +32,28 @@ FIRST_ID = 1 << 62  # brokers give out ids from 0 on
 LAST_EPOCH = (1 << 15) - 2
 
 
-class Term(NamedTuple):
+class WriteTerm(NamedTuple):
     """Under what an owner writes: a producer's id and epoch."""
 
     producer: int
     epoch: int
 
     @property
-    def next(self) -> Term:
-        return Term(self.producer + 1, 0) if self.epoch >= LAST_EPOCH else Term(self.producer, self.epoch + 1)
+    def next(self) -> WriteTerm:
+        return (
+            WriteTerm(self.producer + 1, 0)
+            if self.epoch >= LAST_EPOCH
+            else WriteTerm(self.producer, self.epoch + 1)
+        )
 
 
-BEFORE_ALL = Term(FIRST_ID, -1)
+BEFORE_ALL = WriteTerm(FIRST_ID, -1)
 
 
 class TermBatch:
     """A batch as aiokafka's producer wants it, written in a term and not under the producer's own id."""
 
-    def __init__(self, batch: RecordBatch, term: Term) -> None:
+    def __init__(self, batch: RecordBatch, term: WriteTerm) -> None:
         self._batch, self._term = batch, term
         self.record_count, self.size = batch.record_count, batch.size
         self.close, self.closed = batch.close, batch.closed
@@ -59,7 +63,7 @@ class TermBatch:
         self._batch._set_producer_state(*self._term, base_sequence)
 
 
-async def latest_term(client: Any, topic: str, partition: int) -> Term:
+async def latest_term(client: Any, topic: str, partition: int) -> WriteTerm:
     """In which a partition was last written to. `client`: aiokafka's AIOKafkaClient, which knows the topic.
     Raises KafkaError.
     """
@@ -70,7 +74,7 @@ async def latest_term(client: Any, topic: str, partition: int) -> Term:
     ((_, ((_, error, _, producers, _),), _),) = answer.topics
     if error:
         raise for_code(error)()
-    return max([BEFORE_ALL, *(Term(each[0], each[1]) for each in producers if each[0] >= FIRST_ID)])
+    return max([BEFORE_ALL, *(WriteTerm(each[0], each[1]) for each in producers if each[0] >= FIRST_ID)])
 
 
 class _ProducersResponse(Response):  # type: ignore[misc]  # aiokafka has no types

@@ -34,7 +34,7 @@ from aiokafka.protocol.produce import ProduceRequest
 from stream.errors import BrokerError, InternalError, RefusedError
 from stream.kafka._batch import RecordBatch
 from stream.kafka.connections import security, unreachable
-from stream.kafka.fence import Term, TermBatch, latest_term
+from stream.kafka.fence import TermBatch, WriteTerm, latest_term
 from stream.kafka.lease import Lease
 from stream.kafka.topic_ids import only_ask
 from stream.settings import Settings
@@ -56,7 +56,7 @@ class Producer:
         self._lease = lease
         self._kafka: Any = None
         self._missing: set[str] = set()
-        self._terms: dict[TopicPartition, Term] = {}
+        self._terms: dict[TopicPartition, WriteTerm] = {}
 
     async def start(self) -> None:
         """Connect; raises BrokerError where no Kafka answers."""
