@@ -57,10 +57,6 @@ class Proxy:
         """From now on nothing goes through."""
         self._silent = True
 
-    def let_go(self) -> None:
-        """What was held back goes through, late."""
-        self._silent = False
-
     def mend(self) -> None:
         """As if nothing had been; what was half open is closed, as routers do when they know no more."""
         self._refuses = self._silent = False

@@ -324,31 +324,6 @@ def test_the_network(
         assert max(verdict.recovery) <= 15
 
 
-def test_what_a_line_held_back_comes_when_another_worker_has_it_all(
-    behind: tuple[EmbeddedKafka, Proxy, str], prefix: str, tmp_path: Path, form: Form
-) -> None:
-    patient(form)
-    cluster, proxy, address = behind
-    with Trial(cluster.bootstrap, prefix, tmp_path, Customers(form.seed, 200)) as trial:
-        held, heir = trial.worker("a", broker=address), trial.worker("b")
-        trial.start(held, heir)
-        for _ in range(5):
-            known, before = len(heir.said("ready")), len(held.said("ready"))
-            with trial.load(20):
-                trial.until_told()
-                proxy.half_open()
-                eventually(lambda n=known: len(heir.said("ready")) > n, "the heir has it all")
-                trial.until_told()
-            heir.until_caught_up([trial.clicks])
-            proxy.let_go()
-            eventually(lambda n=before: len(held.said("ready")) > n, "it is a member again")
-        with trial.load(20):
-            trial.until_told()
-        verdict = trial.verdict()
-    verdict.duplicated = verdict.order = verdict.timers_doubled = 0  # as above
-    assert verdict.is_good, verdict
-
-
 def test_a_restore_over_a_thin_line_comes_to_its_end(
     behind: tuple[EmbeddedKafka, Proxy, str], prefix: str, tmp_path: Path, form: Form, report: Report
 ) -> None:
