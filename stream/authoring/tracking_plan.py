@@ -19,7 +19,7 @@ from rich.console import Console
 
 from stream.authoring.observed import MAX_FIELDS, Observed, Room, looks_like_a_persons
 from stream.authoring.replay import ReplayedRecord
-from stream.diagnostics import one_line
+from stream.diagnostics import one_line, some
 from stream.errors import EventFileError, RuleFileError
 from stream.events._times import parse_time
 from stream.history._past import PastEvent
@@ -211,13 +211,14 @@ def as_objects(found: Inferred, rules: RuleSet) -> dict[str, Any]:
     return {"events": events, "sources": others}
 
 
+_BEGINNING = "# The tracking plan, as "
+
+
 def as_yaml(found: Inferred, rules: RuleSet) -> str:
     """A rule file with the plan. What belongs into the sources, which are defined elsewhere, is a comment."""
     written = as_objects(found, rules)
     count = sum(seen.count for seen in found.events.values())
-    lines = [
-        f"# The tracking plan, as {count:,} events suggest it: not all that can happen may have happened."
-    ]
+    lines = [f"{_BEGINNING}{count:,} events suggest it: not all that can happen may have happened."]
     lines += [f"# {one_line(each)}" for each in notes(found)]
     lines += ["events:" if written["events"] else "events: {}"]
     for name, event in written["events"].items():
@@ -236,6 +237,15 @@ def as_yaml(found: Inferred, rules: RuleSet) -> str:
             if fields := source.get(key):
                 lines += [f"#   {key}:", *(f"#     {_text(path)}: {kind}" for path, kind in fields.items())]
     return "\n".join(lines) + "\n"
+
+
+def is_made(path: Path) -> bool:
+    """Whether a file is a plan that `as_yaml` wrote."""
+    try:
+        with path.open("rb") as file:
+            return file.read(len(_BEGINNING)) == _BEGINNING.encode()
+    except OSError:
+        return False
 
 
 def as_json(found: Inferred, rules: RuleSet) -> str:
@@ -266,7 +276,12 @@ def report(found: Inferred, files: PastEvents, errors: Console) -> None:
     """Say what was read, and what was not used."""
     names = len(found.events)
     count = sum(seen.count for seen in found.events.values())
-    for line in (f"{count:,} events of {names:,} names", *notes(found), *unknown_notes(files), *files.notes):
+    for line in (
+        f"{some(count, 'event')} of {some(names, 'name')}",
+        *notes(found),
+        *unknown_notes(files),
+        *files.notes,
+    ):
         errors.print(one_line(line), markup=False, highlight=False, soft_wrap=True)
 
 

@@ -10,6 +10,7 @@ import re
 _SPAN = "a span of time is e.g. duration('7d'), as in `now - duration('7d')`"
 _LIKE = "write event.x.startsWith('…'), event.x.endsWith('…') or event.x.contains('…')"
 _MISSING = "write `!has(event.x)` for a field that is missing, `event.x == null` for one that is null"
+_DAYS = "compare with a span of time, as in `now - t > duration('7d')`"
 _TERNARY = "write `condition ? value : other`"
 _DEFAULT = "write `has(event.x) ? event.x : 0`"
 _COMMENT = "a comment begins with `//`"
@@ -197,6 +198,7 @@ _CALLS = {
         ),
         _SPAN,
     ),
+    **dict.fromkeys(("getdays", "todays", "indays"), _DAYS),
     "year": "write t.getFullYear('Europe/Vienna')",
     "month": "write t.getMonth('Europe/Vienna'), which begins with 0",
     **dict.fromkeys(("day", "dayofmonth"), "write t.getDate('Europe/Vienna')"),
@@ -292,6 +294,11 @@ _SIGNS = tuple(
         (r"\{\{", r"\}", _BRACES),
         (r"", r"%%", _WORDS["@"]),
         (r"\bin\s*\([^()]*$", r",", "a list has square brackets: `in ['a', 'b']`"),
+        (
+            r"(?<!\d)[1-9]\d{0,2}$",
+            r",\d{3}(?![\d.])",
+            "a decimal has a dot, 49.90, and a thousand no mark, 1000",
+        ),
         (r"\d$", r",\d", "a decimal has a dot: 49.90"),
         (r"\d *$", r"(?:d|h|w|m|s|days?|hours?|weeks?|min|months?)\b", _SPAN),
         (r"\binterval\s+$", r"'", _SPAN),

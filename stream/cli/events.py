@@ -51,7 +51,8 @@ def infer(
     from stream.history.progress import showing
 
     times = between(since, until)
-    refuse_to_overwrite({"--out": out}, files)
+    again = out is not None and tracking_plan.is_made(out)  # a plan that it wrote may be written anew
+    refuse_to_overwrite({"--out": out}, files, None if again else rules)
     sources = tracking_plan.sources_of(rules)
     with tidy():
         with showing() as progress, past_events(files, sources, times, progress=progress) as lines:

@@ -27,6 +27,9 @@ def refuse_to_overwrite(
     for option, path in outputs.items():
         if path is None:
             continue
+        if str(path) == "-":
+            hint = "name a file; /dev/stdout is standard output"
+            raise StreamError(f"{option} -: that would be a file of this name", hint=hint)
         found = path.resolve()
         if found.is_dir():
             raise StreamError(f"{option} {path}: that is a folder", hint="name a file")

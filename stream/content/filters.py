@@ -243,6 +243,21 @@ def _parameters(given: Filter) -> inspect.Signature:
 _SIGNATURES = {name: _parameters(each) for name, each in BY_NAME.items()}
 
 
+# What other languages of templates call them.
+_ELSEWHERE = {
+    **dict.fromkeys(("upper", "uppercase", "toupper"), "upcase"),
+    **dict.fromkeys(("lower", "lowercase", "tolower"), "downcase"),
+    **dict.fromkeys(("title", "titlecase", "capitalise", "ucfirst"), "capitalize"),
+    **dict.fromkeys(("len", "length", "count"), "size"),
+    "trim": "strip",
+    **dict.fromkeys(("currency", "money_with_currency", "format_currency"), "money: 'EUR'"),
+    **dict.fromkeys(("number", "format", "number_format", "fixed", "tofixed"), "round: 2"),
+    **dict.fromkeys(("format_date", "strftime", "date_format", "datetime"), "date: 'long'"),
+    **dict.fromkeys(("urlencode", "encode"), "url_encode"),
+    **dict.fromkeys(("fallback", "or", "ifempty", "if_null"), "default: '…'"),
+}
+
+
 def complaint(
     name: str, value: object, positional: Sequence[object], keywords: Mapping[str, object]
 ) -> ContentError | None:
@@ -253,7 +268,9 @@ def complaint(
         code = Code.TEMPLATE_NOT_SUPPORTED
         return ContentError(f"the filter `{name}` is not supported", hint=WITHHELD[name], code=code)
     if name not in BY_NAME:
-        return ContentError(f"unknown filter `{name}`", hint=did_you_mean(name, BY_NAME))
+        meant = _ELSEWHERE.get(name.lower())
+        hint = f"write `{meant}`" if meant else did_you_mean(name, BY_NAME)
+        return ContentError(f"unknown filter `{name}`", hint=hint)
     if name == "money" and not positional:
         return ContentError("`money` needs a currency", hint='write e.g. money: "EUR"')
     try:

@@ -49,7 +49,9 @@ def placeholders(pieces: Pieces) -> Iterator[ContentError]:
             if found > MOST:
                 return
             name = next(filter(None, each.groups()), "").lower()
+            is_path = name.startswith(("event.", "customer.", "traits.", "context."))
             hint = f"write {{{{ customer.{name} }}}} or {{{{ event.{name} }}}}"
+            hint = f"write {{{{ {name} }}}}" if is_path else hint
             hint = hint if name else "a comment is {% comment %} … {% endcomment %}"
             message = f"`{each[0]}` is sent as it stands: it is no placeholder here"
             yield ContentError(message, offset=offset + each.start(), hint=hint, code=Code.OTHER_PLACEHOLDER)

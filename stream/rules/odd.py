@@ -8,12 +8,18 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+from stream.cel.tree import is_closed
 from stream.errors import ExpressionError
 from stream.expression import Call, Ident, Literal, Node, Select, unparse
 from stream.rules.scope import variables_of
 
 _ORDERS = ("_<_", "_<=_", "_>_", "_>=_")
 _EQUALITIES = ("_==_", "_!=_")
+_WILDCARDS_IN = {
+    "startsWith": re.compile(r".*[^0-9% ]%|.+\*"),
+    "endsWith": re.compile(r"%.+|\*.+"),
+    "contains": re.compile(r"%.+%|\*.+\*"),
+}
 _NUMBER = re.compile(r"-?(?:0|[1-9][0-9]*)(?:[.,][0-9]+)?")  # not 007, which is a number in no language
 _VARIABLE = "a text is compared as it stands: write the variable, without quotes"
 _TEXTS = (
@@ -29,6 +35,7 @@ _TEXTS = (
         re.compile(r"%.+|.*[^0-9% ]%|\*.+|.+\*"),
         "there are no wildcards: write x.startsWith('…'), x.endsWith('…') or x.contains('…')",
     ),
+    (re.compile("null|None|nil|undefined"), "without quotes `null` is one: is that meant?"),
     (re.compile(r".*(?:\|\||&&).*"), "for one of several write `event.x in ['a', 'b']`"),
 )
 
@@ -43,6 +50,10 @@ def odd(node: Node) -> Iterator[ExpressionError]:
         if not isinstance(each, Call):
             continue
         rest += [arg for arg in reversed(each.args) if not isinstance(arg, Literal | Ident)]
+        if each.function in _WILDCARDS_IN and isinstance(text := each.args[-1], Literal):
+            yield from _wildcards(each.function, text)
+        if each.function in _EQUALITIES:
+            yield from _moments(*each.args)
         if each.function in (*_ORDERS, *_EQUALITIES):
             one, other = each.args
             yield from _compared(each.function, one, other)
@@ -51,6 +62,22 @@ def odd(node: Node) -> Iterator[ExpressionError]:
             for item in items.args:
                 yield from _compared("_==_", each.args[0], item)
                 yield from _no_range(each.args[0], item)
+
+
+def _wildcards(function: str, text: Literal) -> Iterator[ExpressionError]:
+    if isinstance(text.value, str) and _WILDCARDS_IN[function].fullmatch(text.value):
+        hint = f"there are no wildcards: write '{text.value.strip('%*')}'"
+        yield ExpressionError(f"`'{text.value}'` is a text like any other", offset=text.offset, hint=hint)
+
+
+def _moments(one: Node, other: Node) -> Iterator[ExpressionError]:
+    """`now == timestamp('2026-12-24')`: a day is meant, and a millisecond is said."""
+    for each, against in ((one, other), (other, one)):
+        if each == Ident("now") or (each == Ident("event_time") and is_closed(against)):
+            message = f"`{unparse(each)}` is the same as another time for a millisecond only"
+            hint = f"write {unparse(each)}.getDate('Europe/Vienna') == 24 and so on, or `>=` and `<`"
+            yield ExpressionError(message, offset=each.offset, hint=hint)
+            return
 
 
 def _no_range(about: Node, item: Node) -> Iterator[ExpressionError]:

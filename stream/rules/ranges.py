@@ -1,6 +1,7 @@
-"""Comparisons that are decided by the numbers which a call can give: months, days, hours, lengths, counts.
+"""Comparisons that are decided by what a call can give: months, days, hours, lengths, counts, small letters.
 
-Who compares one with another number has most likely counted from 1 what begins with 0.
+Who compares one with another number has most likely counted from 1 what begins with 0; who compares small
+letters with capitals meant either.
 Tested by tests/rules/test_ranges.py.
 """
 
@@ -81,6 +82,7 @@ def decided(node: Node, counts: Collection[str]) -> Iterator[ExpressionError]:
         if each.function in MACROS and isinstance(variable := each.args[1], Ident):
             given |= {variable.name}
         one, other = each.args if len(each.args) == 2 else (each, each)
+        yield from _of_letters(each.function, one, other)
         if each.function in _MIRRORED:
             symbols = each.function.strip("_"), _MIRRORED[each.function]
             for symbol, call, literal in zip(symbols, (one, other), (other, one), strict=True):
@@ -89,6 +91,32 @@ def decided(node: Node, counts: Collection[str]) -> Iterator[ExpressionError]:
             for item in other.args:
                 yield from _said(_range(one, counts, given), "==", item, among=True)
         rest += [(arg, given) for arg in reversed(each.args) if not isinstance(arg, Literal | Ident)]
+
+
+_ASKED = ("contains", "startsWith", "endsWith")
+_LETTERS = {
+    "lowerAscii": (str.isupper, str.lower, "capitals"),
+    "upperAscii": (str.islower, str.upper, "small letters"),
+}
+
+
+def _of_letters(function: str, one: Node, other: Node) -> Iterator[ExpressionError]:
+    """`x.lowerAscii() == 'Gold'`: what has none of these letters is compared with a text that has some."""
+    if function == "@in":
+        items = other.args if isinstance(other, Call) and other.function == "[]" else ()
+    else:
+        items = (other,) if function in ("_==_", "_!=_", *_ASKED) else ()
+    if isinstance(other, Call) and other.function in _LETTERS and function in ("_==_", "_!=_"):
+        one, items = other, (one,)
+    if not isinstance(one, Call) or one.function not in _LETTERS:
+        return
+    wrong, made, which = _LETTERS[one.function]
+    for each in items:
+        text = each.value if isinstance(each, Literal) else None
+        if isinstance(text, str) and any(letter.isascii() and wrong(letter) for letter in text):
+            right = "".join(made(letter) if letter.isascii() else letter for letter in text)
+            message = f"`{one.function}` leaves no {which}: `'{text}'` is never found"
+            yield ExpressionError(message, offset=each.offset, hint=f"write '{right}'")
 
 
 def _said(
@@ -109,6 +137,10 @@ def _said(
 def _range(node: Node, counts: Collection[str], given: _Names) -> tuple[str, Range] | None:
     """The numbers that a call or a trait can give, with its name; None where they can be any."""
     match node:
+        case Call("_%_", (_, Literal(int(divisor)))) if divisor > 0:
+            return f"% {divisor}", Range(
+                1 - divisor, divisor - 1, f"what can be divided by {divisor} leaves 0"
+            )
         case Call(name) if name in _OF_OTHERS:
             return name, _OF_OTHERS[name]
         case Call(name, (operand, *_)) if name in OF_TIMES:

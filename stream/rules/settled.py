@@ -1,7 +1,7 @@
 """Conditions that always or never hold, whatever the event and the customer are, and terms that are to blame.
 
-Sound, not complete: it knows constants, terms of one `&&` that leave a value nothing to be, and terms of one
-`||` that leave out none.
+Sound, not complete: it knows constants, terms of one `&&` that leave a value nothing to be, or of which one
+says what a value is and the other does not hold of that, and terms of one `||` that leave out none.
 Tested by tests/rules/test_scope.py.
 """
 
@@ -10,9 +10,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from stream.cel.tree import is_closed
+from stream.cel.tree import MACROS, is_closed
 from stream.errors import ExpressionError
 from stream.expression import Call, Literal, Node, Select, evaluate, terms_of
+from stream.rules.value_types import ARITHMETIC
 
 
 def settled(node: Node) -> bool | None:
@@ -62,10 +63,10 @@ def pairs(node: Node) -> Iterator[Pair]:
 
 
 class _Claim(NamedTuple):
-    """`term` says that something compares so with a literal."""
+    """`term` says that something compares so with a constant."""
 
     function: str
-    literal: Node
+    constant: Node
     term: Node
 
 
@@ -75,19 +76,70 @@ def _pairs(terms: list[Node], *, denied: bool = False) -> Iterator[tuple[Node, N
     """
     claims: dict[Node, list[_Claim]] = {}
     for term in terms:
-        if isinstance(term, Call) and term.function in _MIRRORED:
-            left, right = term.args
-            function, about, literal = term.function, left, right
-            if isinstance(left, Literal):
-                function, about, literal = _MIRRORED[function], right, left
-            function = _OPPOSITE[function] if denied else function
-            if isinstance(literal, Literal):
-                claims.setdefault(about, []).append(_Claim(function, literal, term))
+        node, opposite = term, denied
+        while isinstance(node, Call) and node.function == "!_":
+            node, opposite = node.args[0], not opposite
+        if isinstance(node, Call) and node.function in _MIRRORED:
+            left, right = node.args
+            function, about, constant = node.function, left, right
+            if is_closed(left):
+                function, about, constant = _MIRRORED[function], right, left
+            function = _OPPOSITE[function] if opposite else function
+            if is_closed(constant) and not is_closed(about):
+                claims.setdefault(about, []).append(_Claim(function, constant, term))
     for found in claims.values():
         for i, one in enumerate(found):
             for two in found[i + 1 :]:
                 if _exclude(one, two):
                     yield one.term, two.term
+    if not denied:
+        yield from _by_value(terms)
+
+
+def _by_value(terms: list[Node]) -> Iterator[tuple[Node, Node]]:
+    """Terms of which one says what something is, and the other does not hold of that, in their order."""
+    for number, one in enumerate(terms):
+        about, values = _left(one)
+        if about is None:
+            continue
+        for other, two in enumerate(terms):
+            instead = [_with(two, about, each) for each in values]
+            if other != number and all(each != two and settled(each) is False for each in instead):
+                yield (one, two) if number < other else (two, one)
+
+
+_MOST_VALUES = 50
+_NOTHING = Call("_/_", (Literal(1), Literal(0)))  # an error, as what is not there
+
+
+def _left(term: Node) -> tuple[Node | None, list[Node]]:
+    """What a term says the value of, and which it can be; None where it says it of nothing."""
+    match term:
+        case Call("!_", (Call("has", (about,)),)):
+            return about, [_NOTHING]
+        case Call("_==_", (one, other)) if is_closed(one) != is_closed(other):
+            about, values = (other, [one]) if is_closed(one) else (one, [other])
+        case Call("@in", (about, Call("[]", items))) if 0 < len(items) <= _MOST_VALUES:
+            values = list(items)
+            if is_closed(about) or not all(map(is_closed, values)):
+                return None, []
+        case _:
+            return None, []
+    return about, values
+
+
+def _with(node: Node, about: Node, value: Node) -> Node:
+    """The node with a value in place of something. Not in macros, whose variables may have its name, and not
+    where it is calculated with: a whole number of an event may be a decimal, too.
+    """
+    if node == about:
+        return value
+    if isinstance(node, Select):
+        return Select(_with(node.operand, about, value), node.field, node.offset)
+    if isinstance(node, Call) and node.function not in (*MACROS, *ARITHMETIC, "has"):
+        args = tuple(_with(each, about, value) for each in node.args)
+        return Call(node.function, args, node.offset, node.member)
+    return node
 
 
 _MIRRORED = {

@@ -278,7 +278,7 @@ def test_the_command_writes_a_rule_file_and_says_what_it_could_not_read(folder: 
     assert code == 0
     view = {"source": "clicks", "fields": {"price": "number"}}
     assert yaml.safe_load(out) == {"events": {"view": view, "purchase": {"source": "till"}}}
-    assert said.splitlines()[0] == "1 events of 1 names"
+    assert said.splitlines()[0] == "1 event of 1 name"
     assert "left out: 1 records of clicks are no JSON objects (one JSON object a line" in said
     assert "1 line of `tills` left out: no source, first" in said
 

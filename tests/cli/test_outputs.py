@@ -28,6 +28,9 @@ EVENTS = '{"event": "view", "customer": "c1", "ts": "2026-03-02T10:00:00Z"}\n'
         ("backtest rules events.jsonl --out nowhere/x", "no such folder"),
         ("backtest rules events.jsonl --report .", "is a folder"),
         ("events infer events.jsonl --out events.jsonl", "is read"),
+        ("events infer events.jsonl --out rules/shop.yaml", "a file of the rules"),
+        ("backtest rules events.jsonl --out -", "a file of this name"),
+        ("events infer events.jsonl --out -", "a file of this name"),
         ("test rules --junit rules/shop.yaml", "a file of the rules"),
     ],
 )
@@ -138,6 +141,12 @@ def test_what_is_written_anew_keeps_who_may_read_it_and_a_link_stays_one(shop: P
     assert (shop / "link").is_symlink()
     assert (shop / "shared").read_text() != ""
     assert [(shop / each).stat().st_mode & 0o777 for each in ("shared", "new")] == [0o644, 0o600]
+
+
+def test_a_plan_may_be_written_anew(shop: Path) -> None:
+    for _ in range(2):
+        assert run(shop, "events infer events.jsonl --out rules/plan.yaml").returncode == 0
+    assert run(shop, "check rules").returncode == 0
 
 
 def test_decisions_may_go_to_a_pipe(shop: Path) -> None:

@@ -72,3 +72,9 @@ def test_of_several_channels_the_one_is_named_that_has_no_format() -> None:
     (found,) = doubts(Template("<b>Hi</b>"), "body", {"mail": "html", "push": "text"})
     assert found.message == "a tag of HTML, `<b>`, in a text for `push`: values there are not escaped"
     assert found.hint == "if `push` takes HTML, say so there: `format: {body: html}`"
+
+
+def test_a_path_in_the_wrong_braces_came_with_a_path_that_is_never_there() -> None:
+    """`{event.store}`: write {{ event.event.store }}."""
+    (found,) = doubts(Template("Hello { event.store }"), "body", {"mail": "text"})
+    assert found.hint == "write {{ event.store }}"

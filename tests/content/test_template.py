@@ -87,6 +87,7 @@ def test_what_fails_when_rendered_fails_without_the_customer_s_data(source: str)
         ("Hi {% include 'footer' %}", "the tag `include` is not supported yet", 6),
         ("{% render 'footer' %}", "the tag `render` is not supported yet", 3),
         ("{{ event.name | upcas }}", "unknown filter `upcas`", 16),
+        ("{{ event.name | title }}", "unknown filter `title`", 16),
         ("{{ 'now' | date: '%Y' }}", "'now' is not supported", 3),
         ("{{ today }}", "`today` is not supported", 3),
         ("x" * (MAX_TEMPLATE_BYTES + 1), "more than 16,384 bytes in one field", 0),

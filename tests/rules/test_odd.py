@@ -23,6 +23,12 @@ from stream.rules.odd import odd
         ("event.sku == '%shoe%'", 13, "contains"),
         ("event.sku != 'shoe%'", 13, "startsWith"),
         ("event.sku in ['a', 'b*']", 19, "wildcards"),
+        ("event.sku.startsWith('shoe%')", 21, "write 'shoe'"),
+        ("event.sku.contains('*shoe*')", 19, "write 'shoe'"),
+        ("event.coupon != 'null'", 16, "`null`"),
+        ("now == timestamp('2026-12-24')", 0, "now.getDate("),
+        ("timestamp(customer.birthday) == now", 32, "now.getDate("),
+        ("timestamp('2026-12-24') == event_time", 27, "`>=` and `<`"),
         ("event.home == '{{ customer.city }}'", 14, "without quotes"),
         ("event.home == '${city}'", 14, "without quotes"),
         ("event.home == 'customer.city'", 14, "without quotes"),
@@ -51,6 +57,7 @@ def test_what_is_probably_meant_otherwise(source: str, offset: int, hint: str) -
         "event.host == 'shop.example' && event.path == 'events.html'",
         "event.name.contains('50%off*')",
         "'a' == 'a*'",
+        "event.share.endsWith('50%') && event.path.contains('/*') && event_time == timestamp(event.first)",
     ],
 )
 def test_what_is_not(source: str) -> None:

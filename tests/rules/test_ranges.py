@@ -47,6 +47,27 @@ IF = rule_scope(TRAITS, ())
         ("now.getFullYear() == 26", "`getFullYear` is 100 to 9999: `== 26` never holds", "four digits"),
         ("timestamp(event.t).getMonth() == 12", "`getMonth` is 0 to 11: `== 12` never holds", "is 11"),
         ("(now - duration('1d')).getHours() == 24", "`getHours` is 0 to 23: `== 24` never holds", "is 0"),
+        ("traits.orders % 3 == 3", "`% 3` is -2 to 2: `== 3` never holds", "leaves 0"),
+        (
+            "customer.status.lowerAscii() == 'Gold'",
+            "`lowerAscii` leaves no capitals: `'Gold'` is never found",
+            "write 'gold'",
+        ),
+        (
+            "'gold' == customer.status.upperAscii()",
+            "`upperAscii` leaves no small letters: `'gold'` is never found",
+            "write 'GOLD'",
+        ),
+        (
+            "event.store.lowerAscii() in ['Wien']",
+            "`lowerAscii` leaves no capitals: `'Wien'` is never found",
+            "write 'wien'",
+        ),
+        (
+            "event.store.lowerAscii().startsWith('W')",
+            "`lowerAscii` leaves no capitals: `'W'` is never found",
+            "write 'w'",
+        ),
         ("size(event.items) < 0", "`size` is 0 or more: `< 0` never holds", "what is empty has 0"),
         ("event.items.size() > -1", "`size` is 0 or more: `> -1` always holds", "what is empty has 0"),
         ("size(event.items) == 2.5", "`size` is 0 or more: `== 2.5` never holds", "what is empty has 0"),

@@ -109,6 +109,8 @@ SLIPS = [
     ("event.name.matches('AB(')", "matches", "RE2"),
     # ---- numbers ----
     ("event.price > 49,90", ",", "49.90"),
+    ("event.price > 1,000", ",", "1000"),
+    ("(now - event_time).getDays() > 7", "getDays", "duration('7d')"),
     ("event.price > €50", "€", "number alone"),
     ("double('49,90') > 3.0", "double", "no number"),
     ("int('12.5') > 3", "int", "no whole number"),

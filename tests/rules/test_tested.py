@@ -74,7 +74,7 @@ IF = "size(event.line_items) > 1"
         ("event.total > 5", "event.total == 'nine'", "a number is written without quotes"),
         ("customer.status == 'gold'", "customer.status == 1", "double(customer.status)"),
         ("customer.points < 0", "customer.points == '0'", "`==` compares a number with a text"),
-        (IF, "event.vip == 'true'", "`==` compares true or false with a text"),
+        (IF, "!(event.vip == 'true')", "`==` compares true or false with a text"),
         (IF, "event.line_items.sku == 's'", "event.line_items.exists(item, item.sku == 'x')"),
         (IF, "event.line_items.length > 1", "write `size(event.x)`"),
         (IF, "event.line_items == 's'", "`==` compares a list with a text"),
@@ -120,3 +120,13 @@ def test_a_tracking_plan_says_which_types_there_are(tmp_path: Path) -> None:
         f"  {name}: {{}}\n" for name in ("product_view", "add_to_cart", "purchase")
     )
     assert warnings(tmp_path, plan + SHOP.replace("event.total > 5", "event.total == 'nine'")) == []
+
+
+def test_a_trait_that_adds_up_texts_stayed_0_without_a_word(tmp_path: Path) -> None:
+    text = SHOP.replace("traits:\n", "traits:\n  worth: {function: sum, of: add_to_cart, value: event.sku}\n")
+    (tmp_path / "a.yaml").write_text(
+        text.replace("traits.viewed > 1", "traits.viewed > 1 && traits.worth > 1")
+    )
+    (found,) = check_rules(tmp_path).diagnostics
+    assert (found.code, found.hint) == ("W518", "write double(event.sku)")
+    assert "`value` must be a number, this is a text, as the tests have it" in found.message

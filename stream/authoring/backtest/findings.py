@@ -226,6 +226,8 @@ def _oddities(backtest: Backtest, shown: dict[str, Any]) -> Iterator[str]:
         )
         what = f"{are}: {each['reason']}"
         yield f"{what}, first {each['first']} ({each['fix']})"
+    silent = [name for name, rule in shown["rules"].items() if not rule["matches"]]
+    yield from backtest.names.misspelt(silent)
     yield from unknown_notes(files)
     yield from disorder_notes(files)
     yield from files.notes
@@ -239,6 +241,8 @@ def _oddities(backtest: Backtest, shown: dict[str, Any]) -> Iterator[str]:
         did = "did not hold"
         if part in ("field", "value") and name.startswith("traits."):
             did, why = "counted nothing", _why_not_taken(backtest.rules, name, each["reason"], why)
+        if each["reason"] == "missing":
+            why += backtest.names.meant(each["paths"])
         yield f"{each['count']:,} × `{part}` of {of} {did}: {why}"
     yield from _odd_events(files, shown)
     for name in shown["rules"]:

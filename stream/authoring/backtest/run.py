@@ -13,6 +13,7 @@ from typing import IO
 
 from stream.authoring.backtest.base_rates import watched
 from stream.authoring.backtest.figures import BacktestFigures
+from stream.authoring.backtest.seen_names import SeenNames
 from stream.authoring.backtest.segment_sizes import SegmentSizes, count_segments
 from stream.authoring.replay import Paging, Replay, Tally
 from stream.authoring.zones import UnreadableZones
@@ -47,6 +48,7 @@ class Backtest:
     last: int | None
     repeats: Mapping[str, tuple[int, str]]
     zones: UnreadableZones
+    names: SeenNames
     before: int = 0
 
 
@@ -66,7 +68,7 @@ def run(
     were played.
     """
     tally, figures = Tally(), BacktestFigures(rules, examples)
-    repeats, zones = RepeatedIds(rules.sources), UnreadableZones()
+    repeats, zones, names = RepeatedIds(rules.sources), UnreadableZones(), SeenNames(rules)
     replay = Replay(watched(rules), now=files.now, take=figures.base_rates.take, paging=paging)
     since, until = files.between.since, files.between.until
     before = 0
@@ -87,6 +89,8 @@ def run(
             add_up(replay.advance(since), counts=False)
         is_before = portion.is_before
         repeats.look(portion.records)
+        for source, records in portion.records.items():
+            names.look(source, records)
         errors = tally.errors.copy()
         add_up(replay.feed(portion.records, files.names, portion.partition), counts=not is_before)
         for name in (source for source, reason in tally.errors - errors if reason == "timezone"):
@@ -112,7 +116,7 @@ def run(
     begun = first if first < LATEST else None
     found = repeats.found
     return Backtest(
-        rules, tally, timers, customers, files, figures, segments, begun, last, found, zones, before
+        rules, tally, timers, customers, files, figures, segments, begun, last, found, zones, names, before
     )
 
 

@@ -18,6 +18,7 @@ from stream.diagnostics import some
 
 MOST_RULES = 40  # that the table shows
 MOST_NAMES = 10
+MOST_NOTES = 40
 USUAL_LIFT = 0.3  # that one hopes to see, where one line must do
 
 
@@ -27,7 +28,10 @@ def report(found: dict[str, Any], console: Console, *, as_json: bool = False) ->
         console.print(json.dumps(found, indent=2), markup=False, highlight=False, soft_wrap=True)
         return
     console.print(_table(found))
-    for line in (*_lines(found), *found["notes"]):
+    notes = found["notes"]
+    if len(notes) > MOST_NOTES:
+        notes = [*notes[:MOST_NOTES], f"and {len(notes) - MOST_NOTES:,} more: --json and --report have them"]
+    for line in (*_lines(found), *notes):
         console.print(line, markup=False, highlight=False, soft_wrap=True)
 
 

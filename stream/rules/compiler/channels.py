@@ -11,19 +11,20 @@ from stream.rules.compiler import values
 from stream.rules.compiler.compilation import Compilation
 from stream.rules.compiler.conditions import condition
 from stream.rules.compiler.definition import Definition, check_name
-from stream.rules.files import Entry, Mapped
+from stream.rules.files import Entry, Mapped, Scalar
 from stream.rules.model import Channel, Policy, Subject
 from stream.rules.scope import customer_scope
 
 _CONSENT_HINT = "name the consent that it needs, or write `consent: none` for a channel that needs none"
 _NONE = "none"
+_NO = frozenset(("no", "false", "off", "null", "~", "None", "never"))  # as other languages say it
 
 
 def read_channel(run: Compilation, entry: Entry) -> Channel:
     read = run.definition("channel", entry, keys.CHANNEL)
     read.need("topic", "the topic that its triggers go to")
     read.need("consent", _CONSENT_HINT)
-    consent = read.new_name("consent")
+    consent = _consent(read)
     return Channel(
         name=entry.key,
         topic=values.topic(read, "topic") or "",
@@ -33,6 +34,18 @@ def read_channel(run: Compilation, entry: Entry) -> Channel:
         **_address(run, read),
         **_formats(run, read),
     )
+
+
+def _consent(read: Definition) -> str | None:
+    """The purpose, or `none`: nobody has a consent called `no`."""
+    scalar = read.entries["consent"].value if "consent" in read.entries else None
+    if isinstance(scalar, Scalar) and scalar.written in _NO:
+        message = (
+            f"`consent` must be a purpose, or `none`: `{scalar.written}` would be one that nobody grants"
+        )
+        read.findings.add(Code.WRONG_NAME, scalar.location, message, "write none")
+        return None
+    return read.new_name("consent")
 
 
 def _formats(run: Compilation, read: Definition) -> dict[str, Any]:
@@ -74,7 +87,7 @@ def read_policy(run: Compilation) -> Policy:
         locale=values.locale(read, "locale"),
         cap=values.rate(read, "cap"),
         suppress=condition(read, "suppress", scope),
-        holdout=values.share(read, "holdout") or 0,
+        holdout=values.holdout(read),
         stale_after=values.duration(read, "stale_after"),
         sensitive=_subjects(run, read.entries.get("sensitive")),
     )

@@ -116,6 +116,8 @@ def _settled(key: str, node: Node, scope: Scope) -> Iterator[ExpressionError]:
         both = f"`{unparse(one)}` and `{unparse(two)}`"
         message = f"one of {both} always holds" if holds else f"{both} never hold together"
         hint = "write `&&` if both must hold" if holds else "write `||` if one of them will do"
+        if not holds and "timestamp(" in unparse(one) and "timestamp(" in unparse(two):
+            hint = "is the year right?"
         yield ExpressionError(message, offset=two.offset, hint=hint)
     if not decided and not settling and (verdict := settled(node)) is not None:
         hint = "leave it out" if verdict else "this definition is never used"

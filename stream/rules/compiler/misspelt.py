@@ -19,6 +19,7 @@ from typing import Any, NamedTuple, cast
 
 from stream.diagnostics import Code
 from stream.hints import did_you_mean
+from stream.rules import field_paths
 from stream.rules.compiler.compilation import Compilation
 from stream.rules.compiler.plan import ENGINES
 from stream.rules.compiler.uses import Use, place_of, uses
@@ -73,7 +74,11 @@ def warn_of_slips(run: Compilation, rules: RuleSet, tests: Sequence[RuleTest]) -
     by_root = {"event": fields, "customer": attributes, "context": contexts}
     for entry, use in uses(run.files, rules):
         root, *parts = use.path or ("",)
-        if use.event is not None:
+        if odd := _never(use, known, rules):
+            code, path, message, hint = odd
+            if not (plan.events if path == "event" else plan.attributes is not None):
+                run.findings.add(code, place_of(entry, use), message, hint)
+        elif use.event is not None:
             events.add((use.event,), entry, use)
         elif use.purpose is not None:
             purposes.add((use.purpose,), entry, use)
@@ -99,7 +104,6 @@ class _Known:
 
     def __init__(self, rules: RuleSet, tests: Iterable[RuleTest]) -> None:
         self.events: set[Path] = {(each.constant,) for each in rules.sources if each.constant is not None}
-        self.events |= {(name,) for subject in rules.policy.sensitive for name in subject.events}
         self.samples: dict[str, set[str]] = defaultdict(set)  # the fields of the tests' events, by name
         self.mapped = {
             path[:length]
@@ -138,6 +142,51 @@ class _Known:
         known = self.fields_of(events)
         tested = any(name in self.samples for name in events)
         return tested and field is not None and field not in known and (field,) not in self.mapped
+
+
+_NOT_BELOW_CUSTOMER = {
+    "attributes": "an attribute is `customer.NAME`",
+    "properties": "an attribute is `customer.NAME`",
+    "traits": "a trait is `traits.NAME`",
+    "segments": "a segment is `segments.NAME`",
+    "consents": "consents are asked for by the channel: `consent` there",
+    "id": "the id is no attribute: it is a field of the event, such as `event.{}`",
+    "customer_id": "the id is no attribute: it is a field of the event, such as `event.{}`",
+}
+
+
+def _never(use: Use, known: _Known, rules: RuleSet) -> tuple[Code, str, str, str] | None:
+    """What is no slip of a letter and never there, with what to write: several events in one text, `event.`
+    in front of a path within the event, the parts of a profile's record.
+    """
+    if use.event is not None:
+        several = [each.strip() for each in use.event.split(",")]
+        if (use.event,) not in known.events and (len(several) > 1 or use.event == "*"):
+            hint = f"write [{', '.join(several)}]" if len(several) > 1 else "name them, in a list"
+            return Code.MISSPELT_EVENT, "event", f"no event is called `{use.event}`", hint
+        return None
+    root, *parts = use.path or ("",)
+    within = root == "event" and parts[:1] == ["event"] and len(parts) > 1 and use.keys[-1:] in _PATHS
+    if within and not any(path[:1] == ("event",) and len(path) > 1 for path in known.fields):
+        right = field_paths.write([str(each) for each in parts[1:]])
+        message = f"`{use.keys[-1]}` is a path within the event, which has no object `event`"
+        return Code.UNKNOWN_FIELD, "event", message, f"write {right}"
+    name = str(parts[0]) if parts else ""
+    sure = name in _SURELY or len(known.attributes) > len(ENGINES)  # the tests' customers have some
+    if root == "customer" and sure and name in _NOT_BELOW_CUSTOMER and (name,) not in known.attributes:
+        ids = next((each.customer for each in rules.sources if each.kind == "event"), ())
+        hint = _NOT_BELOW_CUSTOMER[name].format(".".join(ids))
+        return (
+            Code.MISSPELT_ATTRIBUTE,
+            "customer",
+            f"`customer` has attributes, and none is called `{name}`",
+            hint,
+        )
+    return None
+
+
+_SURELY = ("attributes", "traits", "segments", "consents")  # of the others an attribute may be called so
+_PATHS = (("field",), ("per",), ("value",))
 
 
 def _paths(value: Any, before: Path = ()) -> Iterator[Path]:

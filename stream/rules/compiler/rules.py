@@ -15,7 +15,7 @@ from stream.rules.compiler.definition import VARIABLE, Definition
 from stream.rules.compiler.identity import rule_id
 from stream.rules.compiler.messages import read_send
 from stream.rules.files import Entry, Sequence, Written
-from stream.rules.model import WHOLE, Again, Channel, FieldPath, Goal, Policy, Rule, Step, Unless, WhenQuiet
+from stream.rules.model import Again, Channel, FieldPath, Goal, Policy, Rule, Step, Unless, WhenQuiet
 from stream.rules.scope import RESERVED, event_scope, rule_scope, variables_of
 
 Named = Mapping[str, tuple[str, ...]]  # the names of steps, and the events that each waits for
@@ -48,7 +48,7 @@ def read_rule(run: Compilation, entry: Entry, channels: Mapping[str, Channel], p
         limit=values.rate(read, "limit"),
         priority=values.integer(read, "priority", -keys.MAX_PRIORITY, keys.MAX_PRIORITY) or 0,
         group=read.new_name("group"),
-        holdout=_holdout(run, read),
+        holdout=values.holdout(read),
         goals=_goals(run, read),
         stale_after=values.duration(read, "stale_after"),
         quiet=cast(WhenQuiet, values.duration_or(read, "quiet", keys.QUIET) or "defer"),
@@ -139,14 +139,6 @@ def _key(run: Compilation, read: Definition) -> FieldPath | None:
         message, hint = "`key` must be a field of the event", "write e.g. event.sku"
         run.findings.add(Code.WRONG_KEY, entry.value.location, message, hint)
     return path[1:]
-
-
-def _holdout(run: Compilation, read: Definition) -> int:
-    share = values.share(read, "holdout") or 0
-    if share >= WHOLE:
-        message = "`holdout` holds everybody out"
-        run.findings.add(Code.NO_SHARE, read.entries["holdout"].value.location, message)
-    return share
 
 
 def _goals(run: Compilation, rule: Definition) -> tuple[Goal, ...]:

@@ -14,8 +14,11 @@ from functools import lru_cache
 from typing import Any, NamedTuple
 
 from stream.diagnostics import Code
+from stream.errors import ExpressionError
 from stream.expression import Node, parse
+from stream.rules.aggregates import AGGREGATES, Taken
 from stream.rules.compiler.compilation import Compilation
+from stream.rules.compiler.taken import check_value
 from stream.rules.compiler.uses import Keys, lead
 from stream.rules.files import Entry, Scalar
 from stream.rules.model import RuleSet, Step, Unless
@@ -34,6 +37,10 @@ class _Condition(NamedTuple):
     keys: Keys
     on: Names = ()
     named: Mapping[str, Names] = {}
+    takes: Taken | None = None  # what a trait's function takes of it, if it is no condition
+
+    def errors(self, node: Node, scope: Scope) -> list[ExpressionError]:
+        return check(node, scope) if self.takes is None else check_value(node, scope, self.takes)
 
 
 def warn_of_types(run: Compilation, rules: RuleSet, tests: Sequence[RuleTest]) -> None:
@@ -52,7 +59,7 @@ def warn_of_types(run: Compilation, rules: RuleSet, tests: Sequence[RuleTest]) -
         if all(each is ANYTHING for each in shapes.values()):
             continue
         scope = rule_scope(run.traits, run.segments, condition.named, run.contexts, shapes)
-        if any(error.code is None for error in check(condition.node, scope)):
+        if any(error.code is None for error in condition.errors(condition.node, scope)):
             _warn(run, condition, scope)
 
 
@@ -60,7 +67,7 @@ def _warn(run: Compilation, condition: _Condition, scope: Scope) -> None:
     """The findings at their places, which only what is written has: two conditions can be compiled to one."""
     _, written = lead(condition.entry, condition.keys)
     if isinstance(written, Scalar):
-        for error in check(parse(str(written.value)), scope):
+        for error in condition.errors(parse(str(written.value)), scope):
             if error.code is None:
                 message = f"{error.message}, as the tests have it"
                 run.findings.add(Code.NOT_AS_TESTED, written.at(error.offset), message, error.hint)
@@ -110,6 +117,10 @@ def _conditions(run: Compilation, rules: RuleSet) -> Iterator[_Condition]:
             yield _Condition(
                 rules.predicates[trait.where], run.files.traits[trait.name], ("where",), trait.of
             )
+        takes = AGGREGATES[trait.function].takes
+        if trait.value is not None and takes is not None:
+            entry = run.files.traits[trait.name]
+            yield _Condition(trait.value, entry, ("value",), trait.of, takes=takes)
     for segment in rules.segments:
         yield _Condition(segment.condition, run.files.segments[segment.name], ())
     if rules.policy.suppress is not None:

@@ -17,7 +17,7 @@ from stream.rules import field_paths, forms, keys
 from stream.rules.compiler.definition import Definition, matching
 from stream.rules.durations import CALENDARS, parse_duration, parse_rate, parse_time
 from stream.rules.files import Entry, Scalar, Sequence
-from stream.rules.model import FieldPath, Limit, Quiet, Share
+from stream.rules.model import WHOLE, FieldPath, Limit, Quiet, Share
 
 _TOPIC = matching(re.compile(forms.TOPIC))
 _SHARE = matching(re.compile(forms.SHARE))
@@ -71,6 +71,15 @@ def share(read: Definition, key: str) -> Share | None:
     """`12.5%` in hundredths of a per cent."""
     text = read.parsed(Code.NO_SHARE, key, _SHARE, "a share", "write e.g. 10% or 0.5%")
     return None if text is None else round(float(text.rstrip("%")) * 100)
+
+
+def holdout(read: Definition) -> Share:
+    """The share of a control group, which leaves somebody to be sent to."""
+    found = share(read, "holdout") or 0
+    if found >= WHOLE:
+        message = "`holdout` holds everybody out"
+        read.findings.add(Code.NO_SHARE, read.entries["holdout"].value.location, message)
+    return found
 
 
 def hours(read: Definition, key: str) -> Quiet | None:

@@ -45,6 +45,12 @@ def test_a_thousand_rules_were_a_thousand_lines(tmp_path: Path) -> None:
     assert "seen" in text
 
 
+def test_what_was_odd_with_ten_thousand_rules_was_ten_thousand_lines(tmp_path: Path) -> None:
+    found = found_of(tmp_path, f"rules:\n  seen: {rule('web')}", [click("2026-03-02T10:00:00")])
+    text = shown(found | {"notes": [f"odd {number}" for number in range(10_000)]})
+    assert "odd 39\nand 9,960 more: --json and --report have them" in text
+
+
 @pytest.mark.parametrize(
     ("plan", "said"),
     [
