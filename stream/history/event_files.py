@@ -159,7 +159,12 @@ class EventFiles(PastEvents):
                     offsets[name] += len(events)
                 yield from self._portions(taken)
         if self.late:
-            self.notes.append(f"{self.late:,} events of --until and later were left out")
+            left_out = some(
+                self.late,
+                "event of --until and later was left out",
+                "events of --until and later were left out",
+            )
+            self.notes.append(left_out)
 
     def _portions(self, taken: Taken) -> Iterator[Portion]:
         """What is before `until`; apart from the rest what comes before the first event of `since`."""
@@ -256,7 +261,8 @@ def none_usable(events: PastEvents) -> EventFileError:
         return EventFileError("there is no line in the input", hint="docs/backtest.md says what a line is")
     hint = _of_one_source(events, min(events.unknown)) if events.unknown else None
     return EventFileError(
-        f"none of {events.total:,} lines could be used", hint=hint or "docs/backtest.md says what a line is"
+        f"none of {some(events.total, 'line')} could be used",
+        hint=hint or "docs/backtest.md says what a line is",
     )
 
 

@@ -127,14 +127,14 @@ def test_a_plan_did_not_say_of_how_many_events_nobody_knows_the_customer_or_the_
     done = CliRunner().invoke(cli, ["events", "infer", "clicks.csv"])
     assert done.exit_code == 0, done.output
     assert done.stderr.splitlines() == [
-        "3 events of 1 names",
-        "1 events of clicks have no customer in `customer_id`, first clicks.csv:2",
-        "2 events of clicks have no customer in `customer_id`; there is `Customer`: rename it, or write "
+        "3 events of 1 name",
+        "1 event of clicks: no customer in `customer_id`, first clicks.csv:2",
+        "2 events of clicks: no customer in `customer_id`; there is `Customer`: rename it, or write "
         "`customer: Customer` into the source, first clicks.csv:3",
-        "1 events of clicks have no time in `ts`, first clicks.csv:3",
-        "1 events of clicks have in `ts` what is no time: it must be ISO 8601, such as 2026-03-02T10:00:00Z, "
+        "1 event of clicks: no time in `ts`, first clicks.csv:3",
+        "1 event of clicks: what is in `ts` is no time: it must be ISO 8601, such as 2026-03-02T10:00:00Z, "
         "or seconds or milliseconds since 1970, first clicks.csv:4",
         "column `price` of clicks.csv has numbers with commas, first in line 2: its values are texts (write "
         "1049.90; a spreadsheet that is set to English does)",
     ]
-    assert "# 1 events of clicks have no time in `ts`" in done.stdout
+    assert "# 1 event of clicks: no time in `ts`" in done.stdout
