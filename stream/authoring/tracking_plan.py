@@ -120,7 +120,7 @@ def _take_event(
     record: PlacedRecord,
     rules: RuleSet,
 ) -> None:
-    name = source.constant if source.event is None else _at(body, source.event)
+    name = source.constant if source.event is None else field_paths.value_at(body, source.event)
     if not isinstance(name, str) or not 1 <= len(name) <= MAX_EVENT_NAME:
         fix = likely_fix(DeadLetter(source.name, "event", record), source)
         fix += file_of_another(record, source, rules.sources)
@@ -139,18 +139,18 @@ def _take_event(
         del body["source"]  # the file's, not the event's
     seen = found.events[name]
     seen.sources.add(source.name)
-    seen.take(body, hash(str(_at(body, source.customer))), without=mapped)
+    seen.take(body, hash(str(field_paths.value_at(body, source.customer))), without=mapped)
 
 
 def _note_what_it_lacks(found: Inferred, source: Source, body: dict[str, Any], place: str) -> None:
     """Without these a worker could not use it, or would take another time for its own."""
-    who = _at(body, source.customer)
+    who = field_paths.value_at(body, source.customer)
     if type(who) not in (str, int) or who == "":
         near = meant("customer", source.customer, body)
         path = field_paths.write(source.customer)
         found.note("event", f" of {source.name}: no customer in `{path}`{near}", place)
     if source.time is not None:
-        when, path = _at(body, source.time), field_paths.write(source.time)
+        when, path = field_paths.value_at(body, source.time), field_paths.write(source.time)
         if when is None:
             near = meant("time", source.time, body)
             found.note("event", f" of {source.name}: no time in `{path}`{near}", place)
@@ -177,12 +177,6 @@ def _mapped(source: Source) -> set[FieldPath]:
     """The fields that a source maps, of which a plan need not speak, and what is around them."""
     paths = [path for path in (source.event, source.customer, source.time, source.id) if path is not None]
     return {path[:length] for path in paths for length in range(1, len(path) + 1)}
-
-
-def _at(body: Any, path: FieldPath) -> Any:
-    for part in path:
-        body = body.get(part) if isinstance(body, dict) else None
-    return body
 
 
 # ---- what is written ----

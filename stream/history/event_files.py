@@ -26,6 +26,7 @@ from stream.engine import FUTURE_MS
 from stream.errors import EventFileError
 from stream.hints import did_you_mean
 from stream.history._past import END, PastEvent, Reader, give_offsets
+from stream.history.absent import asked_for
 from stream.history.inputs import KAFKA, Input, ignore, inputs_of
 from stream.history.merged import InputInOrder, Ordered, SortedEvents, Taken, merged
 from stream.history.progress import QUIET, Progress
@@ -74,7 +75,8 @@ class Portion(NamedTuple):
 class PastEvents:
     """Events, and what there is of them: lines by source; of sources that the rules do not have, `unknown`;
     those whose time is that of their place (`placed`); where the first are, and in which file. `notes`: what
-    else is to be said. `late`: how many were left out, as they are not before `between.until`.
+    else is to be said. `absent`: names that the rules ask for, and no event has. `late`: how many were left
+    out, as they are not before `between.until`.
     """
 
     rules: RuleSet
@@ -87,8 +89,12 @@ class PastEvents:
     unknown_in: dict[str, str] = field(default_factory=dict)
     first_ahead: dict[str, str] = field(default_factory=dict)
     disorder: dict[str, Disorder] = field(default_factory=dict)
+    absent: set[str] = field(init=False)
     notes: list[str] = field(default_factory=list)
     late: int = 0
+
+    def __post_init__(self) -> None:
+        self.absent = set(asked_for(self.rules))
 
     @property
     def total(self) -> int:
@@ -104,6 +110,8 @@ class PastEvents:
 
     def count(self, reader: Reader, place_of: Callable[[int], str]) -> None:
         """Add what a reader has found in its input."""
+        self.absent &= reader.absent
+        self.absent -= {each.constant for each in self.rules.sources if each.name in reader.figures}
         for name, (count, first) in reader.unknown.items():
             self.unknown[name] += count
             self.first_unknown.setdefault(name, place_of(first))
@@ -217,6 +225,7 @@ class EventFiles(PastEvents):
             allowed=ALLOWED_MS,
             begin=begin,
             by_time=self._sort,
+            wanted=self.absent,
         )
 
 

@@ -44,6 +44,7 @@ class EventTopics(PastEvents):
                 latest=self.now + FUTURE_MS,
                 allowed=ALLOWED_MS,
                 by_time=sort,
+                wanted=self.absent,
             )
 
         def tell(done: int, total: int) -> None:

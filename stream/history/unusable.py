@@ -79,12 +79,12 @@ def _source_meant(source: Source, body: Any, others: Iterable[Source]) -> Source
     if not isinstance(body, dict) or "source" in body:
         return None
     for other in others:
-        if other.name == source.name or _value(body, other.customer) is None:
+        if other.name == source.name or field_paths.value_at(body, other.customer) is None:
             continue
         if other.kind == "profile" and not body.keys().isdisjoint({"attributes", "consents"}):
             return other
         if other.kind == "event" and other.event is not None and other.event != source.event:
-            if isinstance(_value(body, other.event), str):
+            if isinstance(field_paths.value_at(body, other.event), str):
                 return other
         elif other.constant is not None:
             return other
@@ -110,12 +110,6 @@ def _near(path: FieldPath, body: Any) -> FieldPath:
 
 def _letters(name: str) -> str:
     return re.sub(r"[\W_]+", "", name).casefold()
-
-
-def _value(body: Any, path: FieldPath) -> Any:
-    for name in path:
-        body = body.get(name) if isinstance(body, dict) else None
-    return body
 
 
 def _object(value: bytes | None) -> Any:

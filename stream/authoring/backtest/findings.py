@@ -20,6 +20,7 @@ from stream.authoring.replay import RuleTally, why_unwritten
 from stream.decisions import wire
 from stream.diagnostics import one_line, some
 from stream.history._past import PastEvent
+from stream.history.absent import absent_notes
 from stream.history.event_files import PastEvents, disorder_notes, unknown_notes
 from stream.history.unusable import file_of_another, likely_fix
 from stream.rules import field_paths
@@ -69,6 +70,11 @@ def as_object(backtest: Backtest) -> dict[str, Any]:
         "condition_errors": [
             {"definition": name, "part": part, "reason": reason, "paths": paths, "count": count}
             for (name, part, reason, paths), count in sorted(tally.condition_errors.items())
+        ],
+        "absent_events": sorted(files.absent),
+        "goal_values": [
+            {"rule": name, "path": field_paths.write(path), "count": count}
+            for (name, path), count in sorted(figures.base_rates.no_numbers.items())
         ],
         "repeats": dict(sorted(tally.left_out.items())),
         "repeats_played": {
@@ -227,6 +233,7 @@ def _oddities(backtest: Backtest, shown: dict[str, Any]) -> Iterator[str]:
         what = f"{are}: {each['reason']}"
         yield f"{what}, first {each['first']} ({each['fix']})"
     yield from unknown_notes(files)
+    yield from absent_notes(backtest.rules, files.absent)
     yield from disorder_notes(files)
     yield from files.notes
     for name, count in shown["without_time"].items():
@@ -240,6 +247,9 @@ def _oddities(backtest: Backtest, shown: dict[str, Any]) -> Iterator[str]:
         if part in ("field", "value") and name.startswith("traits."):
             did, why = "counted nothing", _why_not_taken(backtest.rules, name, each["reason"], why)
         yield f"{each['count']:,} × `{part}` of {of} {did}: {why}"
+    for each in shown["goal_values"]:
+        what = f"`value` of the goal of rule {each['rule']} counts nothing"
+        yield f"{each['count']:,} × {what}: `{each['path']}` is there, and is no number"
     yield from _odd_events(files, shown)
     for name in shown["rules"]:
         for (variant, failed), count in backtest.tally.of(name).unwritten.most_common():
