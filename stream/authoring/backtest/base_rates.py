@@ -50,8 +50,9 @@ class BaseRates:
         self._values: defaultdict[str, set[tuple[str, FieldPath]]] = defaultdict(set)  # by the goal's event
         for rule in rules.rules:
             for goal in rule.goals:
-                for name in goal.on if goal.value is not None else ():
-                    self._values[name].add((rule.name, goal.value))
+                if goal.value is not None:
+                    for name in goal.on:
+                        self._values[name].add((rule.name, goal.value))
         judged = [rule for rule in rules.rules if rule.goals]
         self._names = [rule.name for rule in judged]
         self._number = {name: number for number, name in enumerate(self._names)}
