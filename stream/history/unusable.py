@@ -45,12 +45,20 @@ def likely_fix(letter: DeadLetter, source: Source) -> str:
         case "time":
             return f"`{_written(source.time)}` must be a time: {TIME_FORMS}"
         case "profile":
-            return letter.detail
+            return letter.detail + _side_by_side(body)
         case "context":
             return "at most 200 values in 16 KiB, with names of 128 characters"
         case "size":
             return f"at most {MAX_EVENT_BYTES:,} bytes"
     return letter.detail
+
+
+def _side_by_side(body: Any) -> str:
+    """What to write where a record has all its fields side by side, as tables of customers do."""
+    if not isinstance(body, dict) or "attributes" in body or "consents" in body:
+        return ""
+    consent = "`consents.PURPOSE.granted` and `consents.PURPOSE.at`"
+    return f"; columns of a table are called e.g. `attributes.email`, and of a consent {consent}"
 
 
 def meant(key: str, path: FieldPath | None, body: Any) -> str:

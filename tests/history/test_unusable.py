@@ -35,6 +35,17 @@ def rules_of(folder: Path, customer: str = "customer_id") -> RuleSet:
     return checked.rules
 
 
+def test_a_table_of_customers_was_refused_with_no_word_of_how_columns_are_called(tmp_path: Path) -> None:
+    """A hotel's export, `Gast-Nr;E-Mail;Newsletter`: neither attributes nor consents, and what now?"""
+    rules_of(tmp_path)
+    (tmp_path / "people.csv").write_text("customer_id;E-Mail;Newsletter\nc1;ada@mail.example;ja\n")
+    (tmp_path / "clicks.jsonl").write_text(f'{{"event": "view", "customer_id": "c1", "ts": "{AT}"}}\n')
+    files = (f"people={tmp_path}/people.csv", f"clicks={tmp_path}/clicks.jsonl")
+    done = CliRunner().invoke(cli, ["backtest", f"{tmp_path}/rules", *files])
+    assert "columns of a table are called e.g. `attributes.email`" in done.output
+    assert "ada" not in done.output
+
+
 @pytest.mark.parametrize(
     ("line", "said"),
     [
