@@ -35,7 +35,7 @@ def _asking(rules: RuleSet) -> Iterator[tuple[str, Iterable[str]]]:
         yield f"traits.{trait.name}", trait.of
 
 
-def absent_notes(rules: RuleSet, absent: Iterable[str]) -> Iterator[str]:
+def notes(rules: RuleSet, absent: Iterable[str]) -> Iterator[str]:
     """A line for each name that did not come, and who asks for it."""
     asked, missing = asked_for(rules), sorted(absent)
     come = [name for name in asked if name not in set(missing)]

@@ -26,7 +26,7 @@ from stream.engine import FUTURE_MS
 from stream.errors import EventFileError
 from stream.hints import did_you_mean
 from stream.history._past import END, PastEvent, Reader, give_offsets
-from stream.history.absent import asked_for
+from stream.history.absent import asked_for, notes
 from stream.history.inputs import KAFKA, Input, ignore, inputs_of
 from stream.history.merged import InputInOrder, Ordered, SortedEvents, Taken, merged
 from stream.history.progress import QUIET, Progress
@@ -262,6 +262,11 @@ def unknown_notes(events: PastEvents) -> list[str]:
             f"first {events.first_unknown[name]} ({hint})"
         )
     return found
+
+
+def absent_notes(events: PastEvents) -> list[str]:
+    """What is to be said of events that the rules ask for, and that never came."""
+    return list(notes(events.rules, events.absent))
 
 
 def none_usable(events: PastEvents) -> EventFileError:

@@ -20,8 +20,7 @@ from stream.authoring.replay import RuleTally, why_unwritten
 from stream.decisions import wire
 from stream.diagnostics import one_line, some
 from stream.history._past import PastEvent
-from stream.history.absent import absent_notes
-from stream.history.event_files import PastEvents, disorder_notes, unknown_notes
+from stream.history.event_files import PastEvents, absent_notes, disorder_notes, unknown_notes
 from stream.history.unusable import file_of_another, likely_fix
 from stream.rules import field_paths
 from stream.rules.aggregates import AGGREGATES
@@ -233,7 +232,7 @@ def _oddities(backtest: Backtest, shown: dict[str, Any]) -> Iterator[str]:
         what = f"{are}: {each['reason']}"
         yield f"{what}, first {each['first']} ({each['fix']})"
     yield from unknown_notes(files)
-    yield from absent_notes(backtest.rules, files.absent)
+    yield from absent_notes(files)
     yield from disorder_notes(files)
     yield from files.notes
     for name, count in shown["without_time"].items():
