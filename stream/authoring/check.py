@@ -18,7 +18,7 @@ from rich.console import Console
 from rich.text import Text
 
 from stream.authoring import index_paths as indexpaths
-from stream.diagnostics import Diagnostic, most_urgent
+from stream.diagnostics import Diagnostic, most_urgent, some
 from stream.errors import RuleFileError
 from stream.rules.compiler.rule_set import NOBODYS, Checked, check_rules
 from stream.rules.model import RuleSet
@@ -84,14 +84,13 @@ def summary(checked: Checked) -> str:
     """`ok: 9 rules, 13 traits (revision …)`, or how many errors; with how many warnings."""
     severities = [each.severity for each in checked.diagnostics]
     counts = [
-        f"{count} {severity}{'s' if count != 1 else ''}"
-        for severity in ("error", "warning")
-        if (count := severities.count(severity))
+        some(count, severity) for severity in ("error", "warning") if (count := severities.count(severity))
     ]
     if checked.rules is None:
         return ", ".join(counts)
     rules = checked.rules
-    fine = f"ok: {len(rules.rules)} rules, {len(rules.traits)} traits (revision {rules.revision})"
+    counted = f"{some(len(rules.rules), 'rule')}, {some(len(rules.traits), 'trait')}"
+    fine = f"ok: {counted} (revision {rules.revision})"
     return ", ".join([fine, *counts])
 
 

@@ -43,24 +43,26 @@ _WORDS = {"true", "false", "null", "yes", "no", "on", "off", "y", "n"}  # not te
 class Inferred:
     """What has been seen: events by name; of other sources their attributes or fields by the source's name.
 
-    `left_out`: why something is not in it, how often, and where first. `odd`: what events lack.
+    `left_out`: "record" or "event", and why it is not in it; how often, where first. `odd`: what they lack.
     """
 
     room: Room = field(default_factory=Room)
     events: dict[str, Observed] = field(default_factory=dict)
     others: dict[str, Observed] = field(default_factory=dict)
     purposes: dict[str, set[str]] = field(default_factory=dict)
-    left_out: Counter[str] = field(default_factory=Counter)
-    odd: Counter[str] = field(default_factory=Counter)
-    first: dict[str, str] = field(default_factory=dict)
+    left_out: Counter[tuple[str, str]] = field(default_factory=Counter)
+    odd: Counter[tuple[str, str]] = field(default_factory=Counter)
+    first: dict[tuple[str, str], str] = field(default_factory=dict)
 
-    def leave_out(self, why: str, place: str) -> None:
-        self.left_out[why] += 1
-        self.first.setdefault(why, place)
+    def leave_out(self, what: str, why: str, place: str) -> None:
+        self._count(self.left_out, what, why, place)
 
-    def note(self, what: str, place: str) -> None:
-        self.odd[what] += 1
-        self.first.setdefault(what, place)
+    def note(self, what: str, why: str, place: str) -> None:
+        self._count(self.odd, what, why, place)
+
+    def _count(self, counts: Counter[tuple[str, str]], what: str, why: str, place: str) -> None:
+        counts[what, why] += 1
+        self.first.setdefault((what, why), place)
 
 
 def sources_of(directory: Path) -> RuleSet:
@@ -98,13 +100,13 @@ def infer(rules: RuleSet, records: Iterable[tuple[str, PlacedRecord]]) -> Inferr
             body = None
         if not isinstance(body, dict):
             fix = likely_fix(DeadLetter(name, "json", record), source)
-            found.leave_out(f"records of {name} are no JSON objects ({fix})", record.place)
+            found.leave_out("record", f" of {name}: no JSON object ({fix})", record.place)
         elif source.kind == "event":
             _take_event(found, source, body, mapped[name], record, rules)
         else:
             _take_other(found, source, body, mapped[name])
     if not found.events and not found.others:
-        what = f"none of {count:,} records could be used" if count else "there is no line in the input"
+        what = f"none of {some(count, 'record')} could be used" if count else "there is no line in the input"
         reasons = "".join(f"\n  {each}" for each in notes(found))
         raise EventFileError(what + reasons, hint="docs/backtest.md says what a line is")
     return found
@@ -118,18 +120,18 @@ def _take_event(
     record: PlacedRecord,
     rules: RuleSet,
 ) -> None:
-    name = source.constant if source.event is None else _at(body, source.event)
+    name = source.constant if source.event is None else field_paths.value_at(body, source.event)
     if not isinstance(name, str) or not 1 <= len(name) <= MAX_EVENT_NAME:
         fix = likely_fix(DeadLetter(source.name, "event", record), source)
         fix += file_of_another(record, source, rules.sources)
-        found.leave_out(f"records of {source.name} have no event's name ({fix})", record.place)
+        found.leave_out("record", f" of {source.name}: no event's name ({fix})", record.place)
         return
     if name not in found.events:
         if looks_like_a_persons(name):
-            found.leave_out("events have a name that looks like somebody's address or number", record.place)
+            found.leave_out("event", ": the name looks like somebody's address or number", record.place)
             return
         if len(found.events) >= MAX_EVENTS:
-            found.leave_out(f"events have names beyond the first {MAX_EVENTS:,}", record.place)
+            found.leave_out("event", f": a name beyond the first {MAX_EVENTS:,}", record.place)
             return
         found.events[name] = Observed(found.room)
     _note_what_it_lacks(found, source, body, record.place)
@@ -137,25 +139,24 @@ def _take_event(
         del body["source"]  # the file's, not the event's
     seen = found.events[name]
     seen.sources.add(source.name)
-    seen.take(body, hash(str(_at(body, source.customer))), without=mapped)
+    seen.take(body, hash(str(field_paths.value_at(body, source.customer))), without=mapped)
 
 
 def _note_what_it_lacks(found: Inferred, source: Source, body: dict[str, Any], place: str) -> None:
     """Without these a worker could not use it, or would take another time for its own."""
-    who = _at(body, source.customer)
+    who = field_paths.value_at(body, source.customer)
     if type(who) not in (str, int) or who == "":
         near = meant("customer", source.customer, body)
-        found.note(
-            f"events of {source.name} have no customer in `{field_paths.write(source.customer)}`{near}", place
-        )
+        path = field_paths.write(source.customer)
+        found.note("event", f" of {source.name}: no customer in `{path}`{near}", place)
     if source.time is not None:
-        when, path = _at(body, source.time), field_paths.write(source.time)
+        when, path = field_paths.value_at(body, source.time), field_paths.write(source.time)
         if when is None:
             near = meant("time", source.time, body)
-            found.note(f"events of {source.name} have no time in `{path}`{near}", place)
+            found.note("event", f" of {source.name}: no time in `{path}`{near}", place)
         elif parse_time(when) is None:
-            what = f"events of {source.name} have in `{path}` what is no time: it must be {TIME_FORMS}"
-            found.note(what, place)
+            why = f" of {source.name}: what is in `{path}` is no time: it must be {TIME_FORMS}"
+            found.note("event", why, place)
 
 
 def _take_other(found: Inferred, source: Source, body: dict[str, Any], mapped: set[FieldPath]) -> None:
@@ -176,12 +177,6 @@ def _mapped(source: Source) -> set[FieldPath]:
     """The fields that a source maps, of which a plan need not speak, and what is around them."""
     paths = [path for path in (source.event, source.customer, source.time, source.id) if path is not None]
     return {path[:length] for path in paths for length in range(1, len(path) + 1)}
-
-
-def _at(body: Any, path: FieldPath) -> Any:
-    for part in path:
-        body = body.get(part) if isinstance(body, dict) else None
-    return body
 
 
 # ---- what is written ----
@@ -218,7 +213,10 @@ def as_yaml(found: Inferred, rules: RuleSet) -> str:
     """A rule file with the plan. What belongs into the sources, which are defined elsewhere, is a comment."""
     written = as_objects(found, rules)
     count = sum(seen.count for seen in found.events.values())
-    lines = [f"{_BEGINNING}{count:,} events suggest it: not all that can happen may have happened."]
+    lines = [
+        f"{_BEGINNING}{some(count, 'event suggests', 'events suggest')} it: "
+        "not all that can happen may have happened."
+    ]
     lines += [f"# {one_line(each)}" for each in notes(found)]
     lines += ["events:" if written["events"] else "events: {}"]
     for name, event in written["events"].items():
@@ -250,7 +248,10 @@ def is_made(path: Path) -> bool:
 
 def as_json(found: Inferred, rules: RuleSet) -> str:
     said = {
-        key: [{"what": what, "count": count, "first": found.first[what]} for what, count in counts.items()]
+        key: [
+            {"what": f"{what}s{why}", "count": count, "first": found.first[what, why]}
+            for (what, why), count in counts.items()
+        ]
         for key, counts in (("left_out", found.left_out), ("odd", found.odd))
     }
     return json.dumps({**as_objects(found, rules), **said}, ensure_ascii=False, indent=2) + "\n"
@@ -258,10 +259,10 @@ def as_json(found: Inferred, rules: RuleSet) -> str:
 
 def notes(found: Inferred) -> Iterator[str]:
     """What is not in it, a line each."""
-    for why, count in found.left_out.items():
-        yield f"left out: {count:,} {why}, first {found.first[why]}"
-    for what, count in found.odd.items():
-        yield f"{count:,} {what}, first {found.first[what]}"
+    for (what, why), count in found.left_out.items():
+        yield f"left out: {some(count, what)}{why}, first {found.first[what, why]}"
+    for (what, why), count in found.odd.items():
+        yield f"{some(count, what)}{why}, first {found.first[what, why]}"
     for name, seen in sorted({**found.events, **found.others}.items()):
         if seen.is_open:
             yield f"left out: the fields of {name}, which are too many"
@@ -274,14 +275,9 @@ def notes(found: Inferred) -> Iterator[str]:
 
 def report(found: Inferred, files: PastEvents, errors: Console) -> None:
     """Say what was read, and what was not used."""
-    names = len(found.events)
-    count = sum(seen.count for seen in found.events.values())
-    for line in (
-        f"{some(count, 'event')} of {some(names, 'name')}",
-        *notes(found),
-        *unknown_notes(files),
-        *files.notes,
-    ):
+    count = some(sum(seen.count for seen in found.events.values()), "event")
+    names = some(len(found.events), "name")
+    for line in (f"{count} of {names}", *notes(found), *unknown_notes(files), *files.notes):
         errors.print(one_line(line), markup=False, highlight=False, soft_wrap=True)
 
 

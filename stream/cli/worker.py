@@ -11,6 +11,7 @@ import typer
 import uvloop
 
 from stream.cli.flags import with_settings
+from stream.diagnostics import some
 from stream.errors import StreamError
 from stream.settings import load, shown
 from stream.telemetry import logs
@@ -51,10 +52,9 @@ def _worker(flags: Mapping[str, Any], *, check: bool) -> int:
     logs.configure(settings.log_level, settings.log_format)
     if check:
         rules, topology = uvloop.run(app.check(settings))
-        typer.echo(
-            f"ok: {len(rules.rules)} rules (revision {rules.revision}), "
-            f"{len(rules.sources)} sources of {topology.partitions} partitions at {shown(settings.broker)}"
-        )
+        counted = some(len(rules.rules), "rule")
+        topics = f"{some(len(rules.sources), 'source')} of {some(topology.partitions, 'partition')}"
+        typer.echo(f"ok: {counted} (revision {rules.revision}), {topics} at {shown(settings.broker)}")
         return 0
 
     async def run() -> int:

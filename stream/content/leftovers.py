@@ -61,8 +61,9 @@ def tags(pieces: Pieces, field: str, channels: Iterable[str]) -> Iterator[Conten
     """The first tag of HTML, in a field of content that is a text where it goes to `channels`."""
     for text, offset in pieces:
         if found := _TAG.search(text or ""):
-            named = " and ".join(f"`{each}`" for each in channels)
+            named = " and ".join(names := [f"`{each}`" for each in channels])
             message = f"a tag of HTML, `{found[0][:20]}`, in a text for {named}: values there are not escaped"
-            hint = f"if {named} takes HTML, say so there: `format: {{{field}: html}}`"
+            takes = "takes" if len(names) == 1 else "take"
+            hint = f"if {named} {takes} HTML, say so there: `format: {{{field}: html}}`"
             yield ContentError(message, offset=offset + found.start(), hint=hint, code=Code.TAGS_IN_TEXT)
             return

@@ -22,6 +22,7 @@ cdef class Held:
 
 cdef struct SourceC:
     int time_field                      # -1: none
+    int name_field                      # of the event; -1: none
     int64_t reached                     # the largest time so far
     int64_t lines
     int64_t placed                      # of them, those that say no time
@@ -40,11 +41,13 @@ cdef class Reader:
     cdef bint by_time, readable         # of the line at hand
     cdef readonly Held held
     cdef readonly dict unknown          # {name: [lines, number of the first]}
+    cdef set waited                     # names of events, encoded, that are asked for and have not come
     cdef readonly int64_t earliest      # time of all; -1: there is none
     cdef readonly int64_t least         # order
     cdef readonly int64_t largest       # order so far
     cdef readonly bint is_scattered
 
+    cdef int note_name(self, int source) except -1
     cdef int go_through(self, list values, object numbers, bint keep) except -1
     cdef int look(self, bytes value, int64_t number) except -2
     cdef int leave_out(self, name, int64_t number) except -1

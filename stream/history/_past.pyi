@@ -1,6 +1,6 @@
 """Types of the compiled `_past`; the essay is in `_past.pyx`."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Final, Self, final
 
 from stream.history.pieces import Whence
@@ -63,11 +63,14 @@ class Reader:
         allowed: int = 0,
         begin: int | None = None,
         by_time: bool = False,
+        wanted: Iterable[str] = (),
     ) -> Self: ...
     @property
     def held(self) -> Held: ...
     @property
     def unknown(self) -> dict[str, list[int]]: ...
+    @property
+    def absent(self) -> frozenset[str]: ...
     @property
     def earliest(self) -> int: ...
     @property

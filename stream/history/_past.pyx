@@ -19,6 +19,7 @@ Tested by tests/history/test_past.py.
 """
 
 cimport cython
+from cpython.bytes cimport PyBytes_FromStringAndSize
 from cpython.mem cimport PyMem_Calloc, PyMem_Free
 from libc.stdint cimport int64_t
 from libc.string cimport memcmp
@@ -106,11 +107,11 @@ def give_offsets(list events not None, int64_t first):
 cdef class Reader:
     """One input, once. `fixed`: the source of all of its lines. `begin`: the time of what stands before the
     first time, None if that is not known. `latest`: a time after it is not believed. `allowed`: ms that a
-    line may be earlier than one of its source before it.
+    line may be earlier than one of its source before it. `wanted`: names of events that are asked for.
     """
 
     def __cinit__(self, sources, origin, *, fixed=None, first=None, int64_t latest=NEVER, int64_t allowed=0,
-                  begin=None, bint by_time=False):
+                  begin=None, bint by_time=False, wanted=()):
         cdef Fields fields = Fields()
         cdef int at
         ordered = sorted(sources, key=lambda each: each.name)
@@ -122,6 +123,7 @@ cdef class Reader:
             raise MemoryError
         for at, source in enumerate(ordered):
             self.sources[at].time_field = -1 if source.time is None else fields.slot(source.time)
+            self.sources[at].name_field = -1 if source.event is None else fields.slot(source.event)
             self.sources[at].reached = self.sources[at].first_ahead = -1
         # What all lines are of; of a line that names none.
         self.source_field = -1 if fixed is not None else fields.slot(("source",))
@@ -129,6 +131,7 @@ cdef class Reader:
         self.stamp_field = fields.slot(("timestamp",))
         fields.build()
         self.event, self.held, self.unknown = Event(fields), Held(self.names), {}
+        self.waited = {name.encode() for name in wanted}
         self.latest, self.allowed, self.by_time = latest, allowed, by_time
         self.last = -1 if begin is None else begin
         self.earliest = self.least = self.largest = self.before = self.present = -1
@@ -151,7 +154,13 @@ cdef class Reader:
         """A record of Kafka as the event that it is."""
         cdef int source = self.look(value, offset)
         cdef int64_t order = self.note(source, self.time_of(source, timestamp, offset), offset)
+        self.note_name(source)
         return PastEvent(self.origin, source, order, offset, timestamp, key, value, offset)
+
+    @property
+    def absent(self):
+        """The wanted names that no event has had, in a survey or among records."""
+        return frozenset(name.decode() for name in self.waited)
 
     @property
     def figures(self):
@@ -184,7 +193,9 @@ cdef class Reader:
                 if source != UNKNOWN:
                     time = self.time_of(source, -1, number)
                     order = self.note(source, time, number)
-                    if keep:
+                    if not keep:
+                        self.note_name(source)
+                    else:
                         event = PastEvent.__new__(PastEvent)
                         event.origin, event.rank = self.origin, source
                         event.order, event.number = order, number
@@ -210,6 +221,17 @@ cdef class Reader:
                     return at
         self.leave_out(object_of(found), number)
         return UNKNOWN
+
+    cdef int note_name(self, int source) except -1:
+        """An event of this name has come. Costs nothing once all that are wanted have."""
+        cdef int field = self.sources[source].name_field
+        cdef ValueC *found
+        if field < 0 or not self.waited or not self.readable:
+            return 0
+        found = &self.event.values[field]
+        if found.kind == KIND_TEXT:
+            self.waited.discard(PyBytes_FromStringAndSize(found.of.text, found.size))
+        return 0
 
     cdef int leave_out(self, name, int64_t number) except -1:
         """Counts a line of a source that the rules do not have."""

@@ -26,6 +26,7 @@ from stream.engine import FUTURE_MS
 from stream.errors import EventFileError
 from stream.hints import did_you_mean
 from stream.history._past import END, PastEvent, Reader, give_offsets
+from stream.history.absent import asked_for, notes
 from stream.history.inputs import KAFKA, Input, ignore, inputs_of
 from stream.history.merged import InputInOrder, Ordered, SortedEvents, Taken, merged
 from stream.history.progress import QUIET, Progress
@@ -74,7 +75,8 @@ class Portion(NamedTuple):
 class PastEvents:
     """Events, and what there is of them: lines by source; of sources that the rules do not have, `unknown`;
     those whose time is that of their place (`placed`); where the first are, and in which file. `notes`: what
-    else is to be said. `late`: how many were left out, as they are not before `between.until`.
+    else is to be said. `absent`: names that the rules ask for, and no event has. `late`: how many were left
+    out, as they are not before `between.until`.
     """
 
     rules: RuleSet
@@ -87,8 +89,12 @@ class PastEvents:
     unknown_in: dict[str, str] = field(default_factory=dict)
     first_ahead: dict[str, str] = field(default_factory=dict)
     disorder: dict[str, Disorder] = field(default_factory=dict)
+    absent: set[str] = field(init=False)
     notes: list[str] = field(default_factory=list)
     late: int = 0
+
+    def __post_init__(self) -> None:
+        self.absent = set(asked_for(self.rules))
 
     @property
     def total(self) -> int:
@@ -104,6 +110,8 @@ class PastEvents:
 
     def count(self, reader: Reader, place_of: Callable[[int], str]) -> None:
         """Add what a reader has found in its input."""
+        self.absent &= reader.absent
+        self.absent -= {each.constant for each in self.rules.sources if each.name in reader.figures}
         for name, (count, first) in reader.unknown.items():
             self.unknown[name] += count
             self.first_unknown.setdefault(name, place_of(first))
@@ -159,7 +167,12 @@ class EventFiles(PastEvents):
                     offsets[name] += len(events)
                 yield from self._portions(taken)
         if self.late:
-            self.notes.append(f"{self.late:,} events of --until and later were left out")
+            left_out = some(
+                self.late,
+                "event of --until and later was left out",
+                "events of --until and later were left out",
+            )
+            self.notes.append(left_out)
 
     def _portions(self, taken: Taken) -> Iterator[Portion]:
         """What is before `until`; apart from the rest what comes before the first event of `since`."""
@@ -212,6 +225,7 @@ class EventFiles(PastEvents):
             allowed=ALLOWED_MS,
             begin=begin,
             by_time=self._sort,
+            wanted=self.absent,
         )
 
 
@@ -250,13 +264,19 @@ def unknown_notes(events: PastEvents) -> list[str]:
     return found
 
 
+def absent_notes(events: PastEvents) -> list[str]:
+    """What is to be said of events that the rules ask for, and that never came."""
+    return list(notes(events.rules, events.absent))
+
+
 def none_usable(events: PastEvents) -> EventFileError:
     """There are no events, or none that the rules could take."""
     if not events.total:
         return EventFileError("there is no line in the input", hint="docs/backtest.md says what a line is")
     hint = _of_one_source(events, min(events.unknown)) if events.unknown else None
     return EventFileError(
-        f"none of {events.total:,} lines could be used", hint=hint or "docs/backtest.md says what a line is"
+        f"none of {some(events.total, 'line')} could be used",
+        hint=hint or "docs/backtest.md says what a line is",
     )
 
 

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 
 import uvloop
 
+from stream.diagnostics import some
 from stream.engine import FUTURE_MS
 from stream.history._past import PastEvent, Reader
 from stream.history.event_files import ALLOWED_MS, Between, PastEvents, Portion
@@ -43,6 +44,7 @@ class EventTopics(PastEvents):
                 latest=self.now + FUTURE_MS,
                 allowed=ALLOWED_MS,
                 by_time=sort,
+                wanted=self.absent,
             )
 
         def tell(done: int, total: int) -> None:
@@ -60,7 +62,8 @@ class EventTopics(PastEvents):
         if between.since is not None:
             self.notes.append("events of before --since were not read: traits, limits and caps begin empty")
         self.notes += [
-            f"{count:,} records of {topic} are not read by a worker either: {reason}"
+            f"{some(count, f'record of {topic} is', f'records of {topic} are')} not read by a worker either: "
+            f"{reason}"
             for (topic, reason), count in sorted((+found.unread).items())
         ]
 

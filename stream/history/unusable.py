@@ -45,12 +45,20 @@ def likely_fix(letter: DeadLetter, source: Source) -> str:
         case "time":
             return f"`{_written(source.time)}` must be a time: {TIME_FORMS}"
         case "profile":
-            return letter.detail
+            return letter.detail + _side_by_side(body)
         case "context":
             return "at most 200 values in 16 KiB, with names of 128 characters"
         case "size":
             return f"at most {MAX_EVENT_BYTES:,} bytes"
     return letter.detail
+
+
+def _side_by_side(body: Any) -> str:
+    """What to write where a record has all its fields side by side, as tables of customers do."""
+    if not isinstance(body, dict) or "attributes" in body or "consents" in body:
+        return ""
+    consent = "`consents.PURPOSE.granted` and `consents.PURPOSE.at`"
+    return f"; columns of a table are called e.g. `attributes.email`, and of a consent {consent}"
 
 
 def meant(key: str, path: FieldPath | None, body: Any) -> str:
@@ -79,12 +87,12 @@ def _source_meant(source: Source, body: Any, others: Iterable[Source]) -> Source
     if not isinstance(body, dict) or "source" in body:
         return None
     for other in others:
-        if other.name == source.name or _value(body, other.customer) is None:
+        if other.name == source.name or field_paths.value_at(body, other.customer) is None:
             continue
         if other.kind == "profile" and not body.keys().isdisjoint({"attributes", "consents"}):
             return other
         if other.kind == "event" and other.event is not None and other.event != source.event:
-            if isinstance(_value(body, other.event), str):
+            if isinstance(field_paths.value_at(body, other.event), str):
                 return other
         elif other.constant is not None:
             return other
@@ -110,12 +118,6 @@ def _near(path: FieldPath, body: Any) -> FieldPath:
 
 def _letters(name: str) -> str:
     return re.sub(r"[\W_]+", "", name).casefold()
-
-
-def _value(body: Any, path: FieldPath) -> Any:
-    for name in path:
-        body = body.get(name) if isinstance(body, dict) else None
-    return body
 
 
 def _object(value: bytes | None) -> Any:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from typing import Any
 
 # A name that stands as it is. A `$` alone is no field: other languages write it for the whole event.
 _PLAIN = r"(?!\$(?:\.|$))[^\s.,;|*\\(){}\[\]'\"`]+"
@@ -53,6 +54,13 @@ def in_condition(names: Sequence[str]) -> str:
         f".{name}" if _AFTER_A_DOT.fullmatch(name) else f'["{name}"]' if "'" in name else f"['{name}']"
         for name in names
     )
+
+
+def value_at(body: Any, names: Sequence[str]) -> Any:
+    """What lies there in an event; None if nothing does."""
+    for name in names:
+        body = body.get(name) if isinstance(body, dict) else None
+    return body
 
 
 def hint(text: str) -> str:

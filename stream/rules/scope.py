@@ -174,7 +174,9 @@ def unknown_variable(name: str, scope: Scope, offset: int) -> ExpressionError:
         message = f"`{name}` is not visible here: {scope.what}"
         return ExpressionError(message, offset=offset, hint=hint, code=Code.UNKNOWN_VARIABLE)
     names = ", ".join(scope.variables)
-    plain = next((f"write `{each}`." for each in scope.variables if each == name.casefold()), None)
+    spaces = (("traits", scope.traits), ("segments", scope.segments))
+    named = next((f"write `{space}.{name}`." for space, known in spaces if known and name in known), None)
+    plain = named or next((f"write `{each}`." for each in scope.variables if each == name.casefold()), None)
     meant = plain or slips.of_variable(name) or did_you_mean(name, scope.variables)
     field = f"; a field is `event.{name}`" if "event" in scope.types else ""
     field += f"; a text is `'{name}'`"

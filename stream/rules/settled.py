@@ -62,6 +62,20 @@ def pairs(node: Node) -> Iterator[Pair]:
             break
 
 
+def constants(node: Node) -> Iterator[tuple[Node, bool]]:
+    """Of each `&&` and `||` of a condition the terms that no event has a say in, and whether they hold."""
+    rest = [node]
+    while rest:
+        each = rest.pop()
+        if isinstance(each, Call):
+            if each.function in ("_&&_", "_||_"):
+                found = [(term, settled(term)) for term in terms_of(each.function, each) if is_closed(term)]
+                yield from ((term, verdict is True) for term, verdict in found)
+            rest += reversed(each.args)
+        elif isinstance(each, Select):
+            rest.append(each.operand)
+
+
 class _Claim(NamedTuple):
     """`term` says that something compares so with a constant."""
 

@@ -158,11 +158,11 @@ def test_what_could_not_be_read_is_said_with_its_place(rules: RuleSet) -> None:
     assert list(found.events) == ["a"]
     notes = list(tracking_plan.notes(found))
     assert [(each.partition(" of ")[0], each[-6:]) for each in notes[:3]] == [
-        ("left out: 1 records", "file:1"),
-        ("left out: 1 records", "file:2"),
+        ("left out: 1 record", "file:1"),
+        ("left out: 1 record", "file:2"),
         ("left out: 3 records", "file:3"),
     ]
-    assert notes[3].startswith("left out: 1 events have a name that looks like somebody's")
+    assert notes[3].startswith("left out: 1 event: the name looks like somebody's")
     assert "ada" not in as_yaml(found, rules) + as_json(found, rules)
 
 
@@ -190,7 +190,7 @@ def test_what_is_kept_is_bounded(rules: RuleSet) -> None:
     assert sum(len(each.fields) for each in found.events.values()) <= observed.MAX_FIELDS
     assert found.room.fields >= 0
     assert found.events["wide"].is_open
-    assert found.left_out["events have names beyond the first 500"] == 3_000 - 499
+    assert found.left_out["event", ": a name beyond the first 500"] == 3_000 - 499
 
 
 def test_an_object_with_very_many_keys_has_none_that_are_names(rules: RuleSet) -> None:
@@ -279,7 +279,7 @@ def test_the_command_writes_a_rule_file_and_says_what_it_could_not_read(folder: 
     view = {"source": "clicks", "fields": {"price": "number"}}
     assert yaml.safe_load(out) == {"events": {"view": view, "purchase": {"source": "till"}}}
     assert said.splitlines()[0] == "1 event of 1 name"
-    assert "left out: 1 records of clicks are no JSON objects (one JSON object a line" in said
+    assert "left out: 1 record of clicks: no JSON object (one JSON object a line" in said
     assert "1 line of `tills` left out: no source, first" in said
 
 

@@ -35,6 +35,17 @@ def rules_of(folder: Path, customer: str = "customer_id") -> RuleSet:
     return checked.rules
 
 
+def test_a_table_of_customers_was_refused_with_no_word_of_how_columns_are_called(tmp_path: Path) -> None:
+    """A hotel's export, `Gast-Nr;E-Mail;Newsletter`: neither attributes nor consents, and what now?"""
+    rules_of(tmp_path)
+    (tmp_path / "people.csv").write_text("customer_id;E-Mail;Newsletter\nc1;ada@mail.example;ja\n")
+    (tmp_path / "clicks.jsonl").write_text(f'{{"event": "view", "customer_id": "c1", "ts": "{AT}"}}\n')
+    files = (f"people={tmp_path}/people.csv", f"clicks={tmp_path}/clicks.jsonl")
+    done = CliRunner().invoke(cli, ["backtest", f"{tmp_path}/rules", *files])
+    assert "columns of a table are called e.g. `attributes.email`" in done.output
+    assert "ada" not in done.output
+
+
 @pytest.mark.parametrize(
     ("line", "said"),
     [
@@ -127,14 +138,14 @@ def test_a_plan_did_not_say_of_how_many_events_nobody_knows_the_customer_or_the_
     done = CliRunner().invoke(cli, ["events", "infer", "clicks.csv"])
     assert done.exit_code == 0, done.output
     assert done.stderr.splitlines() == [
-        "3 events of 1 names",
-        "1 events of clicks have no customer in `customer_id`, first clicks.csv:2",
-        "2 events of clicks have no customer in `customer_id`; there is `Customer`: rename it, or write "
+        "3 events of 1 name",
+        "1 event of clicks: no customer in `customer_id`, first clicks.csv:2",
+        "2 events of clicks: no customer in `customer_id`; there is `Customer`: rename it, or write "
         "`customer: Customer` into the source, first clicks.csv:3",
-        "1 events of clicks have no time in `ts`, first clicks.csv:3",
-        "1 events of clicks have in `ts` what is no time: it must be ISO 8601, such as 2026-03-02T10:00:00Z, "
+        "1 event of clicks: no time in `ts`, first clicks.csv:3",
+        "1 event of clicks: what is in `ts` is no time: it must be ISO 8601, such as 2026-03-02T10:00:00Z, "
         "or seconds or milliseconds since 1970, first clicks.csv:4",
         "column `price` of clicks.csv has numbers with commas, first in line 2: its values are texts (write "
         "1049.90; a spreadsheet that is set to English does)",
     ]
-    assert "# 1 events of clicks have no time in `ts`" in done.stdout
+    assert "# 1 event of clicks: no time in `ts`" in done.stdout

@@ -15,7 +15,7 @@ from stream.events._value import ABSENT
 from stream.expression import Call, Ident, Literal, Node, Select, evaluate, parse
 from stream.matcher._condition import Names, compile_condition
 from stream.rules.scope import TraitShape, check, customer_scope, event_scope, rule_scope
-from stream.rules.settled import pairs, settled
+from stream.rules.settled import constants, pairs, settled
 
 TRAITS = {
     "views": TraitShape("count", per=True),
@@ -233,6 +233,21 @@ def test_conditions_that_always_or_never_hold(source: str, verdict: bool | None)
 )
 def test_two_terms_that_settle_it_between_them(source: str, found: list[bool]) -> None:
     assert [each.holds for each in pairs(parse(source))] == found
+
+
+@pytest.mark.parametrize(
+    ("source", "found"),
+    [
+        ("event.price > 50 || 1 == 2", [False]),
+        ("'a' == 'a' && event.price > 50", [True]),
+        ("!(event.price > 50 || false) && event.x", [False]),
+        ("event.price > 50 || event.x", []),
+        ("event.price > duration('1h')", []),
+    ],
+)
+def test_a_part_that_decides_nothing_was_left_standing(source: str, found: list[bool]) -> None:
+    """Somebody had meant to compare a field there, and `ok: 9 rules` was all that was said."""
+    assert [holds for _, holds in constants(parse(source))] == found
 
 
 # ---- compiled and plain ----

@@ -95,3 +95,23 @@ def test_a_shops_amounts_that_are_texts_are_told_with_what_to_write(
 )
 def test_what_only_some_tests_have_otherwise_is_not_warned_of(tmp_path: Path, events: str) -> None:
     assert warnings(tmp_path, SHOP.replace("    expect: []\n", f"{events}    expect: []\n")) == []
+
+
+@pytest.mark.parametrize(
+    ("right", "wrong", "said"),
+    [
+        ("field: place", "field: event.place", "8:50: warning: `field` is a path within the event, and no "
+         "event has a field `event.place` (write `field: place`) [W508]"),
+        ("field: place", "field: place, per: event.shop", "8:62: warning: `per` is a path within the "
+         "event, and no event has a field `event.shop` (write `per: shop`) [W508]"),
+        ("value: amount", "value: event.amount", "15:42: warning: `value` is a path within the event, and no "
+         "event has a field `event.amount` (write `value: amount`) [W508]"),
+    ],
+)  # fmt: skip
+def test_a_trait_counted_nothing_as_its_field_was_written_as_in_a_condition(
+    tmp_path: Path, right: str, wrong: str, said: str
+) -> None:
+    text = SHOP.replace(right, wrong).replace("traits.places > 1", "has(traits.places)")
+    assert said in warnings(tmp_path, text)
+    enveloped = text.replace("event: name, customer: customer_id", "event: event.name, customer: event.who")
+    assert not any("is a path within" in each for each in warnings(tmp_path, enveloped))

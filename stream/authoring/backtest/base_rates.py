@@ -19,7 +19,8 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from stream.matcher._match import Match
-from stream.rules.model import Channel, Rule, RuleSet, Step
+from stream.rules import field_paths
+from stream.rules.model import Channel, FieldPath, Rule, RuleSet, Step
 
 WATCH = "\0goals"  # no rule of a file can be called so
 SWEEP = 100_000  # open windows before those that are over are looked for
@@ -27,7 +28,8 @@ SWEEP = 100_000  # open windows before those that are over are looked for
 
 def watched(rules: RuleSet) -> RuleSet:
     """The rules, and behind them one that fires at goals; the same where there are no goals."""
-    goals = tuple(dict.fromkeys(name for rule in rules.rules if rule.goals for name in rule.goals[0].on))
+    judged = (goal for rule in rules.rules for at, goal in enumerate(rule.goals) if at == 0 or goal.value)
+    goals = tuple(dict.fromkeys(name for goal in judged for name in goal.on))
     if not goals:
         return rules
     channel = Channel(WATCH, WATCH)
@@ -36,11 +38,21 @@ def watched(rules: RuleSet) -> RuleSet:
 
 
 class BaseRates:
-    """`ended`: customers whose time was over; `reached`: those of them who reached the goal; by rule."""
+    """`ended`: customers whose time was over; `reached`: those of them who reached the goal; by rule.
+
+    `no_numbers`: how many events have something else where a goal's `value` is; by rule and path.
+    """
 
     def __init__(self, rules: RuleSet) -> None:
         self.ended: Counter[str] = Counter()
         self.reached: Counter[str] = Counter()
+        self.no_numbers: Counter[tuple[str, FieldPath]] = Counter()
+        self._values: defaultdict[str, set[tuple[str, FieldPath]]] = defaultdict(set)  # by the goal's event
+        for rule in rules.rules:
+            for goal in rule.goals:
+                if goal.value is not None:
+                    for name in goal.on:
+                        self._values[name].add((rule.name, goal.value))
         judged = [rule for rule in rules.rules if rule.goals]
         self._names = [rule.name for rule in judged]
         self._number = {name: number for number, name in enumerate(self._names)}
@@ -59,6 +71,12 @@ class BaseRates:
         if match.rule.name != WATCH:
             return False
         self._noted.append((match.customer_id, match.event_name, match.event_time))
+        if match.event_name in self._values:
+            event = match.event
+            for rule, path in self._values[match.event_name]:
+                value = field_paths.value_at(event, path)
+                if value is not None and type(value) not in (int, float):
+                    self.no_numbers[rule, path] += 1
         return True
 
     def enter(self, rule: str, row: int, at: int) -> None:

@@ -20,7 +20,7 @@ from stream.authoring.replay import RuleTally, why_unwritten
 from stream.decisions import wire
 from stream.diagnostics import one_line, some
 from stream.history._past import PastEvent
-from stream.history.event_files import PastEvents, disorder_notes, unknown_notes
+from stream.history.event_files import PastEvents, absent_notes, disorder_notes, unknown_notes
 from stream.history.unusable import file_of_another, likely_fix
 from stream.rules import field_paths
 from stream.rules.aggregates import AGGREGATES
@@ -69,6 +69,11 @@ def as_object(backtest: Backtest) -> dict[str, Any]:
         "condition_errors": [
             {"definition": name, "part": part, "reason": reason, "paths": paths, "count": count}
             for (name, part, reason, paths), count in sorted(tally.condition_errors.items())
+        ],
+        "absent_events": sorted(files.absent),
+        "goal_values": [
+            {"rule": name, "path": field_paths.write(path), "count": count}
+            for (name, path), count in sorted(figures.base_rates.no_numbers.items())
         ],
         "repeats": dict(sorted(tally.left_out.items())),
         "repeats_played": {
@@ -229,6 +234,7 @@ def _oddities(backtest: Backtest, shown: dict[str, Any]) -> Iterator[str]:
     silent = [name for name, rule in shown["rules"].items() if not rule["matches"]]
     yield from backtest.names.misspelt(silent)
     yield from unknown_notes(files)
+    yield from absent_notes(files)
     yield from disorder_notes(files)
     yield from files.notes
     for name, count in shown["without_time"].items():
@@ -244,6 +250,9 @@ def _oddities(backtest: Backtest, shown: dict[str, Any]) -> Iterator[str]:
         if each["reason"] == "missing":
             why += backtest.names.meant(each["paths"])
         yield f"{each['count']:,} × `{part}` of {of} {did}: {why}"
+    for each in shown["goal_values"]:
+        what = f"`value` of the goal of rule {each['rule']} counts nothing"
+        yield f"{each['count']:,} × {what}: `{each['path']}` is there, and is no number"
     yield from _odd_events(files, shown)
     for name in shown["rules"]:
         for (variant, failed), count in backtest.tally.of(name).unwritten.most_common():

@@ -19,6 +19,7 @@ from stream.authoring.replay import Paging, Replay, Tally
 from stream.authoring.zones import UnreadableZones
 from stream.clock import LATEST
 from stream.decisions._wire import decision_json, trigger_line
+from stream.diagnostics import some
 from stream.errors import EventFileError
 from stream.history._past import PastEvent
 from stream.history._repeats import RepeatedIds
@@ -107,8 +108,13 @@ def run(
     if until is not None:
         add_up(replay.advance(until))
     if before:
+        played_first = some(
+            before,
+            "event of before --since was played first",
+            "events of before --since were played first",
+        )
         files.notes.append(
-            f"{before:,} events of before --since were played first, so that traits, limits, caps and "
+            f"{played_first}, so that traits, limits, caps and "
             "reminders are as they would be; nothing that was decided then is counted"
         )
     timers, customers = replay.timers, replay.customers
@@ -123,8 +129,8 @@ def run(
 def _begins(records: Mapping[str, Sequence[PastEvent]], rules: RuleSet) -> Iterator[int]:
     """When a portion's first events (no profiles) were, if that is known: of it their order is made."""
     for source in rules.sources:
-        some = records.get(source.name)
-        if source.kind == "event" and some and (time := some[0].order // len(rules.sources)):
+        events = records.get(source.name)
+        if source.kind == "event" and events and (time := events[0].order // len(rules.sources)):
             yield time
 
 
@@ -143,9 +149,10 @@ def require_events(backtest: Backtest) -> None:
         return
     if played:
         raise EventFileError(
-            f"all of the {played:,} events that could be used are before --since", hint="say an earlier time"
+            f"all of the {some(played, 'event')} that could be used came before --since",
+            hint="say an earlier time",
         )
     if backtest.files.late:
-        what = f"all of the {backtest.files.late:,} events are at --until, or later"
+        what = f"all of the {some(backtest.files.late, 'event')} came at --until, or later"
         raise EventFileError(what, hint="say a later time")
     raise none_usable(backtest.files)

@@ -261,7 +261,9 @@ def _difference(test: RuleTest, difference: Difference) -> dict[str, Any]:
 
 
 def write_junit(outcomes: Sequence[Outcome], files: RuleFiles, path: Path) -> None:
-    """The outcomes as JUnit XML, as CI systems show them. Raises StreamError where it cannot be written."""
+    """The outcomes as JUnit XML, as CI systems show them, warnings as what a test has printed. Raises
+    StreamError where it cannot be written.
+    """
     failed = sum(not each.passed for each in outcomes)
     written = places.conditions(files)
     suite = ElementTree.Element("testsuite", name="rules", tests=str(len(outcomes)), failures=str(failed))
@@ -280,6 +282,8 @@ def write_junit(outcomes: Sequence[Outcome], files: RuleFiles, path: Path) -> No
         if not each.passed:
             failure = ElementTree.SubElement(case, "failure", message=one_line(each.failures[0].message))
             failure.text = "\n".join(_details(each, written))
+        if warnings := unfinished([each], files):
+            ElementTree.SubElement(case, "system-out").text = "\n".join(map(one_line, map(str, warnings)))
     try:
         ElementTree.ElementTree(suite).write(path, encoding="utf-8", xml_declaration=True)
     except OSError as error:

@@ -20,7 +20,7 @@ from stream.rules.compiler.taken import check_value
 from stream.rules.files import Entry, Scalar
 from stream.rules.odd import odd
 from stream.rules.scope import Scope, check
-from stream.rules.settled import pairs, settled
+from stream.rules.settled import constants, pairs, settled
 
 
 def condition(read: Definition, key: str, scope: Scope) -> Node | None:
@@ -119,6 +119,12 @@ def _settled(key: str, node: Node, scope: Scope) -> Iterator[ExpressionError]:
         if not holds and "timestamp(" in unparse(one) and "timestamp(" in unparse(two):
             hint = "is the year right?"
         yield ExpressionError(message, offset=two.offset, hint=hint)
-    if not decided and not settling and (verdict := settled(node)) is not None:
+    if decided or settling:
+        return
+    if (verdict := settled(node)) is None:
+        for term, holds in constants(node):
+            what = f"`{unparse(term)}` {'always' if holds else 'never'} holds"
+            yield ExpressionError(what, offset=term.offset, hint="leave it out, or compare a field in it")
+    else:
         hint = "leave it out" if verdict else "this definition is never used"
         yield ExpressionError(f"`{key}` {'always' if verdict else 'never'} holds", offset=0, hint=hint)

@@ -21,7 +21,7 @@ from stream.diagnostics import Code
 from stream.hints import did_you_mean
 from stream.rules import field_paths
 from stream.rules.compiler.compilation import Compilation
-from stream.rules.compiler.plan import ENGINES
+from stream.rules.compiler.plan import ENGINES, TrackingPlan
 from stream.rules.compiler.uses import Use, place_of, uses
 from stream.rules.files import Entry
 from stream.rules.model import RuleSet
@@ -86,6 +86,11 @@ def warn_of_slips(run: Compilation, rules: RuleSet, tests: Sequence[RuleTest]) -
             message = f"rule `{entry.key}` shows the field `{parts[0]}`, which no event of the tests has"
             meant = did_you_mean(str(parts[0]), known.fields_of(use.of))
             run.findings.add(Code.UNKNOWN_FIELD, place_of(entry, use, 1), message, meant)
+        elif _is_path(use) and parts[:1] == ["event"] and len(parts) > 1 and known.has_no_envelope(plan):
+            path = field_paths.write([str(each) for each in parts])
+            message = f"`{use.keys[-1]}` is a path within the event, and no event has a field `{path}`"
+            meant = f"write `{use.keys[-1]}: {path.removeprefix('event.')}`"
+            run.findings.add(Code.UNKNOWN_FIELD, place_of(entry, use, 1), message, meant)
         elif root in by_root:
             by_root[root].add(parts, entry, use)
     for kind, is_planned in (
@@ -97,6 +102,11 @@ def warn_of_slips(run: Compilation, rules: RuleSet, tests: Sequence[RuleTest]) -
     ):
         if not is_planned:
             _warn(run, kind)
+
+
+def _is_path(use: Use) -> bool:
+    """Of a trait's `field` and `per`, and a goal's `value`: `event.` is not written there."""
+    return use.keys in (("field",), ("per",)) or (len(use.keys) > 1 and use.keys[-1] == "value")
 
 
 class _Known:
@@ -136,6 +146,11 @@ class _Known:
 
     def fields_of(self, events: Iterable[str]) -> set[str]:
         return {field for name in events for field in self.samples.get(name, ())}
+
+    def has_no_envelope(self, plan: TrackingPlan) -> bool:
+        """Whether nothing says that events have a field `event` with fields of its own."""
+        inside = any(path[0] == "event" and len(path) > 1 for path in self.fields)
+        return not plan.events and not inside
 
     def never(self, field: str | None, events: Iterable[str]) -> bool:
         """Whether the tests have events of these names, and none of them has the field."""

@@ -27,6 +27,14 @@ _LEADING_ZERO = re.compile(r"[-+]?0o?[0-9]+")
 _RATE_IN_WORDS = re.compile(
     r"([0-9]{1,4}) *(?:per|an?|/|every) *(?:([0-9]{1,4}) +)?(calendar\b *)?([A-Za-z]{1,20})"
 )
+_TIMES_IN_WORDS = {"once": "1", "twice": "2"}
+_SPAN_IN_WORDS = re.compile(
+    r"(?i)([0-9]{1,6}) *(s|m|h|d|w)(?:ec(?:ond)?s?|in(?:ute)?s?|(?:ou)?rs?|ays?|eeks?)?"
+)
+_HOURS_IN_WORDS = re.compile(
+    r"(?i)([0-9]{1,2})(?:[:.]([0-9]{2}))? *([ap]m)? *(?:-|–|to|until) *"
+    r"([0-9]{1,2})(?:[:.]([0-9]{2}))? *([ap]m)?"
+)
 _CLOCK_TIME = re.compile(r"[0-9]:[0-9]{2}|[0-9] ?[ap]m\b")
 _CLOCK = re.compile(r"([0-9]{1,3}):([0-9]{2})(?::([0-9]{2}))?")  # a number to base 60 in YAML 1.1
 
@@ -69,7 +77,8 @@ def paths(read: Definition, key: str, form: str) -> tuple[FieldPath, ...]:
 
 def share(read: Definition, key: str) -> Share | None:
     """`12.5%` in hundredths of a per cent."""
-    text = read.parsed(Code.NO_SHARE, key, _SHARE, "a share", "write e.g. 10% or 0.5%")
+    hint = _share_hint(_written(read.entries.get(key)))
+    text = read.parsed(Code.NO_SHARE, key, _SHARE, "a share", hint)
     return None if text is None else round(float(text.rstrip("%")) * 100)
 
 
@@ -84,7 +93,7 @@ def holdout(read: Definition) -> Share:
 
 def hours(read: Definition, key: str) -> Quiet | None:
     """`21:00-08:00` in minutes of the day."""
-    hint = 'write e.g. "21:00-08:00"'
+    hint = _hours_hint(_written(read.entries.get(key)))
     text = read.parsed(Code.NO_HOURS, key, _HOURS, "hours of the day", hint)
     if text is None:
         return None
@@ -211,6 +220,8 @@ def event_names(read: Definition, key: str) -> tuple[str, ...]:
 
 def duration_hint(entry: Entry | None, otherwise: str = _DURATION_HINT) -> str:
     """What to write in place of what is perhaps not a duration."""
+    if span := _SPAN_IN_WORDS.fullmatch(_written(entry)):
+        return f"write {int(span[1])}{span[2].lower()}"
     clock = _CLOCK.fullmatch(_written(entry))
     if clock is None:
         return otherwise
@@ -223,9 +234,37 @@ def _written(entry: Entry | None) -> str:
     return entry.value.written if entry is not None and isinstance(entry.value, Scalar) else ""
 
 
+def _share_hint(written: str) -> str:
+    """What to write in place of a number: `0.1` and `10` are 10%."""
+    try:
+        number = float(written.replace(" %", "").rstrip("%"))
+    except ValueError:
+        number = 0
+    if not 0 < number <= 100:
+        return "write e.g. 10% or 0.5%"
+    return f"write {number * 100 if number < 1 and '%' not in written else number:.4g}%"
+
+
+def _hours_hint(written: str) -> str:
+    """What to write in place of `8pm-9am` and `20-9`."""
+    match = _HOURS_IN_WORDS.fullmatch(written)
+    parts = match.groups() if match else ()
+    clocks = []
+    for hour, minute, half in (parts[:3], parts[3:]) if parts else ():
+        until = int(hour) % 12 + (12 if half.lower() == "pm" else 0) if half else int(hour)
+        clocks.append(f"{until:02}:{minute or '00'}")
+    meant = "-".join(clocks)
+    return f'write "{meant}"' if re.fullmatch(forms.HOURS, meant) else 'write e.g. "21:00-08:00"'
+
+
 def _rate_hint(entry: Entry | None) -> str:
     """What to write in place of what is perhaps not a rate."""
-    match = _RATE_IN_WORDS.fullmatch(_written(entry))
+    first, blank, rest = _written(entry).partition(" ")
+    written = _TIMES_IN_WORDS.get(first.lower(), first) + blank + rest
+    count, slash, span = written.partition("/")
+    if slash and re.fullmatch(r"[0-9]{1,4}", count.strip()) and re.fullmatch(forms.DURATION, span.strip()):
+        return f"write {count.strip()} per {span.strip()}"
+    match = _RATE_IN_WORDS.fullmatch(written)
     if match is None:
         return "write e.g. 1 per 7d"
     count, times, calendar, word = match.groups()

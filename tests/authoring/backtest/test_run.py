@@ -92,7 +92,7 @@ def test_one_month_of_many_began_with_empty_traits_and_limits(place: Path) -> No
     assert [json.loads(each)["outcome"] for each in (place / "out").read_text().splitlines()] == [
         "suppressed"
     ]
-    assert "1 events of before --since were played first" in shown["notes"][-1]
+    assert "1 event of before --since was played first" in shown["notes"][-1]
     times = ("--since", "2026-03-02T10:30:00Z", "--until", "2026-03-02T10:40:00Z")
     written(place, line(120, "cart"), line(35 * 60, "view"))
     assert json.loads(backtest(place, "--json", *times).stdout)["rules"]["left"]["outcomes"] == {"sent": 1}
@@ -100,14 +100,14 @@ def test_one_month_of_many_began_with_empty_traits_and_limits(place: Path) -> No
     shown = json.loads(backtest(place, "--json", *times, "--report", "report.html").stdout)
     assert shown["rules"]["left"]["outcomes"] == {}  # it was due at 10:32
     assert shown["rules"]["viewed"]["matches"] == 1
-    assert "events of before --since" in (place / "report.html").read_text()
+    assert "event of before --since" in (place / "report.html").read_text()
 
 
 @pytest.mark.parametrize(
     ("options", "code", "message"),
     [
-        (["--since", "2027-01-01"], 1, "all of the 3 events that could be used are before --since"),
-        (["--until", "2025-01-01"], 1, "all of the 4 events are at --until, or later"),
+        (["--since", "2027-01-01"], 1, "all of the 3 events that could be used came before --since"),
+        (["--until", "2025-01-01"], 1, "all of the 4 events came at --until, or later"),
         (["--since", "2026-04-01", "--until", "2026-03-01"], 2, "must be before --until"),
         (["--since", "soon"], 2, "--since"),
         (["--data-dir", "."], 2, "goes with --store rocksdb alone"),
@@ -307,7 +307,7 @@ def test_a_line_may_say_when_kafka_had_its_record(place: Path) -> None:
 def test_records_without_any_time_have_no_place_in_time(place: Path) -> None:
     written(place, {"event": "view", "customer": "c1"})
     done = backtest(place, code=1)
-    assert "none of 1 lines could be used" in done.stderr
+    assert "none of 1 line could be used" in done.stderr
     assert "no line has a time that can be read, in `ts` or `timestamp`" in done.stdout
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from xml.etree import ElementTree
 
 import pytest
 from typer.testing import CliRunner
@@ -85,6 +86,10 @@ def test_the_command_shows_it_and_passes(tmp_path: Path) -> None:
     shown = CliRunner().invoke(cli, ["test", str(tmp_path)])
     assert (shown.exit_code, shown.stdout.splitlines()[-1]) == (0, "1 passed, 1 warning")
     assert WAITS in shown.stdout
+    junit = tmp_path / "out.xml"
+    CliRunner().invoke(cli, ["test", str(tmp_path), "--junit", str(junit)])
+    (case,) = ElementTree.parse(junit).getroot()
+    assert WAITS in str(case.findtext("system-out")), "CI systems show it, too"
     as_json = CliRunner().invoke(cli, ["test", str(tmp_path), "--json"])
     (warning,) = json.loads(as_json.stdout)["warnings"]
     assert (warning["code"], warning["hint"]) == ("W522", "add `until: 31m`")
