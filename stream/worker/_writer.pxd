@@ -7,7 +7,7 @@ from stream.decisions._wire cimport Decided
 from stream.kafka._packed cimport PackedRecords
 from stream.state._packed cimport Buffer
 
-cdef class Outgoing:
+cdef class TopicRecords:
     """What was written for a topic."""
     cdef PackedRecords records
     cdef Buffer places                  # int64_t each: where a `sent_at` stands in `records`
@@ -22,11 +22,11 @@ cdef class RecordWriter(Sink):
     cdef bytes ours                     # headers that are the same in all records, as Kafka has them
     cdef dict sources                   # rule: (of its triggers, of its decisions), the same: source, type
     cdef dict causes                    # source: the beginning of `ce_cause`
-    cdef dict outgoing                  # topic: Outgoing
+    cdef dict outgoing                  # topic: TopicRecords
     cdef Buffer common                  # what the records of the match at hand have in common
     cdef Buffer before, after           # headers before and after the source, the same
     cdef Buffer value, headers          # of the record at hand
 
     cdef int put_headers(self, Decided decided) except -1
     cdef int put_cause(self, Decided decided) except -1
-    cdef Outgoing put(self, Decided decided, str topic, bytes source, bytes traceparent)
+    cdef TopicRecords put(self, Decided decided, str topic, bytes source, bytes traceparent)

@@ -9,7 +9,7 @@ from stream.kafka._packed import PackedRecords
 from stream.structs import Decision, Target, Trigger
 
 @final
-class Outgoing: ...
+class TopicRecords: ...
 
 @final
 class RecordWriter(Sink):

@@ -55,7 +55,7 @@ cdef bytes DECISION_TYPE = _header("ce_type", b"decision")
 
 @cython.no_gc
 @cython.final
-cdef class Outgoing:
+cdef class TopicRecords:
     def __cinit__(self):
         self.records, self.places = PackedRecords(), Buffer()
 
@@ -90,7 +90,7 @@ cdef class RecordWriter(Sink):
 
     def take(self, int64_t sent_at):
         """The records by target, handed to Kafka at `sent_at` (ms); what is told from now on is new."""
-        cdef Outgoing outgoing
+        cdef TopicRecords outgoing
         cdef Py_ssize_t number
         cdef char time[TIME_CHARACTERS]
         cdef const int64_t *places
@@ -99,14 +99,14 @@ cdef class RecordWriter(Sink):
             places = <const int64_t *> outgoing.places.data
             for number in range(outgoing.places.size // <Py_ssize_t> sizeof(int64_t)):
                 memcpy(outgoing.records.data + places[number], time, TIME_CHARACTERS)
-        packed = {Target(topic): (<Outgoing> each).records for topic, each in self.outgoing.items()}
+        packed = {Target(topic): (<TopicRecords> each).records for topic, each in self.outgoing.items()}
         self.clear()
         return packed
 
     cdef int tell(self, Decided decided, bint is_sent) except -1:
         cdef tuple sources = self.sources.get(decided.rule)
         cdef bytes traceparent = None
-        cdef Outgoing outgoing
+        cdef TopicRecords outgoing
         cdef int64_t place
         if sources is None:
             sources = self.sources[decided.rule] = (
@@ -162,14 +162,14 @@ cdef class RecordWriter(Sink):
         put_bytes(out, beginning)
         return put_raw(out, digits, size)
 
-    cdef Outgoing put(self, Decided decided, str topic, bytes source, bytes traceparent):
+    cdef TopicRecords put(self, Decided decided, str topic, bytes source, bytes traceparent):
         """Packs the value at hand, with its headers."""
-        cdef Outgoing outgoing = self.outgoing.get(topic)
+        cdef TopicRecords outgoing = self.outgoing.get(topic)
         cdef Buffer out = self.headers
         cdef Py_ssize_t size = 0
         cdef const char *key = PyUnicode_AsUTF8AndSize(decided.customer_id, &size)
         if outgoing is None:
-            outgoing = self.outgoing[topic] = Outgoing()
+            outgoing = self.outgoing[topic] = TopicRecords()
         out.size = 0
         reserve(out, HEADER_ROOM)
         out.size += put_varint(out.data, HEADERS + (decided.offset >= 0) + (traceparent is not None))
