@@ -51,6 +51,11 @@ class PlainValue(NamedTuple):
     fallback: str | int | float | None
     filters: tuple[AppliedFilter, ...]
 
+    @property
+    def fallback_text(self) -> str:
+        """What is written of `fallback`, which is there."""
+        return written(self.fallback)
+
     def text(self, value: str | float | bool, attributes: Mapping[str, Any], region: Region) -> str | None:
         """What is written of a value once the filters have had it, None if one cannot take it.
 

@@ -47,7 +47,6 @@ from stream.matcher._frame cimport Frame, Node
 from stream.matcher._match cimport Match
 from stream.state._packed cimport Buffer
 
-from stream.content.escaping import written
 from stream.content.formats import is_blank, is_line, is_markup, one_line
 from stream.decisions._json import encode
 from stream.decisions.facts import Facts, render
@@ -247,7 +246,7 @@ cdef list parts_of(tuple plain, dict read):
             part.text += each.encode()
             continue
         if each.fallback is not None:
-            part.fallback, part.fallback_text = each.fallback, written(each.fallback).encode()
+            part.fallback, part.fallback_text = each.fallback, each.fallback_text.encode()
         if not place(part, each.path, read):
             return None
         part.filtered = each if each.filters else None

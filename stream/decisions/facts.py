@@ -6,14 +6,16 @@ Tested by tests/engine/test_process.py and tests/content.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from stream.content.formats import Format
-from stream.content.template import Template
 from stream.decisions._json import iso_time
 from stream.errors import ContentError
 from stream.matcher._match import Match
 from stream.structs import Result, Unwritten
+
+if TYPE_CHECKING:
+    from stream.content.formats import Format
+    from stream.content.template import Template
 
 MAX_VARIABLE = 256  # characters that a decision has of its name, and of a filter
 
