@@ -34,10 +34,11 @@ from liquid.exceptions import (
 )
 from liquid.expression import Expression
 
-from stream.content import escaping, fastpath, filters, leftovers, markup
+from stream.content import escaping, filters, leftovers, markup
 from stream.content.escaping import NothingError
 from stream.content.formats import Format, is_line, is_markup, one_line
 from stream.content.locales import Region
+from stream.content.plain import Plain, parts_of
 from stream.content.renderer import ENVIRONMENT, NO_CONTEXT, Taken, bound, render
 from stream.diagnostics import Code
 from stream.errors import ContentError
@@ -115,10 +116,10 @@ class _Applied(NamedTuple):
 
 
 class _Read(NamedTuple):
-    """`liquid` is None for plain text and for what is not a template; `simple` where it is a simple one."""
+    """`liquid` is None for plain text and for what is not a template."""
 
     liquid: BoundTemplate | None = None
-    simple: fastpath.Simple | None = None
+    plain: Plain | None = None
     references: tuple[Reference, ...] = ()
     applied: tuple[_Applied, ...] = ()
     findings: tuple[ContentError, ...] = ()
@@ -151,6 +152,11 @@ class Template:
         return self._read.liquid is None
 
     @property
+    def plain(self) -> Plain | None:
+        """Its parts, if they are text and values only."""
+        return self._read.plain
+
+    @property
     def shows_dates(self) -> bool:
         """Whether it may need to know where the customer is."""
         return any(each.name == "date" for each in self._read.applied)
@@ -175,10 +181,6 @@ class Template:
         read = self._read
         if read.liquid is None:
             return self.source
-        if read.simple is not None and form != "json":
-            text = fastpath.render(read.simple, bindings, form, region)
-            if text is not None:
-                return text
         try:
             return render(read.liquid, bindings, form, region, taken)
         except LiquidError as error:
@@ -295,9 +297,8 @@ def _read_anew(source: str) -> _Read:
         for each in read.references
         if each.path[0] in _CLOCK
     ]
-    simple = fastpath.simplify(liquid.nodes)
-    applied = tuple(read.applied)
-    return _Read(liquid, simple, tuple(read.references), applied, (*found, *read.complaints))
+    parts = parts_of(liquid.nodes)
+    return _Read(liquid, parts, tuple(read.references), tuple(read.applied), (*found, *read.complaints))
 
 
 class _Reading:

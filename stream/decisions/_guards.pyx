@@ -21,7 +21,7 @@ Tested by tests/decisions/test_guards.py and test_twins.py, and by the reference
 cimport cython
 from libc.stdint cimport int64_t
 
-from stream.decisions._hash cimport number_of
+from stream.decisions._experiments cimport is_held_out
 from stream.decisions._sending cimport Sending, Uses, Way, sending_of
 from stream.matcher._match cimport Match
 from stream.state._customer cimport Consent
@@ -33,12 +33,10 @@ from stream.decisions.calendar import began_at, zone_of
 from stream.decisions.experiments import POLICY as _POLICY
 from stream.decisions.limits import is_used_up_before
 from stream.decisions.quiet import ends_at
-from stream.rules.model import WHOLE as _WHOLE
 
 cdef int64_t END = _END
 cdef str POLICY = _POLICY
 cdef Py_ssize_t MAX_TEXT = _MAX_TEXT
-cdef int WHOLE = _WHOLE
 cdef enum:
     REMEMBERED = 4096               # minutes of some quiet hours, or of a period
     OPEN = 0                        # why a channel is closed
@@ -49,6 +47,7 @@ cdef enum:
 cdef int64_t BY_MINUTE = 946_684_800_000    # ms: since 2000 clocks are put forward and back at full minutes
 
 
+@cython.no_gc
 @cython.final
 @cython.freelist(8)
 cdef class Verdict:
@@ -85,7 +84,7 @@ cdef Verdict judge(Match match, Sending sending, arms):
         return _verdict("suppressed", "consent", first)
     if closed == UNREACHABLE:
         return _verdict("suppressed", "address", first)
-    if chosen.channel.quiet is not None:
+    if chosen.is_ever_quiet:
         verdict = _quiet(match, sending, chosen)
         if verdict is not None:
             return verdict
@@ -115,7 +114,7 @@ cdef Verdict repeat(Match match, Sending sending, prior, arms):
         if prior.outcome == "holdout":
             verdict.held_out_by = _held_out_by(match, sending, arms)
         return verdict
-    verdict = None if way.channel.quiet is None else _quiet(match, sending, way)
+    verdict = _quiet(match, sending, way) if way.is_ever_quiet else None
     return _verdict("suppressed", "quiet", way) if verdict is None else verdict
 
 
@@ -131,9 +130,7 @@ cdef tuple _held_out_by(Match match, Sending sending, arms):
 cdef bint _is_drawn(str customer, str salt, int share, arms) except -1:
     if share == 0:
         return False
-    if arms is not None:
-        return arms.is_held_out(customer, salt, share)
-    return <int> (number_of(customer, salt) % WHOLE) < share
+    return is_held_out(customer, salt, share) if arms is None else arms.is_held_out(customer, salt, share)
 
 
 cdef list _by_preference(Match match, Sending sending):
@@ -168,10 +165,10 @@ cdef int _refusal(Match match, Sending sending, Way way) except -1:
     """Why a channel is closed."""
     if way.consent is not None and not _consents_to(match, way.consent):
         return UNCONSENTED
-    for subject in sending.rule.sensitive:
+    for subject in sending.sensitive:
         if not _consents_to(match, subject.consent):
             return UNCONSENTED
-    if way.channel.address is not None and not _is_reachable(match, way):
+    if way.address is not None and not _is_reachable(match, way):
         return UNREACHABLE
     if way.cap is not None and _is_used_up(match, sending, way.cap):
         return FULL
@@ -188,7 +185,7 @@ cdef bint _consents_to(Match match, str purpose) except -1:
 
 
 cdef bint _is_reachable(Match match, Way way) except -1:
-    address = match.address(way.channel)
+    address = match.address_at(way.address)
     if way.is_text and type(address) is str and len(<str> address) <= MAX_TEXT:
         if address != "" and (<str> address).isprintable() and not (<str> address).isspace():
             return True

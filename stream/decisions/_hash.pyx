@@ -9,9 +9,10 @@ Tested by tests/decisions/test_hash.py, against hashlib, and by docs/experiments
 
 from libc.stdint cimport uint8_t, uint64_t
 
+from stream.decisions._json cimport DIGITS, write_digits
+
 cdef extern from "Python.h":
     const char *PyUnicode_AsUTF8AndSize(object text, Py_ssize_t *size) except NULL
-    int PyOS_snprintf(char *into, size_t size, const char *format, ...)
 
 cdef extern from "blake2.h" nogil:
     ctypedef struct blake2b_state:
@@ -20,15 +21,17 @@ cdef extern from "blake2.h" nogil:
     int blake2b_update(blake2b_state *state, const void *data, size_t size)
     int blake2b_final(blake2b_state *state, void *out, size_t size)
 
-cdef const char *DIGITS = b"0123456789abcdef"
+cdef const char *HEX = b"0123456789abcdef"
 
 
 cdef int absorb(blake2b_state *state, str part) except -1:
     """A part of an id: its bytes' number, a colon, its bytes."""
-    cdef char length[24]
+    cdef char length[DIGITS + 1]
     cdef Py_ssize_t size = 0
     cdef const char *text = PyUnicode_AsUTF8AndSize(part, &size)
-    blake2b_update(state, length, PyOS_snprintf(length, sizeof(length), b"%zd:", size))
+    cdef int digits = write_digits(length, size)
+    length[digits] = c":"
+    blake2b_update(state, length, digits + 1)
     return blake2b_update(state, text, size)
 
 
@@ -47,8 +50,8 @@ cdef int write_trigger_id(
         absorb(&state, key)
     blake2b_final(&state, digest, ID_BYTES)
     for at in range(ID_BYTES):
-        into[2 * at] = DIGITS[digest[at] >> 4]
-        into[2 * at + 1] = DIGITS[digest[at] & 15]
+        into[2 * at] = HEX[digest[at] >> 4]
+        into[2 * at + 1] = HEX[digest[at] & 15]
     return 0
 
 

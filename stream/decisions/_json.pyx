@@ -10,7 +10,7 @@ Tested by tests/decisions/test_json.py, against orjson and datetime.
 """
 
 cimport cython
-from libc.stdint cimport int64_t, uint8_t
+from libc.stdint cimport int64_t, uint8_t, uint64_t
 from libc.string cimport memcpy
 
 from stream.events._times cimport LATEST
@@ -20,55 +20,93 @@ import orjson
 
 cdef extern from "Python.h":
     const char *PyUnicode_AsUTF8AndSize(object text, Py_ssize_t *size) except NULL
-    int PyOS_snprintf(char *into, size_t size, const char *format, ...)
 
 MAX_DEPTH = 64
 cdef int deepest = MAX_DEPTH
 cdef enum:
     ESCAPED = 6                         # bytes of a character that is written as \u0000, the longest
 cdef int64_t EARLIEST = -62_135_596_800_000     # of the year 1
-cdef const char *DIGITS = b"0123456789abcdef"
+cdef const char *HEX = b"0123456789abcdef"
 cdef object dumps = orjson.dumps
 
 
-cdef int put_bytes(Buffer out, bytes data) except -1:
-    return out.put_raw(<const char *> data, len(data))
-
-
-cdef int put_number(Buffer out, int64_t number) except -1:
-    reserve(out, 24)
-    out.size += PyOS_snprintf(<char *> out.data + out.size, 24, b"%lld", <long long> number)
+cdef int put_digits(Buffer out, int64_t number) except -1:
+    reserve(out, DIGITS)
+    out.size += write_digits(<char *> out.data + out.size, number)
     return 0
 
 
+@cython.cdivision(True)
+@cython.overflowcheck(False)        # the smallest number has no positive one
+cdef int write_digits(char *into, int64_t number) noexcept:
+    cdef char digits[DIGITS]
+    cdef int at = DIGITS, sign = number < 0
+    cdef uint64_t left = 0 - <uint64_t> number if sign else <uint64_t> number
+    while True:
+        at -= 1
+        digits[at] = <char> (c"0" + left % 10)
+        left //= 10
+        if left == 0:
+            break
+    into[0] = c"-"
+    memcpy(into + sign, digits + at, DIGITS - at)
+    return DIGITS - at + sign
+
+
 cdef int put_text(Buffer out, str text) except -1:
-    cdef Py_ssize_t size = 0, at, since = 0
+    cdef Py_ssize_t size = 0
     cdef const char *data
-    cdef uint8_t byte
     if text is None:
-        return out.put_raw(b"null", 4)
+        return put_raw(out, b"null", 4)
     try:
         data = PyUnicode_AsUTF8AndSize(text, &size)
     except UnicodeEncodeError:
         text = _mended_text(text)
         data = PyUnicode_AsUTF8AndSize(text, &size)
+    return put_string(out, data, size)
+
+
+cdef int put_string(Buffer out, const char *text, Py_ssize_t size) except -1:
+    cdef Py_ssize_t at = 0, since = 0
+    cdef uint8_t byte
+    cdef uint64_t eight
     reserve(out, size + 2)
     out.data[out.size] = c'"'
     out.size += 1
-    for at in range(size):
-        byte = <uint8_t> data[at]
+    while at < size:
+        if at + 8 <= size:
+            memcpy(&eight, text + at, 8)
+            if not _any_escaped(eight):
+                at += 8
+                continue
+        byte = <uint8_t> text[at]
+        at += 1
         if byte >= 0x20 and byte != c'"' and byte != c"\\":
             continue
-        reserve(out, at - since + ESCAPED + size - at + 1)
-        memcpy(out.data + out.size, data + since, at - since)
-        out.size += at - since
+        reserve(out, at - 1 - since + ESCAPED + size - at + 1)
+        memcpy(out.data + out.size, text + since, at - 1 - since)
+        out.size += at - 1 - since
         out.size += _escape(out.data + out.size, byte)
-        since = at + 1
-    memcpy(out.data + out.size, data + since, size - since)
+        since = at
+    memcpy(out.data + out.size, text + since, size - since)
     out.size += size - since
     out.data[out.size] = c'"'
     out.size += 1
     return 0
+
+
+@cython.overflowcheck(False)
+cdef inline bint _any_escaped(uint64_t eight) noexcept:
+    """Whether one of eight bytes does not stand for itself (`hasless`, graphics.stanford.edu/~seander)."""
+    cdef uint64_t ones = 0x0101010101010101, quote, back
+    quote, back = eight ^ ones * c'"', eight ^ ones * c"\\"
+    return (
+        (
+            (eight - ones * 0x20) & ~eight
+            | (quote - ones) & ~quote
+            | (back - ones) & ~back
+        ) & ones * 0x80
+    ) != 0
 
 
 cdef int _escape(uint8_t *into, uint8_t byte) noexcept:
@@ -91,7 +129,7 @@ cdef int _escape(uint8_t *into, uint8_t byte) noexcept:
         into[1] = short
         return 2
     memcpy(into + 1, b"u00", 3)
-    into[4], into[5] = <uint8_t> DIGITS[byte >> 4], <uint8_t> DIGITS[byte & 15]
+    into[4], into[5] = <uint8_t> HEX[byte >> 4], <uint8_t> HEX[byte & 15]
     return 6
 
 
@@ -108,8 +146,22 @@ cdef inline void _two(char *into, int64_t number) noexcept:
     into[0], into[1] = <char> (c"0" + number // 10), <char> (c"0" + number % 10)
 
 
-@cython.cdivision(True)
 cdef int write_time(char *into, int64_t ms) except -1:
+    global written_ms
+    if ms != written_ms:            # the records of a match say the same one again and again
+        _write_time(written_time, ms)
+        written_ms = ms
+    memcpy(into, written_time, TIME_CHARACTERS)
+    return 0
+
+
+cdef int64_t written_ms = -1
+cdef char written_time[TIME_CHARACTERS]
+_write_time(written_time, written_ms)
+
+
+@cython.cdivision(True)
+cdef int _write_time(char *into, int64_t ms) except -1:
     cdef int64_t since, day, era, of_era, year_of_era, of_year, march, rest, year, month
     if not EARLIEST <= ms <= LATEST:
         raise ValueError("a time of no year from 1 to 9999")

@@ -19,15 +19,20 @@ cdef class Way:
     cdef object channel             # a `model.Channel`
     cdef str name, topic
     cdef str consent                # None: it needs none
-    cdef bint is_text               # what its address is
+    cdef tuple address              # the path of it; None: it needs none
+    cdef bint is_text               # what it is
+    cdef bint is_ever_quiet
     cdef Uses cap, overall          # None: there is none; `overall`: the policy's
     cdef list used                  # all that a send uses up: Uses
-    cdef dict ends                  # the same of its quiet hours, when they end; None: it is not quiet
+    cdef dict ends                  # the same of its quiet hours, when they end
+    cdef dict messages              # by the variant's name; None: of a rule without variants
 
 cdef class Sending:
     """A rule, as its matches are decided."""
     cdef object rule, policy
     cdef str name, stable_id
+    cdef tuple variants, sensitive, goals
+    cdef object priority
     cdef list ways
     cdef Uses limit
     cdef int policy_holdout, holdout        # hundredths of a per cent
@@ -35,7 +40,5 @@ cdef class Sending:
     cdef int64_t patience           # ms from the first judgement on, for quiet hours to end
     cdef Words words
     cdef bytes source               # `ce_source` of its triggers
-    cdef Py_ssize_t characters      # of `rule.plain_content`
-    cdef bytes plain                # its JSON; None: it has variables
 
 cdef Sending sending_of(RulePlan plan, Program program)

@@ -9,12 +9,12 @@ Tested by tests/decisions/test_guards.py and tests/decisions/test_twins.py.
 
 cimport cython
 
+from stream.decisions._messages cimport Message
 from stream.decisions._wire cimport words_of
 from stream.matcher._program cimport Program, RulePlan
 
 from functools import lru_cache
 
-from stream.decisions._json import encode
 from stream.decisions.limits import counters
 from stream.decisions.wire import source_of_triggers
 
@@ -38,9 +38,10 @@ cdef class Uses:
 
 @cython.final
 cdef class Way:
-    def __cinit__(self, rule, channel, policy, Program program):
+    def __cinit__(self, RulePlan plan, channel, policy, Program program):
         cdef Uses uses
-        self.channel = channel
+        rule = plan.definition
+        self.channel, self.address = channel, channel.address
         self.name, self.topic, self.consent = channel.name, channel.topic, channel.consent
         self.is_text = channel.address_kind == "text"
         self.used = [Uses(limit, counter, program) for counter, limit in counters(rule, channel, policy)]
@@ -49,16 +50,20 @@ cdef class Way:
                 self.overall = uses
             elif uses.counter.startswith("channel:"):
                 self.cap = uses
-        self.ends = _remembered(channel.quiet)
+        self.ends, self.is_ever_quiet = _remembered(channel.quiet), channel.quiet is not None
+        self.messages = {each.name: Message(each, channel, plan.read) for each in rule.variants}
+        if not rule.variants:
+            self.messages[None] = Message(rule, channel, plan.read)
 
 
 @cython.final
 cdef class Sending:
-    def __cinit__(self, rule, Program program):
-        policy = program.rules.policy
+    def __cinit__(self, RulePlan plan, Program program):
+        rule, policy = plan.definition, program.rules.policy
         self.rule, self.policy = rule, policy
-        self.name, self.stable_id = rule.name, rule.stable_id
-        self.ways = [Way(rule, channel, policy, program) for channel in rule.channels]
+        self.name, self.stable_id, self.priority = rule.name, rule.stable_id, rule.priority
+        self.variants, self.sensitive, self.goals = rule.variants, rule.sensitive, rule.goals
+        self.ways = [Way(plan, channel, policy, program) for channel in rule.channels]
         if rule.limit is not None:
             self.limit = Uses(rule.limit, f"rule:{rule.name}", program)
         self.policy_holdout, self.holdout, self.salt = policy.holdout, rule.holdout, f"rule:{rule.name}"
@@ -69,12 +74,9 @@ cdef class Sending:
             self.patience = rule.quiet
         self.words = words_of(rule.name, rule.goals, rule.priority)
         self.source = source_of_triggers(rule.name)
-        if rule.plain_content is not None:
-            self.plain = encode(dict(rule.plain_content))
-            self.characters = sum([len(name) + len(text) for name, text in rule.plain_content.items()])
 
 
 cdef Sending sending_of(RulePlan plan, Program program):
     if plan.sending is None:
-        plan.sending = Sending(plan.definition, program)
+        plan.sending = Sending(plan, program)
     return <Sending> plan.sending

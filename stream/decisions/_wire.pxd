@@ -21,8 +21,8 @@ cdef class Decided:
     # of what is sent
     cdef str topic
     cdef object address                         # any value of JSON; None: it needs none
-    cdef object content                         # a mapping of texts
-    cdef bytes plain                            # its JSON, if that is known
+    cdef object content                         # a mapping of texts; None: `written` is there
+    cdef Buffer written                         # the content as JSON, until the next match is decided
     cdef object priority
     cdef int64_t appended_at                    # ms: the record's that caused it
     cdef str purpose                            # of the consent on which it is sent; None: it needs none
@@ -31,14 +31,17 @@ cdef class Decided:
     cdef object expires_at                      # None: it does not
     cdef tuple sensitive                        # `structs.SubjectProof`s
     cdef Py_ssize_t sent_at_place               # where `put_trigger` has written it: TIME_CHARACTERS
+    cdef Py_ssize_t event_place                 # where `put_common` has begun to write of the event
 
-    cdef int put_decision(self, Buffer out, bytes revision) except -1
-    cdef int put_trigger(self, Buffer out, bytes revision, int64_t sent_at) except -1   # -1: nothing is sent
+    cdef int put_common(self, Buffer out, bytes revision) except -1     # what both records say
+    cdef int put_decision(self, Buffer out, Buffer common) except -1
+    cdef int put_trigger(self, Buffer out, Buffer common, int64_t sent_at) except -1    # -1: it is not sent
     cdef int put_beginning(self, Buffer out, bytes revision) except -1
     cdef int put_outcome(self, Buffer out) except -1
     cdef int put_event(self, Buffer out) except -1
     cdef int put_reached(self, Buffer out) except -1
-    cdef int put_message(self, Buffer out, int64_t sent_at) except -1
+    cdef int put_message(self, Buffer out, Buffer common, int64_t sent_at) except -1
+    cdef int put_reference(self, Buffer out, Buffer common) except -1
     cdef int put_content(self, Buffer out) except -1
     cdef object as_decision(self)
     cdef object as_trigger(self, decision)

@@ -1,7 +1,7 @@
 """Decisions and triggers as JSON: the contract's keys in the contract's order, as docs/records.md has them.
 
-What is the same in each record of a rule is written once (`Words`); all else goes into a buffer, without a
-Python object.
+What is the same in each record of a rule is written once (`Words`), and what is the same in a match's two
+records once a match (`put_common`). All goes into a buffer, without a Python object.
 
 Tested by tests/decisions/test_wire.py.
 """
@@ -9,10 +9,12 @@ Tested by tests/decisions/test_wire.py.
 cimport cython
 from libc.stdint cimport int64_t
 
-from stream.decisions._json cimport put_bytes, put_text, put_time, put_value
+from stream.decisions._json cimport put_bytes, put_raw, put_text, put_time, put_value
 from stream.state._packed cimport Buffer
 
 from functools import lru_cache
+
+import orjson
 
 from stream.decisions._json import encode
 from stream.rules import field_paths
@@ -21,6 +23,9 @@ from stream.structs import ConsentProof, Decision, EventRef, Trigger
 
 cdef extern from "Python.h":
     bytes PyBytes_FromStringAndSize(const char *data, Py_ssize_t size)
+
+
+cdef object loads = orjson.loads
 
 
 @cython.final
@@ -48,116 +53,129 @@ cdef Words words_of(rule_name, tuple goals, priority):
     return _words(rule_name, goals, priority)
 
 
+@cython.no_gc
 @cython.final
 @cython.freelist(8)
 cdef class Decided:
-    cdef int put_decision(self, Buffer out, bytes revision) except -1:
+    cdef int put_common(self, Buffer out, bytes revision) except -1:
+        out.size = 0
         self.put_beginning(out, revision)
+        self.event_place = out.size
+        return self.put_event(out)
+
+    cdef int put_decision(self, Buffer out, Buffer common) except -1:
+        put_raw(out, common.data, self.event_place)
         self.put_outcome(out)
-        out.put_raw(b',"channel":', 11)
+        put_raw(out, b',"channel":', 11)
         put_text(out, self.channel)
-        out.put_raw(b',"variant":', 11)
+        put_raw(out, b',"variant":', 11)
         put_text(out, self.variant)
-        self.put_event(out)
+        self.put_reference(out, common)
         self.put_reached(out)
-        out.put_raw(b"}", 1)
+        put_raw(out, b"}", 1)
         return 0
 
-    cdef int put_trigger(self, Buffer out, bytes revision, int64_t sent_at) except -1:
-        self.put_beginning(out, revision)
-        self.put_message(out, sent_at)
-        out.put_raw(b"}", 1)
+    cdef int put_trigger(self, Buffer out, Buffer common, int64_t sent_at) except -1:
+        put_raw(out, common.data, self.event_place)
+        self.put_message(out, common, sent_at)
+        put_raw(out, b"}", 1)
         return 0
 
     cdef int put_beginning(self, Buffer out, bytes revision) except -1:
-        out.put_raw(b'{"trigger_id":', 14)
+        put_raw(out, b'{"trigger_id":', 14)
         put_text(out, self.trigger_id)
-        out.put_raw(b',"rule":', 8)
+        put_raw(out, b',"rule":', 8)
         put_bytes(out, self.words.name)
-        out.put_raw(b',"revision":', 12)
+        put_raw(out, b',"revision":', 12)
         put_bytes(out, revision)
-        out.put_raw(b',"customer_id":', 15)
+        put_raw(out, b',"customer_id":', 15)
         return put_text(out, self.customer_id)
 
     cdef int put_outcome(self, Buffer out) except -1:
-        out.put_raw(b',"outcome":', 11)
+        put_raw(out, b',"outcome":', 11)
         put_text(out, self.outcome)
-        out.put_raw(b',"reason":', 10)
+        put_raw(out, b',"reason":', 10)
         return put_text(out, self.reason)
 
     cdef int put_event(self, Buffer out) except -1:
-        out.put_raw(b',"event":{"name":', 17)
+        put_raw(out, b',"event":{"name":', 17)
         put_text(out, self.event_name)
-        out.put_raw(b',"id":', 6)
+        put_raw(out, b',"id":', 6)
         put_text(out, self.event_id)
-        out.put_raw(b',"time":', 8)
+        put_raw(out, b',"time":', 8)
         put_time(out, self.event_time)
-        out.put_raw(b'},"at":', 7)
+        put_raw(out, b'},"at":', 7)
         return put_time(out, self.at)
+
+    cdef int put_reference(self, Buffer out, Buffer common) except -1:
+        """The same, as it is there already."""
+        return put_raw(out, common.data + self.event_place, common.size - self.event_place)
 
     cdef int put_reached(self, Buffer out) except -1:
         """What decisions alone have."""
-        out.put_raw(b',"held_out_by":', 15)
+        put_raw(out, b',"held_out_by":', 15)
         if self.held_out_by:
             put_value(out, self.held_out_by)
         else:
-            out.put_raw(b"[]", 2)
-        out.put_raw(b',"goals":', 9)
+            put_raw(out, b"[]", 2)
+        put_raw(out, b',"goals":', 9)
         put_bytes(out, self.words.goals)
-        out.put_raw(b',"unwritten":', 13)
-        return put_value(out, None if self.unwritten is None else self.unwritten._asdict())
+        put_raw(out, b',"unwritten":', 13)
+        if self.unwritten is None:
+            return put_raw(out, b"null", 4)
+        return put_value(out, self.unwritten._asdict())
 
-    cdef int put_message(self, Buffer out, int64_t sent_at) except -1:
+    cdef int put_message(self, Buffer out, Buffer common, int64_t sent_at) except -1:
         """What triggers alone have, and what both have between that."""
-        out.put_raw(b',"channel":', 11)
+        put_raw(out, b',"channel":', 11)
         put_text(out, self.channel)
-        out.put_raw(b',"address":', 11)
+        put_raw(out, b',"address":', 11)
         put_value(out, self.address)
-        out.put_raw(b',"variant":', 11)
+        put_raw(out, b',"variant":', 11)
         put_text(out, self.variant)
-        out.put_raw(b',"content":', 11)
+        put_raw(out, b',"content":', 11)
         self.put_content(out)
-        self.put_event(out)
-        out.put_raw(b',"sent_at":', 11)
+        self.put_reference(out, common)
+        put_raw(out, b',"sent_at":', 11)
         self.sent_at_place = out.size + 1
         if sent_at < 0:
-            out.put_raw(b"null", 4)
+            put_raw(out, b"null", 4)
         else:
             put_time(out, sent_at)
-        out.put_raw(b',"priority":', 12)
+        put_raw(out, b',"priority":', 12)
         put_bytes(out, self.words.priority)
-        out.put_raw(b',"goal":', 8)
+        put_raw(out, b',"goal":', 8)
         put_bytes(out, self.words.goal)
-        out.put_raw(b',"consent":', 11)
+        put_raw(out, b',"consent":', 11)
         if self.purpose is None:
-            out.put_raw(b"null", 4)
+            put_raw(out, b"null", 4)
         else:
-            out.put_raw(b"{", 1)
+            put_raw(out, b"{", 1)
             _put_consent(out, self.purpose, self.granted_at, self.basis, self.expires_at)
-        out.put_raw(b',"sensitive":', 13)
+        put_raw(out, b',"sensitive":', 13)
         if not self.sensitive:
-            return out.put_raw(b"null", 4)
+            return put_raw(out, b"null", 4)
         for number, proof in enumerate(self.sensitive):
-            out.put_raw(b',{"subject":' if number else b'[{"subject":', 12)
+            put_raw(out, b',{"subject":' if number else b'[{"subject":', 12)
             put_text(out, proof.subject)
-            out.put_raw(b",", 1)
+            put_raw(out, b",", 1)
             purpose, granted_at, basis, expires_at = proof.consent
             _put_consent(out, purpose, granted_at, basis, expires_at)
-        return out.put_raw(b"]", 1)
+        return put_raw(out, b"]", 1)
 
     cdef int put_content(self, Buffer out) except -1:
         cdef bint first = True
-        if self.plain is not None:
-            return put_bytes(out, self.plain)
-        out.put_raw(b"{", 1)
+        if self.written is not None:
+            return put_raw(out, self.written.data, self.written.size)
+        put_raw(out, b"{", 1)
         for name, text in self.content.items():
             if not first:
-                out.put_raw(b",", 1)
+                put_raw(out, b",", 1)
             first = False
             put_text(out, name)
-            out.put_raw(b":", 1)
+            put_raw(out, b":", 1)
             put_text(out, text)
-        return out.put_raw(b"}", 1)
+        return put_raw(out, b"}", 1)
 
     cdef object as_decision(self):
         """A `structs.Decision`."""
@@ -172,26 +190,27 @@ cdef class Decided:
         consent = None
         if self.purpose is not None:
             consent = ConsentProof(self.purpose, self.granted_at, self.basis, self.expires_at)
+        content = self.content if self.written is None else loads(_taken(self.written))
         return Trigger(
-            decision, self.topic, self.address, self.content, self.priority, self.appended_at, consent,
+            decision, self.topic, self.address, content, self.priority, self.appended_at, consent,
             self.sensitive,
         )
 
 
 cdef int _put_consent(Buffer out, str purpose, int64_t granted_at, str basis, expires_at) except -1:
     """The rest of an object that is about a consent."""
-    out.put_raw(b'"purpose":', 10)
+    put_raw(out, b'"purpose":', 10)
     put_text(out, purpose)
-    out.put_raw(b',"granted_at":', 14)
+    put_raw(out, b',"granted_at":', 14)
     put_time(out, granted_at)
-    out.put_raw(b',"basis":', 9)
+    put_raw(out, b',"basis":', 9)
     put_text(out, basis)
-    out.put_raw(b',"expires_at":', 14)
+    put_raw(out, b',"expires_at":', 14)
     if expires_at is None:
-        out.put_raw(b"null", 4)
+        put_raw(out, b"null", 4)
     else:
         put_time(out, expires_at)
-    return out.put_raw(b"}", 1)
+    return put_raw(out, b"}", 1)
 
 
 cdef Decided _filled(decision, Words words):
@@ -228,26 +247,30 @@ cdef bytes _taken(Buffer out):
 
 def decision_json(decision, str revision not None):
     """A decision's record."""
-    cdef Buffer out = Buffer()
-    of_decision(decision).put_decision(out, encode(revision))
+    cdef Buffer out = Buffer(), common = Buffer()
+    cdef Decided decided = of_decision(decision)
+    decided.put_common(common, encode(revision))
+    decided.put_decision(out, common)
     return _taken(out)
 
 
 def trigger_json(trigger, str revision not None, sent_at):
     """A trigger's record; `sent_at` is None where nothing is sent."""
-    cdef Buffer out = Buffer()
-    of_trigger(trigger).put_trigger(out, encode(revision), -1 if sent_at is None else sent_at)
+    cdef Buffer out = Buffer(), common = Buffer()
+    cdef Decided decided = of_trigger(trigger)
+    decided.put_common(common, encode(revision))
+    decided.put_trigger(out, common, -1 if sent_at is None else sent_at)
     return _taken(out)
 
 
 def trigger_line(trigger, str revision not None):
     """A trigger that nobody sends, with what its decision says besides."""
-    cdef Buffer out = Buffer()
+    cdef Buffer out = Buffer(), common = Buffer()
     cdef Decided decided = of_trigger(trigger)
-    cdef bytes written = encode(revision)
-    decided.put_beginning(out, written)
-    decided.put_message(out, -1)
+    decided.put_common(common, encode(revision))
+    put_raw(out, common.data, decided.event_place)
+    decided.put_message(out, common, -1)
     decided.put_outcome(out)
     decided.put_reached(out)
-    out.put_raw(b"}", 1)
+    put_raw(out, b"}", 1)
     return _taken(out)

@@ -20,11 +20,11 @@ and tests/decisions/test_experiment_vectors.py.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from math import log
 from typing import Protocol
 
+from stream.decisions._experiments import is_held_out, variant_of
 from stream.decisions._hash import number
-from stream.rules.model import WHOLE, Share, Variant
+from stream.rules.model import Share, Variant
 
 __all__ = ["POLICY", "Arms", "is_held_out", "number", "variant_of"]
 
@@ -36,18 +36,3 @@ class Arms(Protocol):
 
     def is_held_out(self, customer: str, salt: str, share: Share) -> bool: ...
     def variant_of(self, customer: str, rule: str, variants: Sequence[Variant]) -> Variant: ...
-
-
-def is_held_out(customer: str, salt: str, share: Share) -> bool:
-    """Whether the customer is in the control group of a rule (`rule:NAME`) or of all (`policy`)."""
-    return share > 0 and number(customer, salt) % WHOLE < share
-
-
-def variant_of(customer: str, rule: str, variants: Sequence[Variant]) -> Variant:
-    """The customer's variant; `variants` is not empty, their shares are above 0."""
-
-    def score(variant: Variant) -> float:
-        drawn = (number(customer, f"variant:{rule}:{variant.name}") + 0.5) / 2**64
-        return variant.share / -log(drawn) if drawn < 1 else float("inf")
-
-    return max(variants, key=score)

@@ -1,4 +1,4 @@
-"""What a match's texts may name, and the texts themselves.
+"""What a match's texts may name, and those texts that python-liquid has to write.
 
 Tested by tests/engine/test_process.py and tests/content.
 """
@@ -6,13 +6,16 @@ Tested by tests/engine/test_process.py and tests/content.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from stream.decisions._json import iso_time
 from stream.errors import ContentError
 from stream.matcher._match import Match
-from stream.rules.model import Channel, Rule, Variant
 from stream.structs import Result, Unwritten
+
+if TYPE_CHECKING:
+    from stream.content.formats import Format
+    from stream.content.template import Template
 
 MAX_VARIABLE = 256  # characters that a decision has of its name, and of a filter
 
@@ -50,7 +53,7 @@ class _SegmentValues(_TraitValues):
         return len(self._match.segment_names)
 
 
-class _Facts(dict[str, Any]):
+class Facts(dict[str, Any]):
     """What content may name, each made when it is first asked for."""
 
     __slots__ = ("_match",)
@@ -79,19 +82,13 @@ _FACTS: Mapping[str, Callable[[Match], Any]] = {
 
 
 def render(
-    match: Match, message: Rule | Variant, channel: Channel, result: Result
-) -> Mapping[str, str] | Unwritten:
-    """The content, or which field cannot be rendered; `result` counts that."""
-    if message.plain_content is not None:
-        return message.plain_content
-    facts, region = _Facts(match), match.rules.policy.region
-    content = {}
-    for name, template in message.content.items():
-        try:
-            content[name] = template.render(facts, channel.format_of(name), region, match)
-        except ContentError as error:
-            place = (match.rule.name, name, error.message)
-            result.content_errors[place] = result.content_errors.get(place, 0) + 1
-            variable, applied = error.variable, error.filter
-            return Unwritten(name, variable and variable[:MAX_VARIABLE], applied and applied[:MAX_VARIABLE])
-    return content
+    facts: Facts, match: Match, name: str, template: Template, form: Format, result: Result
+) -> str | Unwritten:
+    """The text of a field, or why it cannot be written; `result` counts that."""
+    try:
+        return template.render(facts, form, match.rules.policy.region, match)
+    except ContentError as error:
+        place = (match.rule.name, name, error.message)
+        result.content_errors[place] = result.content_errors.get(place, 0) + 1
+        variable, applied = error.variable, error.filter
+        return Unwritten(name, variable and variable[:MAX_VARIABLE], applied and applied[:MAX_VARIABLE])

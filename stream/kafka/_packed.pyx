@@ -32,6 +32,14 @@ cdef str TOO_LARGE = f"a record of more than {LARGEST} bytes: Kafka cannot carry
 cdef Py_ssize_t largest = LARGEST
 cdef Py_ssize_t FIRST_ROOM = 512
 
+# Memory of records that are gone, for the next ones: pages that are new to the process are dear.
+cdef enum:
+    SPARES = 8
+    LARGEST_SPARE = 1048576     # bytes
+cdef uint8_t *spares[SPARES]
+cdef Py_ssize_t rooms[SPARES]
+cdef int n_spares = 0
+
 
 @cython.no_gc
 @cython.final
@@ -39,7 +47,12 @@ cdef class PackedRecords:
     """Records for one topic partition, in their order."""
 
     def __dealloc__(self):
-        PyMem_Free(self.data)
+        global n_spares
+        if self.data is not NULL and self.room <= LARGEST_SPARE and n_spares < SPARES:
+            spares[n_spares], rooms[n_spares] = self.data, self.room
+            n_spares += 1
+        else:
+            PyMem_Free(self.data)
 
     def __len__(self):
         return self.count
@@ -116,6 +129,10 @@ cdef class PackedRecords:
         """Where so many bytes more begin, which are in use from now on."""
         cdef Py_ssize_t room
         cdef uint8_t *grown
+        global n_spares
+        if self.data is NULL and n_spares:
+            n_spares -= 1
+            self.data, self.room = spares[n_spares], rooms[n_spares]
         if size > self.room - self.size:
             room = max(2 * self.room, self.size + size, FIRST_ROOM)
             grown = <uint8_t *> PyMem_Realloc(self.data, room)

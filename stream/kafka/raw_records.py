@@ -28,8 +28,8 @@ import structlog
 from aiokafka.consumer.fetcher import READ_COMMITTED, FetchResult
 from aiokafka.record.control_record import ABORT_MARKER, ControlRecord
 from aiokafka.record.legacy_records import _LegacyRecordBatchPy
-from aiokafka.record.util import calc_crc32c
 
+from stream.kafka._crc32c import crc32c
 from stream.kafka._records import BatchRecords
 from stream.kafka.codecs import Damaged, unpack
 from stream.structs import UNREAD_HEAD, Record, Unread
@@ -195,7 +195,7 @@ class Batches:
             self._records = self._read_older(data)
         elif whole and len(data) >= HEADER.size:
             self._head = head = _Head._make(HEADER.unpack_from(data))
-            right = head.crc == calc_crc32c(data[ATTRIBUTES_AT:])
+            right = head.crc == crc32c(data[ATTRIBUTES_AT:])
             self._end, self._records = base + max(head.last_delta, 0) + 1, self._read(head, data)
         if odd or not right:
             self._is_damaged = True

@@ -36,6 +36,7 @@ cdef class Match:
     cdef Shared shared
 
     cdef RulePlan plan(self)
+    cdef object address_at(self, tuple path)
     cdef bint is_suppressed(self) except -1
     cdef bint is_claimed(self) except -1
     cdef int claim_group(self) except -1

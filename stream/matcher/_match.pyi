@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any, Self, final
 
-from stream.rules.model import Channel, Rule, RuleSet
+from stream.rules.model import Rule, RuleSet
 from stream.state._customer import Consent
 from stream.state._customers import Customers
 from stream.structs import PriorDecision
@@ -61,7 +61,6 @@ class Match:
     def consents(self) -> Mapping[str, Consent]: ...
     @property
     def contexts(self) -> Mapping[str, Mapping[str, Any]]: ...
-    def address(self, channel: Channel) -> Any: ...
     @property
     def offset(self) -> int: ...
     def prior_decision(self, trigger_id: str) -> PriorDecision | None: ...

@@ -65,7 +65,9 @@ cdef class Shared:
         return 0
 
 
+@cython.no_gc
 @cython.final
+@cython.freelist(8)
 cdef class Match:
     """A rule whose steps were done and whose `if` held, as of `at`: what guards and content see of it.
 
@@ -116,14 +118,13 @@ cdef class Match:
     def contexts(self):
         return self.customer.rare.contexts if self.customer.rare.contexts is not None else NO_ONE
 
-    def address(self, channel not None):
-        """What the channel's address says, None if there is none."""
-        cdef tuple path = channel.address
-        value = self.attributes if path[0] == "customer" else self.frame.whole()
+    cdef object address_at(self, tuple path):
+        """What a channel's address says, None if there is none."""
+        value = self.frame.attributes() if path[0] == "customer" else self.frame.whole()
         for name in path[1:]:
-            if type(value) is not dict or name not in value:
+            if type(value) is not dict:
                 return None
-            value = value[name]
+            value = (<dict> value).get(name)
         return value
 
     def prior_decision(self, str trigger_id not None):
@@ -153,11 +154,12 @@ cdef class Match:
     cdef bint is_claimed(self) except -1:
         """Whether another rule has claimed the group; a rule does not stand in its own way."""
         cdef dict claimed = self.shared.groups
-        if self.rule.group is None:
+        cdef RulePlan rule = self.plan()
+        if rule.group is None:
             return False
         if self.timed:
             claimed = self.customer.rare.claimed if self.customer.rare.claimed_at == self.at else None
-        return claimed is not None and claimed.get(self.rule.group, self.rule.name) != self.rule.name
+        return claimed is not None and claimed.get(rule.group, rule.name) != rule.name
 
     @property
     def rules(self):
@@ -165,15 +167,16 @@ cdef class Match:
 
     cdef int claim_group(self) except -1:
         """No other rule of the group fires for the same cause: the event, or the moment of the timer."""
-        if self.rule.group is None:
+        cdef RulePlan rule = self.plan()
+        if rule.group is None:
             return 0
         if not self.timed:
-            self.shared.groups[self.rule.group] = self.rule.name
+            self.shared.groups[rule.group] = rule.name
             return 0
         if self.customer.rare.claimed is None or self.customer.rare.claimed_at != self.at:
             self.customer.own().claimed = {}
             self.customer.rare.claimed_at = self.at
-        self.customer.rare.claimed[self.rule.group] = self.rule.name
+        self.customer.rare.claimed[rule.group] = rule.name
         return 0
 
     def prior_sends(self, str counter not None):

@@ -46,10 +46,12 @@ cdef class RulePlan:
     cdef bint timed                 # it fires by a timer, not at once
     cdef int64_t stale_after        # -1: never too old
     cdef object definition          # the rule, as in the rule set
+    cdef str name, group            # of the rule; `group` None: it has none
     cdef int key                    # a slot of the record; -1: one instance a customer
     cdef bint captures              # a step has a name
     cdef Names names                # of its conditions
     cdef Node condition
+    cdef dict read                  # what its plain texts read, by path (`value_paths`): Nodes
     cdef object sending             # what `decisions` have made of it; None before it fires
     cdef int verdict                # where the loop keeps what `condition` came to for an event; -1: nowhere
 

@@ -20,7 +20,9 @@ from stream.events._value cimport ValueC
 from stream.events._times cimport LATEST
 
 from stream.matcher._condition import compile_condition
+from stream.errors import ExpressionError
 from stream.matcher.atoms import OneOf
+from stream.matcher.value_paths import trees_of
 from stream.rules import field_paths
 from stream.rules.aggregates import AGGREGATES as _AGGREGATES
 
@@ -191,6 +193,7 @@ cdef class Program:
         plan.captures = called.count(None) < len(called)
         names = plan.names = self.names_of(called if plan.captures else ())
         plan.rank, plan.definition, plan.timed = rank, rule, rule.timed
+        plan.name, plan.group = rule.name, rule.group
         plan.key = self.slot_of(rule.key)
         plan.steps = [
             self.step(each, fields, names)
@@ -212,6 +215,7 @@ cdef class Program:
                     self.conditions[plan.condition] = self.verdicts
                     self.verdicts += 1
                 plan.verdict = self.conditions[plan.condition]
+        plan.read = nodes_of_texts(rule, names)
         for number, step in enumerate(plan.steps, 1):
             self.note(step.where, rule.name, f"step {number}" if number > 1 else "where", step.names)
         if plan.unless is not None:
@@ -224,6 +228,21 @@ cdef class Program:
                 self.plan(name).later[rank] = plan
                 self.plan(name).awaited.append(step.where)
         return 0
+
+
+cdef dict nodes_of_texts(rule, Names names):
+    """What the plain texts of a rule read, by path; without what no condition could read."""
+    cdef dict found = {}
+    for content in (rule.content, *[each.content for each in rule.variants]):
+        for template in content.values():
+            for path, tree in trees_of(template.plain or ()):
+                if path in found:
+                    continue
+                try:
+                    found[path] = compile_condition(tree, names)
+                except ExpressionError:     # `rule`, say: conditions have no such variable
+                    continue
+    return found
 
 
 cdef Program program_of(rules):

@@ -34,6 +34,7 @@ import re
 
 import orjson
 
+from stream.structs import MAX_EVENT_ID as _MAX_EVENT_ID
 from stream.structs import DeadLetter, short_id
 
 MAX_EVENT_BYTES = 1 << 20
@@ -46,6 +47,7 @@ cdef enum:
     SAMPLED = 1000      # of so many records one is compared with the partition that its customer belongs to
 
 cdef Py_ssize_t max_event_bytes = MAX_EVENT_BYTES, max_customer_id = MAX_CUSTOMER_ID
+cdef Py_ssize_t max_event_id = _MAX_EVENT_ID
 cdef int64_t future_ms = FUTURE_MS, max_overdue = MAX_OVERDUE
 cdef object says_nothing = re.compile(rb'(?:\xef\xbb\xbf)?\s*(?:null|"\s*")?\s*').fullmatch
 cdef object loads = orjson.loads
@@ -245,10 +247,12 @@ cdef class SourceQueue:
     cdef str mapped_id(self):
         """The event's id, as its source maps it; None if there is none."""
         cdef ValueC *found
+        cdef str id
         if self.id_field >= 0:
             found = &self.event.values[self.id_field]
             if found.kind == KIND_TEXT and found.size:
-                return short_id(object_of(found))
+                id = object_of(found)
+                return id if len(id) <= max_event_id else short_id(id)
             if found.kind == KIND_INTEGER or found.kind == KIND_UNSIGNED:
                 return str(object_of(found))
         return None

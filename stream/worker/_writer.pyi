@@ -9,6 +9,9 @@ from stream.kafka._packed import PackedRecords
 from stream.structs import Decision, Target, Trigger
 
 @final
+class TopicRecords: ...
+
+@final
 class RecordWriter(Sink):
     def __init__(self, origin: Origin, trace: Callable[[Trigger], bytes | None] | None = None) -> None: ...
     def __len__(self) -> int: ...

@@ -10,9 +10,10 @@ Tested by tests/decisions/test_wire.py and tests/worker/test_triggers.py.
 
 cimport cython
 from libc.stdint cimport int64_t, uint8_t
+from libc.string cimport memcpy
 
 from stream.decisions._decide cimport Sink
-from stream.decisions._json cimport TIME_CHARACTERS, write_time
+from stream.decisions._json cimport DIGITS, TIME_CHARACTERS, put_bytes, put_raw, write_digits, write_time
 from stream.decisions._wire cimport Decided, of_decision, of_trigger
 from stream.kafka._packed cimport HEADER_ROOM, PackedRecords, put_header
 from stream.kafka._varint cimport put_varint
@@ -46,14 +47,17 @@ cdef bytes _header(str name, bytes value):
     return PyBytes_FromStringAndSize(<const char *> out.data, out.size)
 
 
-cdef int _put_raw(Buffer out, bytes data) except -1:
-    return out.put_raw(<const char *> data, len(data))
-
-
 cdef bytes SPECVERSION = _header("ce_specversion", b"1.0")
 cdef bytes CONTENT_TYPE = _header("content-type", b"application/json")
 cdef bytes TRIGGER_TYPE = _header("ce_type", b"trigger")
 cdef bytes DECISION_TYPE = _header("ce_type", b"decision")
+
+
+@cython.no_gc
+@cython.final
+cdef class TopicRecords:
+    def __cinit__(self):
+        self.records, self.places = PackedRecords(), Buffer()
 
 
 @cython.final
@@ -63,17 +67,18 @@ cdef class RecordWriter(Sink):
     def __init__(self, origin, trace=None):
         self.origin, self.trace = origin, trace
         self.revision = encode(origin.revision)
-        self.app = _header(wire.APP, origin.app_id.encode())
+        self.ours = _header(wire.APP, origin.app_id.encode()) + CONTENT_TYPE
         self.sources = {}
         self.causes = {
             source: f"{topic}/{origin.partition}/".encode() for source, topic in origin.topics.items()
         }
+        self.common, self.before, self.after = Buffer(), Buffer(), Buffer()
         self.value, self.headers = Buffer(), Buffer()
         self.clear()
 
     def clear(self):
         """Forgets what was told."""
-        self.packed, self.outcomes, self.channels, self.appended, self.places = {}, {}, {}, [], []
+        self.outgoing, self.outcomes, self.channels, self.appended = {}, {}, {}, []
 
     def __len__(self):
         """How many decisions were told."""
@@ -85,75 +90,95 @@ cdef class RecordWriter(Sink):
 
     def take(self, int64_t sent_at):
         """The records by target, handed to Kafka at `sent_at` (ms); what is told from now on is new."""
-        cdef PackedRecords records
-        cdef Py_ssize_t at
-        for records, at in self.places:
-            write_time(<char *> records.data + at, sent_at)
-        packed = {Target(topic): records for topic, records in self.packed.items()}
+        cdef TopicRecords outgoing
+        cdef Py_ssize_t number
+        cdef char time[TIME_CHARACTERS]
+        cdef const int64_t *places
+        write_time(time, sent_at)
+        for outgoing in self.outgoing.values():
+            places = <const int64_t *> outgoing.places.data
+            for number in range(outgoing.places.size // <Py_ssize_t> sizeof(int64_t)):
+                memcpy(outgoing.records.data + places[number], time, TIME_CHARACTERS)
+        packed = {Target(topic): (<TopicRecords> each).records for topic, each in self.outgoing.items()}
         self.clear()
         return packed
 
     cdef int tell(self, Decided decided, bint is_sent) except -1:
         cdef tuple sources = self.sources.get(decided.rule)
         cdef bytes traceparent = None
-        cdef PackedRecords records
-        cdef Py_ssize_t place
+        cdef TopicRecords outgoing
+        cdef int64_t place
         if sources is None:
             sources = self.sources[decided.rule] = (
-                _header("ce_source", source_of_triggers(decided.rule)),
-                _header("ce_source", source_of_decisions(decided.rule)),
+                _header("ce_source", source_of_triggers(decided.rule)) + TRIGGER_TYPE,
+                _header("ce_source", source_of_decisions(decided.rule)) + DECISION_TYPE,
             )
+        decided.put_common(self.common, self.revision)
+        self.put_headers(decided)
         if is_sent:
             if self.trace is not None:
                 traceparent = self.trace(decided.as_trigger(decided.as_decision()))
             self.value.size = 0
-            decided.put_trigger(self.value, self.revision, 0)
-            place = self.value.size - decided.sent_at_place
-            self.put(decided, decided.topic, sources[0], TRIGGER_TYPE, traceparent)
-            records = self.packed[decided.topic]
-            self.places.append((records, records.size - self.headers.size - place))
+            decided.put_trigger(self.value, self.common, 0)
+            outgoing = self.put(decided, decided.topic, sources[0], traceparent)
+            place = outgoing.records.size - self.headers.size - (self.value.size - decided.sent_at_place)
+            put_raw(outgoing.places, &place, sizeof(int64_t))
             self.channels[decided.channel] = self.channels.get(decided.channel, 0) + 1
             if not decided.timed:
                 self.appended.append(decided.appended_at)
         self.value.size = 0
-        decided.put_decision(self.value, self.revision)
-        self.put(decided, self.origin.decisions, sources[1], DECISION_TYPE, None)
+        decided.put_decision(self.value, self.common)
+        self.put(decided, self.origin.decisions, sources[1], None)
         key = decided.rule, decided.outcome, decided.reason, decided.channel
         self.outcomes[key] = self.outcomes.get(key, 0) + 1
         return 0
 
-    cdef int put(self, Decided decided, str topic, bytes source, bytes type, bytes traceparent) except -1:
-        """Packs the value at hand, with its headers."""
-        cdef PackedRecords records = self.packed.get(topic)
-        cdef Buffer out = self.headers
+    cdef int put_headers(self, Decided decided) except -1:
+        """Those that a match's records have in common."""
         cdef char time[TIME_CHARACTERS]
-        cdef Py_ssize_t size = 0, id_size = 0
-        cdef const char *key = PyUnicode_AsUTF8AndSize(decided.customer_id, &size)
-        cdef const char *id
-        if records is None:
-            records = self.packed[topic] = PackedRecords()
-        out.size = 0
-        reserve(out, HEADER_ROOM)
-        out.size += put_varint(out.data, HEADERS + (decided.offset >= 0) + (traceparent is not None))
-        _put_raw(out, SPECVERSION)
-        id = PyUnicode_AsUTF8AndSize(decided.trigger_id, &id_size)
-        _put(out, ID_NAME, id, id_size)
-        _put_raw(out, source)
-        _put_raw(out, type)
-        _put(out, b"ce_subject", key, size)
+        cdef Py_ssize_t size = 0
+        cdef const char *text = PyUnicode_AsUTF8AndSize(decided.trigger_id, &size)
+        self.before.size = 0
+        put_bytes(self.before, SPECVERSION)
+        _put(self.before, ID_NAME, text, size)
+        text = PyUnicode_AsUTF8AndSize(decided.customer_id, &size)
+        self.after.size = 0
+        _put(self.after, b"ce_subject", text, size)
         write_time(time, decided.at)
-        _put(out, b"ce_time", time, TIME_CHARACTERS)
-        _put_raw(out, self.app)
-        _put_raw(out, CONTENT_TYPE)
-        if decided.offset >= 0:
-            self.put_cause(decided)
-        if traceparent is not None:
-            _put(out, b"traceparent", traceparent, len(traceparent))
-        return records.append(
-            <const uint8_t *> key, size, self.value.data, self.value.size, out.data, out.size
-        )
+        _put(self.after, b"ce_time", time, TIME_CHARACTERS)
+        put_bytes(self.after, self.ours)
+        return self.put_cause(decided) if decided.offset >= 0 else 0
 
     cdef int put_cause(self, Decided decided) except -1:
         """Topic, partition and offset of the record that it answers."""
-        cdef bytes whole = <bytes> self.causes[decided.source] + b"%d" % decided.offset
-        return _put(self.headers, CAUSE_NAME, whole, len(whole))
+        cdef Buffer out = self.after
+        cdef bytes beginning = self.causes[decided.source]
+        cdef char digits[DIGITS]
+        cdef int size = write_digits(digits, decided.offset)
+        reserve(out, len(CAUSE_NAME) + 2 * HEADER_ROOM)
+        out.size += put_varint(out.data + out.size, len(CAUSE_NAME))
+        put_bytes(out, CAUSE_NAME)
+        out.size += put_varint(out.data + out.size, len(beginning) + size)
+        put_bytes(out, beginning)
+        return put_raw(out, digits, size)
+
+    cdef TopicRecords put(self, Decided decided, str topic, bytes source, bytes traceparent):
+        """Packs the value at hand, with its headers."""
+        cdef TopicRecords outgoing = self.outgoing.get(topic)
+        cdef Buffer out = self.headers
+        cdef Py_ssize_t size = 0
+        cdef const char *key = PyUnicode_AsUTF8AndSize(decided.customer_id, &size)
+        if outgoing is None:
+            outgoing = self.outgoing[topic] = TopicRecords()
+        out.size = 0
+        reserve(out, HEADER_ROOM)
+        out.size += put_varint(out.data, HEADERS + (decided.offset >= 0) + (traceparent is not None))
+        put_raw(out, self.before.data, self.before.size)
+        put_bytes(out, source)
+        put_raw(out, self.after.data, self.after.size)
+        if traceparent is not None:
+            _put(out, b"traceparent", traceparent, len(traceparent))
+        outgoing.records.append(
+            <const uint8_t *> key, size, self.value.data, self.value.size, out.data, out.size
+        )
+        return outgoing

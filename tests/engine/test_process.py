@@ -31,6 +31,7 @@ class Template:
 
     references = (Reference(("event",), 0),)
     is_plain = False
+    plain = None
 
     def __init__(self, render: Callable[[Mapping[str, Any]], str]) -> None:
         self._render = render

@@ -30,7 +30,7 @@ IMPORTS: dict[str, set[str]] = {
     "events": set(),
     "state": {"events", "rules"},
     "matcher": {"cel", "events", "expression", "rules", "state"},
-    "decisions": {"events", "matcher", "rules", "state"},
+    "decisions": {"content", "events", "matcher", "rules", "state"},
     "_fastmatch": {"decisions", "events", "matcher", "rules", "state"},
     "engine": {"_fastmatch", "decisions", "matcher", "rules"},
     "telemetry": set(),
