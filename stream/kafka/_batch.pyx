@@ -12,8 +12,8 @@ takes, to the last (the test compares them).
 
 aiokafka's producer asks a batch for what its own `BatchBuilder` has: those methods are here under its names.
 It sets a batch's state once, before it is sent first; and builds it anew each time that it is sent, which
-here comes to writing the head again. Cost: 0.02 µs a record of 500 bytes, and of the checksum, which is
-aiokafka's, 0.6 µs a kilobyte.
+here comes to writing the head again. Cost: 0.02 µs a record of 500 bytes, and 0.1 µs a kilobyte for the
+checksum.
 Tested by tests/kafka/test_batch.py.
 """
 
@@ -23,12 +23,11 @@ from libc.stdint cimport int32_t, int64_t, uint8_t
 from libc.string cimport memcpy
 
 from stream.kafka._packed cimport PREFIX, PackedRecords
-from stream.kafka._varint cimport put_varint, size_of_varint
+from stream.events._varint cimport put_varint, size_of_varint
 
 from struct import Struct
 
-from aiokafka.record.util import calc_crc32c
-
+from stream.kafka._crc32c import crc32c
 from stream.kafka.raw_records import ATTRIBUTES_AT as _ATTRIBUTES_AT
 from stream.kafka.raw_records import COVERED_AT as _COVERED_AT
 from stream.kafka.raw_records import HEADER
@@ -115,5 +114,5 @@ cdef class RecordBatch:
             self.data, 0, 0, len(self.data) - covered_at, NO_EPOCH, MAGIC, 0, 0, max(self.count - 1, 0),
             self.timestamp, self.timestamp, *self.producer, self.count,
         )
-        checksum.pack_into(self.data, CHECKSUM_AT, calc_crc32c(memoryview(self.data)[attributes_at:]))
+        checksum.pack_into(self.data, CHECKSUM_AT, crc32c(memoryview(self.data)[attributes_at:]))
         return self.data

@@ -1,0 +1,3 @@
+"""Types of the compiled `_crc32c`; the essay is in `_crc32c.pyx`."""
+
+def crc32c(data: bytes | bytearray | memoryview, by_tables: bool = False) -> int: ...
