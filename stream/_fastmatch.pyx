@@ -345,7 +345,7 @@ cdef class PartitionState:
         cdef bint is_event = queue.profile is None and queue.context is None
         # Without a plan nothing can come of an event.
         if plan is not None or not is_event or self.customers.due != NEVER:
-            customer = self.customers.find(queue.customer)
+            customer = self.customers.find_by(queue.id, queue.id_size)
             if customer is not None:
                 if queue.offset <= customer.applied[queue.slot]:
                     self.result.repeats += 1
@@ -370,7 +370,7 @@ cdef class PartitionState:
         if id is None or not has_had(customer, queue.name, id, queue.time, queue.dedupe):
             return False
         queue.left_out += 1
-        if self.explainer is not None and self.explainer.customer == queue.customer:
+        if self.explainer is not None and self.explainer.customer == queue.customer():
             self.explainer.tell_repeat(queue.name, queue.plan.name, id, queue.time)
         customer.applied[queue.slot] = queue.offset
         self.customers.touch(customer)
@@ -391,7 +391,7 @@ cdef class PartitionState:
         if customer is None:
             if queue.gone:
                 return 0        # whoever is not known has nothing to lose
-            customer = self.customers.ensure(queue.customer)
+            customer = self.customers.ensure(queue.customer())
         self.work -= 0 if queue.gone else len(profile.consents)
         if not profile.merge_into(customer, now, min(queue.appended_at, now), bounded):
             self.result.dead_letters.append(queue.dead_letter(queue.flaw or "profile"))
@@ -407,7 +407,7 @@ cdef class PartitionState:
         if customer is None:
             if queue.gone:
                 return 0
-            customer = self.customers.ensure(queue.customer)
+            customer = self.customers.ensure(queue.customer())
         if queue.gone:
             if customer.rare.contexts is not None:
                 customer.rare.contexts.pop(queue.name, None)
@@ -448,7 +448,7 @@ cdef class PartitionState:
             if frame.customer is not None and frame.customer.waits():
                 completed = self.move_on(plan, queue)
             fits = fits or self.is_awaited(plan, queue)
-        if self.explainer is not None and self.explainer.customer == queue.customer:
+        if self.explainer is not None and self.explainer.customer == queue.customer():
             self.explainer.tell_wheres(plan, frame)
         for at in range(plan.candidates_of.find(queue.event.values, self.hits)):
             rule = plan.candidates[self.hits[at]]
@@ -469,7 +469,7 @@ cdef class PartitionState:
             self.gone.clear()
         if fits:
             if frame.customer is None:
-                frame.customer = self.customers.ensure(queue.customer)
+                frame.customer = self.customers.ensure(queue.customer())
             frame.customer.applied[queue.slot] = queue.offset
             if queue.dedupe >= 0:
                 self.remember_id(queue, frame.customer)
@@ -526,7 +526,7 @@ cdef class PartitionState:
             self.tell_not_taken(update, value, self.frame.refused != refused, queue)
             return False
         if self.frame.customer is None:
-            self.frame.customer = self.customers.ensure(queue.customer)
+            self.frame.customer = self.customers.ensure(queue.customer())
         if self.frame.customer.update(update.slot, key, queue.time, amount, value):
             self.shared.complain(queue.name, "evicted")
         return True
@@ -590,7 +590,7 @@ cdef class PartitionState:
             step.within >= 0 and instance.since < 0 and queue.time - instance.time > step.within
         ):
             return False
-        if self.explainer is not None and self.explainer.customer == queue.customer:
+        if self.explainer is not None and self.explainer.customer == queue.customer():
             self.frame.captured = self.captured_of(instance)
             self.explainer.tell_step(rule, instance.step, self.frame)
         if step.where >= 0 and not self.holds(step.where, queue):
@@ -662,7 +662,7 @@ cdef class PartitionState:
 
     cdef tuple cut_event(self, tuple fields, Event record):
         """These fields of an event, None: all of them; and whether the largest ones had to be left out."""
-        cdef bytes kept = record.raw
+        cdef bytes kept = record.raw()
         if fields is not None:
             try:
                 event = record.whole()
@@ -711,7 +711,7 @@ cdef class PartitionState:
             if not is_key(&queue.event.values[rule.key]):
                 return 0
         if self.frame.customer is None:
-            self.frame.customer = self.customers.ensure(queue.customer)
+            self.frame.customer = self.customers.ensure(queue.customer())
         customer = self.frame.customer
         if len(rule.steps) == 1 and not rule.timed:
             if rule.captures:

@@ -31,7 +31,9 @@ cdef class Fields:
 cdef class Event:
     cdef Fields fields
     cdef ValueC *values     # by slot; texts are good until the next `read`
-    cdef bytes raw          # empty without a record
+    cdef const char *data   # of the record; good as long as who asked for it has it
+    cdef Py_ssize_t size    # 0 without a record
+    cdef bytes copied       # the record as an object; None until somebody asks
     cdef size_t count       # of its values, and of the names of fields
     cdef dict parsed        # by orjson; None until somebody asks
     cdef void *pool
@@ -39,7 +41,9 @@ cdef class Event:
     cdef yyjson_doc *large  # a document outside of the pool
     cdef yyjson_val *root   # of the record that was read; good until the next one is
 
-    cdef bint read(self, object raw) except -1
+    cdef bint read(self, bytes raw) except -1
+    cdef bint read_at(self, const char *data, Py_ssize_t size) except -1    # which stays there
+    cdef bytes raw(self)
     cdef bint too_deep(self) except -1
     cdef dict whole(self)
     cdef set repeated(self, int levels)

@@ -20,6 +20,7 @@ Tested by tests/events/test_event.py.
 """
 
 cimport cython
+from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize
 from cpython.mem cimport PyMem_Calloc, PyMem_Free, PyMem_Malloc
 from cpython.unicode cimport PyUnicode_DecodeUTF8
 from libc.stdint cimport int64_t, uint8_t, uint32_t
@@ -240,7 +241,6 @@ cdef class Event:
 
     def __cinit__(self, Fields fields not None):
         self.fields = fields
-        self.raw = b""
         self.values = <ValueC *> PyMem_Calloc(max(len(fields), 1), sizeof(ValueC))
         if self.values is NULL:
             raise MemoryError
@@ -257,18 +257,25 @@ cdef class Event:
             yyjson_doc_free(self.large)
             self.large = NULL
         self.root = NULL
-        self.raw, self.parsed, self.count = b"", None, 0
+        self.data, self.size = NULL, 0
+        self.copied = self.parsed = None
+        self.count = 0
         return 0
 
-    cdef bint read(self, object raw) except -1:
+    cdef bint read(self, bytes raw) except -1:
         """Reads a record; False if it is not a JSON object."""
+        cdef bint found = self.read_at(PyBytes_AS_STRING(raw), len(raw))
+        self.copied = raw
+        return found
+
+    cdef bint read_at(self, const char *data, Py_ssize_t size) except -1:
+        """The same of a record that lies somewhere; yyjson copies it, so nothing has to come after it."""
         cdef yyjson_alc allocator
         cdef yyjson_doc *document
         cdef yyjson_val *root
-        cdef size_t size, needed
+        cdef size_t needed
         self.forget()
-        self.raw = raw if type(raw) is bytes else bytes(raw)
-        size = len(self.raw)
+        self.data, self.size = data, size
         if size <= POOLED:
             needed = yyjson_read_max_memory_usage(size, 0)
             if needed > self.room:
@@ -278,9 +285,9 @@ cdef class Event:
                     self.room = 0
                     raise MemoryError
             yyjson_alc_pool_init(&allocator, self.pool, self.room)
-            document = yyjson_read_opts(<char *> self.raw, size, 0, &allocator, NULL)
+            document = yyjson_read_opts(<char *> data, size, 0, &allocator, NULL)
         else:
-            document = self.large = yyjson_read_opts(<char *> self.raw, size, 0, NULL, NULL)
+            document = self.large = yyjson_read_opts(<char *> data, size, 0, NULL, NULL)
         if document is NULL:
             return False
         root = yyjson_doc_get_root(document)
@@ -297,11 +304,14 @@ cdef class Event:
 
         Told by the brackets, without making any object: a megabyte may be 300,000 lists.
         """
-        cdef const char *at = <const char *> self.raw
-        cdef const char *end = at + len(self.raw)
+        cdef const char *at = self.data
+        cdef const char *end = at + self.size
+        cdef Py_ssize_t place, opened = 0
         cdef int depth = 0
         cdef bint in_text = False
-        if self.raw.count(b"[") + self.raw.count(b"{") <= MAX_DEPTH:
+        for place in range(self.size):
+            opened += (at[place] == c"[") + (at[place] == c"{")
+        if opened <= MAX_DEPTH:
             return False
         while at != end:
             if in_text:
@@ -323,12 +333,18 @@ cdef class Event:
     cdef dict whole(self):
         """The event as a dict; not to be written to."""
         if self.parsed is None:
-            self.parsed = loads(self.raw)
+            self.parsed = loads(self.raw())
         return self.parsed
+
+    cdef bytes raw(self):
+        """The record as it came."""
+        if self.copied is None:
+            self.copied = PyBytes_FromStringAndSize(self.data, self.size)
+        return self.copied
 
     cdef int64_t work(self) noexcept:
         cdef int64_t objects = 0 if self.parsed is None else self.count // OBJECTS
-        return 1 + len(self.raw) // BYTES + self.count // VALUES + objects
+        return 1 + self.size // BYTES + self.count // VALUES + objects
 
     cdef set repeated(self, int levels):
         """The paths of keys that stand more than once in the record, or in objects up to `levels` below."""
@@ -337,7 +353,7 @@ cdef class Event:
             tell_repeated(self.root, (), levels, found)
         return found
 
-    def look(self, object raw not None):
+    def look(self, bytes raw not None):
         """{path: value} of the record's fields, None if it is not a JSON object. For tests and tools."""
         return fields_of(self) if self.read(raw) else None
 

@@ -23,7 +23,7 @@ from libc.stdint cimport int32_t, int64_t, uint8_t
 from libc.string cimport memcpy
 
 from stream.kafka._packed cimport PREFIX, PackedRecords
-from stream.kafka._varint cimport put_varint, size_of_varint
+from stream.events._varint cimport put_varint, size_of_varint
 
 from struct import Struct
 

@@ -3,7 +3,7 @@
 from libc.stdint cimport uint8_t, uint32_t
 from libc.string cimport memcpy
 
-from stream.kafka._varint cimport put_varint, size_of_varint
+from stream.events._varint cimport put_varint, size_of_varint
 
 cdef enum:
     PREFIX = 4          # bytes before a record that say its size

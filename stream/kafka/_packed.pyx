@@ -20,7 +20,7 @@ from cpython.mem cimport PyMem_Free, PyMem_Realloc
 from libc.stdint cimport int64_t, uint8_t, uint32_t
 from libc.string cimport memcpy
 
-from stream.kafka._varint cimport put_varint, read_varint, size_of_varint
+from stream.events._varint cimport put_varint, read_varint, size_of_varint
 
 from stream.structs import Target, WireRecord
 

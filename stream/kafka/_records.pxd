@@ -2,17 +2,12 @@
 
 from libc.stdint cimport int32_t, int64_t, uint8_t
 
-
-cdef class RawRecord:
-    cdef readonly int64_t offset
-    cdef readonly int64_t timestamp             # ms; -1: none
-    cdef readonly bytes key
-    cdef readonly bytes value
-    cdef bytes raw_headers                      # as they came, their number in front; None: there are none
+from stream.events._taken cimport RecordC
 
 
 cdef class BatchRecords:
-    cdef Py_buffer buffer                       # what the data lies in
+    cdef object owner                           # what the data lies in
+    cdef Py_buffer buffer
     cdef const uint8_t *data
     cdef Py_ssize_t size
     cdef readonly Py_ssize_t at                 # bytes that were read
@@ -23,6 +18,6 @@ cdef class BatchRecords:
     cdef bint cut
     cdef bytes own                              # a header; None: of no interest
 
-    cdef bytes copy(self, Py_ssize_t start, Py_ssize_t end)
-    cdef object record(self, Py_ssize_t end)
+    cdef object record(self, Py_ssize_t end, RecordC *into)
+    cdef object left_out(self, RecordC *record, str reason, Py_ssize_t at, Py_ssize_t here, Py_ssize_t size)
     cdef object missed(self, int64_t offset, Py_ssize_t begin, Py_ssize_t end)

@@ -1,23 +1,8 @@
 """Types of the compiled `_records`; the essay is in `_records.pyx`."""
 
-from typing import Final, final
+from typing import final
 
-from stream.structs import Record
-
-MOST_HEADERS: Final = 1000
-
-@final
-class RawRecord:
-    @property
-    def offset(self) -> int: ...
-    @property
-    def timestamp(self) -> int: ...
-    @property
-    def key(self) -> bytes | None: ...
-    @property
-    def value(self) -> bytes | None: ...
-    @property
-    def headers(self) -> tuple[tuple[str, bytes], ...]: ...
+from stream.events._taken import TakenRecords
 
 @final
 class BatchRecords:
@@ -35,4 +20,4 @@ class BatchRecords:
     ) -> None: ...
     @property
     def at(self) -> int: ...
-    def take(self, most: int) -> list[Record]: ...
+    def take(self, most: int) -> TakenRecords: ...

@@ -2,9 +2,10 @@
 
 aiokafka's own reading ends with an exception, at the same record after each start: where a codec is unknown,
 a checksum is wrong, a name is not UTF-8. It unpacks a batch whole, however large that becomes. And it makes a
-Python object of each record for its users, which takes half of the 2 µs that fetching one costs. It has no
-option for any of this. So of a consumer's fetcher, and of no other's, three classes are replaced: what holds
-the bytes of a partition, its batches, and what is taken of them at a time.
+Python object of each record for its users, which takes half of the 2 µs that fetching one costs; here records
+stay where they lie (`events/_taken`). It has no option for any of this. So of a consumer's fetcher, and of no
+other's, three classes are replaced: what holds the bytes of a partition, its batches, and what is taken of
+them at a time.
 
     a record that is damaged or too large     an `Unread` in its place, and those after it are read
     a batch that cannot be unpacked           one `Unread` for all of it
@@ -29,6 +30,7 @@ from aiokafka.consumer.fetcher import READ_COMMITTED, FetchResult
 from aiokafka.record.control_record import ABORT_MARKER, ControlRecord
 from aiokafka.record.legacy_records import _LegacyRecordBatchPy
 
+from stream.events._taken import TakenRecords
 from stream.kafka._crc32c import crc32c
 from stream.kafka._records import BatchRecords
 from stream.kafka.codecs import Damaged, unpack
@@ -40,7 +42,7 @@ TAKEN_BYTES = 8 << 20  # of all partitions of a consumer at a time, roughly
 LEAST_TAKEN_BYTES = 256 << 10  # of one
 SLICE = 500  # records that are made at once
 MOST_RECORDS = 1 << 24  # of a batch that is believed
-OVERHEAD = 200  # bytes of a record's objects
+OVERHEAD = 200  # bytes of a record, beside its own: as an object
 # An event has at most 1 MiB (`engine.MAX_EVENT_BYTES`): so much more may key and headers be.
 LARGEST = (1 << 20) + (64 << 10)
 UNBOUNDED = 1 << 31
@@ -54,15 +56,6 @@ FARTHEST = 1 << 62  # an offset that is believed
 CONTROL_KEY_SIZE = 4
 CODEC, APPEND_TIME, TRANSACTIONAL, CONTROL = 0x07, 0x08, 0x10, 0x20
 PASSED_OVER = TRANSACTIONAL | CONTROL  # perhaps
-
-
-class TakenRecords(list[Record]):
-    """Records that were taken together. `size`: bytes, about. `unread`: those of them that were not read."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.size = 0
-        self.unread: list[Unread] = []
 
 
 class Older(NamedTuple):
@@ -151,33 +144,32 @@ class Batches:
         self._is_damaged = False
         self._head: _Head | None = None
         self._body = self._data
-        self._records: Iterator[list[Record]] = iter(())
+        self._records: Iterator[TakenRecords] = iter(())
         self._end = offset  # after the present batch
         self._committed_only = committed_only
         self._aborted = sorted(aborted or (), key=lambda each: each[1])  # (producer, first offset)
         self._aborting: set[int] = set()  # producers
 
-    def take(self) -> list[Record] | None:
+    def take(self) -> TakenRecords | None:
         """The next records, which may be none; None if there is nothing more."""
-        found: list[Record] | None = None
+        found: TakenRecords | None = None
         try:
             while (found := next(self._records, None)) is None:
                 self.next_fetch_offset = max(self.next_fetch_offset, self._end)
                 if not self._open_next():
                     break
         except Damaged as error:  # the next batch can be read all the same
-            found = [self._unread(error)]
+            found = TakenRecords([self._unread(error)])
             self._records = iter(())
         if found is None:
             if self._again or self.next_fetch_offset > self._begun_at or not self._is_damaged:
                 return None
             # What was given ends before the offset that was asked for. It would be given for ever.
             self._end = self.next_fetch_offset + 1
-            found = [self._unread(Damaged("offsets"))]
-        if found and found[0].offset < self.next_fetch_offset:  # it began in the middle of a batch
-            found = [each for each in found if each.offset >= self.next_fetch_offset]
+            found = TakenRecords([self._unread(Damaged("offsets"))])
+        found = found.since(self.next_fetch_offset)  # it may have begun in the middle of a batch
         if found:
-            self.next_fetch_offset = found[-1].offset + 1
+            self.next_fetch_offset = found.end
         return found
 
     def _open_next(self) -> bool:
@@ -216,7 +208,7 @@ class Batches:
             return base + head.records
         return base + 1
 
-    def _read(self, head: _Head, data: memoryview) -> Iterator[list[Record]]:
+    def _read(self, head: _Head, data: memoryview) -> Iterator[TakenRecords]:
         if head.magic != 2:
             raise Damaged("magic")
         if (self._aborted or head.attributes & PASSED_OVER) and self._is_passed_over(head, data):
@@ -233,10 +225,10 @@ class Batches:
             if len(found) < SLICE:
                 return
 
-    def _read_older(self, data: memoryview) -> Iterator[list[Record]]:
+    def _read_older(self, data: memoryview) -> Iterator[TakenRecords]:
         records, size = _older(data)
         self.size += size + OVERHEAD * len(records)
-        yield records
+        yield TakenRecords(records)
 
     def _is_passed_over(self, head: _Head, data: memoryview) -> bool:
         """Whether nothing in it is for a reader."""
@@ -273,11 +265,9 @@ class Fetched(FetchResult):  # type: ignore[misc]  # aiokafka has no types
         if not self.check_assignment(tp) or (batches := self._partition_records) is None:
             return taken
         room = batches.reading.room
-        found: list[Record] | None = []
+        found: TakenRecords | None = taken
         while batches.size < room and (found := batches.take()) is not None:
-            taken += found
-            if unread := [each for each in found if type(each) is Unread]:
-                taken.unread += unread
+            taken.extend(found)
         self._update_position()
         taken.size, batches.size = batches.size, 0
         if found is None:
@@ -314,7 +304,7 @@ def _sized(data: bytes) -> bytes:
     return bytes([*length, left]) + data
 
 
-def _refuse(what: str) -> list[Record]:
+def _refuse(what: str) -> TakenRecords:
     raise Damaged(what)
 
 

@@ -3,6 +3,7 @@
 from libc.stdint cimport int64_t
 
 from stream.events._event cimport Event
+from stream.events._taken cimport RecordC, TakenRecords
 from stream.matcher._program cimport Plan, Program
 
 cdef class SourceQueue:
@@ -18,6 +19,7 @@ cdef class SourceQueue:
     cdef int unsampled              # records that are not compared with `partition` before the next one is
     cdef list waiting               # sequences of records that come after `records`
     cdef object records
+    cdef TakenRecords taken         # `records`, if they lie in bytes; else None
     cdef Py_ssize_t at, count
     cdef int64_t reached            # the largest event time applied, not beyond `latest`; -1: none
     cdef int64_t latest             # the wall clock of the call; LATEST where events are the clock
@@ -26,9 +28,14 @@ cdef class SourceQueue:
 
     cdef bint ready                 # the head, decoded:
     cdef Event event
-    cdef object record
+    cdef object record              # as an object; None until somebody asks
+    cdef RecordC head               # where it lies
+    cdef bytes value                # of one that is an object; else None
     cdef Plan plan                  # what an event of its name can touch; None: nothing
-    cdef str customer
+    cdef const char *id             # the customer's, in UTF-8; good as long as the record is at hand
+    cdef Py_ssize_t id_size
+    cdef char[24] digits            # of an id that is a number
+    cdef str named                  # the id as an object; None until somebody asks
     cdef int64_t time, offset, appended_at
     cdef int64_t place              # where it comes in the order of events: its time, if that is believed
     cdef bint gone                  # it is a tombstone: what its source has said of the customer is gone
@@ -39,12 +46,17 @@ cdef class SourceQueue:
 
     cdef int feed(self, object records) except -1
     cdef int64_t advance(self, object result, int64_t wall, int64_t work) except -1
-    cdef str refusal(self, object record, int64_t wall)
+    cdef int let_go(self) except -1
+    cdef int find_head(self) except -1
+    cdef object whole_record(self)                  # the head, as an object
+    cdef str customer(self)
+    cdef str refusal(self, int64_t wall)
     cdef str weigh(self, str flaw)
-    cdef str farewell(self, object record, int64_t wall)
-    cdef str date(self, object record, int64_t written, int64_t wall)
-    cdef str customer_of(self)
-    cdef str customer_of_key(self, bytes key)
+    cdef str farewell(self, int64_t wall)
+    cdef str date(self, int64_t written, int64_t wall)
+    cdef bint find_customer(self) except -1
+    cdef bint find_customer_in_key(self) except -1
+    cdef bint name_customer(self, str id) except -1
     cdef int compare_partition(self) except -1
     cdef str mapped_id(self)
     cdef str event_id(self, int partition)

@@ -21,10 +21,14 @@ Tested by tests/engine/test_fastmatch.py.
 """
 
 cimport cython
-from libc.stdint cimport int64_t
+from cpython.bytes cimport PyBytes_AS_STRING
+from cpython.unicode cimport PyUnicode_DecodeUTF8
+from libc.stdint cimport int32_t, int64_t, uint8_t
+from libc.stdio cimport snprintf
 
 from stream.events._event cimport Event, Fields
 from stream.events._murmur cimport partition_of_text
+from stream.events._taken cimport AN_OBJECT, TakenRecords
 from stream.state._profile cimport Profile, context_of, profile_of, tombstone
 from stream.matcher._program cimport Program
 from stream.events._times cimport LATEST, NEVER, milliseconds_of
@@ -51,6 +55,18 @@ cdef Py_ssize_t max_event_id = _MAX_EVENT_ID
 cdef int64_t future_ms = FUTURE_MS, max_overdue = MAX_OVERDUE
 cdef object says_nothing = re.compile(rb'(?:\xef\xbb\xbf)?\s*(?:null|"\s*")?\s*').fullmatch
 cdef object loads = orjson.loads
+
+
+cdef extern from "Python.h":
+    const char *PyUnicode_AsUTF8AndSize(object text, Py_ssize_t *size) except NULL
+
+
+cdef Py_ssize_t characters(const char *text, Py_ssize_t size) noexcept:
+    """How many there are in UTF-8."""
+    cdef Py_ssize_t at, count = 0
+    for at in range(size):
+        count += (<uint8_t> text[at] & 0xC0) != 0x80
+    return count
 
 
 # --- the records of one source -----------------------------------------------------------------
@@ -107,41 +123,68 @@ cdef class SourceQueue:
         while not self.ready and taken < max(work, 1):
             if self.at == self.count:
                 if not self.waiting:
-                    self.records = ()
-                    self.at = self.count = 0
+                    self.let_go()
                     break
                 self.records = self.waiting.pop(0)
+                self.taken = self.records if type(self.records) is TakenRecords else None
                 self.at, self.count = 0, len(self.records)
-            record = self.records[self.at]
+            self.event.forget()
+            self.find_head()
             self.at += 1
-            reason = self.refusal(record, wall)
+            reason = self.refusal(wall)
             if reason is None:
                 self.ready = True
             else:
-                self.position = <int64_t> record.offset + 1
-                self.record = record
+                self.position = self.head.offset + 1
                 result.dead_letters.append(self.dead_letter(reason))
                 taken += DEAD_WORK + self.event.work()
         return taken
 
-    cdef str refusal(self, object record, int64_t wall):
-        """Decodes a record as the head; the reason if it is not an event."""
-        cdef object raw = record.value
+    cdef int let_go(self) except -1:
+        """Lets go of records that were all decoded."""
+        self.records, self.taken = (), None
+        self.at = self.count = 0
+        return 0
+
+    cdef int find_head(self) except -1:
+        """Where the next record lies: of one that is an object, its value does."""
+        self.record = self.value = None
+        if self.taken is not None and self.taken.records[self.at].value_size != AN_OBJECT:
+            self.head = self.taken.records[self.at]
+            return 0
+        self.record = self.records[self.at]
+        self.head.offset, self.head.timestamp = self.record.offset, self.record.timestamp
+        self.head.value, self.head.value_size = NULL, -1
+        value = self.record.value
+        if value is not None:
+            self.value = value if type(value) is bytes else bytes(value)
+            self.head.value = <const uint8_t *> PyBytes_AS_STRING(self.value)
+            self.head.value_size = <int32_t> len(self.value)
+        return 0
+
+    cdef object whole_record(self):
+        if self.record is None:
+            self.record = self.taken.at(self.at - 1)
+        return self.record
+
+    cdef str refusal(self, int64_t wall):
+        """Decodes the head; the reason if it is not an event."""
         cdef ValueC *found
         cdef str flaw
-        self.gone = (self.of_profiles or self.of_context) and (raw is None or says_nothing(raw) is not None)
-        self.flaw = None
-        self.event.forget()
+        self.gone = (self.of_profiles or self.of_context) and (
+            self.head.value_size < 0 or says_nothing(self.whole_record().value) is not None
+        )
+        self.flaw = self.named = None
+        self.id = NULL
         if self.gone:
-            return self.farewell(record, wall)
-        if raw is None:
+            return self.farewell(wall)
+        if self.head.value_size < 0:
             return "json"
-        if len(raw) > max_event_bytes:
+        if self.head.value_size > max_event_bytes:
             return "size"
-        if not self.event.read(raw):
+        if not self.event.read_at(<const char *> self.head.value, self.head.value_size):
             return "json"
-        self.customer = self.customer_of()
-        if self.customer is None and not self.of_profiles:
+        if not self.find_customer() and not self.of_profiles:
             return "customer"
         if self.of_profiles:
             self.plan, self.profile = None, profile_of(self.event)
@@ -157,12 +200,13 @@ cdef class SourceQueue:
                 return "event"
             self.plan = self.program.plan_of(found)
         if self.time_field >= 0 and self.event.values[self.time_field].kind != KIND_MISSING:
-            flaw = self.date(record, milliseconds_of(&self.event.values[self.time_field]), wall)
+            flaw = self.date(milliseconds_of(&self.event.values[self.time_field]), wall)
         else:
-            flaw = self.date(record, record.timestamp, wall)
+            flaw = self.date(self.head.timestamp, wall)
         if self.of_profiles:
-            if self.customer is None:
-                flaw, self.customer = "customer", self.customer_of_key(record.key)
+            if self.id is NULL:
+                flaw = "customer"
+                self.find_customer_in_key()
             flaw = self.weigh(flaw)
         if flaw is None and self.partitions > 1:
             if self.unsampled == 0:
@@ -177,32 +221,32 @@ cdef class SourceQueue:
         if flaw is None and not profile.flawed:
             return None
         profile.flawed = True       # its customer or time may be wrong, and nothing else
-        if self.customer is not None and profile.takes_back():
+        if self.id is not NULL and profile.takes_back():
             return None
         if flaw is not None:
             return flaw
         return "profile"
 
-    cdef str farewell(self, object record, int64_t wall):
+    cdef str farewell(self, int64_t wall):
         """Makes a tombstone the head; the reason if it is of nobody."""
-        self.plan, self.customer = None, self.customer_of_key(record.key)
-        if self.customer is None:
+        self.plan = None
+        if not self.find_customer_in_key():
             return "customer"
         if self.of_profiles:
             self.profile = tombstone()
         else:
             self.context = {}
-        return self.date(record, record.timestamp, wall)
+        return self.date(self.head.timestamp, wall)
 
-    cdef str date(self, object record, int64_t written, int64_t wall):
+    cdef str date(self, int64_t written, int64_t wall):
         """Says when the head was, and where it comes; the reason if that is not known.
 
         What takes a consent back counts all the same: then the time is its arrival.
         """
-        cdef int64_t stamped = record.timestamp
+        cdef int64_t stamped = self.head.timestamp
         cdef bint bounded = self.latest != LATEST
         cdef bint believed = not bounded or 0 <= stamped <= wall + future_ms
-        self.record, self.offset = record, self.base + <int64_t> record.offset
+        self.offset = self.base + self.head.offset
         self.appended_at = min(max(stamped, 0), LATEST) if believed else wall
         self.time, self.from_future = written, written > wall + future_ms
         if self.from_future and (bounded or written <= LATEST):
@@ -217,32 +261,47 @@ cdef class SourceQueue:
     cdef int compare_partition(self) except -1:
         """Whether the head is where Kafka's Java clients would have put its customer."""
         self.unsampled = SAMPLED
-        self.misplaced += partition_of_text(self.customer, self.partitions) != self.partition
+        self.misplaced += partition_of_text(self.customer(), self.partitions) != self.partition
         return 0
 
-    cdef str customer_of(self):
-        """The customer's id; None if there is none."""
-        cdef ValueC *found = &self.event.values[self.customer_field]
-        cdef str id
-        if found.kind == KIND_INTEGER or found.kind == KIND_UNSIGNED:
-            return str(object_of(found))
-        if found.kind != KIND_TEXT or not 0 < found.size <= 4 * max_customer_id:
-            return None
-        id = object_of(found)
-        return id if len(id) <= max_customer_id else None
+    cdef str customer(self):
+        """The customer's id; there is one."""
+        if self.named is None:
+            self.named = PyUnicode_DecodeUTF8(self.id, self.id_size, NULL)
+        return self.named
 
-    cdef str customer_of_key(self, bytes key):
-        """The customer of a record's key, as text or as JSON; None if there is none."""
-        cdef str id
+    cdef bint find_customer(self) except -1:
+        """The customer of the record; False if there is none."""
+        cdef ValueC *found = &self.event.values[self.customer_field]
+        if found.kind == KIND_TEXT and 0 < found.size <= 4 * max_customer_id:
+            if found.size <= max_customer_id or characters(found.of.text, found.size) <= max_customer_id:
+                self.id, self.id_size = found.of.text, found.size
+        elif found.kind == KIND_INTEGER:
+            self.id_size = snprintf(self.digits, 24, "%lld", <long long> found.of.integer)
+            self.id = self.digits
+        elif found.kind == KIND_UNSIGNED:
+            self.id_size = snprintf(self.digits, 24, "%llu", <unsigned long long> found.of.unsigned)
+            self.id = self.digits
+        return self.id is not NULL
+
+    cdef bint find_customer_in_key(self) except -1:
+        """The customer of the record's key, as text or as JSON; False if there is none."""
+        cdef bytes key = self.whole_record().key
         if key is None:
-            return None
+            return False
         if key[:1] == b"{":
-            return self.customer_of() if self.event.read(key) else None
+            return self.event.read(key) and self.find_customer()
         try:
-            id = loads(key) if key[:1] == b'"' else key.decode()
+            return self.name_customer(loads(key) if key[:1] == b'"' else key.decode())
         except ValueError:
-            return None
-        return id if 0 < len(id) <= max_customer_id else None
+            return False
+
+    cdef bint name_customer(self, str id) except -1:
+        """Says who the customer is; False if nobody can be called so."""
+        if not 0 < len(id) <= max_customer_id:
+            return False
+        self.named, self.id = id, PyUnicode_AsUTF8AndSize(id, &self.id_size)
+        return True
 
     cdef str mapped_id(self):
         """The event's id, as its source maps it; None if there is none."""
@@ -263,8 +322,8 @@ cdef class SourceQueue:
 
     cdef object dead_letter(self, str reason):
         if reason == "profile":
-            return DeadLetter(self.name, reason, self.record, (<Profile> self.profile).what)
-        return DeadLetter(self.name, reason, self.record)
+            return DeadLetter(self.name, reason, self.whole_record(), (<Profile> self.profile).what)
+        return DeadLetter(self.name, reason, self.whole_record())
 
     cdef int consume(self) except -1:
         """The head has been applied."""
@@ -295,7 +354,7 @@ cdef class SourceQueues:
             old = self.by_name.get(source.name)
             if old is not None:
                 queue.reached, queue.base = old.reached, old.base
-                rest = [old.record] if old.ready else []
+                rest = [old.whole_record()] if old.ready else []
                 queue.feed(rest + list(old.records[old.at:]))
                 for records in old.waiting:
                     queue.feed(records)
@@ -317,8 +376,7 @@ cdef class SourceQueues:
         cdef SourceQueue queue
         for queue in self.queues:
             queue.waiting = []
-            queue.records = ()
-            queue.at = queue.count = 0
+            queue.let_go()
             queue.ready = False
             queue.record = None
             queue.event.forget()

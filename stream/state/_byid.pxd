@@ -12,6 +12,7 @@ cdef class ById:
 
     cdef Py_ssize_t place(self, uint32_t hash, const char *id, Py_ssize_t size) noexcept
     cdef Customer find(self, str id)
+    cdef Customer find_by(self, const char *id, Py_ssize_t size)
     cdef int put(self, Customer customer) except -1
     cdef Customer remove(self, str id)
     cdef int grow(self) except -1

@@ -57,7 +57,11 @@ cdef class ById:
         """The customer, None if there is none."""
         cdef Py_ssize_t size = 0
         cdef const char *text = PyUnicode_AsUTF8AndSize(id, &size)
-        return self.at(self.place(hash_of(text, size), text, size))
+        return self.find_by(text, size)
+
+    cdef Customer find_by(self, const char *id, Py_ssize_t size):
+        """The same by an id in UTF-8."""
+        return self.at(self.place(hash_of(id, size), id, size))
 
     cdef Customer at(self, Py_ssize_t place):
         return <Customer> self.customers[place] if self.hashes[place] else None

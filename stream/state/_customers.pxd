@@ -32,6 +32,7 @@ cdef class Customers:
     cdef int move(self, Customer customer) except -1
     cdef int get_to_know(self, Customer customer) except -1
     cdef Customer find(self, str id)
+    cdef Customer find_by(self, const char *id, Py_ssize_t size)
     cdef Customer fetch(self, str id)
     cdef int shed(self, Customer customer) except -1
     cdef int fill(self, Customer customer) except -1

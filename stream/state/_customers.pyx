@@ -40,6 +40,7 @@ Longer than 600 lines because table, heap and store must change together, or a t
 """
 
 cimport cython
+from cpython.unicode cimport PyUnicode_DecodeUTF8
 from libc.stdint cimport int64_t, uint8_t, uint32_t
 from libc.string cimport memcpy
 
@@ -54,6 +55,9 @@ from stream.events._times cimport NEVER
 from stream.state._codec import decode, encode, know
 from stream import structs
 from stream.errors import StateError, StoreError
+
+cdef extern from "Python.h":
+    const char *PyUnicode_AsUTF8AndSize(object text, Py_ssize_t *size) except NULL
 
 cdef int MAX_CUSTOMER_ID = 256
 cdef Py_ssize_t MOST = structs.MOST_BYTES
@@ -394,19 +398,22 @@ cdef class Customers:
 
     cdef Customer find(self, str id):
         """The customer, or None."""
-        cdef Customer customer = self.table.find(id)
+        cdef Py_ssize_t size = 0
+        cdef const char *text = PyUnicode_AsUTF8AndSize(id, &size)
+        return self.find_by(text, size)
+
+    cdef Customer find_by(self, const char *id, Py_ssize_t size):
+        """The same by an id in UTF-8."""
+        cdef Customer customer = self.table.find_by(id, size)
         if customer is None:
-            return self.fetch(id)
+            return None if self.store is None else self.fetch(PyUnicode_DecodeUTF8(id, size, NULL))
         self.move(customer)
         customer.used = True
         return customer
 
     cdef Customer fetch(self, str id):
-        """A customer that is not here, from the store; None if there is none."""
-        cdef Customer customer
-        if self.store is None:
-            return None
-        customer = self.read(id)
+        """A customer that is not here, from the store; None if that has none either."""
+        cdef Customer customer = self.read(id)
         if customer is not None:
             self.table.put(customer)
             self.enter_fetched(customer)

@@ -16,7 +16,7 @@ from stream.decisions._decide cimport Sink
 from stream.decisions._json cimport DIGITS, TIME_CHARACTERS, put_bytes, put_raw, write_digits, write_time
 from stream.decisions._wire cimport Decided, of_decision, of_trigger
 from stream.kafka._packed cimport HEADER_ROOM, PackedRecords, put_header
-from stream.kafka._varint cimport put_varint
+from stream.events._varint cimport put_varint
 from stream.state._packed cimport Buffer, reserve
 
 from stream.decisions._json import encode

@@ -34,7 +34,7 @@ IMPORTS: dict[str, set[str]] = {
     "_fastmatch": {"decisions", "events", "matcher", "rules", "state"},
     "engine": {"_fastmatch", "decisions", "matcher", "rules"},
     "telemetry": set(),
-    "kafka": set(),
+    "kafka": {"events"},
     "topics": {"decisions", "events", "kafka", "rules"},
     "runtime": {"kafka", "telemetry"},
     "worker": {

@@ -52,7 +52,7 @@ def test_every_reason_that_the_engine_gives_is_listed_and_no_other() -> None:
     decoded = given(r'dead_letter\("(\w+)"\)') | given(r'return "(\w+)"', *reading)
     assert decoded | set(get_args(UnreadReason)) == set(get_args(DeadLetterReason))
     assert given(
-        r'(?:Unread\(|reason = ).*?"(\w+)"(?: if| else|,)',
+        r'(?:Unread\(|left_out\(|reason = ).*?"(\w+)"(?: if| else|,)',
         *(path for path in CODE if path.parent.name == "kafka"),
     ) == {
         *("own", "size", "unreadable"),
