@@ -25,6 +25,7 @@ from stream.errors import InternalError
 from stream.kafka.connections import security
 from stream.kafka.contact import CONTACT
 from stream.kafka.lease import Lease
+from stream.kafka.pace import Pace
 from stream.runtime.checkpointer import Checkpointer
 from stream.runtime.effects import Perform, refuse
 from stream.runtime.failures import watch_loop, watch_threads
@@ -61,7 +62,7 @@ GC_THRESHOLDS = (100_000, 50, 100)
 
 
 class BatchSchema(Schema[Any, Any]):
-    """Batches pass as they are: the stage decodes, a batch at a time."""
+    """Fetches pass as they are: the stage decodes, a batch at a time."""
 
     def compile(self, app: Any, **kwargs: Any) -> Any:
         """Build Faust's decode function: no decoding."""
@@ -115,6 +116,7 @@ class StageApp(faust.App):
     ) -> None:
         self.ledger = Ledger(settings.max_in_flight)
         self.lease = Lease(settings.session_timeout)
+        self.pace = Pace(settings.fetch_linger)
         self.metrics = metrics
         self.skips = Skips(settings.skipped())
         self.mark = stage.mark
@@ -206,13 +208,13 @@ class StageApp(faust.App):
         self.task(self.gauges.keep_measuring)
 
     async def _records(self, stream: Any) -> None:
-        """The agent over all source topics: hands each batch to the lane.
+        """The agent over all source topics: hands each fetch to the lane.
 
         Faust would acknowledge and skip what an agent fails on; a failure of ours ends the worker instead.
         """
         try:
             async for event in stream.noack().events():
-                await self.lane.take(event.message.topic, event.message.partition, event.value)
+                await self.lane.take(event.value)
             if not self.should_stop:
                 self.fail(InternalError("the stream of records has ended, and must not"))
         except Exception as error:  # whatever it is, the worker must not go on

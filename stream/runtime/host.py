@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Protocol
 
 from stream.kafka.lease import Lease
+from stream.kafka.pace import Pace
 from stream.runtime.ledger import Ledger
 from stream.runtime.skips import Skips
 from stream.telemetry.metrics import Metrics
@@ -19,6 +20,7 @@ class Host(Protocol):
 
     ledger: Ledger
     lease: Lease
+    pace: Pace
     metrics: Metrics
     restore: Restore
     ownership: Ownership

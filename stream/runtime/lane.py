@@ -1,6 +1,6 @@
 """The lane: from fetched batches to what a stage writes, one partition number at a time.
 
-    take    a batch of one topic partition arrives; the stage steps; what it writes is shipped at once
+    take    batches of what was fetched arrive; the stage steps; what it writes is shipped at once
     tick    time passes without records: timers come due, topics turn out to be read to their end
 
 Everything here runs on one event loop, and no step awaits. What has to be durable before offsets are
@@ -11,7 +11,7 @@ Tested by tests/runtime/test_lane.py.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import structlog
 
@@ -55,15 +55,23 @@ class Lane:
         self._clock = clock
         self.effects = Effects(perform, lease, self._performed, outbox.on_error)
 
-    async def take(self, topic: str, number: int, records: Sequence[Record]) -> None:
-        """A batch of one topic partition has arrived: process what can be processed."""
-        owned = self._owned.get(number)
-        if owned is None:
-            return  # taken from us while the batch was on its way; its new owner reads it
-        owned.waiting.append((topic, records))
+    async def take(self, batches: Iterable[tuple[TopicPartition, Sequence[Record]]]) -> None:
+        """What was fetched together has arrived, by topic partition: process what can be processed."""
+        arrived: dict[OwnedPartition, int] = {}  # and how many records
+        for tp, records in batches:
+            if (owned := self._owned.get(tp.partition)) is not None:
+                owned.waiting.append((tp, records))
+                arrived[owned] = arrived.get(owned, 0) + len(records)
+            # else it was taken from us while the batch was on its way; its new owner reads it
         await self._lease.wait()
-        while self._is_ours(owned) and self._go_on(owned):
-            await asyncio.sleep(0)
+        held = 0
+        for owned, count in arrived.items():
+            if held and held + count > EVENTS_PER_STEP:
+                await asyncio.sleep(0)
+                held = 0
+            held += count
+            while self._is_ours(owned) and self._go_on(owned):
+                await asyncio.sleep(0)
 
     async def keep_ticking(self) -> None:
         """Let time pass, for ever."""
@@ -84,7 +92,7 @@ class Lane:
     # -- steps
 
     def _go_on(self, owned: OwnedPartition) -> bool:
-        """One step, with the batch that has waited longest; whether another one has something to do.
+        """One step, with the batches that have waited longest; whether another one has something to do.
 
         A partition with too many effects under way waits; its batches are in flight, so that soon no more of
         them are fetched. Others go on.
@@ -92,10 +100,9 @@ class Lane:
         if self.effects.is_full(owned.number):
             return False
         records: dict[str, Sequence[Record]] = {}
-        if owned.waiting:
-            topic, batch = owned.waiting.popleft()
-            self._ledger.arrive(TopicPartition(topic, owned.number))
-            records[self._source_of[topic]] = batch
+        while owned.waiting and (source := self._source_of[owned.waiting[0][0].topic]) not in records:
+            tp, records[source] = owned.waiting.popleft()
+            self._ledger.arrive(tp)
         return self._step(owned, records) or bool(owned.waiting)
 
     def _step(self, owned: OwnedPartition, records: Mapping[str, Sequence[Record]]) -> bool:

@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 
 from stream.kafka._packed import PackedRecords, pack, unpack
 from stream.runtime.checkpoint import Checkpoint, encode
+from stream.runtime.ledger import TopicPartition
 from stream.runtime.partition_store import StoredPartition
 from stream.runtime.stage import Partition, StepResult
 from stream.runtime.takeover import Start
@@ -53,7 +54,9 @@ class OwnedPartition:
         self.tails: dict[str, int] = dict(start.checkpoint.tails)
         self.recovery = start.recovery
         self.unacknowledged: set[asyncio.Future[int]] = set()
-        self.waiting: deque[tuple[str, Sequence[Record]]] = deque()  # batches, by topic, not stepped with yet
+        self.waiting: deque[tuple[TopicPartition, Sequence[Record]]] = (
+            deque()
+        )  # batches that were not stepped with
         self.checkpointing = asyncio.Lock()
         self.logged_at = time.monotonic()  # when the changelog was last written to, as far as is known
         self.ticked = False  # whether that was by a tick

@@ -80,7 +80,7 @@ class Shop(Parts):
         self.offset += 1
         self.ledger.hand_out(CLICKS, 1, self.offset, record.timestamp)
         self.ledger.reached({CLICKS: Reach(self.offset, self.offset)})
-        await self.lane.take("clicks", 0, [record])
+        await self.lane.take([(CLICKS, [record])])
 
     def shipped(self, topic: str) -> list[dict[str, Any]]:
         return [
