@@ -73,6 +73,7 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
     Worker = _Thread
     logger = logging.getLogger("faust.consumer")
     full: frozenset[TopicPartition] = frozenset()
+    has_paused = False
     beats = 0  # how often the thread came by; for the watchdog
 
     def _create_worker_consumer(self, transport: Any) -> Any:
@@ -156,7 +157,7 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
         max_records: int | None = None,
     ) -> Fetch:
         # A pause drops what is fetched already, so it comes when all has been taken, and never before.
-        for tp in consumer.assignment():
+        for tp in consumer.assignment() if self.full or self.has_paused else ():
             if TopicPartition(*tp) not in self.full or tp in consumer._fetcher._records:
                 consumer.resume(tp)
         fetch = Fetch(
@@ -165,9 +166,10 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
         fetch.reach = dict(_reach(consumer))
         if fetch:
             self.pace.came(sum(map(len, fetch.values())))
-        for tp in consumer.assignment():
+        for tp in consumer.assignment() if self.full else ():
             if TopicPartition(*tp) in self.full:
                 consumer.pause(tp)
+        self.has_paused = bool(self.full)
         return fetch
 
     async def rejoin_with(self, topics: Iterable[str]) -> dict[str, int]:
@@ -193,7 +195,7 @@ def _reach(consumer: Any) -> Iterator[tuple[TopicPartition, Reach]]:
         # What lies behind the last stable offset belongs to a transaction that is still open.
         end = state.highwater if state.lso is None or state.lso < 0 else state.lso
         if state.has_valid_position and end is not None:
-            yield TopicPartition(*tp), Reach(state.position, end)
+            yield tp, Reach(state.position, end)
 
 
 class Consumer(driver.Consumer):
