@@ -11,6 +11,7 @@ from stream.runtime.skips import Skips
 from stream.telemetry.metrics import Metrics
 
 if TYPE_CHECKING:
+    from stream.runtime.lane import Lane
     from stream.runtime.ownership import Ownership
     from stream.runtime.restore import Restore
 
@@ -19,6 +20,7 @@ class Host(Protocol):
     """A Faust app that carries the parts of a worker."""
 
     ledger: Ledger
+    lane: Lane
     lease: Lease
     pace: Pace
     metrics: Metrics
