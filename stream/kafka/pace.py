@@ -51,7 +51,11 @@ class Pace:
                     await asyncio.sleep(seconds)
                 except asyncio.CancelledError:
                     return False  # as aiokafka's own: the assignment has changed, or the consumer is closed
-            fetched: bool = await fetch(assignment, node_id, request)
-            return fetched
+            if fetched := await fetch(assignment, node_id, request):
+                # Whoever waits takes the records now. aiokafka's fetcher, which is told next, would find them
+                # there, go through all partitions in vain, and once more when they are taken.
+                for waiter in list(fetcher._fetch_waiters):
+                    fetcher._notify(waiter)
+            return bool(fetched)
 
         fetcher._proc_fetch_request = put_off

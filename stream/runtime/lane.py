@@ -11,6 +11,7 @@ Tested by tests/runtime/test_lane.py.
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Iterable, Mapping, Sequence
 
 import structlog
@@ -29,6 +30,7 @@ log = structlog.get_logger("stream.lane")
 
 EVENTS_PER_STEP = 2000  # how long the event loop is held at most: a few milliseconds
 TICK_S = 0.05  # how late a timer may be looked at
+IDLE_S = 1.0  # how late a partition is looked at of which nothing is due
 CLOGGED_RECORDS = 10_000  # of a partition, not acknowledged: no more timers fire for now
 
 
@@ -77,10 +79,29 @@ class Lane:
         """Let time pass, for ever."""
         while True:
             await asyncio.sleep(TICK_S)
-            for owned in list(self._owned.values()):
+            for owned in [each for each in self._owned.values() if self._is_due(each)]:
                 while self._may_tick(owned) and self._go_on(owned):
                     await asyncio.sleep(0)
                 await asyncio.sleep(0)  # a step can take long
+
+    def _is_due(self, owned: OwnedPartition) -> bool:
+        """Whether a tick has something to do: a step without records that finds nothing costs as much as one
+        with some.
+        """
+        if owned.waiting or owned.more or owned.recovery is not None:
+            return True
+        now = owned.watermark if self._clock.by_event_time else self._clock.wall()
+        if owned.next_deadline is not None and now is not None and now >= owned.next_deadline:
+            return True
+        return time.monotonic() >= owned.stepped_at + IDLE_S or self._ended(owned) != owned.ended
+
+    def _ended(self, owned: OwnedPartition) -> frozenset[str]:
+        """The sources that are read to their end."""
+        return frozenset(
+            name
+            for name, topic in self._topic_of.items()
+            if self._ledger.ended(TopicPartition(topic, owned.number))
+        )
 
     def _may_tick(self, owned: OwnedPartition) -> bool:
         """Whether the partition is still ours, and what leaves it still flows off."""
@@ -107,12 +128,8 @@ class Lane:
 
     def _step(self, owned: OwnedPartition, records: Mapping[str, Sequence[Record]]) -> bool:
         """One step of the stage, and shipping of what it came to; whether there is more at hand."""
-        ended = frozenset(
-            name
-            for name, topic in self._topic_of.items()
-            if self._ledger.ended(TopicPartition(topic, owned.number))
-        )
-        batch = Batch(owned.number, records, ended)
+        owned.ended, owned.stepped_at = self._ended(owned), time.monotonic()
+        batch = Batch(owned.number, records, owned.ended)
         try:
             step = owned.partition.step(batch, self._clock, EVENTS_PER_STEP)
         except Exception:

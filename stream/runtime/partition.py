@@ -29,12 +29,15 @@ class OwnedPartition:
         "checkpointing",
         "due",
         "durable",
+        "ended",
         "incarnations",
         "logged_at",
+        "more",
         "next_deadline",
         "number",
         "positions",
         "recovery",
+        "stepped_at",
         "stored",
         "tails",
         "ticked",
@@ -63,6 +66,9 @@ class OwnedPartition:
         self.torn = False
         self.watermark: int | None = None
         self.next_deadline: int | None = None
+        self.more = True  # whether a step without records has something to do
+        self.ended: frozenset[str] = frozenset()  # the sources that were read to their end at the last step
+        self.stepped_at = 0.0
         bases = {source: incarnation.base for source, incarnation in self.incarnations.items()}
         self.partition.resume(bases, self.recovery.written if self.recovery is not None else ())
 
@@ -73,7 +79,7 @@ class OwnedPartition:
     def advance(self, step: StepResult, topics: Mapping[str, str]) -> None:
         """Note how far a step came. `topics`: of the sources."""
         self.positions.update(step.positions)
-        self.watermark, self.next_deadline = step.watermark, step.next_deadline
+        self.watermark, self.next_deadline, self.more = step.watermark, step.next_deadline, step.more
         if self.recovery is not None and self.recovery.is_over(
             {topics[source]: position for source, position in self.positions.items()}, self.watermark
         ):

@@ -52,6 +52,7 @@ ByPartition = Sequence[tuple[TopicPartition, Sequence[Any]]]
 PAUSED_TIMEOUT_S = 0.02
 # aiokafka has one fetch per broker under way: a long one, of topics at their end, holds up the others.
 FETCH_MAX_WAIT_MS = 100
+IDLE_FETCH_MAX_WAIT_MS = 500  # after a second without records: nothing to be held up
 FETCH_MAX_BYTES = 4 << 20  # in all: it has to come within REQUEST_S, on a slow line, too
 BEAT_S = 0.5
 
@@ -76,6 +77,7 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
     logger = logging.getLogger("faust.consumer")
     full: frozenset[TopicPartition] = frozenset()
     has_paused = False
+    fetching: asyncio.Task[Fetch] | None = None
     beats = 0  # how often the thread came by; for the watchdog
 
     def _create_worker_consumer(self, transport: Any) -> Any:
@@ -113,7 +115,7 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
 
     def answered_at(self) -> dict[TopicPartition, int]:
         """When Kafka last answered a fetch, in ms of the wall clock, by partition that is not paused; for
-        other threads. Even where nothing is new it answers ten times a second.
+        other threads. Even where nothing is new it answers twice a second.
         """
         subscription = self._ensure_consumer()._subscription.subscription
         assignment = subscription.assignment if subscription else None
@@ -144,12 +146,18 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
                 await consumer._client.close()
 
     async def getmany(self, active_partitions: set[TP] | None, timeout: float) -> Fetch:
-        """Fetch in the consumer's thread; cancelled with whoever waits for it. By Faust's queue of calls it
-        would take five tasks.
-        """
+        """Fetch in the consumer's thread. Faust's queue of calls would take five tasks for it."""
+        promise: asyncio.Future[Fetch] = asyncio.get_running_loop().create_future()
+        self.thread_loop.call_soon_threadsafe(self._begin, promise, active_partitions, timeout)
+        return await promise
+
+    def _begin(
+        self, promise: asyncio.Future[Fetch], active_partitions: set[TP] | None, timeout: float
+    ) -> None:
         consumer = self._ensure_consumer()
         fetching = self._fetch_records(consumer, active_partitions, timeout, consumer._max_poll_records)
-        return await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(fetching, self.thread_loop))
+        self.fetching = task = self.thread_loop.create_task(fetching)  # the loop itself would let it go
+        task.add_done_callback(lambda task: promise.get_loop().call_soon_threadsafe(_keep, promise, task))
 
     async def _fetch_records(
         self,
@@ -166,6 +174,8 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
             await super()._fetch_records(consumer, active_partitions or set(), timeout, max_records)
         )
         fetch.reach = dict(_reach(consumer))
+        is_idle = not (fetch or self.full or self.has_paused)
+        consumer._fetcher._fetch_max_wait_ms = IDLE_FETCH_MAX_WAIT_MS if is_idle else FETCH_MAX_WAIT_MS
         if fetch:
             self.pace.came(sum(map(len, fetch.values())))
         for tp in consumer.assignment() if self.full else ():
@@ -185,6 +195,18 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
         if all(counts.values()) and len(set(counts.values())) == 1:
             consumer._coordinator.request_rejoin()
         return counts
+
+
+def _keep(promise: asyncio.Future[Fetch], fetching: asyncio.Task[Fetch]) -> None:
+    error = None if fetching.cancelled() else fetching.exception()
+    if promise.done():
+        return  # nobody waits for it any more
+    if fetching.cancelled():
+        promise.cancel()
+    elif error is not None:
+        promise.set_exception(error)
+    else:
+        promise.set_result(fetching.result())
 
 
 def _reach(consumer: Any) -> Iterator[tuple[TopicPartition, Reach]]:
