@@ -60,6 +60,7 @@ GROUPS = (
             *("clock", "commit_interval", "session_timeout", "stuck_after", "max_in_flight"),
             "skip",
             "max_fetch_bytes",
+            "fetch_linger",
         ),
     ),
     Group(

@@ -81,6 +81,10 @@ class Worker:
             self._process.kill()
             self._process.wait()
 
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
     def check(self) -> None:
         """Raise StreamError, with the end of its log, if the worker has ended."""
         code = self._process.poll()

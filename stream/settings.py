@@ -179,6 +179,14 @@ class Settings(BaseSettings):
         le=1 << 28,
         description="bytes asked for in one fetch from a partition (max.partition.fetch.bytes)",
     )
+    fetch_linger: float = Field(
+        0.003,
+        ge=0,
+        le=0.1,
+        allow_inf_nan=False,
+        description="seconds by which fetches are put off at 1,000 records a second and more, so that fewer "
+        "and larger ones cost less; 0: never",
+    )
     skip: Annotated[str | None, BeforeValidator(_places)] = Field(
         None,
         description="records that are put aside unread: topic/partition/offset[,…], or …/first-last "

@@ -9,7 +9,8 @@
     cut       at the end, at once. aiokafka ends TLS politely: it waits half a minute for a farewell that a
               broker which works at a request does not send, and a rebalance waits with it
 
-Whoever makes a client asks `security` for its arguments; so this module is there wherever one is made.
+Whoever makes a client asks `security` for its arguments; so this module is there wherever one is made, and
+`quick_requests` with it.
 Tested by tests/integration/test_security.py.
 """
 
@@ -29,6 +30,7 @@ from aiokafka.errors import KafkaConnectionError, KafkaError
 from stream.errors import BrokerError, SettingsError
 from stream.kafka.connection_refusals import NO_LOGIN, SPEAKS_PLAINTEXT, Refusal, refusal_of
 from stream.kafka.contact import CONTACT
+from stream.kafka.quick_requests import install as _quick
 from stream.settings import Settings, shown
 
 log = structlog.get_logger("stream.kafka")
@@ -211,3 +213,4 @@ def _stamp(path: Path) -> tuple[int, int, int] | None:
 
 _install: Callable[..., Any] = connect
 aiokafka.client.create_conn = _install
+_quick()

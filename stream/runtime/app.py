@@ -18,13 +18,13 @@ from typing import Any, cast
 import faust
 import structlog
 from faust.app.base import BootStrategy
-from faust.serializers.schemas import Schema
 
 from stream.clock import Clock, wall_ms
 from stream.errors import InternalError
 from stream.kafka.connections import security
 from stream.kafka.contact import CONTACT
 from stream.kafka.lease import Lease
+from stream.kafka.pace import Pace
 from stream.runtime.checkpointer import Checkpointer
 from stream.runtime.effects import Perform, refuse
 from stream.runtime.failures import watch_loop, watch_threads
@@ -58,18 +58,6 @@ TURN_S = 0.5
 LOOP_STALLED_S = 30.0  # the event loop has not turned for so long: a restart would help
 EXIT_FAILED = 70
 GC_THRESHOLDS = (100_000, 50, 100)
-
-
-class BatchSchema(Schema[Any, Any]):
-    """Batches pass as they are: the stage decodes, a batch at a time."""
-
-    def compile(self, app: Any, **kwargs: Any) -> Any:
-        """Build Faust's decode function: no decoding."""
-
-        async def decode(message: Any, *, propagate: bool = False) -> Any:
-            return app.create_event(message.key, message.value, message.headers, message)
-
-        return decode
 
 
 class _Boot(BootStrategy):
@@ -115,6 +103,7 @@ class StageApp(faust.App):
     ) -> None:
         self.ledger = Ledger(settings.max_in_flight)
         self.lease = Lease(settings.session_timeout)
+        self.pace = Pace(settings.fetch_linger)
         self.metrics = metrics
         self.skips = Skips(settings.skipped())
         self.mark = stage.mark
@@ -199,24 +188,19 @@ class StageApp(faust.App):
         )
         self.tables.add(StageTable(self, stage.name, partitions=partitions))
         self.on_partitions_revoked.connect(self._give_up_partitions)
-        batches = self.topic(*stage.sources.values(), schema=BatchSchema())
-        self.agent(batches, name=stage.name)(self._records)
+        self.agent(self.topic(*stage.sources.values()), name=stage.name)(self._subscribe)
         self.task(self.checkpointer.keep_checkpointing)
         self.task(self.lane.keep_ticking)
         self.task(self.gauges.keep_measuring)
 
-    async def _records(self, stream: Any) -> None:
-        """The agent over all source topics: hands each batch to the lane.
-
-        Faust would acknowledge and skip what an agent fails on; a failure of ours ends the worker instead.
+    async def _subscribe(self, stream: Any) -> None:
+        """The agent over all source topics: because of it Faust subscribes to them. What is fetched takes the
+        lane's way past it (`transport`).
         """
-        try:
-            async for event in stream.noack().events():
-                await self.lane.take(event.message.topic, event.message.partition, event.value)
-            if not self.should_stop:
-                self.fail(InternalError("the stream of records has ended, and must not"))
-        except Exception as error:  # whatever it is, the worker must not go on
-            self.fail(error)
+        async for _ in stream:
+            self.fail(InternalError("a record has come to the agent, and must not"))
+        if not self.should_stop:
+            self.fail(InternalError("the agent's stream has ended, and must not"))
 
     async def _give_up_partitions(self, *args: Any, **kwargs: Any) -> None:
         """Faust gives up all partitions at the start of a rebalance, those that it keeps as well."""

@@ -26,7 +26,7 @@ import structlog
 from stream.errors import CheckpointError
 from stream.kafka._packed import PackedRecords
 from stream.kafka.lease import Lease
-from stream.runtime.lane import TICK_S
+from stream.runtime.lane import tick
 from stream.runtime.ledger import Ledger, TopicPartition
 from stream.runtime.outbox import Outbox
 from stream.runtime.partition import OwnedPartition
@@ -143,7 +143,7 @@ class Checkpointer:
                     if not owned.checkpointing.locked() and (now >= owned.due or self._is_pressed(owned)):
                         owned.due = now + self._interval
                         checkpoints.create_task(self.checkpoint(owned))
-                await asyncio.sleep(TICK_S)
+                await tick()
 
     def _is_pressed(self, owned: OwnedPartition) -> bool:
         tps = (TopicPartition(topic, owned.number) for topic in self._topic_of.values())

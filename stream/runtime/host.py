@@ -5,11 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Protocol
 
 from stream.kafka.lease import Lease
+from stream.kafka.pace import Pace
 from stream.runtime.ledger import Ledger
 from stream.runtime.skips import Skips
 from stream.telemetry.metrics import Metrics
 
 if TYPE_CHECKING:
+    from stream.runtime.lane import Lane
     from stream.runtime.ownership import Ownership
     from stream.runtime.restore import Restore
 
@@ -18,7 +20,9 @@ class Host(Protocol):
     """A Faust app that carries the parts of a worker."""
 
     ledger: Ledger
+    lane: Lane
     lease: Lease
+    pace: Pace
     metrics: Metrics
     restore: Restore
     ownership: Ownership

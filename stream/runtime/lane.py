@@ -1,6 +1,6 @@
 """The lane: from fetched batches to what a stage writes, one partition number at a time.
 
-    take    a batch of one topic partition arrives; the stage steps; what it writes is shipped at once
+    take    batches of what was fetched arrive; the stage steps; what it writes is shipped at once
     tick    time passes without records: timers come due, topics turn out to be read to their end
 
 Everything here runs on one event loop, and no step awaits. What has to be durable before offsets are
@@ -11,7 +11,8 @@ Tested by tests/runtime/test_lane.py.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import Iterable, Mapping, Sequence
 
 import structlog
 
@@ -29,7 +30,13 @@ log = structlog.get_logger("stream.lane")
 
 EVENTS_PER_STEP = 2000  # how long the event loop is held at most: a few milliseconds
 TICK_S = 0.05  # how late a timer may be looked at
+IDLE_S = 1.0  # how late a partition is looked at of which nothing is due
 CLOGGED_RECORDS = 10_000  # of a partition, not acknowledged: no more timers fire for now
+
+
+async def tick() -> None:
+    """Until the next tick, the same for all who wait for it: an idle worker wakes up once for them."""
+    await asyncio.sleep(TICK_S - asyncio.get_running_loop().time() % TICK_S)
 
 
 class Lane:
@@ -55,24 +62,51 @@ class Lane:
         self._clock = clock
         self.effects = Effects(perform, lease, self._performed, outbox.on_error)
 
-    async def take(self, topic: str, number: int, records: Sequence[Record]) -> None:
-        """A batch of one topic partition has arrived: process what can be processed."""
-        owned = self._owned.get(number)
-        if owned is None:
-            return  # taken from us while the batch was on its way; its new owner reads it
-        owned.waiting.append((topic, records))
+    async def take(self, batches: Iterable[tuple[TopicPartition, Sequence[Record]]]) -> None:
+        """What was fetched together has arrived, by topic partition: process what can be processed."""
+        arrived: dict[OwnedPartition, int] = {}  # and how many records
+        for tp, records in batches:
+            if (owned := self._owned.get(tp.partition)) is not None:
+                owned.waiting.append((tp, records))
+                arrived[owned] = arrived.get(owned, 0) + len(records)
+            # else it was taken from us while the batch was on its way; its new owner reads it
         await self._lease.wait()
-        while self._is_ours(owned) and self._go_on(owned):
-            await asyncio.sleep(0)
+        held = 0
+        for owned, count in arrived.items():
+            if held and held + count > EVENTS_PER_STEP:
+                await asyncio.sleep(0)
+                held = 0
+            held += count
+            while self._is_ours(owned) and self._go_on(owned):
+                await asyncio.sleep(0)
 
     async def keep_ticking(self) -> None:
         """Let time pass, for ever."""
         while True:
-            await asyncio.sleep(TICK_S)
-            for owned in list(self._owned.values()):
+            await tick()
+            for owned in [each for each in self._owned.values() if self._is_due(each)]:
                 while self._may_tick(owned) and self._go_on(owned):
                     await asyncio.sleep(0)
                 await asyncio.sleep(0)  # a step can take long
+
+    def _is_due(self, owned: OwnedPartition) -> bool:
+        """Whether a tick has something to do: a step without records that finds nothing costs as much as one
+        with some.
+        """
+        if owned.waiting or owned.more or owned.recovery is not None:
+            return True
+        now = owned.watermark if self._clock.by_event_time else self._clock.wall()
+        if owned.next_deadline is not None and now is not None and now >= owned.next_deadline:
+            return True
+        return time.monotonic() >= owned.stepped_at + IDLE_S or self._ended(owned) != owned.ended
+
+    def _ended(self, owned: OwnedPartition) -> frozenset[str]:
+        """The sources that are read to their end."""
+        return frozenset(
+            name
+            for name, topic in self._topic_of.items()
+            if self._ledger.ended(TopicPartition(topic, owned.number))
+        )
 
     def _may_tick(self, owned: OwnedPartition) -> bool:
         """Whether the partition is still ours, and what leaves it still flows off."""
@@ -84,7 +118,7 @@ class Lane:
     # -- steps
 
     def _go_on(self, owned: OwnedPartition) -> bool:
-        """One step, with the batch that has waited longest; whether another one has something to do.
+        """One step, with the batches that have waited longest; whether another one has something to do.
 
         A partition with too many effects under way waits; its batches are in flight, so that soon no more of
         them are fetched. Others go on.
@@ -92,20 +126,15 @@ class Lane:
         if self.effects.is_full(owned.number):
             return False
         records: dict[str, Sequence[Record]] = {}
-        if owned.waiting:
-            topic, batch = owned.waiting.popleft()
-            self._ledger.arrive(TopicPartition(topic, owned.number))
-            records[self._source_of[topic]] = batch
+        while owned.waiting and (source := self._source_of[owned.waiting[0][0].topic]) not in records:
+            tp, records[source] = owned.waiting.popleft()
+            self._ledger.arrive(tp)
         return self._step(owned, records) or bool(owned.waiting)
 
     def _step(self, owned: OwnedPartition, records: Mapping[str, Sequence[Record]]) -> bool:
         """One step of the stage, and shipping of what it came to; whether there is more at hand."""
-        ended = frozenset(
-            name
-            for name, topic in self._topic_of.items()
-            if self._ledger.ended(TopicPartition(topic, owned.number))
-        )
-        batch = Batch(owned.number, records, ended)
+        owned.ended, owned.stepped_at = self._ended(owned), time.monotonic()
+        batch = Batch(owned.number, records, owned.ended)
         try:
             step = owned.partition.step(batch, self._clock, EVENTS_PER_STEP)
         except Exception:

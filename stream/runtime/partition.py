@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 
 from stream.kafka._packed import PackedRecords, pack, unpack
 from stream.runtime.checkpoint import Checkpoint, encode
+from stream.runtime.ledger import TopicPartition
 from stream.runtime.partition_store import StoredPartition
 from stream.runtime.stage import Partition, StepResult
 from stream.runtime.takeover import Start
@@ -28,12 +29,15 @@ class OwnedPartition:
         "checkpointing",
         "due",
         "durable",
+        "ended",
         "incarnations",
         "logged_at",
+        "more",
         "next_deadline",
         "number",
         "positions",
         "recovery",
+        "stepped_at",
         "stored",
         "tails",
         "ticked",
@@ -53,13 +57,18 @@ class OwnedPartition:
         self.tails: dict[str, int] = dict(start.checkpoint.tails)
         self.recovery = start.recovery
         self.unacknowledged: set[asyncio.Future[int]] = set()
-        self.waiting: deque[tuple[str, Sequence[Record]]] = deque()  # batches, by topic, not stepped with yet
+        self.waiting: deque[tuple[TopicPartition, Sequence[Record]]] = (
+            deque()
+        )  # batches that were not stepped with
         self.checkpointing = asyncio.Lock()
         self.logged_at = time.monotonic()  # when the changelog was last written to, as far as is known
         self.ticked = False  # whether that was by a tick
         self.torn = False
         self.watermark: int | None = None
         self.next_deadline: int | None = None
+        self.more = True  # whether a step without records has something to do
+        self.ended: frozenset[str] = frozenset()  # the sources that were read to their end at the last step
+        self.stepped_at = 0.0
         bases = {source: incarnation.base for source, incarnation in self.incarnations.items()}
         self.partition.resume(bases, self.recovery.written if self.recovery is not None else ())
 
@@ -70,7 +79,7 @@ class OwnedPartition:
     def advance(self, step: StepResult, topics: Mapping[str, str]) -> None:
         """Note how far a step came. `topics`: of the sources."""
         self.positions.update(step.positions)
-        self.watermark, self.next_deadline = step.watermark, step.next_deadline
+        self.watermark, self.next_deadline, self.more = step.watermark, step.next_deadline, step.more
         if self.recovery is not None and self.recovery.is_over(
             {topics[source]: position for source, position in self.positions.items()}, self.watermark
         ):

@@ -19,6 +19,7 @@ from stream.engine import PartitionState
 from stream.errors import CheckpointError
 from stream.rules.compiler.rule_set import load_rules
 from stream.rules.model import RuleSet
+from stream.runtime.lane import IDLE_S
 from stream.runtime.ledger import Reach, TopicPartition
 from stream.telemetry.metrics import Metrics
 from stream.worker.triggers import TriggerPartition, TriggerStage
@@ -80,7 +81,7 @@ class Shop(Parts):
         self.offset += 1
         self.ledger.hand_out(CLICKS, 1, self.offset, record.timestamp)
         self.ledger.reached({CLICKS: Reach(self.offset, self.offset)})
-        await self.lane.take("clicks", 0, [record])
+        await self.lane.take([(CLICKS, [record])])
 
     def shipped(self, topic: str) -> list[dict[str, Any]]:
         return [
@@ -361,3 +362,20 @@ async def test_a_failure_names_the_record_that_would_end_the_worker_again(
     assert place == {"topic": "clicks", "partition": 0, "applied": 1, "end": 2}
     page, _, section = line["hint"].partition("#")
     assert section in anchors((ROOT / page).read_text("utf-8"))
+
+
+async def test_a_partition_of_which_nothing_is_due_is_left_alone(shop: Shop) -> None:
+    """An idle worker took a step of each partition twenty times a second."""
+    is_due, owned = shop.lane._is_due, shop.owned
+    await shop.view("c1")
+    owned.recovery = owned.next_deadline = None
+    assert not is_due(owned)
+    owned.next_deadline = 0
+    assert is_due(owned), "a timer is"
+    owned.next_deadline = None
+    shop.ledger.reached({CLICKS: Reach(shop.offset, shop.offset + 1)})
+    assert is_due(owned), "of another topic what waits for this one may be"
+    shop.ledger.reached({CLICKS: Reach(shop.offset, shop.offset)})
+    assert not is_due(owned)
+    owned.stepped_at -= IDLE_S
+    assert is_due(owned), "the watermark is to be moved on"

@@ -56,7 +56,7 @@ class Counter(Parts):
         self.offset += times
         self.ledger.hand_out(IN, times, self.offset)
         self.ledger.reached({IN: Reach(self.offset, self.offset)})
-        await self.lane.take("t-in", 0, records)
+        await self.lane.take([(TopicPartition("t-in", 0), records)])
 
     def written(self, topic: str) -> list[bytes | None]:
         return [each.value for name, records, _ in self.outbox.batches if name == topic for each in records]

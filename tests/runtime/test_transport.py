@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from aiokafka import TopicPartition as KafkaTopicPartition
 
+from stream.kafka.pace import Pace
 from stream.runtime.ledger import Ledger, Reach, TopicPartition
 from stream.runtime.transport import PAUSED_TIMEOUT_S, Consumer, ConsumerThread
 
@@ -48,7 +49,7 @@ class Client:
 
 def thread() -> Any:
     made: Any = ConsumerThread.__new__(ConsumerThread)
-    made.consumer = SimpleNamespace(flow_active=True)
+    made.consumer, made.pace = SimpleNamespace(flow_active=True), Pace(0.0)
     return made
 
 

@@ -1,0 +1,133 @@
+"""Fetch and Produce in the client's newest versions of them, written and read by hand.
+
+aiokafka's own go through a schema, field by field: 300 µs for a fetch of sixteen partitions and its answer,
+which a worker that keeps up asks for hundreds of times a second. By hand it is 40. What is on the wire, and
+what is read from it, is the same. Brokers that know only older versions are talked to as before.
+Tested by tests/kafka/test_quick_requests.py.
+"""
+
+from __future__ import annotations
+
+import struct
+from io import BytesIO
+from typing import Any
+
+from aiokafka.protocol.fetch import FetchRequest, FetchRequest_v11, FetchResponse_v11
+from aiokafka.protocol.produce import ProduceRequest, ProduceRequest_v7, ProduceResponse_v7
+
+COUNT = struct.Struct(">i")
+LENGTH = struct.Struct(">h")
+FETCH = struct.Struct(">iiiibii")  # up to its topics
+ASKED = struct.Struct(">iiqqi")  # of a partition
+ANSWER = struct.Struct(">ihii")  # up to its topics, and how many they are
+FETCHED = struct.Struct(">ihqqqi")  # of a partition, up to its aborted transactions, and how many they are
+ABORTED = struct.Struct(">qq")
+BYTES = struct.Struct(">ii")  # the replica to be preferred, and the size of what follows
+PRODUCE = struct.Struct(">hi")
+PRODUCED = struct.Struct(">ihqqq")
+PARTITION = struct.Struct(">ii")  # its number, and the size of what follows
+
+
+def _text(text: str | None) -> bytes:
+    if text is None:
+        return b"\xff\xff"
+    data = text.encode()
+    return LENGTH.pack(len(data)) + data
+
+
+class _Reader:
+    """The bytes of an answer, and where it is read."""
+
+    __slots__ = ("at", "data")
+
+    def __init__(self, answer: BytesIO | bytes) -> None:
+        self.data = answer.getvalue() if isinstance(answer, BytesIO) else answer
+        self.at = answer.tell() if isinstance(answer, BytesIO) else 0
+
+    def take(self, form: struct.Struct) -> Any:
+        """Numbers; struct.error where there are too few bytes."""
+        at = self.at
+        self.at += form.size
+        return form.unpack_from(self.data, at)
+
+    def bytes(self, size: int) -> bytes:
+        """ValueError, as aiokafka's, where there are too few."""
+        at = self.at
+        self.at += max(size, 0)
+        if self.at > len(self.data):
+            raise ValueError("an answer ends too early")
+        return self.data[at : self.at]
+
+    def text(self) -> str:
+        (size,) = self.take(LENGTH)
+        return self.bytes(size).decode()
+
+
+class _Fetched(FetchResponse_v11):  # type: ignore[misc]  # aiokafka has no types
+    @classmethod
+    def decode(cls, data: BytesIO | bytes) -> _Fetched:
+        read = _Reader(data)
+        throttled, error, session, count = read.take(ANSWER)
+        topics = []
+        for _ in range(count):
+            topic, (partitions,) = read.text(), read.take(COUNT)
+            topics.append((topic, [_partition(read) for _ in range(partitions)]))
+        return cls(throttled, error, session, topics)
+
+
+def _partition(read: _Reader) -> tuple[Any, ...]:
+    *numbers, count = read.take(FETCHED)
+    aborted = None if count < 0 else [read.take(ABORTED) for _ in range(count)]
+    replica, size = read.take(BYTES)
+    return (*numbers, aborted, replica, None if size < 0 else read.bytes(size))
+
+
+class _Fetch(FetchRequest_v11):  # type: ignore[misc]
+    RESPONSE_TYPE = _Fetched
+
+    def encode(self) -> bytes:
+        head = (self.replica_id, self.max_wait_time, self.min_bytes, self.max_bytes)
+        parts = [
+            FETCH.pack(*head, self.isolation_level, self.session_id, self.session_epoch),
+            COUNT.pack(len(self.topics)),
+        ]
+        for topic, partitions in self.topics:
+            parts += _text(topic), COUNT.pack(len(partitions))
+            parts += [ASKED.pack(*each) for each in partitions]
+        parts.append(COUNT.pack(len(self.forgotten_topics_data)))
+        for topic, numbers in self.forgotten_topics_data:
+            parts += _text(topic), COUNT.pack(len(numbers)), *map(COUNT.pack, numbers)
+        parts.append(_text(self.rack_id))
+        return b"".join(parts)
+
+
+class _Produced(ProduceResponse_v7):  # type: ignore[misc]
+    @classmethod
+    def decode(cls, data: BytesIO | bytes) -> _Produced:
+        read, topics = _Reader(data), []
+        (count,) = read.take(COUNT)
+        for _ in range(count):
+            topic, (partitions,) = read.text(), read.take(COUNT)
+            topics.append((topic, [read.take(PRODUCED) for _ in range(partitions)]))
+        return cls(topics, *read.take(COUNT))
+
+
+class _Produce(ProduceRequest_v7):  # type: ignore[misc]
+    RESPONSE_TYPE = _Produced
+
+    def encode(self) -> bytes:
+        parts = [_text(self.transactional_id), PRODUCE.pack(self.required_acks, self.timeout)]
+        parts.append(COUNT.pack(len(self.topics)))
+        for topic, partitions in self.topics:
+            parts += _text(topic), COUNT.pack(len(partitions))
+            for number, data in partitions:
+                parts += PARTITION.pack(number, len(data)), data
+        return b"".join(parts)
+
+
+def install() -> None:
+    """Let all clients of this process speak so: they take the newest of a request's classes that the broker
+    knows.
+    """
+    for request, ours in ((FetchRequest, _Fetch), (ProduceRequest, _Produce)):
+        request._CLASSES = tuple(ours if issubclass(ours, each) else each for each in request._CLASSES)
