@@ -4,8 +4,8 @@ Registered as `lane` under Faust's entry point `faust.transports`; a broker URL 
 Assignment, rebalance, agents and topics stay Faust's. What is replaced, and why:
 
     getmany        yields batches by topic partition, all that was fetched, in place of single messages.
-    _drain…        hands them to the lane. Faust's loop makes eight tasks for each message; its conductor,
-                   stream and agent take 100 µs more, and a fetch has sixteen partitions easily.
+    _drain…        hands them to the lane. Faust's loop makes eight tasks for each message, and its conductor,
+                   stream and agent come on top; a fetch has sixteen partitions easily.
     _add_gap,      Faust's acks cannot carry batches (see `ledger`). Offsets to commit come from it, which
     _new_offset,   the lane tells what is durable; `ack()` has no part in it, because Faust's compiled stream
     _filter_tps…   inlines it.
