@@ -26,7 +26,7 @@ from aiokafka.admin import AIOKafkaAdminClient
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
-from loadtest.load import TOPICS, Ends, create_topics, end_offsets, load
+from loadtest.load import TOPICS, Ends, create_topics, end_offsets, last_commit, load, record_counts
 from loadtest.report import Run, by_rules, table, write
 from loadtest.rulesets import stage
 from loadtest.worker import COMMAND, Worker
@@ -34,13 +34,11 @@ from loadtest.workloads import WORKLOADS
 from stream import settings as stream_settings
 from stream.broker.cluster import EmbeddedKafka
 from stream.errors import StreamError, TopologyError
-from stream.kafka.topic_ids import partition_counts
 from stream.rules.compiler.rule_set import load_rules
 from stream.settings import Settings
 from stream.topics.ensure import admin_client
 
 POLL_SECONDS = 0.05
-COMMIT_POLL_SECONDS = 0.1
 UNFIT = re.compile(r"[^A-Za-z0-9._-]")  # for the name of a consumer group and its changelog
 
 out = Console(highlight=False)
@@ -169,21 +167,21 @@ class Session:
 
     async def _measure(self, admin: AIOKafkaAdminClient, rule_set: Path, goal: Ends) -> Run:
         channels = sorted({channel.topic for channel in load_rules(rule_set).channels})
-        before = await self._records(admin, channels)
+        before = await record_counts(admin, self._settings, channels)
         total = sum(goal.values())
         app_id = f"loadtest-{UNFIT.sub('-', rule_set.name)}-{time.time_ns() // 1_000_000}"
         launched = time.monotonic()
         told = {"STREAM_BROKER": self._settings.broker}
         with Worker(self._directory, rule_set, app_id, told, self.command) as worker:
             began, startup_cpu = await self._first_event(worker)
-            ended = await self._last_commit(admin, worker, goal)
+            ended = await last_commit(admin, worker, goal, self._patience)
             cpu, memory = worker.cpu_seconds(), worker.peak_memory()
             reading = await worker.reading()
             await worker.stop()
         if reading.events != total:
             # A worker that skips or repeats events has no speed.
             raise StreamError(f"{app_id} applied {reading.events:,} events, {total:,} are in the topics")
-        after = await self._records(admin, channels)
+        after = await record_counts(admin, self._settings, channels)
         return Run(
             rules=rule_set.name,
             events=total,
@@ -212,35 +210,7 @@ class Session:
             if startup_cpu is None and await worker.ready():
                 startup_cpu = cpu
             await asyncio.sleep(POLL_SECONDS)
-        raise self._stuck(worker, "applied no event")
-
-    async def _last_commit(self, admin: AIOKafkaAdminClient, worker: Worker, goal: Ends) -> float:
-        """When the group's committed offsets were first seen to be `goal`."""
-        coordinator = await admin.find_coordinator(worker.app_id)
-        reached, deadline = -1, time.monotonic() + self._patience
-        while time.monotonic() < deadline:
-            worker.check()
-            committed = await admin.list_consumer_group_offsets(worker.app_id, coordinator)
-            offsets = {partition: committed[partition].offset for partition in goal if partition in committed}
-            now = time.monotonic()
-            if all(offsets.get(partition, 0) >= end for partition, end in goal.items()):
-                return now
-            if sum(offsets.values()) > reached:
-                reached, deadline = sum(offsets.values()), now + self._patience
-            await asyncio.sleep(COMMIT_POLL_SECONDS)
-        raise self._stuck(worker, f"committed {reached:,} of {sum(goal.values()):,} offsets, then no more")
-
-    def _stuck(self, worker: Worker, what: str) -> StreamError:
-        words = worker.last_words()
-        return StreamError(f"the worker {what} in {self._patience:.0f} s", hint=f"its last words:\n{words}")
-
-    async def _records(self, admin: AIOKafkaAdminClient, topics: list[str]) -> dict[str, int]:
-        """How many records each of `topics` has; none in one that does not exist yet."""
-        counts = await partition_counts(admin._client, topics)
-        records = dict.fromkeys(topics, 0)
-        for partition, end in (await end_offsets(self._settings, list(counts))).items():
-            records[partition.topic] += end
-        return records
+        raise worker.stuck("applied no event", self._patience)
 
 
 def _counts(triggers: Mapping[str, int]) -> str:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 
+from loadtest.worker import Worker
 from loadtest.workloads import CLICKSTREAM, PARTITIONS, TRANSACTIONS, LoadEvent
 from stream.errors import TopologyError
 from stream.kafka.connections import security
@@ -22,6 +23,7 @@ TOPICS = (CLICKSTREAM, TRANSACTIONS)
 EMPTY_TOPICS = ("profiles", "weather")  # which the example rules read, too: the workloads have neither
 BATCH_BYTES = 256 * 1024
 BATCHES_IN_FLIGHT = 32
+COMMIT_POLL_SECONDS = 0.1
 
 # Event times lie months back: with retention by time the broker would delete what is being read, and begin a
 # segment for each week of theirs.
@@ -117,3 +119,34 @@ async def end_offsets(settings: Settings, topics: Sequence[str]) -> Ends:
     finally:
         await consumer.stop()
     return found
+
+
+async def record_counts(
+    admin: AIOKafkaAdminClient, settings: Settings, topics: Sequence[str]
+) -> dict[str, int]:
+    """How many records each of `topics` has; none in one that does not exist yet."""
+    counts = await partition_counts(admin._client, topics)
+    records = dict.fromkeys(topics, 0)
+    for partition, end in (await end_offsets(settings, list(counts))).items():
+        records[partition.topic] += end
+    return records
+
+
+async def last_commit(admin: AIOKafkaAdminClient, worker: Worker, goal: Ends, patience: float) -> float:
+    """When the group's committed offsets were first seen to be `goal`, on the monotonic clock.
+
+    Raises StreamError after `patience` seconds without progress.
+    """
+    coordinator = await admin.find_coordinator(worker.app_id)
+    reached, deadline = -1, time.monotonic() + patience
+    while time.monotonic() < deadline:
+        worker.check()
+        committed = await admin.list_consumer_group_offsets(worker.app_id, coordinator)
+        offsets = {partition: committed[partition].offset for partition in goal if partition in committed}
+        now = time.monotonic()
+        if all(offsets.get(partition, 0) >= end for partition, end in goal.items()):
+            return now
+        if sum(offsets.values()) > reached:
+            reached, deadline = sum(offsets.values()), now + patience
+        await asyncio.sleep(COMMIT_POLL_SECONDS)
+    raise worker.stuck(f"committed {reached:,} of {sum(goal.values()):,} offsets, then no more", patience)

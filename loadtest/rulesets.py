@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import shutil
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 from ruamel.yaml import YAML
@@ -14,6 +15,7 @@ from stream.errors import SettingsError
 
 # Rules of the families A (interest), B (spender), C (checkout), D (cart) by the size of the set.
 FAMILIES = {300: (100, 100, 60, 40), 500: (160, 160, 100, 80), 2000: (640, 640, 400, 320)}
+QUIET = "-quiet"  # after a set's name: thresholds at which hardly anything fires
 
 SOURCES = """\
 sources:
@@ -34,25 +36,43 @@ traits:
 """
 
 
+@dataclass(frozen=True, slots=True)
+class RefRule:
+    """The parameters of a generated rule, of which every tool makes its own.
+
+    `key` is the number of its category or store, `above` the price or sum that has to be exceeded, `least`
+    how many views or carts there must be.
+    """
+
+    family: str
+    name: str
+    key: int
+    above: int = 0
+    least: int = 0
+
+
 def stage(rule_set: str, target: Path, prefix: str = "") -> Path:
     """Write a rule set into a directory below `target`, its topics named with `prefix`; gives that directory.
 
-    `rule_set` is a directory of rule files, or `ref300`, `ref500`, `ref2000`. The directory's name labels it.
+    `rule_set` is a directory of rule files, or the name of a generated set. The directory's name labels it.
     Raises SettingsError for anything else, and for a name that `target` has already.
     """
     directory = target / Path(rule_set).resolve().name
     if directory.exists():
         raise SettingsError(f"two rule sets are called {directory.name!r}", hint="copy one to another name")
-    generated = re.fullmatch(r"ref(\d+)", rule_set)
-    if generated and int(generated[1]) in FAMILIES:
+    generated = ref_named(rule_set)
+    if generated:
         directory.mkdir()
-        for name, text in ref_rules(int(generated[1])).items():
+        for name, text in ref_files(generated).items():
             (directory / name).write_text(text, encoding="utf-8")
     elif Path(rule_set).is_dir():
         shutil.copytree(rule_set, directory)
     else:
         known = ", ".join(f"ref{size}" for size in FAMILIES)
-        raise SettingsError(f"no rule set {rule_set!r}", hint=f"a directory of rule files, or one of {known}")
+        raise SettingsError(
+            f"no rule set {rule_set!r}",
+            hint=f"a directory of rule files, or one of {known}, each with {QUIET} behind it or without",
+        )
     if prefix:
         for path in sorted(directory.rglob("*.y*ml")):
             _prefix_topics(path, prefix)
@@ -61,55 +81,83 @@ def stage(rule_set: str, target: Path, prefix: str = "") -> Path:
 
 def ref_rules(size: int = 300) -> dict[str, str]:
     """REF-300, -500 or -2000 as rule files, by file name."""
+    return ref_files(ref_parameters(size))
+
+
+def ref_named(name: str) -> list[RefRule]:
+    """The rules of `ref300`, `ref500`, `ref2000`, with QUIET behind it or not; none of any other name."""
+    found = re.fullmatch(rf"ref(\d+)({QUIET})?", name)
+    if not found or int(found[1]) not in FAMILIES:
+        return []
+    return ref_parameters(int(found[1]), quiet=found[2] is not None)
+
+
+def ref_parameters(size: int = 300, *, quiet: bool = False) -> list[RefRule]:
+    """The rules of REF-300, -500 or -2000, family by family."""
     interest, spender, checkout, cart = FAMILIES[size]
-    return {
-        "sources.yaml": SOURCES,
-        "interest.yaml": _rules("interest", map(_interest, range(interest))),
-        "spender.yaml": _rules("spender", map(_spender, range(spender))),
-        "checkout.yaml": _rules("checkout", map(_checkout, range(checkout))),
-        "cart.yaml": _rules("cart", map(_cart, range(cart))),
+    views, times, carts = (5, 10, 3) if quiet else (3, 1, 1)
+    return [
+        *(
+            RefRule("interest", f"interest-{i:03d}", i % CATEGORIES, 10 * (i % 25), views + i % 5)
+            for i in range(interest)
+        ),
+        *(
+            RefRule("spender", f"spender-{i:03d}", i % STORES, times * (100 + 20 * (i % 40)))
+            for i in range(spender)
+        ),
+        *(RefRule("checkout", f"checkout-{i:03d}", i % CATEGORIES, least=carts) for i in range(checkout)),
+        *(RefRule("cart", f"cart-{i:03d}", i % CATEGORIES) for i in range(cart)),
+    ]
+
+
+def ref_files(rules: list[RefRule]) -> dict[str, str]:
+    """Generated rules as rule files, by file name: one for each family."""
+    bodies = {"interest": _interest, "spender": _spender, "checkout": _checkout, "cart": _cart}
+    files = {
+        f"{family}.yaml": _rules((rule, body(rule)) for rule in rules if rule.family == family)
+        for family, body in bodies.items()
     }
+    return {"sources.yaml": SOURCES} | files
 
 
-def _rules(family: str, bodies: Iterator[str]) -> str:
+def _rules(bodies: Iterator[tuple[RefRule, str]]) -> str:
     # The content has no variables: what is measured is finding and judging, not templates.
     rules = (
-        f"  {family}-{i:03d}:\n{body}"
-        f"    send: {{channel: {family}, content: {{text: {family}-{i:03d}}}}}\n    limit: 1 per 1d\n"
-        for i, body in enumerate(bodies)
+        f"  {rule.name}:\n{body}"
+        f"    send: {{channel: {rule.family}, content: {{text: {rule.name}}}}}\n    limit: 1 per 1d\n"
+        for rule, body in bodies
     )
     return "rules:\n" + "\n".join(rules)
 
 
-def _interest(i: int) -> str:
-    category = f"cat{i % CATEGORIES}"
+def _interest(rule: RefRule) -> str:
     return (
         "    on: product_view\n"
-        f"    where: \"event.category == '{category}' && event.price > {10 * (i % 25)}\"\n"
-        f"    if: \"traits.views_1h['{category}'] >= {3 + i % 5}\"\n"
+        f"    where: \"event.category == 'cat{rule.key}' && event.price > {rule.above}\"\n"
+        f"    if: \"traits.views_1h['cat{rule.key}'] >= {rule.least}\"\n"
     )
 
 
-def _spender(i: int) -> str:
+def _spender(rule: RefRule) -> str:
     return (
         "    on: purchase\n"
-        f"    where: \"event.store == 's{i % STORES}'\"\n"
-        f'    if: "traits.spend_30d > {100 + 20 * (i % 40)}"\n'
+        f"    where: \"event.store == 's{rule.key}'\"\n"
+        f'    if: "traits.spend_30d > {rule.above}"\n'
     )
 
 
-def _checkout(i: int) -> str:
+def _checkout(rule: RefRule) -> str:
     return (
         "    on: page_view\n"
         "    where: \"event.page == '/checkout'\"\n"
-        f"    if: \"traits.carts_30m['cat{i % CATEGORIES}'] >= 1\"\n"
+        f"    if: \"traits.carts_30m['cat{rule.key}'] >= {rule.least}\"\n"
     )
 
 
-def _cart(i: int) -> str:
+def _cart(rule: RefRule) -> str:
     return (
         "    on: add_to_cart\n"
-        f"    where: \"event.category == 'cat{i % CATEGORIES}'\"\n"
+        f"    where: \"event.category == 'cat{rule.key}'\"\n"
         "    unless: {on: purchase, within: 30m}\n"
         "    again: keep\n"
     )

@@ -95,6 +95,12 @@ class Worker:
         lines = self._log.read_text(encoding="utf-8", errors="replace").splitlines()
         return "\n".join(lines[-LOG_LINES:])
 
+    def stuck(self, what: str, patience: float) -> StreamError:
+        """The error of a worker that did `what`, for so many seconds."""
+        return StreamError(
+            f"the worker {what} in {patience:.0f} s", hint=f"its last words:\n{self.last_words()}"
+        )
+
     async def stop(self) -> None:
         """End it as an operator would. Raises StreamError if it does not go, or not with 0."""
         self.check()
