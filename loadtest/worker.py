@@ -101,8 +101,8 @@ class Worker:
             f"the worker {what} in {patience:.0f} s", hint=f"its last words:\n{self.last_words()}"
         )
 
-    async def stop(self) -> None:
-        """End it as an operator would. Raises StreamError if it does not go, or not with 0."""
+    async def stop(self, fine: int = 0) -> None:
+        """End it as an operator would. Raises StreamError if it does not go, or not with the exit code `fine`."""
         self.check()
         self._process.send_signal(signal.SIGTERM)
         try:
@@ -112,7 +112,7 @@ class Worker:
                 f"the worker did not end within {STOP_SECONDS} s of SIGTERM",
                 hint=f"its last words:\n{self.last_words()}",
             ) from None
-        if code:
+        if code != fine:
             raise StreamError(
                 f"the worker, told to end, ended with {code}", hint=f"its last words:\n{self.last_words()}"
             )

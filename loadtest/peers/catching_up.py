@@ -123,7 +123,7 @@ async def catch_up(
         looks = await look_until(process, total, patience)
         committed = await last_commit(admin, process, goal, patience)
         cpu, memory = process.cpu_seconds(), process.peak_memory()
-        await process.stop()
+        await process.stop(contender.stopped)
     return Caught(
         contender=contender.name,
         cost=between_events(looks, scenario.first, scenario.events),

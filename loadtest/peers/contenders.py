@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shutil
+import signal
 import subprocess
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -42,6 +43,7 @@ class Contender:
     title: str
     command: Sequence[str]
     settings: Mapping[str, str] = field(default_factory=dict)
+    stopped: int = 0  # the exit code after SIGTERM
 
 
 def contenders(names: Sequence[Name], parallelism: int, console: Console) -> list[Contender]:
@@ -61,7 +63,13 @@ def contenders(names: Sequence[Name], parallelism: int, console: Console) -> lis
         path = f"{target / f'{name}-1.jar'}:{target / 'lib'}/*"
         command = [java, *JAVA_OPTIONS, *LOGGING, *opened, "-cp", path, main]
         found.append(
-            Contender(name, f"{title} {versions[name]}", command, {"PEER_PARALLELISM": str(parallelism)})
+            Contender(
+                name,
+                f"{title} {versions[name]}",
+                command,
+                {"PEER_PARALLELISM": str(parallelism)},
+                stopped=128 + signal.SIGTERM,  # a JVM's, when its shutdown hooks are done
+            )
         )
     return found
 
