@@ -102,7 +102,7 @@ class Worker:
         )
 
     async def stop(self, fine: int = 0) -> None:
-        """End it as an operator would. Raises StreamError if it does not go, or not with the exit code `fine`."""
+        """End it as an operator would. Raises StreamError if it does not go, or not with exit code `fine`."""
         self.check()
         self._process.send_signal(signal.SIGTERM)
         try:

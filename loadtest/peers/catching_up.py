@@ -1,4 +1,4 @@
-"""Catching up: everything lies in Kafka before a contender starts, and the looks say what a part of it cost."""
+"""Catching up: everything lies in Kafka before a contender starts; looks at it say what a part of it cost."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ from stream.topics import ensure
 LOOK_SECONDS = 0.2
 LINGER_MS = "20"  # of the peers, where nobody waits for a trigger: full batches
 TRIGGER_TOPICS = ("triggers.interest", "triggers.spender", "triggers.checkout", "triggers.cart")
-# The part that is not measured, because a JVM is compiling: events before the 1,000,000th of wide's 3,000,000, and
-# before the 100,000th of dense's 400,000. Of a shorter run the same share.
+# The part that is not measured, because a JVM is compiling: events before the 1,000,000th of wide's
+# 3,000,000, and before the 100,000th of dense's 400,000. Of a shorter run the same share.
 WARMING = {"wide": 1 / 3, "dense": 1 / 4}
 
 
@@ -51,8 +51,9 @@ class Scenario:
 
 @dataclass(frozen=True, slots=True)
 class Caught:
-    """A run. `cost` is that of the measured part; `whole` that of all: from the start of the process until the last
-    offset is committed and with it everything written."""
+    """A run. `cost` is that of the measured part; `whole` that of all: from the start of the process until the
+    last offset is committed, and with it everything written.
+    """
 
     contender: Name
     cost: Cost
@@ -84,11 +85,11 @@ async def trigger_topics(
 def prepared(
     contender: Contender, rules: str, directory: Path, prefixes: tuple[str, str], linger: str
 ) -> tuple[Path, dict[str, str]]:
-    """The rules as the contender reads them, and its settings. `prefixes`: of its sources, of its triggers."""
+    """The rules as the contender reads them, and its settings. `prefixes`: of its sources, its triggers."""
     sources, triggers = prefixes
     directory.mkdir()
     if contender.name is Name.WORKER:
-        assert sources == triggers  # noqa: S101 - a rule set has one prefix for both
+        assert sources == triggers  # a rule set has one prefix for both
         return stage(rules, directory, sources), {}
     path = directory / "rules.tsv"
     path.write_text(table_of(ref_named(rules)), encoding="utf-8")
@@ -134,7 +135,7 @@ async def catch_up(
 
 
 async def look_until(process: Worker, events: int, patience: float) -> list[Look]:
-    """Looks at a process until it has applied so many events. Raises StreamError when there is no progress."""
+    """Looks at a process until it has applied so many events. Raises StreamError without progress."""
     looks = [Look(time.monotonic(), process.cpu_seconds(), 0)]
     deadline = time.monotonic() + patience
     while looks[-1].events < events:
@@ -150,5 +151,3 @@ async def look_until(process: Worker, events: int, patience: float) -> list[Look
 async def look(process: Worker) -> Look:
     at, cpu = time.monotonic(), process.cpu_seconds()
     return Look(at, cpu, (await process.reading()).events)
-
-

@@ -20,10 +20,13 @@ from stream.errors import SettingsError
 
 HERE = Path(__file__).resolve().parent
 JAVA_AT_LEAST = 17
-# Chosen by trying (docs/peers.md): the collector that costs the least CPU time where one core is all there is to
-# gain, and a heap that is not the reason for collecting.
+# Chosen by trying: docs/peers.md has the figures.
 JAVA_OPTIONS = ("-XX:+UseSerialGC", "-Xms2g", "-Xmx2g", "-Xmn1g", "-XX:-UsePerfData")
-OPENED = ("java.base/java.lang", "java.base/java.util", "java.base/java.util.concurrent")  # which Flink looks into
+OPENED = (
+    "java.base/java.lang",
+    "java.base/java.util",
+    "java.base/java.util.concurrent",
+)  # which Flink looks into
 LOGGING = ("-Dorg.slf4j.simpleLogger.defaultLogLevel=warn",)
 
 
@@ -47,7 +50,7 @@ class Contender:
 
 
 def contenders(names: Sequence[Name], parallelism: int, console: Console) -> list[Contender]:
-    """Build what has to be built. Raises SettingsError where Java or Maven is missing, or does not build it."""
+    """Build what has to be built. Raises SettingsError where Java or Maven is missing, or does not build."""
     found = []
     if set(names) - {Name.WORKER}:
         java = _java()
@@ -77,9 +80,7 @@ def contenders(names: Sequence[Name], parallelism: int, console: Console) -> lis
 def build(console: Console) -> dict[Name, str]:
     """`mvn package`, unless what it made is newer than the sources; the peers' versions."""
     pom = (HERE / "pom.xml").read_text(encoding="utf-8")
-    versions = {
-        name: version(pom, prop) for name, prop in ((Name.FLINK, "flink"), (Name.STREAMS, "kafka"))
-    }
+    versions = {name: version(pom, prop) for name, prop in ((Name.FLINK, "flink"), (Name.STREAMS, "kafka"))}
     sources = [*HERE.rglob("pom.xml"), *HERE.glob("*/src/**/*.java")]
     jars = [HERE / name / "target" / f"{name}-1.jar" for name in versions]
     if all(jar.exists() for jar in jars):
@@ -107,15 +108,13 @@ def build(console: Console) -> dict[Name, str]:
 def version(pom: str, prop: str) -> str:
     """The version that a Maven project has as the property `PROP.version`."""
     found = re.search(rf"<{prop}\.version>(.+)</{prop}\.version>", pom)
-    assert found is not None  # noqa: S101 - ours
+    assert found is not None  # it is our file
     return found[1]
 
 
 def table_of(rules: Sequence[RefRule]) -> str:
     """Generated rules as the peers read them: a line for each, cells between tabs."""
-    return "".join(
-        f"{rule.family}\t{rule.name}\t{rule.key}\t{rule.above}\t{rule.least}\n" for rule in rules
-    )
+    return "".join(f"{rule.family}\t{rule.name}\t{rule.key}\t{rule.above}\t{rule.least}\n" for rule in rules)
 
 
 def _java() -> str:
