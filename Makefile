@@ -10,8 +10,8 @@ SOURCES := $(wildcard stream/*.p[yx][xd] stream/*/*.p[yx][xd]) setup.py pyprojec
 	@$(BIN)/python .ci/install.py --editable '.[broker,otel,parquet,dev]'
 	touch $@
 
-.PHONY: setup demo test lint types engine unit integration broken faults attacks debug asan fuzz bench guard micro dashboards \
-	dashboards-preview pictures settings chart clean
+.PHONY: setup demo test lint types engine unit integration broken faults attacks debug asan fuzz bench bench-peers guard \
+	micro dashboards dashboards-preview pictures settings chart clean
 
 # Set up only.
 setup: .venv/installed
@@ -91,6 +91,13 @@ bench: setup
 # Count the instructions, allocations and calls of the hot path, and hold them against the committed counts. With valgrind.
 guard: setup
 	$(BIN)/python -m loadtest.guard
+
+# The same rules in Flink and Kafka Streams, in turns with a worker: needs Java 17 and Maven, and an hour, or with
+# EVENTS=600000 ROUNDS=1 ten minutes. See docs/peers.md.
+EVENTS ?= 3000000
+ROUNDS ?= 3
+bench-peers: setup
+	$(BIN)/python -m loadtest.peers --events $(EVENTS) --rounds $(ROUNDS)
 
 # The engine's parts under pyperf: minutes. Compare two files with `python -m pyperf compare_to`.
 micro: setup

@@ -1,1 +1,1 @@
-"""The same rules in Apache Flink and Kafka Streams, as a measure for a worker; README.md says how and why."""
+"""The same rules in Flink and Kafka Streams, as a measure for a worker; docs/peers.md has the figures."""

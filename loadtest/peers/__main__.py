@@ -1,4 +1,4 @@
-"""`python -m loadtest.peers`: a worker and its peers in turns on the same topics. README.md says the rest."""
+"""`python -m loadtest.peers`: a worker and its peers in turns on the same topics; see docs/peers.md."""
 
 from __future__ import annotations
 

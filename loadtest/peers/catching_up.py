@@ -17,6 +17,7 @@ from loadtest.peers.triggers import Fired, fired_by, records_since
 from loadtest.rulesets import ref_named, stage
 from loadtest.worker import Worker
 from loadtest.workloads import PARTITIONS, WORKLOADS
+from stream.kafka.topic_ids import partition_counts
 from stream.settings import Settings
 from stream.topics import ensure
 
@@ -51,8 +52,8 @@ class Scenario:
 
 @dataclass(frozen=True, slots=True)
 class Caught:
-    """A run. `cost` is that of the measured part; `whole` that of all: from the start of the process until the
-    last offset is committed, and with it everything written.
+    """A run. `cost` is that of the measured part; `whole` that of all: from the start of the process until
+    the last offset is committed, and with it everything written.
     """
 
     contender: Name
@@ -79,6 +80,8 @@ async def trigger_topics(
     await ensure.create_topics(
         admin, dict.fromkeys(topics, config), partitions=PARTITIONS, replication=settings.replication or 1
     )
+    while len(await partition_counts(admin._client, topics)) < len(topics):
+        await asyncio.sleep(LOOK_SECONDS)  # they are made, and not everywhere known yet
     return topics
 
 
