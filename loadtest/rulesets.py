@@ -95,7 +95,7 @@ def ref_named(name: str) -> list[RefRule]:
 def ref_parameters(size: int = 300, *, quiet: bool = False) -> list[RefRule]:
     """The rules of REF-300, -500 or -2000, family by family."""
     interest, spender, checkout, cart = FAMILIES[size]
-    views, times, carts = (5, 10, 3) if quiet else (3, 1, 1)
+    views, times, carts = (4, 8, 3) if quiet else (3, 1, 1)
     return [
         *(
             RefRule("interest", f"interest-{i:03d}", i % CATEGORIES, 10 * (i % 25), views + i % 5)
