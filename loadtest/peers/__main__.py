@@ -11,6 +11,7 @@ import sys
 import tempfile
 from contextlib import ExitStack
 from dataclasses import dataclass
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -32,7 +33,18 @@ from stream.settings import Settings
 from stream.topics.ensure import admin_client
 
 REF, QUIET = "ref300", "ref300-quiet"
-CATCHING_UP = (("wide", REF), ("wide", QUIET), ("dense", REF))
+
+
+class Part(StrEnum):
+    """Of the comparison, as the command line knows them."""
+
+    WIDE = "wide"
+    QUIET = "wide-quiet"
+    DENSE = "dense"
+    LIVE = "live"
+
+
+CATCHING_UP = {Part.WIDE: ("wide", REF), Part.QUIET: ("wide", QUIET), Part.DENSE: ("dense", REF)}
 
 out = Console(highlight=False)
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
@@ -42,6 +54,7 @@ app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 class Plan:
     """What is asked for."""
 
+    parts: tuple[Part, ...]
     events: int
     rounds: int
     seed: int
@@ -52,7 +65,8 @@ class Plan:
     def scenarios(self) -> list[Scenario]:
         return [
             Scenario(workload, rules, min(self.events, WORKLOADS[workload].events))
-            for workload, rules in CATCHING_UP
+            for part, (workload, rules) in CATCHING_UP.items()
+            if part in self.parts
         ]
 
 
@@ -64,12 +78,11 @@ def peers(
     rounds: Annotated[int, typer.Option(min=1, help="Rounds, in each of which all run once.")] = 3,
     seed: Annotated[int, typer.Option(help="The same seed gives the same events.")] = 1,
     rate: Annotated[int, typer.Option(min=1, help="Events a second to keep up with.")] = 2_000,
-    seconds: Annotated[
-        int, typer.Option(help="How long to keep up, a third of it to warm up. 0: not at all.")
-    ] = 60,
+    seconds: Annotated[int, typer.Option(min=3, help="How long to keep up, a third of it to warm up.")] = 60,
+    part: Annotated[list[Part] | None, typer.Option(help="Leave out the other parts; repeat it.")] = None,
     only: Annotated[list[Name] | None, typer.Option(help="Leave out the others; repeat it.")] = None,
     parallelism: Annotated[int, typer.Option(min=1, help="Of the peers.")] = 1,
-    patience: Annotated[float, typer.Option(help="Seconds without progress that end a run.")] = 60.0,
+    patience: Annotated[float, typer.Option(help="Seconds without progress that end a run.")] = 180.0,
     json: Annotated[Path | None, typer.Option(help="Write every run and the machine to this file.")] = None,
     page: Annotated[Path | None, typer.Option(help="Write the tables as Markdown to this file.")] = None,
 ) -> None:
@@ -77,7 +90,7 @@ def peers(
 
     Starts an embedded Kafka of its own unless STREAM_BROKER is set.
     """
-    plan = Plan(events, rounds, seed, rate, seconds, patience)
+    plan = Plan(tuple(part or Part), events, rounds, seed, rate, seconds, patience)
     load_before = os.getloadavg()
     try:
         with ExitStack() as cleanup:
@@ -126,7 +139,7 @@ async def run(settings: Settings, plan: Plan, who: list[Contender], directory: P
                         f"{len(done.fired.triggers):,} triggers",
                         soft_wrap=True,
                     )
-        for number in range(1, plan.rounds + 1 if plan.seconds else 1):
+        for number in range(1, plan.rounds + 1 if Part.LIVE in plan.parts else 1):
             for each in who:
                 run = await keep_up(admin, settings, each, REF, plan.rate, plan.seconds, directory)
                 kept.append(run)

@@ -33,7 +33,7 @@ from stream.topics import ensure
 APPEND_TIME = {"message.timestamp.type": "LogAppendTime"}
 LINGER_MS = "0"  # of the peers, where a trigger is waited for
 TICK_SECONDS = 0.005
-START_SECONDS = 120.0
+START_SECONDS = 180.0
 SETTLE_SECONDS = 5.0  # from ready on, until the events begin: partitions are assigned, nothing is read yet
 DRAIN_SECONDS = 3.0
 WARMING = 1 / 3  # of the time is not measured, because a JVM is compiling
