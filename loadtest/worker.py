@@ -89,7 +89,9 @@ class Worker:
         """Raise StreamError, with the end of its log, if the worker has ended."""
         code = self._process.poll()
         if code is not None:
-            raise StreamError(f"the worker ended with {code}", hint=f"its last words:\n{self.last_words()}")
+            raise StreamError(
+                f"{self.app_id} ended with {code}", hint=f"its last words:\n{self.last_words()}"
+            )
 
     def last_words(self) -> str:
         lines = self._log.read_text(encoding="utf-8", errors="replace").splitlines()
@@ -98,7 +100,7 @@ class Worker:
     def stuck(self, what: str, patience: float) -> StreamError:
         """The error of a worker that did `what`, for so many seconds."""
         return StreamError(
-            f"the worker {what} in {patience:.0f} s", hint=f"its last words:\n{self.last_words()}"
+            f"{self.app_id} {what} in {patience:.0f} s", hint=f"its last words:\n{self.last_words()}"
         )
 
     async def stop(self, fine: int = 0) -> None:
@@ -109,12 +111,12 @@ class Worker:
             code = await asyncio.to_thread(self._process.wait, STOP_SECONDS)
         except subprocess.TimeoutExpired:
             raise StreamError(
-                f"the worker did not end within {STOP_SECONDS} s of SIGTERM",
+                f"{self.app_id} did not end within {STOP_SECONDS} s of SIGTERM",
                 hint=f"its last words:\n{self.last_words()}",
             ) from None
         if code != fine:
             raise StreamError(
-                f"the worker, told to end, ended with {code}", hint=f"its last words:\n{self.last_words()}"
+                f"{self.app_id}, told to end, ended with {code}", hint=f"its last words:\n{self.last_words()}"
             )
 
     async def ready(self) -> bool:
@@ -158,7 +160,7 @@ class Worker:
         except ConnectionError:
             return None  # not listening yet, or gone, which `check` tells
         except TimeoutError:
-            raise StreamError(f"the worker does not answer {path} within {HTTP_SECONDS} s") from None
+            raise StreamError(f"{self.app_id} does not answer {path} within {HTTP_SECONDS} s") from None
         finally:
             connection.close()
 
