@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import re
+import shlex
 import shutil
 import signal
 import subprocess
@@ -20,8 +22,9 @@ from stream.errors import SettingsError
 
 HERE = Path(__file__).resolve().parent
 JAVA_AT_LEAST = 17
-# Chosen by trying: docs/peers.md has the figures.
-JAVA_OPTIONS = ("-XX:+UseSerialGC", "-Xms2g", "-Xmx2g", "-Xmn1g", "-XX:-UsePerfData")
+# The collector without threads and write barriers of its own, and so much room that it seldom works.
+JAVA_OPTIONS = "-XX:+UseSerialGC -Xms2g -Xmx2g -Xmn1g -XX:-UsePerfData"
+OTHER_OPTIONS = "PEER_JAVA_OPTIONS"  # the variable by which somebody tries others
 OPENED = (
     "java.base/java.lang",
     "java.base/java.util",
@@ -64,7 +67,8 @@ def contenders(names: Sequence[Name], parallelism: int, console: Console) -> lis
         target = HERE / name / "target"
         opened = [f"--add-opens={package}=ALL-UNNAMED" for package in OPENED]
         path = f"{target / f'{name}-1.jar'}:{target / 'lib'}/*"
-        command = [java, *JAVA_OPTIONS, *LOGGING, *opened, "-cp", path, main]
+        options = shlex.split(os.environ.get(OTHER_OPTIONS, JAVA_OPTIONS))
+        command = [java, *options, *LOGGING, *opened, "-cp", path, main]
         found.append(
             Contender(
                 name,

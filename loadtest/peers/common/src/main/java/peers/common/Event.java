@@ -4,8 +4,8 @@ import java.nio.charset.StandardCharsets;
 
 /**
  * An event, taken from its JSON by hand: a flat object, of which only the fields that rules use are looked at. One
- * object is used for all events. Measured against a streaming JSON parser it takes a third of the time; it refuses
- * what it cannot read (nested values, escapes in a field that is used).
+ * object is used for all events. It takes half of the time of Jackson's streaming parser (0.29 and 0.55 µs), and
+ * refuses what it cannot read: nested values, escapes.
  */
 public final class Event {
     /** What rules tell apart. */
