@@ -67,13 +67,13 @@ public final class Customer {
                 int seen = views.add((int) (event.time / VIEWS_SLICE), event.category);
                 for (Rule rule : rules.of(Family.INTEREST, event.category)) {
                     if (event.price > rule.above() && seen >= rule.least()) {
-                        fire(rule, event.id(), event.time, out);
+                        fire(rule, event.id(), event.time, settled, out);
                     }
                 }
             }
             case PAGE_VIEW -> {
                 if (event.checkout && carts.size() > 0) {
-                    checkout(event, rules, out);
+                    checkout(event, settled, rules, out);
                 }
             }
             case ADD_TO_CART -> {
@@ -86,7 +86,7 @@ public final class Customer {
                 double sum = spend.add((int) (event.time / SPEND_SLICE), event.amount);
                 for (Rule rule : rules.of(Family.SPENDER, event.store)) {
                     if (sum > rule.above()) {
-                        fire(rule, event.id(), event.time, out);
+                        fire(rule, event.id(), event.time, settled, out);
                     }
                 }
                 buy(event.time, settled);
@@ -106,12 +106,12 @@ public final class Customer {
             // `again: keep`: the carts of this category in between did not start a half hour of their own.
             waiting.removeIf(other -> other.category == cart.category && other.time <= end);
             for (Rule rule : rules.of(Family.CART, cart.category)) {
-                fire(rule, cart.id, end, out);
+                fire(rule, cart.id, end, now, out);
             }
         }
     }
 
-    private void checkout(Event event, Rules rules, Fired out) {
+    private void checkout(Event event, long settled, Rules rules, Fired out) {
         int now = (int) (event.time / CARTS_SLICE);
         long done = 0; // categories, one bit each: those that have several slices are judged once
         for (int i = carts.size() - 1; i >= 0 && carts.slice(i) >= now - Counts.SLICES; i--) {
@@ -123,7 +123,7 @@ public final class Customer {
             int count = carts.count(now, category);
             for (Rule rule : rules.of(Family.CHECKOUT, category)) {
                 if (count >= rule.least()) {
-                    fire(rule, event.id(), event.time, out);
+                    fire(rule, event.id(), event.time, settled, out);
                 }
             }
         }
@@ -153,7 +153,7 @@ public final class Customer {
     }
 
     /** Unless the rule has within a day. */
-    private void fire(Rule rule, String id, long at, Fired out) {
+    private void fire(Rule rule, String id, long at, long settled, Fired out) {
         int place = 0;
         while (place < firings && fired[place] >>> TIME_BITS != rule.number()) {
             place++;
@@ -163,7 +163,7 @@ public final class Customer {
         }
         if (place == firings) {
             if (firings == fired.length) {
-                forgetFirings(at - DAY);
+                forgetFirings(settled);
                 place = firings;
             }
             firings++;
@@ -172,11 +172,14 @@ public final class Customer {
         out.fired(rule, id, at);
     }
 
-    /** Make room for one more: by those that are a day old, or else by more of it. */
-    private void forgetFirings(long until) {
+    /**
+     * Make room for one more: by those that are a day old, or else by more of it. Of the two topics one may be read
+     * far ahead, so that an event's own time does not say what is old.
+     */
+    private void forgetFirings(long settled) {
         int kept = 0;
         for (int i = 0; i < firings; i++) {
-            if ((fired[i] & TIME) > until) {
+            if ((fired[i] & TIME) + DAY > settled) {
                 fired[kept++] = fired[i];
             }
         }
