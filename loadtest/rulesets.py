@@ -13,7 +13,12 @@ from loadtest.workloads import CATEGORIES, STORES
 from stream.errors import SettingsError
 
 # Rules of the families A (interest), B (spender), C (checkout), D (cart) by the size of the set.
-FAMILIES = {300: (100, 100, 60, 40), 500: (160, 160, 100, 80), 2000: (640, 640, 400, 320)}
+FAMILIES = {
+    300: (100, 100, 60, 40),
+    500: (160, 160, 100, 80),
+    2000: (640, 640, 400, 320),
+    10_000: (3200, 3200, 2000, 1600),
+}
 
 SOURCES = """\
 sources:

@@ -57,10 +57,12 @@ def _equal(count: int) -> dict[str, str]:
     return {"sources.yaml": SOURCES, **files}
 
 
-def _with_strangers() -> dict[str, str]:
-    """REF-500 and 1,500 rules more of the same families, whose categories, stores and page no event has."""
-    files = dict(ref_rules(500))
-    for name, text in ref_rules(2000).items():
+def strangers(known: int, all_: int) -> dict[str, str]:
+    """REF-`known` and rules more of the same families, whose categories, stores and page no event has, so that
+    they are `all_`.
+    """
+    files = dict(ref_rules(known))
+    for name, text in ref_rules(all_).items():
         if name != "sources.yaml":
             family, _, rules = text.partition("rules:\n")
             bodies = rules.split("\n\n")[files[name].count("\n\n") + 1 :]
@@ -71,7 +73,7 @@ def _with_strangers() -> dict[str, str]:
 
 SETS = {
     **{f"ref{size}": ref_rules(size) for size in (300, 500, 2000)},
-    "ref500+1500": _with_strangers(),
+    "ref500+1500": strangers(500, 2000),
     **{f"equal-{count}": _equal(count) for count in (20, 2000)},
 }
 
