@@ -71,7 +71,7 @@ async def fill(settings: Settings, rules: Path, events: int, customers: int) -> 
 async def measure(
     settings: Settings, folder: Path, rules: Path, store: str, more: Mapping[str, str] = MappingProxyType({})
 ) -> tuple[float, int, int, int]:
-    """(seconds of the restore, records read, customers, peak memory) of one worker. `more`: settings of it."""
+    """(seconds of the restore, records read, customers, peak memory) of one worker. `more`: its settings."""
     told = {**more, "STREAM_BROKER": settings.broker, "STREAM_LOG_FORMAT": "json", "STREAM_INSTANCE_ID": "a"}
     with Worker(folder, rules, APP, {**told, "STREAM_STORE": store}) as worker:
         began = time.monotonic()

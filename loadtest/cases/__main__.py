@@ -50,7 +50,7 @@ from stream.topics.ensure import admin_client
 
 HOME = PROJECT / "build" / "bench"
 Turn = tuple[int, Case, Side]
-out = Console(highlight=False, soft_wrap=True)
+out = Console(highlight=False, soft_wrap=True, width=None if sys.stdout.isatty() else 150)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -91,7 +91,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def chosen(names: str) -> list[Case]:
-    """By their names or regimes, in the order of the table. Raises SettingsError for one that is not there."""
+    """By their names or regimes, in the order of the table. Raises SettingsError for an unknown one."""
     wanted = {name.strip() for name in names.split(",")}
     if unknown := wanted - {"all", *CASES, *Regime}:
         raise SettingsError(f"no case {', '.join(sorted(unknown))}", hint="--list says which there are")
@@ -160,7 +160,8 @@ class Session:
     async def run(self, turns: Sequence[Turn]) -> None:
         began = time.monotonic()
         if self._broker is None:
-            return await self._turns(turns, None, began)
+            await self._turns(turns, None, began)
+            return
         settings = stream_settings.load(os.environ, {"broker": self._broker}, env_file=None)
         async with admin_client(settings) as admin:
             cluster = Cluster(settings, admin, self._directory, self._patience, embedded=self._embedded)
@@ -233,14 +234,12 @@ class Session:
             problems.append(f"{found:,} customers came back of {customers:,}")
         if records < customers:
             problems.append(f"{records:,} records read of {customers:,}")
-        figures = {
-            "customers_per_second": customers / seconds, "peak_memory_mib": memory / 2**20, "seconds": seconds,
-        }  # fmt: skip
-        return figures, problems
+        figures = {"customers_per_second": customers / seconds, "seconds": seconds}
+        return figures | {"peak_memory_mib": memory / 2**20}, problems
 
 
 def remaining(turns: Sequence[Turn], results: Results, spent: float, done: int) -> str:
-    """How long the turns that are left will take, by how long the same cases took; or the others, on average."""
+    """How long the turns that are left will take: as the same cases took, or the others on average."""
     if not done:
         return "no telling yet how long"
     usual = spent / done

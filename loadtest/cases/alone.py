@@ -25,6 +25,7 @@ from loadtest.micro.engine import batches, compile_rules, play_to_matches
 from loadtest.worker import PROJECT
 from loadtest.workloads import wide
 from stream.errors import StreamError
+from stream.runtime.app import GC_THRESHOLDS
 
 FEWEST = 20_000  # events; with fewer the clock's steps are seen
 
@@ -71,7 +72,7 @@ def _fire(case: Case, events: int) -> dict[str, float]:
     played, strange = (list(fired.batches(events, name)) for name in ("view", "look"))
     rules = compile_rules({"rules.yaml": fired.SETS["text" if case.name == "fire-text" else "plain"]})
     gc.freeze()
-    gc.set_threshold(*fired.GC_THRESHOLDS)
+    gc.set_threshold(*GC_THRESHOLDS)
     return {"us": fired.measure(rules, known, played, strange)[0]}
 
 

@@ -1,8 +1,8 @@
 """Bursts: does what happens to some customers reach the others?
 
 One worker, one run: others send at an even rate throughout, and each of their events is a trigger. After a
-warm-up comes as long a calm as the burst, then the burst. Their latency in the burst is held against theirs in
-the calm just before.
+warm-up comes as long a calm as the burst, then the burst. Their latency in the burst is held against theirs
+in the calm just before.
 
 Right is a run in which each event of the others, and each timer, rule or event of the burst, led to one
 trigger, and none to two; and nothing was put aside.

@@ -122,7 +122,7 @@ class Cluster:
         self._embedded = embedded
 
     async def make(self, prefix: str, rules: Path, partitions: int, *, timed: bool = False) -> None:
-        """The sources' topics and the channels' of a rule set. `timed`: with the broker's time in each record."""
+        """The topics of sources and of a rule set's channels. `timed`: records have the broker's time."""
         config = TOPIC_CONFIG | (APPENDED if timed else {})
         topics = {prefix + topic for topic in (*TOPICS, *EMPTY_TOPICS)} | set(channels_of(rules))
         missing = topics - set(await partition_counts(self.admin._client, sorted(topics)))

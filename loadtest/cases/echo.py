@@ -1,4 +1,4 @@
-"""The bare echo, to compare with: a process that consumes the sources and produces every fifth record, as it is.
+"""The bare echo, to compare with: it consumes the sources and produces every fifth record, as it is.
 
     python -m loadtest.cases.echo BROKER OUT PARTITIONS TOPIC...
 
@@ -30,7 +30,7 @@ async def echo(broker: str, out: str, partitions: int, topics: list[str]) -> Non
     gc.freeze()
     print("ready", flush=True)
     while True:
-        for partition, records in (await consumer.getmany()).items():
+        for partition, records in (await consumer.getmany(timeout_ms=1000)).items():
             for record in records:
                 if record.offset % EVERY == 0:
                     await producer.send(out, record.value, record.key, partition=partition.partition)

@@ -73,7 +73,9 @@ async def _echo(cluster: Cluster, case: Case, seconds: float, prefix: str) -> tu
         out,
         str(case.partitions),
     ]
-    with subprocess.Popen([*command, *topics], stdout=subprocess.PIPE, cwd=PROJECT, text=True) as process:
+    with subprocess.Popen(  # noqa: ASYNC220 - it takes no time beside what it starts
+        [*command, *topics], stdout=subprocess.PIPE, cwd=PROJECT, text=True
+    ) as process:
         try:
             assert process.stdout is not None
             if await asyncio.to_thread(process.stdout.readline) != "ready\n":

@@ -1,7 +1,7 @@
 """Events sent on schedule, whatever becomes of them, and how long each took from when it was due.
 
-The generator never waits for an answer: one that falls behind sends what is overdue at once, and latency counts
-from the moment at which an event was due, so that nothing is left out when the system stands still (no
+The generator never waits for an answer: one that falls behind sends what is overdue at once, and latency
+counts from the moment at which an event was due, so that nothing is left out when the system stands still (no
 coordinated omission). Where latency ends is the time that the broker gave the record on the topic of triggers
 (LogAppendTime), in whole milliseconds, rounded down: figures are half a millisecond too small on average,
 those of the echo, too.

@@ -1,9 +1,9 @@
 """What was measured, kept in a file from round to round, and what it says: spreads, verdicts, comparisons.
 
 The file is written anew after each round, so that an interrupted run goes on where it was. It holds the
-machine, the versions, the commit of each side, and each round with its figures, the load at its beginning, and
-what was wrong with it. A figure of a round with which something was wrong still stands: it is shown, and no
-target is met by it.
+machine, the versions, the commit of each side, and each round with its figures, the load at its beginning,
+and what was wrong with it. A figure of a round with which something was wrong still stands: it is shown, and
+no target is met by it.
 Tested by tests/loadtest/test_cases.py.
 """
 
@@ -47,7 +47,6 @@ class Round:
     figures: Mapping[str, float]
     problems: Sequence[str] = ()
     histograms: Mapping[str, str] = field(default_factory=dict)  # encoded, in microseconds
-    series: Mapping[str, Sequence[Sequence[float]]] = field(default_factory=dict)
 
 
 class Results:
@@ -174,10 +173,11 @@ def verdict(target: Target, results: Results) -> Verdict:
     good = found.median <= bound if target.bound is Bound.AT_MOST else found.median >= bound
     if wrong:
         return Verdict(target, Said.MISSED, found, bound, f"wrong in it: {wrong[0]}")
+    small = min(each.scale for each in rounds)
     if not good:
-        return Verdict(target, Said.MISSED, found, bound)
-    if any(each.scale < 1 for each in rounds):
-        return Verdict(target, Said.SMALL, found, bound, f"at {min(each.scale for each in rounds):.0%}")
+        return Verdict(target, Said.MISSED, found, bound, f"at {small:.0%} of the size" if small < 1 else "")
+    if small < 1:
+        return Verdict(target, Said.SMALL, found, bound, f"at {small:.0%} of it")
     if len(rounds) < 3:
         return Verdict(target, Said.SMALL, found, bound, f"{len(rounds)} of three rounds")
     return Verdict(target, Said.MET, found, bound)

@@ -4,8 +4,8 @@
     engine      one step, writing the records included
     outbox      records decided → given to Kafka's client             Kafka out  → acknowledged
 
-It is the real worker, with four of its methods timed. What each took stands in the file that STAGED_FILE names,
-written anew each second. The times of appending are the broker's, whole milliseconds.
+It is the real worker, with four of its methods timed. What each took stands in the file that STAGED_FILE
+names, written anew each second. The times of appending are the broker's, whole milliseconds.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """The cases as data: what is measured, by which workload and rules, and what must come of it.
 
 A case is one line of CASES; a promise that binds is one line of TARGETS, with the case and the figure of it
-that it is about. Everything else in this package follows from these two. README.md says what the workloads and
-rule sets are; `FIGURES` says which figures a case of each regime gives, and their units.
+that it is about. Everything else in this package follows from these two. README.md says what the workloads
+and rule sets are; `FIGURES` says which figures a case of each regime gives, and their units.
 Tested by tests/loadtest/test_cases.py.
 """
 
@@ -154,60 +154,135 @@ CASES = {
         Case("partitions-64", "one worker with 64 partitions", C, events=WIDE, partitions=64),
         Case("workers-4", "four workers on 64 partitions", C, events=WIDE, partitions=64, workers=4),
         Case(
-            "customers-1m", "a million customers on disk, then some again", C,
-            world="many", rules="many", customers=1_000_000, store="rocksdb",
+            "customers-1m",
+            "a million customers on disk, then some again",
+            C,
+            world="many",
+            rules="many",
+            customers=1_000_000,
+            store="rocksdb",
         ),
         Case(
-            "customers-10m", "ten million customers on disk, then some again", C,
-            world="many", rules="many", customers=10_000_000, store="rocksdb",
+            "customers-10m",
+            "ten million customers on disk, then some again",
+            C,
+            world="many",
+            rules="many",
+            customers=10_000_000,
+            store="rocksdb",
         ),
-        Case("hot-catch-up", "half of all events are one customer's", C, world="hot", rules="many", events=1_000_000),
+        Case(
+            "hot-catch-up",
+            "half of all events are one customer's",
+            C,
+            world="hot",
+            rules="many",
+            events=1_000_000,
+        ),
         Case("keep-500", "500 events a second", K, rate=500, seconds=60),
         Case("keep-2000", "2,000 events a second", K, rate=2_000, seconds=60),
         Case("keep-5000", "5,000 events a second", K, rate=5_000, seconds=60),
         Case("keep-20000", "20,000 events a second", K, rate=20_000, seconds=60),
         Case(
-            "burst-timers", "a million timers due in one minute, while others send 1,000 events a second", B,
-            world="timers", rules="burst", rate=1_000, seconds=60, customers=1_000_000,
+            "burst-timers",
+            "a million timers due in one minute, while others send 1,000 events a second",
+            B,
+            world="timers",
+            rules="burst",
+            rate=1_000,
+            seconds=60,
+            customers=1_000_000,
         ),
         Case(
-            "burst-rules", "500 rules fire on one event, each second, while others send 1,000", B,
-            world="fan-out", rules="burst", rate=1_000, seconds=60,
+            "burst-rules",
+            "500 rules fire on one event, each second, while others send 1,000",
+            B,
+            world="fan-out",
+            rules="burst",
+            rate=1_000,
+            seconds=60,
         ),
         Case(
-            "burst-hot", "one customer has half of 2,000 events a second", B,
-            world="hot", rules="burst", rate=1_000, seconds=60,
+            "burst-hot",
+            "one customer has half of 2,000 events a second",
+            B,
+            world="hot",
+            rules="burst",
+            rate=1_000,
+            seconds=60,
         ),
-        Case("restore", "a million customers from the changelog", Regime.RESTORE, rules="ref500", customers=1_000_000),
         Case(
-            "restore-rocksdb", "the same, onto an empty disk", Regime.RESTORE,
-            rules="ref500", customers=1_000_000, store="rocksdb",
+            "restore",
+            "a million customers from the changelog",
+            Regime.RESTORE,
+            rules="ref500",
+            customers=1_000_000,
         ),
-        Case("engine", "decoding, traits, matching, state: one event of wide under REF-500", A, events=300_000),
-        Case("engine-2000", "the same with 1,500 rules more that match nothing, and how much more", A, events=300_000),
+        Case(
+            "restore-rocksdb",
+            "the same, onto an empty disk",
+            Regime.RESTORE,
+            rules="ref500",
+            customers=1_000_000,
+            store="rocksdb",
+        ),
+        Case(
+            "engine", "decoding, traits, matching, state: one event of wide under REF-500", A, events=300_000
+        ),
+        Case(
+            "engine-2000",
+            "the same with 1,500 rules more that match nothing, and how much more",
+            A,
+            events=300_000,
+        ),
         Case("engine-10000", "the same with 9,500 more", A, events=300_000),
         Case("matcher", "300 boolean expressions, four in a thousand of them true", A, events=300_000),
         Case("fire", "a fire without text: decision, two records, their batches", A, events=20_000),
         Case("fire-text", "a fire with three plain texts", A, events=20_000),
         Case("state", "a customer in memory, and a million of them", A, events=WIDE, customers=1_000_000),
     )
-}  # fmt: skip
+}
 
 _ORDER = "the project's goals of November 2026"
 _FAIR = "bursts do not reach others: the project's goals of November 2026"
 MOST, LEAST = Bound.AT_MOST, Bound.AT_LEAST
 
+
 TARGETS = (
-    Target("wide, REF-300: CPU below Flink's in the same run", "wide", "cpu_s_per_100k", MOST, 1, _ORDER, of_side="flink"),
+    Target(
+        "wide, REF-300: CPU below Flink's in the same run",
+        "wide",
+        "cpu_s_per_100k",
+        MOST,
+        1,
+        _ORDER,
+        of_side="flink",
+    ),
     Target("wide, REF-300: aim at 0.8 × Flink's, about 0.5", "wide", "cpu_s_per_100k", MOST, 0.5, _ORDER),
     Target("wide, REF-300: events a second", "wide", "events_per_second", LEAST, 150_000, _ORDER),
-    Target("wide, few fires: 0.8 × Flink's CPU in the same run", "few", "cpu_s_per_100k", MOST, 0.8, _ORDER, of_side="flink"),
+    Target(
+        "wide, few fires: 0.8 × Flink's CPU in the same run",
+        "few",
+        "cpu_s_per_100k",
+        MOST,
+        0.8,
+        _ORDER,
+        of_side="flink",
+    ),
     Target("wide, few fires: about 0.33", "few", "cpu_s_per_100k", MOST, 0.33, _ORDER),
     Target("the lane doing nothing", "noop", "cpu_s_per_100k", MOST, 0.25, _ORDER),
     Target("a fire without text, µs", "fire", "us", MOST, 4, _ORDER),
     Target("a fire with three plain texts, µs", "fire-text", "us", MOST, 8, _ORDER),
     Target("wide, REF-500 over REF-300", "wide-ref500", "cpu_s_per_100k", MOST, 1.15, _ORDER, of_case="wide"),
-    Target("dense, REF-300: CPU below Flink's in the same run", "dense", "cpu_s_per_100k", MOST, 1, _ORDER, of_side="flink"),
+    Target(
+        "dense, REF-300: CPU below Flink's in the same run",
+        "dense",
+        "cpu_s_per_100k",
+        MOST,
+        1,
+        _ORDER,
+        of_side="flink",
+    ),
     Target("dense, REF-300: about 0.9", "dense", "cpu_s_per_100k", MOST, 0.9, _ORDER),
     Target("dense, REF-300: events a second", "dense", "events_per_second", LEAST, 100_000, _ORDER),
     Target("1,500 rules more that do not match", "engine-2000", "us_over_base", MOST, 1.15, _ORDER),
@@ -219,20 +294,41 @@ TARGETS = (
     Target("latency at 20,000/s, p50 by a bare echo's", "keep-20000", "p50_by_echo", MOST, 1.3, _ORDER),
     Target("latency at 20,000/s, p99 by a bare echo's", "keep-20000", "p99_by_echo", MOST, 1.5, _ORDER),
     Target(
-        "latency at 2,000/s, p50 below tuned Kafka Streams'", "keep-2000", "p50_ms", MOST, 1, _ORDER,
+        "latency at 2,000/s, p50 below tuned Kafka Streams'",
+        "keep-2000",
+        "p50_ms",
+        MOST,
+        1,
+        _ORDER,
         of_side="kafka-streams",
     ),
     Target(
-        "latency at 2,000/s, p99 below tuned Kafka Streams'", "keep-2000", "p99_ms", MOST, 1, _ORDER,
+        "latency at 2,000/s, p99 below tuned Kafka Streams'",
+        "keep-2000",
+        "p99_ms",
+        MOST,
+        1,
+        _ORDER,
         of_side="kafka-streams",
     ),
     Target("the engine's own share of it at 2,000/s, p99 ms", "keep-2000", "engine_p99_ms", MOST, 1, _ORDER),
-    Target("the engine's own share of it at 20,000/s, p99 ms", "keep-20000", "engine_p99_ms", MOST, 1, _ORDER),
+    Target(
+        "the engine's own share of it at 20,000/s, p99 ms", "keep-20000", "engine_p99_ms", MOST, 1, _ORDER
+    ),
     Target("a customer on wide, bytes", "state", "bytes", MOST, 600, _ORDER),
     Target("a million customers, resident MiB", "state", "resident_mib", MOST, 1536, _ORDER),
-    Target("restoring into memory, customers a second", "restore", "customers_per_second", LEAST, 150_000, _ORDER),
-    Target("restoring to disk, customers a second", "restore-rocksdb", "customers_per_second", LEAST, 150_000, _ORDER),
+    Target(
+        "restoring into memory, customers a second", "restore", "customers_per_second", LEAST, 150_000, _ORDER
+    ),
+    Target(
+        "restoring to disk, customers a second",
+        "restore-rocksdb",
+        "customers_per_second",
+        LEAST,
+        150_000,
+        _ORDER,
+    ),
     Target("a million timers in a minute: others' p99", "burst-timers", "p99_ratio", MOST, 2, _FAIR),
     Target("500 rules on one event: others' p99", "burst-rules", "p99_ratio", MOST, 2, _FAIR),
     Target("half of all events one customer's: others' p99", "burst-hot", "p99_ratio", MOST, 2, _FAIR),
-)  # fmt: skip
+)

@@ -43,8 +43,8 @@ rules:
     if: traits.spend_30d > 0
     send: {channel: spender, content: {text: bought}}
 """
-# Each page view is a trigger, by which the others' latency is seen; a product view fires 500 rules; and a cart
-# is waited for, half an hour.
+# Each page view is a trigger, by which the others' latency is seen; a product view fires 500 rules; and a
+# cart is waited for, half an hour.
 PROBE = """\
 rules:
   probe:

@@ -58,8 +58,8 @@ def _equal(count: int) -> dict[str, str]:
 
 
 def strangers(known: int, all_: int) -> dict[str, str]:
-    """REF-`known` and rules more of the same families, whose categories, stores and page no event has, so that
-    they are `all_`.
+    """REF-`known` and more rules of the same families, `all_` together, whose categories, stores and page
+    no event has.
     """
     files = dict(ref_rules(known))
     for name, text in ref_rules(all_).items():
