@@ -68,8 +68,8 @@ def long(seed: int, events: int, customers: int, days: int) -> Iterator[LoadEven
 
 
 def paced(seed: int, events: int, rate: int) -> Iterator[LoadEvent]:
-    """As wide, at so many events a second of event time."""
-    yield from _events("wide", seed, events, customers=50_000, spacing_us=1_000_000 // rate, habits=False)
+    """As wide, of 5,000 customers, at so many events a second of event time."""
+    yield from _events("wide", seed, events, customers=5_000, spacing_us=1_000_000 // rate, habits=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -86,7 +86,7 @@ def _origin(results: Results) -> list[Html]:
         f"{about['processor']}, {about['cores']} cores, {about['memory_gib']} GiB; the broker, the generator "
         f"and the workers share them. {system}.",
         f"{packages}. Begun {about['at']}. {sides}.",
-        f"{len(results.rounds)} rounds. Minimum, median and maximum are of a case’s rounds, which took turns.",
+        f"{len(results.rounds)} rounds; minimum, median and maximum are of a case’s, which took turns.",
     ]
     lines = [element("p", own(line), class_="soft") for line in said]
     scales = sorted({each.scale for each in results.rounds})

@@ -160,7 +160,7 @@ class Due:
 
 
 def steady(case: Case, seconds: float) -> Iterator[Due]:
-    """Wide at the case's rate: 50,000 customers, as many events of event time a second as of the clock."""
+    """Wide at the case's rate: 5,000 customers, as many events of event time a second as of the clock."""
     count = round(case.rate * seconds)
     for number, (topic, partition, key, value, _) in enumerate(paced(1, count, case.rate)):
         yield Due(number / case.rate, topic, partition, key, value)
