@@ -35,6 +35,7 @@ from loadtest.cases.results import (
     PROJECT,
     Results,
     Round,
+    Said,
     about,
     commit_of,
     differences,
@@ -49,6 +50,7 @@ from stream.errors import SettingsError, StreamError
 from stream.topics.ensure import admin_client
 
 HOME = PROJECT / "build" / "bench"
+INTERRUPTED = 130  # as a shell says it
 Turn = tuple[int, Case, Side]
 out = Console(highlight=False, soft_wrap=True, width=None if sys.stdout.isatty() else 150)
 
@@ -87,6 +89,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except StreamError as error:
         Console(stderr=True, highlight=False).print(f"error: {error}", markup=False, soft_wrap=True)
         return error.exit_code
+    except KeyboardInterrupt:
+        out.print("interrupted: the same command goes on where this was")
+        return INTERRUPTED
     return said(results, given.compare)
 
 
@@ -262,12 +267,8 @@ def said(results: Results, compared: str | None) -> int:
     shown = Table("target", "bound", "min", "median", "max", "verdict", title="Targets", title_justify="left")
     missed = False
     for each in (verdict(target, results) for target in TARGETS):
-        style = FIGURES[CASES[each.target.case].regime][each.target.figure].style
-        spread = (each.found.minimum, each.found.median, each.found.maximum) if each.found else ()
-        cells = [format(value, style) for value in spread] or ["", "", ""]
-        bound = f"{each.target.bound} {format(each.bound, style)}" if each.bound is not None else ""
-        shown.add_row(each.target.says, bound, *cells, f"{each.said}{f': {each.why}' if each.why else ''}")
-        missed |= each.said == "not met"
+        shown.add_row(each.target.says, *each.shown, f"{each.said}{f': {each.why}' if each.why else ''}")
+        missed |= each.said is Said.MISSED
     out.print(shown)
     if compared:
         table = Table(

@@ -14,7 +14,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 
-from loadtest.cases.cluster import POLL_S, Cluster, Fleet, Side, channels_of
+from loadtest.cases.cluster import POLL_S, Cluster, Fleet, Side, channels_of, compiled
 from loadtest.cases.table import Case
 from loadtest.cases.worlds import events
 from loadtest.load import TOPICS, end_offsets, load
@@ -23,7 +23,6 @@ from loadtest.workloads import LoadEvent
 from stream.clock import Clock
 from stream.decisions.wire import Origin
 from stream.engine import PartitionState, process
-from stream.rules.compiler.rule_set import load_rules
 from stream.worker._writer import RecordWriter
 
 Measured = tuple[dict[str, float], list[str]]  # figures, problems
@@ -111,16 +110,16 @@ def triggers_of(case: Case, rules: Path, scale: float) -> int:
 
 def sent_by_the_engine(events: Iterable[LoadEvent], rules: Path) -> int:
     """How many triggers a fresh partition sends that is given all the events."""
-    compiled = load_rules(rules)
-    state, clock = PartitionState(compiled), Clock(wall=lambda: FAR, by_event_time=True)
+    rule_set = compiled(rules)
+    state, clock = PartitionState(rule_set), Clock(wall=lambda: FAR, by_event_time=True)
     writer = RecordWriter(
-        Origin("bench", 0, compiled.revision, {each.name: each.topic for each in compiled.sources})
+        Origin("bench", 0, rule_set.revision, {each.name: each.topic for each in rule_set.sources})
     )
     sent: Counter[str] = Counter()
     for batch in batches(events):
         more, rest = True, batch
         while more:
-            more = process(rest, compiled, state, clock, limit=PER_BATCH * 10, sink=writer).more
+            more = process(rest, rule_set, state, clock, limit=PER_BATCH * 10, sink=writer).more
             sent.update(writer.channels)
             writer.take(FAR)
             rest = replace(batch, records={})

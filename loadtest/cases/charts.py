@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from math import floor, log10
 from typing import NamedTuple
 
-from stream.authoring.page.charts import BOTTOM, HEIGHT, LEFT, TOP, WIDTH
+from stream.authoring.page.charts import BOTTOM, HEIGHT, LEFT, LETTER, TOP, WIDTH
 from stream.authoring.page.markup import Html, element
 
 HIGH = HEIGHT - TOP - BOTTOM
@@ -52,8 +52,11 @@ def bars(says: str, labels: Sequence[str], series: Mapping[int, Sequence[Spot | 
                 centre, ends = x + each * 0.45, [TOP + HIGH * (1 - value / top) for value in (low, high)]
                 line = f"M{_n(centre)} {_n(ends[0])}V{_n(ends[1])}"
                 drawn.append(element("path", d=line, class_="whisker"))
-    for at, label in enumerate(labels):
-        drawn.append(_label(LEFT + (at + 0.5) * wide, label))
+    rows = 2 if max(map(len, labels), default=0) * LETTER > wide else 1
+    drawn += [
+        _label(LEFT + (at + 0.5) * wide, label, HEIGHT - 2 - 10 * (rows - 1 - at % rows))
+        for at, label in enumerate(labels)
+    ]
     return _svg(says, drawn)
 
 
@@ -121,8 +124,8 @@ def _grid(ticks: Sequence[float], y_of: Callable[[float], float]) -> Html:
     return element("g", drawn, class_="grid")
 
 
-def _label(x: float, text: str) -> Html:
-    return element("text", text, x=_n(x), y=HEIGHT - 6, text_anchor="middle")
+def _label(x: float, text: str, y: int = HEIGHT - 6) -> Html:
+    return element("text", text, x=_n(x), y=y, text_anchor="middle")
 
 
 def _svg(says: str, drawn: Sequence[Html]) -> Html:

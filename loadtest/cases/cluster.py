@@ -13,6 +13,7 @@ from collections import Counter
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 import psutil
@@ -27,6 +28,7 @@ from stream.errors import StreamError
 from stream.kafka.connections import security
 from stream.kafka.topic_ids import partition_counts
 from stream.rules.compiler.rule_set import load_rules
+from stream.rules.model import RuleSet
 from stream.settings import Settings
 from stream.topics import ensure
 
@@ -215,5 +217,11 @@ class Cluster:
         return found
 
 
+@lru_cache(maxsize=4)
+def compiled(rules: Path) -> RuleSet:
+    """A staged rule set; ten thousand rules take a minute."""
+    return load_rules(rules)
+
+
 def channels_of(rules: Path) -> list[str]:
-    return sorted({channel.topic for channel in load_rules(rules).channels})
+    return sorted({channel.topic for channel in compiled(rules).channels})

@@ -115,13 +115,9 @@ def _targets(results: Results) -> Html:
     counts = dict.fromkeys(Said, 0)
     for found in (verdict(target, results) for target in TARGETS):
         target, counts[found.said] = found.target, counts[found.said] + 1
-        style = _style(target.case, target.figure)
-        bound = f"{target.bound} {format(found.bound, style)}" if found.bound is not None else "?"
-        spread = (found.found.minimum, found.found.median, found.found.maximum) if found.found else ()
-        shown = [format(value, style) for value in spread] or ["", "", ""]
         said = element("span", found.said, class_="missed" if found.said is Said.MISSED else None)
         why = own(f" ({found.why})") if found.why else ""
-        rows.append([own(target.says), bound, *shown, [said, why]])
+        rows.append([own(target.says), *found.shown, [said, why]])
     text = ", ".join(f"{count} {said}" for said, count in counts.items() if count)
     heads = ["Target", "#bound", *SPREAD, "verdict"]
     return element("section", element("h2", f"Targets: {text}"), table("Targets", heads, rows))

@@ -145,13 +145,25 @@ class Said(StrEnum):
 
 
 class Verdict(NamedTuple):
-    """`bound`: what the target comes to here, such as a share of what another case took."""
+    """`bound`: what the target comes to here, such as a share of what another case took; None: not known."""
 
     target: Target
     said: Said
     found: Spread | None
     bound: float | None
     why: str = ""
+
+    @property
+    def shown(self) -> tuple[str, str, str, str]:
+        """Bound, minimum, median and maximum, as they are written; nothing for what is not known."""
+        target = self.target
+        style = FIGURES[CASES[target.case].regime][target.figure].style
+        bound = f"{target.value:g} × {target.of_side or target.of_case}"
+        if self.bound is not None:
+            bound = format(self.bound, style)
+        spread = self.found and (self.found.minimum, self.found.median, self.found.maximum)
+        least, middle, most = (format(value, style) for value in spread) if spread else ("", "", "")
+        return f"{target.bound} {bound}", least, middle, most
 
 
 def verdict(target: Target, results: Results) -> Verdict:
@@ -162,7 +174,8 @@ def verdict(target: Target, results: Results) -> Verdict:
     wrong = [problem for each in rounds for problem in each.problems]
     if found is None:
         said = Said.MISSED if wrong else Said.UNKNOWN
-        return Verdict(target, said, None, None, f"wrong in it: {wrong[0]}" if wrong else "")
+        known = None if target.of_case or target.of_side else target.value
+        return Verdict(target, said, None, known, f"wrong in it: {wrong[0]}" if wrong else "")
     bound: float = target.value
     if target.of_case or target.of_side:
         base = results.spread(target.of_case or target.case, target.figure, target.of_side or NOW)
