@@ -89,11 +89,12 @@ def _origin(results: Results) -> list[Html]:
         f"{len(results.rounds)} rounds; minimum, median and maximum are of a case’s, which took turns.",
     ]
     lines = [element("p", own(line), class_="soft") for line in said]
-    scales = sorted({each.scale for each in results.rounds})
-    if any(scale < 1 for scale in scales):
-        sizes = ", ".join(f"{scale:.0%}" for scale in scales)
+    small = {case: results.of(case)[0].scale for case in CASES if results.of(case)}
+    if any(scale < 1 for scale in small.values()):
+        full = ", ".join(case for case, scale in small.items() if scale >= 1)
+        sizes = ", ".join(f"{scale:.0%}" for scale in sorted({*small.values()} - {1.0}))
         text = (
-            f"Not at full size: {sizes} of the events, customers and seconds. Short runs mostly measure the "
+            f"Not at full size{f', but for {full}' if full else ''}: {sizes} of the events, customers and seconds. Short runs mostly measure the "
             "start of a worker. These figures show that the cases work, and do not say how fast they are."
         )
         lines.append(element("p", text, class_="note"))

@@ -88,7 +88,10 @@ class Results:
         )
 
     def of(self, case: str, side: str = NOW) -> list[Round]:
-        return [each for each in self.rounds if (each.case, each.side) == (case, side)]
+        """A case's rounds; where it was measured at several sizes, those at the largest."""
+        found = [each for each in self.rounds if (each.case, each.side) == (case, side)]
+        largest = max((each.scale for each in found), default=0.0)
+        return [each for each in found if each.scale == largest]
 
     def spread(self, case: str, figure: str, side: str = NOW) -> Spread | None:
         """Of a case's rounds; None where it was not measured."""
@@ -220,11 +223,13 @@ def differences(results: Results, other: str, side: str = NOW) -> Iterator[Diffe
     """Of each figure that both sides have, in the order of the table."""
     for case in CASES.values():
         for name, figure in FIGURES[case.regime].items():
-            theirs = {each.number: each.figures.get(name) for each in results.of(case.name, other)}
+            theirs = {
+                (each.number, each.scale): each.figures.get(name) for each in results.of(case.name, other)
+            }
             pairs = [
                 (each.figures[name], before)
                 for each in results.of(case.name, side)
-                if name in each.figures and (before := theirs.get(each.number))
+                if name in each.figures and (before := theirs.get((each.number, each.scale)))
             ]
             if pairs:
                 ratios = [ours / before for ours, before in pairs]

@@ -146,6 +146,13 @@ def test_sides_are_compared_round_by_round(
     assert found.least == pytest.approx(min(a / b for a, b in zip(ours, theirs, strict=True)))
 
 
+def test_what_was_measured_at_a_larger_size_stands_for_the_case() -> None:
+    found = results(*rounds(0.9, 0.9, scale=0.1), *rounds(0.4, 0.4, 0.4))
+    assert [each.scale for each in found.of("wide")] == [1, 1, 1]
+    assert verdict(AT_MOST, found).said is Said.MET
+    assert list(differences(results(*rounds(0.4), *rounds(0.5, scale=0.1, side="main")), "main")) == []
+
+
 def test_rounds_without_their_like_are_not_compared() -> None:
     assert list(differences(results(*rounds(0.5), replace(GOOD, side="main", number=2)), "main")) == []
 
