@@ -95,8 +95,8 @@ def _origin(results: Results) -> list[Html]:
         sizes = ", ".join(f"{scale:.0%}" for scale in sorted({*small.values()} - {1.0}))
         text = (
             f"Not at full size{f', but for {full}' if full else ''}: {sizes} of the events, customers and "
-            "seconds. Short runs mostly measure the start of a worker. These figures show that the cases work, "
-            "and do not say how fast they are."
+            "seconds. Short runs mostly measure the start of a worker. This shows that the cases work, "
+            "and not how fast they are."
         )
         lines.append(element("p", text, class_="note"))
     if loads and max(loads) > about["cores"]:
