@@ -12,23 +12,21 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import orjson
 
 from loadtest.cases import keep_up
 from loadtest.cases.catch_up import Measured
 from loadtest.cases.cluster import Cluster, Side, channels_of
-from loadtest.cases.open_loop import Latencies, send
+from loadtest.cases.open_loop import Appended, Latencies, latencies, send
 from loadtest.cases.table import Case
 from loadtest.cases.worlds import FAN_OUT, Burst, Due, planned
 from loadtest.load import TOPICS, end_offsets, load
 
 WARM_S = 5.0
-START_S = 25.0  # for a worker to start
-PER_S = 15_000  # events that lie there beforehand, loaded and read in a second, with time to spare
-
-Appended = Mapping[str, Sequence[int]]  # when an event's triggers were appended, ms, by its id
+SOON_MS = 5_000  # until the first event
+PER_S = 5_000  # events that lie there beforehand, loaded and read in a second, with time to spare
 
 
 async def measure(
@@ -39,15 +37,15 @@ async def measure(
     rules = cluster.rules(case.rules, prefix)
     await cluster.make(prefix, rules, case.partitions, timed=True)
     topics, channels = [prefix + topic for topic in TOPICS], channels_of(rules)
-    began_ms = round((time.time() + START_S + plan.beforehand / PER_S) * 1000)
-    await load(cluster.settings, plan.before(began_ms), prefix)
-    events = list(plan.due(began_ms))
     told = cluster.told(prefix, side) | {"STREAM_CLOCK": "wall"}
     problems = []
     async with keep_up.running(cluster, rules, prefix, told) as fleet:
+        began_ms = round(time.time() * 1000 + SOON_MS + plan.beforehand / PER_S * 1000)
+        await load(cluster.settings, plan.before(began_ms), prefix)
         await cluster.caught_up(fleet, await end_offsets(cluster.settings, topics, case.partitions))
+        events = list(plan.due(began_ms))
         if (late := time.time() - began_ms / 1000) > 0:
-            problems.append(f"the worker was ready {late:.1f} s after the first event was due")
+            problems.append(f"the first event was sent {late:.1f} s late: the machine is too busy")
         cpu = fleet.cpu_seconds()
         sent = await send(cluster.settings, events, prefix, began_ms)
         await cluster.caught_up(fleet, await end_offsets(cluster.settings, topics, case.partitions))
@@ -56,7 +54,7 @@ async def measure(
         await fleet.stop()
     appended = await keep_up.triggers(cluster, rules)
     problems += [*lost(plan, events, appended), *await keep_up.wrong(cluster, prefix)]
-    taken = latencies(plan, events, appended, began_ms)
+    taken = by_phase(plan, events, appended, began_ms)
     figures = {
         "cpu_s_per_100k": cpu / len(events) * 100_000,
         "peak_memory_mib": memory / 2**20,
@@ -88,16 +86,11 @@ def lost(plan: Burst, events: Sequence[Due], appended: Appended) -> list[str]:
     return said
 
 
-def latencies(
-    plan: Burst, events: Sequence[Due], appended: Appended, began_ms: float
-) -> dict[str, Latencies]:
+def by_phase(plan: Burst, events: Sequence[Due], appended: Appended, began_ms: float) -> dict[str, Latencies]:
     """The others' in the `calm` and in the `burst`, and the burst's `own`; from due to appended."""
     due = {orjson.loads(each.value)["event_id"]: each.at for each in events}
     due |= {f"x{number}": plan.timer_at(number) for number in range(plan.beforehand)}
-    found = {name: Latencies() for name in ("calm", "burst", "own")}
-    of = {"c": found["calm"], "b": found["burst"], "x": found["own"]}
-    for id_, times in appended.items():
-        if id_[0] in of:
-            for at in times:
-                of[id_[0]].add((at - began_ms - due[id_] * 1000) * 1000)
-    return found
+    return {
+        name: latencies(appended, {id_: at for id_, at in due.items() if id_[0] == letter}, began_ms)
+        for name, letter in (("calm", "c"), ("burst", "b"), ("own", "x"))
+    }

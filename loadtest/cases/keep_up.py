@@ -84,7 +84,9 @@ async def _echo(cluster: Cluster, case: Case, seconds: float, prefix: str) -> tu
             await still(lambda: records(cluster, [out]))
         finally:
             process.kill()
-    appended = {orjson.loads(value)["event_id"]: at async for value, at in cluster.appended([out], {})}
+    appended: dict[str, list[int]] = {}
+    async for value, at in cluster.appended([out], {}):
+        appended.setdefault(orjson.loads(value)["event_id"], []).append(at)
     return latencies(appended, counted(events, WARM_S), sent.began_ms), sent.late
 
 
@@ -152,12 +154,7 @@ async def _worker(
     expected = await asyncio.to_thread(_expected, events, rules)
     if figures["triggers"] != expected:
         problems.append(f"{figures['triggers']:,} triggers, the engine alone sends {expected:,}")
-    taken = Latencies()
-    for id_, times in appended.items():
-        if id_ in due:
-            for at in times:
-                taken.add((at - began_ms - due[id_] * 1000) * 1000)
-    return figures, problems, taken
+    return figures, problems, latencies(appended, due, began_ms)
 
 
 def _expected(events: Sequence[Due], rules: Path) -> int:

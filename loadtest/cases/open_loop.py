@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from aiokafka import AIOKafkaProducer
@@ -27,6 +27,9 @@ from stream.settings import Settings
 LARGEST_US = 3_600_000_000
 FIGURES = 3
 SOONEST_S = 0.0005  # no shorter sleep: the loop's timers do not know less than a millisecond
+Appended = Mapping[
+    str, Sequence[int]
+]  # when what an event led to was appended, ms of the wall clock, by its id
 PERCENTILES = {"p50": 50.0, "p90": 90.0, "p99": 99.0, "p999": 99.9}
 
 
@@ -99,10 +102,10 @@ async def send(settings: Settings, events: Iterable[Due], prefix: str, began_ms:
     return Sent(began_ms, late, count)
 
 
-def latencies(appended: Mapping[str, int], due: Mapping[str, float], began_ms: float) -> Latencies:
-    """From due (seconds from the beginning, by id) to appended (ms of the wall clock, by id)."""
+def latencies(appended: Appended, due: Mapping[str, float], began_ms: float) -> Latencies:
+    """From due (seconds from the beginning, by id) to appended; only of what `due` has."""
     found = Latencies()
-    for id_, at in appended.items():
-        if id_ in due:
-            found.add((at - began_ms - due[id_] * 1000) * 1000)
+    for id_, at in due.items():
+        for appended_ms in appended.get(id_, ()):
+            found.add((appended_ms - began_ms - at * 1000) * 1000)
     return found

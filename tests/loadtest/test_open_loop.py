@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from loadtest.cases.open_loop import LARGEST_US, Latencies
+from loadtest.cases.open_loop import LARGEST_US, Latencies, latencies
 
 
 def test_percentiles_are_those_of_what_was_added_to_three_figures() -> None:
@@ -32,6 +32,13 @@ def test_what_no_clock_can_tell_stands_at_the_ends(us: float, ms: float) -> None
     found = Latencies()
     found.add(us)
     assert found.most_ms == pytest.approx(ms, rel=0.002)
+
+
+def test_latency_counts_from_when_an_event_was_due_and_each_trigger_of_it_counts() -> None:
+    appended = {"e1": [1_000_012], "e2": [1_000_510, 1_000_514], "warm": [1_000_001], "e9": []}
+    found = latencies(appended, {"e1": 0.0, "e2": 0.5, "e9": 0.9}, began_ms=1_000_000.0)
+    assert len(found) == 3
+    assert (found.ms(1), found.most_ms) == pytest.approx((10, 14), rel=0.002)
 
 
 def test_nothing_measured_is_nothing() -> None:

@@ -9,7 +9,7 @@ import orjson
 import pytest
 from aiokafka.partitioner import DefaultPartitioner
 
-from loadtest.cases.bursts import latencies, lost
+from loadtest.cases.bursts import by_phase, lost
 from loadtest.cases.catch_up import sent_by_the_engine
 from loadtest.cases.table import CASES
 from loadtest.cases.worlds import FAN_OUT, LOUD, WAITS_MS, events, planned, rule_files, steady
@@ -88,7 +88,7 @@ def test_what_is_lost_in_a_burst_is_said() -> None:
     assert lost(plan, due, right) == []
     assert lost(plan, due, right | {"b5": []}) == ["1 triggers of 25,000 are missing"]
     assert lost(plan, due, right | {"b5": right["b5"] * 2}) == ["1 triggers too many"]
-    found = latencies(plan, due, right, NOW_MS)
+    found = by_phase(plan, due, right, NOW_MS)
     assert {name: len(each) for name, each in found.items()} == {
         "calm": 10_000,
         "burst": 10_000,
