@@ -43,16 +43,15 @@ async def measure(
         began_ms = round(time.time() * 1000 + SOON_MS + plan.beforehand / PER_S * 1000)
         await load(cluster.settings, plan.before(began_ms), prefix)
         await cluster.caught_up(fleet, await end_offsets(cluster.settings, topics, case.partitions))
-        events = list(plan.due(began_ms))
         if (late := time.time() - began_ms / 1000) > 0:
             problems.append(f"the first event was sent {late:.1f} s late: the machine is too busy")
         cpu = fleet.cpu_seconds()
-        sent = await send(cluster.settings, events, prefix, began_ms)
+        sent = await send(cluster.settings, plan.due(began_ms), prefix, began_ms)
         await cluster.caught_up(fleet, await end_offsets(cluster.settings, topics, case.partitions))
         await keep_up.still(lambda: keep_up.records(cluster, channels))
         cpu, memory = fleet.cpu_seconds() - cpu, fleet.peak_memory()
         await fleet.stop()
-    appended = await keep_up.triggers(cluster, rules)
+    events, appended = list(plan.due(began_ms)), await keep_up.triggers(cluster, rules)
     problems += [*lost(plan, events, appended), *await keep_up.wrong(cluster, prefix)]
     taken = by_phase(plan, events, appended, began_ms)
     figures = {

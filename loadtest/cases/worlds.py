@@ -12,7 +12,7 @@ Tested by tests/loadtest/test_worlds.py.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -168,6 +168,9 @@ def steady(case: Case, seconds: float) -> Iterator[Due]:
         yield Due(number / case.rate, topic, partition, key, value)
 
 
+_Planned = tuple[float, str, str, str]  # seconds, id, customer, event
+
+
 @dataclass(frozen=True, slots=True)
 class Burst:
     """What is sent in a burst case, after a warm-up and a calm.
@@ -185,6 +188,7 @@ class Burst:
     calm: float
     took: float
     beforehand: int
+    order: Sequence[_Planned]
 
     def timer_at(self, number: int) -> float:
         """When a half hour ends, in seconds from the beginning."""
@@ -198,32 +202,29 @@ class Burst:
             yield topic, partition_of(key, self.case.partitions), key, value, time_ms
 
     def due(self, begun_ms: int) -> Iterator[Due]:
-        """In the order of time."""
-        for at, id_, customer, name in sorted(self._planned()):
+        """In the order of time; each is made when it is asked for, which takes some microseconds."""
+        for at, id_, customer, name in self.order:
             topic, _, key, value, _ = placed(name, customer, id_, begun_ms + round(at * 1000))
             yield Due(at, topic, partition_of(key, self.case.partitions), key, value)
-
-    def _planned(self) -> Iterator[_Planned]:
-        burst, rate = self.warm + self.calm, self.case.rate
-        spans = {"w": (0.0, self.warm), "c": (self.warm, self.calm), "b": (burst, self.took)}
-        for letter, (begin, seconds) in spans.items():
-            yield from _some(begin, seconds, rate, letter, "c00", "page_view")
-        match self.case.world:
-            case "fan-out":
-                yield from _some(burst, self.took, 1, "x", LOUD, "product_view")
-            case "hot":
-                yield from _some(0.0, burst, rate, "y", "c70", "page_view")
-                yield from _some(burst, self.took, rate, "x", LOUD, "page_view")
 
 
 def planned(case: Case, scale: float, warm: float) -> Burst:
     """As long a calm as the burst."""
     took = max(SHORTEST_S, case.seconds * scale)
     carts = scaled(case.customers, scale) if case.world == "timers" else 0
-    return Burst(case, warm, took, took, carts)
+    return Burst(case, warm, took, took, carts, sorted(_planned(case, warm, took)))
 
 
-_Planned = tuple[float, str, str, str]  # seconds, id, customer, event
+def _planned(case: Case, warm: float, took: float) -> Iterator[_Planned]:
+    burst, rate = warm + took, case.rate
+    for letter, begin, seconds in (("w", 0.0, warm), ("c", warm, took), ("b", burst, took)):
+        yield from _some(begin, seconds, rate, letter, "c00", "page_view")
+    match case.world:
+        case "fan-out":
+            yield from _some(burst, took, 1, "x", LOUD, "product_view")
+        case "hot":
+            yield from _some(0.0, burst, rate, "y", "c70", "page_view")
+            yield from _some(burst, took, rate, "x", LOUD, "page_view")
 
 
 def _some(begin: float, seconds: float, rate: float, letter: str, who: str, name: str) -> Iterator[_Planned]:
