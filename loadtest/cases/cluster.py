@@ -132,6 +132,7 @@ class Cluster:
         await ensure.create_topics(
             self.admin, dict.fromkeys(sorted(missing), config), partitions=partitions, replication=copies
         )
+        await self.counts(sorted(missing))  # which waits until each partition has its leader
 
     def rules(self, name: str, prefix: str) -> Path:
         """A rule set of the table, with the topics of `prefix`."""

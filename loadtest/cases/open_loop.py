@@ -80,7 +80,9 @@ class Sent:
 
 async def send(settings: Settings, events: Iterable[Due], prefix: str, began_ms: float) -> Sent:
     """Send each when it is due; ends when Kafka has acknowledged all."""
-    producer = AIOKafkaProducer(bootstrap_servers=settings.broker, acks="all", **security(settings))
+    producer = AIOKafkaProducer(
+        bootstrap_servers=settings.broker, enable_idempotence=True, **security(settings)
+    )
     await producer.start()
     late, count = Latencies(), 0
     begun = time.perf_counter() + began_ms / 1000 - time.time()

@@ -146,6 +146,19 @@ def test_sides_are_compared_round_by_round(
     assert found.least == pytest.approx(min(a / b for a, b in zip(ours, theirs, strict=True)))
 
 
+def test_latency_on_a_machine_that_is_too_busy_to_send_in_time_meets_nothing() -> None:
+    target = Target("p99", "keep-2000", "p99_by_echo", Bound.AT_MOST, 1.5, "here")
+    calm = [
+        replace(GOOD, case="keep-2000", number=at, figures={"p99_by_echo": 1.2, "late_p99_ms": 2})
+        for at in (1, 2, 3)
+    ]
+    assert verdict(target, results(*calm)).said is Said.MET
+    busy = [replace(each, figures={**each.figures, "late_p99_ms": 6_000}) for each in calm]
+    assert verdict(target, results(*busy)).said is Said.UNKNOWN
+    missed = [replace(each, figures={**each.figures, "p99_by_echo": 1.6}) for each in busy]
+    assert verdict(target, results(*missed)).said is Said.MISSED
+
+
 def test_what_was_measured_at_a_larger_size_stands_for_the_case() -> None:
     found = results(*rounds(0.9, 0.9, scale=0.1), *rounds(0.4, 0.4, 0.4))
     assert [each.scale for each in found.of("wide")] == [1, 1, 1]
