@@ -10,6 +10,7 @@ import pytest
 from loadtest.cases import __main__ as command
 from loadtest.cases.alone import MEASURES
 from loadtest.cases.cluster import Side
+from loadtest.cases.other import checkout
 from loadtest.cases.results import NOW, Results, Round, Said, differences, verdict
 from loadtest.cases.table import CASES, FIGURES, TARGETS, Bound, Regime, Target
 from loadtest.cases.worlds import rule_files
@@ -201,6 +202,11 @@ def test_a_file_that_holds_no_results_is_said(text: str, tmp_path: Path) -> None
     (tmp_path / "results.json").write_text(text)
     with pytest.raises(SettingsError, match=r"results\.json"):
         Results.read(tmp_path / "results.json")
+
+
+def test_a_revision_that_is_not_there_is_said() -> None:
+    with pytest.raises(SettingsError, match="no-such-revision"):
+        checkout("no-such-revision")
 
 
 def test_sides_and_cases_take_turns_in_rounds() -> None:
