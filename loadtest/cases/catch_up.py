@@ -25,6 +25,7 @@ from stream.decisions.wire import Origin
 from stream.engine import PartitionState, process
 from stream.worker._writer import RecordWriter
 
+LOOKS = 5
 Measured = tuple[dict[str, float], list[str]]  # figures, problems
 
 
@@ -48,6 +49,7 @@ async def measure(cluster: Cluster, case: Case, side: Side, scale: float, expect
     rules = cluster.rules(case.rules, prefix)
     await cluster.make(prefix, rules, case.partitions)
     goal = await end_offsets(cluster.settings, [prefix + topic for topic in TOPICS], case.partitions)
+    count = sum(goal.values())
     channels, letters = channels_of(rules), f"{prefix}dead-letters"
     before = await cluster.counts([*channels, letters])
     app_id = f"bench-{case.name}-{time.time_ns() // 1_000_000}"
@@ -58,10 +60,9 @@ async def measure(cluster: Cluster, case: Case, side: Side, scale: float, expect
         began = await _first_event(cluster, fleet)
         ended = await cluster.caught_up(fleet, goal)
         cpu, memory = fleet.cpu_seconds(), fleet.peak_memory()
-        totals = await fleet.totals()
+        totals = await _totals(fleet, count)
         await fleet.stop()
     after = await cluster.counts([*channels, letters])
-    count = sum(goal.values())
     sent = sum(after[topic] - before[topic] for topic in channels)
     figures = {
         "events_per_second": count / (ended - began),
@@ -99,6 +100,16 @@ async def _first_event(cluster: Cluster, fleet: Fleet) -> float:
         idle_at = looked_at
         await asyncio.sleep(POLL_S)
     raise fleet.stuck("applied no event")
+
+
+async def _totals(fleet: Fleet, count: int) -> Counter[str]:
+    """What the workers' metrics say, once they say so many events: an answer may be a second old."""
+    for _ in range(LOOKS):
+        totals = await fleet.totals()
+        if totals["stream_events_total"] >= count:
+            break
+        await asyncio.sleep(1)
+    return totals
 
 
 def triggers_of(case: Case, rules: Path, scale: float) -> int:
