@@ -16,7 +16,7 @@ from pathlib import Path
 
 from loadtest.cases.cluster import POLL_S, Cluster, Fleet, Side, channels_of, compiled
 from loadtest.cases.table import Case
-from loadtest.cases.worlds import events
+from loadtest.cases.worlds import events, scaled
 from loadtest.load import TOPICS, end_offsets, load
 from loadtest.micro.engine import FAR, PER_BATCH, batches
 from loadtest.workloads import LoadEvent
@@ -26,6 +26,7 @@ from stream.engine import PartitionState, process
 from stream.worker._writer import RecordWriter
 
 LOOKS = 5
+KNOWN = 0.9  # of the customers, by a gauge that is an estimate with a store on disk
 Measured = tuple[dict[str, float], list[str]]  # figures, problems
 
 
@@ -83,6 +84,8 @@ async def measure(cluster: Cluster, case: Case, side: Side, scale: float, expect
         problems.append(f"{sent:,} triggers, the engine alone sends {expected:,}")
     if totals["stream_events_total"] < count:
         problems.append(f"{totals['stream_events_total']:,.0f} events applied of {count:,}")
+    if figures["customers"] < scaled(case.customers, scale) * KNOWN:
+        problems.append(f"{figures['customers']:,.0f} customers of {scaled(case.customers, scale):,}")
     if after[letters] != before[letters]:
         problems.append(f"{after[letters] - before[letters]:,} dead letters")
     return figures, problems

@@ -36,11 +36,12 @@ rules:
     allow: [W501, W505]
     send: {channel: noop, content: {text: never}}
 """
+# Both traits, so that a state is kept of every customer.
 MANY = """\
 rules:
   bought:
     on: purchase
-    if: traits.spend_30d > 0
+    if: traits.spend_30d > 0 && traits.views_1h['cat7'] >= 0
     send: {channel: spender, content: {text: bought}}
 """
 # Each page view is a trigger, by which the others' latency is seen; a product view fires 500 rules; and a
@@ -138,7 +139,7 @@ def many(customers: int) -> Iterator[LoadEvent]:
     """Each once, then every fifth again; one event in ten is a purchase."""
     for number in range(customers + customers // 5):
         customer = number if number < customers else (number - customers) * 5
-        name = "purchase" if number % 10 == 0 else "page_view"
+        name = "purchase" if number % 10 == 0 else "product_view"
         yield placed(name, f"c{customer:07d}", f"e{number}", START_MS + number // 100)
 
 
@@ -146,7 +147,7 @@ def hot(count: int) -> Iterator[LoadEvent]:
     """Every other event is one customer's, the others those of 20,000; one in ten is a purchase."""
     for number in range(count):
         customer = LOUD if number % 2 else f"c{number // 2 % 20_000:07d}"
-        name = "purchase" if number // 2 % 10 == 0 else "page_view"
+        name = "purchase" if number // 2 % 10 == 0 else "product_view"
         yield placed(name, customer, f"e{number}", START_MS + number // 100)
 
 

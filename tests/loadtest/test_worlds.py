@@ -13,6 +13,9 @@ from loadtest.cases.bursts import by_phase, lost
 from loadtest.cases.catch_up import sent_by_the_engine
 from loadtest.cases.table import CASES
 from loadtest.cases.worlds import FAN_OUT, LOUD, WAITS_MS, events, planned, rule_files, steady
+from loadtest.micro.engine import FAR, batches, compile_rules
+from stream.clock import Clock
+from stream.engine import PartitionState, process
 
 NOW_MS = 1_796_000_000_000
 
@@ -29,6 +32,15 @@ def test_records_lie_where_kafkas_default_partitioner_puts_them(name: str) -> No
 def test_many_are_each_there_once_and_a_fifth_again() -> None:
     found = Counter(key for _, _, key, _, _ in events(CASES["customers-1m"], 0.005))
     assert Counter(found.values()) == {1: 4_000, 2: 1_000}
+
+
+def test_a_state_is_kept_of_each_of_many_customers() -> None:
+    """Ten million customers of whom one in ten has a state would be a million."""
+    rules = compile_rules(rule_files("many"))
+    state, clock = PartitionState(rules), Clock(wall=lambda: FAR, by_event_time=True)
+    for batch in batches(events(CASES["customers-1m"], 0.002)):
+        process(batch, rules, state, clock, limit=1 << 30)
+    assert len(state.customers) == 2_000
 
 
 def test_half_of_all_events_are_one_customers() -> None:
