@@ -34,6 +34,7 @@ from stream.structs import Batch, Record
 
 PARTITION = 0
 PER_BATCH = 500
+PER_FILE = 500  # rules: a file has no more than 20,000 values
 FAR = 1 << 42  # a wall clock past every event, ms
 
 
@@ -67,7 +68,9 @@ def strangers(known: int, all_: int) -> dict[str, str]:
             family, _, rules = text.partition("rules:\n")
             bodies = rules.split("\n\n")[files[name].count("\n\n") + 1 :]
             strange = re.sub(r"(event\.\w+ == ')(\w|/)", r"\1strange-\2", "\n\n".join(bodies))
-            files[f"strange-{name}"] = f"{family}rules:\n{strange}"
+            found = strange.split("\n\n")
+            for at in range(0, len(found), PER_FILE):
+                files[f"strange-{at}-{name}"] = f"{family}rules:\n" + "\n\n".join(found[at : at + PER_FILE])
     return files
 
 

@@ -91,8 +91,8 @@ def test_the_rule_sets_of_the_cases_compile(name: str) -> None:
 
 
 def test_ten_thousand_rules_are_ten_thousand() -> None:
-    texts = rule_files("ref500+9500")
-    assert sum(text.count("\n    send: ") for text in texts.values()) == 10_000
+    """They had been more than a file may have, and the worker did not start."""
+    assert len(compile_rules(rule_files("ref500+9500")).rules) == 10_000
 
 
 @pytest.mark.parametrize(
