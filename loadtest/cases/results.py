@@ -28,6 +28,7 @@ from stream.broker.jars import KAFKA_VERSION
 from stream.errors import SettingsError
 
 FORMAT = 1
+ROUNDS = 3  # that a figure needs to say something
 LATE_MS = 10.0  # of the generator, at its p99, from which on latency says nothing good
 NOW = "now"  # the side that is this checkout
 PACKAGES = ("aiokafka", "faust-streaming", "orjson", "rocksdict", "uvloop", "hdrhistogram", "Cython")
@@ -200,7 +201,7 @@ def verdict(target: Target, results: Results) -> Verdict:
         return Verdict(target, Said.UNKNOWN, found, bound, why)
     if small < 1:
         return Verdict(target, Said.SMALL, found, bound, f"at {small:.0%} of it")
-    if len(rounds) < 3:
+    if len(rounds) < ROUNDS:
         return Verdict(target, Said.SMALL, found, bound, f"{len(rounds)} of three rounds")
     return Verdict(target, Said.MET, found, bound)
 
@@ -216,10 +217,13 @@ class Difference(NamedTuple):
     ratio: float
     least: float
     most: float
+    rounds: int
 
     @property
     def said(self) -> str:
-        """A difference is one where all rounds agree, and by more than one in a hundred."""
+        """A difference is one where all rounds agree, three at least, and by more than one in a hundred."""
+        if self.rounds < ROUNDS:
+            return f"{self.rounds} of three rounds: too few to tell"
         if self.figure.more is None or not (self.least > 1.01 or self.most < 0.99):
             return "no difference that can be told"
         return "better" if (self.ratio > 1) == self.figure.more else "worse"
@@ -240,4 +244,4 @@ def differences(results: Results, other: str, side: str = NOW) -> Iterator[Diffe
             if pairs:
                 ratios = [ours / before for ours, before in pairs]
                 ours, before = (statistics.median(each) for each in zip(*pairs, strict=True))
-                yield Difference(case, name, figure, ours / before, min(ratios), max(ratios))
+                yield Difference(case, name, figure, ours / before, min(ratios), max(ratios), len(pairs))

@@ -136,7 +136,8 @@ def test_a_target_by_another_case_or_side_needs_that_one_measured() -> None:
         ((0.8, 0.9, 0.8), (1.0, 1.0, 1.0), 0.8, "better"),
         ((1.2, 1.1, 1.2), (1.0, 1.0, 1.0), 1.2, "worse"),
         ((0.8, 1.1, 0.8), (1.0, 1.0, 1.0), 0.8, "no difference that can be told"),
-        ((0.995,), (1.0,), 0.995, "no difference that can be told"),
+        ((0.995,) * 3, (1.0,) * 3, 0.995, "no difference that can be told"),
+        ((0.8,), (1.0,), 0.8, "1 of three rounds: too few to tell"),
     ],
 )
 def test_sides_are_compared_round_by_round(
