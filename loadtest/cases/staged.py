@@ -15,7 +15,7 @@ import os
 import threading
 import time
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -39,12 +39,10 @@ _shipped: dict[tuple[str, int], deque[float]] = {}
 def _wrap() -> None:
     take, step, ship, send = Lane.take, TriggerPartition.step, Outbox.ship, Outbox._send
 
-    async def timed_take(self: Lane, topic: str, number: int, records: Sequence[Record]) -> None:
-        now = time.time()
-        for record in records:
-            spent["kafka_in"].add(now * 1e6 - record.timestamp * 1000)
-        _taken[number, id(records[0])] = now
-        await take(self, topic, number, records)
+    async def timed_take(self: Lane, batches: Iterable[tuple[Any, Sequence[Record]]]) -> None:
+        batches = list(batches)
+        _arrived(batches)
+        await take(self, batches)
 
     def timed_step(self: TriggerPartition, batch: Batch, *rest: Any) -> Any:
         began = time.time()
@@ -62,7 +60,7 @@ def _wrap() -> None:
         _shipped[topic, partition].append(time.time())
         return ship(self, topic, partition, records, sender=sender)
 
-    async def timed_send(self: Outbox, tp: Any, records: PackedRecords) -> int:
+    async def timed_send(self: Outbox, tp: Any, records: PackedRecords) -> int | None:
         began, waited = time.time(), _shipped.pop((tp.topic, tp.partition), deque())
         for since in waited:
             spent["outbox"].add((began - since) * 1e6)
@@ -77,6 +75,14 @@ def _wrap() -> None:
         (Outbox, "_send", timed_send),
     ):
         setattr(owner, name, timed)
+
+
+def _arrived(batches: Iterable[tuple[Any, Sequence[Record]]]) -> None:
+    now = time.time()
+    for tp, records in batches:
+        for record in records:
+            spent["kafka_in"].add(now * 1e6 - record.timestamp * 1000)
+        _taken[tp.partition, id(records[0])] = now
 
 
 def _write(file: Path) -> None:
