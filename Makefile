@@ -7,10 +7,11 @@ SOURCES := $(wildcard stream/*.p[yx][xd] stream/*/*.p[yx][xd]) setup.py pyprojec
 # Install the package (editable), its extension, the embedded Kafka's parts and the development tools.
 .venv/installed: $(SOURCES)
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
-	@$(BIN)/python .ci/install.py --editable '.[broker,otel,parquet,dev]'
+	@$(BIN)/python .ci/install.py --editable '.[broker,otel,parquet,loadtest,dev]'
 	touch $@
 
-.PHONY: setup demo test lint types engine unit integration broken faults attacks debug asan fuzz bench bench-peers guard \
+.PHONY: setup demo test lint types engine unit integration broken faults attacks debug asan fuzz bench bench-page \
+	bench-peers guard \
 	micro dashboards dashboards-preview pictures settings chart clean
 
 # Set up only.
@@ -83,10 +84,18 @@ fuzz: setup
 		$(BIN)/python -m tests.fuzz $$target -max_total_time=$(FUZZ_SECONDS) || exit 1; \
 	done
 
-# Measure a worker on the reference workloads; see loadtest/README.md.
+# Measure the cases of loadtest/cases in turns: all of them, three rounds, at full size, take many hours. An interrupted
+# run goes on. `make bench CASES=wide,keep-up ROUNDS=1 SCALE=0.1 COMPARE=main`; see loadtest/README.md.
+CASES ?= all
+ROUNDS ?= 3
+SCALE ?= 1
 bench: setup
-	$(BIN)/python -m loadtest.bench --workload wide --rules noop
-	$(BIN)/python -m loadtest.bench --workload wide --rules demo
+	$(BIN)/python -m loadtest.cases --cases $(CASES) --rounds $(ROUNDS) --scale $(SCALE) \
+		$(if $(COMPARE),--compare $(COMPARE)) $(if $(RESULTS),--results $(RESULTS))
+
+# Write a page of what `make bench` has measured: build/bench/page.html.
+bench-page: setup
+	$(BIN)/python -m loadtest.cases --page build/bench/page.html $(if $(RESULTS),--results $(RESULTS))
 
 # Count the instructions, allocations and calls of the hot path, and hold them against the committed counts. With valgrind.
 guard: setup

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections import deque
+from collections import defaultdict, deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.producer.message_accumulator import BatchBuilder
 
 from loadtest.worker import Worker
 from loadtest.workloads import CLICKSTREAM, PARTITIONS, TRANSACTIONS, LoadEvent
@@ -42,16 +43,18 @@ class Loaded:
     seconds: float
 
 
-async def create_topics(admin: AIOKafkaAdminClient, prefix: str, replication: int) -> None:
+async def create_topics(
+    admin: AIOKafkaAdminClient, prefix: str, replication: int, partitions: int = PARTITIONS
+) -> None:
     """Create the source topics. Raises TopologyError where one is there with another partition count."""
     topics = [prefix + topic for topic in (*TOPICS, *EMPTY_TOPICS)]
     await topology.create_topics(
-        admin, dict.fromkeys(topics, TOPIC_CONFIG), partitions=PARTITIONS, replication=replication
+        admin, dict.fromkeys(topics, TOPIC_CONFIG), partitions=partitions, replication=replication
     )
     for topic, count in (await partition_counts(admin._client, topics)).items():
-        if count != PARTITIONS:
+        if count != partitions:
             raise TopologyError(
-                f"{topic} has {count} partitions, the workload needs {PARTITIONS}",
+                f"{topic} has {count} partitions, the workload needs {partitions}",
                 hint="delete it, or use --prefix",
             )
 
@@ -81,9 +84,7 @@ async def load(
 async def _send(
     producer: AIOKafkaProducer, events: Iterable[LoadEvent], prefix: str, progress: Progress
 ) -> tuple[int, int]:
-    batches = {
-        (topic, partition): producer.create_batch() for topic in TOPICS for partition in range(PARTITIONS)
-    }
+    batches: defaultdict[tuple[str, int], BatchBuilder] = defaultdict(producer.create_batch)
     in_flight: deque[asyncio.Future[object]] = deque()
     size = records = 0
     for topic, partition, key, value, time_ms in events:
@@ -106,15 +107,15 @@ async def _send(
     return records, size
 
 
-async def end_offsets(settings: Settings, topics: Sequence[str]) -> Ends:
-    """The end offset of every partition of `topics`, all of which must exist, with PARTITIONS partitions."""
+async def end_offsets(settings: Settings, topics: Sequence[str], partitions: int = PARTITIONS) -> Ends:
+    """The end offset of every partition of `topics`, all of which must exist, with so many partitions."""
     if not topics:
         return {}  # and a consumer that is stopped before it did anything cancels whoever stops it
     consumer = AIOKafkaConsumer(bootstrap_servers=settings.broker, **security(settings))
     await consumer.start()
     try:
         found: Ends = await consumer.end_offsets(
-            [TopicPartition(topic, number) for topic in topics for number in range(PARTITIONS)]
+            [TopicPartition(topic, number) for topic in topics for number in range(partitions)]
         )
     finally:
         await consumer.stop()

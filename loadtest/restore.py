@@ -15,9 +15,10 @@ import asyncio
 import json
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from statistics import median
+from types import MappingProxyType
 
 from aiokafka import AIOKafkaProducer
 
@@ -67,9 +68,11 @@ async def fill(settings: Settings, rules: Path, events: int, customers: int) -> 
     return size
 
 
-async def _measure(settings: Settings, folder: Path, rules: Path, store: str) -> tuple[float, int, int, int]:
-    """(seconds of the restore, records read, customers, peak memory) of one worker."""
-    told = {"STREAM_BROKER": settings.broker, "STREAM_LOG_FORMAT": "json", "STREAM_INSTANCE_ID": "a"}
+async def measure(
+    settings: Settings, folder: Path, rules: Path, store: str, more: Mapping[str, str] = MappingProxyType({})
+) -> tuple[float, int, int, int]:
+    """(seconds of the restore, records read, customers, peak memory) of one worker. `more`: its settings."""
+    told = {**more, "STREAM_BROKER": settings.broker, "STREAM_LOG_FORMAT": "json", "STREAM_INSTANCE_ID": "a"}
     with Worker(folder, rules, APP, {**told, "STREAM_STORE": store}) as worker:
         began = time.monotonic()
         probes = 0
@@ -96,13 +99,13 @@ async def run(customers: int, rounds: int, events: int, store: str) -> None:
         for number in range(rounds):
             folder = directory / str(number)
             folder.mkdir()
-            seconds, _, found, memory = await _measure(settings, folder, rules, store)
+            seconds, _, found, memory = await measure(settings, folder, rules, store)
             if store == "memory":
                 assert found == customers, f"{found} customers came back of {customers}"
             taken.append(customers / seconds)
             print(f"{customers / seconds:,.0f} customers/s, peak memory {memory / 2**20:,.0f} MiB")
             if store != "memory":
-                seconds, records, _, memory = await _measure(settings, folder, rules, store)
+                seconds, records, _, memory = await measure(settings, folder, rules, store)
                 disk = sum(file.stat().st_size for file in folder.rglob("*.sst"))
                 print(
                     f"on its disk ({disk / 2**20:,.0f} MiB) in {seconds:.2f} s, {records:,} records read, "

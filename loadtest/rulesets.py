@@ -14,7 +14,12 @@ from loadtest.workloads import CATEGORIES, STORES
 from stream.errors import SettingsError
 
 # Rules of the families A (interest), B (spender), C (checkout), D (cart) by the size of the set.
-FAMILIES = {300: (100, 100, 60, 40), 500: (160, 160, 100, 80), 2000: (640, 640, 400, 320)}
+FAMILIES = {
+    300: (100, 100, 60, 40),
+    500: (160, 160, 100, 80),
+    2000: (640, 640, 400, 320),
+}
+LARGE = {10_000: (3200, 3200, 2000, 1600)}  # more values than one file may have: see `micro.engine.strangers`
 QUIET = "-quiet"  # after a set's name: thresholds at which hardly anything fires
 
 SOURCES = """\
@@ -94,7 +99,7 @@ def ref_named(name: str) -> list[RefRule]:
 
 def ref_parameters(size: int = 300, *, quiet: bool = False) -> list[RefRule]:
     """The rules of REF-300, -500 or -2000, family by family."""
-    interest, spender, checkout, cart = FAMILIES[size]
+    interest, spender, checkout, cart = (FAMILIES | LARGE)[size]
     views, times, carts = (4, 8, 3) if quiet else (3, 1, 1)
     return [
         *(

@@ -9,6 +9,7 @@ import signal
 import socket
 import subprocess
 import sys
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -126,13 +127,17 @@ class Worker:
 
     async def reading(self) -> Reading:
         """What /metrics says; zeros where nobody answers yet."""
+        totals = await self.totals()
+        return Reading(int(totals["stream_events_total"]), int(totals["stream_customers"]))
+
+    async def totals(self) -> Counter[str]:
+        """Each of its metrics by the sample's name, over all labels; nothing where nobody answers yet."""
         answer = await asyncio.to_thread(self._get, "/metrics")
-        totals = {"stream_events_total": 0.0, "stream_customers": 0.0}
+        found: Counter[str] = Counter()
         for family in text_string_to_metric_families(answer[1] if answer else ""):
             for sample in family.samples:
-                if sample.name in totals:
-                    totals[sample.name] += sample.value
-        return Reading(int(totals["stream_events_total"]), int(totals["stream_customers"]))
+                found[sample.name] += sample.value  # type: ignore[assignment]  # as many numbers are no integers
+        return found
 
     def cpu_seconds(self) -> float:
         """User and system time of all its threads since it was started, in steps of a clock tick (10 ms)."""

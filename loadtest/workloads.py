@@ -67,6 +67,11 @@ def long(seed: int, events: int, customers: int, days: int) -> Iterator[LoadEven
     yield from _events("long", seed, events, customers=customers, spacing_us=spacing, habits=False)
 
 
+def paced(seed: int, events: int, rate: int) -> Iterator[LoadEvent]:
+    """As wide, of 5,000 customers, at so many events a second of event time."""
+    yield from _events("wide", seed, events, customers=5_000, spacing_us=1_000_000 // rate, habits=False)
+
+
 @dataclass(frozen=True, slots=True)
 class Workload:
     """A workload by name: its generator of (seed, events), and how many events it is measured with.

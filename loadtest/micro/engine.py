@@ -34,6 +34,7 @@ from stream.structs import Batch, Record
 
 PARTITION = 0
 PER_BATCH = 500
+PER_FILE = 500  # rules: a file has no more than 20,000 values
 FAR = 1 << 42  # a wall clock past every event, ms
 
 
@@ -57,21 +58,25 @@ def _equal(count: int) -> dict[str, str]:
     return {"sources.yaml": SOURCES, **files}
 
 
-def _with_strangers() -> dict[str, str]:
-    """REF-500 and 1,500 rules more of the same families, whose categories, stores and page no event has."""
-    files = dict(ref_rules(500))
-    for name, text in ref_rules(2000).items():
+def strangers(known: int, all_: int) -> dict[str, str]:
+    """REF-`known` and more rules of the same families, `all_` together, whose categories, stores and page
+    no event has.
+    """
+    files = dict(ref_rules(known))
+    for name, text in ref_rules(all_).items():
         if name != "sources.yaml":
             family, _, rules = text.partition("rules:\n")
             bodies = rules.split("\n\n")[files[name].count("\n\n") + 1 :]
             strange = re.sub(r"(event\.\w+ == ')(\w|/)", r"\1strange-\2", "\n\n".join(bodies))
-            files[f"strange-{name}"] = f"{family}rules:\n{strange}"
+            found = strange.split("\n\n")
+            for at in range(0, len(found), PER_FILE):
+                files[f"strange-{at}-{name}"] = f"{family}rules:\n" + "\n\n".join(found[at : at + PER_FILE])
     return files
 
 
 SETS = {
     **{f"ref{size}": ref_rules(size) for size in (300, 500, 2000)},
-    "ref500+1500": _with_strangers(),
+    "ref500+1500": strangers(500, 2000),
     **{f"equal-{count}": _equal(count) for count in (20, 2000)},
 }
 

@@ -100,12 +100,12 @@ def test_what_only_some_tests_have_otherwise_is_not_warned_of(tmp_path: Path, ev
 @pytest.mark.parametrize(
     ("right", "wrong", "said"),
     [
-        ("field: place", "field: event.place", "8:50: warning: `field` is a path within the event, and no "
-         "event has a field `event.place` (write `field: place`) [W508]"),
+        ("field: place", "field: event.place", "8:50: warning: `field` is a path within the event, which has "
+         "no object `event` (write `field: place`) [W508]"),
         ("field: place", "field: place, per: event.shop", "8:62: warning: `per` is a path within the "
-         "event, and no event has a field `event.shop` (write `per: shop`) [W508]"),
-        ("value: amount", "value: event.amount", "15:42: warning: `value` is a path within the event, and no "
-         "event has a field `event.amount` (write `value: amount`) [W508]"),
+         "event, which has no object `event` (write `per: shop`) [W508]"),
+        ("value: amount", "value: event.amount", "15:42: warning: `value` is a path within the event, which "
+         "has no object `event` (write `value: amount`) [W508]"),
     ],
 )  # fmt: skip
 def test_a_trait_counted_nothing_as_its_field_was_written_as_in_a_condition(

@@ -21,7 +21,7 @@ from stream.diagnostics import Code
 from stream.hints import did_you_mean
 from stream.rules import field_paths
 from stream.rules.compiler.compilation import Compilation
-from stream.rules.compiler.plan import ENGINES, TrackingPlan
+from stream.rules.compiler.plan import ENGINES
 from stream.rules.compiler.uses import Use, place_of, uses
 from stream.rules.files import Entry
 from stream.rules.model import RuleSet
@@ -86,11 +86,6 @@ def warn_of_slips(run: Compilation, rules: RuleSet, tests: Sequence[RuleTest]) -
             message = f"rule `{entry.key}` shows the field `{parts[0]}`, which no event of the tests has"
             meant = did_you_mean(str(parts[0]), known.fields_of(use.of))
             run.findings.add(Code.UNKNOWN_FIELD, place_of(entry, use, 1), message, meant)
-        elif _is_path(use) and parts[:1] == ["event"] and len(parts) > 1 and known.has_no_envelope(plan):
-            path = field_paths.write([str(each) for each in parts])
-            message = f"`{use.keys[-1]}` is a path within the event, and no event has a field `{path}`"
-            meant = f"write `{use.keys[-1]}: {path.removeprefix('event.')}`"
-            run.findings.add(Code.UNKNOWN_FIELD, place_of(entry, use, 1), message, meant)
         elif root in by_root:
             by_root[root].add(parts, entry, use)
     for kind, is_planned in (
@@ -102,11 +97,6 @@ def warn_of_slips(run: Compilation, rules: RuleSet, tests: Sequence[RuleTest]) -
     ):
         if not is_planned:
             _warn(run, kind)
-
-
-def _is_path(use: Use) -> bool:
-    """Of a trait's `field` and `per`, and a goal's `value`: `event.` is not written there."""
-    return use.keys in (("field",), ("per",)) or (len(use.keys) > 1 and use.keys[-1] == "value")
 
 
 class _Known:
@@ -147,11 +137,6 @@ class _Known:
     def fields_of(self, events: Iterable[str]) -> set[str]:
         return {field for name in events for field in self.samples.get(name, ())}
 
-    def has_no_envelope(self, plan: TrackingPlan) -> bool:
-        """Whether nothing says that events have a field `event` with fields of its own."""
-        inside = any(path[0] == "event" and len(path) > 1 for path in self.fields)
-        return not plan.events and not inside
-
     def never(self, field: str | None, events: Iterable[str]) -> bool:
         """Whether the tests have events of these names, and none of them has the field."""
         known = self.fields_of(events)
@@ -185,7 +170,7 @@ def _never(use: Use, known: _Known, rules: RuleSet) -> tuple[Code, str, str, str
     if within and not any(path[:1] == ("event",) and len(path) > 1 for path in known.fields):
         right = field_paths.write([str(each) for each in parts[1:]])
         message = f"`{use.keys[-1]}` is a path within the event, which has no object `event`"
-        return Code.UNKNOWN_FIELD, "event", message, f"write {right}"
+        return Code.UNKNOWN_FIELD, "event", message, f"write `{use.keys[-1]}: {right}`"
     name = str(parts[0]) if parts else ""
     sure = name in _SURELY or len(known.attributes) > len(ENGINES)  # the tests' customers have some
     if root == "customer" and sure and name in _NOT_BELOW_CUSTOMER and (name,) not in known.attributes:

@@ -220,8 +220,9 @@ def event_names(read: Definition, key: str) -> tuple[str, ...]:
 
 def duration_hint(entry: Entry | None, otherwise: str = _DURATION_HINT) -> str:
     """What to write in place of what is perhaps not a duration."""
-    if span := _SPAN_IN_WORDS.fullmatch(_written(entry)):
-        return f"write {int(span[1])}{span[2].lower()}"
+    span = _SPAN_IN_WORDS.fullmatch(_written(entry))
+    if span and (meant := f"{int(span[1])}{span[2].lower()}") != span[0]:  # else it is too long
+        return f"write {meant}"
     clock = _CLOCK.fullmatch(_written(entry))
     if clock is None:
         return otherwise
@@ -254,7 +255,8 @@ def _hours_hint(written: str) -> str:
         until = int(hour) % 12 + (12 if half.lower() == "pm" else 0) if half else int(hour)
         clocks.append(f"{until:02}:{minute or '00'}")
     meant = "-".join(clocks)
-    return f'write "{meant}"' if re.fullmatch(forms.HOURS, meant) else 'write e.g. "21:00-08:00"'
+    is_right = re.fullmatch(forms.HOURS, meant) and clocks[0] != clocks[1]
+    return f'write "{meant}"' if is_right else 'write e.g. "21:00-08:00"'
 
 
 def _rate_hint(entry: Entry | None) -> str:
