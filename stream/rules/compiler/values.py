@@ -243,7 +243,8 @@ def _share_hint(written: str) -> str:
         number = 0
     if not 0 < number <= 100:
         return "write e.g. 10% or 0.5%"
-    return f"write {number * 100 if number < 1 and '%' not in written else number:.4g}%"
+    meant = f"{number * 100 if number < 1 and '%' not in written else number:.4g}%"
+    return f"write {meant}" if re.fullmatch(forms.SHARE, meant) else "write e.g. 10% or 0.5%"
 
 
 def _hours_hint(written: str) -> str:
