@@ -84,7 +84,8 @@ class Ownership:
             for number, start in self._starts.items()
         )
         await asyncio.gather(*begun)
-        records += await self._reader.catch_up(wanted)  # what a former owner had on its way until then
+        late = await self._reader.catch_up(wanted)  # what a former owner had on its way, and what was begun
+        records += max(late - len(wanted), 0)
         for number in wanted:
             stored[number].partition.ready()
         log.info(
