@@ -22,11 +22,10 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 from aiokafka import TopicPartition
-from aiokafka.errors import NotLeaderForPartitionError, for_code
-from aiokafka.protocol.api import Request, RequestStruct, Response
-from aiokafka.protocol.types import CompactArray, CompactString, Int16, Int32, Int64, Schema, TaggedFields
+from aiokafka.errors import NotLeaderForPartitionError
 
 from stream.kafka._batch import RecordBatch
+from stream.kafka.protocol import latest_producers
 
 FIRST_ID = 1 << 62  # brokers give out ids from 0 on
 LAST_EPOCH = (1 << 15) - 2
@@ -70,75 +69,5 @@ async def latest_term(client: Any, topic: str, partition: int) -> WriteTerm:
     leader = client.cluster.leader_for_partition(TopicPartition(topic, partition))
     if leader is None or leader == -1:
         raise NotLeaderForPartitionError
-    answer = await client.send(leader, _Producers(topic, partition))
-    ((_, ((_, error, _, producers, _),), _),) = answer.topics
-    if error:
-        raise for_code(error)()
-    return max([BEFORE_ALL, *(WriteTerm(each[0], each[1]) for each in producers if each[0] >= FIRST_ID)])
-
-
-class _ProducersResponse(Response):  # type: ignore[misc]  # aiokafka has no types
-    API_KEY = 61
-    API_VERSION = 0
-    SCHEMA = Schema(
-        ("throttle_time_ms", Int32),
-        (
-            "topics",
-            CompactArray(
-                ("topic", CompactString("utf-8")),
-                (
-                    "partitions",
-                    CompactArray(
-                        ("partition", Int32),
-                        ("error_code", Int16),
-                        ("error_message", CompactString("utf-8")),
-                        (
-                            "active_producers",
-                            CompactArray(
-                                ("producer_id", Int64),
-                                ("producer_epoch", Int32),
-                                ("last_sequence", Int32),
-                                ("last_timestamp", Int64),
-                                ("coordinator_epoch", Int32),
-                                ("current_txn_start_offset", Int64),
-                                ("tags", TaggedFields),
-                            ),
-                        ),
-                        ("tags", TaggedFields),
-                    ),
-                ),
-                ("tags", TaggedFields),
-            ),
-        ),
-        ("tags", TaggedFields),
-    )
-
-
-class _ProducersRequest(RequestStruct):  # type: ignore[misc]
-    FLEXIBLE_VERSION = True
-    API_KEY = 61
-    API_VERSION = 0
-    RESPONSE_TYPE = _ProducersResponse
-    SCHEMA = Schema(
-        (
-            "topics",
-            CompactArray(
-                ("topic", CompactString("utf-8")),
-                ("partitions", CompactArray(Int32)),
-                ("tags", TaggedFields),
-            ),
-        ),
-        ("tags", TaggedFields),
-    )
-
-
-class _Producers(Request[_ProducersRequest]):  # type: ignore[misc]
-    """DescribeProducers 0 (KIP-664)."""
-
-    API_KEY = 61
-
-    def __init__(self, topic: str, partition: int) -> None:
-        self._topic, self._partition = topic, partition
-
-    def build(self, request_struct_class: type[_ProducersRequest]) -> _ProducersRequest:
-        return request_struct_class([(self._topic, [self._partition], {})], {})
+    producers = await latest_producers(client, leader, topic, partition)
+    return max([BEFORE_ALL, *(WriteTerm(*each) for each in producers if each[0] >= FIRST_ID)])

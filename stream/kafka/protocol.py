@@ -1,10 +1,12 @@
-"""Requests that aiokafka 0.14 does not have, or has without what `clusterfacts` asks them for. None writes.
+"""Requests that aiokafka 0.14 does not have, or has without what is asked of them. None writes.
 
-    DescribeQuorum 1    the controller's clock: of itself it says when it last fetched, which is now
-    ApiVersions 3       the cluster's features, of which `metadata.version` tells the release
-    DescribeGroups 3    what this client may do with a group (aiokafka's answer to it lacks the field)
+    DescribeQuorum 1        the controller's clock: of itself it says when it last fetched, which is now
+    ApiVersions 3           the cluster's features, of which `metadata.version` tells the release
+    DescribeGroups 3        what this client may do with a group (aiokafka's answer to it lacks the field)
+    DescribeProducers 0     (KIP-664) who has written to a partition, and in which epoch
 
-Tested by tests/integration/test_doctor.py, `group_members` by tests/kafka/test_group_members.py.
+Tested by tests/integration/test_doctor.py, `group_members` by tests/kafka/test_group_members.py,
+`latest_producers` by tests/integration/test_outbox.py.
 """
 
 from __future__ import annotations
@@ -179,6 +181,73 @@ class _Groups(Request[_GroupsRequest]):  # type: ignore[misc]
         return request_struct_class([self._group], True)
 
 
+class _ProducersResponse(Response):  # type: ignore[misc]  # aiokafka has no types
+    API_KEY = 61
+    API_VERSION = 0
+    SCHEMA = Schema(
+        ("throttle_time_ms", Int32),
+        (
+            "topics",
+            CompactArray(
+                ("topic", CompactString("utf-8")),
+                (
+                    "partitions",
+                    CompactArray(
+                        ("partition", Int32),
+                        ("error_code", Int16),
+                        ("error_message", CompactString("utf-8")),
+                        (
+                            "active_producers",
+                            CompactArray(
+                                ("producer_id", Int64),
+                                ("producer_epoch", Int32),
+                                ("last_sequence", Int32),
+                                ("last_timestamp", Int64),
+                                ("coordinator_epoch", Int32),
+                                ("current_txn_start_offset", Int64),
+                                ("tags", TaggedFields),
+                            ),
+                        ),
+                        ("tags", TaggedFields),
+                    ),
+                ),
+                ("tags", TaggedFields),
+            ),
+        ),
+        ("tags", TaggedFields),
+    )
+
+
+class _ProducersRequest(RequestStruct):  # type: ignore[misc]
+    FLEXIBLE_VERSION = True
+    API_KEY = 61
+    API_VERSION = 0
+    RESPONSE_TYPE = _ProducersResponse
+    SCHEMA = Schema(
+        (
+            "topics",
+            CompactArray(
+                ("topic", CompactString("utf-8")),
+                ("partitions", CompactArray(Int32)),
+                ("tags", TaggedFields),
+            ),
+        ),
+        ("tags", TaggedFields),
+    )
+
+
+class _Producers(Request[_ProducersRequest]):  # type: ignore[misc]
+    """DescribeProducers 0 (KIP-664)."""
+
+    API_KEY = 61
+
+    def __init__(self, topic: str, partition: int) -> None:
+        self._topic, self._partition = topic, partition
+
+    def build(self, request_struct_class: type[_ProducersRequest]) -> _ProducersRequest:
+        return request_struct_class([(self._topic, [self._partition], {})], {})
+
+
 async def controller_clock(client: Any, node: int) -> int | None:
     """What the active controller's clock says, in ms; None where the cluster does not tell (this client may
     not describe it, or there is no such log).
@@ -212,6 +281,17 @@ async def group_operations(client: Any, coordinator: int, group: str) -> tuple[i
     answer = await client.send(coordinator, _Groups(group))
     (found,) = answer.groups
     return found[0], found[-1]
+
+
+async def latest_producers(client: Any, leader: int, topic: str, partition: int) -> list[tuple[int, int]]:
+    """(id, epoch) of each producer that a partition's leader remembers: the epoch in which it last wrote.
+    Raises KafkaError.
+    """
+    answer = await client.send(leader, _Producers(topic, partition))
+    ((_, ((_, error, _, producers, _),), _),) = answer.topics
+    if error:
+        raise for_code(error)()
+    return [(each[0], each[1]) for each in producers]
 
 
 FAUSTS = "faust"  # the name of Faust's assignor
