@@ -145,12 +145,17 @@ cdef class PartitionState:
         self.shared.prior_sends = sends
 
     def trait(self, str customer_id not None, str name not None, int64_t at, key=None):
-        """A trait's value as of `at` (at `key`, with `per`); ABSENT if it has none. For tests and tools."""
+        """A trait's value as of `at`; ABSENT if it has none. With `per` that at `key`, or all without a key.
+
+        For tests and tools.
+        """
         slot, function, per = self.program.traits[name]
         cdef Customer customer = self.customers.find(customer_id)
         cdef ValueC of
         if customer is None:
-            return nothing_of(function)
+            return {} if per and key is None else nothing_of(function)
+        if per and key is None:
+            return customer.read_all(slot, at)
         value_of(key, &of)
         return customer.value(slot, &of if per else NULL, at)
 

@@ -46,6 +46,13 @@ def explain(
     sort: Annotated[
         bool, typer.Option("--sort", help="Put the events of each source in the order of their time first.")
     ] = False,
+    from_changelog: Annotated[
+        bool,
+        typer.Option(
+            "--from-changelog",
+            help="With kafka:, begin with what a worker knew at the first checkpoint that Kafka still has.",
+        ),
+    ] = False,
     show_all: Annotated[
         bool, typer.Option("--all", help=f"Show every moment, not just the last {MOST_MOMENTS}.")
     ] = False,
@@ -61,9 +68,13 @@ def explain(
     from stream.authoring.explain.summary import report
     from stream.authoring.explain.timeline import timeline
     from stream.authoring.page.explained import page
-    from stream.cli.past import between, past_events
+    from stream.cli.past import between, kafka_settings, past_events
+    from stream.history.changelog import known_before
+    from stream.history.inputs import KAFKA
     from stream.history.progress import showing
 
+    if from_changelog and events != [KAFKA]:
+        raise typer.BadParameter("goes with kafka: alone", param_hint="--from-changelog")
     times = between(since, until)
     refuse_to_overwrite({"--html": html}, events, directory)
     rules = load_rules(directory)
@@ -73,9 +84,15 @@ def explain(
         raise StreamError(f"there is no rule `{rule}`", hint=hint)
     with tidy(), ExitStack() as stack:
         progress = stack.enter_context(showing())
-        files = stack.enter_context(past_events(events, rules, times, sort=sort, progress=progress))
-        found = timeline(rules, files, customer, progress=progress)
-    if not found.moments:
+        known = (
+            known_before(kafka_settings(), rules, customer, times.since, progress) if from_changelog else None
+        )
+        beginning = None if known is None else known.beginning
+        files = stack.enter_context(
+            past_events(events, rules, times, sort=sort, progress=progress, beginning=beginning)
+        )
+        found = timeline(rules, files, customer, known=known, progress=progress)
+    if not found.moments and (known is None or known.state is None):
         looked = files.lines.total()
         hint = "ids are compared as they are, with capitals and blanks; is it the id that the source maps?"
         raise StreamError(f"none of {some(looked, 'record')} is of that customer", hint=hint)

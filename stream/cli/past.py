@@ -12,8 +12,9 @@ from stream.events._times import parse_time
 from stream.history.event_files import Between, PastEvents, event_files
 from stream.history.inputs import KAFKA
 from stream.history.progress import Progress
+from stream.history.topics import Beginning
 from stream.rules.model import RuleSet
-from stream.settings import load
+from stream.settings import Settings, load
 from stream.telemetry import logs
 
 
@@ -32,18 +33,30 @@ def _time(option: str, text: str | None) -> int | None:
     return time
 
 
+def kafka_settings() -> Settings:
+    """Of the Kafka that is read; what clients would log about it is not the user's business."""
+    logs.configure("CRITICAL")
+    return load(os.environ)
+
+
 @contextmanager
 def past_events(
-    arguments: Sequence[str], rules: RuleSet, times: Between, *, progress: Progress, sort: bool = False
+    arguments: Sequence[str],
+    rules: RuleSet,
+    times: Between,
+    *,
+    progress: Progress,
+    sort: bool = False,
+    beginning: Beginning | None = None,
 ) -> Iterator[PastEvents]:
-    """What a command line names. Raises EventFileError, BrokerError."""
+    """What a command line names; topics from `beginning` on. Raises EventFileError, BrokerError."""
     if list(arguments) != [KAFKA]:
         with event_files(arguments, rules, times, sort=sort, progress=progress) as files:
             yield files
         return
     from stream.history.event_topics import event_topics  # not for files: it takes a while
 
-    settings = load(os.environ)
-    logs.configure("CRITICAL")
-    with event_topics(settings, rules, times, sort=sort, progress=progress) as topics:
+    with event_topics(
+        kafka_settings(), rules, times, sort=sort, progress=progress, beginning=beginning
+    ) as topics:
         yield topics

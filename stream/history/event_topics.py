@@ -15,7 +15,7 @@ from stream.history.merged import SortedEvents, merged
 from stream.history.pieces import Whence
 from stream.history.progress import QUIET, Progress
 from stream.history.sorting import Sorter
-from stream.history.topics import read_topics
+from stream.history.topics import Beginning, read_topics
 from stream.rules.model import RuleSet, Source
 from stream.settings import Settings
 
@@ -32,6 +32,7 @@ class EventTopics(PastEvents):
         *,
         sort: bool,
         progress: Progress,
+        beginning: Beginning | None,
     ) -> None:
         super().__init__(rules, between)
         self._sorter = sorter
@@ -52,14 +53,16 @@ class EventTopics(PastEvents):
                 progress.begin("reading the topics", total, "records")
             progress.reach(done)
 
-        found = uvloop.run(read_topics(settings, rules.sources, between, reader_of, sorter.add, tell))
+        found = uvloop.run(
+            read_topics(settings, rules.sources, between, reader_of, sorter.add, tell, beginning)
+        )
         for origin, readers in found.readers.items():
             for reader in readers:
                 self.count(reader, origin.place_of)
         self.placed.clear()  # a record has Kafka's time
         if sort:
             self.disorder.clear()
-        if between.since is not None:
+        if between.since is not None and beginning is None:
             self.notes.append("events of before --since were not read: traits, limits and caps begin empty")
         self.notes += [
             f"{some(count, f'record of {topic} is', f'records of {topic} are')} not read by a worker either: "
@@ -80,8 +83,17 @@ class EventTopics(PastEvents):
 
 @contextmanager
 def event_topics(
-    settings: Settings, rules: RuleSet, between: Between, *, sort: bool = False, progress: Progress = QUIET
+    settings: Settings,
+    rules: RuleSet,
+    between: Between,
+    *,
+    sort: bool = False,
+    progress: Progress = QUIET,
+    beginning: Beginning | None = None,
 ) -> Iterator[EventTopics]:
-    """What the topics of the rules' sources hold. Raises BrokerError, EventFileError."""
+    """What the topics of the rules' sources hold; with `beginning` from there on, and of one partition.
+
+    Raises BrokerError, EventFileError.
+    """
     with Sorter() as sorter:
-        yield EventTopics(settings, rules, between, sorter, sort=sort, progress=progress)
+        yield EventTopics(settings, rules, between, sorter, sort=sort, progress=progress, beginning=beginning)

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 from aiokafka import TopicPartition
 from aiokafka.errors import KafkaError, OffsetOutOfRangeError
@@ -40,6 +40,13 @@ class PartitionOrigin:
         return f"{self.topic}/{self.partition}/{number}"
 
 
+class Beginning(NamedTuple):
+    """Where to begin with one partition, and to read no other: the first offset, by topic."""
+
+    partition: int
+    starts: Mapping[str, int]
+
+
 @dataclass(slots=True)
 class TopicsRead:
     """The readers of the partitions, and how many records were not read, by topic and reason, also those that
@@ -57,6 +64,7 @@ async def read_topics(
     reader_of: Callable[[Source, Whence], Reader],
     take: Callable[[Iterable[PastEvent]], None],
     tell: Callable[[int, int], None],
+    beginning: Beginning | None = None,
 ) -> TopicsRead:
     """Read the topics of sources, and `take` their events. `tell`: (records read, of how many).
 
@@ -66,7 +74,7 @@ async def read_topics(
     found = TopicsRead()
     try:
         async with reader(settings, "backtest", ours=False) as consumer:
-            ranges = await _ranges(consumer, sources, between)
+            ranges = await _ranges(consumer, sources, between, beginning)
             for tp in ranges:
                 origin = PartitionOrigin(tp.topic, tp.partition)
                 found.readers[origin] = [
@@ -101,7 +109,7 @@ def _events(of: Reader, records: Sequence[Record]) -> Iterable[PastEvent]:
 
 
 async def _ranges(
-    consumer: Any, sources: Sequence[Source], between: Between
+    consumer: Any, sources: Sequence[Source], between: Between, beginning: Beginning | None
 ) -> Mapping[TopicPartition, tuple[int, int]]:
     """The offsets to read, of each partition of the sources' topics."""
     kinds = {source.topic: source.kind for source in sources}
@@ -116,10 +124,15 @@ async def _ranges(
             f"the topics have different numbers of partitions: {counts}", hint="`stream doctor` says more"
         )
     tps = [
-        TopicPartition(topic, number) for topic, numbers in partitions.items() for number in sorted(numbers)
+        TopicPartition(topic, number)
+        for topic, numbers in partitions.items()
+        for number in sorted(numbers)
+        if beginning is None or number == beginning.partition
     ]
     starts, ends = await span(consumer, tps)
-    if between.since is not None:
+    if beginning is not None:
+        starts |= {tp: beginning.starts[tp.topic] for tp in tps}
+    elif between.since is not None:
         of_events = [tp for tp in tps if kinds[tp.topic] == "event"]
         for tp, at in (await consumer.offsets_for_times(dict.fromkeys(of_events, between.since))).items():
             starts[tp] = ends[tp] if at is None else at.offset

@@ -1,4 +1,4 @@
 """One partition's life, for any stage: lane, checkpoints, restore, take-over, recovery.
 
-Doors: `app`, `stage`, `failures`, `rocksdb`.
+Doors: `app`, `checkpoint`, `stage`, `failures`, `rocksdb`, `takeover`.
 """

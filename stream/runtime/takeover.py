@@ -85,7 +85,7 @@ class Takeover:
         begins, ends = await span(consumer, [*inputs, *written])
         found = {
             number: Checkpoint(
-                *_sources(number, checkpoint or Checkpoint(), sources, ids, begins, ends),
+                *sources_now(number, checkpoint or Checkpoint(), sources, ids, begins, ends),
                 {
                     topic: _tail(checkpoint, topic, begins[tp], ends[tp])
                     for topic in outputs
@@ -161,7 +161,7 @@ class Takeover:
         return written._replace(cause=cause, fired_at=fired_at)
 
 
-def _sources(
+def sources_now(
     number: int,
     known: Checkpoint,
     sources: Mapping[str, str],

@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from stream.authoring.explain.timeline import Change, Progressed, Timeline, TimelineMoment
+from stream.authoring.explain.timeline import Before, Change, Progressed, Timeline, TimelineMoment
 from stream.authoring.rule_tests.held_back import Around, explained
 from stream.authoring.rule_tests.why_not import rank
 from stream.decisions.wire import iso_time
@@ -26,7 +26,8 @@ def as_object(timeline: Timeline, rule: str | None = None) -> dict[str, Any]:
     rules = [each for each in timeline.rules.rules if rule in (None, each.name)]
     names = {each.name for each in rules} | {""}
     because = _because(timeline)
-    moments = [_moment(each, names, because) for each in timeline.moments]
+    kinds = {each.name: each.kind for each in timeline.rules.sources}
+    moments = [{"kind": kinds.get(each.source), **_moment(each, names, because)} for each in timeline.moments]
     if rule is not None:
         read = _paths(each for moment in moments for each in moment["judged"])
         for each in moments:
@@ -34,10 +35,21 @@ def as_object(timeline: Timeline, rule: str | None = None) -> dict[str, Any]:
     return {
         "customer": timeline.customer,
         "rule": rule,
+        "before": None if timeline.before is None else _before(timeline.before, names),
         "until": None if timeline.until is None else iso_time(timeline.until),
         "moments": [each for each in moments if rule is None or _is_about(each)],
         "rules": {each.name: _became(each, timeline, because) for each in rules},
         "open": [_instance(each) for each in timeline.open if each.rule in names],
+    }
+
+
+def _before(before: Before, names: set[str]) -> dict[str, Any]:
+    """What was known, of all rules: what a rule does not read may still be asked for by its guards."""
+    return {
+        "at": iso_time(before.at),
+        "place": before.place,
+        "values": dict(before.values),
+        "instances": [_instance(each) for each in before.open if each.rule in names],
     }
 
 
@@ -73,7 +85,8 @@ def _because(timeline: Timeline) -> dict[int, str]:
         judged += moment.judged
         for decision in moment.decisions:
             if decision.reason is not None:
-                around = Around(timeline.attributes, iso_time, tuple(used), judged, HELD_OUT)
+                began = None if timeline.before is None else iso_time(timeline.before.at)
+                around = Around(timeline.attributes, iso_time, tuple(used), judged, HELD_OUT, began)
                 found[id(decision)] = explained(decision, timeline.rules, around)
             if decision.outcome in ("sent", "holdout"):
                 used.append(decision)
@@ -211,6 +224,8 @@ def _waits(rule: Rule, instance: OpenInstance) -> str:
 def _never_began(rule: Rule, timeline: Timeline) -> str:
     names = rule.steps[0].on
     had = {moment.event for moment in timeline.moments if moment.event}
+    if had & set(names):
+        return f"it begins with {_either(names)}, and what came of it counted for nothing"
     near = next((hint for each in names if (hint := did_you_mean(each, sorted(had)))), None)
     return f"it begins with {_either(names)}, which the customer has not had" + (f" ({near})" if near else "")
 

@@ -16,6 +16,7 @@ from stream.diagnostics import one_line, some
 
 MOST_FIELDS = 200  # characters of an event that are shown
 MOST_NAMES = 6
+UNNAMED = {"event": "an event without a name", "profile": "profile", "context": "context"}
 _STYLES = {"✔": "green", "✘": "red", "!": "yellow"}
 
 
@@ -32,6 +33,8 @@ def report(
 
 
 def _lines(found: Mapping[str, Any], most: int | None) -> Iterator[str]:
+    if found["before"] is not None:
+        yield from _before(found["before"])
     moments = found["moments"]
     shown = moments if most is None else moments[len(moments) - most :] if most < len(moments) else moments
     if len(shown) < len(moments):
@@ -48,9 +51,32 @@ def _lines(found: Mapping[str, Any], most: int | None) -> Iterator[str]:
                 yield f"    {'':{width}}  {line}"
 
 
+def _before(before: Mapping[str, Any]) -> Iterator[str]:
+    yield f"{before['at']}  what a worker knew, by {before['place']}"
+    for name, value in before["values"].items():
+        yield f"    {name}: {_value(value)}"
+    for each in before["instances"]:
+        yield f"    {_instance(each)}{_step(each)}{_waits(each)}"
+    if not before["values"] and not before["instances"]:
+        yield "    nothing"
+
+
+def _instance(each: Mapping[str, Any]) -> str:
+    of = "" if each["key"] is None else f" of {each['key']}"
+    return f"{each['rule']}{of}"
+
+
+def _step(each: Mapping[str, Any]) -> str:
+    return f", step {each['done']} of {each['steps']}" if each["steps"] > 1 else ""
+
+
+def _waits(each: Mapping[str, Any]) -> str:
+    return ", waits" + (f" until {each['deadline']}" if each["deadline"] else "")
+
+
 def _moment(moment: Mapping[str, Any], *, of_one: bool) -> Iterator[str]:
     what = (
-        f"{moment['event'] or '(no event)'}  {moment['source']}  {moment['place']}"
+        f"{moment['event'] or UNNAMED[moment['kind']]}  {moment['source']}  {moment['place']}"
         if moment["source"]
         else ""
     )
@@ -65,11 +91,8 @@ def _moment(moment: Mapping[str, Any], *, of_one: bool) -> Iterator[str]:
         yield f"    {change['name']}{key}: {_value(change['before'])} → {_value(change['after'])}"
     yield from _judgements(moment["judged"], of_one=of_one)
     for each in moment["instances"]:
-        due = f" until {each['deadline']}" if each["deadline"] else ""
-        step = f", step {each['done']} of {each['steps']}" if each["steps"] > 1 else ""
-        of = "" if each["key"] is None else f" of {each['key']}"
         ended = each["what"] == "ended"
-        yield f"    {each['rule']}{of} {each['what']}{step}" + ("" if ended else f", waits{due}")
+        yield f"    {_instance(each)} {each['what']}{_step(each)}" + ("" if ended else _waits(each))
     for each in moment["decisions"]:
         yield from _decision(each)
 

@@ -21,6 +21,7 @@ from stream.authoring.replay import Replay
 from stream.engine import PartitionState
 from stream.events._value import ABSENT
 from stream.history._past import PastEvent
+from stream.history.changelog import KnownBefore
 from stream.history.event_files import PastEvents, Portion
 from stream.history.progress import QUIET, Progress
 from stream.rules.model import FieldPath, RuleSet, Trait
@@ -66,9 +67,21 @@ class TimelineMoment:
 
 
 @dataclass(frozen=True, slots=True)
+class Before:
+    """What a worker knew before the first moment. `at`: when (ms), `place`: where that is written. `values`:
+    by path, also traits, those of `per` by key.
+    """
+
+    at: int
+    place: str
+    values: Mapping[str, Any]
+    open: tuple[OpenInstance, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Timeline:
     """`moments`: from `Between.since` on. `open`: what the customer has begun, at the end. `until`: the time
-    (ms) that the history has come to; None: it has no event.
+    (ms) that the history has come to; None: it has no event. `before`: None if it begins with nothing.
     """
 
     rules: RuleSet
@@ -77,11 +90,23 @@ class Timeline:
     open: tuple[OpenInstance, ...]
     until: int | None
     attributes: Mapping[str, Any]
+    before: Before | None = None
 
 
-def timeline(rules: RuleSet, files: PastEvents, customer: str, *, progress: Progress = QUIET) -> Timeline:
-    """Plays a history for one customer. At the end time moves on to `files.between.until`, if that is set."""
+def timeline(
+    rules: RuleSet,
+    files: PastEvents,
+    customer: str,
+    *,
+    known: KnownBefore | None = None,
+    progress: Progress = QUIET,
+) -> Timeline:
+    """Plays a history for one customer. At the end time moves on to `files.between.until`, if that is set.
+
+    `known`: what they begin with; `files` have to go on from there. Raises StateError if it cannot be read.
+    """
     told = _Telling(rules, files, customer)
+    before = None if known is None else told.begin(known)
     moments: list[TimelineMoment] = []
     progress.begin("looking for the customer", files.lines.total())
     looked = 0
@@ -91,7 +116,9 @@ def timeline(rules: RuleSet, files: PastEvents, customer: str, *, progress: Prog
         looked += sum(map(len, portion.records.values()))
         progress.reach(looked)
     moments += told.end(files.between.until)
-    return Timeline(rules, customer, tuple(moments), told.open, told.reached, told.attributes)
+    if known is not None and (since := files.between.since) is not None:
+        moments = [each for each in moments if each.at >= since]
+    return Timeline(rules, customer, tuple(moments), told.open, told.reached, told.attributes, before)
 
 
 class _Telling:
@@ -116,6 +143,18 @@ class _Telling:
     def reached(self) -> int | None:
         """The time that the customer's partition has come to."""
         return None if self._partition is None else self._came_to.get(self._partition)
+
+    def begin(self, known: KnownBefore) -> Before:
+        """Enter what is known before anything is played."""
+        self._partition = known.beginning.partition
+        state = self._replay.state_of(self._partition)
+        known.enter(state)
+        values = self._profile(state)
+        for trait in self._rules.traits:
+            value = state.trait(self._customer, trait.name, known.at)
+            if value is not ABSENT and value not in (0, {}, []):
+                values[f"traits.{trait.name}"] = value
+        return Before(known.at, known.place, values, self._instances())
 
     def play(self, portion: Portion) -> list[TimelineMoment]:
         """The moments of a portion."""

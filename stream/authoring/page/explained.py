@@ -11,7 +11,7 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from stream.authoring.explain.summary import is_stranger, terms_that_count
+from stream.authoring.explain.summary import UNNAMED, is_stranger, terms_that_count
 from stream.authoring.page.document import document
 from stream.authoring.page.markup import Child, Html, element, own
 from stream.authoring.page.parts import table
@@ -46,6 +46,7 @@ def page(found: Mapping[str, Any]) -> str:
         element(
             "main",
             _rules(found["rules"]),
+            _before(found["before"]) if found["before"] else None,
             element("h2", "What happened"),
             element("p", f"{some(left, 'moment')} before are left out.", class_="soft") if left else None,
             [_moment(each, of_one=found["rule"] is not None) for each in moments],
@@ -79,10 +80,20 @@ def _nearest(rule: Mapping[str, Any]) -> Child:
     )
 
 
+def _before(before: Mapping[str, Any]) -> list[Html]:
+    rows = [[own(name), own(_value(value))] for name, value in before["values"].items()]
+    begun = [{**each, "what": "had begun"} for each in before["instances"]]
+    return [
+        element("h2", "What a worker knew before"),
+        element("p", f"At {before['at']}, by ", own(before["place"]), class_="soft"),
+        table("What was known", ["Name", "Value"], rows) if rows else element("p", "Nothing."),
+        element("div", _instances(begun)),
+    ]
+
+
 def _moment(moment: Mapping[str, Any], *, of_one: bool) -> Html:
-    named = (
-        [own(moment["event"])] if moment["event"] else ["time passes" if not moment["source"] else "no event"]
-    )
+    unnamed = UNNAMED[moment["kind"]] if moment["source"] else "time passes"
+    named = [own(moment["event"])] if moment["event"] else [unnamed]
     said = [own(f"{moment['source']}, {moment['place']}")] if moment["source"] else []
     return element(
         "article",

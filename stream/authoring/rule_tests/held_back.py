@@ -69,7 +69,8 @@ def guards(rules: RuleSet) -> list[Guard]:
 
 class Around(NamedTuple):
     """What was around a decision: the customer's attributes, how a time (ms) is shown, the messages that had
-    used up limits and caps, what was judged, and why somebody is held out.
+    used up limits and caps, what was judged, and why somebody is held out. `began`: since when messages are
+    known, if not from the beginning.
     """
 
     attributes: Mapping[str, Any]
@@ -77,6 +78,7 @@ class Around(NamedTuple):
     used: Sequence[Decision]
     judged: Sequence[Judgement]
     held_out: str
+    began: str | None = None
 
 
 def explained(decision: Decision, rules: RuleSet, around: Around) -> str:
@@ -131,6 +133,8 @@ class _Held(NamedTuple):
     def used_up(self, limit: Limit, by: Sequence[Decision]) -> str:
         """A limit, and the newest messages that had used it up."""
         newest, rate = by[-limit.count :], format_rate(limit.count, limit.over)
+        if len(newest) < limit.count and self.around.began is not None:
+            return f"{rate} was used up, also by what was sent before {self.around.began}"
         if not newest:
             return f"{rate}, and without a time zone it counts as used up"
         shown = [self._shown(each) for each in newest[-MOST:]]

@@ -10,7 +10,10 @@ import orjson
 
 from stream.authoring.explain.findings import as_object
 from stream.authoring.explain.timeline import Timeline, timeline
+from stream.authoring.replay import Replay
+from stream.history.changelog import KnownBefore
 from stream.history.event_files import Between, event_files
+from stream.history.topics import Beginning
 from stream.rules.compiler.rule_set import load_rules
 from stream.rules.model import RuleSet
 
@@ -68,6 +71,7 @@ def tell(
     *,
     rules: RuleSet | None = None,
     between: Between | None = None,
+    known: KnownBefore | None = None,
 ) -> Timeline:
     path = folder / "events.jsonl"
     path.write_bytes(
@@ -75,7 +79,20 @@ def tell(
     )
     rules = rules or rules_in(folder)
     with event_files([str(path)], rules, between or Between()) as files:
-        return timeline(rules, files, customer)
+        return timeline(rules, files, customer, known=known)
+
+
+def known_after(folder: Path, lines: Iterable[Mapping[str, Any]], rules: RuleSet, at: int) -> KnownBefore:
+    """What a worker knows of c1 after these, at a time in ms."""
+    path = folder / "before.jsonl"
+    path.write_bytes(b"".join(orjson.dumps(each) + b"\n" for each in lines))
+    replay = Replay(rules)
+    with event_files([str(path)], rules) as files:
+        for portion in files.batches():
+            list(replay.feed(portion.records, files.names))
+    records = dict(replay.state.take_changed())
+    beginning = Beginning(0, {"clicks": 0})
+    return KnownBefore("c1", at, "changelog/0/7", records[b"c1"], records[b""], beginning, {})
 
 
 def found(told: Timeline, rule: str | None = None) -> dict[str, Any]:

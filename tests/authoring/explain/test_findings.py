@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.authoring.explain.explainkit import found, line, tell
+from tests.authoring.explain.explainkit import found, known_after, line, rules_in, tell
 
 VIEW = {"sku": "a", "price": 20}
 
@@ -88,3 +88,13 @@ rules:
     assert ("left", "began anew") in steps
     assert ("pair", "moved on") in steps
     assert steps[-1] == ("left", "ended")
+
+
+def test_an_event_that_counted_for_nothing_was_said_not_to_have_come_did_you_mean_itself(
+    tmp_path: Path,
+) -> None:
+    rules = rules_in(tmp_path)
+    known = known_after(tmp_path, [line(0, "view"), line(1, "view")], rules, 1_772_445_720_000)
+    told = found(tell(tmp_path, [line(0, "view")], rules=rules, known=known))
+    assert told["moments"][0]["put_aside"] == "it was read before"
+    assert told["rules"]["viewed"]["why"] == "it begins with `view`, and what came of it counted for nothing"

@@ -7,7 +7,7 @@ from html.parser import HTMLParser
 from pathlib import Path
 
 from stream.authoring.page.explained import MOST_MOMENTS, page
-from tests.authoring.explain.explainkit import found, line, rules_in, tell
+from tests.authoring.explain.explainkit import found, known_after, line, rules_in, tell
 
 HOSTILE = "<script>alert(1)</script>\"'><img src=x onerror=alert(2)>\u202e"
 
@@ -48,3 +48,13 @@ def test_a_long_life_is_cut_to_its_last_moments(tmp_path: Path) -> None:
     text = page(found(tell(tmp_path, events)))
     assert "3 moments before are left out" in text
     assert text.count('class="moment"') == MOST_MOMENTS
+
+
+def test_the_page_says_what_a_worker_knew_before(tmp_path: Path) -> None:
+    rules = rules_in(tmp_path)
+    known = known_after(tmp_path, [line(0, "view", sku="a"), line(1, "cart")], rules, 1_772_445_720_000)
+    told = found(tell(tmp_path, [line(3, "view", sku="b")], rules=rules, known=known))
+    text = re.sub(r"</?(bdi|code)>", "", page(told))
+    assert "What a worker knew before" in text
+    assert "At 2026-03-02T10:02:00.000Z, by changelog/0/7" in text
+    assert "left had begun, waits until 2026-03-02T10:31:00.000Z" in text

@@ -1,0 +1,89 @@
+"""`stream explain kafka:` beside a live worker: what it says is what the worker did."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from typing import Any
+
+from tests.integration.shop import MINUTE, START, Shop
+from tests.kit.kafka import consume_all, delete_records, end_offsets, produce
+
+CUSTOMERS = 12
+
+
+def run(
+    shop: Shop, customer: str, *arguments: str, app: str | None = None
+) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "stream", "explain", str(shop.rules), "kafka:", "--json"]
+    return subprocess.run(
+        [*command, "--customer", customer, *arguments],
+        capture_output=True,
+        text=True,
+        check=False,
+        env={"STREAM_BROKER": shop.bootstrap, "STREAM_APP_ID": app or shop.prefix},
+        cwd=shop.folder,
+    )
+
+
+def explained(shop: Shop, customer: str, *arguments: str) -> dict[str, Any]:
+    done = run(shop, customer, *arguments)
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)  # type: ignore[no-any-return]
+
+
+def test_what_a_worker_knew_is_where_an_explanation_begins(shop: Shop) -> None:
+    """Kafka had deleted the events of before: views were counted from nothing, and limits were free again."""
+    for turn in range(3):
+        at = START + turn * MINUTE
+        produce(shop.bootstrap, shop.clicks, [shop.click(n, "view", at) for n in range(CUSTOMERS)])
+        produce(shop.bootstrap, shop.purchases, [shop.purchase(n, 60.0, at + 1) for n in range(CUSTOMERS)])
+        with shop.worker(f"before{turn}") as worker:
+            worker.until_caught_up(shop.sources)
+            assert worker.stop() == 0, worker.log
+    delete_records(shop.bootstrap, end_offsets(shop.bootstrap, shop.sources))
+    at = START + 10 * MINUTE
+    produce(shop.bootstrap, shop.clicks, [shop.click(n, "cart", at) for n in range(CUSTOMERS)])
+    produce(shop.bootstrap, shop.clicks, [shop.click(n, "view", at + 1) for n in range(CUSTOMERS)])
+    produce(shop.bootstrap, shop.purchases, [shop.purchase(1, 10.0, at + 2)])
+    with shop.worker("after") as worker:
+        worker.until_caught_up(shop.sources)
+        assert worker.stop() == 0, worker.log
+    lived = [json.loads(each.value) for each in consume_all(shop.bootstrap, ["decisions"])]
+    for customer in ("c0", "c1", "c7"):
+        told = explained(shop, customer, "--from-changelog")
+        known = told["before"]
+        assert known["values"] == {"traits.spend": 180.0, "traits.views": 3}
+        assert known["place"].startswith(f"{shop.prefix}-customers-changelog/")
+        decided = [each for moment in told["moments"] for each in moment["decisions"]]
+        own = [
+            (each["trigger_id"], each["outcome"], each["reason"])
+            for each in lived
+            if each["customer_id"] == customer and each["at"] >= "2026-01-01T00:10:00"
+        ]
+        assert sorted((each["trigger_id"], each["outcome"], each["reason"]) for each in decided) == sorted(
+            own
+        )
+        limited = next(each["because"] for each in decided if each["reason"] == "limit")
+        assert limited == f"limit: 1 per 365d was used up, also by what was sent before {known['at']}"
+        assert next(each["what"] for moment in told["moments"] for each in moment["instances"]) == "began"
+
+
+def test_an_app_without_workers_knows_nothing_and_that_is_said(shop: Shop) -> None:
+    produce(shop.bootstrap, shop.clicks, [shop.click(1, "view", START)])
+    done = run(shop, "c1", "--from-changelog", app="nobodys")
+    assert done.returncode == 1
+    assert "Kafka has no topic nobodys-customers-changelog" in done.stderr
+    assert "STREAM_APP_ID" in done.stderr
+
+
+def test_somebody_of_whom_nothing_is_known_is_not_taken_for_somebody_without_events(shop: Shop) -> None:
+    produce(shop.bootstrap, shop.clicks, [shop.click(n, "view", START) for n in range(4)])
+    with shop.worker() as worker:
+        worker.until_caught_up(shop.sources)
+        assert worker.stop() == 0, worker.log
+    done = run(shop, "c5", "--from-changelog")
+    assert done.returncode == 1
+    assert f"{shop.prefix}-customers-changelog says nothing of that customer" in done.stderr
+    assert "c5" not in done.stderr
