@@ -35,7 +35,7 @@ PATTERN_STEPS = 5_000  # for a pattern that is not written in the rule: it may h
 # How much dearer than reading a text is what a function does with it; 0: the size does not matter.
 _FACTORS = {
     **dict.fromkeys(("!_", "-_", "_-_", "_*_", "_/_", "_%_", "dyn", "type", "size"), 0),
-    "join": 25,
+    **dict.fromkeys(("join", "sum", "min", "max", "avg"), 25),
     "split": 5,
     "replace": 5,
     "strings.quote": 25,

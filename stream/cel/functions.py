@@ -12,7 +12,7 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from stream.cel import strings, times
+from stream.cel import lists, strings, times
 from stream.cel.strings import within
 from stream.cel.values import (
     INT_MAX,
@@ -183,6 +183,10 @@ OVERLOADS: dict[str, dict[tuple[str, ...], Operation]] = {
     "size": {
         **{(each,): len for each in ("string", "bytes", "list", "map")},
     },
+    "sum": {("list",): lists.sum_of},
+    "min": {("list",): lists.least_of},
+    "max": {("list",): lists.greatest_of},
+    "avg": {("list",): lists.mean_of},
     "contains": {("string", "string"): lambda a, b: b in a},
     "startsWith": {("string", "string"): lambda a, b: a.startswith(b)},
     "endsWith": {("string", "string"): lambda a, b: a.endswith(b)},
@@ -266,13 +270,14 @@ def _accessor(name: str) -> dict[tuple[str, ...], Operation]:
 
 OVERLOADS.update({name: _accessor(name) for name in times.ACCESSORS})
 
-_EITHER = {"size", "matches", "contains", "startsWith", "endsWith"}
+OF_LISTS = ("sum", "min", "max", "avg")
+_EITHER = {"size", "matches", *OF_LISTS}
 _GLOBAL = {"int", "uint", "double", "bool", "string", "bytes", "timestamp", "duration", "dyn", "type"}
 
 
 def _style(name: str) -> bool | None:
     if name in _EITHER:
-        return None if name in ("size", "matches") else True
+        return None
     return name not in _GLOBAL and name != "strings.quote"
 
 

@@ -18,7 +18,7 @@ from typing import TypeGuard
 
 from stream.cel import slips, strings, times
 from stream.cel.cost import BudgetError
-from stream.cel.functions import MIXING, OVERLOADS, SIGNATURES
+from stream.cel.functions import MIXING, OF_LISTS, OVERLOADS, SIGNATURES
 from stream.cel.simplification import FOLD_STEPS
 from stream.cel.tree import MACROS, is_closed
 from stream.cel.values import TYPE_NAMES
@@ -337,7 +337,8 @@ class _Checker:
                 )
             if not least <= len(kinds) <= most:
                 few = "few" if len(kinds) < least else "many"
-                return self.error(f"`{name}` has too {few} arguments", node)
+                listed = f"write {name}([{', '.join(map(unparse, node.args))}])" if name in OF_LISTS else None
+                return self.error(f"`{name}` has too {few} arguments", node, listed)
         mixes = name in MIXING and not is_closed(node)
         if mixes and set(kinds) == {"int", "double"}:
             kinds = ("double", "double")
@@ -347,6 +348,8 @@ class _Checker:
             hint = as_time(name, node.args, seen)
             if hint is None and name in ARITHMETIC and "string" in kinds:
                 hint = OF_TEXTS
+            if name in OF_LISTS:
+                hint = f"write e.g. {name}(event.items.map(i, i.price)); what events say over time is a trait"
             if set(kinds) == {"int", "double"}:
                 hint = "convert one with `double(…)` or `int(…)`, or write e.g. 1.0"
             return self.error(f"`{symbol_of(name)}` does not fit {words}", node, hint)

@@ -66,6 +66,7 @@ DEAR = {
     "texts_joined_in_a_macro": Row(
         "event.n.exists(i, event.l.join('-') == '')", {"n": MANY, "l": ["x"] * 20_000}
     ),
+    "lists_summed_in_a_macro": Row("event.n.exists(i, sum(event.l) == i)", {"n": MANY, "l": [1.5] * 20_000}),
     "texts_split_in_a_macro": Row(
         "event.n.exists(i, event.t.split('').size() == i)", {"n": MANY, "t": LONG[:90_000]}
     ),

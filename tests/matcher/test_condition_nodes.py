@@ -82,6 +82,7 @@ LOGIC = ["_&&_", "_||_", "_==_", "_!=_", "_<_", "_<=_", "_>_", "_>=_", "@in", "_
 ARITHMETIC = ["_+_", "_-_", "_*_", "_/_", "_%_"]
 TEXT_TESTS = ["contains", "startsWith", "endsWith", "matches"]
 UNARY = ["!_", "-_", "size", "int", "double", "string", "uint", "bytes", "bool", "dyn", "type", "timestamp"]
+UNARY += ["sum", "min", "max", "avg"]
 
 
 def _grown(inner: st.SearchStrategy[Node]) -> st.SearchStrategy[Node]:

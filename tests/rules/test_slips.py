@@ -121,7 +121,7 @@ SLIPS = [
     ("str(event.a) == '3'", "str", "string(x)"),
     ("event.a mod 2 == 0", "mod", "`%`"),
     ("round(event.a) == 3", "round", "int(x)"),
-    ("max(event.a, 3) == 3", "max", "?"),
+    ("max(event.a, 3) == 3", "max", "max([event.a, 3])"),
     ("1 + 1.5 > event.a", "+", "double"),
     ("traits.spend > '50'", ">", "a number with a text"),
     # ---- times ----
