@@ -29,6 +29,7 @@ MODULES = {
     "backtest": "backtesting",
     "explain": "explaining",
     "events": "events",
+    "send": "sending",
     "broker": "trial",
     "demo": "trial",
 }

@@ -15,7 +15,7 @@ from __future__ import annotations
 import csv
 import re
 from codecs import getincrementaldecoder
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -104,7 +104,8 @@ class _Column:
 class CsvRows:
     """The rows of one file, which has to be given to `learn` first. `notes`: what is to be said of it.
 
-    `is_padded`: blanks around cells are no part of them. `says_delimiter`: the first line does.
+    `is_padded`: blanks around cells are no part of them. `says_delimiter`: the first line does. `cut_off`:
+    the line of the last row if neither it nor its line is whole, as of a copy that was broken off; else 0.
     """
 
     delimiter: str
@@ -114,16 +115,21 @@ class CsvRows:
     what: str = "line"
     columns: list[_Column] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+    cut_off: int = 0
+    _last_line: str = ""
 
     def learn(self, blocks: Iterator[bytes], name: str) -> None:
         """Find out what the columns are."""
         rows = self._rows(blocks, name)
         line, headings = next(rows)
         self.columns = _columns(headings, name, line)
+        number, row = line, headings
         for number, row in rows:
             for column, cell in zip(self.columns, row, strict=False):
                 if cell:
                     column.look(cell, number)
+        if len(row) < len(headings) and not self._last_line.endswith(("\n", "\r")):
+            self.cut_off = number
         self.notes = [
             f"column `{each.name}` of {name} has numbers with commas, first in line {each.commas}: its "
             "values are texts (write 1049.90; a spreadsheet that is set to English does)"
@@ -135,6 +141,14 @@ class CsvRows:
             for number, each in enumerate(self.columns, 1)
             if each.some and not each.path
         ]
+        if self.cut_off:
+            self.notes.append(f"the last row of {name} seems to be cut off, in line {self.cut_off}")
+
+    def take_as_texts(self, names: Collection[str]) -> None:
+        """Leave the cells of these columns as they are written, whatever all of them look like."""
+        for each in self.columns:
+            if ".".join(each.path) in names:
+                each.numbers = each.booleans = each.nested = False
 
     def pieces(self, blocks: Iterator[bytes], name: str) -> Iterator[Piece]:
         rows = self._rows(blocks, name)
@@ -151,6 +165,11 @@ class CsvRows:
                 values, numbers, size = [], [], 0
         yield Piece(values, numbers)
 
+    def _watched(self, lines: Iterator[str]) -> Iterator[str]:
+        for line in lines:
+            self._last_line = line
+            yield line
+
     def _object(self, row: Sequence[str]) -> dict[str, Any]:
         found: dict[str, Any] = {}
         for column, cell in zip(self.columns, row, strict=False):
@@ -165,7 +184,10 @@ class CsvRows:
         """The rows that are not empty, with the number of the line on which each begins."""
         csv.field_size_limit(MAX_LINE)
         reader = csv.reader(
-            _lines(blocks, name), delimiter=self.delimiter, strict=True, skipinitialspace=self.is_padded
+            self._watched(_lines(blocks, name)),
+            delimiter=self.delimiter,
+            strict=True,
+            skipinitialspace=self.is_padded,
         )
         begins, width = 1, 0
         try:

@@ -182,6 +182,17 @@ def collect(directory: Path) -> tuple[RuleFiles, list[Diagnostic]]:
     return RuleFiles(**merged, tests=tuple(tests)), found
 
 
+def read_alone(written: Path | Text) -> Written | None:
+    """One file, or text, of YAML that is no rule file and is read as strictly; None if nothing is in it.
+
+    Raises RuleFileError with its first error.
+    """
+    try:
+        return _read(written) if isinstance(written, Path) else read_yaml(written)
+    except _Refused as refused:
+        raise RuleFileError([refused.diagnostic]) from None
+
+
 def _paths(directory: Path) -> list[Path]:
     try:
         paths = paths_in(directory, _raise)

@@ -48,7 +48,7 @@ IMPORTS: dict[str, set[str]] = {
         "telemetry",
         "topics",
     },
-    "history": {"engine", "events", "kafka", "rules", "runtime"},
+    "history": {"engine", "events", "kafka", "rules", "runtime", "topics"},
     "authoring": {"decisions", "engine", "events", "expression", "history", "matcher", "rules"},
     "broker": set(),
     "doctor": {"authoring", "decisions", "kafka", "rules", "runtime", "topics"},

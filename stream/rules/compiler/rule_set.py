@@ -19,7 +19,7 @@ from stream.rules.compiler.channels import read_channel, read_policy
 from stream.rules.compiler.compilation import Compilation
 from stream.rules.compiler.definition import Findings, check_name
 from stream.rules.compiler.identity import with_revision
-from stream.rules.compiler.plan import read_plan
+from stream.rules.compiler.plan import NO_PLAN, TrackingPlan, read_plan
 from stream.rules.compiler.planned import hold_against_plan
 from stream.rules.compiler.privacy import check_privacy
 from stream.rules.compiler.rules import read_rule
@@ -58,13 +58,14 @@ def check_rules(directory: Path, own: OwnTopics = NOBODYS, allow: Iterable[str] 
 class Checked:
     """What a check found, in file order; `rules` is None if there is an error among it.
 
-    `files`: the definitions as they are written.
+    `files`: the definitions as they are written; `plan`: what the tracking plan says.
     """
 
     rules: RuleSet | None
     diagnostics: tuple[Diagnostic, ...]
     tests: tuple[RuleTest, ...] = ()
     files: RuleFiles = field(default=RuleFiles(), repr=False, compare=False)
+    plan: TrackingPlan = field(default=NO_PLAN, repr=False, compare=False)
 
 
 def compile_files(
@@ -104,7 +105,7 @@ def compile_files(
         compiled = with_revision(*definitions, first)
         warn(run, compiled, tests)
         findings.all += findings.allowances.in_vain()
-    return Checked(compiled, tuple(in_file_order(findings.all)), tests, files)
+    return Checked(compiled, tuple(in_file_order(findings.all)), tests, files, run.plan)
 
 
 @contextmanager
