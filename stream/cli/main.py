@@ -30,6 +30,7 @@ MODULES = {
     "explain": "explaining",
     "events": "events",
     "send": "sending",
+    "tail": "tailing",
     "broker": "trial",
     "demo": "trial",
 }

@@ -33,13 +33,15 @@ TRUSTED = 10  # fetches that came, after which twice as much is asked for
 
 
 @asynccontextmanager
-async def reader(settings: Settings, purpose: str, *, ours: bool = True) -> AsyncIterator[Any]:
+async def reader(
+    settings: Settings, purpose: str, *, ours: bool = True, own: bool = False
+) -> AsyncIterator[Any]:
     """A consumer of raw records. An offset out of range is an error, never a jump. No group.
 
     Of what is `ours` nothing is in a transaction, so what others write in one is left out, committed or not.
     To wait for the last stable offset instead would hide what we wrote behind a transaction of theirs that is
     still open. What others write for us is read as a worker reads it: once it is committed, and nothing of
-    this app.
+    this app, but for who wants its `own` records beside theirs.
     """
     consumer = AIOKafkaConsumer(
         bootstrap_servers=settings.broker,
@@ -58,7 +60,7 @@ async def reader(settings: Settings, purpose: str, *, ours: bool = True) -> Asyn
         if ours:
             give_raw_records(consumer, largest=UNBOUNDED, ours=True)
         else:
-            give_raw_records(consumer, mark=("ce_app", settings.app_id.encode()))
+            give_raw_records(consumer, mark=None if own else ("ce_app", settings.app_id.encode()))
         yield consumer
     finally:
         await close(consumer)

@@ -1,4 +1,5 @@
-"""The topics that a rule set needs: planned, compared with what there is, made, shown.
+"""The topics that a rule set needs: planned, compared with what there is, made, shown, followed.
 
-Doors: `plan`, `counts`, `ensure`, `fit`, `format`, `permissions`, `placement`, `revisions`, `show`, `skips`.
+Doors: `plan`, `counts`, `ensure`, `fit`, `format`, `permissions`, `placement`, `revisions`, `show`, `skips`;
+the room `tail`.
 """
