@@ -220,12 +220,12 @@ def as_yaml(found: Inferred, rules: RuleSet) -> str:
     lines += [f"# {one_line(each)}" for each in notes(found)]
     lines += ["events:" if written["events"] else "events: {}"]
     for name, event in written["events"].items():
-        lines.append(f"  {_text(name)}:" + ("" if event else " {}"))
+        lines.append(f"  {as_text(name)}:" + ("" if event else " {}"))
         if "source" in event:
             lines.append(f"    source: {_flow(event['source'])}")
         if "fields" in event:
             lines.append("    fields:" + ("" if event["fields"] else " {}"))
-            lines += [f"      {_text(path)}: {_flow(kind)}" for path, kind in event["fields"].items()]
+            lines += [f"      {as_text(path)}: {_flow(kind)}" for path, kind in event["fields"].items()]
     for name, source in written["sources"].items():
         if any(source.values()):
             lines += ["", f"# For the source `{name}`:"]
@@ -233,7 +233,7 @@ def as_yaml(found: Inferred, rules: RuleSet) -> str:
             lines.append(f"#   consents: {_flow(consents)}")
         for key in ("attributes", "fields"):
             if fields := source.get(key):
-                lines += [f"#   {key}:", *(f"#     {_text(path)}: {kind}" for path, kind in fields.items())]
+                lines += [f"#   {key}:", *(f"#     {as_text(path)}: {kind}" for path, kind in fields.items())]
     return "\n".join(lines) + "\n"
 
 
@@ -283,13 +283,13 @@ def report(found: Inferred, files: PastEvents, errors: Console) -> None:
 
 def _flow(value: Any) -> str:
     if isinstance(value, list):
-        return f"[{', '.join(map(_text, value))}]"
+        return f"[{', '.join(map(as_text, value))}]"
     if isinstance(value, dict):
         return f"{{{', '.join(f'{key}: {_flow(each)}' for key, each in value.items())}}}"
-    return _text(value)
+    return as_text(value)
 
 
-def _text(text: str) -> str:
+def as_text(text: str) -> str:
     """As YAML has it, in quotes where it could be taken for something else."""
     if _PLAIN.fullmatch(text) and text.lower() not in _WORDS:
         return text

@@ -22,6 +22,7 @@ from stream.errors import StreamError
 
 MODULES = {
     "worker": "worker",
+    "new": "starting",
     "doctor": "operations",
     "topics": "operations",
     "check": "authoring",

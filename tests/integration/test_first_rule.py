@@ -2,16 +2,26 @@
 
 from __future__ import annotations
 
-import json
+import re
 import signal
 import subprocess
 from pathlib import Path
 
 import pytest
 
-from tests.kit.kafka import free_port, produce
+from tests.kit.kafka import free_port
 from tests.kit.patience import eventually
-from tests.project.test_first_rule import BROKER, ENVIRONMENT, LIVE, WATCH, typed, write_rules
+from tests.project.test_first_rule import (
+    BACKTEST,
+    BROKER,
+    ENVIRONMENT,
+    LIVE,
+    SEND,
+    TAIL,
+    WATCH,
+    typed,
+    write_rules,
+)
 
 pytestmark = pytest.mark.kafka
 
@@ -32,19 +42,14 @@ def test_a_first_rule_goes_live(tmp_path: Path) -> None:
         eventually(lambda: "ready" in (tmp_path / "out").read_text())
         typed("\n".join(before), tmp_path)
         running.append(start(worker, tmp_path))
-        looks = [
-            (
-                0,
-                b"c1",
-                json.dumps(
-                    {"event": "product_view", "customer_id": "c1", "sku": "s1", "name": "Mug"}
-                ).encode(),
-                None,
-                (),
-            )
-        ] * 3
-        produce(f"127.0.0.1:{ports['9092']}", "clickstream", looks)
+        typed(BACKTEST, tmp_path)  # it writes the events
+        typed(here(SEND), tmp_path)
         eventually(lambda: 'rule="third-look"} 1' in watched(here(WATCH), tmp_path))
+        eventually(lambda: watched(here(TAIL), tmp_path).strip())
+        (decision,) = watched(here(TAIL), tmp_path).splitlines()
+        assert re.search(
+            r"Z  third-look +sent +web  on product_view  ~\w{8}$|Z  third-look +holdout", decision
+        )
     finally:
         for process in reversed(running):
             process.send_signal(signal.SIGTERM)

@@ -17,7 +17,7 @@ from tests.project.test_guides import PAGES, blocks
 from tests.project.test_layers import PACKAGE
 
 TEXT = PAGES["docs/first-rule.md"]
-CHECKS, BACKTEST, BROKER, LIVE, WATCH = blocks(TEXT, "sh")
+NEW, CHECKS, BACKTEST, BROKER, LIVE, SEND, WATCH, TAIL = blocks(TEXT, "sh")
 ENVIRONMENT = {
     **{name: value for name, value in os.environ.items() if not name.startswith("STREAM_")},
     "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
@@ -40,6 +40,10 @@ def typed(commands: str, folder: Path) -> str:
     return done.stdout
 
 
+def test_the_shortest_way_is_right_at_once(tmp_path: Path) -> None:
+    assert "1 passed" in typed(NEW, tmp_path)
+
+
 def test_a_first_rule_is_checked_tested_and_played_on_the_past(tmp_path: Path) -> None:
     write_rules(tmp_path)
     assert "2 passed" in typed(CHECKS, tmp_path)
@@ -48,10 +52,12 @@ def test_a_first_rule_is_checked_tested_and_played_on_the_past(tmp_path: Path) -
 
 
 def test_every_block_of_commands_is_run() -> None:
-    assert [block.split()[:2] for block in (BROKER, LIVE, WATCH)] == [
+    assert [block.split()[:2] for block in (BROKER, LIVE, SEND, WATCH, TAIL)] == [
         ["stream", "broker"],
         ["stream", "topics"],
+        ["stream", "send"],
         ["curl", "--silent"],
+        ["stream", "tail"],
     ]
 
 
