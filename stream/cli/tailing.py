@@ -12,7 +12,7 @@ import typer
 from rich.console import Console
 
 from stream.cli.flags import with_settings
-from stream.cli.stopping import SIGNALS
+from stream.cli.stopping import SIGNALS, tidy
 from stream.clock import wall_ms
 from stream.diagnostics import one_line
 from stream.errors import RuleFileError
@@ -115,7 +115,8 @@ def tail(
     if begin is None and sys.stderr.isatty():
         _say(f"follows {', '.join(each.topic for each in topics)}; Ctrl-C ends")
     try:
-        _run(settings, topics, take, begin, once=once)
+        with tidy():
+            _run(settings, topics, take, begin, once=once)
     except BrokenPipeError:
         # Who read it wants no more; at the end Python would try to write the rest.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -177,3 +177,18 @@ def test_what_python_writes_is_read(rows: list[list[str]], delimiter: str) -> No
     values, *_ = read(file.getvalue())
     expected = [{"one": one, "two": two} for one, two in [("x", "x"), *rows] if one or two]
     assert values == [{name: cell for name, cell in each.items() if cell} for each in expected]
+
+
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [
+        ("a,b,c\n1,2,3\n4,5", 3),  # neither the row is whole nor its line
+        ("a,b,c\n1,2,3\n4,5\n", 0),  # cells without anything may be left out
+        ("a,b,c\n1,2,3\n4,5,6", 0),
+        ("a,b,c\n1,2,3\n4,", 3),
+    ],
+)
+def test_a_last_row_that_is_cut_off_is_told(text: str, line: int) -> None:
+    """A copy that was broken off was read as if it were whole."""
+    _, _, notes = read(text)
+    assert notes == ([f"the last row of events.csv seems to be cut off, in line {line}"] if line else [])
