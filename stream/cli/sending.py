@@ -109,7 +109,10 @@ def _send(feed: Feed, settings: Settings, rate: float | None, stop_on_error: boo
     from stream.history.progress import showing
 
     with showing() as progress:
-        found = uvloop.run(deliver(settings, feed, rate=rate, stop_on_error=stop_on_error, progress=progress))
+        sending = deliver(
+            settings, feed, rate=rate, stop_on_error=stop_on_error, progress=progress, note=_say
+        )
+        found = uvloop.run(sending)
     for line in report.of_delivery(feed, found, again):
         _say(line)
     if found.error is not None:

@@ -163,8 +163,10 @@ def test_who_stops_it_while_kafka_is_away_is_told_how_far_it_came(tmp_path: Path
             eventually(lambda: len(values(shop)) > 20, "some are sent")
             there = len(values(shop))
             kafka.kill(0)
-            running.send_signal(signal.SIGINT)
             assert running.stderr is not None
+            waits = iter(running.stderr.readline, "")
+            assert any("Kafka does not answer" in line for line in waits)
+            running.send_signal(signal.SIGINT)
             said = running.stderr.read()
     assert running.returncode == 128 + signal.SIGINT
     again = re.search(r"--from-line (\d+)$", said, re.MULTILINE)

@@ -11,6 +11,8 @@ from __future__ import annotations
 import asyncio
 import signal
 import time
+from asyncio import FIRST_COMPLETED
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from aiokafka.errors import KafkaError, for_code
@@ -33,7 +35,8 @@ from stream.structs import MOST_BYTES
 from stream.topics.ensure import admin_client
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-PATIENCE_S = 60.0  # without an acknowledgement
+QUIET_S = 5.0  # without an acknowledgement, before that is said
+PATIENCE_S = 60.0  # and then, before it ends
 FINISH_S = 10.0  # of the same, once somebody wants it to end
 BATCH_BYTES = 256 << 10
 UNKNOWN_TOPIC = 3
@@ -85,10 +88,12 @@ async def deliver(
     rate: float | None = None,
     stop_on_error: bool = False,
     progress: Progress = QUIET,
+    note: Callable[[str], object],
 ) -> Delivery:
     """Send it. Raises BrokerError and TopologyError where it cannot begin; what comes later is in the result.
 
     `rate`: records a second. `stop_on_error`: end before the first rows of which one cannot be sent.
+    `note` is told of a Kafka that is away.
     """
     target = await target_of(settings, feed.source.topic)
     feed.most_bytes = target.most_bytes
@@ -96,7 +101,7 @@ async def deliver(
     lease.renew(lease.now())
     producer = Producer(settings, lease)
     await producer.start()
-    sending = _Sending(settings, producer, target, Delivery(target.partitions))
+    sending = _Sending(settings, producer, target, Delivery(target.partitions), note)
     loop = asyncio.get_running_loop()
     heard = [each for each in SIGNALS if signal.getsignal(each) is not signal.SIG_IGN]
     for each in heard:
@@ -112,8 +117,16 @@ async def deliver(
 class _Sending:
     """One delivery."""
 
-    def __init__(self, settings: Settings, producer: Producer, target: TargetTopic, so_far: Delivery) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        producer: Producer,
+        target: TargetTopic,
+        so_far: Delivery,
+        note: Callable[[str], object],
+    ) -> None:
         self._settings = settings
+        self._note = note
         self._producer = producer
         self._target = target
         self._so_far = so_far
@@ -159,15 +172,18 @@ class _Sending:
         sending = asyncio.ensure_future(self._write(portion.records))
         stopped = asyncio.ensure_future(self._stop.wait())
         try:
-            await asyncio.wait([sending, stopped], timeout=PATIENCE_S, return_when=asyncio.FIRST_COMPLETED)
-            if not sending.done():
+            done, _ = await asyncio.wait([sending, stopped], timeout=QUIET_S, return_when=FIRST_COMPLETED)
+            if not done:
+                self._note(f"Kafka does not answer: waits for it, at most {PATIENCE_S:.0f} seconds")
+                await asyncio.wait([sending, stopped], timeout=PATIENCE_S, return_when=FIRST_COMPLETED)
+            if self._stop.is_set() and not sending.done():
                 await asyncio.wait([sending], timeout=FINISH_S)
         finally:
             stopped.cancel()
             if not sending.done():
                 sending.cancel()
         if sending.cancelled() or not sending.done():
-            seconds = FINISH_S if self._stop.is_set() else PATIENCE_S + FINISH_S
+            seconds = FINISH_S if self._stop.is_set() else QUIET_S + PATIENCE_S
             raise BrokerError(
                 f"Kafka at {shown(self._settings.broker)} has acknowledged nothing for {seconds:.0f} seconds",
                 hint="is it there, and is the topic? `stream doctor` looks",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ from stream.errors import RuleFileError
 from stream.history.feeds.feed import SourcesAlone, source_of, sources_alone
 from stream.history.feeds.mapping import FieldMapping, hold, read_mapping
 
+PAGE = Path(__file__).parents[3] / "docs" / "sending.md"
 RULES = """
 sources:
   shop: {event: event, customer: customer_id, time: ts, id: event_id}
@@ -134,3 +136,11 @@ def test_rules_that_are_not_right_yet_keep_nobody_from_sending(tmp_path: Path) -
     rules = "rules: {broken: {on: nothing, send: {channel: none}}}\n"
     (tmp_path / "rules.yaml").write_text(RULES.partition("rules:")[0] + rules)
     assert source_of(sources_alone(tmp_path).rules, "shop").topic == "shop"
+
+
+def test_the_mappings_of_the_page_can_be_read(tmp_path: Path) -> None:
+    blocks = re.findall(r"^```text\n((?:source|columns):.*?)^```", PAGE.read_text(), re.MULTILINE | re.DOTALL)
+    assert len(blocks) == 2
+    for each in blocks:
+        (tmp_path / "m.yaml").write_text(each)
+        assert read_mapping(str(tmp_path / "m.yaml")).columns
