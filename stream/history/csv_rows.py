@@ -114,17 +114,24 @@ class CsvRows:
     what: str = "line"
     columns: list[_Column] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+    cut_off: int | None = None  # a row without its last cells is only noted
 
     def learn(self, blocks: Iterator[bytes], name: str) -> None:
         """Find out what the columns are."""
         rows = self._rows(blocks, name)
         line, headings = next(rows)
         self.columns = _columns(headings, name, line)
+        short: list[int] = []  # the first rows that lack cells
         for number, row in rows:
             for column, cell in zip(self.columns, row, strict=False):
                 if cell:
                     column.look(cell, number)
-        self.notes = [
+            if len(row) < len(headings) and len(short) < 2:
+                short.append(number)
+        self.notes = []
+        if short and short == [number]:
+            self.notes.append(f"{name}:{number}: the last row alone lacks cells: is the file cut off?")
+        self.notes += [
             f"column `{each.name}` of {name} has numbers with commas, first in line {each.commas}: its "
             "values are texts (write 1049.90; a spreadsheet that is set to English does)"
             for each in self.columns

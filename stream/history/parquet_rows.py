@@ -28,6 +28,7 @@ class ParquetRows:
 
     def __init__(self) -> None:
         self.notes: list[str] = []
+        self.cut_off: int | None = None
 
     def pieces(self, file: IO[bytes], name: str) -> Iterator[Piece]:
         try:

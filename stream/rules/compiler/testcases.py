@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from stream.diagnostics import Code
+from stream.hints import did_you_mean
 from stream.rules import field_paths, forms, keys
 from stream.rules.compiler import values
 from stream.rules.compiler.compilation import Compilation
@@ -188,7 +189,9 @@ def _event(
 def _customer(run: Compilation, entry: Entry | None) -> TestCustomer:
     if entry is None:
         return TestCustomer()
-    read = run.definition("customer", entry, keys.TEST_CUSTOMER)
+    read = Definition(
+        "`customer`", entry.location, entry.value, run.findings, keys=keys.TEST_CUSTOMER, instead=_of_customer
+    )
     attributes = read.entries.get("attributes")
     if attributes is not None and not isinstance(attributes.value, Mapped):
         run.findings.add(Code.WRONG_TYPE, attributes.value.location, "`attributes` must be a mapping")
@@ -199,6 +202,19 @@ def _customer(run: Compilation, entry: Entry | None) -> TestCustomer:
         else {},
         consents=_consents(run, read.entries.get("consents")),
     )
+
+
+def _of_customer(key: str) -> str | None:
+    """What to write for a key that `customer` does not have: all but a few are names of attributes."""
+    if key in ("traits", "trait"):
+        return "what traits are beforehand stands beside `customer`: known: {NAME: …}"
+    if key in ("segments", "segment"):
+        return (
+            "a segment is worked out: give the customer the `attributes` and `known` traits that it asks for"
+        )
+    if did_you_mean(key, keys.TEST_CUSTOMER) is not None:
+        return None
+    return f"of an attribute: customer: {{attributes: {{{key}: …}}}}"
 
 
 def _consents(run: Compilation, entry: Entry | None) -> dict[str, Mapping[str, Any]]:
