@@ -146,8 +146,8 @@ class EventRef(NamedTuple):
 
 class Unwritten(NamedTuple):
     """What of a message could not be written: a field of its content, and the variable of its template that
-    is not there, or is an object, or the filter that could not take what it was given, as `event.price | times`; both None
-    where it failed for something else. All are words of the rule file.
+    is not there, or is an object, or the filter that could not take what it was given, as
+    `event.price | times`; both None where it failed for something else. All are words of the rule file.
     """
 
     field: str
