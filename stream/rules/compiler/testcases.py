@@ -18,6 +18,7 @@ from stream.rules.compiler.known import read_known
 from stream.rules.compiler.moments import Moments
 from stream.rules.durations import event_time
 from stream.rules.files import Entry, Mapped, Scalar, Sequence, Written
+from stream.rules.key_slips import meant
 from stream.rules.model import FieldPath, Rule, Source
 from stream.rules.testcases import (
     HOLDOUT,
@@ -205,16 +206,19 @@ def _customer(run: Compilation, entry: Entry | None) -> TestCustomer:
 
 
 def _of_customer(key: str) -> str | None:
-    """What to write for a key that `customer` does not have: all but a few are names of attributes."""
-    if key in ("traits", "trait"):
-        return "what traits are beforehand stands beside `customer`: known: {NAME: …}"
-    if key in ("segments", "segment"):
-        return (
-            "a segment is worked out: give the customer the `attributes` and `known` traits that it asks for"
-        )
-    if did_you_mean(key, keys.TEST_CUSTOMER) is not None:
+    """What to write for a key that `customer` does not have: most are names of attributes."""
+    plain = key.casefold()
+    if plain in ("customer", "customer_id", "user", "user_id", "userid", "uid"):
+        return "write `id`"
+    if plain in ("profile", "properties", "props", "fields", "data"):
+        return "write `attributes`"
+    if plain in ("trait", "traits", "segment", "segments"):
+        return meant(plain, keys.TEST)
+    if plain == "known":
+        return "`known` stands beside `customer`"
+    if did_you_mean(plain, keys.TEST_CUSTOMER) is not None:
         return None
-    return f"of an attribute: customer: {{attributes: {{{key}: …}}}}"
+    return f"is it an attribute? Write customer: {{attributes: {{{key}: …}}}}"
 
 
 def _consents(run: Compilation, entry: Entry | None) -> dict[str, Mapping[str, Any]]:
