@@ -67,6 +67,7 @@ class SeenNames:
         self._paths: dict[str, str] = {}
         self._within: defaultdict[str, list[str]] = defaultdict(list)  # of what is an object
         self._purposes: dict[str, str] = {}
+        self._meant: dict[str, str] = {}
 
     def look(self, source: str, records: Iterable[PastEvent]) -> None:
         """Take note of the first records of a source."""
@@ -99,7 +100,7 @@ class SeenNames:
 
     def _note_paths(self, root: str, body: object, place: str, levels: int = MOST_LEVELS) -> None:
         if not isinstance(body, dict) or not levels:
-            return
+            return  # what a list has is not looked into
         for name, value in body.items():
             path = f"{root}.{name}"
             if path not in self._paths:
@@ -133,13 +134,16 @@ class SeenNames:
         """A purpose that is spelt otherwise than a channel's grants nothing."""
         asked = {each.consent for each in self._rules.channels if each.consent is not None}
         asked |= {each.consent for each in self._rules.policy.sensitive}
-        others = []
+        others: list[str] = []
+        told = 0
         for purpose, place in sorted(self._purposes.items()):
             if purpose in asked or purpose in EVERYTHING:
                 continue
-            if (near := _like(purpose, asked, cutoff=SAME_PURPOSE)) is None:
+            near = _like(purpose, asked, cutoff=SAME_PURPOSE) if told < MOST else None
+            if near is None:
                 others.append(purpose)
                 continue
+            told += 1
             fix = f"if it is `{near}`, rename it, or write `consent: {purpose}` into the channel"
             yield f"no channel asks for the consent `{purpose}`, first {place} ({fix})"
         if others and asked:
@@ -150,6 +154,11 @@ class SeenNames:
 
     def meant(self, path: str) -> str:
         """What to say beside a field that is not there: what is called alike, or what an object has."""
+        if path not in self._meant:
+            self._meant[path] = self._look_up(path) if len(self._meant) < MOST_PATHS else ""
+        return self._meant[path]
+
+    def _look_up(self, path: str) -> str:
         root, _, last = path.rpartition(".")
         if path in self._paths:
             if not (within := self._within.get(path)):
