@@ -23,7 +23,7 @@ cdef class Held:
 cdef struct SourceC:
     int time_field                      # -1: none
     int name_field                      # of the event; -1: none
-    int customer_field
+    int customer_field                  # -1: who it is of does not matter
     int64_t reached                     # the largest time so far
     int64_t seen                        # the largest time of what is an event, as far as a survey can tell
     int64_t seen_at                     # where that was

@@ -64,6 +64,7 @@ class Reader:
         begin: int | None = None,
         by_time: bool = False,
         wanted: Iterable[str] = (),
+        again: bool = False,
     ) -> Self: ...
     @property
     def held(self) -> Held: ...

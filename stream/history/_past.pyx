@@ -116,10 +116,11 @@ cdef class Reader:
     """One input, once. `fixed`: the source of all of its lines. `begin`: the time of what stands before the
     first time, None if that is not known. `latest`: a time after it is not believed. `allowed`: ms that a
     line may be earlier than one of its source before it. `wanted`: names of events that are asked for.
+    `again`: it was surveyed; who and what its lines are about does not matter any more.
     """
 
     def __cinit__(self, sources, origin, *, fixed=None, first=None, int64_t latest=NEVER, int64_t allowed=0,
-                  begin=None, bint by_time=False, wanted=()):
+                  begin=None, bint by_time=False, wanted=(), bint again=False):
         cdef Fields fields = Fields()
         cdef int at
         ordered = sorted(sources, key=lambda each: each.name)
@@ -131,8 +132,10 @@ cdef class Reader:
             raise MemoryError
         for at, source in enumerate(ordered):
             self.sources[at].time_field = -1 if source.time is None else fields.slot(source.time)
-            self.sources[at].name_field = -1 if source.event is None else fields.slot(source.event)
-            self.sources[at].customer_field = fields.slot(source.customer)
+            self.sources[at].name_field = self.sources[at].customer_field = -1
+            if not again:
+                self.sources[at].name_field = -1 if source.event is None else fields.slot(source.event)
+                self.sources[at].customer_field = fields.slot(source.customer)
             self.sources[at].reached = self.sources[at].first_ahead = self.sources[at].seen = -1
         # What all lines are of; of a line that names none.
         self.source_field = -1 if fixed is not None else fields.slot(("source",))
@@ -296,7 +299,9 @@ cdef class Reader:
     cdef bint is_event(self, SourceC *of) noexcept:
         """Whether the line at hand says whose it is, and what: of a broken one the time may be wrong, too."""
         cdef int kind
-        if not self.readable or (of.name_field >= 0 and self.event.values[of.name_field].kind != KIND_TEXT):
+        if of.customer_field < 0 or not self.readable:
+            return False
+        if of.name_field >= 0 and self.event.values[of.name_field].kind != KIND_TEXT:
             return False
         kind = self.event.values[of.customer_field].kind
         return kind == KIND_TEXT or kind == KIND_INTEGER or kind == KIND_UNSIGNED

@@ -209,7 +209,7 @@ class EventFiles(PastEvents):
         found: list[Ordered] = []
         for each, survey in zip(self._inputs, self._surveys, strict=True):
             begin = max(survey.earliest - 1, 0) if survey.earliest >= 0 else self._begin
-            reader = self._reader(each, begin)
+            reader = self._reader(each, begin, again=True)
             if not self._sort and not survey.is_scattered:
                 found.append(InputInOrder(each, reader, survey.least))
                 continue
@@ -219,7 +219,7 @@ class EventFiles(PastEvents):
                     sorter.add(events)
         return [*found, SortedEvents(sorter.sorted(), tuple(self.names))]
 
-    def _reader(self, of: Input, begin: int | None = None) -> Reader:
+    def _reader(self, of: Input, begin: int | None = None, *, again: bool = False) -> Reader:
         return Reader(
             self.rules.sources,
             of,
@@ -230,6 +230,7 @@ class EventFiles(PastEvents):
             begin=begin,
             by_time=self._sort,
             wanted=self.absent,
+            again=again,
         )
 
 
