@@ -436,7 +436,7 @@ cdef class PartitionState:
         cdef int at
         self.epoch += 1
         frame.refill()
-        self.shared.text_steps = 0
+        self.shared.begin(queue.offset - queue.base, queue.time)
         frame.see(queue.event, None)
         frame.name, frame.customer = plan.name, customer
         frame.time = frame.at = queue.time
@@ -508,7 +508,7 @@ cdef class PartitionState:
         cdef tuple why = why_failed(program.rules.predicates[predicate], program.event_names, self.frame)
         for place, names in program.places[predicate]:
             if queue.plan.name in names:
-                self.shared.note_failure(place, why)
+                self.shared.note_failure(queue.name, place, why)
         return self.shared.complain(queue.name, "condition")
 
     cdef bint count_event(self, Update update, SourceQueue queue) except -1:
@@ -849,7 +849,7 @@ cdef class PartitionState:
             instance.deadline, rule.stale_after
         )
         frame.refill()
-        self.shared.text_steps = 0
+        self.shared.begin(-1, instance.deadline)
         self.work -= len(instance.events[instance.step - 1]) // BYTES
         frame.see(None, loads(instance.events[instance.step - 1]))
         frame.name = instance.name

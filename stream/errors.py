@@ -63,8 +63,9 @@ class ExpressionError(TextError):
 class ContentError(TextError):
     """A template does not parse, uses what is not supported, or failed when rendered.
 
-    `variable`: of the template, which was to be written and is not there, where it failed for that. `filter`:
-    the one that could not take what it was given, with what it was applied to, as `event.price | times`.
+    `variable`: of the template, which was to be written and is not there, or is an object, where it failed
+    for that. `filter`: the one that could not take what it was given, with what it was applied to, as
+    `event.price | times`.
     """
 
     variable: str | None = None

@@ -146,8 +146,8 @@ class EventRef(NamedTuple):
 
 class Unwritten(NamedTuple):
     """What of a message could not be written: a field of its content, and the variable of its template that
-    is not there, or the filter that could not take what it was given, as `event.price | times`; both None
-    where it failed for something else. All are words of the rule file.
+    is not there, or is an object, or the filter that could not take what it was given, as
+    `event.price | times`; both None where it failed for something else. All are words of the rule file.
     """
 
     field: str
@@ -361,7 +361,8 @@ class Result:
     `condition_errors`: of its reason `condition`, by (definition, part, reason, paths), such as
     `cart-abandoned`, `if`, `missing`, `customer.age`: the first that is not there, or what was read amiss;
     empty where that is not known. Or `traits.spend`, `field`, `value`: what a trait could not take. One
-    condition that several definitions have is an error of each.
+    condition that several definitions have is an error of each. `first_failures`: where the first of each
+    was, by source, offset (-1: a timer fired) and time.
     `content_errors`: texts that could not be rendered, by (rule, field, why).
     `more`: events are still at hand and could be applied by another call with an empty batch.
     `work`: what it cost, see `_fastmatch.MAX_WORK`.
@@ -378,6 +379,9 @@ class Result:
     misplaced: dict[str, int] = field(default_factory=dict)
     errors: dict[tuple[str, EventErrorReason], int] = field(default_factory=dict)
     condition_errors: dict[tuple[str, str, ConditionErrorReason, str], int] = field(default_factory=dict)
+    first_failures: dict[tuple[str, str, ConditionErrorReason, str], tuple[str, int, int]] = field(
+        default_factory=dict
+    )
     content_errors: dict[tuple[str, str, str], int] = field(default_factory=dict)
     more: bool = False
     work: int = 0

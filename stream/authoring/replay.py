@@ -177,10 +177,20 @@ def why_unwritten(failed: Unwritten, variant: str | None) -> str:
     """What of a message could not be written, for people."""
     of = f"`{failed.field}`" + (f" of variant `{variant}`" if variant is not None else "")
     if failed.variable is not None:
-        return f"{of}: there is no `{failed.variable}`"
+        if "." not in failed.variable:
+            return f"{of}: `{failed.variable}` is all of it: name a field, such as `{failed.variable}.NAME`"
+        return f"{of}: there is no `{failed.variable}`, or it is an object"
     if failed.filter is not None:
         return f"{of}: `{failed.filter}` got what it does not take, such as a text for a number"
     return f"{of}: it could not be written"
+
+
+class First(NamedTuple):
+    """Where something was odd first: a record of a source, by its offset, -1 for a timer; and when."""
+
+    source: str
+    offset: int
+    at: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,6 +211,7 @@ class Tally:
         self.dead_letters: Counter[tuple[str, str]] = Counter()
         self.first_letters: dict[tuple[str, str], DeadLetter] = {}
         self.condition_errors: Counter[tuple[str, str, str, str]] = Counter()
+        self.firsts: dict[tuple[object, ...], First] = {}  # of each condition error, and of what is unwritten
         self.errors: Counter[tuple[str, str]] = Counter()
         self.left_out: Counter[str] = Counter()
         self.rules: dict[str, RuleTally] = {}
@@ -215,6 +226,9 @@ class Tally:
             self.dead_letters[letter.source, letter.reason] += 1
             self.first_letters.setdefault((letter.source, letter.reason), letter)
         self.condition_errors.update(result.condition_errors)
+        for what, first in result.first_failures.items():
+            if what not in self.firsts:
+                self.firsts[what] = First(*first)
         self.errors.update(result.errors)
         self.left_out.update(result.left_out)
         if result.watermark is not None:  # of its partition
@@ -224,6 +238,8 @@ class Tally:
             rule.outcomes[decision.outcome] += 1
             if decision.unwritten is not None:
                 rule.unwritten[decision.variant, decision.unwritten] += 1
+                place = (decision.rule, decision.variant, decision.unwritten)
+                self.firsts.setdefault(place, First(decision.source, decision.offset, decision.at))
             if decision.reason is not None:
                 rule.reasons[decision.reason] += 1
             elif decision.channel is not None:

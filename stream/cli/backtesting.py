@@ -15,7 +15,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from stream.cli.outputs import refuse_to_overwrite, writing
+from stream.cli.outputs import STANDARD_OUTPUT, refuse_to_overwrite, writing
 from stream.cli.stopping import tidy
 from stream.errors import StreamError
 from stream.rules.compiler.rule_set import load_rules
@@ -78,7 +78,8 @@ def backtest(
         ),
     ] = None,
     out: Annotated[
-        Path | None, typer.Option(help="Write every decision to this file, as JSON lines.")
+        Path | None,
+        typer.Option(help="Write every decision to this file, as JSON lines; -: to standard output."),
     ] = None,
     since: Annotated[
         str | None,
@@ -134,7 +135,7 @@ def backtest(
     times = between(since, until)
     if data_dir is not None and store != BacktestStore.ROCKSDB:
         raise typer.BadParameter("goes with --store rocksdb alone", param_hint="--data-dir")
-    refuse_to_overwrite({"--out": out, "--report": report}, events, directory)
+    refuse_to_overwrite({"--out": out, "--report": report}, events, directory, standard="--out")
     rules = load_rules(directory)
     gc.freeze()  # what is there now stays: the collector need not look at it again and again
     with tidy():
@@ -148,5 +149,5 @@ def backtest(
         with writing("--report", report) as file:
             if file is not None:
                 file.write(page(found).encode())
-        summary.report(found, Console(), as_json=as_json)
+        summary.report(found, Console(stderr=out == STANDARD_OUTPUT), as_json=as_json)
     backtests.require_events(done)

@@ -6,6 +6,7 @@ Tested by tests/cli/test_outputs.py.
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,20 +15,26 @@ from typing import IO
 
 from stream.errors import StreamError
 
+STANDARD_OUTPUT = Path("-")
+
 
 def refuse_to_overwrite(
-    outputs: Mapping[str, Path | None], read: Iterable[str], rules: Path | None = None
+    outputs: Mapping[str, Path | None],
+    read: Iterable[str],
+    rules: Path | None = None,
+    *,
+    standard: str | None = None,
 ) -> None:
     """Before anything is written. `read`: files as the command line names them, perhaps as NAME=FILE.
-    `rules`: a directory of which no file may be written over.
+    `rules`: a directory of which no file may be written over. `standard`: the option that takes `-`.
 
     Raises StreamError where an output is one of these, or another output, or can be no file.
     """
     taken = {Path(name).resolve(): "is read" for each in read for name in (each, each.partition("=")[2])}
     for option, path in outputs.items():
-        if path is None:
+        if path is None or (path == STANDARD_OUTPUT and option == standard):
             continue
-        if str(path) == "-":
+        if path == STANDARD_OUTPUT:
             hint = "name a file; /dev/stdout is standard output"
             raise StreamError(f"{option} -: that would be a file of this name", hint=hint)
         found = path.resolve()
@@ -45,7 +52,7 @@ def refuse_to_overwrite(
 @contextmanager
 def writing(option: str, path: Path | None) -> Iterator[IO[bytes] | None]:
     """A file that takes its name once all of it is written; until then, and if it never is, what had the name
-    before keeps it. Devices and pipes are written to as they are. None without a path.
+    before keeps it. Devices, pipes and standard output (`-`) are written to as they are. None without a path.
 
     Raises StreamError where it cannot be written.
     """
@@ -53,6 +60,10 @@ def writing(option: str, path: Path | None) -> Iterator[IO[bytes] | None]:
         yield None
         return
     try:
+        if path == STANDARD_OUTPUT:
+            yield sys.stdout.buffer
+            sys.stdout.buffer.flush()
+            return
         if path.exists() and (not path.is_file() or path.absolute().parts[1] in ("dev", "proc")):
             with path.open("wb") as file:
                 yield file

@@ -78,7 +78,7 @@ def tail(
     begin = _since(since)
     if once and begin is None:
         raise typer.BadParameter("goes with --since", param_hint="--once")
-    from stream.history.absent import asked_for
+    from stream.history.seen_names import asked_for
     from stream.topics.tail.entries import EntryMask, EntryReader, Wanted
     from stream.topics.tail.lines import TailSummary, as_line
     from stream.topics.tail.lines import as_json as object_of

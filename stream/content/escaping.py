@@ -44,10 +44,14 @@ class NothingError(LiquidValueError):
     """There is nothing to write. Its text names the kind of nothing, and no value."""
 
 
+class NestedError(NothingError):
+    """What is there is an object, or has one in it."""
+
+
 def written(value: object) -> str:
     """What a text, a number, true, false, or a list of these looks like in a text.
 
-    Raises NothingError for null and LiquidValueError for all else.
+    Raises NothingError for null and NestedError for all else.
     """
     if isinstance(value, str):
         return value
@@ -60,7 +64,7 @@ def written(value: object) -> str:
         return "".join(map(written, value))
     if value is None:
         raise NothingError("a value is null", token=None)
-    raise LiquidValueError("no text, number, true or false", token=None)
+    raise NestedError("no text, number, true or false", token=None)
 
 
 class JsonText(LimitedStringIO):

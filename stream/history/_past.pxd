@@ -23,12 +23,16 @@ cdef class Held:
 cdef struct SourceC:
     int time_field                      # -1: none
     int name_field                      # of the event; -1: none
+    int customer_field                  # -1: who it is of does not matter
     int64_t reached                     # the largest time so far
+    int64_t seen                        # the largest time of what is an event, as far as a survey can tell
+    int64_t seen_at                     # where that was
     int64_t lines
     int64_t placed                      # of them, those that say no time
     int64_t first_ahead                 # where the first is that is dated after now; -1: nowhere
     int64_t disordered                  # that are earlier than one before them by more than is allowed
     int64_t first_disordered
+    int64_t after                       # where what the first of them should have followed is
     int64_t step_back                   # the largest, ms
 
 cdef class Reader:
@@ -52,4 +56,6 @@ cdef class Reader:
     cdef int look(self, bytes value, int64_t number) except -2
     cdef int leave_out(self, name, int64_t number) except -1
     cdef int64_t time_of(self, int source, int64_t stamp, int64_t number) except -2
+    cdef bint is_event(self, SourceC *of) noexcept
+    cdef void note_disorder(self, SourceC *of, int64_t time, int64_t number) noexcept
     cdef int64_t note(self, int source, int64_t time, int64_t number) except -2

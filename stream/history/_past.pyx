@@ -26,7 +26,15 @@ from libc.string cimport memcmp
 
 from stream.events._event cimport Event, Fields
 from stream.events._times cimport NEVER, milliseconds_of
-from stream.events._value cimport KIND_MISSING, KIND_NIL, KIND_TEXT, ValueC, object_of
+from stream.events._value cimport (
+    KIND_INTEGER,
+    KIND_MISSING,
+    KIND_NIL,
+    KIND_TEXT,
+    KIND_UNSIGNED,
+    ValueC,
+    object_of,
+)
 
 import re
 
@@ -108,10 +116,11 @@ cdef class Reader:
     """One input, once. `fixed`: the source of all of its lines. `begin`: the time of what stands before the
     first time, None if that is not known. `latest`: a time after it is not believed. `allowed`: ms that a
     line may be earlier than one of its source before it. `wanted`: names of events that are asked for.
+    `again`: it was surveyed; who and what its lines are about does not matter any more.
     """
 
     def __cinit__(self, sources, origin, *, fixed=None, first=None, int64_t latest=NEVER, int64_t allowed=0,
-                  begin=None, bint by_time=False, wanted=()):
+                  begin=None, bint by_time=False, wanted=(), bint again=False):
         cdef Fields fields = Fields()
         cdef int at
         ordered = sorted(sources, key=lambda each: each.name)
@@ -123,8 +132,11 @@ cdef class Reader:
             raise MemoryError
         for at, source in enumerate(ordered):
             self.sources[at].time_field = -1 if source.time is None else fields.slot(source.time)
-            self.sources[at].name_field = -1 if source.event is None else fields.slot(source.event)
-            self.sources[at].reached = self.sources[at].first_ahead = -1
+            self.sources[at].name_field = self.sources[at].customer_field = -1
+            if not again:
+                self.sources[at].name_field = -1 if source.event is None else fields.slot(source.event)
+                self.sources[at].customer_field = fields.slot(source.customer)
+            self.sources[at].reached = self.sources[at].first_ahead = self.sources[at].seen = -1
         # What all lines are of; of a line that names none.
         self.source_field = -1 if fixed is not None else fields.slot(("source",))
         self.fixed = self.names.index(first if fixed is None else fixed) if (fixed or first) else UNKNOWN
@@ -165,7 +177,7 @@ cdef class Reader:
     @property
     def figures(self):
         """By source: lines, of them those without a time, numbers of the first one dated after `latest`;
-        lines in disorder, number of the first, largest step back in ms."""
+        lines in disorder, numbers of the first and of what is ahead of it, largest step back in ms."""
         cdef SourceC *each
         cdef int at
         found = {}
@@ -173,7 +185,7 @@ cdef class Reader:
             each = &self.sources[at]
             if each.lines:
                 found[self.names[at]] = (each.lines, each.placed, each.first_ahead, each.disordered,
-                                         each.first_disordered, each.step_back)
+                                         each.first_disordered, each.after, each.step_back)
         return found
 
     cdef int go_through(self, list values, object numbers, bint keep) except -1:
@@ -273,11 +285,8 @@ cdef class Reader:
             self.last = time
             if self.earliest < 0 or time < self.earliest:
                 self.earliest = time
-            if of.reached - time > self.allowed:
-                if of.disordered == 0:
-                    of.first_disordered = number
-                of.disordered += 1
-                of.step_back = max(of.step_back, of.reached - time)
+            if self.is_event(of):
+                self.note_disorder(of, time, number)
         of.reached = max(of.reached, time)
         order = max(time if self.by_time else of.reached, 0) * self.n + source
         if order < self.before:
@@ -286,6 +295,25 @@ cdef class Reader:
             self.least = order
         self.largest = max(self.largest, order)
         return order
+
+    cdef bint is_event(self, SourceC *of) noexcept:
+        """Whether the line at hand says whose it is, and what: of a broken one the time may be wrong, too."""
+        cdef int kind
+        if of.customer_field < 0 or not self.readable:
+            return False
+        if of.name_field >= 0 and self.event.values[of.name_field].kind != KIND_TEXT:
+            return False
+        kind = self.event.values[of.customer_field].kind
+        return kind == KIND_TEXT or kind == KIND_INTEGER or kind == KIND_UNSIGNED
+
+    cdef void note_disorder(self, SourceC *of, int64_t time, int64_t number) noexcept:
+        if of.seen - time > self.allowed:
+            if of.disordered == 0:
+                of.first_disordered, of.after = number, of.seen_at
+            of.disordered += 1
+            of.step_back = max(of.step_back, of.seen - time)
+        elif time > of.seen:
+            of.seen, of.seen_at = time, number
 
 
 cdef bytes trimmed(bytes value):

@@ -104,7 +104,7 @@ class _Column:
 class CsvRows:
     """The rows of one file, which has to be given to `learn` first. `notes`: what is to be said of it.
 
-    `is_padded`: blanks around cells are no part of them. `says_delimiter`: the first line does. `cut_off`:
+    `is_padded`: blanks around cells are no part of them. `says_delimiter`: the first line does. `cut_row`:
     the line of the last row if neither it nor its line is whole, as of a copy that was broken off; else 0.
     """
 
@@ -115,7 +115,8 @@ class CsvRows:
     what: str = "line"
     columns: list[_Column] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
-    cut_off: int = 0
+    cut_off: int | None = None  # such a row is only noted
+    cut_row: int = 0
     _last_line: str = ""
 
     def learn(self, blocks: Iterator[bytes], name: str) -> None:
@@ -129,7 +130,7 @@ class CsvRows:
                 if cell:
                     column.look(cell, number)
         if len(row) < len(headings) and not self._last_line.endswith(("\n", "\r")):
-            self.cut_off = number
+            self.cut_row = number
         self.notes = [
             f"column `{each.name}` of {name} has numbers with commas, first in line {each.commas}: its "
             "values are texts (write 1049.90; a spreadsheet that is set to English does)"
@@ -141,8 +142,8 @@ class CsvRows:
             for number, each in enumerate(self.columns, 1)
             if each.some and not each.path
         ]
-        if self.cut_off:
-            self.notes.append(f"the last row of {name} seems to be cut off, in line {self.cut_off}")
+        if self.cut_row:
+            self.notes.append(f"the last row of {name} seems to be cut off, in line {self.cut_row}")
 
     def take_as_texts(self, names: Collection[str]) -> None:
         """Leave the cells of these columns as they are written, whatever all of them look like."""

@@ -16,7 +16,7 @@ from bisect import bisect_left
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from operator import attrgetter
 from typing import NamedTuple
 
@@ -26,10 +26,10 @@ from stream.engine import FUTURE_MS
 from stream.errors import EventFileError
 from stream.hints import did_you_mean
 from stream.history._past import END, PastEvent, Reader, give_offsets
-from stream.history.absent import asked_for, notes
 from stream.history.inputs import KAFKA, Input, ignore, inputs_of
 from stream.history.merged import InputInOrder, Ordered, SortedEvents, Taken, merged
 from stream.history.progress import QUIET, Progress
+from stream.history.seen_names import asked_for
 from stream.history.sorting import Sorter
 from stream.rules.durations import format_duration
 from stream.rules.model import RuleSet
@@ -45,12 +45,13 @@ _by_order: Callable[[PastEvent], int] = attrgetter("order")
 @dataclass(frozen=True, slots=True)
 class Disorder:
     """Of a source: how many events are earlier than one before them by more than ALLOWED_MS, the largest step
-    back in ms, and where the first is.
+    back in ms, where the first is, and where the one is that it should have come before.
     """
 
     count: int
     largest: int
     first: str
+    after: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,15 +116,15 @@ class PastEvents:
         for name, (count, first) in reader.unknown.items():
             self.unknown[name] += count
             self.first_unknown.setdefault(name, place_of(first))
-        for name, (lines, placed, ahead, disordered, first, step_back) in reader.figures.items():
+        for name, (lines, placed, ahead, disordered, first, after, step_back) in reader.figures.items():
             self.lines[name] += lines
             self.placed[name] += placed
             if ahead >= 0:
                 self.first_ahead.setdefault(name, place_of(ahead))
             if disordered:
-                before = self.disorder.get(name, Disorder(0, 0, place_of(first)))
-                self.disorder[name] = Disorder(
-                    before.count + disordered, max(before.largest, step_back), before.first
+                before = self.disorder.get(name, Disorder(0, 0, place_of(first), place_of(after)))
+                self.disorder[name] = replace(
+                    before, count=before.count + disordered, largest=max(before.largest, step_back)
                 )
 
 
@@ -155,6 +156,9 @@ class EventFiles(PastEvents):
                 self.notes.append(f"{each.name} has no lines")
         if not times:
             self.placed.clear()  # there is no time for them
+            if self.first_ahead:
+                what = f"all times are after now, first {next(iter(self.first_ahead.values()))}"
+                raise EventFileError(what, hint="is the year right, and this machine's clock?")
         if sort:
             self.disorder.clear()
 
@@ -205,7 +209,7 @@ class EventFiles(PastEvents):
         found: list[Ordered] = []
         for each, survey in zip(self._inputs, self._surveys, strict=True):
             begin = max(survey.earliest - 1, 0) if survey.earliest >= 0 else self._begin
-            reader = self._reader(each, begin)
+            reader = self._reader(each, begin, again=True)
             if not self._sort and not survey.is_scattered:
                 found.append(InputInOrder(each, reader, survey.least))
                 continue
@@ -215,7 +219,7 @@ class EventFiles(PastEvents):
                     sorter.add(events)
         return [*found, SortedEvents(sorter.sorted(), tuple(self.names))]
 
-    def _reader(self, of: Input, begin: int | None = None) -> Reader:
+    def _reader(self, of: Input, begin: int | None = None, *, again: bool = False) -> Reader:
         return Reader(
             self.rules.sources,
             of,
@@ -226,6 +230,7 @@ class EventFiles(PastEvents):
             begin=begin,
             by_time=self._sort,
             wanted=self.absent,
+            again=again,
         )
 
 
@@ -264,11 +269,6 @@ def unknown_notes(events: PastEvents) -> list[str]:
     return found
 
 
-def absent_notes(events: PastEvents) -> list[str]:
-    """What is to be said of events that the rules ask for, and that never came."""
-    return list(notes(events.rules, events.absent))
-
-
 def none_usable(events: PastEvents) -> EventFileError:
     """There are no events, or none that the rules could take."""
     if not events.total:
@@ -291,8 +291,8 @@ def disorder_notes(events: PastEvents) -> list[str]:
     return [
         f"{some(found.count, f'record of {name} is', f'records of {name} are')} earlier than one before "
         f"{'it' if found.count == 1 else 'them'}, by up to "
-        f"{format_duration(rounded(found.largest))}, first {found.first} (they are played as "
-        "they lie, as in a worker; --sort puts them in the order of time)"
+        f"{format_duration(rounded(found.largest))}, first {found.first}, which {found.after} is ahead of "
+        "(they are played as they lie, as in a worker; --sort puts them in the order of time)"
         for name, found in sorted(events.disorder.items())
     ]
 

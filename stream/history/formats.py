@@ -3,7 +3,7 @@
     packed      gzip, zstd, bzip2, xz; unpacked as it is read
     text        UTF-8; UTF-16 and UTF-32 with their mark, or without where the first letters leave no doubt
     rows        JSON lines; a JSON list, also as the one field of an object, as APIs answer; JSON objects over
-                several lines; CSV (`csv_rows`); Parquet (`parquet_rows`)
+                several lines, or several on one; CSV (`csv_rows`); Parquet (`parquet_rows`)
 
 A piece is what was cut of one block, so that however long a file is, a few megabytes of it are at hand.
 Tested by tests/history/test_formats.py.
@@ -86,7 +86,10 @@ class JsonLines:
     """One object a line."""
 
     kind, what = "JSON lines", "line"
-    notes: list[str] = []  # noqa: RUF012 - there never is one
+
+    def __init__(self) -> None:
+        self.notes: list[str] = []
+        self.cut_off: int | None = None
 
     def pieces(self, blocks: Iterator[bytes], name: str) -> Iterator[Piece]:
         rest, number = b"", 1
@@ -99,17 +102,22 @@ class JsonLines:
             yield Piece(values, number)
             number += len(values)
         yield Piece([rest], number)
+        self.cut_off = number if _is_begun(rest) else None
 
 
 class JsonValues:
     """Objects in a list, or one after the other, each over several lines. `before`: bytes before the list,
-    which is then the one field of an object that counts.
+    which is then the one field of an object that counts. `on_lines`: several are on one line, as Firehose
+    writes them.
     """
 
-    def __init__(self, *, in_list: bool, before: int = 0) -> None:
+    def __init__(self, *, in_list: bool, before: int = 0, on_lines: bool = False) -> None:
         self.kind = "a JSON list" if in_list else "JSON objects over several lines"
-        self.what = "item" if in_list else "line"
+        if on_lines:
+            self.kind = "JSON objects one behind the other"
+        self.what = "item" if in_list else "object" if on_lines else "line"
         self.notes: list[str] = []
+        self.cut_off: int | None = None
         self._in_list = in_list
         self._before = before
 
@@ -118,12 +126,16 @@ class JsonValues:
         for block in blocks:
             values, lines = splitter.split(block[before:])
             before = 0
-            if splitter.too_long or any(len(each) > MAX_LINE for each in values):
-                raise too_long(name, self.what, count + len(values) + 1 if self._in_list else splitter.line)
-            yield Piece(values, count + 1 if self._in_list else lines)
+            long = next((at for at, each in enumerate(values) if len(each) > MAX_LINE), None)
+            if splitter.too_long or long is not None:
+                at = len(values) if long is None else long
+                raise too_long(name, self.what, splitter.line if self.what == "line" else count + at + 1)
+            yield Piece(values, lines if self.what == "line" else count + 1)
             count += len(values)
         if not self._in_list:
-            yield Piece([splitter.rest()], [splitter.line])
+            at = splitter.line if self.what == "line" else count + 1
+            yield Piece([splitter.rest()], [at])
+            self.cut_off = at if _is_begun(splitter.rest()) else None
         elif not splitter.is_whole:
             hint = f"{count:,} of its items could be read; is all of it there?"
             raise EventFileError(f"{name}: the JSON list does not end", hint=hint)
@@ -218,10 +230,19 @@ def _rows(head: bytes, name: str) -> TextRows:
             orjson.loads(first)
         except orjson.JSONDecodeError:
             values, _ = Splitter(False, MAX_LINE).split(text)
-            if values and b"\n" in values[0].strip() and _is_json(values[0]):
-                return JsonValues(in_list=False)
+            if values and _is_json(values[0]):
+                on_lines = text[len(values[0]) :].lstrip(b" \t\r").startswith(b"{")
+                if on_lines or b"\n" in values[0].strip():
+                    return JsonValues(in_list=False, on_lines=on_lines)
         return JsonLines()
     return csv_rows.rows_of(head.lstrip(b"\r\n"), name) or JsonLines()
+
+
+def _is_begun(last: bytes) -> bool:
+    """Whether the end of a file is the beginning of an object."""
+    splitter = Splitter(False, MAX_LINE)
+    values, _ = splitter.split(last.strip())
+    return last.lstrip().startswith(b"{") and not values and not splitter.is_whole
 
 
 def _is_json(value: bytes) -> bool:

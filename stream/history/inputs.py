@@ -77,6 +77,17 @@ class Input:
                 yield piece
                 tell(file.tell())
             self._check(file)
+            if (line := found.rows.cut_off) is not None:
+                self._cut_off(line)
+
+    def _cut_off(self, line: int) -> None:
+        """A file without its end would make all figures wrong. What is piped in may be written still."""
+        what = f"{self.name}:{line}: the last line is cut off"
+        if self.copy is None:
+            hint = f"is all of the file there? If so, pipe it in: cat {self.name} | … -"
+            raise EventFileError(what, hint=hint)
+        if self.rows is not None and what not in self.rows.notes:
+            self.rows.notes.append(what)
 
     def _check(self, file: IO[bytes]) -> None:
         """It is what it was before: the order of its lines was looked at, and they are read once more."""

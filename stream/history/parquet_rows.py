@@ -1,13 +1,14 @@
 """Rows of Parquet as JSON objects, by pyarrow, which comes with the extra `parquet`.
 
-What JSON has no form for becomes what rules can read: times ISO 8601 in UTC, decimals numbers, bytes text,
-maps objects. A null is a field that is not there.
+What JSON has no form for becomes what rules can read: times ISO 8601 in UTC, to the microsecond, decimals
+numbers, bytes text, maps objects. A null is a field that is not there.
 Tested by tests/history/test_parquet_rows.py.
 """
 
 from __future__ import annotations
 
 from base64 import b64encode
+from collections import Counter
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
@@ -18,6 +19,7 @@ import orjson
 from stream.errors import EventFileError
 from stream.history.pieces import MAX_LINE, Piece, too_long
 
+MAX_WHOLE = 1 << 63  # of JSON, as most read it
 ROWS = 250  # of a piece: a small file can have large rows, each said once
 
 
@@ -28,6 +30,7 @@ class ParquetRows:
 
     def __init__(self) -> None:
         self.notes: list[str] = []
+        self.cut_off: int | None = None
 
     def pieces(self, file: IO[bytes], name: str) -> Iterator[Piece]:
         try:
@@ -39,8 +42,11 @@ class ParquetRows:
         number = 1
         try:
             table = parquet.ParquetFile(file)
+            _check_names(table.schema_arrow.names, name)
+            schema = arrow.schema([_readable(each, arrow) for each in table.schema_arrow])
             for batch in table.iter_batches(batch_size=ROWS):
-                values = [_json(row) for row in batch.to_pylist()]
+                rows = batch.cast(schema, safe=False).to_pylist(maps_as_pydicts="lossy")
+                values = [_json(row) for row in rows]
                 if longest := next((at for at, each in enumerate(values) if len(each) > MAX_LINE), None):
                     raise too_long(name, "row", number + longest)
                 yield Piece(values, number)
@@ -54,6 +60,37 @@ class ParquetRows:
             raise EventFileError(f"{name}: a value of Parquet that JSON cannot say", hint=hint) from error
 
 
+def _check_names(names: list[str], file: str) -> None:
+    for name, count in Counter(names).items():
+        if count > 1:
+            hint = "each field needs a column of its own"
+            raise EventFileError(f"{file}: the column `{name}` stands {count} times", hint=hint)
+
+
+def _readable(field: Any, arrow: Any) -> Any:
+    """A field of a schema with times as Python has them: without nanoseconds, and in UTC, as the name of
+    another zone need not be known here. `arrow`: pyarrow.
+    """
+    kind, of = field.type, arrow.types
+    if of.is_timestamp(kind):
+        kind = arrow.timestamp("us" if kind.unit == "ns" else kind.unit, tz="UTC" if kind.tz else None)
+    elif of.is_time64(kind):
+        kind = arrow.time64("us")
+    elif of.is_duration(kind) and kind.unit == "ns":
+        kind = arrow.duration("us")
+    elif of.is_struct(kind):
+        kind = arrow.struct([_readable(each, arrow) for each in kind])
+    elif of.is_map(kind):
+        kind = arrow.map_(_readable(kind.key_field, arrow), _readable(kind.item_field, arrow))
+    elif of.is_fixed_size_list(kind):
+        kind = arrow.list_(_readable(kind.value_field, arrow), kind.list_size)
+    elif of.is_large_list(kind):
+        kind = arrow.large_list(_readable(kind.value_field, arrow))
+    elif of.is_list(kind):
+        kind = arrow.list_(_readable(kind.value_field, arrow))
+    return field.with_type(kind)
+
+
 def _json(row: dict[str, Any]) -> bytes:
     return orjson.dumps(_plain(row), default=str)
 
@@ -62,9 +99,7 @@ def _plain(value: Any) -> Any:
     """What JSON has of a value."""
     match value:
         case dict():
-            return {str(name): _plain(each) for name, each in value.items() if each is not None}
-        case [(str(), _), *_] if all(isinstance(each, tuple) for each in value):  # a map
-            return {name: _plain(each) for name, each in value if each is not None}
+            return {str(_plain(name)): _plain(each) for name, each in value.items() if each is not None}
         case list():
             return [_plain(each) for each in value]
         case datetime():
@@ -75,7 +110,8 @@ def _plain(value: Any) -> Any:
         case timedelta():
             return value.total_seconds()
         case Decimal():
-            return int(value) if value == value.to_integral_value() else float(value)
+            is_whole = value == value.to_integral_value() and abs(value) < MAX_WHOLE
+            return int(value) if is_whole else float(value)
         case bytes():
             try:
                 return value.decode()

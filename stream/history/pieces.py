@@ -27,12 +27,14 @@ class Whence(Protocol):
 
 class Rows(Protocol):
     """How the events of a file are cut from each other. `kind`: for people; `what`: one of them is.
-    `notes`: what is to be said of the file.
+    `notes`: what is to be said of the file. `cut_off`: on which line it ends amid an object,
+    None if it does not.
     """
 
     kind: str
     what: str
     notes: list[str]
+    cut_off: int | None
 
 
 class TextRows(Rows, Protocol):
@@ -43,6 +45,6 @@ class TextRows(Rows, Protocol):
 
 def too_long(name: str, what: str, number: int) -> EventFileError:
     return EventFileError(
-        f"{name}:{number}: {'an' if what == 'item' else 'a'} {what} of more than {MAX_LINE:,} bytes",
+        f"{name}:{number}: {'a' if what in ('line', 'row') else 'an'} {what} of more than {MAX_LINE:,} bytes",
         hint="a record of Kafka has at most so many, too; is each event by itself?",
     )

@@ -149,6 +149,10 @@ def _where(line: bytes) -> str:
     except UnicodeDecodeError:
         return "the file is not UTF-8: iconv -f WINDOWS-1252 -t UTF-8 writes it so"
     except orjson.JSONDecodeError as error:
+        if text[error.pos :].lstrip().startswith("{") and text[: error.pos].rstrip().endswith("}"):
+            return "several objects on one line: jq -c . FILE writes each on its own"
+        if text[error.pos :].startswith(",") and text[: error.pos].endswith("}"):
+            return "a comma behind the object: lines have none, and a list stands in [ ]"
         if text.startswith("{") and error.pos < len(text):
             return f"no JSON from character {error.pos + 1} on: {error.msg}"
     return "one JSON object a line, each whole on its line; jq -c . makes lines of objects"

@@ -18,11 +18,14 @@ cdef class Shared:
     cdef dict groups                # group: the rule that has claimed it, for the event at hand
     cdef object result              # during a call
     cdef int64_t text_steps         # what texts have taken, for the event at hand
+    cdef int64_t offset, at         # of its record, -1: a timer fired; and when that was
 
+    cdef void begin(self, int64_t offset, int64_t at) noexcept  # another event, or timer
     cdef int complain(self, str source, str reason) except -1   # counts what was odd
     # A condition ended in an error; `why`: a `structs.ConditionErrorReason`, and by which paths.
     cdef int condition_failed(self, str source, tuple place, tuple why) except -1
-    cdef int note_failure(self, tuple place, tuple why) except -1   # the same, of one that is counted already
+    # The same, of one that is counted already.
+    cdef int note_failure(self, str source, tuple place, tuple why) except -1
 
 cdef class Match:
     cdef readonly object rule

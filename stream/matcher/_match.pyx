@@ -48,6 +48,9 @@ cdef class Shared:
         self.groups = {}
         self.prior_decisions, self.prior_sends = {}, {}
 
+    cdef void begin(self, int64_t offset, int64_t at) noexcept:
+        self.text_steps, self.offset, self.at = 0, offset, at
+
     cdef int complain(self, str source, str reason) except -1:
         cdef dict errors = self.result.errors
         key = (source, reason)
@@ -55,13 +58,16 @@ cdef class Shared:
         return 0
 
     cdef int condition_failed(self, str source, tuple place, tuple why) except -1:
-        self.note_failure(place, why)
+        self.note_failure(source, place, why)
         return self.complain(source, "condition")
 
-    cdef int note_failure(self, tuple place, tuple why) except -1:
+    cdef int note_failure(self, str source, tuple place, tuple why) except -1:
         cdef dict failed = self.result.condition_errors
         key = (*place, *why)
-        failed[key] = failed.get(key, 0) + 1
+        before = failed.get(key, 0)
+        failed[key] = before + 1
+        if before == 0:
+            self.result.first_failures[key] = (source, self.offset, self.at)
         return 0
 
 

@@ -14,6 +14,7 @@ from stream.hints import did_you_mean
 _NOT = 'write `if: "!(…)"`, or `unless` for an event that must not come meanwhile'
 _SEND = "write `send: {channel: …, content: {…}}`"
 _DATES = "write it into `if`: now < timestamp('2026-01-31', 'Europe/Berlin')"
+_CUSTOMER = "write `customer: {attributes: {…}, consents: […]}`"
 _HOURS = 'quiet hours are the channel\'s: quiet: "21:00-08:00"'
 
 # Words that stand for a key, one of the definition's keys by which it is told, and what to say if that is not
@@ -69,6 +70,13 @@ _MEANT = (
     ("given input inputs", "events", None),
     ("then expected expects assert result output", "expect", None),
     ("description title it", "name", None),
+    ("attributes consents consent profile", "arm", _CUSTOMER),
+    ("traits trait", "arm", "what traits are beforehand: `known: {NAME: …}`, beside `customer`"),
+    (
+        "segments segment",
+        "arm",
+        "say what the segment asks for: `attributes` of the customer, `known` traits",
+    ),
     # sections
     ("triggers campaigns journeys flows workflows", "rules", None),
     ("audiences cohorts", "segments", None),

@@ -29,7 +29,7 @@ EVENTS = '{"event": "view", "customer": "c1", "ts": "2026-03-02T10:00:00Z"}\n'
         ("backtest rules events.jsonl --report .", "is a folder"),
         ("events infer events.jsonl --out events.jsonl", "is read"),
         ("events infer events.jsonl --out rules/shop.yaml", "a file of the rules"),
-        ("backtest rules events.jsonl --out -", "a file of this name"),
+        ("backtest rules events.jsonl --report -", "a file of this name"),
         ("events infer events.jsonl --out -", "a file of this name"),
         ("test rules --junit rules/shop.yaml", "a file of the rules"),
     ],

@@ -190,7 +190,9 @@ def test_sources_that_are_no_names_are_counted_and_not_shown(tmp_path: Path) -> 
 
 
 def clicked(*times: int, **more: object) -> str:
-    return "".join(f"{json.dumps({'event': 'view', 'ts': T0 + at, **more})}\n" for at in times)
+    return "".join(
+        f"{json.dumps({'event': 'view', 'customer': 'c', 'ts': T0 + at, **more})}\n" for at in times
+    )
 
 
 def at(values: list[bytes | None]) -> list[int]:
@@ -202,7 +204,7 @@ def test_a_file_that_is_newest_first_is_told_and_can_be_sorted(tmp_path: Path) -
     path = tmp_path / "events.jsonl"
     path.write_text(clicked(*range(7_200_000, -1, -60_000)))
     with event_files([str(path)], TIMED) as files:
-        assert files.disorder == {"clicks": Disorder(119, 7_200_000, f"{path}:3")}
+        assert files.disorder == {"clicks": Disorder(119, 7_200_000, f"{path}:3", f"{path}:1")}
         (note,) = disorder_notes(files)
         assert note.startswith("119 records of clicks are earlier than one before them, by up to 2h, first")
         assert "--sort" in note

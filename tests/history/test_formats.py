@@ -48,6 +48,8 @@ def read(data: bytes) -> tuple[str, list[Any], list[int]]:
             "JSON objects over several lines",
             [5, 9],
         ),
+        (LINES.replace("\n", ""), "JSON objects one behind the other", [1, 2]),
+        (LINES.replace("\n", " ") + "\n", "JSON objects one behind the other", [1, 2]),
     ],
 )
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be", "utf-32"])
@@ -154,3 +156,31 @@ def test_a_line_that_is_no_json_makes_no_other_format_of_a_file() -> None:
     with opened(io.BytesIO(b'{"event": "view",\n{"event": "view"}\n'), "events") as found:
         assert found.rows.kind == "JSON lines"
         assert len(next(iter(found.pieces)).values) == 2
+
+
+def test_what_firehose_wrote_was_no_json_as_its_objects_have_no_line_ends() -> None:
+    """A file of a gigabyte on one line, whose objects are numbered."""
+    many = b"".join(b'{"n": %d, "of": {"a": "}{"}}' % n for n in range(100_000))
+    kind, values, numbers = read(many)
+    assert kind == "JSON objects one behind the other"
+    assert [each["n"] for each in values] == list(range(100_000))
+    assert numbers == list(range(1, 100_001))
+    with pytest.raises(EventFileError, match="events:2: an object of more"):
+        read(b'{"a": 1}{"a": "' + b"x" * (MAX_LINE + 1) + b'"}')
+
+
+@pytest.mark.parametrize(
+    ("data", "cut_off"),
+    [
+        (LINES.encode(), None),
+        (LINES.encode()[:-1], 2),
+        (LINES.encode()[:-1] + b"\n", None),  # a line that is no JSON, as others may be
+        (LINES.encode() + b"\nTHE END", None),
+        (LINES.replace("\n", "").encode()[:-3], 2),
+        ("".join(json.dumps(each, indent=2) + "\n" for each in EVENTS).encode()[:-4], 8),
+    ],
+)
+def test_a_last_line_that_is_cut_off_is_told_from_one_that_is_wrong(data: bytes, cut_off: int | None) -> None:
+    with opened(io.BytesIO(data), "events") as found:
+        list(found.pieces)
+        assert found.rows.cut_off == cut_off

@@ -128,3 +128,21 @@ def test_an_item_of_a_list_is_called_one(tmp_path: Path) -> None:
         (one,) = inputs_of([str(tmp_path / "events")], SOURCES, stack)
         values(one)
         assert one.place_of(1) == f"{tmp_path / 'events'}:item 1"
+
+
+def test_a_log_that_was_cut_off_in_the_middle_of_a_line_was_taken_for_whole(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A copy that had failed: of what was missing nobody was told. What is piped in may be written still."""
+    (tmp_path / "events").write_bytes(LINES + b'{"event": "vi')
+    with ExitStack() as stack:
+        (one,) = inputs_of([str(tmp_path / "events")], SOURCES, stack)
+        with pytest.raises(EventFileError, match="events:3: the last line is cut off") as caught:
+            values(one)
+        assert "pipe it in: cat " in str(caught.value.hint)
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(LINES + b'{"event": "vi')))
+    with ExitStack() as stack:
+        (one,) = inputs_of(["-"], SOURCES, stack)
+        assert values(one) == values(one)
+        assert one.rows is not None
+        assert one.rows.notes == ["-:3: the last line is cut off"]

@@ -90,3 +90,44 @@ def test_without_pyarrow_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> 
 def test_a_file_that_is_cut_off_is_an_error(cut: int) -> None:
     with pytest.raises(EventFileError, match=r"events.parquet: cannot be read as Parquet"):
         read(packed([{"a": "x" * 1000}])[:cut])
+
+
+NANOSECONDS = 1_772_445_600_123_456_789  # 2026-03-02 10:00
+
+
+@pytest.mark.parametrize(
+    ("kind", "value", "expected"),
+    [
+        (arrow.timestamp("ns"), NANOSECONDS, "2026-03-02T10:00:00.123456Z"),
+        (arrow.timestamp("ns", tz="UTC"), NANOSECONDS, "2026-03-02T10:00:00.123456Z"),
+        (arrow.timestamp("ms", tz="Mars/Base"), NANOSECONDS // 1_000_000, "2026-03-02T10:00:00.123000Z"),
+        (arrow.timestamp("s", tz="+02:00"), NANOSECONDS // 1_000_000_000, "2026-03-02T10:00:00Z"),
+        (arrow.time64("ns"), 36_000_000_000_123, "10:00:00"),
+        (arrow.duration("ns"), 1_500_000_001, 1.5),
+        (arrow.decimal128(38, 0), Decimal(10**25), 1e25),
+        (arrow.map_(arrow.int64(), arrow.int64()), [(1, 5), (2, None)], {"1": 5}),
+        (arrow.map_(arrow.date32(), arrow.binary()), [(date(2026, 3, 2), b"a")], {"2026-03-02": "a"}),
+        (arrow.map_(arrow.string(), arrow.int64()), [], {}),
+        (arrow.list_(arrow.map_(arrow.string(), arrow.timestamp("ns"))), [[("a", 1_001)]], None),
+        (arrow.struct([("at", arrow.list_(arrow.timestamp("ns")))]), {"at": [1_001]}, None),
+        (arrow.list_(arrow.timestamp("ns"), 1), [1_001], ["1970-01-01T00:00:00.000001Z"]),
+        (arrow.large_list(arrow.timestamp("ns")), [1_001], ["1970-01-01T00:00:00.000001Z"]),
+        (arrow.dictionary(arrow.int8(), arrow.string()), "view", "view"),
+    ],
+)
+def test_a_table_of_pandas_could_not_be_read_or_was_read_as_something_else(
+    kind: Any, value: Any, expected: Any
+) -> None:
+    """Times to the nanosecond ended the command, a zone of no name in a traceback; maps became lists."""
+    (row,) = read(packed([{"x": value}], arrow.schema([("x", kind)])))
+    at = "1970-01-01T00:00:00.000001Z"
+    nested = [{"a": at}] if isinstance(value, list) else {"at": [at]}
+    assert row == {"x": nested if expected is None else expected}
+
+
+def test_of_two_columns_of_one_name_the_first_was_lost() -> None:
+    file = io.BytesIO()
+    columns = [arrow.array([1]), arrow.array([2])]
+    parquet.write_table(arrow.Table.from_arrays(columns, names=["x", "x"]), file)
+    with pytest.raises(EventFileError, match="the column `x` stands 2 times"):
+        read(file.getvalue())

@@ -81,7 +81,7 @@ def test_the_stamp_of_a_line_counts_where_its_source_maps_no_time() -> None:
     about = line(source="people", customer="c1", timestamp="2026-03-02T10:00:00Z")
     found = reader()
     found.survey([about, line(source="people", customer="c1")], 1)
-    assert found.figures["people"] == (2, 1, -1, 0, 0, 0)
+    assert found.figures["people"] == (2, 1, -1, 0, 0, 0, 0)
     assert found.earliest == T
 
 
@@ -98,7 +98,7 @@ def test_disorder_is_counted_by_source_with_its_size_and_first_place() -> None:
     """A file newest first gave reminders of the wrong time, and nothing said so."""
     found = reader(allowed=1000)
     found.survey([click(T), click(T - 1000), order(T - 5000), click(T - 1001), click(T - 90_000)], 1)
-    assert found.figures["clicks"] == (4, 0, -1, 2, 4, 90_000)
+    assert found.figures["clicks"] == (4, 0, -1, 2, 4, 1, 90_000)
     assert found.figures["orders"][3] == 0
 
 

@@ -56,8 +56,9 @@ def test_a_table_of_customers_was_refused_with_no_word_of_how_columns_are_called
         ('{"event": "Ada", }', "no JSON from character 16 on: trailing comma"),
         (
             '{"name": "Ada"} {"name": "Ben"}',
-            "no JSON from character 17 on: unexpected content after document",
+            "several objects on one line: jq -c . FILE writes each on its own",
         ),
+        ('{"event": "Ada"},', "a comma behind the object: lines have none, and a list stands in [ ]"),
         ('{"event": "Ada",', "one JSON object a line, each whole on its line"),
         ('{"event": "Zo\xeb"}', "the file is not UTF-8: iconv -f WINDOWS-1252 -t UTF-8"),
         ('{"says": "NaN"', "one JSON object a line, each whole on its line"),

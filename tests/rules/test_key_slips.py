@@ -38,6 +38,24 @@ SECTION
 
 # Where it is written, what, and what must be said.
 SLIPS = [
+    # Of a test's customer: each came with the three keys that there are, and the attribute was left out.
+    (
+        "TEST",
+        "customer: {email: a@b.example}",
+        "is it an attribute? Write customer: {attributes: {email: …}}",
+    ),
+    ("TEST", "customer: {preferred_channel: web}", "customer: {attributes: {preferred_channel: …}}"),
+    ("TEST", "customer: {user_id: c1}", "write `id`"),
+    ("TEST", "customer: {properties: {age: 5}}", "write `attributes`"),
+    ("TEST", "customer: {attribute: {age: 5}}", "did you mean `attributes`?"),
+    ("TEST", "customer: {consent: [marketing]}", "did you mean `consents`?"),
+    ("TEST", "customer: {segments: [big]}", "what the segment asks for: `attributes` of the customer"),
+    ("TEST", "customer: {traits: {spend: 5}}", "`known: {NAME: …}`, beside `customer`"),
+    ("TEST", "customer: {known: {spend: 5}}", "`known` stands beside `customer`"),
+    ("TEST", "attributes: {email: a@b.example}", "write `customer: {attributes: {…}, consents: […]}`"),
+    ("TEST", "consents: [marketing]", "write `customer: {attributes: {…}, consents: […]}`"),
+    ("TEST", "traits: {spend: 5}", "`known: {NAME: …}`, beside `customer`"),
+    ("TEST", "segments: [big]", "what the segment asks for"),
     ("RULE", "after: 2h", "write `wait`"),
     ("RULE", "delay: 2h", "write `wait`"),
     ("RULE", "if_not: event.a == 1", "`unless`"),

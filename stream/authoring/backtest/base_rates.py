@@ -18,6 +18,7 @@ from collections import Counter, defaultdict
 from collections.abc import Mapping
 from dataclasses import replace
 
+from stream.authoring.replay import First
 from stream.matcher._match import Match
 from stream.rules import field_paths
 from stream.rules.model import Channel, FieldPath, Rule, RuleSet, Step
@@ -47,6 +48,7 @@ class BaseRates:
         self.ended: Counter[str] = Counter()
         self.reached: Counter[str] = Counter()
         self.no_numbers: Counter[tuple[str, FieldPath]] = Counter()
+        self.firsts: dict[tuple[object, ...], First] = {}  # of these
         self._values: defaultdict[str, set[tuple[str, FieldPath]]] = defaultdict(set)  # by the goal's event
         for rule in rules.rules:
             for goal in rule.goals:
@@ -77,6 +79,7 @@ class BaseRates:
                 value = field_paths.value_at(event, path)
                 if value is not None and type(value) not in (int, float):
                     self.no_numbers[rule, path] += 1
+                    self.firsts.setdefault((rule, path), First(match.source, match.offset, match.at))
         return True
 
     def enter(self, rule: str, row: int, at: int) -> None:

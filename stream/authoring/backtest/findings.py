@@ -20,7 +20,7 @@ from stream.authoring.replay import RuleTally, why_unwritten
 from stream.decisions import wire
 from stream.diagnostics import one_line, some
 from stream.history._past import PastEvent
-from stream.history.event_files import PastEvents, absent_notes, disorder_notes, unknown_notes
+from stream.history.event_files import PastEvents, disorder_notes, unknown_notes
 from stream.history.unusable import file_of_another, likely_fix
 from stream.rules import field_paths
 from stream.rules.aggregates import AGGREGATES
@@ -67,12 +67,24 @@ def as_object(backtest: Backtest) -> dict[str, Any]:
             for (source, reason), count in sorted(tally.errors.items())
         ],
         "condition_errors": [
-            {"definition": name, "part": part, "reason": reason, "paths": paths, "count": count}
+            {
+                "definition": name,
+                "part": part,
+                "reason": reason,
+                "paths": paths,
+                "count": count,
+                "first": backtest.places[name, part, reason, paths],
+            }
             for (name, part, reason, paths), count in sorted(tally.condition_errors.items())
         ],
         "absent_events": sorted(files.absent),
         "goal_values": [
-            {"rule": name, "path": field_paths.write(path), "count": count}
+            {
+                "rule": name,
+                "path": field_paths.write(path),
+                "count": count,
+                "first": backtest.places[name, path],
+            }
             for (name, path), count in sorted(figures.base_rates.no_numbers.items())
         ],
         "repeats": dict(sorted(tally.left_out.items())),
@@ -125,7 +137,12 @@ def _rule(backtest: Backtest, rule: Rule, tally: RuleTally) -> dict[str, Any]:
         "reasons": dict(sorted(tally.reasons.items())),
         "channels": dict(sorted(tally.channels.items())),
         "unwritten": [
-            {**failed._asdict(), "variant": variant, "count": count}
+            {
+                **failed._asdict(),
+                "variant": variant,
+                "count": count,
+                "first": backtest.places[rule.name, variant, failed],
+            }
             for (variant, failed), count in tally.unwritten.most_common()
         ],
         "matches": found.matches,
@@ -231,10 +248,8 @@ def _oddities(backtest: Backtest, shown: dict[str, Any]) -> Iterator[str]:
         )
         what = f"{are}: {each['reason']}"
         yield f"{what}, first {each['first']} ({each['fix']})"
-    silent = [name for name, rule in shown["rules"].items() if not rule["matches"]]
-    yield from backtest.names.misspelt(silent)
     yield from unknown_notes(files)
-    yield from absent_notes(files)
+    yield from backtest.names.notes(files.absent)
     yield from disorder_notes(files)
     yield from files.notes
     for name, count in shown["without_time"].items():
@@ -244,19 +259,23 @@ def _oddities(backtest: Backtest, shown: dict[str, Any]) -> Iterator[str]:
         name, part = each["definition"], each["part"]
         of = name if name == "policy" or name.startswith("traits.") else f"rule {name}"
         why = _WHY_FAILED[each["reason"], bool(each["paths"])].format(each["paths"])
-        did = "did not hold"
+        did, fix = "did not hold", ""
         if part in ("field", "value") and name.startswith("traits."):
-            did, why = "counted nothing", _why_not_taken(backtest.rules, name, each["reason"], why)
+            did = "counted nothing"
+            why, fix = _why_not_taken(backtest.rules, name, each["reason"], why)
         if each["reason"] == "missing":
-            why += backtest.names.meant(each["paths"])
-        yield f"{each['count']:,} × `{part}` of {of} {did}: {why}"
+            fix = backtest.names.meant(each["paths"])
+        yield f"{each['count']:,} × `{part}` of {of} {did}: {why}, first {each['first']}{fix}"
     for each in shown["goal_values"]:
         what = f"`value` of the goal of rule {each['rule']} counts nothing"
-        yield f"{each['count']:,} × {what}: `{each['path']}` is there, and is no number"
+        why = f"`{each['path']}` is there, and is no number"
+        yield f"{each['count']:,} × {what}: {why}, first {each['first']}"
     yield from _odd_events(files, shown)
     for name in shown["rules"]:
         for (variant, failed), count in backtest.tally.of(name).unwritten.most_common():
-            yield f"{count:,} × {name} could not be written: {why_unwritten(failed, variant)}"
+            first, fix = backtest.places[name, variant, failed], backtest.names.meant(failed.variable or "")
+            why = why_unwritten(failed, variant)
+            yield f"{count:,} × {name} could not be written: {why}, first {first}{fix}"
     if shown["repeats"]:
         yield f"left out, as their id had come before (dedupe): {counted(shown['repeats'])}"
 
@@ -293,19 +312,19 @@ def _zones(shown: dict[str, Any], source: str) -> str:
     return ", ".join(words)
 
 
-def _why_not_taken(rules: RuleSet, definition: str, reason: str, why: str) -> str:
-    """Why events count nothing for a trait."""
+def _why_not_taken(rules: RuleSet, definition: str, reason: str, why: str) -> tuple[str, str]:
+    """Why events count nothing for a trait, and what to write."""
     trait = next(each for each in rules.traits if f"traits.{each.name}" == definition)
     takes = AGGREGATES[trait.function].takes or "number"
     if trait.field is None:
         failed = f"it ended in an error, or is {_NOT_TAKEN[takes]}"
-        return failed if reason == "value" else why
+        return failed if reason == "value" else why, ""
     written = field_paths.write(trait.field)
     why = f"`{written}` is there, and is {_NOT_TAKEN[takes]}"
     if takes != "number":
-        return why
+        return why, ""
     made = f"`value: double({field_paths.in_condition(trait.field)})`"
-    return f"{why}; if it is a text that says one, write {made} in place of `field: {written}`"
+    return why, f" (if it is a text that says one, write {made} in place of `field: {written}`)"
 
 
 def _in_place(count: int) -> str:

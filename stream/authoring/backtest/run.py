@@ -13,18 +13,19 @@ from typing import IO
 
 from stream.authoring.backtest.base_rates import watched
 from stream.authoring.backtest.figures import BacktestFigures
-from stream.authoring.backtest.seen_names import SeenNames
 from stream.authoring.backtest.segment_sizes import SegmentSizes, count_segments
-from stream.authoring.replay import Paging, Replay, Tally
+from stream.authoring.replay import First, Paging, Replay, Tally
 from stream.authoring.zones import UnreadableZones
 from stream.clock import LATEST
 from stream.decisions._wire import decision_json, trigger_line
+from stream.decisions.wire import iso_time
 from stream.diagnostics import some
 from stream.errors import EventFileError
 from stream.history._past import PastEvent
 from stream.history._repeats import RepeatedIds
 from stream.history.event_files import PastEvents, none_usable
 from stream.history.progress import QUIET, Progress
+from stream.history.seen_names import SeenNames
 from stream.rules.model import RuleSet
 from stream.structs import Result
 
@@ -36,6 +37,7 @@ class Backtest:
 
     `before`: how many events are before `files.between.since`.
     `repeats`: of sources without `dedupe`, how many events had an id that had come, and where the first is.
+    `places`: of each of `tally.firsts` and `figures.base_rates.firsts`, for people.
     """
 
     rules: RuleSet
@@ -50,6 +52,7 @@ class Backtest:
     repeats: Mapping[str, tuple[int, str]]
     zones: UnreadableZones
     names: SeenNames
+    places: Mapping[tuple[object, ...], str]
     before: int = 0
 
 
@@ -73,6 +76,7 @@ def run(
     replay = Replay(watched(rules), now=files.now, take=figures.base_rates.take, paging=paging)
     since, until = files.between.since, files.between.until
     before = 0
+    places: dict[tuple[object, ...], str] = {}
 
     def add_up(results: Iterable[Result], *, counts: bool = True) -> None:
         for result in results:
@@ -94,6 +98,8 @@ def run(
             names.look(source, records)
         errors = tally.errors.copy()
         add_up(replay.feed(portion.records, files.names, portion.partition), counts=not is_before)
+        _locate(tally.firsts, portion.records, places)
+        _locate(figures.base_rates.firsts, portion.records, places)
         for name in (source for source, reason in tally.errors - errors if reason == "timezone"):
             zones.look(name, portion.records.get(name, ()))
         figures.base_rates.close(replay.everywhere)
@@ -107,6 +113,7 @@ def run(
     figures.base_rates.close(last, at_end=True)
     if until is not None:
         add_up(replay.advance(until))
+        _locate(tally.firsts, {}, places)
     if before:
         played_first = some(
             before,
@@ -120,10 +127,8 @@ def run(
     timers, customers = replay.timers, replay.customers
     segments = count_segments(rules, replay.everybody(), tally.watermark or 0)
     begun = first if first < LATEST else None
-    found = repeats.found
-    return Backtest(
-        rules, tally, timers, customers, files, figures, segments, begun, last, found, zones, names, before
-    )
+    counted = (tally, timers, customers, files, figures, segments)
+    return Backtest(rules, *counted, begun, last, repeats.found, zones, names, places, before)
 
 
 def _begins(records: Mapping[str, Sequence[PastEvent]], rules: RuleSet) -> Iterator[int]:
@@ -132,6 +137,18 @@ def _begins(records: Mapping[str, Sequence[PastEvent]], rules: RuleSet) -> Itera
         events = records.get(source.name)
         if source.kind == "event" and events and (time := events[0].order // len(rules.sources)):
             yield time
+
+
+def _locate(
+    firsts: Mapping[tuple[object, ...], First],
+    records: Mapping[str, Sequence[PastEvent]],
+    places: dict[tuple[object, ...], str],
+) -> None:
+    """Put to `places` those that are new. `records`: among which they are."""
+    for what, (source, offset, at) in firsts.items():
+        if what not in places:
+            found = (each.place for each in records.get(source, ()) if each.offset == offset >= 0)
+            places[what] = next(found, f"when a reminder was due, {iso_time(at)}")
 
 
 def _write(file: IO[bytes], result: Result, revision: str) -> None:

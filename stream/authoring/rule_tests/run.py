@@ -18,9 +18,10 @@ from stream.authoring.rule_tests.coverage import Coverage
 from stream.authoring.rule_tests.differences import Failure
 from stream.authoring.rule_tests.held_back import around_of, explained, guard_of, passed_over
 from stream.authoring.rule_tests.histories import NOTHING, History
-from stream.authoring.rule_tests.plays import Bench, Play, plays
+from stream.authoring.rule_tests.plays import PROFILE, Bench, Play, plays
 from stream.authoring.rule_tests.why_not import Reason, reasons
 from stream.history._past import PastEvent
+from stream.history.unusable import likely_fix
 from stream.rules.model import Rule, RuleSet
 from stream.rules.testcases import RuleTest
 from stream.structs import Decision, Judgement, Trigger
@@ -70,7 +71,7 @@ def _run(test: RuleTest, bench: Bench, histories: Mapping[str, History], coverag
     played = plays(test, rules, NOTHING if test.history is None else histories[test.history.path])
     first = played[0]
     different = differences.failures(test, [each.sent for each in played])
-    failures = (*_unplayed(test, first), *(_noted(each, test, rules, first) for each in different))
+    failures = (*_unplayed(test, rules, first), *(_noted(each, test, rules, first) for each in different))
     for play in played:
         coverage.add(play.judged, (guard_of(each, test, rules, play) for each in play.held_back))
     missing = _missing(test, rules.rules, first.sent) if failures else []
@@ -91,12 +92,14 @@ def _noted(failure: Failure, test: RuleTest, rules: RuleSet, play: Play) -> Fail
     return replace(failure, note=passed_over(failure.sent.decision, wanted, test, rules, play))
 
 
-def _unplayed(test: RuleTest, play: Play) -> Iterator[Failure]:
+def _unplayed(test: RuleTest, rules: RuleSet, play: Play) -> Iterator[Failure]:
     """What of the test's own input was not taken."""
     for each in play.put_aside:
         place = each.record.place if isinstance(each.record, PastEvent | ReplayedRecord) else ""
         where = f" ({place})" if place else ""
-        message = f"a record of `{each.source}` was put aside: {each.reason}{where}"
+        of = "the test's `customer`" if each.source == PROFILE else f"a record of `{each.source}`"
+        fix = likely_fix(each, next(source for source in rules.sources if source.name == each.source))
+        message = f"{of} was put aside: {each.reason}{where}: {fix}"
         yield Failure("record", test.location, message)
     for known in play.clashes:
         name = known.trait if known.key is None else f"{known.trait}[{known.key}]"

@@ -153,7 +153,7 @@ class Feed:
         known = None
         if isinstance(rows, CsvRows):
             self._columns = known = [each.path for each in rows.columns if each.path]
-            self._cut_off = rows.cut_off
+            self._cut_off = rows.cut_row
         else:
             self._columns = list(dict.fromkeys(path for each in first[:ROWS] for path in _paths(each)))
         if self._mapping is None:

@@ -40,7 +40,9 @@ class Findings:
 
 
 class Definition:
-    """A mapping with the keys that it may have. `what` names it in messages: rule `x`."""
+    """A mapping with the keys that it may have. `what` names it in messages: rule `x`. `instead` says what to
+    write for a key that it does not have, before one that is spelt alike is proposed.
+    """
 
     def __init__(
         self,
@@ -51,6 +53,7 @@ class Definition:
         *,
         keys: Collection[str],
         open_ended: bool = False,
+        instead: Callable[[str], str | None] | None = None,
     ) -> None:
         self.what, self.at, self.findings = what, at, findings
         self.entries = dict(body.entries) if isinstance(body, Mapped) else {}
@@ -65,7 +68,8 @@ class Definition:
         for entry in self.entries.values():
             if entry.key not in keys and (not open_ended or entry.key == "<<"):
                 code = Code.YAML_1_1 if _is_trap(entry.key, keys) else Code.UNKNOWN_KEY
-                findings.add(code, entry.location, f"unknown key `{entry.key}`", _meant(entry.key, keys))
+                hint = (instead and instead(entry.key)) or _meant(entry.key, keys)
+                findings.add(code, entry.location, f"unknown key `{entry.key}`", hint)
 
     def need(self, key: str, hint: str | None = None) -> Entry | None:
         """The entry of a key that must be there."""

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from stream.diagnostics import Code
+from stream.hints import did_you_mean
 from stream.rules import field_paths, forms, keys
 from stream.rules.compiler import values
 from stream.rules.compiler.compilation import Compilation
@@ -17,6 +18,7 @@ from stream.rules.compiler.known import read_known
 from stream.rules.compiler.moments import Moments
 from stream.rules.durations import event_time
 from stream.rules.files import Entry, Mapped, Scalar, Sequence, Written
+from stream.rules.key_slips import meant
 from stream.rules.model import FieldPath, Rule, Source
 from stream.rules.testcases import (
     HOLDOUT,
@@ -188,7 +190,9 @@ def _event(
 def _customer(run: Compilation, entry: Entry | None) -> TestCustomer:
     if entry is None:
         return TestCustomer()
-    read = run.definition("customer", entry, keys.TEST_CUSTOMER)
+    read = Definition(
+        "`customer`", entry.location, entry.value, run.findings, keys=keys.TEST_CUSTOMER, instead=_of_customer
+    )
     attributes = read.entries.get("attributes")
     if attributes is not None and not isinstance(attributes.value, Mapped):
         run.findings.add(Code.WRONG_TYPE, attributes.value.location, "`attributes` must be a mapping")
@@ -199,6 +203,22 @@ def _customer(run: Compilation, entry: Entry | None) -> TestCustomer:
         else {},
         consents=_consents(run, read.entries.get("consents")),
     )
+
+
+def _of_customer(key: str) -> str | None:
+    """What to write for a key that `customer` does not have: most are names of attributes."""
+    plain = key.casefold()
+    if plain in ("customer", "customer_id", "user", "user_id", "userid", "uid"):
+        return "write `id`"
+    if plain in ("profile", "properties", "props", "fields", "data"):
+        return "write `attributes`"
+    if plain in ("trait", "traits", "segment", "segments"):
+        return meant(plain, keys.TEST)
+    if plain == "known":
+        return "`known` stands beside `customer`"
+    if did_you_mean(plain, keys.TEST_CUSTOMER) is not None:
+        return None
+    return f"is it an attribute? Write customer: {{attributes: {{{key}: …}}}}"
 
 
 def _consents(run: Compilation, entry: Entry | None) -> dict[str, Mapping[str, Any]]:

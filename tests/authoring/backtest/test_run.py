@@ -160,7 +160,8 @@ def test_messages_that_could_not_be_written_said_neither_field_nor_variable(plac
     assert "2 × viewed could not be written: `text`: there is no `event.sku`" in backtest(place).stdout
     shown = json.loads(backtest(place, "--json", "--out", "out.jsonl").stdout)
     unwritten = {"field": "text", "variable": "event.sku", "filter": None}
-    assert shown["rules"]["viewed"]["unwritten"] == [{**unwritten, "variant": None, "count": 2}]
+    counted = {"variant": None, "count": 2, "first": "events.jsonl:1"}
+    assert shown["rules"]["viewed"]["unwritten"] == [{**unwritten, **counted}]
     assert json.loads((place / "out.jsonl").read_text().splitlines()[0])["unwritten"] == unwritten
 
 
@@ -176,7 +177,7 @@ def test_messages_whose_filter_got_no_number_said_neither_filter_nor_variant(pla
     assert said in backtest(place).stdout
     unwritten = {"field": "text", "variable": None, "filter": "event.id | times", "variant": "dear"}
     shown = json.loads(backtest(place, "--json").stdout)
-    assert shown["rules"]["viewed"]["unwritten"] == [{**unwritten, "count": 2}]
+    assert shown["rules"]["viewed"]["unwritten"] == [{**unwritten, "count": 2, "first": "events.jsonl:1"}]
 
 
 def test_ids_that_come_again_were_played_twice_without_a_word(place: Path) -> None:
@@ -229,7 +230,7 @@ def test_the_demo_gives_the_same_however_its_lines_are_mixed(tmp_path: Path) -> 
 
 def written(place: Path, *history: str | dict[str, Any]) -> None:
     texts = (each if isinstance(each, str) else json.dumps(each) for each in history)
-    (place / "events.jsonl").write_text("\n".join(texts))
+    (place / "events.jsonl").write_text("".join(f"{each}\n" for each in texts))
 
 
 @pytest.mark.parametrize(
@@ -334,8 +335,15 @@ def test_a_condition_that_ends_in_errors_is_told_with_its_rule(place: Path) -> N
     assert "1 × `if` of rule dear did not hold: `event.price` is not what it takes, such as a text" in shown
     failed = json.loads(backtest(place, "--json").stdout)["condition_errors"]
     assert failed == [
-        {"definition": "dear", "part": "if", "reason": reason, "paths": "event.price", "count": 1}
-        for reason in ("missing", "value")
+        {
+            "definition": "dear",
+            "part": "if",
+            "reason": reason,
+            "paths": "event.price",
+            "count": 1,
+            "first": f"events.jsonl:{first}",
+        }
+        for reason, first in (("missing", 1), ("value", 3))
     ]
 
 
@@ -362,8 +370,8 @@ def test_a_trait_that_counts_nothing_is_told_with_what_to_write(place: Path) -> 
     shown = backtest(place).stdout
     made = "write `value: double(event.order['total price'])` in place of `field: order.'total price'`"
     for said in (
-        "2 × `field` of traits.spent counted nothing: `order.'total price'` is there, and is no number; "
-        f"if it is a text that says one, {made}",
+        "2 × `field` of traits.spent counted nothing: `order.'total price'` is there, and is no number, "
+        f"first events.jsonl:1 (if it is a text that says one, {made})",
         "1 × `value` of traits.worth counted nothing: there is no `event.pieces`",
         "1 × `value` of traits.worth counted nothing: it ended in an error, or is no number",
         "1 × `field` of traits.kinds counted nothing: `price` is there, and is no text, whole number, "
@@ -441,3 +449,65 @@ def test_customers_on_disk_decide_the_same(tmp_path: Path, monkeypatch: pytest.M
     assert found[0] == found[1]
     assert found[0][0]["customers"] == found[0][0]["segments"]["sizes"]["buyers"] == 400
     assert list((tmp_path / "disk").iterdir()) == []
+
+
+# ---- what was passed over ----
+
+
+def test_a_condition_that_failed_a_million_times_was_told_without_a_line_to_look_at(place: Path) -> None:
+    """Of events, of a reminder, and of what quiet hours or a trait had to do with it."""
+    rules = """
+rules:
+  dear: {on: view, where: event.amount > 5, send: {channel: web, content: {text: Hi}}, limit: 1 per 1h}
+  late: {on: cart, wait: 10m, if: event.total > 5, send: {channel: web, content: {text: Hi}}, limit: 1 per 1h}
+  shown: {on: look, send: {channel: web, content: {text: "{{ event.order }}"}}, limit: 1 per 1h}
+"""
+    (place / "rules" / "more.yaml").write_text(rules)
+    order = {"amount": 9, "number": 7}
+    history = [line(0, "view", amount=7), *(line(n, "view", order=order) for n in (1, 2))]
+    written(place, *history, line(3, "cart", Total=9), line(4, "look", order=order))
+    shown = backtest(place, "--until", "2026-03-02T11:00:00Z").stdout
+    for said in (
+        "2 × `where` of rule dear did not hold: there is no `event.amount`, first events.jsonl:2\n",
+        "1 × `if` of rule late did not hold: there is no `event.total`, first when a reminder was due, "
+        "2026-03-02T10:10:03.000Z (did you mean `Total`? First events.jsonl:4)",
+        "1 × shown could not be written: `text`: there is no `event.order`, or it is an object, "
+        "first events.jsonl:5 (it is an object: name a field of it, such as `event.order.amount`)",
+    ):
+        assert said in shown
+
+
+def test_what_is_all_of_an_event_was_not_named_where_a_text_could_not_show_it(place: Path) -> None:
+    (place / "rules" / "all.yaml").write_text(RULES.replace("event.id", "event"))
+    said = "`text`: `event` is all of it: name a field, such as `event.NAME`, first events.jsonl:1"
+    assert said in backtest(place).stdout
+
+
+def test_events_of_next_year_were_played_as_of_1970(place: Path) -> None:
+    later = [line(0, "view", ts=f"2999-03-0{day}T10:00:00Z") for day in (1, 2)]
+    written(place, *later)
+    said = backtest(place, code=1).stderr
+    assert "all times are after now, first events.jsonl:1" in said
+    assert "is the year right" in said
+    written(place, *later, line(0, "view"))
+    assert "2 records of clicks are dated after now" in backtest(place).stdout
+
+
+def test_a_record_without_a_customer_had_all_after_it_said_to_be_late(place: Path) -> None:
+    """And who really is ahead of the others is named."""
+    rest = [line(n, "view") for n in range(300)]
+    written(place, rest[0], line(1, "view", ts="2026-03-09T10:00:00Z", customer=None), *rest[1:])
+    assert "earlier than" not in backtest(place).stdout
+    written(place, rest[0], line(1, "view", ts="2026-03-09T10:00:00Z"), *rest[1:])
+    said = "299 records of clicks are earlier than one before them, by up to 6d"
+    assert f"{said}, first events.jsonl:3, which events.jsonl:2 is ahead of" in backtest(place).stdout
+
+
+def test_decisions_could_not_be_piped_on(place: Path) -> None:
+    """`--out -` made a file of that name, and later was refused."""
+    done = backtest(place, "--out", "-")
+    assert [json.loads(each)["outcome"] for each in done.stdout.splitlines()] == ["sent", "suppressed"]
+    assert "matched nothing: left" in done.stderr
+    done = backtest(place, "--out", "-", "--json")
+    assert json.loads(done.stderr)["rules"]["viewed"]["matches"] == 2
+    assert not (place / "-").exists()

@@ -95,7 +95,8 @@ def held(folder: Path, events: str, customer: str = ADULT, more: str = "") -> tu
         ("{at: 0m, event: pair}", ADULT, "", [
             "second: group: `first` of the group `g` has answered that event"]),
         (VIEW, ADULT, "arm: holdout", ["once: holdout: the test says `arm: holdout`"]),
-        ("{at: 0m, event: look}", ADULT, "", ["often: content: `text`: there is no `event.sku`"]),
+        ("{at: 0m, event: look}", ADULT, "",
+            ["often: content: `text`: there is no `event.sku`, or it is an object"]),
     ],
 )  # fmt: skip
 def test_the_guard_is_said_as_it_is_written_with_what_used_it_up(

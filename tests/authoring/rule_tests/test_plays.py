@@ -255,4 +255,5 @@ def test_what_is_known_is_not_added_to_what_a_history_brought(tmp_path: Path) ->
 def test_a_record_of_a_history_that_is_none_fails_the_test_at_its_line(tmp_path: Path) -> None:
     history(tmp_path, at(20, event="buy", amount=30), {"event": "buy", "ts": "2026-02-21T10:00:00Z"})
     (said,) = failures(tmp_path, history="past.jsonl")
-    assert said == f"a record of `clicks` was put aside: customer ({tmp_path}/past.jsonl:2)"
+    what = f"a record of `clicks` was put aside: customer ({tmp_path}/past.jsonl:2)"
+    assert said == f"{what}: `user` must be the customer's id, a text or a whole number"

@@ -73,8 +73,15 @@ WITHDRAWN = "consents: {marketing: {granted: false, at: 2026-03-02T10:09:00Z}}"
 @pytest.mark.parametrize(
     ("event", "failure"),
     [
-        ("source: profiles, consents: yes", "a record of `profiles` was put aside: profile"),
-        (f"source: weather, text: {'x' * 17_000}", "a record of `weather` was put aside: context"),
+        (
+            "source: profiles, consents: yes",
+            "a record of `profiles` was put aside: profile: consents: no object",
+        ),
+        (
+            f"source: weather, text: {'x' * 17_000}",
+            "a record of `weather` was put aside: context: "
+            "at most 200 values in 16 KiB, with names of 128 characters",
+        ),
     ],
 )
 def test_a_record_that_a_worker_would_put_aside_is_a_failure(
