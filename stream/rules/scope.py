@@ -241,7 +241,7 @@ def selections_of(node: Node) -> Iterator[tuple[str, str]]:
 class _Checker:
     def __init__(self, scope: Scope) -> None:
         self.scope = scope
-        self.loops: list[str] = []  # the variables of the macros around
+        self.loops: dict[str, Shape] = {}  # the variables of the macros around
         self.errors: list[ExpressionError] = []
 
     def error(self, message: str, node: Node, hint: str | None = None) -> Type:
@@ -294,12 +294,14 @@ class _Checker:
         kind = self.type(items)
         if kind not in ("dyn", "list", "map"):
             self.error(f"`{node.function}` needs a list, this is {IN_WORDS[kind]}", node)
-        self.loops.append(variable.name if isinstance(variable, Ident) else "")
+        around = self.loops
+        if isinstance(variable, Ident):
+            self.loops = {**around, variable.name: self._shape(items).items or ANYTHING}
         for step in steps[:-1] if node.function == "map" else steps:
             self.boolean(step, f"what `{node.function}` asks")
         if node.function == "map":
             self.type(steps[-1])
-        self.loops.pop()
+        self.loops = around
         return "list" if node.function in ("map", "filter") else "bool"
 
     def _in(self, node: Call) -> Type:
@@ -309,6 +311,12 @@ class _Checker:
         if kinds[1] not in ("dyn", "list", "map"):
             hint = "write `event.x in ['a', 'b']`; a text is asked with event.x.contains('…')"
             self.error(f"`in` needs a list, this is {IN_WORDS[kinds[1]]}", node, hint)
+        elif (of := self._shape(items).items) and not may_equal(kinds[0], CEL_TYPES[of.type]):
+            found = IN_WORDS[CEL_TYPES[of.type]]
+            part = next(iter(of.fields or ("sku",)))
+            hint = f"write {unparse(items)}.exists(item, item.{part} == {unparse(item)})"
+            message = f"`in` looks for {IN_WORDS[kinds[0]]} in a list of which each item is {found}"
+            self.error(message, node, hint if of.type == "object" else None)
         elif listed and not any(may_equal(kinds[0], self._quietly(each)) for each in listed):
             looked_for = meant_by({kinds[0], *map(self._quietly, listed)}, (item, *listed))
             self.error(f"`in` looks for {IN_WORDS[kinds[0]]} in a list that has none", node, looked_for)
@@ -389,7 +397,7 @@ class _Checker:
 
     def _variable(self, node: Ident) -> Type:
         if node.name in self.loops:
-            return "dyn"
+            return CEL_TYPES[self.loops[node.name].type]
         if node.name in _NAMESPACES:
             if self._sees(node):
                 self.error(f"`{node.name}` alone is no value", node, f"write `{node.name}.NAME`")
@@ -431,12 +439,15 @@ class _Checker:
         if not self.scope.shapes:
             return ANYTHING
         if isinstance(node, Ident):
-            return ANYTHING if node.name in self.loops else self.scope.shapes.get(node.name, ANYTHING)
+            return self.loops.get(node.name) or self.scope.shapes.get(node.name, ANYTHING)
         if isinstance(node, Select):
             return self._shape(node.operand).at((node.field,))
         match node:
             case Call("_[_]", (operand, Literal(str(key)))):
                 return self._shape(operand).at((key,))
+            case Call("_[_]", (operand, _)) | Call("filter", (operand, _, _)):
+                around = self._shape(operand)
+                return around if node.function == "filter" else around.items or ANYTHING
         return ANYTHING
 
     def _is(self, node: Node, namespace: str) -> TypeGuard[Ident]:
@@ -503,6 +514,9 @@ class _Checker:
             return self._part(key, kind, key.value)
         if kind not in ("dyn", "map", "list", *PARTS):
             return self.error(f"{IN_WORDS[kind]} has no keys", operand)
+        if kind == "list" and isinstance(key, Literal) and isinstance(key.value, str):
+            meant = slips.of_part(unparse(operand), key.value, "list")
+            return self.error(f"a list has no field `{key.value}`", key, meant)
         return CEL_TYPES[self._shape(node).type]
 
     def _comparison(self, node: Call) -> None:

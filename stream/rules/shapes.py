@@ -6,7 +6,7 @@ Tested by tests/rules/test_shapes.py.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal, get_args
 
 from stream.hints import did_you_mean
@@ -30,11 +30,14 @@ Path = Sequence[str | None]  # None: whatever key
 
 @dataclass(frozen=True, slots=True)
 class Shape:
-    """A value. `fields`: all that it can have, None if that is not said; `values`: all that it can be."""
+    """A value. `fields`: all that it can have, None if that is not said; `values`: all that it can be;
+    `items`: what each of a list is, None if that is not said.
+    """
 
     type: FieldType = "any"
     fields: Mapping[str, Shape] | None = None
     values: tuple[Any, ...] = field(default=())
+    items: Shape | None = None
 
     def at(self, path: Path) -> Shape:
         """What lies there; anything where nothing is said of it."""
@@ -81,12 +84,24 @@ def either(shapes: Iterable[Shape]) -> Shape:
             for name in first.fields.keys() & other.fields.keys():
                 fields[name] = either((first.fields[name], other.fields[name]))
         values = tuple(dict.fromkeys((*first.values, *other.values)))
+        items = [each.items for each in (first, other) if each.items is not None]
         first = Shape(
             first.type if first.type == other.type else "any",
             fields,
             values if first.values and other.values else (),
+            either(items) if items and first.type == other.type else None,  # an empty list says nothing
         )
     return first
+
+
+def with_items(shape: Shape, seen: Shape) -> Shape:
+    """A value of which lists are said, with what is seen to be in them."""
+    if shape.type == "list" and shape.items is None:
+        return replace(shape, items=seen.items)
+    if shape.fields is None or seen.fields is None:
+        return shape
+    known = {name: with_items(each, seen.at((name,))) for name, each in shape.fields.items()}
+    return replace(shape, fields=known)
 
 
 def type_of(value: Any) -> FieldType:

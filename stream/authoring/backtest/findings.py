@@ -247,6 +247,9 @@ def _oddities(backtest: Backtest, shown: dict[str, Any]) -> Iterator[str]:
         did = "did not hold"
         if part in ("field", "value") and name.startswith("traits."):
             did, why = "counted nothing", _why_not_taken(backtest.rules, name, each["reason"], why)
+        elif part in ("per", "key"):
+            did = "counted nothing" if part == "per" else "did not wait"
+            why = f"`{each['paths']}` is {_NOT_TAKEN['key']}"
         if each["reason"] == "missing":
             why += backtest.names.meant(each["paths"])
         yield f"{each['count']:,} × `{part}` of {of} {did}: {why}"

@@ -1,4 +1,5 @@
-"""Conditions held against the types that fields have in the tests, where no tracking plan says them.
+"""Conditions held against the types that fields have in the tests, where no tracking plan says them; what is
+in lists no plan says.
 
 A field counts as what all events of its name, or all customers, have there: where two tests differ, it can be
 anything. So `event.price == '50'` is warned of beside tests with numbers, and `event.line_items.sku` beside
@@ -23,7 +24,7 @@ from stream.rules.compiler.uses import Keys, lead
 from stream.rules.files import Entry, Scalar
 from stream.rules.model import RuleSet, Step, Unless
 from stream.rules.scope import Scope, check, rule_scope
-from stream.rules.shapes import ANYTHING, Shape, either, type_of
+from stream.rules.shapes import ANYTHING, Shape, either, type_of, with_items
 from stream.rules.testcases import RuleTest
 
 Names = tuple[str, ...]
@@ -46,12 +47,14 @@ class _Condition(NamedTuple):
 def warn_of_types(run: Compilation, rules: RuleSet, tests: Sequence[RuleTest]) -> None:
     """Adds a warning for what does not fit the types that the tests have."""
     events, customers = _tested(rules, tests)
-    events = {} if run.plan.events else events
-    customer = ANYTHING if run.plan.attributes is not None else either(customers)
+    customer = either(customers)
+    if run.plan.attributes is not None:
+        customer = with_items(run.plan.attributes, customer)
 
     @lru_cache
     def shape(names: Names) -> Shape:
-        return either([each for name in names for each in events.get(name, (ANYTHING,))])
+        seen = either([each for name in names for each in events.get(name, (ANYTHING,))])
+        return with_items(run.plan.event(names), seen) if run.plan.events else seen
 
     for condition in _conditions(run, rules):
         shapes = {name: shape(names) for name, names in condition.named.items()}
@@ -90,6 +93,8 @@ def _tested(rules: RuleSet, tests: Iterable[RuleTest]) -> tuple[dict[str, list[S
 
 
 def _shape(value: Any) -> Shape:
+    if isinstance(value, list):
+        return Shape("list", items=either(map(_shape, value)) if value else None)
     if not isinstance(value, Mapping):
         return Shape(type_of(value))
     return Shape("object", {name: _shape(inner) for name, inner in value.items()})
