@@ -26,10 +26,11 @@ from stream.diagnostics import Code
 from stream.errors import ExpressionError
 from stream.expression import Call, Ident, Literal, Node, Select, evaluate, unparse
 from stream.hints import did_you_mean
-from stream.rules.aggregates import AGGREGATES, Aggregate
 from stream.rules.shapes import ANYTHING, CEL_TYPES, Shape, not_among
+from stream.rules.trait_shapes import Traits, TraitShape, beyond, named_by
 from stream.rules.value_types import (
     ARITHMETIC,
+    IN_QUOTES,
     IN_WORDS,
     NUMBERS,
     OF_TEXTS,
@@ -55,29 +56,6 @@ _VARIABLES = (*_EVENT, *_CUSTOMER, *_NAMESPACES)
 RESERVED = frozenset({*_VARIABLES, "rule", *TYPE_NAMES, *MACROS, "has"})
 
 
-@dataclass(frozen=True, slots=True)
-class TraitShape:
-    """What a condition must know of a trait; None where the definition has an error."""
-
-    function: str | None = None
-    per: bool | None = None
-
-    @property
-    def aggregate(self) -> Aggregate | None:
-        return None if self.function is None else AGGREGATES[self.function]
-
-    @property
-    def type(self) -> Type:
-        """Of its value, or of each of its values."""
-        return "dyn" if self.aggregate is None else self.aggregate.type
-
-    @property
-    def parts(self) -> Mapping[str, Type]:
-        """The fields of its value; empty where it is not an object."""
-        return {} if self.aggregate is None else self.aggregate.parts
-
-
-Traits = Mapping[str, TraitShape]
 Shapes = Mapping[str, Shape]
 _NO_SHAPES: Shapes = {}
 
@@ -109,7 +87,14 @@ class Scope:
     @property
     def counts(self) -> list[str]:
         """The traits whose values are counts."""
-        return [name for name, shape in (self.traits or {}).items() if shape.type == "int"]
+        return [
+            name for name, shape in (self.traits or {}).items() if shape.aggregate and shape.type == "int"
+        ]
+
+    @property
+    def tops(self) -> dict[str, int]:
+        """The traits whose values are lists, and how many items these have at most."""
+        return {name: shape.most for name, shape in (self.traits or {}).items() if shape.most is not None}
 
     def has_parts(self, trait: str) -> bool:
         """Whether a trait without `per` is itself a list or an object: then a key is one of that."""
@@ -425,7 +410,7 @@ class _Checker:
             return self._context(node, node.operand)
         operand = node.operand
         if isinstance(operand, Select) and self._is(operand.operand, "traits") and self._has_keys(operand):
-            return self._trait(operand, operand.operand, indexed=True)  # `traits.views.shoes`
+            return self._keyed(operand, operand.operand, node, "string")  # `traits.views.shoes`
         kind = self.type(operand)
         if kind in PARTS:
             return self._part(node, kind, node.field)
@@ -436,8 +421,8 @@ class _Checker:
 
     def _shape(self, node: Node) -> Shape:
         """What the tracking plan says of a variable, or of what lies in one."""
-        if not self.scope.shapes:
-            return ANYTHING
+        if trait := self._of_trait(node):
+            return trait.shape
         if isinstance(node, Ident):
             return self.loops.get(node.name) or self.scope.shapes.get(node.name, ANYTHING)
         if isinstance(node, Select):
@@ -449,6 +434,9 @@ class _Checker:
                 around = self._shape(operand)
                 return around if node.function == "filter" else around.items or ANYTHING
         return ANYTHING
+
+    def _of_trait(self, node: Node) -> TraitShape | None:
+        return None if "traits" in self.loops else named_by(node, self.scope.traits or {})
 
     def _is(self, node: Node, namespace: str) -> TypeGuard[Ident]:
         return isinstance(node, Ident) and node.name == namespace and namespace not in self.loops
@@ -494,6 +482,16 @@ class _Checker:
             return self.error(f"the trait `{node.field}` has no `per`: it has one value only", node, hint)
         return shape.type
 
+    def _keyed(self, trait: Select, root: Ident, key: Node, kind: Type) -> Type:
+        """The value of a trait at a key."""
+        found = self._trait(trait, root, indexed=True)
+        known = (self.scope.traits or {}).get(trait.field, TraitShape()).key
+        if known.type not in ("list", "object") and not may_equal(CEL_TYPES[known.type], kind):
+            keys = IN_WORDS[CEL_TYPES[known.type]]
+            message = f"each key of the trait `{trait.field}` is {keys}, this is {IN_WORDS[kind]}"
+            return self.error(message, key, IN_QUOTES if "string" in (kind, CEL_TYPES[known.type]) else None)
+        return found
+
     def _index(self, node: Call) -> Type:
         operand, key = node.args
         key_type = self.type(key)
@@ -508,8 +506,11 @@ class _Checker:
             and self._is(operand.operand, "traits")
             and not self.scope.has_parts(operand.field)
         ):
-            return self._trait(operand, operand.operand, indexed=True)
+            return self._keyed(operand, operand.operand, key, key_type)
         kind = self.type(operand)
+        index = key.value if isinstance(key, Literal) else None
+        if error := beyond(self._of_trait(operand), index, key.offset, Code.SETTLED_CONDITION):
+            self.errors.append(error)
         if kind in PARTS and isinstance(key, Literal) and isinstance(key.value, str):
             return self._part(key, kind, key.value)
         if kind not in ("dyn", "map", "list", *PARTS):

@@ -50,6 +50,7 @@ NUMBERS = frozenset(("int", "uint", "double", "number"))
 UNORDERED = frozenset(("null_type", "map", "list", "type", *PARTS))
 SYMBOLS = {"_?_:_": "? :", "_[_]": "[ ]", "@in": "in", "!_": "!", "-_": "-"}
 ARITHMETIC = ("_+_", "_-_", "_*_", "_/_", "_%_", "-_")
+IN_QUOTES = "a text is written in quotes, a number without"
 OF_TEXTS = "a text that says a number is made one with `double(…)`"
 # What a function gives, where that does not depend on its arguments (else: the type of the first).
 RESULTS: Mapping[str, Type] = {

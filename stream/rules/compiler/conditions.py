@@ -109,7 +109,7 @@ def _comment_in_the_way(scalar: Scalar) -> int | None:
 
 def _settled(key: str, node: Node, scope: Scope) -> Iterator[ExpressionError]:
     """What of a condition always or never holds, whatever the event and the customer are."""
-    decided = list(ranges.decided(node, scope.counts))
+    decided = list(ranges.decided(node, scope.counts, scope.tops))
     yield from decided
     settling = list(pairs(node))
     for one, two, holds in settling:

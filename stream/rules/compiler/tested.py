@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from functools import lru_cache
 from typing import Any, NamedTuple
 
@@ -26,6 +27,7 @@ from stream.rules.model import RuleSet, Step, Unless
 from stream.rules.scope import Scope, check, rule_scope
 from stream.rules.shapes import ANYTHING, Shape, either, type_of, with_items
 from stream.rules.testcases import RuleTest
+from stream.rules.trait_shapes import Traits, with_fields
 
 Names = tuple[str, ...]
 
@@ -56,12 +58,11 @@ def warn_of_types(run: Compilation, rules: RuleSet, tests: Sequence[RuleTest]) -
         seen = either([each for name in names for each in events.get(name, (ANYTHING,))])
         return with_items(run.plan.event(names), seen) if run.plan.events else seen
 
+    traits = _with_known(with_fields(run.traits, rules.traits, shape), tests)
     for condition in _conditions(run, rules):
         shapes = {name: shape(names) for name, names in condition.named.items()}
         shapes |= {"event": shape(condition.on), "customer": customer}
-        if all(each is ANYTHING for each in shapes.values()):
-            continue
-        scope = rule_scope(run.traits, run.segments, condition.named, run.contexts, shapes)
+        scope = rule_scope(traits, run.segments, condition.named, run.contexts, shapes)
         if any(error.code is None for error in condition.errors(condition.node, scope)):
             _warn(run, condition, scope)
 
@@ -90,6 +91,17 @@ def _tested(rules: RuleSet, tests: Iterable[RuleTest]) -> tuple[dict[str, list[S
             elif kind == "event":
                 events[event.name].append(_shape(event.fields))
     return events, customers
+
+
+def _with_known(traits: Traits, tests: Iterable[RuleTest]) -> Traits:
+    """With what tests say that traits hold at their start."""
+    found = dict(traits)
+    for known in (each for test in tests for each in test.known):
+        trait = found[known.trait]
+        field = either((trait.field, *map(_shape, known.values)))
+        key = trait.key if known.key is None else either((trait.key, _shape(known.key)))
+        found[known.trait] = replace(trait, field=field, key=key)
+    return found
 
 
 def _shape(value: Any) -> Shape:
