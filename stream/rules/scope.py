@@ -306,7 +306,7 @@ class _Checker:
             looked_for = meant_by({kinds[0], *map(self._quietly, listed)}, (item, *listed))
             self.error(f"`in` looks for {IN_WORDS[kinds[0]]} in a list that has none", node, looked_for)
         else:
-            self.errors += (error for each in listed for error in _not_among(self._shape(item), item, each))
+            self.errors += (error for each in listed for error in self._not_among(item, each))
         return "bool"
 
     def _quietly(self, node: Node) -> Type:
@@ -372,6 +372,19 @@ class _Checker:
             pass
         except ExpressionError as error:
             self.error(error.message, node, error.hint)
+
+    def _not_among(self, node: Node, literal: Node) -> Iterator[ExpressionError]:
+        """That something is compared with what it cannot be, by the values that are known of it."""
+        if not isinstance(literal, Literal) or isinstance(node, Literal):
+            return
+        shape = self.scope.shapes.get(unparse(node)) or self._shape(node)  # where an event has its name
+        if not shape.values or literal.value in shape.values:
+            return
+        message, hint = not_among(literal.value, shape.values)
+        code = Code.VALUE_NOT_IN_PLAN
+        if shape is self.scope.shapes.get("event_name"):  # it can only be what is waited for
+            message, code = f"no event here is called `{literal.value!s}`", Code.SETTLED_CONDITION
+        yield ExpressionError(message, offset=literal.offset, hint=hint, code=code)
 
     def boolean(self, node: Node, what: str) -> None:
         kind = self.type(node)
@@ -536,8 +549,8 @@ class _Checker:
             self.error(f"`{symbol}` cannot compare {IN_WORDS[unordered.pop()]}", node)
         elif symbol in ("==", "!="):
             one, other = node.args
-            self.errors += _not_among(self._shape(one), one, other)
-            self.errors += _not_among(self._shape(other), other, one)
+            self.errors += self._not_among(one, other)
+            self.errors += self._not_among(other, one)
 
 
 _SPECIAL: Mapping[str, Callable[[_Checker, Call], Type]] = {
@@ -558,17 +571,6 @@ def _no_date(node: Node) -> Iterator[ExpressionError]:
                 hint = f"a date is written timestamp('{year}-{month:02}-{day:02}')"
                 message = f"a number: {year} minus {month} minus {day}"
                 yield ExpressionError(message, offset=first.offset, hint=hint)
-
-
-def _not_among(shape: Shape, node: Node, literal: Node) -> Iterator[ExpressionError]:
-    """That something is compared with what it cannot be, by the values that are known of it."""
-    if not shape.values or not isinstance(literal, Literal) or literal.value in shape.values:
-        return
-    message, hint = not_among(literal.value, shape.values)
-    code = Code.VALUE_NOT_IN_PLAN
-    if isinstance(node, Ident):  # `event_name`: it can only be what is waited for
-        message, code = f"no event here is called `{literal.value!s}`", Code.SETTLED_CONDITION
-    yield ExpressionError(message, offset=literal.offset, hint=hint, code=code)
 
 
 def _probe_pattern(args: Sequence[Node]) -> None:

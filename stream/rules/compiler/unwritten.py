@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 _MOST_SAMPLES = 100
 _A_TIME = "2026-03-02T10:00:00.000Z"
-_AN_OBJECT = {"NAME": {}}
+_AN_OBJECT: Mapping[str, Any] = {"NAME": {}}
 _CERTAIN: Mapping[str, Any] = {"event_name": "view", "event_time": _A_TIME, "now": _A_TIME, "rule": "r"}
 _OF_TYPES: Mapping[FieldType, tuple[Any, ...]] = {
     "number": (1, 1.5),

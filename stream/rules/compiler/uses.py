@@ -35,7 +35,7 @@ class Use(NamedTuple):
     `words` say how; `keys` and `offset` lead to the place. The names of steps are `event` in a path; `of`
     are the names that its event can have. `takes`: of which type the field must be, if any will not do.
     `shown`: the customer gets to see it. `compared`: with which texts a template compares it. `local`: the
-    path's root is a name that the condition gives by itself (`list.exists(event, …)`), and hides a variable.
+    path's root is a name that the condition gives by itself, to items of what is no path.
     """
 
     words: str
@@ -211,33 +211,62 @@ def paths_of(node: Node) -> Iterator[tuple[Path, int]]:
         yield path, offsets[0]
 
 
-def _chains(node: Node) -> Iterator[tuple[Path, tuple[int, ...], bool]]:
-    """Whole chains of fields, `customer.address.city`, with the offset of each part; None where a key is
-    worked out. And whether the root is a name that a macro around gives.
+class _Chain(NamedTuple):
+    """A chain of fields, `customer.address.city`, with the offset of each part; None where a key is worked
+    out, and for an item of a list. `is_local`: its root is the name that a macro around gives to the unknown.
     """
-    rest: list[tuple[Node, frozenset[str]]] = [(node, frozenset())]
+
+    path: Path
+    offsets: tuple[int, ...]
+    is_local: bool
+
+
+_Given = Mapping[str, _Chain | None]  # what macros go through, by the name that they give to each item
+
+
+def _chains(node: Node) -> Iterator[_Chain]:
+    """Whole chains of fields; of a macro's variable from the list on that it goes through."""
+    rest: list[tuple[Node, _Given]] = [(node, {})]
     while rest:
         each, given = rest.pop()
-        path: list[tuple[str | None, int]] = []
-        inner: list[Node] = []  # other things that the chain reads: its keys
-        while isinstance(each, Select) or (isinstance(each, Call) and each.function == "_[_]"):
-            if isinstance(each, Select):
-                path.append((each.field, each.offset))
-                each = each.operand
-                continue
-            each, key = each.args
-            known = isinstance(key, Literal) and isinstance(key.value, str)
-            path.append((str(key.value) if isinstance(key, Literal) and known else None, key.offset))
-            inner += [] if known else [key]
-        if isinstance(each, Ident):
-            path.append((each.name, each.offset))
-            parts, offsets = zip(*reversed(path), strict=True)
-            yield parts, offsets, each.name in given
-        elif isinstance(each, Call):
-            inner += each.args
-            if each.function in MACROS and isinstance(variable := each.args[1], Ident):
-                given |= {variable.name}
+        root, chain, inner = _chain(each, given)
+        if chain is not None:
+            yield chain
+        elif isinstance(root, Call):
+            inner += root.args
+            if root.function in MACROS and isinstance(variable := root.args[1], Ident):
+                given = {**given, variable.name: _gone_through(root.args[0], given)}
         rest += [(node, given) for node in reversed(inner)]
+
+
+def _chain(node: Node, given: _Given) -> tuple[Node, _Chain | None, list[Node]]:
+    """What a chain begins with, the chain if that is a variable, and what else it reads: its keys."""
+    path: list[tuple[str | None, int]] = []
+    inner: list[Node] = []
+    while isinstance(node, Select) or (isinstance(node, Call) and node.function == "_[_]"):
+        if isinstance(node, Select):
+            path.append((node.field, node.offset))
+            node = node.operand
+            continue
+        node, key = node.args
+        known = isinstance(key, Literal) and isinstance(key.value, str)
+        path.append((str(key.value) if isinstance(key, Literal) and known else None, key.offset))
+        inner += [] if known else [key]
+    if not isinstance(node, Ident):
+        return node, None, inner
+    around = given.get(node.name)
+    start = _Chain((node.name,), (node.offset,), node.name in given)
+    if around is not None:
+        start = _Chain((*around.path, None), (*around.offsets, node.offset), around.is_local)
+    for part, offset in reversed(path):
+        start = _Chain((*start.path, part), (*start.offsets, offset), start.is_local)
+    return node, start, inner
+
+
+def _gone_through(items: Node, given: _Given) -> _Chain | None:
+    while isinstance(items, Call) and items.function == "filter":
+        items = items.args[0]
+    return _chain(items, given)[1]
 
 
 def make_number(use: Use, found: FieldType) -> str | None:

@@ -11,6 +11,7 @@ from stream.expression import Node, chain
 from stream.hints import did_you_mean
 from stream.rules.compiler.compilation import Compilation
 from stream.rules.compiler.known_data import Data
+from stream.rules.compiler.mapped import warn_of_mapping
 from stream.rules.compiler.misspelt import warn_of_slips
 from stream.rules.compiler.tested import warn_of_types
 from stream.rules.compiler.untaken import warn_of_untaken
@@ -37,9 +38,10 @@ def warn(run: Compilation, rules: RuleSet, tests: Sequence[RuleTest]) -> None:
         _events(run, rule, entry, rules)
         _dates(run, rule, entry, rules.policy)
     _answers(run, rules.rules)
-    warn_of_slips(run, rules, tests)
-    warn_of_types(run, rules, tests)
     data = Data(run.plan, rules, tests)
+    warn_of_slips(run, rules, data)
+    warn_of_mapping(run, rules, data)
+    warn_of_types(run, rules, tests)
     warn_of_untaken(run, rules, data)
     warn_of_unwritten(run, rules, data)
     _alike(run, rules.rules)
