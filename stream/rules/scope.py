@@ -152,6 +152,11 @@ def type_in(node: Node, scope: Scope) -> tuple[Type, list[ExpressionError]]:
     return checker.type(node), checker.errors
 
 
+def shape_of(node: Node, scope: Scope) -> Shape:
+    """What is known of a variable, or of what lies in one."""
+    return _Checker(scope).shape(node)
+
+
 def unknown_variable(name: str, scope: Scope, offset: int) -> ExpressionError:
     """The error about a variable that is not there: not here, or not at all."""
     if name in _VARIABLES and scope.what:
@@ -377,7 +382,7 @@ class _Checker:
         """That something is compared with what it cannot be, by the values that are known of it."""
         if not isinstance(literal, Literal) or isinstance(node, Literal):
             return
-        shape = self.scope.shapes.get(unparse(node)) or self._shape(node)  # where an event has its name
+        shape = self.shape(node)
         if not shape.values or literal.value in shape.values:
             return
         message, hint = not_among(literal.value, shape.values)
@@ -431,6 +436,10 @@ class _Checker:
             hint = slips.of_part(unparse(operand), node.field, IN_WORDS[kind].removeprefix("a "))
             return self.error(f"{IN_WORDS[kind]} has no field `{node.field}`", node, hint)
         return CEL_TYPES[self._shape(node).type]
+
+    def shape(self, node: Node) -> Shape:
+        """The same, and that of the field in which an event has its name."""
+        return self.scope.shapes.get(unparse(node)) or self._shape(node)
 
     def _shape(self, node: Node) -> Shape:
         """What the tracking plan says of a variable, or of what lies in one."""
