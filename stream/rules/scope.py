@@ -551,6 +551,8 @@ class _Checker:
         left, right = map(self._seen, node.args, (left, right))
         if not may_equal(left, right):
             hint = as_time(symbol, node.args, (left, right)) or meant_by({left, right}, node.args)
+            if isinstance(one := node.args[0], Call) and one.function in _COMPARISONS:
+                hint = f"write `{unparse(one)} && {unparse(one.args[1])} {symbol} {unparse(node.args[1])}`"
             if Ident("event") in node.args:
                 hint = "the name of the event is `event_name`, a field of it `event.NAME`"
             self.error(f"`{symbol}` compares {IN_WORDS[left]} with {IN_WORDS[right]}", node, hint)

@@ -38,6 +38,8 @@ SECTION
 
 # Where it is written, what, and what must be said.
 SLIPS = [
+    ("GOAL", "where: event.a == 1", "sent under one of their own"),
+    ("GOAL", "if: event.a == 1", "sent under one of their own"),
     ("RULE", "after: 2h", "write `wait`"),
     ("RULE", "delay: 2h", "write `wait`"),
     ("RULE", "if_not: event.a == 1", "`unless`"),

@@ -18,7 +18,7 @@ from itertools import chain
 from typing import Any, NamedTuple
 
 from stream.diagnostics import Code
-from stream.hints import did_you_mean
+from stream.hints import did_you_mean, foreign, unseen
 from stream.rules import field_paths
 from stream.rules.compiler.compilation import Compilation
 from stream.rules.compiler.known_data import Data
@@ -182,6 +182,8 @@ def _never(use: Use, known: _Known, rules: RuleSet) -> tuple[Code, str, str, str
     """What is no slip of a letter and never there, with what to write: several events in one text, `event.`
     in front of a path within the event, the parts of a profile's record.
     """
+    if odd := _unseen(use, known):
+        return odd
     if use.event is not None:
         several = [each.strip() for each in use.event.split(",")]
         if (use.event,) not in known.events and (len(several) > 1 or use.event == "*"):
@@ -205,6 +207,21 @@ def _never(use: Use, known: _Known, rules: RuleSet) -> tuple[Code, str, str, str
             f"`customer` has attributes, and none is called `{name}`",
             hint,
         )
+    return None
+
+
+def _unseen(use: Use, known: _Known) -> tuple[Code, str, str, str] | None:
+    """What nobody sees in a name that no test has."""
+    code, what, root = Code.UNKNOWN_FIELD, "field", "customer" if use.path[:1] == ("customer",) else "event"
+    names = [part for part in use.path if part is not None]
+    if use.event is not None:
+        code, what, names = Code.MISSPELT_EVENT, "event", [use.event]
+    if (use.event,) in known.events or any(use.path[1:] in each for each in (known.fields, known.attributes)):
+        return None
+    for name in names:
+        odd = unseen(name) or foreign(name) or ("space at its end" if name != name.strip() else None)
+        if odd is not None:
+            return code, root, f"the name of the {what} `{name}` has a {odd}", "type it anew"
     return None
 
 
