@@ -75,7 +75,7 @@ def test_who_knew_what_they_meant_was_told_no_more_than_an_example(
         ("on: home", 'on: "home "', "`home ` has a space at its end (type it anew) [W512]"),
         ("on: home", 'on: "\u200bhome"', "has a zero width space (U+200B) (type it anew) [W512]"),
         ("on: home", "on: h\u043eme", "has a cyrillic small letter o (U+043E) (type it anew) [W512]"),
-        ("within: 3d", 'within: 3d, value: "price\u00ad"', "the name of the field `price\u00ad` has a soft hyphen"),
+        ("within: 3d", 'within: 3d, value: "price\u00ad"', "has a soft hyphen (U+00AD)"),
         ("traits.visits > 2", "traits.visits > 2 && customer['vip ']", "`vip ` has a space at its end"),
     ],
 )  # fmt: skip
