@@ -26,7 +26,7 @@ from stream.diagnostics import Code
 from stream.errors import ExpressionError
 from stream.expression import Call, Ident, Literal, Node, Select, evaluate, unparse
 from stream.hints import did_you_mean
-from stream.rules.shapes import ANYTHING, CEL_TYPES, Shape, not_among
+from stream.rules.shapes import ANYTHING, CEL_TYPES, Shape, alike, not_among
 from stream.rules.trait_shapes import Traits, TraitShape, beyond, named_by
 from stream.rules.value_types import (
     ARITHMETIC,
@@ -43,6 +43,7 @@ from stream.rules.value_types import (
     fits,
     may_equal,
     meant_by,
+    no_date,
     symbol_of,
     type_of_arithmetic,
     type_of_literal,
@@ -383,6 +384,8 @@ class _Checker:
         if not isinstance(literal, Literal) or isinstance(node, Literal):
             return
         shape = self.shape(node)
+        if other := alike(unparse(node), literal.value, shape):
+            yield ExpressionError(other[0], offset=literal.offset, hint=other[1])
         if not shape.values or literal.value in shape.values:
             return
         message, hint = not_among(literal.value, shape.values)
@@ -509,8 +512,8 @@ class _Checker:
         found = self._trait(trait, root, indexed=True)
         known = (self.scope.traits or {}).get(trait.field, TraitShape()).key
         if known.type not in ("list", "object") and not may_equal(CEL_TYPES[known.type], kind):
-            keys = IN_WORDS[CEL_TYPES[known.type]]
-            message = f"each key of the trait `{trait.field}` is {keys}, this is {IN_WORDS[kind]}"
+            keys, this = IN_WORDS[CEL_TYPES[known.type]], IN_WORDS[kind]
+            message = f"each key of the trait `{trait.field}` is {keys}, this is {this}"
             return self.error(message, key, IN_QUOTES if "string" in (kind, CEL_TYPES[known.type]) else None)
         return found
 
@@ -544,7 +547,7 @@ class _Checker:
 
     def _comparison(self, node: Call) -> None:
         left, right = (self.type(arg) for arg in node.args)
-        self.errors += (error for operand in node.args for error in _no_date(operand))
+        self.errors += (error for operand in node.args for error in no_date(operand))
         symbol = symbol_of(node.function)
         if "null_type" in (left, right) and any(self._shape(each) is not ANYTHING for each in node.args):
             return  # whatever its type, a field can be null
@@ -570,18 +573,6 @@ _SPECIAL: Mapping[str, Callable[[_Checker, Call], Type]] = {
     "has": _Checker._has,
     "_?_:_": _Checker._ternary,
 }
-
-
-def _no_date(node: Node) -> Iterator[ExpressionError]:
-    """`2026-01-31` is arithmetic."""
-    match node:
-        case Call(
-            "_-_", (Call("_-_", (Literal(int(year)) as first, Literal(int(month)))), Literal(int(day)))
-        ):
-            if 1900 < year < 2200 and 0 < month < 13 and 0 < day < 32:
-                hint = f"a date is written timestamp('{year}-{month:02}-{day:02}')"
-                message = f"a number: {year} minus {month} minus {day}"
-                yield ExpressionError(message, offset=first.offset, hint=hint)
 
 
 def _probe_pattern(args: Sequence[Node]) -> None:

@@ -93,6 +93,14 @@ IF = "size(event.line_items) > 1"
         (IF, "event.line_items.exists(i, i == 's')", "`==` compares an object with a text"),
         (IF, "event.line_items.all(i, i.sku > 5)", "`>` compares a text with a number"),
         (IF, "event.line_items.filter(i, has(i.sku)).exists(i, i.sku == 5)", "a text with a number"),
+        (
+            IF,
+            "event.shop.city == 'GRAZ'",
+            "`event.shop.city` is never `GRAZ`, but `Graz`, as the tests have it (write 'Graz')",
+        ),
+        (IF, "event.shop.city in ['Wien', 'graz']", "is never `graz`, but `Graz`"),
+        (IF, "event.line_items.exists(i, i.sku != 'S')", "`i.sku` is never `S`, but `s`"),
+        ("customer.status == 'gold'", "customer.status == 'Gold'", "(write 'gold')"),
         (IF, "5 in event.tags", "`in` looks for a number in a list of which each item is a text"),
     ],
 )
@@ -118,6 +126,7 @@ def test_it_is_shown_where_it_is(tmp_path: Path) -> None:
         (IF, "event.unknown == 'x' && event.shop.street == 5"),
         (IF, "'t' in event.tags && event.line_items.exists(i, i.sku == 's' && i.note == 5)"),
         (IF, "'t' in event.bag && event.line_items[0].sku == 's' && 'city' in event.shop"),
+        (IF, "event.shop.city == 'Wien' && event.shop.city != '' && event.sku != 's1'"),
         (IF, "event.line_items.exists(event, event.vip == 'x')"),  # the item has its name
         ("where: event.price > 10,", "where: event.mixed == 1 || event.mixed == 'one',"),
         ("where: event.price > 10,", "where: event.some == 'x',"),

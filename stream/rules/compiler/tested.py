@@ -108,7 +108,7 @@ def _shape(value: Any) -> Shape:
     if isinstance(value, list):
         return Shape("list", items=either(map(_shape, value)) if value else None)
     if not isinstance(value, Mapping):
-        return Shape(type_of(value))
+        return Shape(type_of(value), seen=frozenset((value,)) if isinstance(value, str) else frozenset())
     return Shape("object", {name: _shape(inner) for name, inner in value.items()})
 
 

@@ -11,10 +11,12 @@ from collections.abc import Mapping
 from typing import Any
 
 from stream.diagnostics import Code
+from stream.rules import field_paths
 from stream.rules.compiler.compilation import Compilation
 from stream.rules.compiler.known_data import Data
 from stream.rules.compiler.plan import fits
-from stream.rules.compiler.uses import Path, make_number, place, uses
+from stream.rules.compiler.uses import Path, Use, make_number, place, uses
+from stream.rules.files import Entry
 from stream.rules.model import RuleSet
 from stream.rules.shapes import one_of, type_of
 
@@ -26,6 +28,8 @@ def warn_of_untaken(run: Compilation, rules: RuleSet, data: Data) -> None:
         bodies = data.events(use.of) if use.path[0] == "event" else data.customers
         values = [_at(each, use.path[1:]) for each in bodies]
         values = [each for each in values if each is not None]
+        if use.is_key and values and all(type(value) is float for value in values):
+            _warn_of_decimals(run, entry, use)
         if not values or any(fits(value, kind) for value in values for kind in use.takes):
             continue
         found = list(dict.fromkeys(map(type_of, values)))
@@ -33,6 +37,16 @@ def warn_of_untaken(run: Compilation, rules: RuleSet, data: Data) -> None:
         message = f"`{use.keys[-1]}` takes {one_of(use.takes)}, and in the tests `{path}` is {one_of(found)}"
         hint = make_number(use, found[0]) if len(found) == 1 else None
         run.findings.add(Code.NOT_AS_TESTED, place(entry, use.keys), message, hint)
+
+
+def _warn_of_decimals(run: Compilation, entry: Entry, use: Use) -> None:
+    path = [str(part) for part in use.path[1:]]
+    written = field_paths.write(path)
+    message = f"`{use.keys[-1]}` takes no decimals, and in the tests `{written}` is one"
+    hint = f"write `value: string({field_paths.in_condition(path)})` in place of `field`"
+    run.findings.add(
+        Code.NOT_AS_TESTED, place(entry, use.keys), message, hint if use.keys == ("field",) else None
+    )
 
 
 def _at(value: Any, path: Path) -> Any:

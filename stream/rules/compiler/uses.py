@@ -34,8 +34,9 @@ class Use(NamedTuple):
 
     `words` say how; `keys` and `offset` lead to the place. The names of steps are `event` in a path; `of`
     are the names that its event can have. `takes`: of which type the field must be, if any will not do.
-    `shown`: the customer gets to see it. `compared`: with which texts a template compares it. `local`: the
-    path's root is a name that the condition gives by itself, to items of what is no path.
+    `is_key`: of a number only a whole one will do. `shown`: the customer gets to see it. `compared`: with
+    which texts a template compares it. `local`: the path's root is a name that the condition gives by itself,
+    to items of what is no path.
     """
 
     words: str
@@ -44,6 +45,7 @@ class Use(NamedTuple):
     path: Path = ()
     offset: int | None = None
     shown: bool = False
+    is_key: bool = False
     of: tuple[str, ...] = ()
     takes: tuple[FieldType, ...] = ()
     purpose: str | None = None
@@ -67,7 +69,14 @@ def uses_of_rule(rule: Rule, predicates: Sequence[Node]) -> Iterator[Use]:
         meanwhile = {**events, "event": rule.unless.on}
         yield from _awaited(rule.unless, ("unless",), " of `unless`", meanwhile, predicates)
     if rule.key is not None:
-        yield Use("`key` reads", ("key",), path=("event", *rule.key), of=rule.steps[0].on, takes=_SIMPLE)
+        yield Use(
+            "`key` reads",
+            ("key",),
+            path=("event", *rule.key),
+            of=rule.steps[0].on,
+            takes=_SIMPLE,
+            is_key=True,
+        )
     if rule.condition is not None:
         yield from _read("`if` reads", ("if",), rule.condition, events, with_offset=True)
     for channel in rule.channels:
@@ -172,7 +181,8 @@ def _uses_of_trait(trait: Trait, predicates: Sequence[Node]) -> Iterator[Use]:
         ("per", trait.per, _SIMPLE),
     ):
         if path is not None:
-            yield Use("", (key,), path=("event", *path), of=trait.of, takes=types)
+            is_key = key == "per" or takes == "key"
+            yield Use("", (key,), path=("event", *path), of=trait.of, takes=types, is_key=is_key)
     if trait.value is not None:
         yield from _read("", ("value",), trait.value, {"event": trait.of})
     if trait.where is not None:
