@@ -264,6 +264,13 @@ def meant(name: str) -> str | None:
     return name if name in BY_NAME else _ELSEWHERE.get(name.lower())
 
 
+def takes(name: str) -> str:
+    """What a filter takes, in words."""
+    if name == "date":
+        return "a time such as 2026-03-02T10:00:00Z, or seconds since 1970"
+    return "texts and numbers" if name in OF_TEXTS else "numbers"
+
+
 def complaint(
     name: str, value: object, positional: Sequence[object], keywords: Mapping[str, object]
 ) -> ContentError | None:

@@ -89,6 +89,8 @@ _HINTS = tuple(
     )
 )
 
+filter_meant, filter_takes = filters.meant, filters.takes
+
 
 @dataclass(frozen=True, slots=True)
 class Reference:

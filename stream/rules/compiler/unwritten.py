@@ -165,7 +165,7 @@ def _failure(source: str, bindings: Mapping[str, Any], region: Region) -> Conten
 def _said(
     output: Output, failed: ContentError, bindings: Mapping[str, Any], whose: str
 ) -> tuple[str, str | None]:
-    from stream.content import filters
+    from stream.content.template import filter_meant, filter_takes
 
     first = output.references[0]
     value, length = _followed(bindings, first.path)
@@ -175,18 +175,16 @@ def _said(
         return "`rule` is the rule's name, and has no fields", "write {{ rule }}"
     if length < len(first.path):
         part, around = str(first.path[length]), _written(first.path[:length])
-        meant = filters.meant(part)
+        meant = filter_meant(part)
         hint = f"write {{{{ {around} | {meant} }}}}" if meant else None
         if isinstance(value, list):
             hint = f"write e.g. {{{{ {around}[0].{part} }}}}, or go through it with `for`"
         return f"`{around}` has no field `{part}`: {is_what}", hint
     if failed.filter is not None:
         applied = failed.filter.rpartition(" ")[2]
-        takes = "texts and numbers" if applied in filters.OF_TEXTS else "numbers"
-        takes = "a time such as 2026-03-02T10:00:00Z, or seconds since 1970" if applied == "date" else takes
         if len(output.references) > 1:
             return f"`{failed.filter}` cannot be written{whose}", f"look at what `{applied}` is given"
-        return f"`{failed.filter}` cannot be written: {is_what}", f"`{applied}` takes {takes}"
+        return f"`{failed.filter}` cannot be written: {is_what}", f"`{applied}` takes {filter_takes(applied)}"
     shown = _written(first.path)
     if isinstance(value, list):
         if "|" in output.source:
