@@ -275,7 +275,7 @@ SLIPS = [
     ("event.a > 1, event.b > 2", ",", "&&"),
     ("10 < event.a < 100", "< 100", "write `10 < event.a && event.a < 100`"),
     ("1 <= event.a <= event.b", "<= event.a", "write `1 <= event.a && event.a <= event.b`"),
-    ("avg(event.a) > 5", "avg", "define a trait"),
+    ("mean(event.a) > 5", "mean", "write avg("),
     # ---- what nobody sees ----
     ("event.a\u00a0> 5", "\u00a0", "this is a no-break space (U+00A0): write a plain space"),
     ("event.a > \u202f5", "\u202f", "narrow no-break space (U+202F)"),
