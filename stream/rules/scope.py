@@ -155,7 +155,7 @@ def type_in(node: Node, scope: Scope) -> tuple[Type, list[ExpressionError]]:
 
 def shape_of(node: Node, scope: Scope) -> Shape:
     """What is known of a variable, or of what lies in one."""
-    return _Checker(scope).shape(node)
+    return _Looking(scope).shape(node)
 
 
 def unknown_variable(name: str, scope: Scope, offset: int) -> ExpressionError:
@@ -229,10 +229,42 @@ def selections_of(node: Node) -> Iterator[tuple[str, str]]:
             rest += each.args
 
 
-class _Checker:
+class _Looking:
+    """What is known of the values in a condition: of variables, of what macros around give, of traits."""
+
     def __init__(self, scope: Scope) -> None:
         self.scope = scope
         self.loops: dict[str, Shape] = {}  # the variables of the macros around
+
+    def shape(self, node: Node) -> Shape:
+        """Of a variable, of what lies in one, or of the field in which an event has its name."""
+        return self.scope.shapes.get(unparse(node)) or self._shape(node)
+
+    def _shape(self, node: Node) -> Shape:
+        if trait := self._of_trait(node):
+            return trait.shape
+        if isinstance(node, Ident):
+            return self.loops.get(node.name) or self.scope.shapes.get(node.name, ANYTHING)
+        if isinstance(node, Select):
+            return self._shape(node.operand).at((node.field,))
+        match node:
+            case Call("_[_]", (operand, Literal(str(key)))):
+                return self._shape(operand).at((key,))
+            case Call("_[_]", (operand, _)) | Call("filter", (operand, _, _)):
+                around = self._shape(operand)
+                return around if node.function == "filter" else around.items or ANYTHING
+        return ANYTHING
+
+    def _of_trait(self, node: Node) -> TraitShape | None:
+        return None if "traits" in self.loops else named_by(node, self.scope.traits or {})
+
+    def _is(self, node: Node, namespace: str) -> TypeGuard[Ident]:
+        return isinstance(node, Ident) and node.name == namespace and namespace not in self.loops
+
+
+class _Checker(_Looking):
+    def __init__(self, scope: Scope) -> None:
+        super().__init__(scope)
         self.errors: list[ExpressionError] = []
 
     def error(self, message: str, node: Node, hint: str | None = None) -> Type:
@@ -439,32 +471,6 @@ class _Checker:
             hint = slips.of_part(unparse(operand), node.field, IN_WORDS[kind].removeprefix("a "))
             return self.error(f"{IN_WORDS[kind]} has no field `{node.field}`", node, hint)
         return CEL_TYPES[self._shape(node).type]
-
-    def shape(self, node: Node) -> Shape:
-        """The same, and that of the field in which an event has its name."""
-        return self.scope.shapes.get(unparse(node)) or self._shape(node)
-
-    def _shape(self, node: Node) -> Shape:
-        """What the tracking plan says of a variable, or of what lies in one."""
-        if trait := self._of_trait(node):
-            return trait.shape
-        if isinstance(node, Ident):
-            return self.loops.get(node.name) or self.scope.shapes.get(node.name, ANYTHING)
-        if isinstance(node, Select):
-            return self._shape(node.operand).at((node.field,))
-        match node:
-            case Call("_[_]", (operand, Literal(str(key)))):
-                return self._shape(operand).at((key,))
-            case Call("_[_]", (operand, _)) | Call("filter", (operand, _, _)):
-                around = self._shape(operand)
-                return around if node.function == "filter" else around.items or ANYTHING
-        return ANYTHING
-
-    def _of_trait(self, node: Node) -> TraitShape | None:
-        return None if "traits" in self.loops else named_by(node, self.scope.traits or {})
-
-    def _is(self, node: Node, namespace: str) -> TypeGuard[Ident]:
-        return isinstance(node, Ident) and node.name == namespace and namespace not in self.loops
 
     def _has_keys(self, trait: Select) -> bool:
         shape = (self.scope.traits or {}).get(trait.field)

@@ -221,7 +221,7 @@ def paths_of(node: Node) -> Iterator[tuple[Path, int]]:
         yield path, offsets[0]
 
 
-class _Chain(NamedTuple):
+class _Followed(NamedTuple):
     """A chain of fields, `customer.address.city`, with the offset of each part; None where a key is worked
     out, and for an item of a list. `is_local`: its root is the name that a macro around gives to the unknown.
     """
@@ -231,10 +231,10 @@ class _Chain(NamedTuple):
     is_local: bool
 
 
-_Given = Mapping[str, _Chain | None]  # what macros go through, by the name that they give to each item
+_Given = Mapping[str, _Followed | None]  # what macros go through, by the name that they give to each item
 
 
-def _chains(node: Node) -> Iterator[_Chain]:
+def _chains(node: Node) -> Iterator[_Followed]:
     """Whole chains of fields; of a macro's variable from the list on that it goes through."""
     rest: list[tuple[Node, _Given]] = [(node, {})]
     while rest:
@@ -249,7 +249,7 @@ def _chains(node: Node) -> Iterator[_Chain]:
         rest += [(node, given) for node in reversed(inner)]
 
 
-def _chain(node: Node, given: _Given) -> tuple[Node, _Chain | None, list[Node]]:
+def _chain(node: Node, given: _Given) -> tuple[Node, _Followed | None, list[Node]]:
     """What a chain begins with, the chain if that is a variable, and what else it reads: its keys."""
     path: list[tuple[str | None, int]] = []
     inner: list[Node] = []
@@ -265,15 +265,15 @@ def _chain(node: Node, given: _Given) -> tuple[Node, _Chain | None, list[Node]]:
     if not isinstance(node, Ident):
         return node, None, inner
     around = given.get(node.name)
-    start = _Chain((node.name,), (node.offset,), node.name in given)
+    start = _Followed((node.name,), (node.offset,), node.name in given)
     if around is not None:
-        start = _Chain((*around.path, None), (*around.offsets, node.offset), around.is_local)
+        start = _Followed((*around.path, None), (*around.offsets, node.offset), around.is_local)
     for part, offset in reversed(path):
-        start = _Chain((*start.path, part), (*start.offsets, offset), start.is_local)
+        start = _Followed((*start.path, part), (*start.offsets, offset), start.is_local)
     return node, start, inner
 
 
-def _gone_through(items: Node, given: _Given) -> _Chain | None:
+def _gone_through(items: Node, given: _Given) -> _Followed | None:
     while isinstance(items, Call) and items.function == "filter":
         items = items.args[0]
     return _chain(items, given)[1]
