@@ -78,6 +78,7 @@ SLIPS = [
     ("{{ seen }}", "(write {{ seen.NAME }})"),
     ("{{ rule.name }}", "`rule` is the rule's name, and has no fields (write {{ rule }})"),
     ("{{ now.year }}", "`now` has no field `year`: it is a time (write {{ now | date: 'long' }})"),
+    ("{{ now | date: 'long' | plus: 3 }}", "cannot be written: it is a time (`plus` takes numbers)"),
     ("{{ event.order }}", "it is an object, as the tests have it (write {{ event.order.id }})"),
     ("{{ event.order | default: 'x' }}", "(write {{ event.order.id }})"),
     ("{{ seen.at_home }}", "(write {{ seen.at_home.city }})"),

@@ -30,6 +30,7 @@ _MOST_SAMPLES = 100
 _A_TIME = "2026-03-02T10:00:00.000Z"
 _AN_OBJECT: Mapping[str, Any] = {"NAME": {}}
 _CERTAIN: Mapping[str, Any] = {"event_name": "view", "event_time": _A_TIME, "now": _A_TIME, "rule": "r"}
+_TIMES = ("event_time", "now")
 _OF_TYPES: Mapping[FieldType, tuple[Any, ...]] = {
     "number": (1, 1.5),
     "boolean": (True,),
@@ -72,7 +73,8 @@ def _unwritten(output: Output, names: Names, data: Data, region: Region) -> tupl
     """What cannot be written, and what to write in its place."""
     first = output.references[0]
     variables = {str(each.path[0]) for each in output.references} - _CERTAIN.keys()
-    if len(variables) > 1 or (first.path[0] in _CERTAIN and len(first.path) == 1):
+    filtered = "|" in output.source and first.path[0] in _TIMES
+    if len(variables) > 1 or (first.path[0] in _CERTAIN and len(first.path) == 1 and not filtered):
         return None
     name = next(iter(variables), None)
     samples = iter([_Sample(None, "")]) if name is None else _samples(name, first.path, names, data)
