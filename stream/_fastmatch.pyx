@@ -78,6 +78,7 @@ from stream.state._windows cimport nothing_of
 import orjson
 
 from stream.errors import StateError
+from stream.rules import field_paths
 from stream.state._codec import decode_reached, encode_reached
 from stream.structs import OpenInstance
 
@@ -522,6 +523,7 @@ cdef class PartitionState:
         if update.per >= 0:
             key = &queue.event.values[update.per]
             if not is_key(key):
+                self.tell_no_key(update.place[0], "per", update.per_path, key, queue)
                 return False
         if update.value is not None:
             value, _owner = &made, made_by(update.value, self.frame, &made)
@@ -535,6 +537,15 @@ cdef class PartitionState:
         if self.frame.customer.update(update.slot, key, queue.time, amount, value):
             self.shared.complain(queue.name, "evicted")
         return True
+
+    cdef int tell_no_key(
+        self, str definition, str part, tuple path, const ValueC *value, SourceQueue queue
+    ) except -1:
+        """Counts what is there and cannot tell one from another, such as a list or a decimal."""
+        if value.kind == KIND_MISSING or value.kind == KIND_NIL:
+            return 0
+        why = "value", field_paths.in_condition(path)
+        return self.shared.condition_failed(queue.name, (definition, part), why)
 
     cdef int tell_not_taken(
         self, Update update, const ValueC *value, bint refused, SourceQueue queue
@@ -709,12 +720,14 @@ cdef class PartitionState:
         """The first step held: opens an instance, or has the rule judged at once."""
         cdef Instance instance
         cdef object key = ABSENT
+        cdef const ValueC *value
         cdef Customer customer
         cdef BegunC *of
         if rule.key >= 0:
             key = object_of(&queue.event.values[rule.key])
             if not is_key(&queue.event.values[rule.key]):
-                return 0
+                value = &queue.event.values[rule.key]
+                return self.tell_no_key(rule.definition.name, "key", rule.definition.key, value, queue)
         if self.frame.customer is None:
             self.frame.customer = self.customers.ensure(queue.customer())
         customer = self.frame.customer

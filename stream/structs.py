@@ -360,9 +360,9 @@ class Result:
     `errors`: counts by (source, reason) of what was odd with events.
     `condition_errors`: of its reason `condition`, by (definition, part, reason, paths), such as
     `cart-abandoned`, `if`, `missing`, `customer.age`: the first that is not there, or what was read amiss;
-    empty where that is not known. Or `traits.spend`, `field`, `value`: what a trait could not take. One
-    condition that several definitions have is an error of each. `first_failures`: where the first of each
-    was, by source, offset (-1: a timer fired) and time.
+    empty where that is not known. Or `traits.spend`, `field`, `value`: what a trait could not take (also its
+    `per`, or a rule's `key`). One condition that several definitions have is an error of each.
+    `first_failures`: where the first of each was, by source, offset (-1: a timer fired) and time.
     `content_errors`: texts that could not be rendered, by (rule, field, why).
     `more`: events are still at hand and could be applied by another call with an empty batch.
     `work`: what it cost, see `_fastmatch.MAX_WORK`.

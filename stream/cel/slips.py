@@ -6,6 +6,9 @@ Each gives the hint of an error that there is anyway. Tested by tests/rules/test
 from __future__ import annotations
 
 import re
+import unicodedata
+
+from stream.hints import foreign, unseen
 
 _SPAN = "a span of time is e.g. duration('7d'), as in `now - duration('7d')`"
 _LIKE = "write event.x.startsWith('…'), event.x.endsWith('…') or event.x.contains('…')"
@@ -61,6 +64,7 @@ _WORDS = {
     "for": "write e.g. `event.items.exists(item, item.price > 50)`",
     "$": "write the name alone, as in `event.x`",
     "#": "a comment begins with `//`",
+    ",": "join two conditions with `&&`",
     ";": "a condition is one expression: join two with `&&`",
     "€": _ALONE,
     "£": _ALONE,
@@ -315,6 +319,13 @@ _SIGNS = tuple(
 def of_place(source: str, position: int, found: str) -> str | None:
     """The hint for what stands where it cannot be; `found` is it, empty at the end."""
     before, after = source[max(position - _LOOKED_BACK, 0) : position], source[position:]
+    if odd := unseen(found):
+        is_blank = found.isspace()
+        return f"this is a {odd}: {'write a plain space' if is_blank else 'remove it, nobody sees it'}"
+    if odd := foreign(found):
+        return f"it has a {odd} among other letters: type it anew"
+    if not found.isascii() and (plain := unicodedata.normalize("NFKC", found)).isascii():
+        return f"write {plain}"
     if share := re.search(r"(\d+(?:\.\d+)?) *% *$", before):
         return f"a share is a decimal: write {float(share[1]) / 100:g}"
     if _has_dashes(source[:position]):

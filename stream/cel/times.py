@@ -124,8 +124,21 @@ def read_duration(text: str) -> Duration:
             nanos += int(whole or "0") * unit + int(fraction or "0") * unit // 10 ** len(fraction)
             position = match.end()
         if not body or position != len(body):
-            raise ExpressionError("a text that is no duration", hint="write e.g. 90s, 1h30m, 7d")
+            meant = duration_of_iso(text) or "e.g. 90s, 1h30m, 7d"
+            raise ExpressionError("a text that is no duration", hint=f"write {meant}")
     return duration(-nanos if text.startswith("-") else nanos)
+
+
+_OF_ISO = re.compile(
+    r"P(?:([0-9]{1,6})W)?(?:([0-9]{1,6})D)?(?:T(?:([0-9]{1,6})H)?(?:([0-9]{1,6})M)?(?:([0-9]{1,6})S)?)?"
+)
+
+
+def duration_of_iso(text: str) -> str | None:
+    """A duration as ISO 8601 has it, `P1DT2H`, as it is written here: `1d2h`. None if it is none."""
+    match = _OF_ISO.fullmatch(text.strip().upper())
+    parts = zip(match.groups(), "wdhms", strict=True) if match else ()
+    return "".join(f"{int(count)}{unit}" for count, unit in parts if count and int(count)) or None
 
 
 def write_duration(span: Duration) -> str:

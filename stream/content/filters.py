@@ -249,6 +249,7 @@ _ELSEWHERE = {
     **dict.fromkeys(("lower", "lowercase", "tolower"), "downcase"),
     **dict.fromkeys(("title", "titlecase", "capitalise", "ucfirst"), "capitalize"),
     **dict.fromkeys(("len", "length", "count"), "size"),
+    **dict.fromkeys(("year", "month", "day", "hour", "date_only"), "date: 'long'"),
     "trim": "strip",
     **dict.fromkeys(("currency", "money_with_currency", "format_currency"), "money: 'EUR'"),
     **dict.fromkeys(("number", "format", "number_format", "fixed", "tofixed"), "round: 2"),
@@ -256,6 +257,18 @@ _ELSEWHERE = {
     **dict.fromkeys(("urlencode", "encode"), "url_encode"),
     **dict.fromkeys(("fallback", "or", "ifempty", "if_null"), "default: '…'"),
 }
+
+
+def meant(name: str) -> str | None:
+    """The filter that is called so, here or in another language."""
+    return name if name in BY_NAME else _ELSEWHERE.get(name.lower())
+
+
+def takes(name: str) -> str:
+    """What a filter takes, in words."""
+    if name == "date":
+        return "a time such as 2026-03-02T10:00:00Z, or seconds since 1970"
+    return "texts and numbers" if name in OF_TEXTS else "numbers"
 
 
 def complaint(
@@ -268,8 +281,8 @@ def complaint(
         code = Code.TEMPLATE_NOT_SUPPORTED
         return ContentError(f"the filter `{name}` is not supported", hint=WITHHELD[name], code=code)
     if name not in BY_NAME:
-        meant = _ELSEWHERE.get(name.lower())
-        hint = f"write `{meant}`" if meant else did_you_mean(name, BY_NAME)
+        known = meant(name)
+        hint = f"write `{known}`" if known else did_you_mean(name, BY_NAME)
         return ContentError(f"unknown filter `{name}`", hint=hint)
     if name == "money" and not positional:
         return ContentError("`money` needs a currency", hint='write e.g. money: "EUR"')

@@ -89,6 +89,8 @@ _HINTS = tuple(
     )
 )
 
+filter_meant, filter_takes = filters.meant, filters.takes
+
 
 @dataclass(frozen=True, slots=True)
 class Reference:
@@ -107,6 +109,13 @@ class Reference:
         return str(first) + "".join("[…]" if each is None else f".{each}" for each in rest)
 
 
+class Output(NamedTuple):
+    """A `{{ … }}` with all the variables that it reads, of which the template itself gives none."""
+
+    source: str
+    references: tuple[Reference, ...]
+
+
 class _Applied(NamedTuple):
     """A filter, and what it is applied to, as `event.price | times`."""
 
@@ -122,6 +131,7 @@ class _Read(NamedTuple):
     plain: Plain | None = None
     references: tuple[Reference, ...] = ()
     applied: tuple[_Applied, ...] = ()
+    outputs: tuple[Output, ...] = ()
     findings: tuple[ContentError, ...] = ()
 
 
@@ -145,6 +155,11 @@ class Template:
     def references(self) -> tuple[Reference, ...]:
         """The variables that it reads."""
         return self._read.references
+
+    @property
+    def outputs(self) -> tuple[Output, ...]:
+        """What it writes of the variables."""
+        return self._read.outputs
 
     @property
     def is_plain(self) -> bool:
@@ -298,7 +313,14 @@ def _read_anew(source: str) -> _Read:
         if each.path[0] in _CLOCK
     ]
     parts = parts_of(liquid.nodes)
-    return _Read(liquid, parts, tuple(read.references), tuple(read.applied), (*found, *read.complaints))
+    return _Read(
+        liquid,
+        parts,
+        tuple(read.references),
+        tuple(read.applied),
+        tuple(read.outputs),
+        (*found, *read.complaints),
+    )
 
 
 class _Reading:
@@ -310,7 +332,9 @@ class _Reading:
     def __init__(self, template: BoundTemplate) -> None:
         self.references: list[Reference] = []
         self.applied: list[_Applied] = []
+        self.outputs: list[Output] = []
         self.complaints: list[ContentError] = []
+        self.is_local = False  # whether a variable was one that the template itself gives
         self.compared: dict[int, tuple[str, ...]] = {}  # by the offset of the variable
         self.scopes: list[set[str]] = [
             set()
@@ -324,8 +348,12 @@ class _Reading:
         if isinstance(node, CaseNode):
             whens = [each.expression for each in node.blocks if isinstance(each, MultiExpressionBlockNode)]
             self.compare(node.expression, [each for when in whens for each in when.expressions])
+        said, self.is_local = len(self.references), False
         for expression in node.expressions():
             self.expression(expression)
+        written = node.token.value if isinstance(node, OutputNode) else ""
+        if written.startswith("{{") and not self.is_local and (read := self.references[said:]):
+            self.outputs.append(Output(written, tuple(read)))
         self.scopes[0].update(node.template_scope())
         self.scopes.append(set(node.block_scope()))
         for child in node.children(NO_CONTEXT, include_partials=False):
@@ -335,7 +363,9 @@ class _Reading:
     def expression(self, expression: Expression) -> None:
         if isinstance(expression, Path):
             path = expression.path
-            if not any(str(path[0]) in scope for scope in self.scopes):
+            if any(str(path[0]) in scope for scope in self.scopes):
+                self.is_local = True
+            else:
                 at = expression.token.start_index
                 self.references.append(_named(path, at, self.compared.get(at, ())))
         elif isinstance(expression, EqExpression | NeExpression):

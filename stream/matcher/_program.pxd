@@ -27,6 +27,7 @@ cdef class Update:
     cdef Node value                 # what it takes in place of a field; None: it takes the field
     cdef object tree                # of which that is made
     cdef str read                   # what it reads, for people
+    cdef tuple per_path             # None: it has no `per`
     cdef tuple place                # definition and part that say what it takes
 
 cdef class StepPlan:

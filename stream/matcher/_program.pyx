@@ -164,6 +164,7 @@ cdef class Program:
         update.where = -1 if trait.where is None else trait.where
         self.note(update.where, f"traits.{trait.name}", "where", trait.of)
         update.field, update.per = self.slot_of(trait.field), self.slot_of(trait.per)
+        update.per_path = trait.per
         update.tree = trait.value
         if trait.value is not None:
             update.read = read_by(trait.value)

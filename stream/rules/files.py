@@ -51,6 +51,7 @@ SECTIONS = ("sources", "events", "traits", "segments", "channels", "policy", "ru
 LOST = "lost+found"  # of a file system at its root, for root's eyes only
 _TESTS = "tests"  # a list; the others are mappings
 
+_FOLDED = " \t\r\n\x85\u2028\u2029"  # what lines are folded at; no other blank is
 _CONSTANTS = {
     **dict.fromkeys(("", "~", "null", "Null", "NULL")),
     **dict.fromkeys(("true", "True", "TRUE"), True),
@@ -98,9 +99,9 @@ class Scalar(NamedTuple):  # a tuple, as there are many: made in a quarter of a 
             position += 1
         found = None
         for char in self.written[: (offset or 0) + 1]:
-            if char.isspace():
+            if char in _FOLDED:
                 continue
-            while content[position : position + 1].isspace():
+            while position < len(content) and content[position] in _FOLDED:
                 position += 1
             if content[position : position + 1] != char:
                 return self.location

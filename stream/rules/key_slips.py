@@ -15,6 +15,7 @@ _NOT = 'write `if: "!(…)"`, or `unless` for an event that must not come meanwh
 _SEND = "write `send: {channel: …, content: {…}}`"
 _DATES = "write it into `if`: now < timestamp('2026-01-31', 'Europe/Berlin')"
 _CUSTOMER = "write `customer: {attributes: {…}, consents: […]}`"
+_OF_A_GOAL = "a goal counts every event of its name: have those that are meant sent under one of their own"
 _HOURS = 'quiet hours are the channel\'s: quiet: "21:00-08:00"'
 
 # Words that stand for a key, one of the definition's keys by which it is told, and what to say if that is not
@@ -67,6 +68,7 @@ _MEANT = (
     ("schema properties props attributes", "fields", None),
     ("alias name label", "as", None),
     ("revenue amount", "value", None),
+    ("where if filter condition", "value", _OF_A_GOAL),
     ("given input inputs", "events", None),
     ("then expected expects assert result output", "expect", None),
     ("description title it", "name", None),

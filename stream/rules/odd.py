@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from stream.cel.tree import is_closed
 from stream.errors import ExpressionError
 from stream.expression import Call, Ident, Literal, Node, Select, unparse
+from stream.hints import foreign, unseen
 from stream.rules.scope import variables_of
 
 _ORDERS = ("_<_", "_<=_", "_>_", "_>=_")
@@ -52,10 +53,13 @@ def odd(node: Node) -> Iterator[ExpressionError]:
         rest += [arg for arg in reversed(each.args) if not isinstance(arg, Literal | Ident)]
         if each.function in _WILDCARDS_IN and isinstance(text := each.args[-1], Literal):
             yield from _wildcards(each.function, text)
+            if isinstance(text.value, str):
+                yield from _unseen(text.value, text.offset, each.function)
         if each.function in _EQUALITIES:
             yield from _moments(*each.args)
         if each.function in (*_ORDERS, *_EQUALITIES):
             one, other = each.args
+            yield from _ranged(each.function, one, other)
             yield from _compared(each.function, one, other)
             yield from _compared(each.function, other, one)
         elif each.function == "@in" and isinstance(items := each.args[1], Call) and items.function == "[]":
@@ -70,6 +74,18 @@ def _wildcards(function: str, text: Literal) -> Iterator[ExpressionError]:
         yield ExpressionError(f"`'{text.value}'` is a text like any other", offset=text.offset, hint=hint)
 
 
+def _unseen(text: str, offset: int, function: str) -> Iterator[ExpressionError]:
+    """What nobody sees in a text that something is compared with; a part may have blanks at its ends."""
+    plain = text.strip()
+    if odd := unseen(text, blanks=False) or foreign(text):
+        message = f"`'{text}'` has a {odd} in it"
+        yield ExpressionError(message, offset=offset, hint="type it anew")
+    elif function in _EQUALITIES and plain and plain != text:
+        blank = unseen(text[0] + text[-1]) or ("tab" if "\t" in text[0] + text[-1] else "space")
+        where = "begins" if text[0].isspace() else "ends"
+        yield ExpressionError(f"`'{text}'` {where} with a {blank}", offset=offset, hint=f"write '{plain}'")
+
+
 def _moments(one: Node, other: Node) -> Iterator[ExpressionError]:
     """`now == timestamp('2026-12-24')`: a day is meant, and a millisecond is said."""
     for each, against in ((one, other), (other, one)):
@@ -78,6 +94,14 @@ def _moments(one: Node, other: Node) -> Iterator[ExpressionError]:
             hint = f"write {unparse(each)}.getDate('Europe/Vienna') == 24 and so on, or `>=` and `<`"
             yield ExpressionError(message, offset=each.offset, hint=hint)
             return
+
+
+def _ranged(function: str, one: Node, other: Node) -> Iterator[ExpressionError]:
+    """`1 <= x <= y`: the first half is true or false."""
+    if function in _ORDERS and isinstance(one, Call) and one.function in _ORDERS:
+        half = unparse(one)
+        hint = f"write `{half} && {unparse(one.args[1])} {function.strip('_')} {unparse(other)}`"
+        yield ExpressionError(f"`{half}` is true or false", offset=one.offset, hint=hint)
 
 
 def _no_range(about: Node, item: Node) -> Iterator[ExpressionError]:
@@ -101,6 +125,7 @@ def _compared(function: str, about: Node, value: Node) -> Iterator[ExpressionErr
         yield ExpressionError(message, offset=value.offset, hint=f"for one of them write `{negated}`")
     if not isinstance(value, Literal) or not isinstance(value.value, str):
         return
+    yield from _unseen(value.value, value.offset, function)
     text = value.value
     if function in _ORDERS and _NUMBER.fullmatch(text):
         message = (

@@ -70,8 +70,15 @@ _MIRRORED = {"_==_": "==", "_!=_": "!=", "_<_": ">", "_<=_": ">=", "_>_": "<", "
 _Names = Collection[str]  # that macros around give
 
 
-def decided(node: Node, counts: Collection[str]) -> Iterator[ExpressionError]:
-    """The comparisons of a condition that are decided, each with its place. `counts`: traits that count."""
+_NO_TOPS: Mapping[str, int] = {}
+
+
+def decided(
+    node: Node, counts: Collection[str], tops: Mapping[str, int] = _NO_TOPS
+) -> Iterator[ExpressionError]:
+    """The comparisons of a condition that are decided, each with its place. `counts`: traits that count;
+    `tops`: those that are lists, and how many items these have at most.
+    """
     rest: list[tuple[Node, frozenset[str]]] = [(node, frozenset())]
     while rest:
         each, given = rest.pop()
@@ -86,10 +93,10 @@ def decided(node: Node, counts: Collection[str]) -> Iterator[ExpressionError]:
         if each.function in _MIRRORED:
             symbols = each.function.strip("_"), _MIRRORED[each.function]
             for symbol, call, literal in zip(symbols, (one, other), (other, one), strict=True):
-                yield from _said(_range(call, counts, given), symbol, literal)
+                yield from _said(_range(call, counts, tops, given), symbol, literal)
         elif each.function == "@in" and isinstance(other, Call) and other.function == "[]":
             for item in other.args:
-                yield from _said(_range(one, counts, given), "==", item, among=True)
+                yield from _said(_range(one, counts, tops, given), "==", item, among=True)
         rest += [(arg, given) for arg in reversed(each.args) if not isinstance(arg, Literal | Ident)]
 
 
@@ -134,13 +141,17 @@ def _said(
             yield ExpressionError(f"`{name}` is {given}: {words}", offset=literal.offset, hint=given.hint)
 
 
-def _range(node: Node, counts: Collection[str], given: _Names) -> tuple[str, Range] | None:
+def _range(
+    node: Node, counts: Collection[str], tops: Mapping[str, int], given: _Names
+) -> tuple[str, Range] | None:
     """The numbers that a call or a trait can give, with its name; None where they can be any."""
     match node:
         case Call("_%_", (_, Literal(int(divisor)))) if divisor > 0:
             return f"% {divisor}", Range(
                 1 - divisor, divisor - 1, f"what can be divided by {divisor} leaves 0"
             )
+        case Call("size", (Select(Ident("traits"), name),)) if name in tops and "traits" not in given:
+            return f"size(traits.{name})", Range(0, tops[name], "the trait's `k` says how many there are")
         case Call(name) if name in _OF_OTHERS:
             return name, _OF_OTHERS[name]
         case Call(name, (operand, *_)) if name in OF_TIMES:

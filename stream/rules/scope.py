@@ -26,10 +26,11 @@ from stream.diagnostics import Code
 from stream.errors import ExpressionError
 from stream.expression import Call, Ident, Literal, Node, Select, evaluate, unparse
 from stream.hints import did_you_mean
-from stream.rules.aggregates import AGGREGATES, Aggregate
-from stream.rules.shapes import ANYTHING, CEL_TYPES, Shape, not_among
+from stream.rules.shapes import ANYTHING, CEL_TYPES, Shape, alike, not_among
+from stream.rules.trait_shapes import Traits, TraitShape, beyond, named_by
 from stream.rules.value_types import (
     ARITHMETIC,
+    IN_QUOTES,
     IN_WORDS,
     NUMBERS,
     OF_TEXTS,
@@ -42,6 +43,7 @@ from stream.rules.value_types import (
     fits,
     may_equal,
     meant_by,
+    no_date,
     symbol_of,
     type_of_arithmetic,
     type_of_literal,
@@ -55,29 +57,6 @@ _VARIABLES = (*_EVENT, *_CUSTOMER, *_NAMESPACES)
 RESERVED = frozenset({*_VARIABLES, "rule", *TYPE_NAMES, *MACROS, "has"})
 
 
-@dataclass(frozen=True, slots=True)
-class TraitShape:
-    """What a condition must know of a trait; None where the definition has an error."""
-
-    function: str | None = None
-    per: bool | None = None
-
-    @property
-    def aggregate(self) -> Aggregate | None:
-        return None if self.function is None else AGGREGATES[self.function]
-
-    @property
-    def type(self) -> Type:
-        """Of its value, or of each of its values."""
-        return "dyn" if self.aggregate is None else self.aggregate.type
-
-    @property
-    def parts(self) -> Mapping[str, Type]:
-        """The fields of its value; empty where it is not an object."""
-        return {} if self.aggregate is None else self.aggregate.parts
-
-
-Traits = Mapping[str, TraitShape]
 Shapes = Mapping[str, Shape]
 _NO_SHAPES: Shapes = {}
 
@@ -109,7 +88,14 @@ class Scope:
     @property
     def counts(self) -> list[str]:
         """The traits whose values are counts."""
-        return [name for name, shape in (self.traits or {}).items() if shape.type == "int"]
+        return [
+            name for name, shape in (self.traits or {}).items() if shape.aggregate and shape.type == "int"
+        ]
+
+    @property
+    def tops(self) -> dict[str, int]:
+        """The traits whose values are lists, and how many items these have at most."""
+        return {name: shape.most for name, shape in (self.traits or {}).items() if shape.most is not None}
 
     def has_parts(self, trait: str) -> bool:
         """Whether a trait without `per` is itself a list or an object: then a key is one of that."""
@@ -165,6 +151,11 @@ def type_in(node: Node, scope: Scope) -> tuple[Type, list[ExpressionError]]:
     """What an expression gives, and everything that is wrong with it."""
     checker = _Checker(scope)
     return checker.type(node), checker.errors
+
+
+def shape_of(node: Node, scope: Scope) -> Shape:
+    """What is known of a variable, or of what lies in one."""
+    return _Looking(scope).shape(node)
 
 
 def unknown_variable(name: str, scope: Scope, offset: int) -> ExpressionError:
@@ -238,10 +229,42 @@ def selections_of(node: Node) -> Iterator[tuple[str, str]]:
             rest += each.args
 
 
-class _Checker:
+class _Looking:
+    """What is known of the values in a condition: of variables, of what macros around give, of traits."""
+
     def __init__(self, scope: Scope) -> None:
         self.scope = scope
-        self.loops: list[str] = []  # the variables of the macros around
+        self.loops: dict[str, Shape] = {}  # the variables of the macros around
+
+    def shape(self, node: Node) -> Shape:
+        """Of a variable, of what lies in one, or of the field in which an event has its name."""
+        return self.scope.shapes.get(unparse(node)) or self._shape(node)
+
+    def _shape(self, node: Node) -> Shape:
+        if trait := self._of_trait(node):
+            return trait.shape
+        if isinstance(node, Ident):
+            return self.loops.get(node.name) or self.scope.shapes.get(node.name, ANYTHING)
+        if isinstance(node, Select):
+            return self._shape(node.operand).at((node.field,))
+        match node:
+            case Call("_[_]", (operand, Literal(str(key)))):
+                return self._shape(operand).at((key,))
+            case Call("_[_]", (operand, _)) | Call("filter", (operand, _, _)):
+                around = self._shape(operand)
+                return around if node.function == "filter" else around.items or ANYTHING
+        return ANYTHING
+
+    def _of_trait(self, node: Node) -> TraitShape | None:
+        return None if "traits" in self.loops else named_by(node, self.scope.traits or {})
+
+    def _is(self, node: Node, namespace: str) -> TypeGuard[Ident]:
+        return isinstance(node, Ident) and node.name == namespace and namespace not in self.loops
+
+
+class _Checker(_Looking):
+    def __init__(self, scope: Scope) -> None:
+        super().__init__(scope)
         self.errors: list[ExpressionError] = []
 
     def error(self, message: str, node: Node, hint: str | None = None) -> Type:
@@ -294,12 +317,14 @@ class _Checker:
         kind = self.type(items)
         if kind not in ("dyn", "list", "map"):
             self.error(f"`{node.function}` needs a list, this is {IN_WORDS[kind]}", node)
-        self.loops.append(variable.name if isinstance(variable, Ident) else "")
+        around = self.loops
+        if isinstance(variable, Ident):
+            self.loops = {**around, variable.name: self._shape(items).items or ANYTHING}
         for step in steps[:-1] if node.function == "map" else steps:
             self.boolean(step, f"what `{node.function}` asks")
         if node.function == "map":
             self.type(steps[-1])
-        self.loops.pop()
+        self.loops = around
         return "list" if node.function in ("map", "filter") else "bool"
 
     def _in(self, node: Call) -> Type:
@@ -309,11 +334,17 @@ class _Checker:
         if kinds[1] not in ("dyn", "list", "map"):
             hint = "write `event.x in ['a', 'b']`; a text is asked with event.x.contains('…')"
             self.error(f"`in` needs a list, this is {IN_WORDS[kinds[1]]}", node, hint)
+        elif (of := self._shape(items).items) and not may_equal(kinds[0], CEL_TYPES[of.type]):
+            found = IN_WORDS[CEL_TYPES[of.type]]
+            part = next(iter(of.fields or ("sku",)))
+            hint = f"write {unparse(items)}.exists(item, item.{part} == {unparse(item)})"
+            message = f"`in` looks for {IN_WORDS[kinds[0]]} in a list of which each item is {found}"
+            self.error(message, node, hint if of.type == "object" else None)
         elif listed and not any(may_equal(kinds[0], self._quietly(each)) for each in listed):
             looked_for = meant_by({kinds[0], *map(self._quietly, listed)}, (item, *listed))
             self.error(f"`in` looks for {IN_WORDS[kinds[0]]} in a list that has none", node, looked_for)
         else:
-            self.errors += (error for each in listed for error in _not_among(self._shape(item), item, each))
+            self.errors += (error for each in listed for error in self._not_among(item, each))
         return "bool"
 
     def _quietly(self, node: Node) -> Type:
@@ -380,6 +411,21 @@ class _Checker:
         except ExpressionError as error:
             self.error(error.message, node, error.hint)
 
+    def _not_among(self, node: Node, literal: Node) -> Iterator[ExpressionError]:
+        """That something is compared with what it cannot be, by the values that are known of it."""
+        if not isinstance(literal, Literal) or isinstance(node, Literal):
+            return
+        shape = self.shape(node)
+        if other := alike(unparse(node), literal.value, shape):
+            yield ExpressionError(other[0], offset=literal.offset, hint=other[1])
+        if not shape.values or literal.value in shape.values:
+            return
+        message, hint = not_among(literal.value, shape.values)
+        code = Code.VALUE_NOT_IN_PLAN
+        if shape is self.scope.shapes.get("event_name"):  # it can only be what is waited for
+            message, code = f"no event here is called `{literal.value!s}`", Code.SETTLED_CONDITION
+        yield ExpressionError(message, offset=literal.offset, hint=hint, code=code)
+
     def boolean(self, node: Node, what: str) -> None:
         kind = self.type(node)
         if kind not in ("bool", "dyn"):
@@ -389,7 +435,7 @@ class _Checker:
 
     def _variable(self, node: Ident) -> Type:
         if node.name in self.loops:
-            return "dyn"
+            return CEL_TYPES[self.loops[node.name].type]
         if node.name in _NAMESPACES:
             if self._sees(node):
                 self.error(f"`{node.name}` alone is no value", node, f"write `{node.name}.NAME`")
@@ -417,7 +463,7 @@ class _Checker:
             return self._context(node, node.operand)
         operand = node.operand
         if isinstance(operand, Select) and self._is(operand.operand, "traits") and self._has_keys(operand):
-            return self._trait(operand, operand.operand, indexed=True)  # `traits.views.shoes`
+            return self._keyed(operand, operand.operand, node, "string")  # `traits.views.shoes`
         kind = self.type(operand)
         if kind in PARTS:
             return self._part(node, kind, node.field)
@@ -425,22 +471,6 @@ class _Checker:
             hint = slips.of_part(unparse(operand), node.field, IN_WORDS[kind].removeprefix("a "))
             return self.error(f"{IN_WORDS[kind]} has no field `{node.field}`", node, hint)
         return CEL_TYPES[self._shape(node).type]
-
-    def _shape(self, node: Node) -> Shape:
-        """What the tracking plan says of a variable, or of what lies in one."""
-        if not self.scope.shapes:
-            return ANYTHING
-        if isinstance(node, Ident):
-            return ANYTHING if node.name in self.loops else self.scope.shapes.get(node.name, ANYTHING)
-        if isinstance(node, Select):
-            return self._shape(node.operand).at((node.field,))
-        match node:
-            case Call("_[_]", (operand, Literal(str(key)))):
-                return self._shape(operand).at((key,))
-        return ANYTHING
-
-    def _is(self, node: Node, namespace: str) -> TypeGuard[Ident]:
-        return isinstance(node, Ident) and node.name == namespace and namespace not in self.loops
 
     def _has_keys(self, trait: Select) -> bool:
         shape = (self.scope.traits or {}).get(trait.field)
@@ -483,6 +513,16 @@ class _Checker:
             return self.error(f"the trait `{node.field}` has no `per`: it has one value only", node, hint)
         return shape.type
 
+    def _keyed(self, trait: Select, root: Ident, key: Node, kind: Type) -> Type:
+        """The value of a trait at a key."""
+        found = self._trait(trait, root, indexed=True)
+        known = (self.scope.traits or {}).get(trait.field, TraitShape()).key
+        if known.type not in ("list", "object") and not may_equal(CEL_TYPES[known.type], kind):
+            keys, this = IN_WORDS[CEL_TYPES[known.type]], IN_WORDS[kind]
+            message = f"each key of the trait `{trait.field}` is {keys}, this is {this}"
+            return self.error(message, key, IN_QUOTES if "string" in (kind, CEL_TYPES[known.type]) else None)
+        return found
+
     def _index(self, node: Call) -> Type:
         operand, key = node.args
         key_type = self.type(key)
@@ -497,23 +537,31 @@ class _Checker:
             and self._is(operand.operand, "traits")
             and not self.scope.has_parts(operand.field)
         ):
-            return self._trait(operand, operand.operand, indexed=True)
+            return self._keyed(operand, operand.operand, key, key_type)
         kind = self.type(operand)
+        index = key.value if isinstance(key, Literal) else None
+        if error := beyond(self._of_trait(operand), index, key.offset, Code.SETTLED_CONDITION):
+            self.errors.append(error)
         if kind in PARTS and isinstance(key, Literal) and isinstance(key.value, str):
             return self._part(key, kind, key.value)
         if kind not in ("dyn", "map", "list", *PARTS):
             return self.error(f"{IN_WORDS[kind]} has no keys", operand)
+        if kind == "list" and isinstance(key, Literal) and isinstance(key.value, str):
+            meant = slips.of_part(unparse(operand), key.value, "list")
+            return self.error(f"a list has no field `{key.value}`", key, meant)
         return CEL_TYPES[self._shape(node).type]
 
     def _comparison(self, node: Call) -> None:
         left, right = (self.type(arg) for arg in node.args)
-        self.errors += (error for operand in node.args for error in _no_date(operand))
+        self.errors += (error for operand in node.args for error in no_date(operand))
         symbol = symbol_of(node.function)
         if "null_type" in (left, right) and any(self._shape(each) is not ANYTHING for each in node.args):
             return  # whatever its type, a field can be null
         left, right = map(self._seen, node.args, (left, right))
         if not may_equal(left, right):
             hint = as_time(symbol, node.args, (left, right)) or meant_by({left, right}, node.args)
+            if isinstance(one := node.args[0], Call) and one.function in _COMPARISONS:
+                hint = f"write `{unparse(one)} && {unparse(one.args[1])} {symbol} {unparse(node.args[1])}`"
             if Ident("event") in node.args:
                 hint = "the name of the event is `event_name`, a field of it `event.NAME`"
             self.error(f"`{symbol}` compares {IN_WORDS[left]} with {IN_WORDS[right]}", node, hint)
@@ -521,8 +569,8 @@ class _Checker:
             self.error(f"`{symbol}` cannot compare {IN_WORDS[unordered.pop()]}", node)
         elif symbol in ("==", "!="):
             one, other = node.args
-            self.errors += _not_among(self._shape(one), one, other)
-            self.errors += _not_among(self._shape(other), other, one)
+            self.errors += self._not_among(one, other)
+            self.errors += self._not_among(other, one)
 
 
 _SPECIAL: Mapping[str, Callable[[_Checker, Call], Type]] = {
@@ -531,29 +579,6 @@ _SPECIAL: Mapping[str, Callable[[_Checker, Call], Type]] = {
     "has": _Checker._has,
     "_?_:_": _Checker._ternary,
 }
-
-
-def _no_date(node: Node) -> Iterator[ExpressionError]:
-    """`2026-01-31` is arithmetic."""
-    match node:
-        case Call(
-            "_-_", (Call("_-_", (Literal(int(year)) as first, Literal(int(month)))), Literal(int(day)))
-        ):
-            if 1900 < year < 2200 and 0 < month < 13 and 0 < day < 32:
-                hint = f"a date is written timestamp('{year}-{month:02}-{day:02}')"
-                message = f"a number: {year} minus {month} minus {day}"
-                yield ExpressionError(message, offset=first.offset, hint=hint)
-
-
-def _not_among(shape: Shape, node: Node, literal: Node) -> Iterator[ExpressionError]:
-    """That something is compared with what it cannot be, by the values that are known of it."""
-    if not shape.values or not isinstance(literal, Literal) or literal.value in shape.values:
-        return
-    message, hint = not_among(literal.value, shape.values)
-    code = Code.VALUE_NOT_IN_PLAN
-    if isinstance(node, Ident):  # `event_name`: it can only be what is waited for
-        message, code = f"no event here is called `{literal.value!s}`", Code.SETTLED_CONDITION
-    yield ExpressionError(message, offset=literal.offset, hint=hint, code=code)
 
 
 def _probe_pattern(args: Sequence[Node]) -> None:

@@ -117,7 +117,7 @@ def _by_value(terms: list[Node]) -> Iterator[tuple[Node, Node]]:
         if about is None:
             continue
         for other, two in enumerate(terms):
-            instead = [_with(two, about, each) for each in values]
+            instead = [with_value(two, about, each) for each in values]
             if other != number and all(each != two and settled(each) is False for each in instead):
                 yield (one, two) if number < other else (two, one)
 
@@ -142,16 +142,16 @@ def _left(term: Node) -> tuple[Node | None, list[Node]]:
     return about, values
 
 
-def _with(node: Node, about: Node, value: Node) -> Node:
+def with_value(node: Node, about: Node, value: Node) -> Node:
     """The node with a value in place of something. Not in macros, whose variables may have its name, and not
     where it is calculated with: a whole number of an event may be a decimal, too.
     """
     if node == about:
         return value
     if isinstance(node, Select):
-        return Select(_with(node.operand, about, value), node.field, node.offset)
+        return Select(with_value(node.operand, about, value), node.field, node.offset)
     if isinstance(node, Call) and node.function not in (*MACROS, *ARITHMETIC, "has"):
-        args = tuple(_with(each, about, value) for each in node.args)
+        args = tuple(with_value(each, about, value) for each in node.args)
         return Call(node.function, args, node.offset, node.member)
     return node
 

@@ -5,8 +5,9 @@ Tested by tests/rules/test_shapes.py.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal, get_args
 
 from stream.hints import did_you_mean
@@ -30,11 +31,15 @@ Path = Sequence[str | None]  # None: whatever key
 
 @dataclass(frozen=True, slots=True)
 class Shape:
-    """A value. `fields`: all that it can have, None if that is not said; `values`: all that it can be."""
+    """A value. `fields`: all that it can have, None if that is not said; `values`: all that it can be;
+    `items`: what each of a list is, None if that is not said; `seen`: texts that it has been.
+    """
 
     type: FieldType = "any"
     fields: Mapping[str, Shape] | None = None
     values: tuple[Any, ...] = field(default=())
+    items: Shape | None = None
+    seen: frozenset[str] = frozenset()
 
     def at(self, path: Path) -> Shape:
         """What lies there; anything where nothing is said of it."""
@@ -57,6 +62,7 @@ class Shape:
 
 ANYTHING = Shape()
 _SHOWN = 10  # values, in a message
+_MOST_SEEN = 1000  # texts: of more nobody knows them all
 
 
 def of_paths(paths: Mapping[tuple[str, ...], Shape]) -> Shape:
@@ -81,12 +87,27 @@ def either(shapes: Iterable[Shape]) -> Shape:
             for name in first.fields.keys() & other.fields.keys():
                 fields[name] = either((first.fields[name], other.fields[name]))
         values = tuple(dict.fromkeys((*first.values, *other.values)))
+        items = [each.items for each in (first, other) if each.items is not None]
         first = Shape(
             first.type if first.type == other.type else "any",
             fields,
             values if first.values and other.values else (),
+            either(items) if items and first.type == other.type else None,  # an empty list says nothing
+            first.seen | other.seen if len(first.seen) < _MOST_SEEN else first.seen,
         )
     return first
+
+
+def with_items(shape: Shape, seen: Shape) -> Shape:
+    """A value of which lists and texts are said, with what is seen of them."""
+    if shape.type == "list" and shape.items is None:
+        return replace(shape, items=seen.items)
+    if shape.type == "string" and not shape.values:
+        return replace(shape, seen=seen.seen)
+    if shape.fields is None or seen.fields is None:
+        return shape
+    known = {name: with_items(each, seen.at((name,))) for name, each in shape.fields.items()}
+    return replace(shape, fields=known)
 
 
 def type_of(value: Any) -> FieldType:
@@ -118,3 +139,19 @@ def not_among(value: Any, values: Sequence[Any]) -> tuple[str, str]:
     return f"the tracking plan does not name the value `{value}`", did_you_mean(
         str(value), map(str, values)
     ) or (f"there are: {there_are}")
+
+
+def alike(what: str, value: Any, shape: Shape) -> tuple[str, str] | None:
+    """The message about a text, and a hint, where another has been seen that differs from it by capitals,
+    blanks, `_` and `-` only.
+    """
+    if not isinstance(value, str) or value in shape.seen or len(shape.seen) >= _MOST_SEEN:
+        return None
+    for meant in sorted(shape.seen):
+        if _plain(meant) == _plain(value) != "":
+            return f"`{what}` is never `{value}`, but `{meant}`", f"write '{meant}'"
+    return None
+
+
+def _plain(text: str) -> str:
+    return " ".join(re.split(r"[\s_-]+", text.strip())).casefold()

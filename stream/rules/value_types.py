@@ -9,11 +9,12 @@ Tested by tests/rules/test_scope.py, test_ranges.py and test_plan.py.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from stream.cel import times
 from stream.cel.functions import SIGNATURES
 from stream.cel.values import type_of
+from stream.errors import ExpressionError
 from stream.expression import Call, Literal, Node, unparse
 from stream.rules.aggregates import AGGREGATES
 from stream.rules.forms import DURATION
@@ -50,6 +51,7 @@ NUMBERS = frozenset(("int", "uint", "double", "number"))
 UNORDERED = frozenset(("null_type", "map", "list", "type", *PARTS))
 SYMBOLS = {"_?_:_": "? :", "_[_]": "[ ]", "@in": "in", "!_": "!", "-_": "-"}
 ARITHMETIC = ("_+_", "_-_", "_*_", "_/_", "_%_", "-_")
+IN_QUOTES = "a text is written in quotes, a number without"
 OF_TEXTS = "a text that says a number is made one with `double(…)`"
 # What a function gives, where that does not depend on its arguments (else: the type of the first).
 RESULTS: Mapping[str, Type] = {
@@ -112,6 +114,18 @@ def as_time(function: str, nodes: Sequence[Node], kinds: Sequence[Type]) -> str 
     shown = f"'{said}'" if isinstance(said, str) else unparse(fields[0])
     shown = f"'{shown}s'" if isinstance(said, int) and span else shown
     return f"write {'duration' if span else 'timestamp'}({shown})"
+
+
+def no_date(node: Node) -> Iterator[ExpressionError]:
+    """`2026-01-31` is arithmetic."""
+    match node:
+        case Call(
+            "_-_", (Call("_-_", (Literal(int(year)) as first, Literal(int(month)))), Literal(int(day)))
+        ):
+            if 1900 < year < 2200 and 0 < month < 13 and 0 < day < 32:
+                hint = f"a date is written timestamp('{year}-{month:02}-{day:02}')"
+                message = f"a number: {year} minus {month} minus {day}"
+                yield ExpressionError(message, offset=first.offset, hint=hint)
 
 
 def fits(kinds: tuple[Type, ...], overload: tuple[str, ...]) -> bool:

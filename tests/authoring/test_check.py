@@ -165,6 +165,7 @@ EXAMPLES: dict[Code, str | bytes | None] = {
     Code.DISCLOSURE_NOT_SAID: BASE_WITH_WEATHER + A_CONTENT.format("t: '{{ context.weather.rain }}'"),
     Code.TAGS_IN_TEXT: BASE + A_RULE.replace("text: Hi", "text: <b>Hi</b>") % "priority: 1",
     Code.OTHER_PLACEHOLDER: BASE + A_RULE.replace("text: Hi", "text: 'Hi *|FNAME|*'") % "priority: 1",
+    Code.UNWRITTEN: BASE + A_RULE.replace("text: Hi", "text: '{{ rule.name }}'") % "priority: 1",
     Code.SENSITIVE_NOT_READ: BASE + "policy: {sensitive: {x: {events: d}}}\n" + A_RULE % "sensitive: x",
     Code.NOTHING_DISCLOSED: BASE_WITH_WEATHER + A_RULE % "discloses: weather",
 }

@@ -55,7 +55,28 @@ def test_other_functions_too_say_what_they_cannot_take(function: str, value: Any
 
 def test_an_event_without_the_key_of_per_is_not_the_traits() -> None:
     world = played("sum", {"x": "5"}, {"x": "5", "sku": ["a"]}, {"x": "5", "sku": "a"}, field="x", per="sku")
-    assert failures(world) == {("traits.t", "field", "value"): 1}
+    assert failures(world) == {("traits.t", "field", "value"): 1, ("traits.t", "per", "value"): 1}
+
+
+def test_a_key_that_cannot_be_one_counted_nothing_without_a_word() -> None:
+    """A shop that sent `"category": ["shoes"]` had no views of any category, and no alert said so."""
+    unusable: list[Any] = [["shoes"], {"id": 5}, 1.5]
+    world = played(
+        "count", *({"category": each} for each in [*unusable, None, "shoes", True, 5]), per="category"
+    )
+    assert failures(world) == {("traits.t", "per", "value"): len(unusable)}
+    assert {paths for *_, paths in world.result.condition_errors} == {"event.category"}
+    assert [read(world, key) for key in ("shoes", True, 5)] == [1, 1, 1]
+
+
+def test_a_rule_whose_key_cannot_be_one_never_waited_without_a_word() -> None:
+    rules = Rules().rule("r", "view", key=("sku",), wait=3_600_000)
+    world = World(rules.build())
+    world.clicks(
+        *(rec(at, at, **each) for at, each in enumerate([{"sku": ["a"]}, {"sku": None}, {}, {"sku": "a"}]))
+    )
+    assert failures(world) == {("r", "key", "value"): 1}
+    assert {paths for *_, paths in world.result.condition_errors} == {"event.sku"}
 
 
 def test_amounts_that_are_texts_add_up_where_the_trait_makes_numbers_of_them() -> None:

@@ -59,7 +59,7 @@ from .failures import why
 from .instances import Instance, cause_of
 from .profiles import Profile
 from .records import NOTHING, Consent, Event, News, ProfileUpdate, Tombstone, look_up, map_key, understand
-from .traits import facts_of, is_of_use, value_of, why_not
+from .traits import facts_of, is_of_use, unless_missing, value_of, why_not
 
 MAX_KEYS = 16
 MAX_IDS = 128
@@ -83,12 +83,12 @@ class Message:
 class Outcome:
     """What the history comes to. `trigger_id`s are readable: rule, customer, source, id of the event, key.
 
-    `condition_errors` counts, per source, the errors of `if`, and of what traits take: each is certainly
-    judged. `possible_errors` are those of `where`, of segments and of `policy.suppress`, once for every place
-    that could ask, and conditions that came to what is no bool: an engine that shares and skips counts fewer
-    of them.
-    `failures`: why an `if` came to no bool, by rule, and why a trait could not take what it takes; None where
-    that is not told.
+    `condition_errors` counts, per source, the errors of `if`, and of what traits take and rules are keyed by:
+    each is certainly judged. `possible_errors` are those of `where`, of segments and of `policy.suppress`,
+    once for every place that could ask, and conditions that came to what is no bool: an engine that shares
+    and skips counts fewer of them.
+    `failures`: why an `if` came to no bool, by rule, and why a trait could not take what it takes, or a rule
+    its `key`; None where that is not told.
     """
 
     decisions: list[Decision] = field(default_factory=list)
@@ -345,8 +345,10 @@ class _Run:
         for rule in self.rules.rules:
             if not self.fits(rule.steps[0], event, {}):
                 continue
-            key = None if rule.key is None else map_key(look_up(event.data, rule.key))
+            said = NOTHING if rule.key is None else look_up(event.data, rule.key)
+            key = None if said is NOTHING else map_key(said)
             if rule.key is not None and key is None:
+                self.fail(rule.name, event, unless_missing("key", said))
                 continue
             new = Instance(rule, event.customer, key, self.applied, (), late=False)
             new = self.with_event(new, event)
@@ -454,10 +456,14 @@ class _Run:
                 continue
             if is_of_use(trait, event):
                 self.counted_by(trait.name, event.customer).append(event)
-            elif failed := why_not(trait, event):
-                part, reason = failed
-                self.outcome.condition_errors[event.source] += 1
-                self.outcome.failures[f"traits.{trait.name}", part, reason] += 1
+            else:
+                self.fail(f"traits.{trait.name}", event, why_not(trait, event))
+
+    def fail(self, definition: str, event: Event, failed: tuple[str, str | None] | None) -> None:
+        if failed is not None:
+            part, reason = failed
+            self.outcome.condition_errors[event.source] += 1
+            self.outcome.failures[definition, part, reason] += 1
 
     def counted_by(self, trait: str, customer: str) -> list[Event]:
         return self.counted.setdefault((self.definitions.traits[trait], customer), [])

@@ -216,7 +216,7 @@ def assert_failures(
     counted: Counter[tuple[str, str, str]] = Counter()
     for (definition, part, reason, _), count in errors.items():
         counted[definition, part, reason] += count
-    judged = {each[:2] for each in counted if each[1] in ("if", "field", "value")}
+    judged = {each[:2] for each in counted if each[1] in ("if", "field", "value", "per", "key")}
     for name, part in judged | {each[:2] for each in expected}:
         by_reason = {reason: counted[name, part, reason] for reason in ("missing", "value")}
         assert sum(by_reason.values()) == sum(

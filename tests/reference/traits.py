@@ -69,11 +69,15 @@ def taken(trait: Trait, event: Event) -> Any:
 
 def why_not(trait: Trait, event: Event) -> tuple[str, str | None] | None:
     """The part that is wrong with an event that is of no use, and why (see `failures`); None: nothing is."""
-    if trait.per is not None and map_key(look_up(event.data, trait.per)) is None:
-        return None
+    if trait.per is not None and map_key(key := look_up(event.data, trait.per)) is None:
+        return unless_missing("per", key)
     if trait.value is not None:
         return "value", why(trait.value, facts_of(event))
-    return None if kind_of(taken(trait, event)) in ("nothing", "null") else ("field", "value")
+    return unless_missing("field", taken(trait, event))
+
+
+def unless_missing(part: str, value: Any) -> tuple[str, str] | None:
+    return None if kind_of(value) in ("nothing", "null") else (part, "value")
 
 
 def facts_of(event: Event) -> dict[str, Any]:

@@ -56,6 +56,8 @@ SLIPS = [
     ("TEST", "consents: [marketing]", "write `customer: {attributes: {…}, consents: […]}`"),
     ("TEST", "traits: {spend: 5}", "`known: {NAME: …}`, beside `customer`"),
     ("TEST", "segments: [big]", "what the segment asks for"),
+    ("GOAL", "where: event.a == 1", "sent under one of their own"),
+    ("GOAL", "if: event.a == 1", "sent under one of their own"),
     ("RULE", "after: 2h", "write `wait`"),
     ("RULE", "delay: 2h", "write `wait`"),
     ("RULE", "if_not: event.a == 1", "`unless`"),

@@ -317,3 +317,61 @@ def test_a_policy_that_held_everybody_out_sent_nothing_without_a_word(tmp_path: 
     (tmp_path / "a.yaml").write_text(SHOP.replace("timezone: UTC", "timezone: UTC\n  holdout: 100%"))
     (found,) = check_rules(tmp_path).diagnostics
     assert (found.code, found.message) == ("E114", "`holdout` holds everybody out")
+
+
+LISTS = """\
+sources:
+  shop: {event: name, customer: customer_id}
+channels:
+  web: {topic: web, consent: none}
+policy: {allow: [W501, W505]}
+rules:
+  thanks:
+    on: order
+    if: CONDITION
+    send: {channel: web, content: {text: "TEXT"}}
+tests:
+  - name: an order
+    events:
+      - {at: 1m, event: order, order: {total: 5}, net.sum: 4, bag: [], items: [{sku: a, tags: [{id: 1}]}]}
+    expect: []
+"""
+
+
+@pytest.mark.parametrize(
+    ("condition", "text", "said"),
+    [
+        ("event.items.exists(i, i.skuu == 'a')", "", "9:33: warning: no test and no other definition has the "
+         "field `items[].skuu` (did you mean `items[].sku`?) [W508]"),
+        ("event.items.filter(i, i.sku != '').all(j, has(j.suk))", "", "(did you mean `items[].sku`?)"),
+        ("event.items.exists(i, i.tags.exists(t, t.idd == 1))", "", "(did you mean `items[].tags[].id`?)"),
+        ("event.items[0].skuu == 'a'", "", "(did you mean `items[].sku`?)"),
+        ("event['order.total'] > 4", "", "has the field `'order.total'` (write event.order.total) [W508]"),
+        ("event.x", "{{ event.items[0].name }}", "the field `items[].name`, which no event of the tests has"),
+        ("event.x", "{{ event.items.first.suk }}", "(did you mean `sku`?)"),
+        ("event.x", "{{ event.order.id }}", "shows the field `order.id`, which no event"),
+        ("event.x", "{{ event['order.total'] }}", "(write event.order.total)"),
+    ],
+)  # fmt: skip
+def test_a_name_that_no_item_of_a_list_has_was_asked_for_in_vain(
+    tmp_path: Path, condition: str, text: str, said: str
+) -> None:
+    (found,) = warnings(tmp_path, LISTS.replace("CONDITION", condition).replace("TEXT", f"Hi {text}"))
+    assert said in found
+
+
+@pytest.mark.parametrize(
+    ("condition", "text"),
+    [
+        ("event.items.exists(i, i.sku == 'a' && i.note == 'x') && event.bag.exists(i, i.skuu == 'a')", ""),
+        ("event.items.exists(order, order.sku == 'a') && event.order.all(key, key != 'totl')", ""),
+        ("customer.list.exists(i, i.skuu == 1) && event.order[event.skuu] == 5 && event['net.sum'] == 4", ""),
+        ("event.items[0].tags[0].id == 1", "{{ event.items.first.tags.size }} {{ event.bag[0].x }}"),
+        (
+            "event.order.total == 5",
+            "{{ event.order.size }} {{ event['net.sum'] }} {{ event.order[event.bag] }}",
+        ),
+    ],
+)
+def test_what_an_item_can_have_is_not_warned_of(tmp_path: Path, condition: str, text: str) -> None:
+    assert warnings(tmp_path, LISTS.replace("CONDITION", condition).replace("TEXT", f"Hi {text}")) == []

@@ -1,4 +1,4 @@
-"""Two hundred slips of people who know SQL, Excel, Python, JavaScript or Liquid: found at their
+"""Two hundred and fifty slips of people who know SQL, Excel, Python, JavaScript or Liquid: found at their
 place, with what to write instead. None passes `check`, and then never fires.
 """
 
@@ -270,11 +270,61 @@ SLIPS = [
     ("now > '12:00'", ">", "getHours('Europe/Vienna') >= 12"),
     ("now.getHours() > 12:00", ":", "an hour is a number"),
     ("now.getDayOfWeek() == monday", "monday", "Sunday is 0"),
+    ("now - timestamp(event.t) > duration('P1DT12H')", "duration", "write 1d12h"),
+    # ---- terms ----
+    ("event.a > 1, event.b > 2", ",", "&&"),
+    ("10 < event.a < 100", "< 100", "write `10 < event.a && event.a < 100`"),
+    ("1 <= event.a <= event.b", "<= event.a", "write `1 <= event.a && event.a <= event.b`"),
+    ("mean(event.a) > 5", "mean", "write avg("),
+    # ---- what nobody sees ----
+    ("event.a\u00a0> 5", "\u00a0", "this is a no-break space (U+00A0): write a plain space"),
+    ("event.a > \u202f5", "\u202f", "narrow no-break space (U+202F)"),
+    ("event.a\u200b > 5", "\u200b", "zero width space (U+200B): remove it, nobody sees it"),
+    ("event.\ufeffa > 5", "\ufeff", "zero width no-break space (U+FEFF)"),
+    ("event.a > \uff15\uff10", "\uff15", "write 50"),
+    ("event.pr\u0456ce > 5", "\u0456ce", "(U+0456) among other letters"),
+    ("event.a == 'x\u200b'", "'x", "has a zero width space (U+200B) in it"),
+    ("event.a == '\u202ex'", "'\u202ex", "right-to-left override (U+202E)"),
+    ("event.a == 'x '", "'x '", "ends with a space (write 'x')"),
+    ("event.a in ['y', ' x']", "' x'", "begins with a space (write 'x')"),
+    ("event.a != 'x\u00a0'", "'x", "ends with a no-break space (U+00A0)"),
+    ("event.a == 'c\u043elor'", "'c", "cyrillic small letter o (U+043E)"),
+    ("event.a.contains('x\u00ad')", "'x", "soft hyphen (U+00AD)"),
+    # ---- what can be known without data ----
+    ("event.event == 'View'", "'View'", "did you mean `view`"),
+    ("event_name.startsWith('Vi')", "startsWith", "there are: view"),
+    ("traits.best[3] == 'x'", "3", "the items 0 to 2"),
+    ("size(traits.best) > 3", "3", "is 0 to 3"),
+    ("traits.best['x'] == 'x'", "'x'", "a list has no field `x`"),
+]
+
+# The same, where a test shows what is in the data.
+TESTS = """
+tests:
+  - name: a view
+    customer: {attributes: {tags: [new], age: 33}}
+    events:
+      - {at: 0m, event: view, price: 80, order: {total: 5}, tags: [a], items: [{sku: p1, price: 3}]}
+      - {at: 1m, event: purchase, amount: 80, sku: p1}
+    expect: []
+"""
+OF_DATA = [
+    ("event.items['sku'] == 'p1'", "'sku'", "exists(item, item.sku == 'x')"),
+    ("'p1' in event.items", "in", "exists(item, item.sku =="),
+    ("event.items.exists(i, i.skuu == 'p1')", "skuu", "did you mean `items[].sku`?"),
+    ("event.items.exists(i, i == 'p1')", "==", "an object with a text"),
+    ("event.items.exists(i, i.price == 'x')", "==", "a number with a text"),
+    ("event.items[0].price == 'x'", "==", "a number with a text"),
+    ("5 in event.tags", "in", "a list of which each item is a text"),
+    ("'new' in customer.age", "in", "`in` needs a list"),
+    ("event['order.total'] > 4", "'order.total'", "write event.order.total"),
+    ("traits.best[0] == 5", "==", "a text with a number"),
+    ("5 in traits.best", "in", "a list of which each item is a text"),
 ]
 
 
-def findings(tmp_path: Path, condition: str) -> list[str]:
-    (tmp_path / "shop.yaml").write_text(RULES.replace("CONDITION", condition), encoding="utf-8")
+def findings(tmp_path: Path, condition: str, tests: str = "") -> list[str]:
+    (tmp_path / "shop.yaml").write_text(RULES.replace("CONDITION", condition) + tests, encoding="utf-8")
     return [str(each) for each in check(tmp_path).diagnostics]
 
 
@@ -287,6 +337,30 @@ def test_a_slip_is_found_at_its_place_with_what_to_write(
     at = f":{RULES[: RULES.index('CONDITION')].count(chr(10)) + 1}:{COLUMN + condition.index(word)}"
     assert f"{at}: error: " in found[0] or f"{at}: warning: " in found[0]
     assert said in found[0]
+
+
+@pytest.mark.parametrize(("condition", "word", "said"), OF_DATA, ids=[each for each, _, _ in OF_DATA])
+def test_a_slip_that_the_data_show_is_found_at_its_place(
+    tmp_path: Path, condition: str, word: str, said: str
+) -> None:
+    assert findings(tmp_path, "event.price > 5", TESTS) == []
+    (found,) = findings(tmp_path, condition, TESTS)
+    at = f":{RULES[: RULES.index('CONDITION')].count(chr(10)) + 1}:{COLUMN + condition.index(word)}"
+    assert f"{at}: warning: " in found
+    assert said in found
+
+
+@pytest.mark.parametrize(
+    "condition",
+    [
+        "event.a == '\u05d0\u200f1' || event.a == '\U0001f468\u200d\U0001f469' || event.a == '12\u202f000'",
+        "event.a == ' ' || event.a.contains('x ') || event.a == '\u043f\u0430\u0440' || event.a == '\u00b5g'",
+        "event.c.split(', ').size() > 1 && event.a == 'gr\u00f6\u00dfe' && event.b in ['\u6771\u4eac']",
+        "traits.best[2] == 'x' && size(traits.best) == 3 && event.event == 'view'",
+    ],
+)
+def test_what_is_written_so_on_purpose_is_no_slip(tmp_path: Path, condition: str) -> None:
+    assert findings(tmp_path, condition) == []
 
 
 @pytest.mark.parametrize("piece", ["1", "[", "[a ", "1 %", "in (", "a?", "(a,", "event.a ", "'", "{{", " "])

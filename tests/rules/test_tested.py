@@ -49,7 +49,14 @@ tests:
       - {at: 0m, source: people, attributes: {either: one}}
       - {at: 0m, event: product_view, price: 20, sku: s, mixed: 1, some: null}
       - {at: 0m, event: product_view, price: 20.5, sku: s, mixed: one, some: 1}
-      - {at: 1m, event: add_to_cart, sku: s, vip: true, line_items: [{sku: s}], shop: {city: Graz}}
+      - at: 1m
+        event: add_to_cart
+        sku: s
+        vip: true
+        tags: [t]
+        bag: []
+        line_items: [{sku: s}]
+        shop: {city: Graz}
       - {at: 2m, event: purchase, total: 9}
     expect: []
 """
@@ -80,6 +87,21 @@ IF = "size(event.line_items) > 1"
         (IF, "event.line_items == 's'", "`==` compares a list with a text"),
         (IF, "event.shop == 'Graz'", "`==` compares an object with a text"),
         (IF, "event.shop.city == 8010", "`==` compares a text with a number"),
+        (IF, "event.line_items['sku'] == 's'", "event.line_items.exists(item, item.sku == 'x')"),
+        (IF, "event.line_items[0].sku == 5", "`==` compares a text with a number"),
+        (IF, "'s' in event.line_items", 'write event.line_items.exists(item, item.sku == "s")'),
+        (IF, "event.line_items.exists(i, i == 's')", "`==` compares an object with a text"),
+        (IF, "event.line_items.all(i, i.sku > 5)", "`>` compares a text with a number"),
+        (IF, "event.line_items.filter(i, has(i.sku)).exists(i, i.sku == 5)", "a text with a number"),
+        (
+            IF,
+            "event.shop.city == 'GRAZ'",
+            "`event.shop.city` is never `GRAZ`, but `Graz`, as the tests have it (write 'Graz')",
+        ),
+        (IF, "event.shop.city in ['Wien', 'graz']", "is never `graz`, but `Graz`"),
+        (IF, "event.line_items.exists(i, i.sku != 'S')", "`i.sku` is never `S`, but `s`"),
+        ("customer.status == 'gold'", "customer.status == 'Gold'", "(write 'gold')"),
+        (IF, "5 in event.tags", "`in` looks for a number in a list of which each item is a text"),
     ],
 )
 def test_what_does_not_fit_the_tests_is_warned_of(
@@ -102,6 +124,10 @@ def test_it_is_shown_where_it_is(tmp_path: Path) -> None:
     [
         (IF, IF),
         (IF, "event.unknown == 'x' && event.shop.street == 5"),
+        (IF, "'t' in event.tags && event.line_items.exists(i, i.sku == 's' && i.note == 5)"),
+        (IF, "'t' in event.bag && event.line_items[0].sku == 's' && 'city' in event.shop"),
+        (IF, "event.shop.city == 'Wien' && event.shop.city != '' && event.sku != 's1'"),
+        (IF, "event.line_items.exists(event, event.vip == 'x')"),  # the item has its name
         ("where: event.price > 10,", "where: event.mixed == 1 || event.mixed == 'one',"),
         ("where: event.price > 10,", "where: event.some == 'x',"),
         ("where: event.price > 10,", "where: event.price == null,"),
@@ -120,6 +146,16 @@ def test_a_tracking_plan_says_which_types_there_are(tmp_path: Path) -> None:
         f"  {name}: {{}}\n" for name in ("product_view", "add_to_cart", "purchase")
     )
     assert warnings(tmp_path, plan + SHOP.replace("event.total > 5", "event.total == 'nine'")) == []
+
+
+def test_what_is_in_a_list_that_a_tracking_plan_names_is_known_from_the_tests(tmp_path: Path) -> None:
+    fields = "{sku: string, vip: boolean, line_items: list, tags: list, bag: list, shop.city: string}"
+    plan = f"events:\n  untested: {{}}\n  add_to_cart: {{fields: {fields}}}\n" + "".join(
+        f"  {name}: {{}}\n" for name in ("product_view", "purchase")
+    )
+    assert warnings(tmp_path, plan + SHOP) == []
+    (found,) = warnings(tmp_path, plan + SHOP.replace(IF, "'s' in event.line_items"))
+    assert "in a list of which each item is an object, as the tests have it" in found
 
 
 def test_a_trait_that_adds_up_texts_stayed_0_without_a_word(tmp_path: Path) -> None:

@@ -71,6 +71,12 @@ def test_what_the_tests_have_as_it_is_taken_is_not_warned_of(tmp_path: Path) -> 
             "object [W518]",
         ),
         (
+            "place: Rome",
+            "place: 1.5",
+            "8:50: warning: `field` takes no decimals, and in the tests `place` is one (write "
+            "`value: string(event.place)` in place of `field`) [W518]",
+        ),
+        (
             "device: d",
             "device: 5",
             "5:47: warning: `address` takes a string, and in the tests `device` is a number [W518]",
@@ -115,3 +121,40 @@ def test_a_trait_counted_nothing_as_its_field_was_written_as_in_a_condition(
     assert said in warnings(tmp_path, text)
     enveloped = text.replace("event: name, customer: customer_id", "event: event.name, customer: event.who")
     assert not any("is a path within" in each for each in warnings(tmp_path, enveloped))
+
+
+PEOPLE = "    customer: {attributes: {age: 33, mail: a@b.example, home: {zip: '1010'}}}\n    events:\n"
+
+
+@pytest.mark.parametrize(
+    ("address", "said"),
+    [
+        ("customer.age", "`address` takes a string, and in the tests `age` is a number"),
+        ("customer.home", "`address` takes a string, and in the tests `home` is an object"),
+        ("{of: customer.mail, kind: object}", "takes an object, and in the tests `mail` is a string"),
+        ("customer.mail", None),
+        ("{of: customer.home, kind: object}", None),
+    ],
+)
+def test_an_address_that_is_none_reached_nobody(tmp_path: Path, address: str, said: str | None) -> None:
+    text = SHOP.replace("event.device", address).replace("    events:\n", PEOPLE)
+    found = warnings(tmp_path, text)
+    assert len(found) == (said is not None), found
+    assert said is None or said in found[0]
+
+
+@pytest.mark.parametrize(
+    ("per", "said"),
+    [
+        ("amount", None),
+        ("rate", "`per` takes no decimals, and in the tests `rate` is one"),
+        ("totals", "`per` takes a string, number, boolean or time, and in the tests `totals` is an object"),
+    ],
+)
+def test_what_cannot_be_a_key_counted_nothing(tmp_path: Path, per: str, said: str | None) -> None:
+    text = SHOP.replace("field: place", f"field: place, per: {per}").replace(
+        "device: d,", "device: d, rate: 0.5,"
+    )
+    found = warnings(tmp_path, text.replace("traits.places > 1", "traits.places[event.key] > 1"))
+    assert len(found) == (said is not None), found
+    assert said is None or said in found[0]

@@ -263,6 +263,9 @@ def _oddities(backtest: Backtest, shown: dict[str, Any]) -> Iterator[str]:
         if part in ("field", "value") and name.startswith("traits."):
             did = "counted nothing"
             why, fix = _why_not_taken(backtest.rules, name, each["reason"], why)
+        elif part in ("per", "key"):
+            did = "counted nothing" if part == "per" else "did not wait"
+            why = f"`{each['paths']}` is {_NOT_TAKEN['key']}"
         if each["reason"] == "missing":
             fix = backtest.names.meant(each["paths"])
         yield f"{each['count']:,} × `{part}` of {of} {did}: {why}, first {each['first']}{fix}"

@@ -6,11 +6,11 @@ from collections.abc import Iterable, Mapping
 
 from stream.diagnostics import Code, Location
 from stream.expression import Node, unparse
-from stream.rules.aggregates import AGGREGATES
+from stream.rules.aggregates import AGGREGATES, DEFAULT_K
 from stream.rules.compiler.definition import Definition, Findings
 from stream.rules.compiler.plan import NO_PLAN
 from stream.rules.files import Entry, Mapped, RuleFiles, Scalar, Written
-from stream.rules.scope import Traits, TraitShape
+from stream.rules.trait_shapes import Traits, TraitShape
 
 
 class Compilation:
@@ -63,7 +63,9 @@ def _shape(entry: Entry) -> TraitShape:
     """What can be known of a trait that may have errors of its own."""
     if not isinstance(entry.value, Mapped):
         return TraitShape()
-    named = entry.value.entries.get("function")
-    function = named.value.value if named and isinstance(named.value, Scalar) else None
+    said = {
+        key: each.value.value for key, each in entry.value.entries.items() if isinstance(each.value, Scalar)
+    }
+    function, k = said.get("function"), said.get("k")
     known = function if isinstance(function, str) and function in AGGREGATES else None
-    return TraitShape(known, "per" in entry.value.entries)
+    return TraitShape(known, "per" in entry.value.entries, k if type(k) is int else DEFAULT_K)

@@ -10,17 +10,20 @@ from collections.abc import Callable, Iterator
 from functools import partial
 
 from stream.cel import slips
-from stream.diagnostics import Code
+from stream.diagnostics import Code, Location
 from stream.errors import ExpressionError
 from stream.expression import Node, parse, simplify, unparse
 from stream.rules import ranges
 from stream.rules.aggregates import Taken
+from stream.rules.among import none_left
 from stream.rules.compiler.definition import Definition, Findings
 from stream.rules.compiler.taken import check_value
 from stream.rules.files import Entry, Scalar
 from stream.rules.odd import odd
-from stream.rules.scope import Scope, check
+from stream.rules.scope import Scope, check, shape_of
 from stream.rules.settled import constants, pairs, settled
+
+_SHOWN = 10  # values
 
 
 def condition(read: Definition, key: str, scope: Scope) -> Node | None:
@@ -38,9 +41,20 @@ def condition_of(entry: Entry, scope: Scope, findings: Findings) -> Node | None:
     if isinstance(scalar := entry.value, Scalar):
         for each in odd(node):
             findings.add(Code.ODD_COMPARISON, scalar.at(each.offset), each.message, each.hint)
+        for about, term in none_left(node, lambda about: shape_of(about, scope).values):
+            findings.add(*_of_no_value(about, scalar.at(term.offset), scope))
         for each in _settled(entry.key, node, scope):
             findings.add(Code.SETTLED_CONDITION, scalar.at(each.offset), each.message, each.hint)
     return simplify(node)
+
+
+def _of_no_value(about: Node, at: Location, scope: Scope) -> tuple[Code, Location, str, str]:
+    shape = shape_of(about, scope)
+    what, code = "the tracking plan names for it", Code.VALUE_NOT_IN_PLAN
+    if shape is scope.shapes.get("event_name"):
+        what, code = "it can be", Code.SETTLED_CONDITION
+    shown = ", ".join(map(str, shape.values[:_SHOWN]))
+    return code, at, f"this leaves `{unparse(about)}` none of the values that {what}", f"there are: {shown}"
 
 
 def value_of(entry: Entry, scope: Scope, takes: Taken | None, findings: Findings) -> Node | None:
@@ -109,7 +123,7 @@ def _comment_in_the_way(scalar: Scalar) -> int | None:
 
 def _settled(key: str, node: Node, scope: Scope) -> Iterator[ExpressionError]:
     """What of a condition always or never holds, whatever the event and the customer are."""
-    decided = list(ranges.decided(node, scope.counts))
+    decided = list(ranges.decided(node, scope.counts, scope.tops))
     yield from decided
     settling = list(pairs(node))
     for one, two, holds in settling:

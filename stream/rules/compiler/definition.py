@@ -11,7 +11,7 @@ from collections.abc import Callable, Collection
 from typing import TypeVar
 
 from stream.diagnostics import Code, Diagnostic, Location
-from stream.hints import did_you_mean
+from stream.hints import did_you_mean, foreign, unseen
 from stream.rules import forms
 from stream.rules.compiler.allowances import Allowances
 from stream.rules.files import Entry, Mapped, Scalar, Sequence, Written
@@ -23,6 +23,19 @@ NAME = re.compile(forms.NAME)
 VARIABLE = re.compile(forms.VARIABLE)
 
 
+# Functions of traits as others call them.
+_MEANT = {
+    **dict.fromkeys(("avg", "average"), "write `mean`"),
+    **dict.fromkeys(("count_distinct", "distinct_count", "unique", "nunique", "uniq"), "write `distinct`"),
+    **dict.fromkeys(("latest", "newest", "most_recent"), "write `last`"),
+    **dict.fromkeys(("earliest", "oldest"), "write `first`"),
+    **dict.fromkeys(("mode", "most_frequent", "most_common"), "write `top`"),
+    **dict.fromkeys(("total", "add"), "write `sum`"),
+    **dict.fromkeys(("maximum", "highest"), "write `max`"),
+    **dict.fromkeys(("minimum", "lowest"), "write `min`"),
+}
+
+
 class Findings:
     """What has been found wrong so far, but for the warnings that are allowed."""
 
@@ -31,6 +44,8 @@ class Findings:
 
     def add(self, code: Code, at: Location, message: str, hint: str | None = None) -> None:
         if code.severity == "error" or not self.allowances.allows(code, at):
+            if "(U+" not in f"{message}{hint}" and (odd := unseen(message) or foreign(message)):
+                hint = f"{f'{hint}; ' if hint else ''}mind the {odd}"
             self.all.append(Diagnostic(code, at, message, hint))
 
     @property
@@ -139,7 +154,8 @@ class Definition:
         if scalar is None or scalar.value in choices:
             return str(scalar.value) if scalar else None
         known = f"there are: {', '.join(choices)}" if choices else f"no {kind} is defined"
-        hint = did_you_mean(str(scalar.value), choices) or known
+        hint = _MEANT.get(str(scalar.value).lower()) if kind == "function" else None
+        hint = hint or did_you_mean(str(scalar.value), choices) or known
         self.findings.add(Code.UNKNOWN_NAME, scalar.location, f"unknown {kind} `{scalar.value}`", hint)
         return None
 

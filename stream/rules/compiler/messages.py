@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
@@ -13,7 +13,8 @@ from stream.rules import keys
 from stream.rules.compiler import values
 from stream.rules.compiler.compilation import Compilation
 from stream.rules.compiler.definition import Definition
-from stream.rules.files import Entry, Mapped, Scalar, Sequence, Written
+from stream.rules.files import Entry, Mapped, Scalar, Written
+from stream.rules.files import Sequence as Items
 from stream.rules.model import WHOLE, Channel, Variant
 from stream.rules.scope import (
     Scope,
@@ -23,6 +24,7 @@ from stream.rules.scope import (
     unknown_trait,
     unknown_variable,
 )
+from stream.rules.trait_shapes import beyond
 
 if TYPE_CHECKING:
     from stream.content.template import Reference, Template
@@ -63,7 +65,7 @@ def _variants(
     shares: list[int] = []  # those that can be read
     items = send.items("variants", keys.MAX_VARIANTS)
     listed = send.entries.get("variants")
-    if listed is not None and isinstance(listed.value, Sequence) and not items:
+    if listed is not None and isinstance(listed.value, Items) and not items:
         run.error(Code.WRONG_LIST, listed, "`variants` is empty", "write `content` for one message")
     for item in items:
         read = run.item("variant", item, keys.VARIANT)
@@ -168,11 +170,12 @@ def _reference(reference: Reference, scope: Scope) -> ExpressionError | None:
     if root == "context":
         sources = scope.contexts or ()
         return None if name in sources else unknown_context(name, sources, at)
-    return _trait(name, len(rest) - 1, rest[-1], scope, at)
+    return _trait(name, rest[1:], scope, at)
 
 
-def _trait(name: str, further: int, last: object, scope: Scope, at: int) -> ExpressionError | None:
-    """`further`: how much stands after the trait's name, `last` being the end of it."""
+def _trait(name: str, rest: Sequence[object], scope: Scope, at: int) -> ExpressionError | None:
+    """`rest`: what stands after the trait's name."""
+    further, last = len(rest), rest[-1] if rest else None
     shape = (scope.traits or {}).get(name)
     if shape is None:
         return unknown_trait(name, scope.traits or {}, at)
@@ -187,6 +190,8 @@ def _trait(name: str, further: int, last: object, scope: Scope, at: int) -> Expr
         return ExpressionError(message, offset=at, hint=hint)
     if parts and further == inner + 1 and last is not None and last not in parts:
         return unknown_part(str(last), str(shape.function), parts, at)
+    if further > inner and (error := beyond(shape, rest[inner], at, Code.UNWRITTEN)):
+        return error
     inner += aggregate is None or aggregate.has_parts
     if shape.per is False and further > inner:
         return ExpressionError(

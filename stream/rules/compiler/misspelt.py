@@ -14,23 +14,23 @@ from __future__ import annotations
 import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from itertools import takewhile
-from typing import Any, NamedTuple, cast
+from itertools import chain
+from typing import Any, NamedTuple
 
 from stream.diagnostics import Code
-from stream.hints import did_you_mean
+from stream.hints import did_you_mean, foreign, unseen
 from stream.rules import field_paths
 from stream.rules.compiler.compilation import Compilation
-from stream.rules.compiler.plan import ENGINES
+from stream.rules.compiler.known_data import Data
+from stream.rules.compiler.plan import ENGINES, TrackingPlan
 from stream.rules.compiler.uses import Use, place_of, uses
 from stream.rules.files import Entry
 from stream.rules.model import RuleSet
-from stream.rules.testcases import RuleTest
 
 _DIGITS = re.compile("[0-9]+")
 _SHORT, _LONG = 4, 64  # letters: of shorter names many differ by one, of longer ones nobody knows
 _ROWS = ("qwertyuiop", "asdfghjkl", "zxcvbnm")
-Path = tuple[str, ...]
+Path = tuple[str | None, ...]  # None: whatever item of a list
 
 
 class _Named(NamedTuple):
@@ -55,16 +55,17 @@ class _Kind(NamedTuple):
 
     def add(self, path: Sequence[str | None], entry: Entry, use: Use) -> None:
         """Note a name: of a path as much as is not known, and of that the first part."""
-        parts = tuple(takewhile(lambda part: part is not None, path))
-        for length in range(1, len(parts) + 1):
-            if parts[:length] not in self.known:
-                self.named.append(_Named(cast(Path, parts[:length]), entry, use))
+        for length in range(1, len(path) + 1):
+            if (start := tuple(path[:length])) not in self.known:
+                # Nobody knows a key that is worked out, and that a list has no fields is said elsewhere.
+                if start[-1] is not None and (*start[:-1], None) not in self.known:
+                    self.named.append(_Named(start, entry, use))
                 return
 
 
-def warn_of_slips(run: Compilation, rules: RuleSet, tests: Sequence[RuleTest]) -> None:
+def warn_of_slips(run: Compilation, rules: RuleSet, data: Data) -> None:
     """Adds a warning for each name that is probably misspelt, and for texts that show what no test has."""
-    known = _Known(rules, tests)
+    known = _Known(rules, data)
     plan = run.plan
     events = _Kind(Code.MISSPELT_EVENT, "event", known.events, [])
     purposes = _Kind(Code.MISSPELT_PURPOSE, "purpose", known.purposes, [])
@@ -72,7 +73,10 @@ def warn_of_slips(run: Compilation, rules: RuleSet, tests: Sequence[RuleTest]) -
     attributes = _Kind(Code.MISSPELT_ATTRIBUTE, "attribute", known.attributes, [])
     contexts = _Kind(Code.UNKNOWN_FIELD, "field", known.contexts, [], others_count=False)
     by_root = {"event": fields, "customer": attributes, "context": contexts}
-    for entry, use in uses(run.files, rules):
+    found = list(uses(run.files, rules))
+    constant = [use.event for _, use in found if use.keys == _CONSTANT]
+    known.events |= {(use.event,) for _, use in found if use.event in constant and use.keys != _CONSTANT}
+    for entry, use in found:
         root, *parts = use.path or ("",)
         if odd := _never(use, known, rules):
             code, path, message, hint = odd
@@ -82,10 +86,14 @@ def warn_of_slips(run: Compilation, rules: RuleSet, tests: Sequence[RuleTest]) -
             events.add((use.event,), entry, use)
         elif use.purpose is not None:
             purposes.add((use.purpose,), entry, use)
-        elif root == "event" and use.shown and parts and not plan.events and known.never(parts[0], use.of):
-            message = f"rule `{entry.key}` shows the field `{parts[0]}`, which no event of the tests has"
-            meant = did_you_mean(str(parts[0]), known.fields_of(use.of))
-            run.findings.add(Code.UNKNOWN_FIELD, place_of(entry, use, 1), message, meant)
+        elif root == "event" and use.shown and (never := known.never(parts, use.of, plan)):
+            number, others = never
+            path = _shown(tuple(parts[:number]))
+            message = f"rule `{entry.key}` shows the field `{path}`, which no event of the tests has"
+            meant = did_you_mean(str(parts[number - 1]), others)
+            if (dotted := tuple(str(parts[number - 1]).split("."))) in known.fields:
+                meant = f"write {_as_written(dotted, use)}"
+            run.findings.add(Code.UNKNOWN_FIELD, place_of(entry, use, number), message, meant)
         elif root in by_root:
             by_root[root].add(parts, entry, use)
     for kind, is_planned in (
@@ -99,49 +107,64 @@ def warn_of_slips(run: Compilation, rules: RuleSet, tests: Sequence[RuleTest]) -
             _warn(run, kind)
 
 
+_CONSTANT = ("event", "is")  # of a source
+
+
 class _Known:
     """The names that tests and sources have."""
 
-    def __init__(self, rules: RuleSet, tests: Iterable[RuleTest]) -> None:
-        self.events: set[Path] = {(each.constant,) for each in rules.sources if each.constant is not None}
-        self.samples: dict[str, set[str]] = defaultdict(set)  # the fields of the tests' events, by name
-        self.mapped = {
+    def __init__(self, rules: RuleSet, data: Data) -> None:
+        self.data = data
+        self.events: set[Path] = {(name,) for name in data.names}
+        self.mapped: set[Path] = {
             path[:length]
             for source in rules.sources
             for path in (source.event, source.customer, source.time, source.id)
             if path is not None
             for length in range(1, len(path) + 1)
         }
-        self.fields = set(self.mapped)
-        self.attributes: set[Path] = {(each,) for each in ENGINES}
+        self.fields = {*self.mapped, *_all_paths(data.events(data.names))}
+        self.attributes: set[Path] = {*((each,) for each in ENGINES), *_all_paths(data.customers)}
         self.contexts: set[Path] = {(each.name,) for each in rules.sources}
-        self.purposes: set[Path] = set()
-        kinds = {source.name: source.kind for source in rules.sources}
-        for test in tests:
-            self._profile(test.customer.attributes, test.customer.consents)
-            for event in test.events:
-                source = event.source or rules.first_source or ""
-                if kinds[source] == "profile":
-                    self._profile(event.fields.get("attributes"), event.fields.get("consents"))
-                elif kinds[source] == "context":
-                    self.contexts |= set(_paths({source: event.fields}))
-                else:
-                    self.events.add((event.name,))
-                    self.samples[event.name] |= event.fields.keys()
-                    self.fields |= set(_paths(event.fields))
+        self.contexts |= {(name, *path) for name, body in data.contexts for path in _paths(body)}
+        self.purposes: set[Path] = {(each,) for each in data.purposes}
 
-    def _profile(self, attributes: Any, consents: Any) -> None:
-        self.attributes |= set(_paths(attributes))
-        self.purposes |= {(each,) for each in consents} if isinstance(consents, Mapping) else set()
+    def never(
+        self, path: Sequence[str | None], events: tuple[str, ...], plan: TrackingPlan
+    ) -> tuple[int, set[str]] | None:
+        """How much of a path no event of these names has, if the tests have some, and what is there instead.
+        A tracking plan knows all but what is in lists.
+        """
+        reached, others, tested = 0, set[str](), False
+        for body in self.data.events(events):
+            tested = True
+            length, around = _reached(body, path)
+            if length == len(path):
+                return None
+            if length > reached:
+                reached, others = length, set()
+            others |= around.keys() if length == reached else set()
+        start = tuple(path[: reached + 1])
+        if not tested or start in self.mapped or (plan.events and None not in start):
+            return None
+        return reached + 1, others
 
-    def fields_of(self, events: Iterable[str]) -> set[str]:
-        return {field for name in events for field in self.samples.get(name, ())}
 
-    def never(self, field: str | None, events: Iterable[str]) -> bool:
-        """Whether the tests have events of these names, and none of them has the field."""
-        known = self.fields_of(events)
-        tested = any(name in self.samples for name in events)
-        return tested and field is not None and field not in known and (field,) not in self.mapped
+def _reached(value: Any, path: Sequence[str | None]) -> tuple[int, Mapping[str, Any]]:
+    """How many parts of a path are there, and the object that has no more of them; all of them where nobody
+    can say, and where something else is in the way.
+    """
+    for number, part in enumerate(path):
+        if isinstance(value, list) and value and (part is None or part in ("first", "last")):
+            found = [_reached(each, path[number + 1 :]) for each in value]
+            length, around = max(found, key=lambda each: each[0])
+            return number + 1 + length, around
+        if not isinstance(value, Mapping) or part is None:
+            break
+        if part not in value:
+            return (len(path), {}) if part == "size" else (number, value)
+        value = value[part]
+    return len(path), {}
 
 
 _NOT_BELOW_CUSTOMER = {
@@ -159,6 +182,8 @@ def _never(use: Use, known: _Known, rules: RuleSet) -> tuple[Code, str, str, str
     """What is no slip of a letter and never there, with what to write: several events in one text, `event.`
     in front of a path within the event, the parts of a profile's record.
     """
+    if odd := _unseen(use, known):
+        return odd
     if use.event is not None:
         several = [each.strip() for each in use.event.split(",")]
         if (use.event,) not in known.events and (len(several) > 1 or use.event == "*"):
@@ -185,15 +210,36 @@ def _never(use: Use, known: _Known, rules: RuleSet) -> tuple[Code, str, str, str
     return None
 
 
+def _unseen(use: Use, known: _Known) -> tuple[Code, str, str, str] | None:
+    """What nobody sees in a name that no test has."""
+    code, what, root = Code.UNKNOWN_FIELD, "field", "customer" if use.path[:1] == ("customer",) else "event"
+    names = [part for part in use.path if part is not None]
+    if use.event is not None:
+        code, what, names = Code.MISSPELT_EVENT, "event", [use.event]
+    if (use.event,) in known.events or any(use.path[1:] in each for each in (known.fields, known.attributes)):
+        return None
+    for name in names:
+        odd = unseen(name) or foreign(name) or ("space at its end" if name != name.strip() else None)
+        if odd is not None:
+            return code, root, f"the name of the {what} `{name}` has a {odd}", "type it anew"
+    return None
+
+
 _SURELY = ("attributes", "traits", "segments", "consents")  # of the others an attribute may be called so
 _PATHS = (("field",), ("per",), ("value",))
 
 
 def _paths(value: Any, before: Path = ()) -> Iterator[Path]:
-    """Every path in an object."""
-    for name, inner in value.items() if isinstance(value, Mapping) else ():
+    """Every path in an object, or of an item of a list."""
+    named = value.items() if isinstance(value, Mapping) else ()
+    items = ((None, each) for each in value) if isinstance(value, list) else ()
+    for name, inner in chain(named, items):
         yield (*before, name)
         yield from _paths(inner, (*before, name))
+
+
+def _all_paths(values: Iterable[Any]) -> set[Path]:
+    return {path for each in values for path in _paths(each)}
 
 
 def _warn(run: Compilation, kind: _Kind) -> None:
@@ -213,11 +259,15 @@ def _warn(run: Compilation, kind: _Kind) -> None:
         alike = near[path] - said
         tested = alike & kind.known
         if tested or (alike and times[path] == 1):
-            meant = min(tested or alike)
+            meant = min(tested or alike, key=_shown)
             others = "" if times[path] > 1 else " and no other definition"
-            message = f"no test{others} has the {kind.what} `{'.'.join(path)}`"
+            message = f"no test{others} has the {kind.what} `{_shown(path)}`"
+            hint = f"did you mean `{_shown(meant)}`?"
+            if _shown(path) == _shown(meant):  # a dot within a name, or none
+                message = f"no test{others} has the {kind.what} `{_written(path)}`"
+                hint = f"write {_as_written(meant, use)}"
             at = place_of(entry, use, _first_other(path, meant))
-            run.findings.add(kind.code, at, message, f"did you mean `{'.'.join(meant)}`?")
+            run.findings.add(kind.code, at, message, hint)
             said.add(path)
 
 
@@ -229,8 +279,24 @@ def _first_other(path: Path, meant: Path) -> int:
     return min(len(path), len(meant))
 
 
-def _without_digits(path: Path) -> str:
-    return _DIGITS.sub("", ".".join(path))
+def _shown(path: Path) -> str:
+    return "".join("[]" if part is None else f".{part}" for part in path).removeprefix(".")
+
+
+def _written(path: Path) -> str:
+    return field_paths.write([str(part) for part in path])
+
+
+def _as_written(path: Path, use: Use) -> str:
+    """A path as a condition has it, or as other keys do."""
+    if use.shown or use.keys[-1:] in (("where",), ("if",), ("value",), ()):
+        names = [str(part) for part in path]
+        return f"{use.path[0]}{field_paths.in_condition(names).removeprefix('event')}"
+    return _written(path)
+
+
+def _without_digits(path: Path) -> tuple[str, ...]:
+    return tuple(_DIGITS.sub("", part or "") for part in path)
 
 
 def _keys(path: Path) -> set[str]:
@@ -243,7 +309,7 @@ def _keys(path: Path) -> set[str]:
 
 
 def _plain(path: Path) -> str:
-    return "".join(filter(str.isalnum, "".join(path))).casefold()
+    return "".join(filter(str.isalnum, "".join(part or "" for part in path))).casefold()
 
 
 def _slips(name: str) -> set[str]:

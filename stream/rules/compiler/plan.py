@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, cast
 
 from stream.diagnostics import Code
-from stream.rules import forms, keys
+from stream.rules import field_paths, forms, keys
 from stream.rules.compiler import values
 from stream.rules.durations import event_time
 from stream.rules.files import Entry, Mapped, Scalar, Sequence
@@ -42,13 +42,15 @@ class Planned:
 class TrackingPlan:
     """Which names there are. `events` is empty where there is no tracking plan; None: any attribute, purpose.
 
-    `contexts`: by source, of those that say what their records hold.
+    `contexts`: by source, of those that say what their records hold. `name_at`: where an event of any source
+    has its name; None where that differs, or is nowhere.
     """
 
     events: Mapping[str, Planned] = field(default_factory=dict)
     attributes: Shape | None = None
     purposes: frozenset[str] | None = None
     contexts: Mapping[str, Shape] = field(default_factory=dict)
+    name_at: FieldPath | None = None
     _seen: dict[tuple[str, ...], Shape] = field(default_factory=dict, repr=False)
 
     def event(self, names: Collection[str]) -> Shape:
@@ -62,12 +64,14 @@ class TrackingPlan:
         self, on: Collection[str] = (), steps: Mapping[str, Collection[str]] | None = None
     ) -> dict[str, Shape]:
         """Of the variables of a condition: its event has a name of `on`, those of `steps` have others."""
-        event_name = Shape("string", values=tuple(on))
+        named = {"event_name": Shape("string", values=tuple(on))}
+        if self.name_at is not None and on:
+            named[field_paths.in_condition(self.name_at)] = named["event_name"]
         if not self.says_something:
-            return {"event_name": event_name}
+            return named
         return {
+            **named,
             "event": self.event(on),
-            "event_name": event_name,
             "customer": self.attributes or ANYTHING,
             "context": Shape("object", self.contexts),
             **{name: self.event(of) for name, of in (steps or {}).items()},
@@ -100,6 +104,7 @@ def read_plan(run: Compilation, sources: Iterable[Source]) -> TrackingPlan:
             purposes.append(_purposes(run, entries.get("consents")))
         elif source.kind == "context" and (shape := _fields(run, entries.get("fields"))) is not None:
             contexts[source.name] = _with_mapped(shape, [source])
+    names_at = {source.event for source in carriers.values()}
     # What one source of profiles does not say may be anything.
     known = [each for each in attributes if each is not None]
     granted = [each for each in purposes if each is not None]
@@ -108,6 +113,7 @@ def read_plan(run: Compilation, sources: Iterable[Source]) -> TrackingPlan:
         attributes=_with_engines(either(known)) if known and len(known) == len(attributes) else None,
         purposes=frozenset().union(*granted) if granted and len(granted) == len(purposes) else None,
         contexts=contexts,
+        name_at=next(iter(names_at)) if len(names_at) == 1 else None,
     )
 
 

@@ -31,6 +31,7 @@ from stream.rules.compiler.warnings import warn
 from stream.rules.files import RuleFiles, collect
 from stream.rules.model import RuleSet
 from stream.rules.testcases import RuleTest
+from stream.rules.trait_shapes import with_fields
 from stream.structs import OwnTopics
 
 NOBODYS = OwnTopics()
@@ -81,6 +82,8 @@ def compile_files(
     sources = [read_source(run, entry) for entry in files.sources.values()]
     run.plan = read_plan(run, sources)
     traits = [read_trait(run, entry) for entry in files.traits.values()]
+    if run.plan.events:
+        run.traits = with_fields(run.traits, traits, run.plan.event)
     segments = read_segments(run)
     channels = {name: read_channel(run, entry) for name, entry in files.channels.items()}
     policy = read_policy(run)

@@ -1,4 +1,5 @@
-"""Conditions held against the types that fields have in the tests, where no tracking plan says them.
+"""Conditions held against the types that fields have in the tests, where no tracking plan says them; what is
+in lists no plan says.
 
 A field counts as what all events of its name, or all customers, have there: where two tests differ, it can be
 anything. So `event.price == '50'` is warned of beside tests with numbers, and `event.line_items.sku` beside
@@ -10,6 +11,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from functools import lru_cache
 from typing import Any, NamedTuple
 
@@ -23,8 +25,9 @@ from stream.rules.compiler.uses import Keys, lead
 from stream.rules.files import Entry, Scalar
 from stream.rules.model import RuleSet, Step, Unless
 from stream.rules.scope import Scope, check, rule_scope
-from stream.rules.shapes import ANYTHING, Shape, either, type_of
+from stream.rules.shapes import ANYTHING, Shape, either, type_of, with_items
 from stream.rules.testcases import RuleTest
+from stream.rules.trait_shapes import Traits, with_fields
 
 Names = tuple[str, ...]
 
@@ -46,19 +49,20 @@ class _Condition(NamedTuple):
 def warn_of_types(run: Compilation, rules: RuleSet, tests: Sequence[RuleTest]) -> None:
     """Adds a warning for what does not fit the types that the tests have."""
     events, customers = _tested(rules, tests)
-    events = {} if run.plan.events else events
-    customer = ANYTHING if run.plan.attributes is not None else either(customers)
+    customer = either(customers)
+    if run.plan.attributes is not None:
+        customer = with_items(run.plan.attributes, customer)
 
     @lru_cache
     def shape(names: Names) -> Shape:
-        return either([each for name in names for each in events.get(name, (ANYTHING,))])
+        seen = either([each for name in names for each in events.get(name, (ANYTHING,))])
+        return with_items(run.plan.event(names), seen) if run.plan.events else seen
 
+    traits = _with_known(with_fields(run.traits, rules.traits, shape), tests)
     for condition in _conditions(run, rules):
         shapes = {name: shape(names) for name, names in condition.named.items()}
         shapes |= {"event": shape(condition.on), "customer": customer}
-        if all(each is ANYTHING for each in shapes.values()):
-            continue
-        scope = rule_scope(run.traits, run.segments, condition.named, run.contexts, shapes)
+        scope = rule_scope(traits, run.segments, condition.named, run.contexts, shapes)
         if any(error.code is None for error in condition.errors(condition.node, scope)):
             _warn(run, condition, scope)
 
@@ -89,9 +93,22 @@ def _tested(rules: RuleSet, tests: Iterable[RuleTest]) -> tuple[dict[str, list[S
     return events, customers
 
 
+def _with_known(traits: Traits, tests: Iterable[RuleTest]) -> Traits:
+    """With what tests say that traits hold at their start."""
+    found = dict(traits)
+    for known in (each for test in tests for each in test.known):
+        trait = found[known.trait]
+        field = either((trait.field, *map(_shape, known.values)))
+        key = trait.key if known.key is None else either((trait.key, _shape(known.key)))
+        found[known.trait] = replace(trait, field=field, key=key)
+    return found
+
+
 def _shape(value: Any) -> Shape:
+    if isinstance(value, list):
+        return Shape("list", items=either(map(_shape, value)) if value else None)
     if not isinstance(value, Mapping):
-        return Shape(type_of(value))
+        return Shape(type_of(value), seen=frozenset((value,)) if isinstance(value, str) else frozenset())
     return Shape("object", {name: _shape(inner) for name, inner in value.items()})
 
 

@@ -1,32 +1,35 @@
 """What nobody takes: a field that is a text wherever the tests have it, and of which a trait makes a sum.
 
-Such an event counts nothing, and the trait stays what it was. Warned of where the tests' events have the
-field, and none of them has what is taken; one that has it shows that the others are odd on purpose.
+Such an event counts nothing, and the trait stays what it was; an address is none. Warned of where the tests
+have the field, and none of them has what is taken; one that has it shows that the others are odd on purpose.
 Tested by tests/rules/test_untaken.py.
 """
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 from stream.diagnostics import Code
+from stream.rules import field_paths
 from stream.rules.compiler.compilation import Compilation
+from stream.rules.compiler.known_data import Data
 from stream.rules.compiler.plan import fits
-from stream.rules.compiler.uses import Path, make_number, place, uses
+from stream.rules.compiler.uses import Path, Use, make_number, place, uses
+from stream.rules.files import Entry
 from stream.rules.model import RuleSet
 from stream.rules.shapes import one_of, type_of
-from stream.rules.testcases import RuleTest
 
 
-def warn_of_untaken(run: Compilation, rules: RuleSet, tests: Sequence[RuleTest]) -> None:
-    events = _events(rules, tests)
+def warn_of_untaken(run: Compilation, rules: RuleSet, data: Data) -> None:
     for entry, use in uses(run.files, rules):
-        if not use.takes or use.path[0] != "event":
+        if not use.takes or use.path[0] not in ("event", "customer"):
             continue
-        values = [_at(event, use.path[1:]) for name in use.of for event in events[name]]
+        bodies = data.events(use.of) if use.path[0] == "event" else data.customers
+        values = [_at(each, use.path[1:]) for each in bodies]
         values = [each for each in values if each is not None]
+        if use.is_key and values and all(type(value) is float for value in values):
+            _warn_of_decimals(run, entry, use)
         if not values or any(fits(value, kind) for value in values for kind in use.takes):
             continue
         found = list(dict.fromkeys(map(type_of, values)))
@@ -36,14 +39,14 @@ def warn_of_untaken(run: Compilation, rules: RuleSet, tests: Sequence[RuleTest])
         run.findings.add(Code.NOT_AS_TESTED, place(entry, use.keys), message, hint)
 
 
-def _events(rules: RuleSet, tests: Iterable[RuleTest]) -> Mapping[str, list[Mapping[str, Any]]]:
-    """The fields of the tests' events, by the event's name."""
-    carriers = {source.name for source in rules.sources if source.kind == "event"}
-    found: dict[str, list[Mapping[str, Any]]] = defaultdict(list)
-    for event in (each for test in tests for each in test.events):
-        if (event.source or rules.first_source) in carriers:
-            found[event.name].append(event.fields)
-    return found
+def _warn_of_decimals(run: Compilation, entry: Entry, use: Use) -> None:
+    path = [str(part) for part in use.path[1:]]
+    written = field_paths.write(path)
+    message = f"`{use.keys[-1]}` takes no decimals, and in the tests `{written}` is one"
+    hint = f"write `value: string({field_paths.in_condition(path)})` in place of `field`"
+    run.findings.add(
+        Code.NOT_AS_TESTED, place(entry, use.keys), message, hint if use.keys == ("field",) else None
+    )
 
 
 def _at(value: Any, path: Path) -> Any:

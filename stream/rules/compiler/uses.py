@@ -34,8 +34,9 @@ class Use(NamedTuple):
 
     `words` say how; `keys` and `offset` lead to the place. The names of steps are `event` in a path; `of`
     are the names that its event can have. `takes`: of which type the field must be, if any will not do.
-    `shown`: the customer gets to see it. `compared`: with which texts a template compares it. `local`: the
-    path's root is a name that the condition gives by itself (`list.exists(event, …)`), and hides a variable.
+    `is_key`: of a number only a whole one will do. `shown`: the customer gets to see it. `compared`: with
+    which texts a template compares it. `local`: the path's root is a name that the condition gives by itself,
+    to items of what is no path.
     """
 
     words: str
@@ -44,6 +45,7 @@ class Use(NamedTuple):
     path: Path = ()
     offset: int | None = None
     shown: bool = False
+    is_key: bool = False
     of: tuple[str, ...] = ()
     takes: tuple[FieldType, ...] = ()
     purpose: str | None = None
@@ -67,7 +69,14 @@ def uses_of_rule(rule: Rule, predicates: Sequence[Node]) -> Iterator[Use]:
         meanwhile = {**events, "event": rule.unless.on}
         yield from _awaited(rule.unless, ("unless",), " of `unless`", meanwhile, predicates)
     if rule.key is not None:
-        yield Use("`key` reads", ("key",), path=("event", *rule.key), of=rule.steps[0].on, takes=_SIMPLE)
+        yield Use(
+            "`key` reads",
+            ("key",),
+            path=("event", *rule.key),
+            of=rule.steps[0].on,
+            takes=_SIMPLE,
+            is_key=True,
+        )
     if rule.condition is not None:
         yield from _read("`if` reads", ("if",), rule.condition, events, with_offset=True)
     for channel in rule.channels:
@@ -172,7 +181,8 @@ def _uses_of_trait(trait: Trait, predicates: Sequence[Node]) -> Iterator[Use]:
         ("per", trait.per, _SIMPLE),
     ):
         if path is not None:
-            yield Use("", (key,), path=("event", *path), of=trait.of, takes=types)
+            is_key = key == "per" or takes == "key"
+            yield Use("", (key,), path=("event", *path), of=trait.of, takes=types, is_key=is_key)
     if trait.value is not None:
         yield from _read("", ("value",), trait.value, {"event": trait.of})
     if trait.where is not None:
@@ -211,33 +221,62 @@ def paths_of(node: Node) -> Iterator[tuple[Path, int]]:
         yield path, offsets[0]
 
 
-def _chains(node: Node) -> Iterator[tuple[Path, tuple[int, ...], bool]]:
-    """Whole chains of fields, `customer.address.city`, with the offset of each part; None where a key is
-    worked out. And whether the root is a name that a macro around gives.
+class _Followed(NamedTuple):
+    """A chain of fields, `customer.address.city`, with the offset of each part; None where a key is worked
+    out, and for an item of a list. `is_local`: its root is the name that a macro around gives to the unknown.
     """
-    rest: list[tuple[Node, frozenset[str]]] = [(node, frozenset())]
+
+    path: Path
+    offsets: tuple[int, ...]
+    is_local: bool
+
+
+_Given = Mapping[str, _Followed | None]  # what macros go through, by the name that they give to each item
+
+
+def _chains(node: Node) -> Iterator[_Followed]:
+    """Whole chains of fields; of a macro's variable from the list on that it goes through."""
+    rest: list[tuple[Node, _Given]] = [(node, {})]
     while rest:
         each, given = rest.pop()
-        path: list[tuple[str | None, int]] = []
-        inner: list[Node] = []  # other things that the chain reads: its keys
-        while isinstance(each, Select) or (isinstance(each, Call) and each.function == "_[_]"):
-            if isinstance(each, Select):
-                path.append((each.field, each.offset))
-                each = each.operand
-                continue
-            each, key = each.args
-            known = isinstance(key, Literal) and isinstance(key.value, str)
-            path.append((str(key.value) if isinstance(key, Literal) and known else None, key.offset))
-            inner += [] if known else [key]
-        if isinstance(each, Ident):
-            path.append((each.name, each.offset))
-            parts, offsets = zip(*reversed(path), strict=True)
-            yield parts, offsets, each.name in given
-        elif isinstance(each, Call):
-            inner += each.args
-            if each.function in MACROS and isinstance(variable := each.args[1], Ident):
-                given |= {variable.name}
+        root, chain, inner = _chain(each, given)
+        if chain is not None:
+            yield chain
+        elif isinstance(root, Call):
+            inner += root.args
+            if root.function in MACROS and isinstance(variable := root.args[1], Ident):
+                given = {**given, variable.name: _gone_through(root.args[0], given)}
         rest += [(node, given) for node in reversed(inner)]
+
+
+def _chain(node: Node, given: _Given) -> tuple[Node, _Followed | None, list[Node]]:
+    """What a chain begins with, the chain if that is a variable, and what else it reads: its keys."""
+    path: list[tuple[str | None, int]] = []
+    inner: list[Node] = []
+    while isinstance(node, Select) or (isinstance(node, Call) and node.function == "_[_]"):
+        if isinstance(node, Select):
+            path.append((node.field, node.offset))
+            node = node.operand
+            continue
+        node, key = node.args
+        known = isinstance(key, Literal) and isinstance(key.value, str)
+        path.append((str(key.value) if isinstance(key, Literal) and known else None, key.offset))
+        inner += [] if known else [key]
+    if not isinstance(node, Ident):
+        return node, None, inner
+    around = given.get(node.name)
+    start = _Followed((node.name,), (node.offset,), node.name in given)
+    if around is not None:
+        start = _Followed((*around.path, None), (*around.offsets, node.offset), around.is_local)
+    for part, offset in reversed(path):
+        start = _Followed((*start.path, part), (*start.offsets, offset), start.is_local)
+    return node, start, inner
+
+
+def _gone_through(items: Node, given: _Given) -> _Followed | None:
+    while isinstance(items, Call) and items.function == "filter":
+        items = items.args[0]
+    return _chain(items, given)[1]
 
 
 def make_number(use: Use, found: FieldType) -> str | None:

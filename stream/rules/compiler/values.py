@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Collection
 
+from stream.cel.times import duration_of_iso
 from stream.clock import iana_zone
 from stream.content.locales import exact_locale
 from stream.diagnostics import Code
@@ -27,6 +28,7 @@ _LEADING_ZERO = re.compile(r"[-+]?0o?[0-9]+")
 _RATE_IN_WORDS = re.compile(
     r"([0-9]{1,4}) *(?:per|an?|/|every) *(?:([0-9]{1,4}) +)?(calendar\b *)?([A-Za-z]{1,20})"
 )
+_UNBOUNDED = frozenset(("none", "no", "never", "unlimited", "infinite", "false", "off", "null", "~", "0"))
 _TIMES_IN_WORDS = {"once": "1", "twice": "2"}
 _SPAN_IN_WORDS = re.compile(
     r"(?i)([0-9]{1,6}) *(s|m|h|d|w)(?:ec(?:ond)?s?|in(?:ute)?s?|(?:ou)?rs?|ays?|eeks?)?"
@@ -223,6 +225,8 @@ def duration_hint(entry: Entry | None, otherwise: str = _DURATION_HINT) -> str:
     span = _SPAN_IN_WORDS.fullmatch(_written(entry))
     if span and (meant := f"{int(span[1])}{span[2].lower()}") != span[0]:  # else it is too long
         return f"write {meant}"
+    if of_iso := duration_of_iso(_written(entry)):
+        return f"write {of_iso}"
     clock = _CLOCK.fullmatch(_written(entry))
     if clock is None:
         return otherwise
@@ -262,6 +266,8 @@ def _hours_hint(written: str) -> str:
 
 def _rate_hint(entry: Entry | None) -> str:
     """What to write in place of what is perhaps not a rate."""
+    if _written(entry).lower() in _UNBOUNDED:
+        return "leave it out: then there is none"
     first, blank, rest = _written(entry).partition(" ")
     written = _TIMES_IN_WORDS.get(first.lower(), first) + blank + rest
     count, slash, span = written.partition("/")

@@ -10,9 +10,12 @@ from stream.diagnostics import Code
 from stream.expression import Node, chain
 from stream.hints import did_you_mean
 from stream.rules.compiler.compilation import Compilation
+from stream.rules.compiler.known_data import Data
+from stream.rules.compiler.mapped import warn_of_mapping
 from stream.rules.compiler.misspelt import warn_of_slips
 from stream.rules.compiler.tested import warn_of_types
 from stream.rules.compiler.untaken import warn_of_untaken
+from stream.rules.compiler.unwritten import warn_of_unwritten
 from stream.rules.durations import format_duration
 from stream.rules.files import Entry
 from stream.rules.model import Limit, Policy, Rule, RuleSet
@@ -35,9 +38,12 @@ def warn(run: Compilation, rules: RuleSet, tests: Sequence[RuleTest]) -> None:
         _events(run, rule, entry, rules)
         _dates(run, rule, entry, rules.policy)
     _answers(run, rules.rules)
-    warn_of_slips(run, rules, tests)
+    data = Data(run.plan, rules, tests)
+    warn_of_slips(run, rules, data)
+    warn_of_mapping(run, rules, data)
     warn_of_types(run, rules, tests)
-    warn_of_untaken(run, rules, tests)
+    warn_of_untaken(run, rules, data)
+    warn_of_unwritten(run, rules, data)
     _alike(run, rules.rules)
     _groups(run, rules.rules)
     _waits(run, rules)

@@ -75,6 +75,20 @@ def test_what_is_said_or_allowed_or_nothing_comes_of_is_not_warned_of(tmp_path: 
     assert warned(tmp_path, test) == []
 
 
+TWICE = "events: [{at: 0m, event: cart}, {at: 1h, event: cart}]"
+
+
+@pytest.mark.parametrize(
+    "test",
+    [f"{TWICE}, expect: [{{at: 30m, rule: left}}]", f"rule: left, {TWICE}, expect: [{{at: 30m}}]"],
+)
+def test_that_a_limit_holds_passed_where_nobody_had_waited_for_the_second(tmp_path: Path, test: str) -> None:
+    """The second reminder went out as well, and its test had said that there is one."""
+    (found,) = warned(tmp_path, test)
+    assert "`left` still waits until 1h30m, when the test is over: it does not show that no more is" in found
+    assert warned(tmp_path, f"{test}, until: 61m") == []
+
+
 def test_the_policy_allows_it_for_all_and_a_check_does_not_call_that_in_vain(tmp_path: Path) -> None:
     rules = RULES.replace("timezone: UTC", "timezone: UTC, allow: [W522, W501, W505]")
     assert warned(tmp_path, CART, rules) == []
