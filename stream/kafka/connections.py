@@ -2,6 +2,8 @@
 
     made      with secrets that are read again when their files have changed: a password or a certificate that
               was renewed is used at the next connection
+    read      each answer is there when its last byte has come. aiokafka reads in a task, which waits for the
+              size and for what follows: two turns of the event loop more for each
     told      each answer, each failure and each refusal is told to `contact`; what a refusal leaves open is
               asked of the broker
     spared    a broker that has refused is left alone for `PAUSE_S`, or ten attempts a second would lock the
@@ -16,10 +18,15 @@ Tested by tests/integration/test_security.py.
 
 from __future__ import annotations
 
+import asyncio
+import functools
+import struct
 import time
+import weakref
 from collections.abc import Callable, Mapping
+from io import BytesIO
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 from weakref import WeakKeyDictionary
 
 import aiokafka.client
@@ -36,6 +43,9 @@ from stream.settings import Settings, shown
 log = structlog.get_logger("stream.kafka")
 
 PAUSE_S = 5.0
+SIZE = struct.Struct(">i")  # of an answer
+HEADER = struct.Struct(">ihhih")  # of a request, after its size; the client's name follows
+CORRELATION = struct.Struct(">i")  # the header of an answer
 # What aiokafka raises over an answer that makes no sense; and uvloop, where a transport was closed meanwhile.
 NONSENSE = (AssertionError, KeyError, OverflowError, RuntimeError, ValueError)
 
@@ -119,6 +129,100 @@ def lost(settings: Settings, client: Any, error: BaseException) -> BrokerError:
     )
 
 
+class Question:
+    """What is asked with `ask`, for as long as it likes. In place of both a request and the future of its
+    answer, as which aiokafka's connection knows it; no task wakes up for the answer.
+    """
+
+    class Header(NamedTuple):
+        correlation_id: int
+
+    @property
+    def RESPONSE_TYPE(self) -> Question:  # noqa: N802  # aiokafka's name
+        return self
+
+    def parse_response_header(self, answer: BytesIO) -> Header:
+        return self.Header(*CORRELATION.unpack(answer.read(CORRELATION.size)))
+
+    def decode(self, answer: BytesIO) -> Any:
+        """Read the answer."""
+        raise NotImplementedError
+
+    def done(self) -> bool:
+        """Whether the answer is of no interest any more."""
+        raise NotImplementedError
+
+    def set_result(self, answer: Any) -> None:
+        """Here is what `decode` made of it; called by what comes from the network."""
+        raise NotImplementedError
+
+    def set_exception(self, error: BaseException) -> None:
+        """There is none: the connection is closed."""
+        raise NotImplementedError
+
+
+class _Answers(asyncio.Protocol):
+    """Reads a connection's answers, in place of aiokafka's protocol `before`, which still knows how it is
+    with the connection. What ends the reading is the exception of `ended`.
+    """
+
+    def __init__(
+        self, connection: _Connection, before: asyncio.Protocol, ended: asyncio.Future[None]
+    ) -> None:
+        self._connection = weakref.ref(connection)  # aiokafka closes one that nobody uses any more
+        self._before = before
+        self._ended = ended
+        self._parts: list[bytes] = []  # of an answer that is not whole yet
+        self._here = 0  # bytes of them
+        self._wanted = SIZE.size
+
+    def data_received(self, data: bytes) -> None:
+        if self._parts:
+            self._parts.append(data)
+            self._here += len(data)
+            if self._here < self._wanted:
+                return
+            data = b"".join(self._parts)
+        at = self._take(data)
+        self._parts = [data[at:]] if at < len(data) else []
+        self._here = len(data) - at
+
+    def _take(self, data: bytes) -> int:
+        """Hand on what is whole; where the rest begins."""
+        at, self._wanted = 0, SIZE.size
+        while (begin := at + SIZE.size) <= len(data) and not self._ended.done():
+            (size,) = SIZE.unpack_from(data, at)
+            if begin + size > len(data):
+                self._wanted = SIZE.size + size
+                break
+            at = begin + max(size, 0)
+            if (connection := self._connection()) is not None:
+                try:
+                    connection._handle_frame(data[begin:at])
+                except Exception as error:  # whatever it is, it ends this connection, as aiokafka has it
+                    self._end(error)
+        return at
+
+    def eof_received(self) -> bool | None:
+        kept = self._before.eof_received()
+        self._end(asyncio.IncompleteReadError(b"", None))
+        return kept
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._before.connection_lost(exc)
+        self._end(exc or asyncio.IncompleteReadError(b"", None))
+
+    def pause_writing(self) -> None:
+        self._before.pause_writing()
+
+    def resume_writing(self) -> None:
+        self._before.resume_writing()
+
+    def _end(self, error: Exception) -> None:
+        if not self._ended.done():
+            self._ended.set_exception(error)
+
+
 class _Connection(AIOKafkaConnection):  # type: ignore[misc]  # aiokafka has no types
     """Tells of its answers, and ends at once."""
 
@@ -129,6 +233,12 @@ class _Connection(AIOKafkaConnection):  # type: ignore[misc]  # aiokafka has no 
     def address(self) -> str:
         return f"{self.host}:{self.port}"
 
+    def _create_reader_task(self) -> asyncio.Future[None]:
+        ended: asyncio.Future[None] = self._loop.create_future()
+        ended.add_done_callback(functools.partial(self._on_read_task_error, weakref.ref(self)))
+        self._writer.transport.set_protocol(_Answers(self, self._protocol, ended))
+        return ended
+
     def _handle_frame(self, resp: bytes) -> None:
         if self.answered:
             CONTACT.heard()
@@ -137,6 +247,26 @@ class _Connection(AIOKafkaConnection):  # type: ignore[misc]  # aiokafka has no 
             _refused_at.pop(self.address, None)
             CONTACT.accepted(self.address)
         super()._handle_frame(resp)
+
+    def speaks(self, kind: tuple[int, int]) -> bool:
+        """Whether it is open, to a broker that knows a request; `kind`: its key and version."""
+        key, version = kind
+        first, last = self._versions.get(key, (0, -1))
+        return bool(self.connected() and first <= version <= last)
+
+    @property
+    def request_timeout(self) -> float:
+        """Seconds."""
+        return float(self._request_timeout)
+
+    def ask(self, kind: tuple[int, int], body: bytes, question: Question) -> None:
+        """Send a request that is encoded but for its header. Raises KafkaConnectionError if it is closed."""
+        if self._writer is None:
+            raise KafkaConnectionError(f"no connection to {self.address}")
+        correlation, client = self._next_correlation_id(), self._client_id.encode()
+        size = HEADER.size - SIZE.size + len(client) + len(body)
+        self._writer.write(HEADER.pack(size, *kind, correlation, len(client)) + client + body)
+        self._requests.append((correlation, question, question))
 
     def close(self, reason: CloseReason | None = None, exc: BaseException | None = None) -> Any:
         writer = self._writer

@@ -3,16 +3,14 @@
 A fetch costs a worker about the same whatever it brings. Asked again at once, Kafka answers with the next
 record or two, so at some hundred records a second and more fetches follow each other without a break and take
 most of the worker's time. So above `BUSY` records a second the next fetch is put off until `linger` seconds
-after the last records came; below it, and after any pause, it is sent at once.
+after the last records came; below it, and after any pause, it is sent at once. `fetch_loop` asks.
 Tested by tests/kafka/test_pace.py.
 """
 
 from __future__ import annotations
 
-import asyncio
 import time
 from collections.abc import Callable
-from typing import Any
 
 BUSY = 1000.0  # records a second
 WINDOW_S = 0.1  # in which they are counted
@@ -39,23 +37,3 @@ class Pace:
     def wait(self) -> float:
         """Seconds until the next fetch is to be sent; 0 or less: now."""
         return self._came_at + self._linger - self._now() if self._rate >= BUSY else 0.0
-
-    def attach(self, consumer: Any) -> None:
-        """Let a started consumer, which has fetched nothing yet, ask at this pace."""
-        fetcher = consumer._fetcher
-        fetch = fetcher._proc_fetch_request
-
-        async def put_off(assignment: Any, node_id: int, request: Any) -> bool:
-            if (seconds := self.wait()) > 0:
-                try:
-                    await asyncio.sleep(seconds)
-                except asyncio.CancelledError:
-                    return False  # as aiokafka's own: the assignment has changed, or the consumer is closed
-            if fetched := await fetch(assignment, node_id, request):
-                # Whoever waits takes the records now. aiokafka's fetcher, which is told next, would find them
-                # there, go through all partitions in vain, and once more when they are taken.
-                for waiter in list(fetcher._fetch_waiters):
-                    fetcher._notify(waiter)
-            return bool(fetched)
-
-        fetcher._proc_fetch_request = put_off

@@ -9,12 +9,15 @@ Tested by tests/kafka/test_quick_requests.py.
 from __future__ import annotations
 
 import struct
+from collections.abc import Sequence
 from io import BytesIO
 from typing import Any
 
 from aiokafka.protocol.fetch import FetchRequest, FetchRequest_v11, FetchResponse_v11
 from aiokafka.protocol.produce import ProduceRequest, ProduceRequest_v7, ProduceResponse_v7
 
+FETCH_KIND = FetchRequest_v11.API_KEY, FetchRequest_v11.API_VERSION
+CONSUMER = -1  # in place of a replica's number
 COUNT = struct.Struct(">i")
 LENGTH = struct.Struct(">h")
 FETCH = struct.Struct(">iiiibii")  # up to its topics
@@ -63,9 +66,11 @@ class _Reader:
         return self.bytes(size).decode()
 
 
-class _Fetched(FetchResponse_v11):  # type: ignore[misc]  # aiokafka has no types
+class FetchAnswer(FetchResponse_v11):  # type: ignore[misc]  # aiokafka has no types
+    """What was fetched, by topic and partition."""
+
     @classmethod
-    def decode(cls, data: BytesIO | bytes) -> _Fetched:
+    def decode(cls, data: BytesIO | bytes) -> FetchAnswer:
         read = _Reader(data)
         throttled, error, session, count = read.take(ANSWER)
         topics = []
@@ -82,23 +87,35 @@ def _partition(read: _Reader) -> tuple[Any, ...]:
     return (*numbers, aborted, replica, None if size < 0 else read.bytes(size))
 
 
+def fetch_body(
+    limits: tuple[int, int, int],
+    session: tuple[int, int, int],
+    topics: Sequence[tuple[str, Sequence[tuple[int, int, int, int, int]]]],
+    forgotten: Sequence[tuple[str, Sequence[int]]] = (),
+    rack: str | None = "",
+) -> bytes:
+    """A request by a consumer. `limits`: ms to wait, bytes at least and at most. `session`: the isolation
+    level, the session and its epoch. Of a partition: number, leader's epoch, offset, log's start, bytes at
+    most.
+    """
+    parts = [FETCH.pack(CONSUMER, *limits, *session), COUNT.pack(len(topics))]
+    for topic, partitions in topics:
+        parts += _text(topic), COUNT.pack(len(partitions))
+        parts += [ASKED.pack(*each) for each in partitions]
+    parts.append(COUNT.pack(len(forgotten)))
+    for topic, numbers in forgotten:
+        parts += _text(topic), COUNT.pack(len(numbers)), *map(COUNT.pack, numbers)
+    parts.append(_text(rack))
+    return b"".join(parts)
+
+
 class _Fetch(FetchRequest_v11):  # type: ignore[misc]
-    RESPONSE_TYPE = _Fetched
+    RESPONSE_TYPE = FetchAnswer
 
     def encode(self) -> bytes:
-        head = (self.replica_id, self.max_wait_time, self.min_bytes, self.max_bytes)
-        parts = [
-            FETCH.pack(*head, self.isolation_level, self.session_id, self.session_epoch),
-            COUNT.pack(len(self.topics)),
-        ]
-        for topic, partitions in self.topics:
-            parts += _text(topic), COUNT.pack(len(partitions))
-            parts += [ASKED.pack(*each) for each in partitions]
-        parts.append(COUNT.pack(len(self.forgotten_topics_data)))
-        for topic, numbers in self.forgotten_topics_data:
-            parts += _text(topic), COUNT.pack(len(numbers)), *map(COUNT.pack, numbers)
-        parts.append(_text(self.rack_id))
-        return b"".join(parts)
+        limits = self.max_wait_time, self.min_bytes, self.max_bytes
+        session = self.isolation_level, self.session_id, self.session_epoch
+        return fetch_body(limits, session, self.topics, self.forgotten_topics_data, self.rack_id)
 
 
 class _Produced(ProduceResponse_v7):  # type: ignore[misc]

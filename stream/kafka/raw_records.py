@@ -68,7 +68,7 @@ class Older(NamedTuple):
     headers: tuple[()] = ()
 
 
-class _Bytes:
+class Bytes:
     """What was fetched of a partition."""
 
     def __init__(self, data: bytes) -> None:
@@ -123,7 +123,7 @@ class Reading:
         self._suspects.symmetric_difference_update({(tp, base)})
         return first
 
-    def batches(self, tp: Any, fetched: _Bytes, aborted: Any, offset: int, *rest: Any) -> Batches:
+    def batches(self, tp: Any, fetched: Bytes, aborted: Any, offset: int, *rest: Any) -> Batches:
         """In place of aiokafka's PartitionRecords; the last of its arguments is the isolation level."""
         return Batches(self, tp, fetched.data, aborted, offset, committed_only=rest[-1] == READ_COMMITTED)
 
@@ -360,7 +360,7 @@ def _renamed(method: Any, **classes: Any) -> Any:
 
 def give_raw_records(
     consumer: Any, *, largest: int = LARGEST, ours: bool = False, mark: tuple[str, bytes] | None = None
-) -> None:
+) -> Reading:
     """Let a started consumer, which has fetched nothing yet, give raw records; see `Reading`.
 
     `mark`: a header, by name and value; what has it is an `Unread`, for we wrote it.
@@ -368,6 +368,7 @@ def give_raw_records(
     own = None if mark is None else b"".join(_sized(each) for each in (mark[0].encode(), mark[1]))
     fetcher = consumer._fetcher
     reading = Reading(fetcher, largest, ours=ours, own=own)
-    names = {"MemoryRecords": _Bytes, "PartitionRecords": reading.batches, "FetchResult": Fetched}
+    names = {"MemoryRecords": Bytes, "PartitionRecords": reading.batches, "FetchResult": Fetched}
     fetcher._proc_fetch_request = _renamed(fetcher._proc_fetch_request, **names)
     fetcher.fetched_records = _renamed(fetcher.fetched_records, **names)
+    return reading

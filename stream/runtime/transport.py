@@ -16,7 +16,7 @@ Assignment, rebalance, agents and topics stay Faust's. What is replaced, and why
     _beat          aiokafka gives up a member that does not poll for `max_poll_interval`, and one without
                    partitions, or one that restores for long, never polls. Whether the worker gets on is for
                    the watchdog to say.
-    _fetch_records runs in the consumer's thread and returns, with the records, how far partitions were read
+    _take          runs in the consumer's thread and returns, with the records, how far partitions were read
                    at that very moment; asked later, records on their way between the threads would be missed.
 
 Tested by tests/integration/test_lane.py on real Kafka.
@@ -26,17 +26,18 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
-from typing import Any, cast
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
+from typing import Any, NamedTuple, cast
 
 import structlog
 import uvloop
-from aiokafka.errors import ConsumerStoppedError
+from aiokafka.errors import ConsumerStoppedError, KafkaError
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP
 from mode import Service
 from mode.threads import WorkerThread
 
+from stream.kafka.fetch_loop import FetchLoop
 from stream.kafka.membership import REQUEST_S, Membership
 from stream.kafka.raw_records import give_raw_records
 from stream.kafka.topic_ids import only_ask
@@ -77,7 +78,7 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
     logger = logging.getLogger("faust.consumer")
     full: frozenset[TopicPartition] = frozenset()
     has_paused = False
-    fetching: asyncio.Task[Fetch] | None = None
+    _wanted: _Wanted | None = None
     beats = 0  # how often the thread came by; for the watchdog
 
     def _create_worker_consumer(self, transport: Any) -> Any:
@@ -93,9 +94,10 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
         """Start the client, in the thread."""
         watch_loop(self.thread_loop, self._fail)
         await super().on_start()
-        give_raw_records(self._ensure_consumer(), mark=cast("Host", self.app).mark)
+        reading = give_raw_records(self._ensure_consumer(), mark=cast("Host", self.app).mark)
         self.pace = cast("Host", self.app).pace
-        self.pace.attach(self._ensure_consumer())
+        self.fetch_loop = FetchLoop(self.pace, reading, self._give)
+        self.fetch_loop.attach(self._ensure_consumer())
         Membership(cast("Host", self.app).lease, self._fail).attach(self._ensure_consumer())
 
     def _fail(self, error: BaseException) -> None:
@@ -144,35 +146,55 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
         except asyncio.CancelledError:
             if (consumer := self._consumer) is not None:
                 await consumer._client.close()
+        self._give_late()
 
     async def getmany(self, active_partitions: set[TP] | None, timeout: float) -> Fetch:
-        """Fetch in the consumer's thread. Faust's queue of calls would take five tasks for it."""
-        promise: asyncio.Future[Fetch] = asyncio.get_running_loop().create_future()
-        self.thread_loop.call_soon_threadsafe(self._begin, promise, active_partitions, timeout)
-        return await promise
+        """What is fetched next, or nothing after `timeout`. The consumer's thread takes it, and is only woken
+        for it where there is something to be done now; what is fetched later finds who wants it.
+        """
+        loop = asyncio.get_running_loop()
+        self._wanted = wanted = _Wanted(loop.create_future(), active_partitions)
+        if self._has_something() or self.full or self.has_paused or not self.consumer.flow_active:
+            self._call(self._give)
+        timer = loop.call_later(timeout, self._call, self._give_late)
+        try:
+            return await wanted.promise
+        finally:
+            timer.cancel()
 
-    def _begin(
-        self, promise: asyncio.Future[Fetch], active_partitions: set[TP] | None, timeout: float
-    ) -> None:
-        consumer = self._ensure_consumer()
-        fetching = self._fetch_records(consumer, active_partitions, timeout, consumer._max_poll_records)
-        self.fetching = task = self.thread_loop.create_task(fetching)  # the loop itself would let it go
-        task.add_done_callback(lambda task: promise.get_loop().call_soon_threadsafe(_keep, promise, task))
+    def _has_something(self) -> bool:
+        """Whether fetched records wait to be taken, or there is no client any more, which it has to hear."""
+        return (consumer := self._consumer) is None or consumer._closed or bool(consumer._fetcher._records)
 
-    async def _fetch_records(
-        self,
-        consumer: Any,
-        active_partitions: set[TP] | None,
-        timeout: float | None = None,
-        max_records: int | None = None,
-    ) -> Fetch:
+    def _call(self, give: Callable[[], None]) -> None:
+        if not self.thread_loop.is_closed():
+            self.thread_loop.call_soon_threadsafe(give)
+
+    def _give_late(self) -> None:
+        self._give(late=True)
+
+    def _give(self, *, late: bool = False) -> None:
+        """Give who waits what has been fetched, if that is anything, or if it is `late`."""
+        if (wanted := self._wanted) is None or wanted.promise.done():
+            return
+        try:
+            fetch = self._take(self._ensure_consumer(), wanted.partitions)
+        except (ConsumerStoppedError, KafkaError) as error:
+            self._wanted = None
+            wanted.call(_break, error)
+        else:
+            if fetch or late or self.full or not self.consumer.flow_active:
+                self._wanted = None
+                wanted.call(_keep, fetch)
+
+    def _take(self, consumer: Any, active_partitions: set[TP] | None) -> Fetch:
         # A pause drops what is fetched already, so it comes when all has been taken, and never before.
         for tp in consumer.assignment() if self.full or self.has_paused else ():
             if TopicPartition(*tp) not in self.full or tp in consumer._fetcher._records:
                 consumer.resume(tp)
-        fetch = Fetch(
-            await super()._fetch_records(consumer, active_partitions or set(), timeout, max_records)
-        )
+        if consumer._closed or consumer._fetcher._closed:
+            raise ConsumerStoppedError
+        fetch = Fetch(self.fetch_loop.take(active_partitions or ()) if self.consumer.flow_active else ())
         fetch.reach = dict(_reach(consumer))
         is_idle = not (fetch or self.full or self.has_paused)
         consumer._fetcher._fetch_max_wait_ms = IDLE_FETCH_MAX_WAIT_MS if is_idle else FETCH_MAX_WAIT_MS
@@ -182,6 +204,7 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
             if TopicPartition(*tp) in self.full:
                 consumer.pause(tp)
         self.has_paused = bool(self.full)
+        self.fetch_loop.go_on()
         return fetch
 
     async def rejoin_with(self, topics: Iterable[str]) -> dict[str, int]:
@@ -197,16 +220,24 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
         return counts
 
 
-def _keep(promise: asyncio.Future[Fetch], fetching: asyncio.Task[Fetch]) -> None:
-    error = None if fetching.cancelled() else fetching.exception()
-    if promise.done():
-        return  # nobody waits for it any more
-    if fetching.cancelled():
-        promise.cancel()
-    elif error is not None:
+class _Wanted(NamedTuple):
+    """What another thread waits for: records, of these partitions if there are any."""
+
+    promise: asyncio.Future[Fetch]
+    partitions: set[TP] | None
+
+    def call(self, settle: Callable[[asyncio.Future[Fetch], Any], None], outcome: Any) -> None:
+        self.promise.get_loop().call_soon_threadsafe(settle, self.promise, outcome)
+
+
+def _keep(promise: asyncio.Future[Fetch], fetch: Fetch) -> None:
+    if not promise.done():  # else nobody waits for it any more
+        promise.set_result(fetch)
+
+
+def _break(promise: asyncio.Future[Fetch], error: Exception) -> None:
+    if not promise.done():
         promise.set_exception(error)
-    else:
-        promise.set_result(fetching.result())
 
 
 def _reach(consumer: Any) -> Iterator[tuple[TopicPartition, Reach]]:

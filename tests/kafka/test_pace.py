@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-from types import SimpleNamespace
-from typing import Any
-
 import pytest
 
 from stream.kafka.pace import Pace
@@ -54,21 +50,3 @@ def test_after_a_pause_the_next_fetch_is_sent_at_once() -> None:
 def test_without_a_linger_nothing_is_put_off() -> None:
     pace, _ = paced(20_000, linger=0.0)
     assert pace.wait() <= 0
-
-
-async def test_a_fetch_that_is_put_off_ends_with_its_assignment() -> None:
-    """aiokafka awaits what it has cancelled: an exception of ours would have ended its fetcher."""
-    asked: list[int] = []
-
-    async def fetch(assignment: Any, node_id: int, request: Any) -> bool:
-        asked.append(node_id)
-        return True
-
-    pace, _ = paced(2000, linger=30)
-    consumer = SimpleNamespace(_fetcher=SimpleNamespace(_proc_fetch_request=fetch))
-    pace.attach(consumer)
-    fetching = asyncio.ensure_future(consumer._fetcher._proc_fetch_request(None, 1, None))
-    await asyncio.sleep(0)
-    fetching.cancel()
-    assert await fetching is False
-    assert asked == []

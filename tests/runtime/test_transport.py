@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import contextlib
+import asyncio
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from aiokafka import TopicPartition as KafkaTopicPartition
+from aiokafka.errors import ConsumerStoppedError, TopicAuthorizationFailedError
 
 from stream.kafka.pace import Pace
 from stream.runtime.ledger import Ledger, Reach, TopicPartition
@@ -26,12 +27,7 @@ class Client:
         self.state = state = SimpleNamespace(has_valid_position=True, position=7, highwater=9, lso=9)
         assignment = SimpleNamespace(tps={CLICKS}, state_value=lambda tp: state)
         self._subscription = SimpleNamespace(subscription=SimpleNamespace(assignment=assignment))
-        self._fetcher = SimpleNamespace(
-            _closed=False,
-            _records={},
-            _subscriptions=SimpleNamespace(fetch_context=contextlib.nullcontext),
-            fetched_records=self.fetched_records,
-        )
+        self._fetcher = SimpleNamespace(_closed=False, _records={})
 
     def assignment(self) -> list[KafkaTopicPartition]:
         return [CLICKS, PURCHASES]
@@ -42,48 +38,112 @@ class Client:
     def resume(self, tp: KafkaTopicPartition) -> None:
         self.calls.append(("resume", tp))
 
-    async def fetched_records(self, partitions: Any, **limits: Any) -> dict[KafkaTopicPartition, list[str]]:
+    def take(self, partitions: Any) -> dict[KafkaTopicPartition, list[str]]:
         self.calls.append(("fetch", CLICKS))
         return {CLICKS: ["record"]}
 
 
-def thread() -> Any:
+def thread(client: Client) -> Any:
     made: Any = ConsumerThread.__new__(ConsumerThread)
-    made.consumer, made.pace = SimpleNamespace(flow_active=True), Pace(0.0)
+    made._consumer, made.consumer, made.pace = client, SimpleNamespace(flow_active=True), Pace(0.0)
+    made.fetch_loop = SimpleNamespace(take=client.take, go_on=lambda: None)
     return made
 
 
 async def test_a_full_partition_is_paused_and_the_others_are_not() -> None:
-    client, fetching = Client(), thread()
+    client = Client()
+    fetching = thread(client)
     fetching.full = frozenset({TopicPartition("clicks", 0)})
-    await fetching._fetch_records(client, {CLICKS, PURCHASES})
+    fetching._take(client, {CLICKS, PURCHASES})
     assert client.calls == [("resume", PURCHASES), ("fetch", CLICKS), ("pause", CLICKS)]
     client.calls.clear()
     fetching.full = frozenset()
-    await fetching._fetch_records(client, {CLICKS, PURCHASES})
+    fetching._take(client, {CLICKS, PURCHASES})
     assert client.calls == [("resume", CLICKS), ("resume", PURCHASES), ("fetch", CLICKS)]
 
 
 async def test_what_is_fetched_of_a_full_partition_is_taken_before_it_is_paused() -> None:
     """A pause drops what is fetched: the same megabyte came over the network again and again."""
-    client, fetching = Client(), thread()
+    client = Client()
+    fetching = thread(client)
     fetching.full = frozenset({TopicPartition("clicks", 0)})
     client._fetcher._records[CLICKS] = "records"
-    await fetching._fetch_records(client, {CLICKS, PURCHASES})
+    fetching._take(client, {CLICKS, PURCHASES})
     assert client.calls == [("resume", CLICKS), ("resume", PURCHASES), ("fetch", CLICKS), ("pause", CLICKS)]
 
 
 async def test_a_fetch_says_how_far_it_reaches() -> None:
-    fetch = await thread()._fetch_records(Client(), {CLICKS})
+    client = Client()
+    fetch = thread(client)._take(client, {CLICKS})
     assert fetch == {CLICKS: ["record"]}
     assert fetch.reach == {TopicPartition("clicks", 0): Reach(position=7, end=9)}
+
+
+async def given(fetching: Any, timeout: float = 30.0) -> Any:
+    """What `getmany` comes to, in a thread that is this one."""
+    fetching.thread_loop = asyncio.get_running_loop()
+    return await fetching.getmany({CLICKS}, timeout)
+
+
+async def test_records_that_come_later_find_who_waits_for_them() -> None:
+    """The thread was woken up for each fetch, to be told that its records are wanted."""
+    client = Client()
+    fetching = thread(client)
+    waiting = asyncio.ensure_future(given(fetching))
+    await asyncio.sleep(0)
+    assert client.calls == []
+    fetching._give()  # as when something was fetched
+    assert await waiting == {CLICKS: ["record"]}
+    assert client.calls == [("fetch", CLICKS)]
+
+
+async def test_records_that_are_there_are_given_at_once() -> None:
+    client = Client()
+    client._fetcher._records[CLICKS] = "records"
+    assert await given(thread(client)) == {CLICKS: ["record"]}
+
+
+async def test_who_waits_in_vain_hears_how_far_partitions_were_read() -> None:
+    """Of a topic that is empty nothing is ever fetched, and the others would wait for it."""
+    client = Client()
+    fetching = thread(client)
+    fetching.fetch_loop.take = lambda partitions: {}
+    fetch = await given(fetching, 0.01)
+    assert fetch == {}
+    assert fetch.reach == {TopicPartition("clicks", 0): Reach(position=7, end=9)}
+
+
+async def test_what_cannot_be_fetched_is_told_to_who_waits() -> None:
+    client = Client()
+    client._fetcher._records[CLICKS] = "error"
+    fetching = thread(client)
+
+    def refuse(partitions: Any) -> Any:
+        raise TopicAuthorizationFailedError
+
+    fetching.fetch_loop.take = refuse
+    with pytest.raises(TopicAuthorizationFailedError):
+        await given(fetching)
+
+
+async def test_who_waits_when_the_client_is_closed_hears_of_it() -> None:
+    client = Client()
+    fetching = thread(client)
+    waiting = asyncio.ensure_future(given(fetching))
+    await asyncio.sleep(0)
+    client._closed = True
+    fetching._give_late()  # as when the thread ends
+    with pytest.raises(ConsumerStoppedError):
+        await waiting
+    with pytest.raises(ConsumerStoppedError):
+        await given(fetching)
 
 
 async def test_what_lies_behind_an_open_transaction_is_beyond_the_end() -> None:
     """A producer that has left its transaction open would have held up the other topics, too."""
     client = Client()
     client.state.lso = 7
-    fetch = await thread()._fetch_records(client, {CLICKS})
+    fetch = thread(client)._take(client, {CLICKS})
     assert fetch.reach == {TopicPartition("clicks", 0): Reach(position=7, end=7)}
 
 
