@@ -6,6 +6,7 @@ Tested by tests/kafka/test_crc32c.py.
 """
 
 from cpython.buffer cimport PyBUF_SIMPLE, PyBuffer_Release, PyObject_GetBuffer
+from cpython.bytes cimport PyBytes_FromStringAndSize
 from libc.stdint cimport uint8_t, uint32_t
 
 from aiokafka.record.util import calc_crc32c as by_tables
@@ -36,6 +37,12 @@ cdef extern from *:
     bint has_crc32c_instruction()
 
 cdef bint has_instruction = has_crc32c_instruction()
+
+
+cdef uint32_t checksum(const uint8_t *data, Py_ssize_t size) except? 0:
+    if has_instruction:
+        return crc32c_by_instruction(data, size)
+    return by_tables(PyBytes_FromStringAndSize(<const char *> data, size))
 
 
 def crc32c(data):

@@ -2,7 +2,7 @@
 
 from libc.stdint cimport int32_t, int64_t, uint8_t
 
-from stream.events._taken cimport RecordC
+from stream.events._taken cimport RecordC, TakenRecords
 
 
 cdef class BatchRecords:
@@ -18,6 +18,7 @@ cdef class BatchRecords:
     cdef bint cut
     cdef bytes own                              # a header; None: of no interest
 
+    cdef int fill(self, TakenRecords found, Py_ssize_t most) except -1
     cdef object record(self, Py_ssize_t end, RecordC *into)
     cdef object left_out(self, RecordC *record, str reason, Py_ssize_t at, Py_ssize_t here, Py_ssize_t size)
     cdef object missed(self, int64_t offset, Py_ssize_t begin, Py_ssize_t end)

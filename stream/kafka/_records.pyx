@@ -19,10 +19,12 @@ Tested by tests/kafka/test_raw_records.py and tests/attacks/test_records.py.
 """
 
 cimport cython
+from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t, uint64_t
 from cpython.buffer cimport PyBUF_SIMPLE, PyBuffer_Release, PyObject_GetBuffer
 
 from stream.events._taken cimport RecordC, TakenRecords, bytes_at
 from stream.events._varint cimport read_varint
+from stream.kafka._crc32c cimport checksum
 
 from stream.structs import UNREAD_HEAD as _UNREAD_HEAD
 from stream.structs import Unread
@@ -30,6 +32,25 @@ from stream.structs import Unread
 cdef extern from "string.h":
     void *memmem(const void *hay, size_t hay_size, const void *needle, size_t size) noexcept
 
+# Of a batch: what is where in its head, what its flags are.
+cdef enum:
+    LENGTH_AT = 8
+    BEFORE_LENGTH = 12          # what the length does not count
+    MAGIC_AT = 16
+    CRC_AT = 17
+    FLAGS_AT = 21
+    LAST_AT = 23
+    FIRST_TIME_AT = 27
+    LAST_TIME_AT = 35
+    COUNT_AT = 57
+    HEAD_SIZE = 61
+    CODEC = 0x07
+    APPEND_TIME = 0x08
+    TRANSACTIONAL = 0x10
+    CONTROL = 0x20
+    OVERHEAD = 200              # bytes of a record, beside its own: as an object
+
+cdef int64_t FARTHEST = <int64_t> 1 << 62           # an offset that is believed
 cdef Py_ssize_t head_size = _UNREAD_HEAD
 cdef int64_t SHORTEST = 6, LONGEST = 0x7fffffff     # bytes of a record, as Kafka has them
 
@@ -61,9 +82,14 @@ cdef class BatchRecords:
 
     def take(self, Py_ssize_t most):
         """The next records; none when there are no more."""
-        cdef int64_t length = 0
         cdef TakenRecords found = TakenRecords()
         found.owners.append(self.owner)
+        self.fill(found, most)
+        return found
+
+    cdef int fill(self, TakenRecords found, Py_ssize_t most) except -1:
+        """`take`, until there are so many."""
+        cdef int64_t length = 0
         while self.left > 0 and found.count < most:
             if (
                 read_varint(self.data, &self.at, self.size, &length) and SHORTEST <= length <= LONGEST
@@ -78,7 +104,7 @@ cdef class BatchRecords:
                 unread = self.missed(self.last, self.at, self.size)
             if unread is not None:
                 found[found.count - 1] = unread
-        return found
+        return 0
 
     cdef object record(self, Py_ssize_t end, RecordC *into):
         """The record from here to `end`, which may be beyond the data where it is cut: None, and where it
@@ -127,3 +153,57 @@ cdef class BatchRecords:
         head = bytes_at(self.data + begin, max(min(head_size, end - begin), 0))
         reason = "size" if self.cut else "unreadable"
         return Unread(offset, self.first_timestamp, reason, first, None, head, max(end - begin, 0))
+
+
+def plain_records(bytes data not None, int64_t offset, Py_ssize_t room, Py_ssize_t largest, bytes own):
+    """All records from `offset` on of batches one after another, where they end, and how large they are, if
+    nothing is odd about the batches: whole, not packed, of no transaction, with the right checksum. (Less
+    than a whole one may come last.) None if something is, or they are larger than `room`.
+    """
+    cdef TakenRecords found = TakenRecords()
+    cdef BatchRecords batch
+    cdef const uint8_t *at = data
+    cdef const uint8_t *head
+    cdef Py_ssize_t left = len(data), size, taken = 0, before
+    cdef int64_t base, end = -1
+    cdef int32_t last, count, flags
+    found.owners.append(data)
+    while left >= HEAD_SIZE:
+        head, size = at, BEFORE_LENGTH + <int32_t> be32(at + LENGTH_AT)
+        if size < HEAD_SIZE or head[MAGIC_AT] != 2:
+            return None
+        if size > left:
+            break
+        base, flags = <int64_t> be64(head), head[FLAGS_AT] << 8 | head[FLAGS_AT + 1]
+        last, count = <int32_t> be32(head + LAST_AT), <int32_t> be32(head + COUNT_AT)
+        if (
+            flags & (CODEC | TRANSACTIONAL | CONTROL) or not 0 <= base < FARTHEST or base < end
+            or last < 0 or not 0 <= count <= <int64_t> last + 1
+            or be32(head + CRC_AT) != checksum(head + FLAGS_AT, size - FLAGS_AT)
+        ):
+            return None
+        batch = BatchRecords.__new__(BatchRecords)
+        batch.data, batch.size = head + HEAD_SIZE, size - HEAD_SIZE
+        batch.largest, batch.own = largest, own
+        batch.base = batch.next = base
+        batch.last, batch.left = base + last, count
+        batch.first_timestamp = <int64_t> be64(head + FIRST_TIME_AT)
+        batch.append_time = <int64_t> be64(head + LAST_TIME_AT) if flags & APPEND_TIME else -1
+        before = found.count
+        batch.fill(found, before + count)
+        taken += batch.at + OVERHEAD * (found.count - before)
+        if taken > room:
+            return None
+        end = base + last + 1
+        at, left = at + size, left - size
+    if end <= offset:
+        return None
+    return found.since(offset), end, taken
+
+
+cdef uint32_t be32(const uint8_t *at) noexcept:
+    return <uint32_t> at[0] << 24 | <uint32_t> at[1] << 16 | <uint32_t> at[2] << 8 | at[3]
+
+
+cdef uint64_t be64(const uint8_t *at) noexcept:
+    return <uint64_t> be32(at) << 32 | be32(at + 4)

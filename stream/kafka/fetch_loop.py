@@ -26,6 +26,7 @@ import time
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable
 from io import BytesIO
+from itertools import repeat
 from typing import Any
 
 from aiokafka import TopicPartition
@@ -58,8 +59,9 @@ class NodeLoop(Question):
         self._loop = loop
         self._fetcher = loop.fetcher
         self._connection = connection
-        self._states = {tp: assignment.state_value(tp) for tp in sorted(tps)}
-        self._offsets: dict[Any, int] = {}  # from where each was asked for
+        self._partitions = {tp: (place, assignment.state_value(tp)) for place, tp in enumerate(sorted(tps))}
+        self._states = [state for _, state in self._partitions.values()]
+        self._offsets: list[int] = []  # from where each was asked for
         self._epoch = FIRST_EPOCH
         self._asked = False
         self._timer: asyncio.TimerHandle | None = None
@@ -101,19 +103,17 @@ class NodeLoop(Question):
 
     def _ask(self) -> None:
         self._stop_waiting()
-        offsets = {
-            tp: state.position
-            for tp, state in self._states.items()
-            if state.has_valid_position and not state.paused
-        }
-        if len(offsets) < len(self._states) or not self.assignment.active:
+        offsets = [state._position for state in self._states]
+        if None in offsets or any(state.paused for state in self._states) or not self.assignment.active:
             self.end()
             return
         fetcher, topics = self._fetcher, defaultdict(list)
         most = fetcher._max_partition_fetch_bytes
-        for tp, offset in offsets.items():
-            if self._epoch == FIRST_EPOCH or self._offsets[tp] != offset:
-                topics[tp.topic].append((tp.partition, UNKNOWN, offset, UNKNOWN, most))
+        if self._epoch == FIRST_EPOCH or offsets != self._offsets:
+            known = self._offsets if self._epoch != FIRST_EPOCH else repeat(None)
+            for tp, offset, before in zip(self._partitions, offsets, known, strict=False):
+                if offset != before:
+                    topics[tp.topic].append((tp.partition, UNKNOWN, offset, UNKNOWN, most))
         self._offsets = offsets
         body = fetch_body(
             (fetcher._fetch_max_wait_ms, fetcher._fetch_min_bytes, fetcher._fetch_max_bytes),
@@ -163,25 +163,27 @@ class NodeLoop(Question):
 
     def _keep(self, topics: Iterable[tuple[str, Iterable[tuple[Any, ...]]]]) -> bool:
         """Put what was fetched where it is taken from, if it was anything. What is no record is the end."""
-        fetcher, fetched = self._fetcher, False
-        now = wall_ms()
-        for state in self._states.values():
+        fetcher, fetched, now = self._fetcher, False, wall_ms()
+        for state in self._states:
             state.timestamp = now
         for topic, partitions in topics:
             for number, error, highwater, stable, _, aborted, _, data in partitions:
                 tp = TopicPartition(topic, number)
-                if error or (state := self._states.get(tp)) is None:
+                if error or tp not in self._partitions:
                     self.end(failed=True)
                     continue
+                place, state = self._partitions[tp]
                 # In a session they are said once: kept even where the position has changed meanwhile.
                 state.highwater, state.lso = highwater, stable
-                offset = self._offsets[tp]
-                if data and state.has_valid_position and state.position == offset:
-                    level = fetcher._isolation_level
+                offset = self._offsets[place]
+                if data and state._position == offset:
+                    batches = self._loop.reading.batches(
+                        tp, Bytes(data), aborted, offset, fetcher._isolation_level
+                    )
                     fetcher._records[tp] = Fetched(
                         tp,
                         assignment=self.assignment,
-                        partition_records=self._loop.reading.batches(tp, Bytes(data), aborted, offset, level),
+                        partition_records=batches,
                         backoff=fetcher._prefetch_backoff,
                     )
                     fetched = True

@@ -16,16 +16,14 @@ from typing import Any
 from aiokafka.protocol.fetch import FetchRequest, FetchRequest_v11, FetchResponse_v11
 from aiokafka.protocol.produce import ProduceRequest, ProduceRequest_v7, ProduceResponse_v7
 
+from stream.kafka._fetch_answer import read_answer
+
 FETCH_KIND = FetchRequest_v11.API_KEY, FetchRequest_v11.API_VERSION
 CONSUMER = -1  # in place of a replica's number
 COUNT = struct.Struct(">i")
 LENGTH = struct.Struct(">h")
 FETCH = struct.Struct(">iiiibii")  # up to its topics
 ASKED = struct.Struct(">iiqqi")  # of a partition
-ANSWER = struct.Struct(">ihii")  # up to its topics, and how many they are
-FETCHED = struct.Struct(">ihqqqi")  # of a partition, up to its aborted transactions, and how many they are
-ABORTED = struct.Struct(">qq")
-BYTES = struct.Struct(">ii")  # the replica to be preferred, and the size of what follows
 PRODUCE = struct.Struct(">hi")
 PRODUCED = struct.Struct(">ihqqq")
 PARTITION = struct.Struct(">ii")  # its number, and the size of what follows
@@ -71,20 +69,9 @@ class FetchAnswer(FetchResponse_v11):  # type: ignore[misc]  # aiokafka has no t
 
     @classmethod
     def decode(cls, data: BytesIO | bytes) -> FetchAnswer:
-        read = _Reader(data)
-        throttled, error, session, count = read.take(ANSWER)
-        topics = []
-        for _ in range(count):
-            topic, (partitions,) = read.text(), read.take(COUNT)
-            topics.append((topic, [_partition(read) for _ in range(partitions)]))
-        return cls(throttled, error, session, topics)
-
-
-def _partition(read: _Reader) -> tuple[Any, ...]:
-    *numbers, count = read.take(FETCHED)
-    aborted = None if count < 0 else [read.take(ABORTED) for _ in range(count)]
-    replica, size = read.take(BYTES)
-    return (*numbers, aborted, replica, None if size < 0 else read.bytes(size))
+        if isinstance(data, bytes):
+            return cls(*read_answer(data, 0))
+        return cls(*read_answer(data.getvalue(), data.tell()))
 
 
 def fetch_body(

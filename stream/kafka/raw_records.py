@@ -32,7 +32,7 @@ from aiokafka.record.legacy_records import _LegacyRecordBatchPy
 
 from stream.events._taken import TakenRecords
 from stream.kafka._crc32c import crc32c
-from stream.kafka._records import BatchRecords
+from stream.kafka._records import BatchRecords, plain_records
 from stream.kafka.codecs import Damaged, unpack
 from stream.structs import UNREAD_HEAD, Record, Unread
 
@@ -138,6 +138,7 @@ class Batches:
         self.size = 0  # of what was taken, in bytes
         self.reading = reading
         self._tp = tp
+        self._bytes = data
         self._data = memoryview(data)
         self._at = 0
         self._again = False  # what is left is fetched once more
@@ -152,6 +153,8 @@ class Batches:
 
     def take(self) -> TakenRecords | None:
         """The next records, which may be none; None if there is nothing more."""
+        if self._at == 0 and (plain := self._take_plain()) is not None:
+            return plain
         found: TakenRecords | None = None
         try:
             while (found := next(self._records, None)) is None:
@@ -170,6 +173,19 @@ class Batches:
         found = found.since(self.next_fetch_offset)  # it may have begun in the middle of a batch
         if found:
             self.next_fetch_offset = found.end
+        return found
+
+    def _take_plain(self) -> TakenRecords | None:
+        """All there is, as it mostly is; a batch at a time, it takes some 20 µs for each."""
+        reading = self.reading
+        if self._aborted or self._again:
+            return None
+        plain = plain_records(self._bytes, self.next_fetch_offset, reading.room, reading.largest, reading.own)
+        if plain is None:
+            return None
+        found, self.next_fetch_offset, size = plain
+        self.size += size
+        self._at = len(self._bytes)
         return found
 
     def _open_next(self) -> bool:
