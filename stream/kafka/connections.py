@@ -205,18 +205,23 @@ class _Answers(asyncio.Protocol):
 
     def eof_received(self) -> bool | None:
         kept = self._before.eof_received()
-        self._end(asyncio.IncompleteReadError(b"", None))
+        self._end(self._in_the_middle())
         return kept
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._before.connection_lost(exc)
-        self._end(exc or asyncio.IncompleteReadError(b"", None))
+        self._end(exc or self._in_the_middle())
 
     def pause_writing(self) -> None:
         self._before.pause_writing()
 
     def resume_writing(self) -> None:
         self._before.resume_writing()
+
+    def _in_the_middle(self) -> asyncio.IncompleteReadError:
+        """As aiokafka's reader has it: what was expected says what answers there (`connection_refusals`)."""
+        expected = self._wanted - SIZE.size or SIZE.size
+        return asyncio.IncompleteReadError(b"".join(self._parts), expected)
 
     def _end(self, error: Exception) -> None:
         if not self._ended.done():

@@ -10,6 +10,7 @@ import threading
 import weakref
 from collections.abc import Callable
 from pathlib import Path
+from typing import cast
 
 import pytest
 import uvloop
@@ -81,6 +82,61 @@ def test_a_connection_with_a_request_in_flight_is_cut_and_not_waited_for(
         server.start()
         runner(run(listening.getsockname()[1]))
         server.join()
+
+
+class Heard:
+    """A connection of which only the answers count."""
+
+    def __init__(self) -> None:
+        self.answers: list[bytes] = []
+
+    def _handle_frame(self, answer: bytes) -> None:
+        if answer == b"nonsense":
+            raise ValueError(answer)
+        self.answers.append(answer)
+
+
+def hearing(heard: Heard) -> tuple[connections._Answers, asyncio.Future[None]]:
+    ended: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+    return connections._Answers(cast("connections._Connection", heard), asyncio.Protocol(), ended), ended
+
+
+ANSWERS = [b"one", b"", b"two" * 3, b"three"]
+SENT = b"".join(connections.SIZE.pack(len(each)) + each for each in ANSWERS)
+
+
+@pytest.mark.parametrize("size", range(1, len(SENT) + 1))
+async def test_answers_are_whole_however_they_come(size: int) -> None:
+    heard = Heard()
+    answers, _ = hearing(heard)
+    for at in range(0, len(SENT), size):
+        answers.data_received(SENT[at : at + size])
+    assert heard.answers == ANSWERS
+
+
+@pytest.mark.parametrize(
+    ("sent", "expected"), [(b"", 4), (b"\0", 4), (b"\0\0\0\5on", 5), (b"\x15\3\3\0\2", 0x15030300)]
+)
+async def test_what_ends_in_an_answer_says_what_was_expected(sent: bytes, expected: int) -> None:
+    """So it is known that TLS is spoken there."""
+    for lost in (False, True):
+        answers, ended = hearing(heard := Heard())
+        for at in range(len(sent)):
+            answers.data_received(sent[at : at + 1])
+        answers.connection_lost(None) if lost else answers.eof_received()
+        error = ended.exception()
+        assert isinstance(error, asyncio.IncompleteReadError)
+        assert error.expected == expected
+        assert heard.answers == []
+
+
+async def test_after_an_answer_without_sense_nothing_is_heard() -> None:
+    answers, ended = hearing(heard := Heard())
+    both = connections.SIZE.pack(8) + b"nonsense" + connections.SIZE.pack(3) + b"one"
+    answers.data_received(both)
+    answers.data_received(both)
+    assert isinstance(ended.exception(), ValueError)
+    assert heard.answers == []
 
 
 def test_secrets_are_read_again_when_their_files_have_changed(tmp_path: Path) -> None:
