@@ -268,10 +268,31 @@ class _Connection(AIOKafkaConnection):  # type: ignore[misc]  # aiokafka has no 
         """Send a request that is encoded but for its header. Raises KafkaConnectionError if it is closed."""
         if self._writer is None:
             raise KafkaConnectionError(f"no connection to {self.address}")
+        self._write(kind, body, question, question)
+
+    def send(self, request: Any, expect_response: bool = True) -> Any:
+        """As aiokafka's, which takes 40 µs for the header and the time-out."""
+        if self._writer is None or not expect_response:
+            return super().send(request, expect_response)
+        prepared = request.prepare(self._versions)
+        if prepared.FLEXIBLE_VERSION:  # has another header; none is asked for often
+            return super().send(request)
+        answer = self._loop.create_future()
+        self._write((prepared.API_KEY, prepared.API_VERSION), prepared.encode(), prepared, answer)
+        return self._in_time(answer)
+
+    def _write(self, kind: tuple[int, int], body: bytes, request: Any, answer: Any) -> None:
         correlation, client = self._next_correlation_id(), self._client_id.encode()
         size = HEADER.size - SIZE.size + len(client) + len(body)
         self._writer.write(HEADER.pack(size, *kind, correlation, len(client)) + client + body)
-        self._requests.append((correlation, question, question))
+        self._requests.append((correlation, request, answer))
+
+    async def _in_time(self, answer: asyncio.Future[Any]) -> Any:
+        timer = self._loop.call_later(self._request_timeout, _expire, answer)
+        try:
+            return await answer
+        finally:
+            timer.cancel()
 
     def close(self, reason: CloseReason | None = None, exc: BaseException | None = None) -> Any:
         writer = self._writer
@@ -284,6 +305,11 @@ class _Connection(AIOKafkaConnection):  # type: ignore[misc]  # aiokafka has no 
         if writer is not None:
             writer.transport.abort()
         return closed
+
+
+def _expire(answer: asyncio.Future[Any]) -> None:
+    if not answer.done():
+        answer.set_exception(TimeoutError())
 
 
 async def connect(host: str, port: int, **options: Any) -> AIOKafkaConnection:
