@@ -46,6 +46,7 @@ NO_SESSION, FIRST_EPOCH, LAST_EPOCH = 0, 0, 2**31 - 1
 SESSION_IS_GONE = frozenset({70, 71})  # the broker does not know it, or is elsewhere in it
 UNKNOWN = -1  # a leader's epoch, the beginning of a log
 AGAIN_S = 1.0  # what has failed is aiokafka's for so long
+LOOK_S = 1.0  # how often aiokafka's fetcher looks whether it has something to do, beside what it is told
 
 
 class NodeLoop(Question):
@@ -207,6 +208,7 @@ class FetchLoop:
         self._client = consumer._client
         self.fetcher = fetcher = consumer._fetcher
         self._fetch = fetcher._proc_fetch_request
+        fetcher._fetcher_timeout = LOOK_S
         fetcher._proc_fetch_request = self._keep_fetching
         self._client.cluster.add_listener(self._look_at_leaders)
 

@@ -19,7 +19,7 @@ from stream.engine import PartitionState
 from stream.errors import CheckpointError
 from stream.rules.compiler.rule_set import load_rules
 from stream.rules.model import RuleSet
-from stream.runtime.lane import IDLE_S
+from stream.runtime.lane import IDLE_S, TICK_S, until_tick
 from stream.runtime.ledger import Reach, TopicPartition
 from stream.telemetry.metrics import Metrics
 from stream.worker.triggers import TriggerPartition, TriggerStage
@@ -379,3 +379,21 @@ async def test_a_partition_of_which_nothing_is_due_is_left_alone(shop: Shop) -> 
     assert not is_due(owned)
     owned.stepped_at -= IDLE_S
     assert is_due(owned), "the watermark is to be moved on"
+
+
+def test_an_idle_worker_looks_once_at_each_tick() -> None:
+    """A loop that woke up at 100.05 s was a rest of nothing before its tick: for as long as that millisecond
+    lasted, all partitions were looked at again and again, which was half of what an idle worker took.
+    """
+    now, looks = 100_003, 0  # ms, as uvloop counts
+    while now < 110_003 and looks < 1000:
+        now += round(until_tick(now / 1000) * 1000)
+        looks += 1
+    assert looks == pytest.approx(10 / TICK_S, abs=1)
+
+
+def test_all_who_wait_for_a_tick_wake_up_together() -> None:
+    for now in range(100_000, 100_200):
+        left = until_tick(now / 1000)
+        assert TICK_S / 2 <= left <= 1.5 * TICK_S
+        assert (now + round(left * 1000)) % 50 == 0
