@@ -16,7 +16,7 @@ does not matter how many are idle.
 
 So the rare and difficult has one place, which is aiokafka's. What was fetched lies where its fetcher has it,
 with the positions, high watermarks and times of the last answer, which are read there.
-Tested by tests/kafka/test_fetch_loop.py and tests/integration/test_lane.py.
+Tested by tests/kafka/test_fetch_loop.py, tests/integration/test_fetching.py and test_lane.py.
 """
 
 from __future__ import annotations

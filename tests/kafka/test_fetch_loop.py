@@ -8,37 +8,17 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
-from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka import TopicPartition
 
-import stream.kafka.connections  # noqa: F401  # makes aiokafka's connections ours
 from stream.kafka import fetch_loop
-from stream.kafka.fetch_loop import FetchLoop
 from stream.kafka.pace import Pace
-from stream.kafka.raw_records import give_raw_records
-from tests.kit.fetches import FULL, NO_SESSION_EPOCH, Broker, running
+from tests.kit.fetches import FULL, NO_SESSION_EPOCH, Broker, Taker, running
 from tests.kit.patience import eventually_async
 
 NOT_LEADER, OUT_OF_RANGE, FENCED_EPOCH, UNKNOWN_ID = 6, 1, 74, 100
 SESSION_UNKNOWN, SESSION_EPOCH, UNKNOWN_SERVER_ERROR = 70, 71, -1
 TPS = [TopicPartition(topic, number) for topic in ("clicks", "orders") for number in range(4)]
 FIRST, SECOND = TPS[:2]
-
-
-class Taker:
-    """Takes whatever comes, as soon as it comes."""
-
-    def __init__(self, consumer: AIOKafkaConsumer) -> None:
-        self.values: dict[TopicPartition, list[bytes]] = {}
-        self.consumer = consumer
-        self.takes = True
-        self.loop = FetchLoop(Pace(0.0), give_raw_records(consumer), self.take)
-        self.loop.attach(consumer)
-
-    def take(self) -> None:
-        if self.takes:
-            for tp, records in self.loop.take(()).items():
-                self.values.setdefault(tp, []).extend(each.value for each in records)
-            self.loop.go_on()
 
 
 @asynccontextmanager

@@ -1,4 +1,6 @@
-"""A broker that only gives records, to one consumer: with fetch sessions, and errors as it is told."""
+"""A consumer that fetches as a worker's does; and a broker that only gives records, to one consumer: with
+fetch sessions, and errors as it is told.
+"""
 
 from __future__ import annotations
 
@@ -16,6 +18,10 @@ from aiokafka.protocol.fetch import FetchRequest_v11, FetchResponse_v11
 from aiokafka.protocol.metadata import MetadataRequest_v5, MetadataResponse_v5
 from aiokafka.protocol.offset import OffsetRequest_v2, OffsetResponse_v2
 
+import stream.kafka.connections  # noqa: F401  # makes aiokafka's connections ours
+from stream.kafka.fetch_loop import FetchLoop
+from stream.kafka.pace import Pace
+from stream.kafka.raw_records import give_raw_records
 from tests.kit.batches import batch
 from tests.kit.patience import POLL_S
 
@@ -145,6 +151,23 @@ class Broker:
             elif data or not in_session or self._said.get(tp) != end:
                 found[tp] = (tp.partition, 0, end, end, 0, None, -1, data)
         return found
+
+
+class Taker:
+    """Takes whatever comes, as soon as it comes."""
+
+    def __init__(self, consumer: AIOKafkaConsumer) -> None:
+        self.values: dict[TopicPartition, list[bytes]] = {}
+        self.consumer = consumer
+        self.takes = True
+        self.loop = FetchLoop(Pace(0.0), give_raw_records(consumer), self.take)
+        self.loop.attach(consumer)
+
+    def take(self) -> None:
+        if self.takes:
+            for tp, records in self.loop.take(()).items():
+                self.values.setdefault(tp, []).extend(each.value for each in records)
+            self.loop.go_on()
 
 
 @asynccontextmanager
