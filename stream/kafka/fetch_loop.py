@@ -159,7 +159,7 @@ class NodeLoop(Question):
             self._epoch = FIRST_EPOCH if self.session == NO_SESSION else self._epoch % LAST_EPOCH + 1
             if self._keep(answer.topics):
                 self._loop.on_fetched()
-            if not self._asked and self._timer is None:
+            if not (self._asked or self._timer or self.ended.done()):
                 self._settle()
 
     def _keep(self, topics: Iterable[tuple[str, Iterable[tuple[Any, ...]]]]) -> bool:

@@ -31,7 +31,7 @@ from typing import Any, NamedTuple, cast
 
 import structlog
 import uvloop
-from aiokafka.errors import ConsumerStoppedError, KafkaError
+from aiokafka.errors import ConsumerStoppedError
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP
 from mode import Service
@@ -178,16 +178,16 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
         if (wanted := self._wanted) is None or wanted.promise.done():
             return
         try:
-            fetch = self._take(self._ensure_consumer(), wanted.partitions)
-        except (ConsumerStoppedError, KafkaError) as error:
+            fetch = self._take(self._ensure_consumer(), wanted.partitions, late=late)
+        except Exception as error:  # whatever it is, who waits is told, and the worker with him
             self._wanted = None
             wanted.call(_break, error)
         else:
-            if fetch or late or self.full or not self.consumer.flow_active:
+            if fetch or late or not self.consumer.flow_active:
                 self._wanted = None
                 wanted.call(_keep, fetch)
 
-    def _take(self, consumer: Any, active_partitions: set[TP] | None) -> Fetch:
+    def _take(self, consumer: Any, active_partitions: set[TP] | None, *, late: bool = False) -> Fetch:
         # A pause drops what is fetched already, so it comes when all has been taken, and never before.
         for tp in consumer.assignment() if self.full or self.has_paused else ():
             if TopicPartition(*tp) not in self.full or tp in consumer._fetcher._records:
@@ -196,7 +196,7 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
             raise ConsumerStoppedError
         fetch = Fetch(self.fetch_loop.take(active_partitions or ()) if self.consumer.flow_active else ())
         fetch.reach = dict(_reach(consumer))
-        is_idle = not (fetch or self.full or self.has_paused)
+        is_idle = late and not (fetch or self.full or self.has_paused)
         consumer._fetcher._fetch_max_wait_ms = IDLE_FETCH_MAX_WAIT_MS if is_idle else FETCH_MAX_WAIT_MS
         if fetch:
             self.pace.came(sum(map(len, fetch.values())))

@@ -113,16 +113,32 @@ async def test_who_waits_in_vain_hears_how_far_partitions_were_read() -> None:
     assert fetch.reach == {TopicPartition("clicks", 0): Reach(position=7, end=9)}
 
 
-async def test_what_cannot_be_fetched_is_told_to_who_waits() -> None:
+async def test_while_a_partition_is_full_the_others_are_waited_for() -> None:
+    """Told at once that nothing is there, the worker would have asked again and again."""
+    client = Client()
+    fetching = thread(client)
+    fetching.full = frozenset({TopicPartition("clicks", 0)})
+    fetching.fetch_loop.take = lambda partitions: {}
+    waiting = asyncio.ensure_future(given(fetching))
+    for _ in range(9):
+        await asyncio.sleep(0)
+    assert not waiting.done()
+    fetching.fetch_loop.take = client.take
+    fetching._give()
+    assert await waiting == {CLICKS: ["record"]}
+
+
+@pytest.mark.parametrize("error", [TopicAuthorizationFailedError, MemoryError])
+async def test_what_cannot_be_fetched_is_told_to_who_waits(error: type[Exception]) -> None:
     client = Client()
     client._fetcher._records[CLICKS] = "error"
     fetching = thread(client)
 
     def refuse(partitions: Any) -> Any:
-        raise TopicAuthorizationFailedError
+        raise error
 
     fetching.fetch_loop.take = refuse
-    with pytest.raises(TopicAuthorizationFailedError):
+    with pytest.raises(error):
         await given(fetching)
 
 
