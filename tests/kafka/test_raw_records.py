@@ -10,10 +10,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stream.engine import MAX_EVENT_BYTES
+from stream.kafka._records import plain_records
 from stream.kafka.codecs import FIRST_BYTES, MOST_BYTES, Damaged, unpack
 from stream.kafka.raw_records import LARGEST, Batches, Reading
 from stream.structs import Unread
-from tests.kit.batches import CODECS, Made, batch, record
+from tests.kit.batches import CODECS, CONTROL, TRANSACTIONAL, Made, batch, record
 
 TEXT = st.one_of(st.none(), st.binary(max_size=20))
 RECORDS = st.lists(
@@ -59,6 +60,50 @@ def test_what_is_sound_is_read_as_aiokafka_reads_it(batches: list[tuple[list[Any
         data += batch(made, codec, base=base)
         base += len(made)
     assert told(ours(data)) == told(theirs(data))
+
+
+@given(st.lists(RECORDS, min_size=1, max_size=4), st.integers(0, 12), st.integers(0, 80))
+def test_what_is_plain_is_read_at_once_and_the_same(batches: list[list[Any]], begin: int, cut: int) -> None:
+    """From the middle of a batch on, and up to one that the size of the fetch has cut off."""
+    data, base, whole = b"", 5, 0
+    for records in batches:
+        found = batch(
+            [(key, value, [(n.encode(), v) for n, v in headers]) for key, value, headers in records]
+        )
+        data, whole = data + base.to_bytes(8, "big") + found[8:], len(data)
+        base += len(records)
+    if len(batches) > 1 and 0 < cut < len(data) - whole:
+        data, base = data[:-cut], base - len(batches[-1])
+    plain = plain_records(data, 5 + begin, 1 << 20, LARGEST, None)
+    if 5 + begin >= base:
+        assert plain is None, "left to who knows what to do about it"
+    else:
+        assert plain is not None
+        taken, end, _ = plain
+        assert told(list(taken)) == [each for each in told(theirs(data)) if each[0] >= 5 + begin]
+        assert end == base
+
+
+THREE: list[Made] = [(b"k", b"v", ())] * 3
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        batch(THREE, "gzip", base=3),
+        batch(THREE, base=3, attributes=TRANSACTIONAL, producer_id=1),
+        batch(THREE, base=3, attributes=CONTROL, producer_id=1),
+        batch(THREE, base=3, magic=1),
+        batch(THREE, base=2),
+        batch(THREE, base=3, count=4, last_delta=2),
+        batch(THREE, base=3)[:-1] + b"?",
+        batch([(b"k", b"v" * 999, ())], base=3),
+    ],
+    ids=["packed", "transaction", "control", "magic", "offsets", "count", "checksum", "room"],
+)
+def test_what_is_odd_is_left_to_who_reads_a_batch_at_a_time(odd: bytes) -> None:
+    assert plain_records(batch(THREE), 0, 1600, LARGEST, None) is not None
+    assert plain_records(batch(THREE) + odd, 0, 1600, LARGEST, None) is None
 
 
 @given(st.binary(max_size=200), st.integers(0, 90), st.sampled_from(sorted(CODECS)))
