@@ -23,5 +23,5 @@ class BatchRecords:
     def take(self, most: int) -> TakenRecords: ...
 
 def plain_records(
-    data: bytes, offset: int, room: int, largest: int, own: bytes | None
+    data: bytes | bytearray | memoryview, offset: int, room: int, largest: int, own: bytes | None
 ) -> tuple[TakenRecords, int, int] | None: ...

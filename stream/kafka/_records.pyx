@@ -155,19 +155,31 @@ cdef class BatchRecords:
         return Unread(offset, self.first_timestamp, reason, first, None, head, max(end - begin, 0))
 
 
-def plain_records(bytes data not None, int64_t offset, Py_ssize_t room, Py_ssize_t largest, bytes own):
+def plain_records(data not None, int64_t offset, Py_ssize_t room, Py_ssize_t largest, bytes own):
     """All records from `offset` on of batches one after another, where they end, and how large they are, if
     nothing is odd about the batches: whole, not packed, of no transaction, with the right checksum. (Less
     than a whole one may come last.) None if something is, or they are larger than `room`.
     """
+    cdef Py_buffer buffer
+    owner = memoryview(data)            # a bytearray keeps its size as long as somebody has that
+    PyObject_GetBuffer(owner, &buffer, PyBUF_SIMPLE)
+    try:
+        return plain(owner, <const uint8_t *> buffer.buf, buffer.len, offset, room, largest, own)
+    finally:
+        PyBuffer_Release(&buffer)
+
+
+cdef object plain(
+    object owner, const uint8_t *at, Py_ssize_t left, int64_t offset, Py_ssize_t room, Py_ssize_t largest,
+    bytes own,
+):
     cdef TakenRecords found = TakenRecords()
     cdef BatchRecords batch
-    cdef const uint8_t *at = data
     cdef const uint8_t *head
-    cdef Py_ssize_t left = len(data), size, taken = 0, before
+    cdef Py_ssize_t size, taken = 0, before
     cdef int64_t base, end = -1
     cdef int32_t last, count, flags
-    found.owners.append(data)
+    found.owners.append(owner)
     while left >= HEAD_SIZE:
         head, size = at, BEFORE_LENGTH + <int32_t> be32(at + LENGTH_AT)
         if size < HEAD_SIZE or head[MAGIC_AT] != 2:

@@ -138,7 +138,6 @@ class Batches:
         self.size = 0  # of what was taken, in bytes
         self.reading = reading
         self._tp = tp
-        self._bytes = data
         self._data = memoryview(data)
         self._at = 0
         self._again = False  # what is left is fetched once more
@@ -180,12 +179,12 @@ class Batches:
         reading = self.reading
         if self._aborted or self._again:
             return None
-        plain = plain_records(self._bytes, self.next_fetch_offset, reading.room, reading.largest, reading.own)
+        plain = plain_records(self._data, self.next_fetch_offset, reading.room, reading.largest, reading.own)
         if plain is None:
             return None
         found, self.next_fetch_offset, size = plain
         self.size += size
-        self._at = len(self._bytes)
+        self._at = len(self._data)
         return found
 
     def _open_next(self) -> bool:
