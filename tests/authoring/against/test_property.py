@@ -12,6 +12,7 @@ from io import BytesIO
 from pathlib import Path
 from typing import Any
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -19,7 +20,9 @@ from stream.authoring.against.findings import as_object
 from stream.authoring.against.run import compare, reading
 from stream.authoring.backtest import findings as backtests
 from stream.authoring.backtest.run import run
+from stream.demo.data import events
 from stream.history.event_files import Between, event_files
+from stream.rules.compiler.rule_set import load_rules
 from stream.rules.model import RuleSet
 from tests.reference.histories import START, History, histories
 
@@ -135,3 +138,46 @@ def test_any_change_on_any_past(world: History, until: int | None, has_since: bo
         assert_it_is_the_set_difference(
             replace(live, revision="1"), replace(new, revision="2"), inputs, between
         )
+
+
+# What a marketer does to the demo's rules: a threshold, a wait, a window, a name; a rule less, a cap, a text.
+CHANGES = (
+    ("traits.purchases_90d >= 5", "traits.purchases_90d >= 4"),
+    ("support_chat], within: 30m}", "support_chat], within: 45m}"),
+    (
+        "purchases_365d:  {function: count, of: purchase, over: 365d}",
+        "purchases_365d:  {function: count, of: purchase, over: 180d}",
+    ),
+    ("  second-purchase:", "  second-order:"),
+    ("traits.spend_365d >= 300", "traits.spend_365d >= 200"),
+    ("Is something unclear?", "Questions?"),
+)
+
+
+@pytest.mark.parametrize(
+    ("topics", "gains"), [({"transactions"}, True), ({"clickstream"}, False)], ids=["CDNOW", "the shop"]
+)
+def test_the_demos_rules_on_each_of_its_pasts(tmp_path: Path, topics: set[str], gains: bool) -> None:
+    texts = {path.name: path.read_text() for path in RULES.glob("*.yaml")}
+    for folder in ("live", "new"):
+        (tmp_path / folder).mkdir()
+        for name, text in texts.items():
+            (tmp_path / folder / name).write_text(text)
+        texts = {name: changed(text) for name, text in texts.items()}
+    live, new = (load_rules(tmp_path / each) for each in ("live", "new"))
+    (tmp_path / "past.jsonl").write_bytes(
+        b"\n".join(
+            json.dumps({"source": each.topic, **json.loads(each.value)}).encode()
+            for each in events()
+            if each.topic in topics | {"profiles"}
+        )
+    )
+    found = assert_it_is_the_set_difference(live, new, [str(tmp_path / "past.jsonl")])
+    assert (found["messages"]["gained"] > 0) >= gains
+    assert found["unlike_decisions"] > 50
+
+
+def changed(text: str) -> str:
+    for before, after in CHANGES:
+        text = text.replace(before, after)
+    return text
