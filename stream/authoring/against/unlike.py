@@ -67,6 +67,7 @@ class Nowhere:
 
 
 NOWHERE = Nowhere()
+AT_ONCE = 50_000  # decisions of a side that are held until the other has had the same events
 
 
 @dataclass(slots=True)
@@ -102,6 +103,8 @@ class UnlikeDecisions:
 
     def take(self, side: Side, result: Result) -> None:
         self._taken[side] += lines(result, self._revisions[side])
+        if len(self._taken[side]) > AT_ONCE:  # such as all reminders that are due at the end
+            self.settle()
 
     def settle(self, portion: Portion | None = None) -> None:
         """Forget what is equal. `portion`: what both sides have had since the last time."""
