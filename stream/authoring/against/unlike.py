@@ -11,13 +11,13 @@ Tested by tests/authoring/against/test_run.py, and as a property by test_propert
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from hashlib import blake2b
 from itertools import groupby
 from operator import attrgetter
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple, TypeVar
 
 import orjson
 
@@ -28,6 +28,7 @@ from stream.history.sorting import Sorter
 from stream.rules.model import RuleSet
 from stream.structs import Decision, Result
 
+T = TypeVar("T")
 Side = Literal["live", "new"]
 SIDES: tuple[Side, Side] = ("live", "new")
 
@@ -67,6 +68,7 @@ class Nowhere:
 
 
 NOWHERE = Nowhere()
+KEPT = b""  # the form of what is not forgotten, whether or not it has an equal
 AT_ONCE = 50_000  # decisions of a side that are held until the other has had the same events
 
 
@@ -111,35 +113,34 @@ class UnlikeDecisions:
         if not any(self._taken.values()):
             return
         forms = {
-            side: [self._form(side, decision.rule, decision.trigger_id, line) for decision, line in taken]
+            side: [self._form_of(side, decision, line) for decision, line in taken]
             for side, taken in self._taken.items()
         }
         equal = Counter(forms["live"]) & Counter(forms["new"])
+        del equal[KEPT]
         places = _Places(portion)
         for number, side in enumerate(SIDES):
-            left = equal.copy()
-            for (decision, line), form in zip(self._taken[side], forms[side], strict=True):
-                if decision.outcome != "deferred" and left[form]:
-                    left[form] -= 1
-                else:
-                    self._sorter.add([places.event_of(decision, line, number)])
+            left = _without(self._taken[side], forms[side], equal)
+            self._sorter.add(places.event_of(decision, line, number) for decision, line in left)
             self._taken[side] = []
 
     def by_customer(self) -> Iterator[list[UnlikeMatch]]:
         """Once; the customers in no order that means anything."""
         for _, together in groupby(self._sorter.sorted(), attrgetter("order")):
-            customers: defaultdict[str, dict[tuple[str, ...], UnlikeMatch]] = defaultdict(dict)
+            matches: dict[tuple[str, ...], UnlikeMatch] = {}
             for event in together:
                 side, found = self._read(event)
-                rule = found.said["rule"]
-                matches = customers[found.said["customer_id"]]
-                of = matches.setdefault(self._match(found.said), UnlikeMatch(rule))
+                of = matches.setdefault(self._match(found.said), UnlikeMatch(found.said["rule"]))
                 getattr(of, side).append(found)
                 if found.is_put_off:
                     of.put_off.add(side)
-            for matches in customers.values():
-                if unlike := [each for each in matches.values() if _without_equals(each)]:
-                    yield unlike
+            if unlike := [each for each in matches.values() if _without_equals(each)]:
+                yield unlike
+
+    def _form_of(self, side: Side, decision: Decision, line: bytes) -> bytes:
+        if decision.outcome == "deferred":
+            return KEPT
+        return self._form(side, decision.rule, decision.trigger_id, line)
 
     def _form(self, side: Side, rule: str, trigger_id: str, line: bytes) -> bytes:
         """Both stand before everything that an event or a customer says."""
@@ -171,7 +172,7 @@ class _Places:
         cause = self._cause(decision)
         origin, number = (NOWHERE, 0) if cause is None else (cause.origin, cause.number)
         digest = blake2b(decision.customer_id.encode(), digest_size=8).digest()
-        order = int.from_bytes(digest, "little") >> 1
+        order = int.from_bytes(digest, "little") >> 1  # 63 bits: no two customers have the same
         return PastEvent(origin, side, order, number, decision.at, None, line)
 
     def _cause(self, decision: Decision) -> PastEvent | None:
@@ -185,17 +186,20 @@ class _Places:
 
 def _without_equals(match: UnlikeMatch) -> bool:
     """Take out what is equal after all; whether anything is left."""
-    equal = Counter(each.form for each in match.live) & Counter(each.form for each in match.new)
-    if equal:
-        match.live, match.new = (_rest(each, equal.copy()) for each in (match.live, match.new))
+    forms = {
+        side: [each.form for each in found] for side, found in (("live", match.live), ("new", match.new))
+    }
+    equal = Counter(forms["live"]) & Counter(forms["new"])
+    match.live = list(_without(match.live, forms["live"], equal))
+    match.new = list(_without(match.new, forms["new"], equal))
     return bool(match.live or match.new)
 
 
-def _rest(found: Iterable[Unlike], equal: Counter[bytes]) -> list[Unlike]:
-    rest = []
-    for each in found:
-        if equal[each.form]:
-            equal[each.form] -= 1
+def _without(found: Sequence[T], forms: Sequence[bytes], equal: Counter[bytes]) -> Iterator[T]:
+    """Those that are left when `equal` is taken away. `forms`: theirs, in the same order."""
+    left = equal.copy()
+    for each, form in zip(found, forms, strict=True):
+        if left[form]:
+            left[form] -= 1
         else:
-            rest.append(each)
-    return rest
+            yield each

@@ -135,6 +135,23 @@ def test_what_quiet_hours_put_off_is_no_match_that_is_not_there(tmp_path: Path) 
     assert found["unlike_decisions"] == 2  # both put it off
 
 
+def test_what_both_put_off_and_one_has_sent_by_the_end_had_no_match_before(tmp_path: Path) -> None:
+    at = AT_NOON - 45 * 60_000
+    found = compared(tmp_path, live=QUIET, new=QUIET.replace("11:30", "11:00"), past=PAST[:1], until=at)
+    assert moves(found["rules"]["viewed"]) == {("put off", "sent"): 1}
+    assert (counts(found), found["unlike_decisions"]) == ((1, 0, 0), 1)
+
+
+def test_an_event_that_comes_twice_is_two_messages_of_one_match(tmp_path: Path) -> None:
+    """Their lines are the same, so one of them has its equal and the other has not."""
+    live = RULES.replace(", limit: 1 per 1h", "")
+    out = BytesIO()
+    found = compared(tmp_path, live=live, new=RULES, past=[line(0, "view"), line(0, "view")], out=out)
+    assert counts(found) == (0, 1, 0)
+    assert moves(found["rules"]["viewed"]) == {("sent", "limit"): 1}
+    assert [orjson.loads(each)["side"] for each in out.getvalue().splitlines()] == ["live", "new"]
+
+
 def test_a_message_that_still_waits_ends_with_its_rule(tmp_path: Path) -> None:
     new = QUIET.replace("  viewed:", "  seen:")
     found = compared(tmp_path, live=QUIET, new=new, past=PAST[:1])
@@ -167,6 +184,7 @@ def test_a_source_that_only_one_side_has_is_read_for_that_one(tmp_path: Path) ->
     found = compared(tmp_path, new=RULES.replace("channels:", f"{shop}channels:"), past=past)
     assert found["backtests"]["live"]["events"] == {"clicks": 1}
     assert found["backtests"]["new"]["events"] == {"clicks": 1, "shop": 1}
+    assert found["backtests"]["live"]["errors"] == []
     assert counts(found) == (1, 0, 0)
     assert found["definitions"]["sources"]["added"] == ["shop"]
 
