@@ -5,24 +5,30 @@ from __future__ import annotations
 import gc
 import os
 import typing
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, ExitStack, contextmanager
+from dataclasses import dataclass
 from enum import StrEnum
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Annotated
+from typing import IO, Annotated, Any
 
 import typer
 from rich.console import Console
 
+from stream.authoring.check import Format
 from stream.cli.outputs import STANDARD_OUTPUT, refuse_to_overwrite, writing
 from stream.cli.stopping import tidy
-from stream.errors import StreamError
+from stream.errors import RuleFileError, StreamError
 from stream.rules.compiler.rule_set import load_rules
 from stream.settings import load
 
 if typing.TYPE_CHECKING:
     from stream.authoring.replay import Paging
+    from stream.history.event_files import Between, PastEvents
+    from stream.history.progress import Progress
+    from stream.rules.model import RuleSet
     from stream.runtime.rocksdb import DiskStore
 
 commands = typer.Typer(rich_markup_mode=None)
@@ -110,6 +116,26 @@ def backtest(
         ),
     ] = 3,
     as_json: Annotated[bool, typer.Option("--json", help="Everything that was found, as JSON.")] = False,
+    against: Annotated[
+        Path | None,
+        typer.Option(
+            help="Directory of the rules that are live: show what DIRECTORY, the new ones, decides otherwise."
+        ),
+    ] = None,
+    form: Annotated[
+        Format | None,
+        typer.Option(
+            "--format", help="Of --against: for people, for programs, or Markdown for a pull request."
+        ),
+    ] = None,
+    fail_on: Annotated[
+        str | None,
+        typer.Option(
+            metavar="KIND,…",
+            help="Of --against: end with 1 if there is any of gained, lost, changed (messages), ended "
+            "(instances), anew (traits).",
+        ),
+    ] = None,
 ) -> None:
     """Play past events through the rules, and show what would have been sent, and what not and why.
 
@@ -125,29 +151,135 @@ def backtest(
     kafka: in place of files reads the topics of the rules' sources, of the Kafka that STREAM_BROKER names.
     Ends with 1 if no line could be used. More: docs/backtest.md.
     """
-    from stream.authoring.backtest import run as backtests
-    from stream.authoring.backtest import summary
-    from stream.authoring.backtest.findings import as_object
-    from stream.authoring.page.page import page
-    from stream.cli.past import between, past_events
-    from stream.history.progress import showing
+    from stream.cli.past import between
 
     times = between(since, until)
     if data_dir is not None and store != BacktestStore.ROCKSDB:
         raise typer.BadParameter("goes with --store rocksdb alone", param_hint="--data-dir")
-    refuse_to_overwrite({"--out": out, "--report": report}, events, directory, standard="--out")
-    rules = load_rules(directory)
-    gc.freeze()  # what is there now stays: the collector need not look at it again and again
-    with tidy():
-        with ExitStack() as stack:
-            progress = stack.enter_context(showing())
-            files = stack.enter_context(past_events(events, rules, times, sort=sort, progress=progress))
-            paging = stack.enter_context(_on_disk(data_dir)) if store == BacktestStore.ROCKSDB else None
-            file = stack.enter_context(writing("--out", out))
-            done = backtests.run(rules, files, out=file, examples=examples, progress=progress, paging=paging)
-        found = as_object(done)
-        with writing("--report", report) as file:
+    if form is not None and as_json:
+        raise typer.BadParameter("one or the other", param_hint="--format, --json")
+    form = Format.JSON if as_json else form
+    wanted = _Wanted(directory, tuple(events), times, sort, out, report, examples, form or Format.TEXT)
+    on_disk = partial(_on_disk, data_dir) if store == BacktestStore.ROCKSDB else None
+    if against is not None:
+        _compare(wanted, against, on_disk, _kinds(fail_on))
+        return
+    for option, value in (("--format", form if form is Format.GITHUB else None), ("--fail-on", fail_on)):
+        if value is not None:
+            raise typer.BadParameter("goes with --against alone", param_hint=option)
+    _play(wanted, on_disk)
+
+
+@dataclass(frozen=True, slots=True)
+class _Wanted:
+    """What is played, and what is to be made of it."""
+
+    directory: Path
+    events: tuple[str, ...]
+    times: Between
+    sort: bool
+    out: Path | None
+    report: Path | None
+    examples: int
+    form: Format
+
+    @contextmanager
+    def opened(self, rules: RuleSet) -> Iterator[tuple[PastEvents, Progress, IO[bytes] | None]]:
+        """The events as these rules read them, and the file of decisions."""
+        from stream.cli.past import past_events
+        from stream.history.progress import showing
+
+        gc.freeze()  # what is there now stays: the collector need not look at it again and again
+        with (
+            showing() as progress,
+            past_events(self.events, rules, self.times, sort=self.sort, progress=progress) as files,
+            writing("--out", self.out) as file,
+        ):
+            yield files, progress, file
+
+    @property
+    def told_aside(self) -> bool:
+        """Whether standard output has the decisions, so that people are told beside it."""
+        return self.out == STANDARD_OUTPUT
+
+    def refuse_to_overwrite(self, directory: Path) -> None:
+        outputs = {"--out": self.out, "--report": self.report}
+        refuse_to_overwrite(outputs, self.events, directory, standard="--out")
+
+    def write(self, page: Callable[[dict[str, Any]], str], found: dict[str, Any]) -> None:
+        with writing("--report", self.report) as file:
             if file is not None:
                 file.write(page(found).encode())
-        summary.report(found, Console(stderr=out == STANDARD_OUTPUT), as_json=as_json)
+
+
+OnDisk = Callable[[], AbstractContextManager["Paging"]]
+
+
+def _play(wanted: _Wanted, on_disk: OnDisk | None) -> None:
+    """One rule set."""
+    from stream.authoring.backtest import run as backtests
+    from stream.authoring.backtest import summary
+    from stream.authoring.backtest.findings import as_object
+    from stream.authoring.page.page import page
+
+    wanted.refuse_to_overwrite(wanted.directory)
+    rules = load_rules(wanted.directory)
+    with tidy():
+        with ExitStack() as stack:
+            files, progress, file = stack.enter_context(wanted.opened(rules))
+            paging = stack.enter_context(on_disk()) if on_disk is not None else None
+            done = backtests.run(
+                rules, files, out=file, examples=wanted.examples, progress=progress, paging=paging
+            )
+        found = as_object(done)
+        wanted.write(page, found)
+        summary.report(found, Console(stderr=wanted.told_aside), as_json=wanted.form is Format.JSON)
     backtests.require_events(done)
+
+
+def _compare(wanted: _Wanted, against: Path, on_disk: OnDisk | None, fail_on: Sequence[str]) -> None:
+    """Two rule sets; those of `against` are live."""
+    from stream.authoring.against import run as comparisons
+    from stream.authoring.against import summary
+    from stream.authoring.against.findings import as_object
+    from stream.authoring.against.github import markdown
+    from stream.authoring.against.unlike import SIDES
+    from stream.authoring.page.against import page
+
+    for directory in (wanted.directory, against):
+        wanted.refuse_to_overwrite(directory)
+    new = load_rules(wanted.directory)
+    try:
+        live = load_rules(against)
+    except RuleFileError as error:
+        hint = "these are the rules to compare with, not the new ones"
+        raise StreamError(
+            f"the rules of --against {against} have errors:\n{error.message}", hint=hint
+        ) from error
+    with tidy():
+        with ExitStack() as stack:
+            read_by = comparisons.reading(new, live, wanted.events)
+            files, progress, file = stack.enter_context(wanted.opened(read_by))
+            paging = {side: stack.enter_context(on_disk()) for side in SIDES if on_disk is not None}
+            done = comparisons.compare(
+                live, new, files, out=file, examples=wanted.examples, progress=progress, paging=paging
+            )
+        found = as_object(done, {"new": str(wanted.directory), "live": str(against)})
+        wanted.write(page, found)
+        if wanted.form is Format.GITHUB:
+            typer.echo(markdown(found), nl=False, err=wanted.told_aside)
+        else:
+            summary.report(found, Console(stderr=wanted.told_aside), as_json=wanted.form is Format.JSON)
+    comparisons.require_some(done)
+    if held := summary.held_to(found, fail_on):
+        raise StreamError(f"--fail-on: {', '.join(held)}")
+
+
+def _kinds(fail_on: str | None) -> Sequence[str]:
+    from stream.authoring.against.summary import FAIL_ON
+
+    kinds = [each.strip() for each in fail_on.split(",")] if fail_on is not None else []
+    for each in kinds:
+        if each not in FAIL_ON:
+            raise typer.BadParameter(f"`{each}` is none of {', '.join(FAIL_ON)}", param_hint="--fail-on")
+    return kinds

@@ -19,7 +19,6 @@ import os
 import time
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
-from dataclasses import replace
 from hashlib import blake2b
 from pathlib import Path
 
@@ -28,8 +27,9 @@ import structlog
 from stream.diagnostics import one_line
 from stream.errors import RuleFileError, StreamError, TopologyError
 from stream.regular_files import open_regular
+from stream.rules.changes import rules_changed, sections_changed
 from stream.rules.files import MAX_BYTES, paths_in
-from stream.rules.model import Rule, RuleSet
+from stream.rules.model import RuleSet
 from stream.telemetry.metrics import Metrics
 from stream.worker.aside import Aside
 from stream.worker.triggers import TriggerStage
@@ -197,17 +197,14 @@ class Reload:
         self._metrics.rules.set_rules(rules.revision, len(rules.rules))
         self._metrics.work.retire(rule.name for rule in rules.rules)
         seconds = round(time.monotonic() - started, 3)
-        counts = _counts(old, rules)
+        changed = rules_changed(old, rules)
         log.info(
             "rules_reloaded",
             old=old.revision,
             new=rules.revision,
             seconds=seconds,
-            added=counts["added"],
-            removed=counts["removed"],
-            changed=counts["changed"],
-            unchanged=counts["unchanged"],
-            also=_also(old, rules),
+            **{name: len(names) for name, names in changed._asdict().items()},
+            also=[name for name, each in sections_changed(old, rules).items() if any(each[:3])],
             ended=[str(each) for each in ended[:ENDED_LOGGED]],
             more=max(len(ended) - ENDED_LOGGED, 0),
         )
@@ -241,36 +238,3 @@ def errors_of(error: StreamError) -> list[str]:
 
 def _topics(rules: RuleSet) -> dict[str, str]:
     return {source.name: source.topic for source in rules.sources}
-
-
-def _counts(old: RuleSet, new: RuleSet) -> dict[str, int]:
-    before = {rule.name: _said(rule) for rule in old.rules}
-    after = {rule.name: _said(rule) for rule in new.rules}
-    same = sum(before.get(name) == said for name, said in after.items())
-    return {
-        "added": len(after.keys() - before.keys()),
-        "removed": len(before.keys() - after.keys()),
-        "changed": len(after.keys() & before.keys()) - same,
-        "unchanged": same,
-    }
-
-
-def _also(old: RuleSet, new: RuleSet) -> list[str]:
-    """What else of the rule files says something else now: the sections' names."""
-    before, after = _sections(old), _sections(new)
-    return [name for name in after if after[name] != before[name]]
-
-
-def _sections(rules: RuleSet) -> dict[str, object]:
-    return {
-        "policy": rules.policy,
-        "channels": {each.name: each for each in rules.channels},
-        "sources": {each.name: each for each in rules.sources},
-        "traits": {each.name: each.stable_id for each in rules.traits},
-        "segments": {each.name: each for each in rules.segments},
-    }
-
-
-def _said(rule: Rule) -> Rule:
-    """What is compared of a rule: its steps by its stable id, since they name predicates by their numbers."""
-    return replace(rule, steps=(), unless=None)

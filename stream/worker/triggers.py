@@ -33,6 +33,7 @@ from stream.decisions.wire import (
 )
 from stream.engine import MAX_WORK, PartitionState, preparing, process
 from stream.kafka._packed import PackedRecords, pack
+from stream.rules.changes import rules_that_end
 from stream.rules.model import Rule, RuleSet
 from stream.runtime.stage import Figures, StepResult, Store, Written
 from stream.structs import (
@@ -120,11 +121,9 @@ class TriggerStage:
             if partition.at_work:
                 ended.update(partition.state.customers.ended)
                 unlooked += partition.state.customers.unlooked
-        stay = {rule.stable_id for rule in rules.rules}
         return [
             Ended(rule.name, ended[rule.stable_id], exact=not unlooked and not may_wait_for_ever(rule))
-            for rule in sorted(old.rules, key=lambda each: each.name)
-            if rule.stable_id not in stay
+            for rule in rules_that_end(old, rules)
         ]
 
 

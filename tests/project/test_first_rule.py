@@ -66,8 +66,9 @@ def test_what_the_page_of_backtests_shows_as_commands_is_run(name: str, tmp_path
     """On its own event lines, with the rules that it names; its topics are played by integration tests."""
     text = PAGES[name]
     (first,) = [each for each in blocks(PAGES["rules/README.md"], "yaml") if "\nrules:" in each][:1]
-    (tmp_path / "rules").mkdir()
-    (tmp_path / "rules" / "first.yaml").write_text(first)
+    for folder in ("rules", "live-rules"):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "first.yaml").write_text(first)
     (lines,) = blocks(text, "json")
     (tmp_path / "events.jsonl").write_text(lines)
     (tmp_path / "events.jsonl.gz").write_text(lines)
@@ -75,5 +76,6 @@ def test_what_the_page_of_backtests_shows_as_commands_is_run(name: str, tmp_path
     commands = [line for line in blocks(text, "sh")[0].splitlines() if " kafka: " not in line]
     shown = typed("\n".join(commands), tmp_path)
     assert "3 events of 1 customer, up to" in shown
+    assert "No difference: the two rule sets say the same." in shown
     assert (tmp_path / "report.html").exists()
     assert (tmp_path / "decisions.jsonl").exists()

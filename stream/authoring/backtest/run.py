@@ -7,8 +7,9 @@ Decisions go to a file as JSON lines, as a worker would have written them; what 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import IO
 
 from stream.authoring.backtest.base_rates import watched
@@ -23,11 +24,11 @@ from stream.diagnostics import some
 from stream.errors import EventFileError
 from stream.history._past import PastEvent
 from stream.history._repeats import RepeatedIds
-from stream.history.event_files import PastEvents, none_usable
+from stream.history.event_files import PastEvents, Portion, none_usable
 from stream.history.progress import QUIET, Progress
 from stream.history.seen_names import SeenNames
 from stream.rules.model import RuleSet
-from stream.structs import Result
+from stream.structs import Decision, OpenInstance, Result
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +57,111 @@ class Backtest:
     before: int = 0
 
 
+class RulesAtWork:
+    """One rule set at work on past events: the engine, and what is counted of what it decides.
+
+    Of what is before `between.since` no decision counts, that of a reminder neither. At the end the watermark
+    moves to `between.until`; None: it stays at the last event. `tell` has each result that counts;
+    `examples` messages of each rule are kept.
+    """
+
+    def __init__(
+        self,
+        rules: RuleSet,
+        files: PastEvents,
+        *,
+        examples: int = 3,
+        paging: Paging | None = None,
+        tell: Callable[[Result], object] | None = None,
+    ) -> None:
+        self.rules = rules
+        self.before = 0
+        self.files, self._tell = files, tell
+        self._tally, self._figures = Tally(), BacktestFigures(rules, examples)
+        self._repeats, self._zones = RepeatedIds(rules.sources), UnreadableZones()
+        self._names = SeenNames(rules)
+        self._places: dict[tuple[object, ...], str] = {}
+        self._replay = Replay(
+            watched(rules), now=files.now, take=self._figures.base_rates.take, paging=paging
+        )
+        self._first = LATEST
+        self._is_before = False
+        self._sources = frozenset(source.name for source in rules.sources)
+        self._has_all = self._sources == files.names
+
+    def play(self, portion: Portion) -> None:
+        """What comes next."""
+        records, is_before, tally = portion.records, portion.is_before, self._tally
+        if not self._has_all:
+            records = {name: events for name, events in records.items() if name in self._sources}
+        since = self.files.between.since
+        if self._is_before and not is_before and since is not None:
+            self._add_up(self._replay.advance(since), counts=False)
+        self._is_before = is_before
+        self._repeats.look(records)
+        for source, events in records.items():
+            self._names.look(source, events)
+        errors = tally.errors.copy()
+        self._add_up(self._replay.feed(records, self._sources, portion.partition), counts=not is_before)
+        _locate(tally.firsts, records, self._places)
+        _locate(self._figures.base_rates.firsts, records, self._places)
+        for name in (source for source, reason in tally.errors - errors if reason == "timezone"):
+            self._zones.look(name, records.get(name, ()))
+        self._figures.base_rates.close(self._replay.everywhere)
+        if is_before:
+            self.before += sum(map(len, records.values()))
+        else:
+            self._first = min((self._first, *self._begins(records)))
+
+    def end(self) -> Backtest:
+        """What all of it came to."""
+        tally, figures, replay = self._tally, self._figures, self._replay
+        last, until = tally.watermark, self.files.between.until
+        figures.base_rates.close(last, at_end=True)
+        if until is not None:
+            self._add_up(replay.advance(until))
+            _locate(tally.firsts, {}, self._places)
+        timers, customers = replay.timers, replay.customers
+        return Backtest(
+            self.rules,
+            tally,
+            timers,
+            customers,
+            self.files,
+            figures,
+            count_segments(self.rules, replay.everybody(), tally.watermark or 0),
+            self._first if self._first < LATEST else None,
+            last,
+            self._repeats.found,
+            self._zones,
+            self._names,
+            self._places,
+            self.before,
+        )
+
+    def open_instances(self) -> Iterator[OpenInstance]:
+        """Of all customers."""
+        for state, ids in self._replay.everybody():
+            for each in ids:
+                yield from state.instances(each)
+
+    def _add_up(self, results: Iterable[Result], *, counts: bool = True) -> None:
+        for result in results:
+            kept = result if counts else replace(result, decisions=[], triggers=[])
+            self._tally.add(kept)
+            self._figures.add(kept)
+            if self._tell is not None:
+                self._tell(kept)
+
+    def _begins(self, records: Mapping[str, Sequence[PastEvent]]) -> Iterator[int]:
+        """When a portion's first events (no profiles) were, if that is known: of it their order is made."""
+        sources = len(self.files.names)
+        for source in self.rules.sources:
+            events = records.get(source.name)
+            if source.kind == "event" and events and (time := events[0].order // sources):
+                yield time
+
+
 def run(
     rules: RuleSet,
     files: PastEvents,
@@ -65,78 +171,37 @@ def run(
     progress: Progress = QUIET,
     paging: Paging | None = None,
 ) -> Backtest:
-    """Play the files. At the end the watermark moves to their `between.until`; None: it stays at the last
-    event. Of what is before `between.since` no decision counts, that of a reminder neither.
+    """Play the files. `out` takes the decisions; `progress` is told how many events were played."""
+    tell = None if out is None else partial(_write, out, rules.revision)
+    at_work = RulesAtWork(rules, files, examples=examples, paging=paging, tell=tell)
+    for portion in portions(files, progress):
+        at_work.play(portion)
+    note_before(at_work)
+    return at_work.end()
 
-    `out` takes the decisions; `examples` messages of each rule are kept; `progress` is told how many events
-    were played.
-    """
-    tally, figures = Tally(), BacktestFigures(rules, examples)
-    repeats, zones, names = RepeatedIds(rules.sources), UnreadableZones(), SeenNames(rules)
-    replay = Replay(watched(rules), now=files.now, take=figures.base_rates.take, paging=paging)
-    since, until = files.between.since, files.between.until
-    before = 0
-    places: dict[tuple[object, ...], str] = {}
 
-    def add_up(results: Iterable[Result], *, counts: bool = True) -> None:
-        for result in results:
-            kept = result if counts else replace(result, decisions=[], triggers=[])
-            tally.add(kept)
-            figures.add(kept)
-            if out is not None:
-                _write(out, kept, rules.revision)
-
+def portions(files: PastEvents, progress: Progress) -> Iterator[Portion]:
+    """The files' events as they come, once; `progress` is told how many were played."""
     progress.begin("playing", files.lines.total())
-    played, first = 0, LATEST
-    is_before = False
+    played = 0
     for portion in files.batches():
-        if is_before and not portion.is_before and since is not None:
-            add_up(replay.advance(since), counts=False)
-        is_before = portion.is_before
-        repeats.look(portion.records)
-        for source, records in portion.records.items():
-            names.look(source, records)
-        errors = tally.errors.copy()
-        add_up(replay.feed(portion.records, files.names, portion.partition), counts=not is_before)
-        _locate(tally.firsts, portion.records, places)
-        _locate(figures.base_rates.firsts, portion.records, places)
-        for name in (source for source, reason in tally.errors - errors if reason == "timezone"):
-            zones.look(name, portion.records.get(name, ()))
-        figures.base_rates.close(replay.everywhere)
-        if not is_before:
-            first = min((first, *_begins(portion.records, rules)))
-        count = sum(map(len, portion.records.values()))
-        before += count if is_before else 0
-        played += count
+        yield portion
+        played += sum(map(len, portion.records.values()))
         progress.reach(played)
-    last = tally.watermark
-    figures.base_rates.close(last, at_end=True)
-    if until is not None:
-        add_up(replay.advance(until))
-        _locate(tally.firsts, {}, places)
-    if before:
+
+
+def note_before(at_work: RulesAtWork) -> None:
+    """Say of the files how much of them only filled what is known."""
+    if at_work.before:
         played_first = some(
-            before,
+            at_work.before,
             "event of before --since was played first",
             "events of before --since were played first",
         )
-        files.notes.append(
+        at_work.files.notes.append(
             f"{played_first}, so that traits, limits, caps and "
             "reminders are as they would be; nothing that was decided then is counted"
         )
-    timers, customers = replay.timers, replay.customers
-    segments = count_segments(rules, replay.everybody(), tally.watermark or 0)
-    begun = first if first < LATEST else None
-    counted = (tally, timers, customers, files, figures, segments)
-    return Backtest(rules, *counted, begun, last, repeats.found, zones, names, places, before)
-
-
-def _begins(records: Mapping[str, Sequence[PastEvent]], rules: RuleSet) -> Iterator[int]:
-    """When a portion's first events (no profiles) were, if that is known: of it their order is made."""
-    for source in rules.sources:
-        events = records.get(source.name)
-        if source.kind == "event" and events and (time := events[0].order // len(rules.sources)):
-            yield time
 
 
 def _locate(
@@ -151,11 +216,19 @@ def _locate(
             places[what] = next(found, f"when a reminder was due, {iso_time(at)}")
 
 
-def _write(file: IO[bytes], result: Result, revision: str) -> None:
+def lines(result: Result, revision: str) -> Iterator[tuple[Decision, bytes]]:
+    """Each decision with its line of the file that `--out` names."""
     triggers = iter(result.triggers)  # one for each decision that is `sent`, in the same order
     for decision in result.decisions:
         sent = decision.outcome == "sent"
-        line = trigger_line(next(triggers), revision) if sent else decision_json(decision, revision)
+        yield (
+            decision,
+            trigger_line(next(triggers), revision) if sent else decision_json(decision, revision),
+        )
+
+
+def _write(file: IO[bytes], revision: str, result: Result) -> None:
+    for _, line in lines(result, revision):
         file.write(line + b"\n")
 
 

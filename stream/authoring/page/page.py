@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from datetime import datetime
 from typing import Any
 
 from stream.authoring.backtest.summary import (
@@ -26,21 +25,22 @@ from stream.authoring.page.parts import (
     columns_of_days,
     columns_of_hours,
     linked,
+    minute,
     more,
+    period,
     ranked,
     share_of,
     spread,
     table,
+    unused,
 )
 from stream.authoring.page.rules import rule_section, top_reasons
-from stream.clock import time_zone
 from stream.diagnostics import some
 
 MOST_SECTIONS = 40  # rules that have one of their own: those with the most matches
 MOST_ROWS = 500  # of a table
 MOST_COLLISIONS = 50
 MOST_SHARED = 30  # pairs of segments
-MOST_NOTES = 200
 
 
 def page(found: Mapping[str, Any]) -> str:
@@ -61,7 +61,7 @@ def page(found: Mapping[str, Any]) -> str:
             _collisions(found["collisions"], ids),
             _segments(found),
             _plans(rules, ids),
-            _unused(found["notes"]),
+            unused(found["notes"]),
             [rule_section(name, id_, found, channels) for name, id_ in ids.items()],
         ),
     ]
@@ -74,7 +74,7 @@ def _origin(found: Mapping[str, Any]) -> list[Html]:
     said = [
         element(
             "p",
-            f"{some(events, 'event')} of {some(found['customers'], 'customer')}{_period(found)}. Days and "
+            f"{some(events, 'event')} of {some(found['customers'], 'customer')}{period(found)}. Days and "
             f"hours are those of {found['zone']}. {some(len(rules), 'rule')}, revision {found['revision']}.",
             class_="soft",
         )
@@ -92,19 +92,6 @@ def _origin(found: Mapping[str, Any]) -> list[Html]:
         lines = element("a", f"What was not used, or odd ({some(len(found['notes']), 'line')})", href="#odd")
         said.append(element("p", "Before you trust the figures, read: ", lines, class_="note"))
     return said
-
-
-def _period(found: Mapping[str, Any]) -> str:
-    """`, from 2026-03-02 10:00 to 2026-03-08 12:00`."""
-    begin, end = found["from"] or found["until"], found["until"]
-    if end is None:
-        return ""
-    return f", from {_minute(begin, found['zone'])} to {_minute(end, found['zone'])}"
-
-
-def _minute(iso: str, zone: str) -> str:
-    """A time of the findings by the report's clocks."""
-    return f"{datetime.fromisoformat(iso).astimezone(time_zone(zone)):%Y-%m-%d %H:%M}"
 
 
 def _glance(found: Mapping[str, Any]) -> Html:
@@ -237,7 +224,7 @@ def _segments(found: Mapping[str, Any]) -> Html | None:
         for each in segments["shared"][:MOST_SHARED]
         for one, two in [each["segments"]]
     ]
-    at = f"at the end, {_minute(segments['at'], found['zone'])}"
+    at = f"at the end, {minute(segments['at'], found['zone'])}"
     return element(
         "section",
         element("h2", "Segments"),
@@ -301,13 +288,3 @@ def _known(plan: Mapping[str, Any]) -> str:
     if plan["too_few"]:
         return f"cannot be said: {plan['too_few']}"
     return f"never: more than {percent(1 / (1 + USUAL_LIFT))} reach it anyway"
-
-
-def _unused(notes: Sequence[str]) -> Html:
-    shown = (
-        [element("ul", [element("li", own(note)) for note in notes[:MOST_NOTES]])]
-        if notes
-        else [element("p", "All of the input was used, and nothing was odd.")]
-    )
-    rest = more(len(notes) - MOST_NOTES, "line")
-    return element("section", element("h2", "What was not used, or odd"), shown, rest, id="odd")

@@ -6,17 +6,19 @@ Tested by tests/authoring/page/test_page.py.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any
 
 from stream.authoring.backtest.summary import percent
 from stream.authoring.page import charts
 from stream.authoring.page.markup import Child, Html, element, own
+from stream.clock import time_zone
 from stream.diagnostics import some
 
 MOST_COLUMNS = 60  # of a chart; more days than that are taken together
 STEPS = (1, 2, 7, 14, 28, 91, 364)  # days
 OTHERS = "others"
+MOST_NOTES = 200
 SHORT = 15  # rows of a table that stay on one sheet of paper
 
 
@@ -158,3 +160,26 @@ def spread(counts: Mapping[str, Any]) -> Html | None:
 def ranked(totals: Iterable[tuple[str, int]]) -> list[str]:
     """The most first; of equals as the alphabet has them."""
     return [name for name, _ in sorted(totals, key=lambda each: (-each[1], each[0]))]
+
+
+def period(found: Mapping[str, Any]) -> str:
+    """`, from 2026-03-02 10:00 to 2026-03-08 12:00`."""
+    begin, end = found["from"] or found["until"], found["until"]
+    if end is None:
+        return ""
+    return f", from {minute(begin, found['zone'])} to {minute(end, found['zone'])}"
+
+
+def minute(iso: str, zone: str) -> str:
+    """A time of the findings by the report's clocks."""
+    return f"{datetime.fromisoformat(iso).astimezone(time_zone(zone)):%Y-%m-%d %H:%M}"
+
+
+def unused(notes: Sequence[str]) -> Html:
+    shown = (
+        [element("ul", [element("li", own(note)) for note in notes[:MOST_NOTES]])]
+        if notes
+        else [element("p", "All of the input was used, and nothing was odd.")]
+    )
+    rest = more(len(notes) - MOST_NOTES, "line")
+    return element("section", element("h2", "What was not used, or odd"), shown, rest, id="odd")

@@ -6,7 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from stream.authoring.page import against
 from stream.authoring.page.page import page
+from tests.authoring.page.test_against import change
 from tests.authoring.page.test_page import HOSTILE, shop
 from tests.kit.browser import CHROMIUM, opened_tab
 
@@ -32,6 +34,21 @@ async def test_it_fetches_nothing_and_complains_of_nothing(
         paper = await tab.value("getComputedStyle(document.body).backgroundColor")
         assert paper == ("rgb(20, 23, 26)" if dark else "rgb(255, 255, 255)")
         assert await tab.value("getComputedStyle(document.querySelector('path.c0')).fill") != "rgb(0, 0, 0)"
+
+
+@pytest.mark.parametrize(("width", "dark"), [(1_000, False), (1_000, True), (360, False), (320, True)])
+async def test_the_page_of_a_change_does_too(tmp_path: Path, width: int, dark: bool) -> None:
+    found = change(tmp_path, HOSTILE[0])
+    found["rules"] = {f"{name}{'x' * 128}"[:128]: each for name, each in found["rules"].items()}
+    path = tmp_path / "change.html"
+    path.write_text(against.page(found), encoding="utf-8")
+    async with opened_tab() as tab:
+        await tab.open(path, width=width, dark=dark)
+        assert [each for each in tab.requests if not each.startswith("data:")] == [path.as_uri()]
+        assert tab.problems == []
+        assert await tab.value("document.documentElement.scrollWidth") <= width
+        beyond = BEYOND.replace("WIDTH", str(width)) + ".map(each => each.outerHTML.slice(0, 200))"
+        assert await tab.value(beyond) == []
 
 
 @pytest.mark.parametrize("width", [320, 360, 390, 430, 768])
