@@ -112,7 +112,8 @@ class SeenNames:
 
     def notes(self, absent: Iterable[str]) -> Iterator[str]:
         """A line for each event that did not come, and for purposes that nobody asks for."""
-        asked, missing = asked_for(self._rules), sorted(absent)
+        asked = asked_for(self._rules)
+        missing = sorted(asked.keys() & set(absent))  # of two rule sets that are compared, these rules'
         come = [name for name in asked if name not in set(missing)]
         for name in missing[:MOST]:
             first, *more = asked[name]
