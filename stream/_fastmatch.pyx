@@ -484,7 +484,7 @@ cdef class PartitionState:
 
     cdef int settle(self, Frame frame) except -1:
         """Counts as work what the conditions and texts of an event, or of a timer, have taken."""
-        self.work -= frame.taken() // STEPS + TEXT_STEP * self.shared.text_steps
+        self.work -= frame.taken() // STEPS + TEXT_STEP * (self.shared.text_steps + self.shared.shadow_steps)
         return 0
 
     cdef list captured_of(self, Instance instance):

@@ -14,12 +14,13 @@ Headers = tuple[tuple[str, bytes], ...]
 
 # Outcomes and reasons, each in this one place. Metrics declare their series from here;
 # tests/project/test_reasons.py holds code and documents to these lists.
-Outcome = Literal["sent", "suppressed", "deferred", "holdout"]
+Outcome = Literal["sent", "suppressed", "deferred", "holdout", "shadow"]
 
 # Why a match is suppressed: its `unless`, seen while quiet hours put it off; the guards in their order;
 # `content`, a text that could not be rendered; `size`, a message larger than the channel's topic takes.
 SuppressionReason = Literal[
     "unless",
+    "rollout",
     "stale",
     "limit",
     "suppressed",
@@ -158,7 +159,8 @@ class Unwritten(NamedTuple):
 class Decision(NamedTuple):
     """What became of a match. `trigger_id` is deterministic: same rule definition, customer and cause.
 
-    `reason` is None when sent. `at` is the stream time of the judgement: the event's, or the deadline's.
+    `reason` is None when sent, and of a `shadow` when it would have been. `at` is the stream time of the
+    judgement: the event's, or the deadline's.
     `timed` says that a timer fired it (such matches stay out of the latency histogram). `source` and `offset`
     are of the record that caused it; the offset is -1 where a timer fired. `held_out_by`: the control groups
     that the customer is in, if that guard was reached. `goals` are the rule's, each a `model.Goal`.
@@ -352,7 +354,8 @@ class WireRecord(NamedTuple):
 class Result:
     """What one call of `engine.process` did.
 
-    `decisions` has every match judged, in order; `triggers` those that were sent, in the same order.
+    `decisions` has every match judged, in order; `triggers` those that were sent, in the same order;
+    `shadows` what rules in shadow mode would have sent.
     `positions`: per source, the next offset that is not applied yet (only sources that moved).
     `events`: per source, how many events were applied; `repeats`: read again and left out. `left_out`: per
     source with `dedupe`, events whose id the customer had had. `misplaced`: per source, of the records that
@@ -371,6 +374,7 @@ class Result:
 
     decisions: list[Decision] = field(default_factory=list)
     triggers: list[Trigger] = field(default_factory=list)
+    shadows: list[Trigger] = field(default_factory=list)
     dead_letters: list[DeadLetter] = field(default_factory=list)
     positions: dict[str, int] = field(default_factory=dict)
     events: dict[str, int] = field(default_factory=dict)

@@ -19,6 +19,7 @@ cdef class Shared:
     cdef object result              # during a call
     cdef int64_t text_steps         # what texts have taken, for the event at hand
     cdef int64_t offset, at         # of its record, -1: a timer fired; and when that was
+    cdef int64_t shadow_steps       # the same, of rules in shadow mode
 
     cdef void begin(self, int64_t offset, int64_t at) noexcept  # another event, or timer
     cdef int complain(self, str source, str reason) except -1   # counts what was odd

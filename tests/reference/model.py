@@ -541,11 +541,14 @@ class _Run:
                     break
             if unwritten is not None:
                 decision = decision._replace(outcome="suppressed", reason="content", unwritten=unwritten)
-            elif reason is None:
+            elif reason is None and rule.mode == "live":
                 self.outcome.triggers.append(self.message(decision, match, channel, content, event))
-        self.outcome.decisions.append(decision)
-        if decision.outcome != "suppressed":
+        if rule.mode == "live" and decision.outcome != "suppressed":
             self.guards.take(match, channel, decision.outcome)
+        if rule.mode == "shadow" and decision.outcome != "deferred":
+            # It says what would have become of it, and nobody was compared with anybody.
+            decision = decision._replace(outcome="shadow", held_out_by=())
+        self.outcome.decisions.append(decision)
 
     def message(
         self,

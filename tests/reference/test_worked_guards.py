@@ -28,7 +28,10 @@ EMAIL = Channel("email", "triggers.email", consent="mail")
 MAIL: Happening = (0, "profile", {"consents": {"mail": {"granted": True, "at": START, "basis": "form"}}})
 
 
-REASONS = ("stale", "limit", "suppressed", "consent", "address", "quiet", "group", "cap", "holdout")
+REASONS = (
+    *("rollout", "stale", "limit", "suppressed"),
+    *("consent", "address", "quiet", "group", "cap", "holdout"),
+)
 
 
 @pytest.mark.parametrize("first", range(len(REASONS)))
@@ -37,7 +40,7 @@ def test_the_first_that_refuses_gives_the_reason(first: int) -> None:
     channel = replace(EMAIL, address=("customer", "email"), cap=Limit(1, DAY), quiet=Quiet(11 * 60, 12 * 60))
     parts = {"channels": (channel,), "limit": Limit(1, DAY), "quiet": "drop", "group": "g"}
     rules = rule_set(
-        view("r", **parts, holdout=WHOLE),  # held out at first: this uses up the limit and the cap
+        view("r", **parts, rollout=1, holdout=WHOLE),  # held out at first: this uses up the limit and the cap
         view("top", priority=1, group="g", condition="event.top", stale_after=DAY),
         policy=Policy(timezone="UTC", stale_after=1, suppress=parse("has(customer.complaint)")),
     )
@@ -845,6 +848,67 @@ def test_who_is_held_out(share: int, universal: int, held: set[str]) -> None:
     assert arms(rules) == expected
     decisions = outcome_of(history(rules, [(0, "view", {"customer_id": "c1"})])).decisions
     assert [each.outcome for each in decisions] == [expected[0]]
+
+
+@pytest.mark.parametrize(
+    ("share", "inside"),  # mod 10,000 the numbers are 4,779, 6,964, 6,275, 8,804, 9,430 and 3,392
+    [
+        (3_392, set()),
+        (3_393, {"c6"}),
+        (4_779, {"c6"}),
+        (6_276, {"c1", "c3", "c6"}),
+        (WHOLE, set(EVERYBODY)),
+    ],
+)
+def test_to_whom_a_rule_is_rolled_out(share: int, inside: set[str]) -> None:
+    rules = rule_set(view("r", rollout=share, limit=Limit(1, DAY)), policy=Policy(holdout=0))
+    assert arms(rules) == ["sent" if customer in inside else "rollout" for customer in EVERYBODY]
+
+
+def test_who_is_outside_of_a_roll_out_uses_up_nothing_and_is_in_no_control_group() -> None:
+    capped = (replace(WEB, cap=Limit(1, DAY)),)
+    first = view("r", rollout=1, holdout=WHOLE, channels=capped, group="g", priority=1, limit=Limit(1, DAY))
+    rules = rule_set(first, view("s", group="g", channels=capped), policy=Policy(holdout=0))
+    happenings: list[Happening] = [(0, "view", {}), (1, "view", {})]
+    assert judged(rules, happenings) == [
+        (0, "r", "rollout"),
+        (0, "s", "sent"),
+        (1, "r", "rollout"),
+        (1, "s", "cap"),
+    ]
+    outside = outcome_of(history(rules, happenings)).decisions[0]
+    assert (outside.outcome, outside.held_out_by) == ("suppressed", ())
+
+
+def test_a_rule_in_shadow_mode_says_what_it_would_do_and_does_nothing() -> None:
+    capped = (replace(WEB, cap=Limit(1, DAY)),)
+    shadow = view("r", mode="shadow", channels=capped, group="g", priority=1, limit=Limit(1, DAY))
+    rules = rule_set(shadow, view("s", group="g", channels=capped))
+    happenings: list[Happening] = [(0, "view", {}), (1, "view", {})]
+    played = outcome_of(history(rules, happenings))
+    assert [(each.rule, each.outcome, each.reason) for each in played.decisions] == [
+        ("r", "shadow", None),
+        ("s", "sent", None),
+        ("r", "shadow", "cap"),  # not `limit`: it has sent nothing
+        ("s", "suppressed", "cap"),
+    ]
+    assert [each.decision.rule for each in played.triggers] == ["s"]
+
+
+def test_a_rule_in_shadow_mode_holds_nobody_out_and_waits_for_the_end_of_quiet_hours() -> None:
+    quiet = (replace(WEB, quiet=Quiet(11 * 60, 12 * 60)),)
+    rules = rule_set(
+        view("r", mode="shadow", channels=quiet, holdout=WHOLE, group="g", priority=1),
+        view("s", group="g"),
+        policy=Policy(timezone="UTC"),
+    )
+    happenings: list[Happening] = [(90 * MINUTE, "view", {}), (150 * MINUTE, "x", {})]
+    found = outcome_of(history(rules, happenings)).decisions
+    assert [(each.rule, each.outcome, each.reason, each.held_out_by) for each in found] == [
+        ("r", "deferred", "quiet", ()),
+        ("s", "sent", None, ()),
+        ("r", "shadow", "holdout", ()),
+    ]
 
 
 def test_a_held_out_customer_uses_up_limit_caps_and_group() -> None:
