@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from hashlib import blake2b
+from types import MappingProxyType
 from typing import Any, Literal, NamedTuple, Protocol
 
 Headers = tuple[tuple[str, bytes], ...]
@@ -20,6 +21,7 @@ Outcome = Literal["sent", "suppressed", "deferred", "holdout", "shadow"]
 # `content`, a text that could not be rendered; `size`, a message larger than the channel's topic takes.
 SuppressionReason = Literal[
     "unless",
+    "disabled",
     "rollout",
     "stale",
     "limit",
@@ -224,6 +226,20 @@ class Trigger(NamedTuple):
     sensitive: tuple[SubjectProof, ...] = ()
 
 
+class Switches(NamedTuple):
+    """Which rules are off, by name, until when (ms; LATEST: until they are enabled), as of a position of the
+    topic of switches, whose id Kafka made.
+    """
+
+    topic_id: str = ""
+    position: int = 0
+    off: Mapping[str, int] = MappingProxyType({})
+
+    def is_newer(self, than: Switches) -> bool:
+        """Of a topic that was made anew everything is."""
+        return self.topic_id != than.topic_id or self.position > than.position
+
+
 class Seen(NamedTuple):
     """What a condition read: its path, and the value as JSON or so; None where it was not there."""
 
@@ -319,11 +335,17 @@ class OwnTopics(NamedTuple):
         """The definitions of each revision."""
         return f"{self.app_id}-rules"
 
+    @property
+    def switches(self) -> str:
+        """Which rules are off."""
+        return f"{self.app_id}-switches"
+
     def has(self, topic: str) -> bool:
         """Whether a topic is the program's, or Kafka's, so that no rule file can read it or write to it."""
         if topic.startswith("__") or topic in {*self[1:], *OwnTopics()[1:]}:
             return True
-        ours = topic.startswith(f"{self.app_id}-") and (topic.endswith("-changelog") or topic == self.rules)
+        named = topic.endswith("-changelog") or topic in (self.rules, self.switches)
+        ours = topic.startswith(f"{self.app_id}-") and named
         return bool(self.app_id) and ours
 
 

@@ -1,10 +1,10 @@
 """Guards: what may keep a match from being sent. The first that refuses gives the reason.
 
-The order: `rollout`, `stale`, `limit`, `suppressed`, `consent`, `address`, `quiet`, `group`, `cap`,
-`holdout`. A guard that lacks what it needs to know refuses: guards fail closed. Before them all, what the
-rule's `unless` has closed while it was put off is over. `rollout` says whether the rule speaks to the
-customer at all, so it is asked before what depends on time, event or what was sent: its share of the matches
-is its share of the customers.
+The order: `disabled`, `rollout`, `stale`, `limit`, `suppressed`, `consent`, `address`, `quiet`, `group`,
+`cap`, `holdout`. A guard that lacks what it needs to know refuses: guards fail closed. Before them all, what
+the rule's `unless` has closed while it was put off is over. `disabled` and `rollout` say whether the rule speaks
+at all, and to the customer, so they are asked before what depends on time, event or what was sent: a rule
+that is off has this reason alone, and a roll-out's share of the matches is its share of the customers.
 
 Consent is the channel's, and that of every sensitive subject that the rule is about, whatever the channel: a
 channel that needs none does not show a pregnancy either.
@@ -40,6 +40,7 @@ from stream.rules.model import WHOLE as _WHOLE
 cdef int64_t END = _END
 cdef str POLICY = _POLICY
 cdef int WHOLE = _WHOLE
+cdef object ON = -1         # in place of the time until which a rule is off
 cdef Py_ssize_t MAX_TEXT = _MAX_TEXT
 cdef enum:
     REMEMBERED = 4096               # minutes of some quiet hours, or of a period
@@ -76,6 +77,8 @@ cdef Verdict judge(Match match, Sending sending, arms):
     cdef tuple by
     if match.closed_by is not None:
         return _verdict("suppressed", "unless", first)
+    if match.shared.off and match.at < <int64_t> match.shared.off.get(sending.name, ON):
+        return _verdict("suppressed", "disabled", first)
     if sending.rollout < WHOLE and not _is_rolled_out(match, sending, arms):
         return _verdict("suppressed", "rollout", first)
     if match.cause.late:

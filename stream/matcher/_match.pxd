@@ -15,6 +15,7 @@ cdef class Shared:
     cdef Customers customers
     cdef dict prior_decisions       # (trigger id, at): see Match.prior_decision
     cdef dict prior_sends           # (customer, counter): times, see Match.prior_sends
+    cdef dict off                   # the rules that are switched off: until when, in ms
     cdef dict groups                # group: the rule that has claimed it, for the event at hand
     cdef object result              # during a call
     cdef int64_t text_steps         # what texts have taken, for the event at hand

@@ -45,7 +45,7 @@ class KeyedValues(dict):
 cdef class Shared:
     def __cinit__(self, Customers customers not None):
         self.customers = customers
-        self.groups = {}
+        self.groups, self.off = {}, {}
         self.prior_decisions, self.prior_sends = {}, {}
 
     cdef void begin(self, int64_t offset, int64_t at) noexcept:

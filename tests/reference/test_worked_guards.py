@@ -13,11 +13,13 @@ from typing import Any
 
 import pytest
 
+from stream.clock import LATEST
 from stream.content.template import Template
 from stream.expression import parse
 from stream.rules.durations import Calendar
 from stream.rules.model import WHOLE, Channel, Limit, Policy, Quiet, Rule, Subject, Trait, Variant
 
+from .changes import Change
 from .conftest import by_engine
 from .examples import DAY, HOUR, MINUTE, WEB, Happening, history, rule, rule_set, step, told, unless
 from .histories import START, History
@@ -67,6 +69,12 @@ def outcome_of(world: History) -> Outcome:
 
 def judged(rules: Any, happenings: Sequence[Happening]) -> list[tuple[int, str, str]]:
     return told(outcome_of(history(rules, happenings)).decisions)
+
+
+def judged_with(
+    rules: Any, happenings: Sequence[Happening], changes: Sequence[Change]
+) -> list[tuple[int, str, str]]:
+    return told(outcome_of(history(rules, happenings, changes)).decisions)
 
 
 def sent(rules: Any, happenings: Sequence[Happening]) -> list[Message]:
@@ -848,6 +856,44 @@ def test_who_is_held_out(share: int, universal: int, held: set[str]) -> None:
     assert arms(rules) == expected
     decisions = outcome_of(history(rules, [(0, "view", {"customer_id": "c1"})])).decisions
     assert [each.outcome for each in decisions] == [expected[0]]
+
+
+def test_a_rule_that_is_off_uses_up_nothing_until_the_time_is_over() -> None:
+    capped = (replace(WEB, cap=Limit(1, DAY)),)
+    first = view("r", channels=capped, group="g", priority=1, limit=Limit(1, DAY), holdout=WHOLE)
+    rules = rule_set(first, view("s", group="g", channels=capped))
+    happenings: list[Happening] = [(at, "view", {}) for at in (0, 9, 10)]
+    world = history(rules, happenings, off={"r": START + 10})
+    found = outcome_of(world).decisions
+    assert told(found) == [
+        *((0, "r", "disabled"), (0, "s", "sent")),
+        *((9, "r", "disabled"), (9, "s", "cap")),
+        *((10, "r", "cap"), (10, "s", "cap")),
+    ]
+    assert (found[0].outcome, found[0].held_out_by) == ("suppressed", ())
+
+
+def test_the_instances_of_a_rule_that_is_off_go_on_and_what_comes_due_is_over() -> None:
+    quiet = (replace(WEB, quiet=Quiet(11 * 60, 12 * 60)),)
+    rules = rule_set(
+        rule("r", step("a"), step("b")),
+        rule("t", step("a"), wait=10),
+        view("q", channels=quiet),
+        policy=Policy(timezone="UTC"),
+    )
+    off = dict.fromkeys(("r", "t", "q"), LATEST)
+    happenings: list[Happening] = [
+        *((0, "a", {}), (5, "x", {}), (20, "x", {}), (21, "b", {})),
+        *((90 * MINUTE, "view", {}), (95 * MINUTE, "x", {}), (150 * MINUTE, "x", {})),
+    ]
+    # What was put off is judged when the quiet hours end, as it is put off: not at the switch.
+    changes = [Change(1, rules, off=off), Change(3, rules, off={}), Change(5, rules, off=off)]
+    assert judged_with(rules, happenings, changes) == [
+        (10, "t", "disabled"),
+        (21, "r", "sent"),
+        (90 * MINUTE, "q", "quiet"),
+        (120 * MINUTE, "q", "disabled"),
+    ]
 
 
 @pytest.mark.parametrize(
