@@ -148,7 +148,7 @@ cdef class PartitionState:
 
     @property
     def switches(self):
-        """`structs.Switches`: which rules are off. They are given out with how far the sources have come."""
+        """`structs.Switches`: which rules are off; given out with how far the sources have come."""
         return self.known
 
     @switches.setter
@@ -215,8 +215,8 @@ cdef class PartitionState:
     def load(self, bytes key not None, bytes value):
         """Takes one record of the changelog: the latest of a key counts; a value of None deletes.
 
-        The empty key holds how far the sources have come, and which rules are off. StateError if the record is corrupt, or its
-        version unknown.
+        The empty key holds how far the sources have come, and which rules are off. StateError if the record
+        is corrupt, or its version unknown.
         """
         if key:
             self.customers.load(key, value)

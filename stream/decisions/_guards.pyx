@@ -2,9 +2,9 @@
 
 The order: `disabled`, `rollout`, `stale`, `limit`, `suppressed`, `consent`, `address`, `quiet`, `group`,
 `cap`, `holdout`. A guard that lacks what it needs to know refuses: guards fail closed. Before them all, what
-the rule's `unless` has closed while it was put off is over. `disabled` and `rollout` say whether the rule speaks
-at all, and to the customer, so they are asked before what depends on time, event or what was sent: a rule
-that is off has this reason alone, and a roll-out's share of the matches is its share of the customers.
+the rule's `unless` has closed while it was put off is over. `disabled` and `rollout` say whether the rule
+speaks at all, and to the customer, so they are asked before what depends on time, event or what was sent: a
+rule that is off has this reason alone, and a roll-out's share of the matches is its share of the customers.
 
 Consent is the channel's, and that of every sensitive subject that the rule is about, whatever the channel: a
 channel that needs none does not show a pregnancy either.
