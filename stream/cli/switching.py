@@ -13,12 +13,12 @@ from rich.table import Table
 
 from stream.cli.flags import with_settings
 from stream.clock import wall_ms
-from stream.decisions.wire import iso_time
 from stream.diagnostics import one_line
 from stream.rules.durations import parse_duration
-from stream.settings import Settings, load
+from stream.settings import load
 from stream.telemetry import logs
-from stream.topics.switches import MAX_TEXT, Switch, ask_all, refuse_unknown, running_rules, set_switch
+
+MAX_TEXT = 500  # characters of why and who
 
 commands = typer.Typer(rich_markup_mode=None)
 
@@ -41,16 +41,17 @@ def _text(given: str, flag: str) -> str:
     return given.strip()
 
 
-def _duration(given: str | None) -> int | None:
-    if given is None:
+def _until(lasting: str | None) -> int | None:
+    """When a time from now on is over, in ms."""
+    if lasting is None:
         return None
     try:
-        ms = parse_duration(given)
+        ms = parse_duration(lasting)
     except ValueError as error:
         raise typer.BadParameter(f"{error}: write e.g. 30m, 2h or 7d", param_hint="--for") from None
     if ms <= 0:
         raise typer.BadParameter("must be longer than nothing", param_hint="--for")
-    return ms
+    return wall_ms() + ms
 
 
 @commands.command()
@@ -69,18 +70,13 @@ def disable(
     **flags: Any,
 ) -> None:
     """Switch a rule off in all running workers, within seconds, without a deploy."""
+    from stream.topics import switches
+
     logs.configure("CRITICAL")
-    ms, why, who = _duration(lasting), _text(because, "--because"), _text(by or _account(), "--by")
-    now = wall_ms()
-    switch = Switch(rule, True, now, None if ms is None else now + ms, why, who)
-    uvloop.run(_disable(load(os.environ, flags), switch))
-    end = "until `stream enable`" if switch.until is None else f"until {iso_time(switch.until)}"
+    until, why, who = _until(lasting), _text(because, "--because"), _text(by or _account(), "--by")
+    done = uvloop.run(switches.disable(load(os.environ, flags), rule, until, why, who))
+    end = "until `stream enable`" if until is None else f"until {done['until']}"
     typer.echo(f"{rule} is off {end}; workers take it within seconds")
-
-
-async def _disable(settings: Settings, switch: Switch) -> None:
-    refuse_unknown(switch.rule, *await running_rules(settings))
-    await set_switch(settings, switch)
 
 
 @commands.command()
@@ -93,22 +89,12 @@ def enable(
     **flags: Any,
 ) -> None:
     """Switch a rule on again that `stream disable` has switched off."""
+    from stream.topics import switches
+
     logs.configure("CRITICAL")
     why, who = because.strip()[:MAX_TEXT], _text(by or _account(), "--by")
-    switch = Switch(rule, False, wall_ms(), None, why, who)
-    was_off = uvloop.run(_enable(load(os.environ, flags), switch))
+    was_off = uvloop.run(switches.enable(load(os.environ, flags), rule, why, who))
     typer.echo(f"{rule} is on; workers take it within seconds" if was_off else f"{rule} was on already")
-
-
-async def _enable(settings: Settings, switch: Switch) -> bool:
-    known = await ask_all(settings)
-    if switch.rule not in known:  # one that is gone from the rules can still be off
-        refuse_unknown(switch.rule, *await running_rules(settings))
-        return False
-    if not known[switch.rule].off:
-        return False
-    await set_switch(settings, switch)
-    return True
 
 
 @commands.command("switches")
@@ -119,22 +105,12 @@ def show_switches(
     **flags: Any,
 ) -> None:
     """Show which rules are off: since when, until when, by whom and why."""
+    from stream.topics import switches
+
     logs.configure("CRITICAL")
-    known, names, now = *uvloop.run(_ask(load(os.environ, flags))), wall_ms()
-    off = [known[rule] for rule in sorted(known) if known[rule].is_off(now)]
+    off = uvloop.run(switches.off_now(load(os.environ, flags)))
     if as_json:
-        found = [
-            {
-                "rule": each.rule,
-                "since": iso_time(each.at),
-                "until": None if each.until is None else iso_time(each.until),
-                "because": each.because,
-                "by": each.by,
-                "running": each.rule in names,
-            }
-            for each in off
-        ]
-        typer.echo(json.dumps({"off": found}, indent=2))
+        typer.echo(json.dumps({"off": off}, indent=2))
         return
     if not off:
         typer.echo("all rules are on")
@@ -143,12 +119,7 @@ def show_switches(
     for name in ("rule", "since", "until", "by", "because"):
         table.add_column(name)
     for each in off:
-        until = "it is enabled" if each.until is None else iso_time(each.until)
-        rule = each.rule if each.rule in names else f"{each.rule} (not in the running rules)"
-        table.add_row(*map(one_line, (rule, iso_time(each.at), until, each.by, each.because)))
+        rule = each["rule"] if each["running"] else f"{each['rule']} (not in the running rules)"
+        until = each["until"] or "it is enabled"
+        table.add_row(*map(one_line, (rule, each["since"], until, each["by"], each["because"])))
     Console(markup=False).print(table)
-
-
-async def _ask(settings: Settings) -> tuple[dict[str, Switch], set[str]]:
-    known = dict(await ask_all(settings))
-    return known, set((await running_rules(settings))[1]) if known else set()

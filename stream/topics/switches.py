@@ -17,7 +17,7 @@ import orjson
 from aiokafka import TopicPartition
 from aiokafka.errors import KafkaError
 
-from stream.clock import LATEST
+from stream.clock import LATEST, wall_ms
 from stream.decisions.wire import iso_time
 from stream.errors import BrokerError, StreamError
 from stream.events._times import parse_time
@@ -31,7 +31,6 @@ from stream.structs import Record, Switches
 from stream.topics.records import write
 
 PATIENCE_S = 15.0
-MAX_TEXT = 500  # characters of a reason, and of who it was
 _NAME = re.compile(NAME)
 
 
@@ -160,3 +159,41 @@ def refuse_unknown(rule: str, revision: str, names: Iterable[str]) -> None:
         some = f"there are: {', '.join(names[:20])}" if names else "it has none"
         hint = did_you_mean(rule, names) or some
         raise StreamError(f"the running rules (revision {revision}) have no rule `{rule}`", hint=hint)
+
+
+async def disable(settings: Settings, rule: str, until: int | None, because: str, by: str) -> dict[str, Any]:
+    """Switch a rule off: what was written, as `described`. Raises StreamError."""
+    refuse_unknown(rule, *await running_rules(settings))
+    switch = Switch(rule, True, wall_ms(), until, because, by)
+    await set_switch(settings, switch)
+    return described(switch)
+
+
+async def enable(settings: Settings, rule: str, because: str, by: str) -> bool:
+    """Switch a rule on; False if it was on already. Raises StreamError."""
+    switch = (await ask_all(settings)).get(rule)
+    if switch is None:  # one that is gone from the rules can still be off
+        refuse_unknown(rule, *await running_rules(settings))
+    if switch is None or not switch.off:
+        return False
+    await set_switch(settings, Switch(rule, False, wall_ms(), None, because, by))
+    return True
+
+
+async def off_now(settings: Settings) -> list[dict[str, Any]]:
+    """The rules that are off, as `described`; `running`: whether the workers have such a rule at all."""
+    now = wall_ms()
+    off = [switch for _, switch in sorted((await ask_all(settings)).items()) if switch.is_off(now)]
+    names = (await running_rules(settings))[1] if off else []
+    return [{**described(each), "running": each.rule in names} for each in off]
+
+
+def described(switch: Switch) -> dict[str, Any]:
+    """For people and programs; times in ISO 8601."""
+    return {
+        "rule": switch.rule,
+        "since": iso_time(switch.at),
+        "until": None if switch.until is None else iso_time(switch.until),
+        "because": switch.because,
+        "by": switch.by,
+    }

@@ -79,6 +79,7 @@ class FollowedSwitches:
 
     async def _follow(self, consumer: Any) -> None:
         known, latest = await self._read(consumer)
+        read_at = wall_ms()
         tp = TopicPartition(self._topic, 0)
         consumer.assign([tp])
         consumer.seek(tp, latest.position)
@@ -87,7 +88,7 @@ class FollowedSwitches:
             if records := fetched.get(tp):
                 take(known, records)
                 self._set(switches_of(latest.topic_id, records[-1].offset + 1, known.values()))
-            elif wall_ms() > (consumer.last_poll_timestamp(tp) or 0) + SILENT_MS:
+            elif wall_ms() > max(consumer.last_poll_timestamp(tp) or 0, read_at) + SILENT_MS:
                 self._note_silence("no answer")
                 continue
             if self._is_silent:

@@ -44,8 +44,8 @@ def disable(shop: Shop, *more: str, rule: str = "every-view") -> str:
 
 
 def decisions(shop: Shop, rule: str = "every-view") -> list[dict[str, Any]]:
-    found = [json.loads(record.value) for record in consume_all(shop.bootstrap, ["decisions"])]
-    return [each for each in found if each["rule"] == rule and each["customer_id"].startswith("c")]
+    found = [json.loads(record.value) for record in consume_all(shop.bootstrap, [f"{shop.prefix}-decided"])]
+    return [each for each in found if each["rule"] == rule]
 
 
 def view(shop: Shop, customers: int = PARTITIONS) -> None:
@@ -59,7 +59,7 @@ def until_latest(shop: Shop, reason: str | None) -> None:
         view(shop)
         time.sleep(0.5)
         latest = {each["customer_id"]: each["reason"] for each in decisions(shop)}
-        return len(latest) == PARTITIONS and set(latest.values()) == {reason}
+        return len(latest) >= PARTITIONS and set(latest.values()) == {reason}
 
     eventually(done, f"all are judged with {reason}")
 
@@ -95,7 +95,9 @@ def start(shop: Shop) -> Iterator[Callable[..., Worker]]:
     workers: list[Worker] = []
 
     def begin(name: str = "a") -> Worker:
-        workers.append(shop.worker(name, clock="wall", session_timeout=short_session()).start())
+        settings = {"clock": "wall", "decisions_topic": f"{shop.prefix}-decided"}
+        settings["session_timeout"] = short_session()
+        workers.append(shop.worker(name, **settings).start())
         return workers[-1].until_ready()
 
     yield begin
