@@ -53,13 +53,15 @@ def view(shop: Shop, customers: int = PARTITIONS) -> None:
 
 
 def until_latest(shop: Shop, reason: str | None) -> None:
-    """Views of everybody, until the last decision on each has this reason."""
+    """Views of a customer in each partition, until the last decision on each has this reason."""
 
     def done() -> bool:
         view(shop)
         time.sleep(0.5)
         latest = {each["customer_id"]: each["reason"] for each in decisions(shop)}
-        return len(latest) >= PARTITIONS and set(latest.values()) == {reason}
+        return [latest.get(f"c{customer}", "none yet") for customer in range(PARTITIONS)] == [
+            reason
+        ] * PARTITIONS
 
     eventually(done, f"all are judged with {reason}")
 
