@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.authoring.explain.explainkit import found, line, rules_in, tell
+from tests.authoring.explain.explainkit import found, known_after, line, rules_in, tell
 
 VIEW = {"sku": "a", "price": 20}
 
