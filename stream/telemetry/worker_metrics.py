@@ -88,11 +88,11 @@ class RulesMetrics:
 
     def count_reload_failure(self) -> None:
         self._reload_failures.inc()
+        self.set_reload(successful=False)
 
     def set_disabled(self, until: Mapping[str, int]) -> None:
         """The rules that are switched off, and until when (ms)."""
         self._disabled = dict(until)
-        self.set_reload(successful=False)
 
 
 class _Disk(NamedTuple):
