@@ -50,6 +50,7 @@ cdef class PartitionState:
     cdef dict kept                  # what instances keep of the event at hand: (bytes, is cut) by fields
     cdef Explainer explainer        # None: nobody asks why
     cdef public bytes marks         # what the runtime keeps with how far the sources are: kept and given out
+    cdef object known               # `structs.Switches`
     cdef bytes reached_given        # the record of how far the sources are, as last given out or loaded
     # during a call:
     cdef object result, take

@@ -8,7 +8,7 @@ from stream.decisions._decide import Decider
 from stream.matcher._match import Match
 from stream.rules.model import RuleSet
 from stream.state._customers import Customers
-from stream.structs import Batch, Judgement, OpenInstance, PriorDecision, Record, Result
+from stream.structs import Batch, Judgement, OpenInstance, PriorDecision, Record, Result, Switches
 
 MAX_WORK: int
 
@@ -18,6 +18,7 @@ class PartitionState:
     prior_decisions: dict[tuple[str, int], PriorDecision]
     prior_sends: dict[tuple[str, str], list[int]]
     partitions: int
+    switches: Switches
     def __new__(cls, rules: RuleSet) -> Self: ...
     @property
     def rules(self) -> RuleSet: ...

@@ -79,8 +79,8 @@ import orjson
 
 from stream.errors import StateError
 from stream.rules import field_paths
-from stream.state._codec import decode_reached, encode_reached
-from stream.structs import OpenInstance
+from stream.state._codec import decode_reached, encode_reached, note_switches, switches_in
+from stream.structs import OpenInstance, Switches
 
 # What one call may cost to hold its caller for milliseconds, however large or dear the events are: about a
 # microsecond each. The event that passes it is the last of the call.
@@ -114,6 +114,7 @@ cdef class PartitionState:
         self.frame, self.timer_frame = Frame(), Frame()
         self.kept, self.gone = {}, {}
         self.shared = Shared(self.customers)
+        self.known = Switches()
         self.marks = b""
         self.link()
 
@@ -144,6 +145,16 @@ cdef class PartitionState:
     @prior_sends.setter
     def prior_sends(self, dict sends not None):
         self.shared.prior_sends = sends
+
+    @property
+    def switches(self):
+        """`structs.Switches`: which rules are off; given out with how far the sources have come."""
+        return self.known
+
+    @switches.setter
+    def switches(self, switches not None):
+        self.known = switches
+        self.shared.off = dict(switches.off)
 
     def trait(self, str customer_id not None, str name not None, int64_t at, key=None):
         """A trait's value as of `at`; ABSENT if it has none. With `per` that at `key`, or all without a key.
@@ -204,13 +215,14 @@ cdef class PartitionState:
     def load(self, bytes key not None, bytes value):
         """Takes one record of the changelog: the latest of a key counts; a value of None deletes.
 
-        The empty key holds how far the sources have come. StateError if the record is corrupt, or its
-        version unknown.
+        The empty key holds how far the sources have come, and which rules are off. StateError if the record
+        is corrupt, or its version unknown.
         """
         if key:
             self.customers.load(key, value)
             return
         reached, self.marks = decode_reached(value) if value is not None else ({}, b"")
+        self.switches = switches_in(reached)
         self.queues.set_reached(reached)
         self.reached_given = value
 
@@ -229,7 +241,10 @@ cdef class PartitionState:
         not be durable before the customers are. Empty if nothing changed.
         """
         changed = self.customers.take_changed()
-        reached = encode_reached(self.queues.reached(), self.marks)
+        reached = self.queues.reached()
+        if self.known.topic_id:
+            note_switches(reached, self.known)
+        reached = encode_reached(reached, self.marks)
         if changed or reached != (self.reached_given or NOTHING_REACHED):
             changed.append((b"", reached))
             self.reached_given = reached
@@ -484,7 +499,7 @@ cdef class PartitionState:
 
     cdef int settle(self, Frame frame) except -1:
         """Counts as work what the conditions and texts of an event, or of a timer, have taken."""
-        self.work -= frame.taken() // STEPS + TEXT_STEP * self.shared.text_steps
+        self.work -= frame.taken() // STEPS + TEXT_STEP * (self.shared.text_steps + self.shared.shadow_steps)
         return 0
 
     cdef list captured_of(self, Instance instance):

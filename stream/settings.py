@@ -368,9 +368,10 @@ def load(
 def _own_twice(given: Mapping[str, _Given]) -> Iterator[str]:
     """What is written to one topic would be read as what belongs in the other."""
     own = OwnTopics(*(given[name].value if name in given else _default(name) for name in OWN_NAMES))
-    names = (own.decisions, own.dead_letters, own.changelog, own.rules)
+    names = (own.decisions, own.dead_letters, own.changelog, own.rules, own.switches)
     for name in sorted({each for each in names if names.count(each) > 1}):
-        yield f"{shown(name)} is the topic of two things: of decisions, dead letters, customers and rules"
+        what = "decisions, dead letters, customers, rules and switches"
+        yield f"{shown(name)} is the topic of two things: of {what}"
 
 
 def _default(name: str) -> str:

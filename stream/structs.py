@@ -8,18 +8,21 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from hashlib import blake2b
+from types import MappingProxyType
 from typing import Any, Literal, NamedTuple, Protocol
 
 Headers = tuple[tuple[str, bytes], ...]
 
 # Outcomes and reasons, each in this one place. Metrics declare their series from here;
 # tests/project/test_reasons.py holds code and documents to these lists.
-Outcome = Literal["sent", "suppressed", "deferred", "holdout"]
+Outcome = Literal["sent", "suppressed", "deferred", "holdout", "shadow"]
 
 # Why a match is suppressed: its `unless`, seen while quiet hours put it off; the guards in their order;
 # `content`, a text that could not be rendered; `size`, a message larger than the channel's topic takes.
 SuppressionReason = Literal[
     "unless",
+    "disabled",
+    "rollout",
     "stale",
     "limit",
     "suppressed",
@@ -158,7 +161,8 @@ class Unwritten(NamedTuple):
 class Decision(NamedTuple):
     """What became of a match. `trigger_id` is deterministic: same rule definition, customer and cause.
 
-    `reason` is None when sent. `at` is the stream time of the judgement: the event's, or the deadline's.
+    `reason` is None when sent, and of a `shadow` when it would have been. `at` is the stream time of the
+    judgement: the event's, or the deadline's.
     `timed` says that a timer fired it (such matches stay out of the latency histogram). `source` and `offset`
     are of the record that caused it; the offset is -1 where a timer fired. `held_out_by`: the control groups
     that the customer is in, if that guard was reached. `goals` are the rule's, each a `model.Goal`.
@@ -220,6 +224,20 @@ class Trigger(NamedTuple):
     appended_at: int  # the causing record's timestamp in Kafka, for the latency histogram
     consent: ConsentProof | None = None
     sensitive: tuple[SubjectProof, ...] = ()
+
+
+class Switches(NamedTuple):
+    """Which rules are off, by name, until when (ms; LATEST: until they are enabled), as of a position of the
+    topic of switches, whose id Kafka made.
+    """
+
+    topic_id: str = ""
+    position: int = 0
+    off: Mapping[str, int] = MappingProxyType({})
+
+    def is_newer(self, than: Switches) -> bool:
+        """Of a topic that was made anew everything is."""
+        return self.topic_id != than.topic_id or self.position > than.position
 
 
 class Seen(NamedTuple):
@@ -317,11 +335,17 @@ class OwnTopics(NamedTuple):
         """The definitions of each revision."""
         return f"{self.app_id}-rules"
 
+    @property
+    def switches(self) -> str:
+        """Which rules are off."""
+        return f"{self.app_id}-switches"
+
     def has(self, topic: str) -> bool:
         """Whether a topic is the program's, or Kafka's, so that no rule file can read it or write to it."""
         if topic.startswith("__") or topic in {*self[1:], *OwnTopics()[1:]}:
             return True
-        ours = topic.startswith(f"{self.app_id}-") and (topic.endswith("-changelog") or topic == self.rules)
+        named = topic.endswith("-changelog") or topic in (self.rules, self.switches)
+        ours = topic.startswith(f"{self.app_id}-") and named
         return bool(self.app_id) and ours
 
 
@@ -352,7 +376,8 @@ class WireRecord(NamedTuple):
 class Result:
     """What one call of `engine.process` did.
 
-    `decisions` has every match judged, in order; `triggers` those that were sent, in the same order.
+    `decisions` has every match judged, in order; `triggers` those that were sent, in the same order;
+    `shadows` what rules in shadow mode would have sent.
     `positions`: per source, the next offset that is not applied yet (only sources that moved).
     `events`: per source, how many events were applied; `repeats`: read again and left out. `left_out`: per
     source with `dedupe`, events whose id the customer had had. `misplaced`: per source, of the records that
@@ -371,6 +396,7 @@ class Result:
 
     decisions: list[Decision] = field(default_factory=list)
     triggers: list[Trigger] = field(default_factory=list)
+    shadows: list[Trigger] = field(default_factory=list)
     dead_letters: list[DeadLetter] = field(default_factory=list)
     positions: dict[str, int] = field(default_factory=dict)
     events: dict[str, int] = field(default_factory=dict)

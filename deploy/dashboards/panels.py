@@ -38,7 +38,13 @@ from grafana_foundation_sdk.models.prometheus import PromQueryFormat
 SOURCE = DataSourceRef("prometheus", "${datasource}")
 TAG = "stream-triggers"
 WORKERS = 'namespace=~"$namespace", job=~"$job"'
-OUTCOME_COLORS = {"sent": "green", "suppressed": "orange", "deferred": "blue", "holdout": "purple"}
+OUTCOME_COLORS = {
+    "sent": "green",
+    "suppressed": "orange",
+    "deferred": "blue",
+    "holdout": "purple",
+    "shadow": "text",
+}
 
 Unit = Literal["short", "s", "dtdurations", "bytes", "percentunit", "ops", "none"]
 

@@ -71,6 +71,7 @@ DASHBOARD = Dashboard(
                                 ("suppressed", "Held back"),
                                 ("deferred", "Put off"),
                                 ("holdout", "Held out"),
+                                ("shadow", "In shadow mode"),
                             )
                         ),
                     ),

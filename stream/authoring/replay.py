@@ -242,5 +242,5 @@ class Tally:
                 self.firsts.setdefault(place, First(decision.source, decision.offset, decision.at))
             if decision.reason is not None:
                 rule.reasons[decision.reason] += 1
-            elif decision.channel is not None:
-                rule.channels[decision.channel] += 1
+            elif decision.outcome == "sent":
+                rule.channels[str(decision.channel)] += 1

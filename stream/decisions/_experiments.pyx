@@ -18,6 +18,11 @@ cpdef bint is_held_out(str customer, str salt, int share) except -1:
     return share > 0 and <int> (number_of(customer, salt) % WHOLE) < share
 
 
+cpdef bint is_rolled_out(str customer, str salt, int share) except -1:
+    """Whether a rule speaks to the customer (`rollout:NAME`)."""
+    return share >= WHOLE or <int> (number_of(customer, salt) % WHOLE) < share
+
+
 cpdef object variant_of(str customer, str rule, variants):
     """The customer's variant; `variants` is not empty, their shares are above 0."""
     cdef double best = -1, score, drawn

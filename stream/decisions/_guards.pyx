@@ -1,8 +1,10 @@
 """Guards: what may keep a match from being sent. The first that refuses gives the reason.
 
-The order: `stale`, `limit`, `suppressed`, `consent`, `address`, `quiet`, `group`, `cap`, `holdout`. A guard
-that lacks what it needs to know refuses: guards fail closed. Before them all, what the rule's `unless` has
-closed while it was put off is over.
+The order: `disabled`, `rollout`, `stale`, `limit`, `suppressed`, `consent`, `address`, `quiet`, `group`,
+`cap`, `holdout`. A guard that lacks what it needs to know refuses: guards fail closed. Before them all, what
+the rule's `unless` has closed while it was put off is over. `disabled` and `rollout` say whether the rule
+speaks at all, and to the customer, so they are asked before what depends on time, event or what was sent: a
+rule that is off has this reason alone, and a roll-out's share of the matches is its share of the customers.
 
 Consent is the channel's, and that of every sensitive subject that the rule is about, whatever the channel: a
 channel that needs none does not show a pregnancy either.
@@ -21,7 +23,7 @@ Tested by tests/decisions/test_guards.py and test_twins.py, and by the reference
 cimport cython
 from libc.stdint cimport int64_t
 
-from stream.decisions._experiments cimport is_held_out
+from stream.decisions._experiments cimport is_held_out, is_rolled_out
 from stream.decisions._sending cimport Sending, Uses, Way, sending_of
 from stream.matcher._match cimport Match
 from stream.state._customer cimport Consent
@@ -33,9 +35,12 @@ from stream.decisions.calendar import began_at, zone_of
 from stream.decisions.experiments import POLICY as _POLICY
 from stream.decisions.limits import is_used_up_before
 from stream.decisions.quiet import ends_at
+from stream.rules.model import WHOLE as _WHOLE
 
 cdef int64_t END = _END
 cdef str POLICY = _POLICY
+cdef int WHOLE = _WHOLE
+cdef object ON = -1         # in place of the time until which a rule is off
 cdef Py_ssize_t MAX_TEXT = _MAX_TEXT
 cdef enum:
     REMEMBERED = 4096               # minutes of some quiet hours, or of a period
@@ -72,6 +77,10 @@ cdef Verdict judge(Match match, Sending sending, arms):
     cdef tuple by
     if match.closed_by is not None:
         return _verdict("suppressed", "unless", first)
+    if match.shared.off and match.at < <int64_t> match.shared.off.get(sending.name, ON):
+        return _verdict("suppressed", "disabled", first)
+    if sending.rollout < WHOLE and not _is_rolled_out(match, sending, arms):
+        return _verdict("suppressed", "rollout", first)
     if match.cause.late:
         return _verdict("suppressed", "stale", first)
     if sending.limit is not None and _is_used_up(match, sending, sending.limit):
@@ -131,6 +140,12 @@ cdef bint _is_drawn(str customer, str salt, int share, arms) except -1:
     if share == 0:
         return False
     return is_held_out(customer, salt, share) if arms is None else arms.is_held_out(customer, salt, share)
+
+
+cdef bint _is_rolled_out(Match match, Sending sending, arms) except -1:
+    if arms is None:
+        return is_rolled_out(match.customer_id, sending.rollout_salt, sending.rollout)
+    return arms.is_rolled_out(match.customer_id, sending.rollout_salt, sending.rollout)
 
 
 cdef list _by_preference(Match match, Sending sending):

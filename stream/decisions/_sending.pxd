@@ -37,6 +37,9 @@ cdef class Sending:
     cdef Uses limit
     cdef int policy_holdout, holdout        # hundredths of a per cent
     cdef str salt
+    cdef int rollout
+    cdef str rollout_salt
+    cdef bint is_shadow             # it decides, and nothing comes of it
     cdef int64_t patience           # ms from the first judgement on, for quiet hours to end
     cdef Words words
     cdef bytes source               # `ce_source` of its triggers

@@ -67,6 +67,8 @@ cdef class Sending:
         if rule.limit is not None:
             self.limit = Uses(rule.limit, f"rule:{rule.name}", program)
         self.policy_holdout, self.holdout, self.salt = policy.holdout, rule.holdout, f"rule:{rule.name}"
+        self.rollout, self.rollout_salt = rule.rollout, f"rollout:{rule.name}"
+        self.is_shadow = rule.mode == "shadow"
         self.patience = MAX_DEFERRAL
         if rule.quiet == "drop":
             self.patience = 0

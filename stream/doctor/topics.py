@@ -15,7 +15,7 @@ from stream.kafka.commands import add_partitions, set_topic
 from stream.structs import MOST_BYTES
 from stream.topics.counts import common, odd
 from stream.topics.fit import misfits_of
-from stream.topics.plan import CHANGELOG, CHANNEL, LATEST, RULES, SOURCE, Need
+from stream.topics.plan import CHANGELOG, CHANNEL, LATEST, RULES, SINGLE, SOURCE, Need
 
 PRODUCERS_OWN = "producer"  # compression as each producer likes it
 # Bytes that a topic should take, by its role, and what happens where it takes less.
@@ -80,7 +80,7 @@ def _partitions(cluster: Cluster, needs: Sequence[Need], broker: str) -> Iterato
         if not need.is_ours or (topic := cluster.topics.get(need.name)) is None:
             continue
         where = f"topic {need.name}"
-        wanted = 1 if need.role == RULES else wanted_of_all
+        wanted = 1 if need.role in SINGLE else wanted_of_all
         if topic.partitions < wanted:
             fix = add_partitions(broker, need.name, wanted)
             message = f"{topic.partitions} partitions, and must have {wanted}"

@@ -45,11 +45,12 @@ class KeyedValues(dict):
 cdef class Shared:
     def __cinit__(self, Customers customers not None):
         self.customers = customers
-        self.groups = {}
+        self.groups, self.off = {}, {}
         self.prior_decisions, self.prior_sends = {}, {}
 
     cdef void begin(self, int64_t offset, int64_t at) noexcept:
-        self.text_steps, self.offset, self.at = 0, offset, at
+        self.text_steps, self.shadow_steps = 0, 0
+        self.offset, self.at = offset, at
 
     cdef int complain(self, str source, str reason) except -1:
         cdef dict errors = self.result.errors

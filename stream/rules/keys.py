@@ -63,6 +63,8 @@ KINDS = ("event", "profile", "context")
 ADDRESS_KINDS = ("text", "object")
 AGAIN = ("restart", "keep")
 QUIET = ("defer", "drop")
+MODES = ("live", "shadow")
+EXPECTED = ("sent", "shadow")
 
 _EVENT_NAME: Form = {"type": "string", "minLength": 1, "maxLength": MAX_EVENT_NAME}
 _EVENT_NAMES = several(_EVENT_NAME, MAX_NAMES, "purchase", "add_to_cart", ["home", "search"])
@@ -448,6 +450,8 @@ RULE: Mapping[str, Key] = {
     ),
     "group": Key("Of the rules of one group, one fires for one event.", pattern(NAME, "cart")),
     "holdout": Key("The share of customers that do not get it, to compare with.", pattern(SHARE, "10%")),
+    "rollout": Key("The share of customers to whom it speaks; no control group.", pattern(SHARE, "5%")),
+    "mode": Key("`shadow`: it decides, and sends nothing; `live`, if it is not said.", choice(MODES)),
     "goal": Key("What the message should lead to.", mapping(GOAL)),
     "goals": Key(
         "Several goals in place of `goal`; by the first one the rule is judged.",
@@ -526,6 +530,7 @@ EXPECTATION: Mapping[str, Key] = {
     "rule": Key("The rule that sends it.", text("cart-left-behind")),
     "channel": Key("The channel that it is sent on.", text("email")),
     "variant": Key("The variant that is sent.", text("plain")),
+    "outcome": Key("`shadow`: by a rule in shadow mode. Either, if it is not said.", choice(EXPECTED)),
     "content": Key(
         "What it says; fields that are left out are not compared.",
         {"type": "object", "additionalProperties": {"type": "string"}, "examples": [{"subject": "Hello"}]},

@@ -23,6 +23,7 @@ if typing.TYPE_CHECKING:
     from stream.content.template import Template
 
 Again = typing.Literal["restart", "keep"]
+Mode = typing.Literal["live", "shadow"]
 # What becomes of a message in quiet hours; a number: it waits, but no longer than so many ms.
 WhenQuiet = typing.Literal["defer", "drop"] | int
 AddressKind = typing.Literal["text", "object"]
@@ -216,6 +217,7 @@ class Rule:
     there. `key`: the field of the first step's event by which instances are told apart.
     `stable_id` is a hash of what decides which instances are open (name, steps, unless, wait, again, key): a
     change of the text or of the limit keeps what is known.
+    `rollout`: to what share of the customers it speaks. `mode`: in `shadow` it decides, and sends nothing.
     `goals`: the first is the one that it is judged by. `sensitive`: the subjects that it is about.
     `discloses`: the sources of `kind: context` of which its texts may tell.
     """
@@ -235,6 +237,8 @@ class Rule:
     priority: int = 0
     group: str | None = None
     holdout: Share = 0
+    rollout: Share = WHOLE
+    mode: Mode = "live"
     goals: tuple[Goal, ...] = ()
     stale_after: int | None = None  # None: the policy's
     quiet: WhenQuiet = "defer"

@@ -67,12 +67,16 @@ class HistoryFile:
 
 @dataclass(frozen=True, slots=True)
 class Expectation:
-    """A message that is to be sent, `at` ms after the test's start; what is None is not compared."""
+    """A message that is to be sent, `at` ms after the test's start; what is None is not compared.
+
+    `outcome`: `sent`, or `shadow` if its rule must only say that it would have been.
+    """
 
     at: int | None = None
     rule: str | None = None
     channel: str | None = None
     variant: str | None = None
+    outcome: str | None = None
     content: Mapping[str, str] | None = None
     location: Location = field(default=_NOWHERE, compare=False)
 

@@ -128,10 +128,10 @@ class Lane:
     def _go_on(self, owned: OwnedPartition) -> bool:
         """One step, with the batches that have waited longest; whether another one has something to do.
 
-        A partition with too many effects under way waits; its batches are in flight, so that soon no more of
-        them are fetched. Others go on.
+        A partition with too many effects under way waits, and so does one that is held; its batches are in
+        flight, so that soon no more of them are fetched. Others go on.
         """
-        if self.effects.is_full(owned.number):
+        if owned.held or self.effects.is_full(owned.number):
             return False
         records: dict[str, Sequence[Record]] = {}
         while owned.waiting and (source := self._source_of[owned.waiting[0][0].topic]) not in records:

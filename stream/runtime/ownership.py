@@ -173,6 +173,8 @@ class Ownership:
             held = [tp in at_hand or self._ledger.in_flight(tp) > 0 for tp in tps]
             if self._effects.is_full(number):
                 continue  # it waits for partners outside, each within its time-out
+            if self._owned[number].held:
+                continue  # it waits for Kafka to acknowledge a checkpoint
             if any(held) and all(has or tp in answers for has, tp in zip(held, tps, strict=True)):
                 found[f"partition {number}"] = tuple(self._ledger.place(tp) for tp in tps)
         return found

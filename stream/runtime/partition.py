@@ -14,7 +14,7 @@ from stream.kafka._packed import PackedRecords, pack, unpack
 from stream.runtime.checkpoint import Checkpoint, encode
 from stream.runtime.ledger import TopicPartition
 from stream.runtime.partition_store import StoredPartition
-from stream.runtime.stage import Partition, StepResult
+from stream.runtime.stage import Holds, Partition, StepResult
 from stream.runtime.takeover import Start
 from stream.structs import Record, Target
 
@@ -30,6 +30,7 @@ class OwnedPartition:
         "due",
         "durable",
         "ended",
+        "holds",
         "incarnations",
         "logged_at",
         "more",
@@ -69,12 +70,18 @@ class OwnedPartition:
         self.more = True  # whether a step without records has something to do
         self.ended: frozenset[str] = frozenset()  # the sources that were read to their end at the last step
         self.stepped_at = 0.0
+        self.holds = self.partition if isinstance(self.partition, Holds) else None
         bases = {source: incarnation.base for source, incarnation in self.incarnations.items()}
         self.partition.resume(bases, self.recovery.written if self.recovery is not None else ())
 
     @property
     def partition(self) -> Partition:
         return self.stored.partition
+
+    @property
+    def held(self) -> bool:
+        """Whether no step may be taken until a checkpoint is durable."""
+        return self.holds is not None and self.holds.held
 
     def advance(self, step: StepResult, topics: Mapping[str, str]) -> None:
         """Note how far a step came. `topics`: of the sources."""

@@ -9,11 +9,12 @@ rules: the trigger engine (`worker.triggers`) is one stage, and a stage in the t
               └► take_changed       at each checkpoint: what the changelog is to be told
          ─► forget_pending          the partition is given up
 
-A step never waits. Three things that take longer are asked of the runtime, each by a part of the step's
+A step never waits. Four things that take longer are asked of the runtime, each by a part of the step's
 result or by a protocol of its own:
 
     checkpoint now       `StepResult.checkpoint`: within a tick, not only after the commit interval
     once it is durable   `HandsOn.checkpointed`: called when the changelog has acknowledged a checkpoint
+    no step until then   `Holds.held`
     an effect outside    `StepResult.effects`, `Performs.performed`: awaited beside the steps, within a bound
 
 Repeats after a crash are left out of what `step` writes to the partition's own number. A record for another
@@ -172,6 +173,17 @@ class HandsOn(Protocol):
 
         Not called for the last checkpoint before the partition is given up.
         """
+
+
+@runtime_checkable
+class Holds(Protocol):
+    """A partition that now and then takes no step until a checkpoint is durable: what it decides from then on
+    depends on something that the checkpoint says.
+    """
+
+    @property
+    def held(self) -> bool:
+        """Whether that is now. `take_changed` begins it, and `HandsOn.checkpointed` ends it."""
 
 
 @runtime_checkable

@@ -28,6 +28,7 @@ has none of these is written in it: those customers a worker of the former relea
 others it refuses.
 
 How far the sources of a partition have come is one more record, with the empty key: see `encode_reached`.
+Which rules are switched off is put into it, see `note_switches`.
 
 The reader (`_reader`) believes nothing: a corrupt record costs a `StateError`, never memory or time beyond
 its own size.
@@ -58,6 +59,9 @@ from stream.events._times cimport LATEST, NEVER
 import orjson
 
 from stream.errors import StateError
+from stream.structs import Switches
+
+cdef str OFF = ":"          # in what is put beside the names of sources
 
 cdef enum:
     OLD_VERSION = 3         # without contexts, and without consents that expire or are doubtful
@@ -522,3 +526,25 @@ def decode_reached(bytes value not None):
     if reader.at != reader.end:
         raise corrupt("something follows its end")
     return reached, marks
+
+
+def switches_in(dict reached not None):
+    """Takes `structs.Switches` out of what `note_switches` has put them into."""
+    topic_id, position, off = "", 0, {}
+    for name in [each for each in reached if OFF in each]:
+        kind, _, of = (<str> name).partition(OFF)
+        if kind:
+            off[of] = reached.pop(name)
+        else:
+            topic_id, position = of, reached.pop(name)
+    return Switches(topic_id, position, off)
+
+
+def note_switches(dict reached not None, switches not None):
+    """Puts them under names that no source can have: releases before leave them where they are.
+
+    `:ID` has the position in the topic, `off:RULE` until when a rule is off.
+    """
+    reached[f"{OFF}{switches.topic_id}"] = switches.position
+    for rule, until in switches.off.items():
+        reached[f"off{OFF}{rule}"] = until

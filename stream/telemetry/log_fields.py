@@ -63,6 +63,7 @@ FIELDS: Mapping[str, str] = {
     "remaining": "records still to be read",
     "removed": "rules that are gone",
     "revision": "of the rules",
+    "rule": "name of a rule",
     "rules": "how many rules",
     "seconds": "that it took",
     "seconds_left": "as estimated",
@@ -74,6 +75,7 @@ FIELDS: Mapping[str, str] = {
     "topic": "name of a topic",
     "topics": "names of topics",
     "unchanged": "rules that say the same",
+    "until": "when a rule that is off is on again by itself",
     "warnings": "how many findings",
     "what": "the event loop's own words, or a part of the program",
 }

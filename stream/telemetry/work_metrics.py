@@ -38,6 +38,7 @@ OUTCOMES = (  # of a decision, with the reasons that each may have
     *(("suppressed", reason) for reason in get_args(SuppressionReason)),
     ("deferred", "quiet"),
     ("holdout", "holdout"),
+    ("shadow", ""),
 )
 
 
@@ -83,7 +84,8 @@ class WorkMetrics:
             ),
             registry.unregistered_table(
                 "stream_decisions",
-                "What became of matches: sent, suppressed, deferred, holdout. The reason is empty when sent.",
+                "What became of matches: sent, suppressed, deferred, holdout, shadow. "
+                "The reason is empty when sent, or when it would have been.",
                 "rule",
                 "outcome",
                 "reason",

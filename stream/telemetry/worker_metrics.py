@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import platform
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
 from prometheus_client import ProcessCollector
 
+from stream.clock import wall_ms
 from stream.telemetry.registry import MetricsRegistry
 
 
@@ -72,6 +73,9 @@ class RulesMetrics:
             "stream_rules_last_reload_successful", "0 while the rule files at hand are refused, else 1."
         )
         self._reload_successful.set(1)
+        self._disabled: Mapping[str, int] = {}
+        disabled = registry.gauge("stream_rules_disabled", "Rules that are switched off.")
+        disabled.set_function(lambda: sum(until > wall_ms() for until in self._disabled.values()))
 
     def set_rules(self, revision: str, rules: int) -> None:
         """The rule set in force, and how many rules it has."""
@@ -85,6 +89,10 @@ class RulesMetrics:
     def count_reload_failure(self) -> None:
         self._reload_failures.inc()
         self.set_reload(successful=False)
+
+    def set_disabled(self, until: Mapping[str, int]) -> None:
+        """The rules that are switched off, and until when (ms)."""
+        self._disabled = dict(until)
 
 
 class _Disk(NamedTuple):

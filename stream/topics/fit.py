@@ -10,7 +10,9 @@ from dataclasses import dataclass
 
 from stream.decisions.wire import DEAD_LETTERS
 from stream.kafka.commands import set_topic
-from stream.topics.plan import KEPT, LAG, RULES, Need
+from stream.topics.plan import KEPT, LAG, RULES, SWITCHES, Need
+
+LOST = {RULES: "old revisions", SWITCHES: "rules that are off"}  # where they are deleted by their age
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +41,7 @@ def misfits_of(need: Need, config: Mapping[str, str], broker: str) -> Iterator[M
 
     if need.role in KEPT:
         if policies != {"compact"}:
-            lost = "old revisions" if need.role == RULES else "customers silent for long"
+            lost = LOST.get(need.role, "customers silent for long")
             message = f"cleanup.policy is {found}: {lost} are forgotten"
             yield Misfit(need.name, message, mend("cleanup.policy=compact"), stops=True)
         lag, wanted = config.get(LAG, ""), need.config.get(LAG)

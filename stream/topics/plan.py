@@ -14,7 +14,9 @@ from stream.settings import Settings
 from stream.structs import MAX_REQUEST_BYTES, OwnTopics
 
 SOURCE, CHANNEL, CHANGELOG, RULES = "source", "channel", "changelog", "rules"
-KEPT = (CHANGELOG, RULES)  # compacted: the last of each key must stay for ever
+SWITCHES = "switches"
+KEPT = (CHANGELOG, RULES, SWITCHES)  # compacted: the last of each key must stay for ever
+SINGLE = (RULES, SWITCHES)  # of one partition
 LATEST = ("profile", "context")  # kinds of sources that say how things are: the same
 LAG = "max.compaction.lag.ms"
 
@@ -29,8 +31,9 @@ CHANGELOG_CONFIG = {
 
 @dataclass(frozen=True, slots=True)
 class Need:
-    """A topic. `role`: `source`, `channel`, `decisions`, `dead-letters`, `changelog` or `rules`. `config`:
-    settings that matter. `operations`: what a worker must be allowed to do with it. Sources are the team's.
+    """A topic. `role`: `source`, `channel`, `decisions`, `dead-letters`, `changelog`, `rules` or `switches`.
+    `config`: settings that matter. `operations`: what a worker must be allowed to do with it. Sources are the
+    team's.
     """
 
     name: str
@@ -47,7 +50,7 @@ class Need:
 
 
 def outputs(rules: RuleSet, own: OwnTopics, compaction_lag: float = 3600.0) -> dict[str, dict[str, str]]:
-    """The topics that a worker writes, with the settings that matter. `compaction_lag`: in seconds."""
+    """The topics that a worker makes, with the settings that matter. `compaction_lag`: in seconds."""
     lag = {LAG: str(int(1000 * compaction_lag))}
     topics: dict[str, dict[str, str]] = {channel.topic: {} for channel in rules.channels}
     topics[own.decisions] = {}
@@ -55,6 +58,7 @@ def outputs(rules: RuleSet, own: OwnTopics, compaction_lag: float = 3600.0) -> d
     topics[own.dead_letters] = largest  # whatever can be sent, however bad
     topics[own.changelog] = CHANGELOG_CONFIG | lag
     topics[own.rules] = {"cleanup.policy": "compact"} | lag | largest
+    topics[own.switches] = {"cleanup.policy": "compact"} | lag
     return topics
 
 
@@ -79,11 +83,11 @@ def plan(rules: RuleSet, settings: Settings, *, partitions: int, replication: in
         for source in sorted(rules.sources, key=lambda source: source.topic)
     ]
     roles = {own.decisions: DECISIONS, own.dead_letters: DEAD_LETTERS}
-    roles |= {own.changelog: CHANGELOG, own.rules: RULES}
+    roles |= {own.changelog: CHANGELOG, own.rules: RULES, own.switches: SWITCHES}
     for name, config in outputs(rules, own, settings.compaction_lag).items():
         # What was written is read back by a partition's next owner, so all of ours are read, too.
-        operations = ("Describe", "Read", "Write")
         role = roles.get(name, CHANNEL)
-        count = 1 if role == RULES else partitions
+        operations = may if role == SWITCHES else ("Describe", "Read", "Write")
+        count = 1 if role in SINGLE else partitions
         needs.append(Need(name, role, count, replication, made_with(config, replication), operations))
     return needs

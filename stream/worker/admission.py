@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 
 import structlog
 
-from stream.errors import BrokerError, SettingsError, StoreError
+from stream.errors import BrokerError, SettingsError, StoreError, StreamError
 from stream.rules.model import RuleSet
 from stream.settings import Settings, shown
 from stream.topics.ensure import (
@@ -110,7 +110,7 @@ class Admission:
         except BrokerError as error:
             if self._waits_for is None:
                 raise
-            self._say_kafka(error)
+            self.say_kafka(error)
         else:
             if others is None:
                 if self._is_new("the end of a rebalance of its group"):
@@ -131,10 +131,11 @@ class Admission:
             try:
                 return await publish(self._settings, self._rules)
             except BrokerError as error:
-                self._say_kafka(error)
+                self.say_kafka(error)
             await asyncio.sleep(LOOK_S)
 
-    def _say_kafka(self, error: BrokerError) -> None:
+    def say_kafka(self, error: StreamError) -> None:
+        """Say, once, that Kafka is waited for."""
         if self._is_new(f"Kafka: {error.message}"):
             log.warning("waits_for_kafka", reason=error.message, hint=error.hint)
 

@@ -31,6 +31,7 @@ from stream.worker.compile_process import compile_aside
 from stream.worker.health import Health, HealthServer
 from stream.worker.reload import ERRORS_LOGGED, Directory, Reload, errors_of
 from stream.worker.signals import Verbosity
+from stream.worker.switches import FollowedSwitches
 from stream.worker.triggers import TriggerStage
 
 __all__ = ["EXIT_FAILED", "check", "log_failure", "log_refusal", "run"]
@@ -140,6 +141,10 @@ async def run(settings: Settings) -> int:
             own=settings.own_topics,
             partitions=topology.partitions,
         )
+        switches = FollowedSwitches(settings, stage, metrics)
+        if await _unless(stop, _known(switches, admission)) is None:
+            log.info("stopped")
+            return 0
         app = StageApp(settings, stage, metrics, partitions=topology.partitions, most_bytes=most_bytes)
         admission.health = partial(_health, app)
         metrics.process.set_ready(lambda: _health(app).ready)
@@ -156,6 +161,7 @@ async def run(settings: Settings) -> int:
             compile_rules=partial(compile_aside, own=settings.own_topics),
         )
         app.task(reload.keep_reloading)
+        app.task(switches.keep_following)
         loop.add_signal_handler(signal.SIGHUP, reload.ask)
         return await serve(app, stop, settings.stuck_after, metrics.process.set_stalled)
     finally:
@@ -173,6 +179,12 @@ async def _admit(settings: Settings, rules: RuleSet, admission: Admission) -> To
     await _warn_of_permissions(settings, rules)
     await admission.until_published()
     return topology
+
+
+async def _known(switches: FollowedSwitches, admission: Admission) -> bool:
+    """Wait until it is known which rules are off: no event may be judged before."""
+    await switches.until_known(admission.say_kafka)
+    return True
 
 
 async def _unless(stop: asyncio.Event, work: Coroutine[Any, Any, T]) -> T | None:

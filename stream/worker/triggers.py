@@ -7,6 +7,11 @@ slices between which the lane goes on; then each partition adopts it at its next
 happens there. A partition that is restored or followed adopts before it loads more: what other workers have
 written meanwhile is read with the rules in force, or what is new in them would be lost.
 
+Switches (`worker.switches`) are a part of each partition's state, and change at a checkpoint only: the
+partition asks for one, goes over to what is known by then as it is taken, and is held until it is durable. So
+whatever is read again after a crash is judged by the switches of the checkpoint from which that begins, which
+are those by which it was judged before. For the same reason nothing changes during a recovery.
+
 Tested by tests/worker/test_triggers.py.
 """
 
@@ -43,6 +48,7 @@ from stream.structs import (
     OwnTopics,
     Record,
     Result,
+    Switches,
     Target,
     Unread,
     WireRecord,
@@ -79,6 +85,7 @@ class TriggerStage:
         self.most_bytes = most_bytes  # that a batch may have, by topic
         self.sources = {source.name: source.topic for source in rules.sources}
         self.data_errors = DataErrors(self.sources)
+        self.switches = Switches()  # the latest that are known; partitions go over to them one by one
         self._partitions: WeakSet[TriggerPartition] = WeakSet()
 
     @property
@@ -154,6 +161,8 @@ class TriggerPartition:
         self.stage = stage
         self.number = number
         self.at_work = False  # and not a copy, or on its way to work
+        self.held = False
+        self._may_turn = False  # to other switches
         self.state = PartitionState(stage.rules)
         self.state.customers.most_bytes = stage.most_bytes.get(stage.own.changelog, MOST_BYTES)
         self.state.partitions = stage.partitions
@@ -188,9 +197,26 @@ class TriggerPartition:
         for source, base in bases.items():
             self.state.rebase(source, base)
         prior_decisions.enter(written, self.state, self.stage.rules)
+        self.held, self._may_turn = False, not written
 
     def recovered(self) -> None:
         prior_decisions.leave(self.state, self.state.rules)
+        self._may_turn = True
+
+    # - switches
+
+    @property
+    def is_behind(self) -> bool:
+        """Whether other switches are known than those by which it judges, and it may go over to them."""
+        mine, latest = self.state.switches, self.stage.switches
+        if not self._may_turn or not latest.is_newer(mine):
+            return False
+        return latest.off != mine.off or latest.topic_id == mine.topic_id
+
+    def checkpointed(self) -> StepResult:
+        """The switches at hand are durable: from here on it is judged by them."""
+        self.held = False
+        return StepResult()
 
     # - work
 
@@ -214,7 +240,14 @@ class TriggerPartition:
             stage.data_errors.tell(result, self.number)
         if batch.records or result.events or decided:
             stage.metrics.work.observe_batch(result, time.perf_counter() - started)
-        return StepResult(written, result.positions, result.watermark, result.next_deadline, result.more)
+        return StepResult(
+            written,
+            result.positions,
+            result.watermark,
+            result.next_deadline,
+            result.more,
+            checkpoint=self.is_behind,
+        )
 
     def _writer(self) -> RecordWriter:
         """That of the rules in force."""
@@ -249,10 +282,13 @@ class TriggerPartition:
 
     def take_changed(self, checkpoint: bytes) -> list[tuple[bytes, bytes]]:
         self.state.marks = checkpoint
+        if self.is_behind:
+            self.state.switches, self.held = self.stage.switches, True
         return self.state.take_changed()
 
     def forget_pending(self) -> None:
         self.state.forget_pending()
+        self._may_turn = False
         if self.stage.tracing is not None:
             self.stage.tracing.forget(self.number)
 

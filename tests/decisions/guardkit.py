@@ -19,7 +19,7 @@ from stream.engine import PartitionState, process
 from stream.expression import parse
 from stream.matcher._match import Match
 from stream.rules.model import Channel, Limit, Policy, Quiet, Rule, RuleSet, Step
-from stream.structs import Batch, Result
+from stream.structs import Batch, Result, Switches
 from tests.engine.enginekit import CLICKS, DAY, PROFILES, T0, Rec, rec  # T0 is 10:00 UTC
 
 MAIL = Channel("mail", "triggers.mail", "marketing", ("customer", "email"), Limit(1, DAY), Quiet(540, 660))
@@ -84,6 +84,10 @@ class Stage:
         """Enters what was sent earlier, by counters."""
         for counter, times in sends.items():
             self.state.customers.enter_sends(customer, counter, list(times), KEEP)
+
+    def switch_off(self, **until: int) -> None:
+        """Rules by their names, and until when they are off."""
+        self.state.switches = Switches("topic", 1, until)
 
     def decide(self, name: str, at: int, customer: str = "c1") -> Result:
         """Plays an event; of `r`, too, it is decided what comes of it."""

@@ -60,12 +60,21 @@ def test_every_topic_is_in_it() -> None:
     assert addresses["dead-letters"] == DEAD_LETTERS
     assert addresses["changelog"] == OwnTopics("{app}").changelog
     assert addresses["rules"] == OwnTopics("{app}").rules
+    assert addresses["switches"] == OwnTopics("{app}").switches
     rules = load_rules(RULES)
     ours = set(outputs(rules, OwnTopics("stream"))) - {each.topic for each in rules.channels}
     own = OwnTopics("stream")
-    assert ours == {DECISIONS, DEAD_LETTERS, own.changelog, own.rules}
+    assert ours == {DECISIONS, DEAD_LETTERS, own.changelog, own.rules, own.switches}
     taken = {"events", "profiles", "contexts"}
-    assert set(channels) == {*taken, "triggers", "decisions", "dead-letters", "changelog", "rules"}
+    assert set(channels) == {
+        *taken,
+        "triggers",
+        "decisions",
+        "dead-letters",
+        "changelog",
+        "rules",
+        "switches",
+    }
 
 
 @pytest.mark.parametrize("name", RECORDS)

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stream.decisions.experiments import POLICY, is_held_out, number, variant_of
+from stream.decisions.experiments import POLICY, is_held_out, is_rolled_out, number, variant_of
 from stream.rules.model import WHOLE, Variant
 
 CUSTOMERS = [f"c{n}" for n in range(10_000)]
@@ -55,6 +55,17 @@ def test_whoever_is_held_out_stays_so_with_a_larger_share(
     assert is_held_out(customer, salt, small) <= is_held_out(customer, salt, large)
 
 
+@given(NAMES, NAMES, st.integers(0, WHOLE), st.integers(0, WHOLE))
+def test_whoever_a_rule_is_rolled_out_to_stays_inside_with_a_larger_share(
+    customer: str, rule: str, one: int, other: int
+) -> None:
+    small, large = sorted((one, other))
+    assert is_rolled_out(customer, f"rollout:{rule}", small) <= is_rolled_out(
+        customer, f"rollout:{rule}", large
+    )
+    assert is_rolled_out(customer, f"rollout:{rule}", WHOLE)
+
+
 @given(NAMES, TABLES, st.data())
 def test_nobody_moves_who_need_not(rule: str, before: dict[str, int], data: st.DataObject) -> None:
     """Whoever moves goes to a variant whose share grew by a larger factor."""
@@ -81,20 +92,23 @@ def test_as_many_times_the_share_for_all_moves_nobody(rule: str, before: dict[st
 
 
 def test_arms_of_different_experiments_have_nothing_to_do_with_each_other() -> None:
-    """Chi squared over who is held out of everything, of a rule, and who gets which variant of two rules."""
+    """Chi squared over who is held out of everything, of a rule, to whom it is rolled out, and who gets which
+    variant of two rules.
+    """
     halves = variants(a=5_000, b=5_000)
     cells = Counter(
         (
             is_held_out(each, POLICY, 5_000),
             is_held_out(each, "rule:r", 5_000),
+            is_rolled_out(each, "rollout:r", 5_000),
             variant_of(each, "r", halves).name,
             variant_of(each, "s", halves).name,
         )
         for each in CUSTOMERS
     )
-    expected = len(CUSTOMERS) / 16
-    found = [cells[cell] for cell in product((True, False), (True, False), "ab", "ab")]
-    assert sum((count - expected) ** 2 / expected for count in found) < 37.7  # one in a thousand, of 15
+    expected = len(CUSTOMERS) / 32
+    found = [cells[cell] for cell in product(*[(True, False)] * 3, "ab", "ab")]
+    assert sum((count - expected) ** 2 / expected for count in found) < 61.1  # one in a thousand, of 31
 
 
 @pytest.mark.parametrize("share", [1, 500, 5_000, 9_999, WHOLE])

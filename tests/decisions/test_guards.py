@@ -176,6 +176,8 @@ def test_limits_by_the_calendar(limit: Limit, sent: tuple[int, ...], at: int, re
 @pytest.mark.parametrize(
     ("case", "expected"),
     [
+        (Case(rule(CALM, rollout=1)), held("rollout")),
+        (Case(rule(CALM, rollout=WHOLE)), SENT),
         (Case(rule(CALM), late=True), held("stale")),
         (Case(rule(CALM), suppressed=True), held("suppressed")),
         (Case(rule(CALM), consents={}), held("consent")),
@@ -221,9 +223,12 @@ def test_the_first_guard_that_refuses_gives_the_reason() -> None:
     """
     always = Policy(timezone="UTC", cap=Limit(1, DAY), holdout=WHOLE)
     case = Case(
-        rule(MAIL, limit=Limit(1, DAY)), always, suppressed=True, late=True, attributes={}, consents={},
+        rule(MAIL, limit=Limit(1, DAY), rollout=1), always, suppressed=True, late=True,
+        attributes={}, consents={},
         sends={"rule:r": (T0,), "channel:mail": (T0,), "policy": (T0,)},
     )  # fmt: skip
+    assert case.verdict().reason == "rollout"
+    case = replace(case, rule=replace(case.rule, rollout=WHOLE))
     assert case.verdict().reason == "stale"
     case = replace(case, late=False)
     assert case.verdict().reason == "limit"
@@ -247,8 +252,12 @@ def test_the_first_guard_that_refuses_gives_the_reason() -> None:
     assert replace(case, policy=UTC).told() == SENT
 
 
-ORDER = ("late", "limit", "suppressed", "consent", "address", "quiet", "group_claimed", "cap", "holdout")
+ORDER = (
+    *("rollout", "late", "limit", "suppressed", "consent", "address", "quiet", "group_claimed"),
+    *("cap", "holdout"),
+)
 SPOILT: dict[str, dict[str, Any]] = {
+    "rollout": {"rule": rule(MAIL, limit=Limit(1, DAY), quiet="drop", rollout=1)},
     "consent": {"consents": {}},
     "address": {"attributes": {}},
     "quiet": {"at": T0 + HOUR - 1},

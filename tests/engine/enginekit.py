@@ -40,7 +40,7 @@ def rec(offset: int, at: int, event: str = "view", customer: Any = "c1", **field
 
 
 _AS_THEY_ARE = (
-    *("content", "variants", "priority", "group", "holdout", "goals"),
+    *("content", "variants", "priority", "group", "holdout", "rollout", "mode", "goals"),
     *("stale_after", "quiet", "wait", "again", "key"),
 )
 

@@ -28,12 +28,14 @@ from .instances import Instance
 class Change:
     """Other rules, once so many events and profile updates were applied (or at the end, if there are fewer).
 
-    `restart`: they come with a new worker, which reads what is durable.
+    `restart`: they come with a new worker, which reads what is durable. `off`: the rules that are switched
+    off from then on, and until when; None: as before.
     """
 
     after: int
     rules: RuleSet
     restart: bool = False
+    off: Mapping[str, int] | None = None
 
 
 class Definitions:

@@ -67,14 +67,19 @@ def rule_set(
     )
 
 
-def history(rules: RuleSet, happenings: Sequence[Happening], changes: Sequence[Change] = ()) -> History:
+def history(
+    rules: RuleSet,
+    happenings: Sequence[Happening],
+    changes: Sequence[Change] = (),
+    off: Mapping[str, int] | None = None,
+) -> History:
     """`profile` and `weather` are news, `purchase` is of `transactions`, all else of `clickstream`."""
     records: dict[str, list[Rec]] = {source.name: [] for source in SOURCES}
     for number, (at, name, fields) in enumerate(happenings):
         queue = records[SOURCE_OF.get(name, "clickstream")]
         data = {"event": name, "customer_id": "c1", "ts": START + at, "event_id": f"e{number}", **fields}
         queue.append(Rec(len(queue), START + at, None, json.dumps(data).encode()))
-    return History(rules, 0, records, changes=tuple(changes))
+    return History(rules, 0, records, changes=tuple(changes), off=off or {})
 
 
 def told(decisions: Sequence[Decision]) -> list[tuple[int, str, str]]:

@@ -3,9 +3,12 @@
 Each guard is one method that says whether it refuses, and each can be left out by its name.
 
 Reading: before all others comes `unless`: it refuses what its event has closed while it was deferred.
-Reading: `stale`, `limit` and `suppressed` are asked before a channel is chosen; what they refuse names the
-first channel of the rule's list, in which the customer's `preferred_channel`, if it is there, goes before
-the others.
+Reading: `disabled` refuses what is judged of a rule that is off as of before the time until which it is.
+Reading: `rollout` refuses who has the number of (customer, `rollout:` and the rule's name), mod 10,000, at or
+above the share. Whoever it refuses is in no control group.
+Reading: `disabled`, `rollout`, `stale`, `limit` and `suppressed` are asked before a channel is chosen; what
+they refuse names the first channel of the rule's list, in which the customer's `preferred_channel`, if it is
+there, goes before the others.
 Reading: the channel is the first of this list that has consent and an address, and whose cap is not
 reached; if the caps of all such are reached, the first such; if there is none such, the first of the list.
 Reading: `policy.cap` counts and holds the channels that need consent; a channel without is never held by
@@ -53,8 +56,11 @@ from stream.structs import Holdout
 from .profiles import Profile
 from .records import EPOCH, look_up
 
-ORDER = ("unless", "stale", "limit", "suppressed", "consent", "address", "quiet", "group", "cap", "holdout")
-BEFORE_CHANNELS = ORDER[:4]
+ORDER = (
+    *("unless", "disabled", "rollout", "stale", "limit", "suppressed"),
+    *("consent", "address", "quiet", "group", "cap", "holdout"),
+)
+BEFORE_CHANNELS = ORDER[: ORDER.index("consent")]
 REACHING = ("consent", "address")
 VARIANTS = "variants"  # no guard, but switched on and off like one
 ALL = frozenset((*ORDER, VARIANTS))
@@ -91,9 +97,10 @@ class Match:
 class Guards:
     """The guards of one partition, and what they remember."""
 
-    def __init__(self, rules: RuleSet, enabled: Collection[str]) -> None:
+    def __init__(self, rules: RuleSet, enabled: Collection[str], off: Mapping[str, int]) -> None:
         assert set(enabled) <= ALL
         self.rules = rules
+        self.off = off  # the rules that are off, and until when
         self.enabled = frozenset(enabled)
         self.sends: dict[tuple[str, Counter], list[int]] = {}  # when, ascending, by customer and counter
         self.takers: dict[tuple[object, str], str] = {}  # (cause, group): the rule that took it
@@ -175,6 +182,12 @@ class Guards:
 
     def unless(self, match: Match, channel: Channel) -> bool:
         return match.closed
+
+    def disabled(self, match: Match, channel: Channel) -> bool:
+        return match.at < self.off.get(match.rule.name, 0)
+
+    def rollout(self, match: Match, channel: Channel) -> bool:
+        return arm(match.customer, f"rollout:{match.rule.name}") >= match.rule.rollout
 
     def stale(self, match: Match, channel: Channel) -> bool:
         return match.late

@@ -11,12 +11,13 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import MISSING as NO_DEFAULT
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from datetime import UTC, datetime, timedelta, timezone
 from typing import Any, NamedTuple
 
 from hypothesis import strategies as st
 
+from stream.clock import LATEST
 from stream.content.template import Template
 from stream.expression import Call, Ident, Literal, Select, unparse
 from stream.rules.model import FieldPath, RuleSet, Source
@@ -125,6 +126,7 @@ class History:
     wall: int = NEVER
     by_event_time: bool = True
     changes: tuple[Change, ...] = ()
+    off: Mapping[str, int] = field(default_factory=dict)
 
     def _repr_pretty_(self, printer: Any, cycle: bool) -> None:
         """How hypothesis prints a failing world: as a person reads it, times counted from the start."""
@@ -132,9 +134,13 @@ class History:
             f"partition {self.partition}, wall {self.wall - START:+}, by_event_time={self.by_event_time}"
         ]
         lines += [f"  {line}" for line in definitions(self.rules)]
+        lines += [f"  off: {self.off}"]
         former = self.rules
         for change in self.changes:
-            lines += [f"  after {change.after} events and updates, by a restart: {change.restart}"]
+            lines += [
+                f"  after {change.after} events and updates, by a restart: {change.restart}",
+                f"    off: {change.off}",
+            ]
             lines += [
                 f"    - {each}" for each in definitions(former) if each not in definitions(change.rules)
             ]
@@ -220,8 +226,18 @@ def histories(draw: st.DrawFn, *, live: bool = False, changes: Sequence[int] = (
         queue.append(_record(source, dice, time, stamped, number, offset, scale))
     count = sum(map(len, records.values()))
     points = sorted(draw(st.integers(0, count)) for _ in sets[1:])
-    changed = tuple(Change(after, each) for after, each in zip(points, sets[1:], strict=True))
-    return History(rules, draw(st.integers(0, 1)), records, wall, not live, changed)
+    changed = tuple(
+        Change(after, each, off=draw(st.none() | switched_off(scale)))
+        for after, each in zip(points, sets[1:], strict=True)
+    )
+    off = draw(st.just({}) | switched_off(scale))
+    return History(rules, draw(st.integers(0, 1)), records, wall, not live, changed, off)
+
+
+def switched_off(scale: int) -> st.SearchStrategy[dict[str, int]]:
+    """Rules that are off, for good or until some time in the world."""
+    until = st.sampled_from((LATEST, START + 30 * scale, START + 300 * scale))
+    return st.dictionaries(st.sampled_from(("r0", "r1", "r2")), until, max_size=2)
 
 
 def _introduction(offset: int, customer: Any) -> Rec:

@@ -112,7 +112,8 @@ class Model:
     """One partition. `wall` is the wall clock, which stands still, and is not read with `by_event_time`.
 
     `guards`: those that are on; without `consent`, `address` and `cap` a rule's first channel is taken.
-    `changes`: of the rules, ascending; all have the same sources.
+    `changes`: of the rules, ascending; all have the same sources. `off`: the rules that are switched off, and
+    until when.
     """
 
     rules: RuleSet
@@ -121,6 +122,7 @@ class Model:
     by_event_time: bool = True
     guards: Collection[str] = policing.ALL
     changes: Sequence[Change] = ()
+    off: Mapping[str, int] = field(default_factory=dict)
 
     def run(self, records: Mapping[str, Sequence[Record]]) -> Outcome:
         """Apply all `records` (by source, in offset order), and fire what is due at the end."""
@@ -136,7 +138,7 @@ class _Run:
         self.rules = model.rules
         self.partition = model.partition
         self.wall = None if model.by_event_time else model.wall
-        self.guards = policing.Guards(model.rules, model.guards)
+        self.guards = policing.Guards(model.rules, model.guards, model.off)
         self.definitions = Definitions(model.rules)
         self.changes = deque(model.changes)
         self.newest: int | None = None  # event time
@@ -203,6 +205,8 @@ class _Run:
             key: events for key, events in self.counted.items() if change.restart or key[0] in traits
         }
         self.guards.change(self.rules, keeps_all=change.restart)
+        if change.off is not None:
+            self.guards.off = change.off
 
     def step(self, event: Event | News) -> None:
         """One event: what is due, then traits, then waiting instances, then rules."""
@@ -541,11 +545,14 @@ class _Run:
                     break
             if unwritten is not None:
                 decision = decision._replace(outcome="suppressed", reason="content", unwritten=unwritten)
-            elif reason is None:
+            elif reason is None and rule.mode == "live":
                 self.outcome.triggers.append(self.message(decision, match, channel, content, event))
-        self.outcome.decisions.append(decision)
-        if decision.outcome != "suppressed":
+        if rule.mode == "live" and decision.outcome != "suppressed":
             self.guards.take(match, channel, decision.outcome)
+        if rule.mode == "shadow" and decision.outcome != "deferred":
+            # It says what would have become of it, and nobody was compared with anybody.
+            decision = decision._replace(outcome="shadow", held_out_by=())
+        self.outcome.decisions.append(decision)
 
     def message(
         self,

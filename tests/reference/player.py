@@ -10,7 +10,7 @@ from typing import Any
 from stream.clock import Clock
 from stream.engine import PartitionState, process
 from stream.rules.model import RuleSet
-from stream.structs import Batch, DeadLetter, Decision, Result, Trigger
+from stream.structs import Batch, DeadLetter, Decision, Result, Switches, Trigger
 
 from .changes import Change
 from .guards import ALL
@@ -65,6 +65,8 @@ class Player:
         self.rules, self.changes = self.history.rules, list(self.history.changes)
         self.order = order_of(self.history) if self.changes else []
         self.state = PartitionState(self.rules)
+        if self.history.off:
+            self.state.switches = Switches("topic", 1, self.history.off)
         wall = self.history.wall
         self.clock = Clock(wall=lambda: wall, by_event_time=self.history.by_event_time)
         self.waiting = {name: list(records) for name, records in self.history.records.items()}
@@ -107,8 +109,11 @@ class Player:
     def change_if_due(self) -> None:
         """Go over to other rules, if all is applied that comes before them."""
         while self.changes_now:
-            self.rules = self.changes.pop(0).rules
+            change = self.changes.pop(0)
+            self.rules = change.rules
             self.state.adopt(self.rules)
+            if change.off is not None:
+                self.state.switches = Switches("topic", self.state.switches.position + 1, change.off)
 
     def _process(self, records: Mapping[str, Sequence[Rec]], limit: int) -> None:
         """One call, which goes no further than to the next change of the rules."""
@@ -159,7 +164,13 @@ def order_of(history: History) -> list[tuple[str, int]]:
 
 def model_of(history: History, guards: Collection[str] = ALL) -> Model:
     return Model(
-        history.rules, history.partition, history.wall, history.by_event_time, guards, history.changes
+        history.rules,
+        history.partition,
+        history.wall,
+        history.by_event_time,
+        guards,
+        history.changes,
+        history.off,
     )
 
 

@@ -438,6 +438,8 @@ class Workshop:
             priority=dice.pick((0, 0, 1, -1)),
             group=dice.pick((None, "g", "g", "h")),
             holdout=dice.pick((0, 0, 0, 5_000)),
+            rollout=dice.pick((WHOLE, WHOLE, WHOLE, WHOLE, 5_000)),
+            mode=dice.pick(("live", "live", "live", "shadow")),
             goals=(Goal(("buy",), 3 * 86_400_000, ("amount",)), Goal(("view",), 60_000))[
                 : dice.pick((0, 0, 1, 2))
             ],

@@ -173,7 +173,7 @@ def test_a_new_worker_may_come_with_new_rules(
     """The first change is a restart, from what was durable at its point; what came after that is lost."""
     note(f"portions {before}, up to the change, commit, {lost}, crash, {after}")
     change, *later = history.changes
-    history = replace(history, changes=(replace(change, restart=True), *later))
+    history = replace(history, changes=(replace(change, restart=True, off=None), *later))
     first = Player(history)
     first.play_until_change(before)
     snapshot = first.snapshot()
@@ -210,7 +210,7 @@ def test_a_store_on_disk_changes_nothing(
     stores: DiskStores, history: History, portions: list[Portion], faces: list[bytes]
 ) -> None:
     """However few customers stay in memory, and however often it is opened again."""
-    history = replace(history, changes=())
+    history = replace(history, changes=(), off={})
     in_memory = played(history)
     player, dice, offset = Player(history), Dice(faces[0]), 0
     stage = TriggerStage(player.rules, "app", Metrics())

@@ -6,6 +6,7 @@ that both had understood wrongly would be broken here.
     limits     no limit or cap is exceeded, in any window or calendar period
     consent    no trigger without the consent that was held at that moment, and with nothing else for a proof
     arms       whoever was held out, or got a variant, always is and does, whatever else the rule set says
+    shadows    live rules do the same with those in shadow mode and without
     decisions  every match leads to one decision, or to deferrals followed by one
     records    what is written is what docs/asyncapi.yaml says
 """
@@ -185,6 +186,19 @@ def assert_arms_never_move(history: History, all_judged: Sequence[Judged]) -> No
             assert arms.get(experiment, seen) == seen
 
 
+# -- rules in shadow mode
+
+
+def assert_shadows_change_nothing(history: History, all_judged: Sequence[Judged]) -> None:
+    live = tuple(each for each in history.rules.rules if each.mode == "live")
+    names = {each.name for each in live}
+    alone = judged(replace(history, rules=replace(history.rules, rules=live), changes=()))
+    assert [(each.decision, each.trigger) for each in all_judged if each.decision.rule in names] == [
+        (each.decision, each.trigger) for each in alone
+    ]
+    assert all(each.trigger is None for each in all_judged if each.decision.rule not in names)
+
+
 # -- decisions
 
 Cause = tuple[str, str, EventRef]
@@ -258,6 +272,7 @@ def test_promises_are_kept(history: History) -> None:
     assert_no_limit_is_exceeded(all_judged)
     assert_no_trigger_without_its_consent(all_judged)
     assert_arms_never_move(history, all_judged)
+    assert_shadows_change_nothing(history, all_judged)
     assert_decisions_add_up_to_matches(history, all_judged)
     assert_records_are_as_described(history, all_judged)
 

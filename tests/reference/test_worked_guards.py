@@ -13,11 +13,13 @@ from typing import Any
 
 import pytest
 
+from stream.clock import LATEST
 from stream.content.template import Template
 from stream.expression import parse
 from stream.rules.durations import Calendar
 from stream.rules.model import WHOLE, Channel, Limit, Policy, Quiet, Rule, Subject, Trait, Variant
 
+from .changes import Change
 from .conftest import by_engine
 from .examples import DAY, HOUR, MINUTE, WEB, Happening, history, rule, rule_set, step, told, unless
 from .histories import START, History
@@ -28,7 +30,10 @@ EMAIL = Channel("email", "triggers.email", consent="mail")
 MAIL: Happening = (0, "profile", {"consents": {"mail": {"granted": True, "at": START, "basis": "form"}}})
 
 
-REASONS = ("stale", "limit", "suppressed", "consent", "address", "quiet", "group", "cap", "holdout")
+REASONS = (
+    *("rollout", "stale", "limit", "suppressed"),
+    *("consent", "address", "quiet", "group", "cap", "holdout"),
+)
 
 
 @pytest.mark.parametrize("first", range(len(REASONS)))
@@ -37,7 +42,7 @@ def test_the_first_that_refuses_gives_the_reason(first: int) -> None:
     channel = replace(EMAIL, address=("customer", "email"), cap=Limit(1, DAY), quiet=Quiet(11 * 60, 12 * 60))
     parts = {"channels": (channel,), "limit": Limit(1, DAY), "quiet": "drop", "group": "g"}
     rules = rule_set(
-        view("r", **parts, holdout=WHOLE),  # held out at first: this uses up the limit and the cap
+        view("r", **parts, rollout=1, holdout=WHOLE),  # held out at first: this uses up the limit and the cap
         view("top", priority=1, group="g", condition="event.top", stale_after=DAY),
         policy=Policy(timezone="UTC", stale_after=1, suppress=parse("has(customer.complaint)")),
     )
@@ -64,6 +69,12 @@ def outcome_of(world: History) -> Outcome:
 
 def judged(rules: Any, happenings: Sequence[Happening]) -> list[tuple[int, str, str]]:
     return told(outcome_of(history(rules, happenings)).decisions)
+
+
+def judged_with(
+    rules: Any, happenings: Sequence[Happening], changes: Sequence[Change]
+) -> list[tuple[int, str, str]]:
+    return told(outcome_of(history(rules, happenings, changes)).decisions)
 
 
 def sent(rules: Any, happenings: Sequence[Happening]) -> list[Message]:
@@ -845,6 +856,105 @@ def test_who_is_held_out(share: int, universal: int, held: set[str]) -> None:
     assert arms(rules) == expected
     decisions = outcome_of(history(rules, [(0, "view", {"customer_id": "c1"})])).decisions
     assert [each.outcome for each in decisions] == [expected[0]]
+
+
+def test_a_rule_that_is_off_uses_up_nothing_until_the_time_is_over() -> None:
+    capped = (replace(WEB, cap=Limit(1, DAY)),)
+    first = view("r", channels=capped, group="g", priority=1, limit=Limit(1, DAY), holdout=WHOLE)
+    rules = rule_set(first, view("s", group="g", channels=capped))
+    happenings: list[Happening] = [(at, "view", {}) for at in (0, 9, 10)]
+    world = history(rules, happenings, off={"r": START + 10})
+    found = outcome_of(world).decisions
+    assert told(found) == [
+        *((0, "r", "disabled"), (0, "s", "sent")),
+        *((9, "r", "disabled"), (9, "s", "cap")),
+        *((10, "r", "cap"), (10, "s", "cap")),
+    ]
+    assert (found[0].outcome, found[0].held_out_by) == ("suppressed", ())
+
+
+def test_the_instances_of_a_rule_that_is_off_go_on_and_what_comes_due_is_over() -> None:
+    quiet = (replace(WEB, quiet=Quiet(11 * 60, 12 * 60)),)
+    rules = rule_set(
+        rule("r", step("a"), step("b")),
+        rule("t", step("a"), wait=10),
+        view("q", channels=quiet),
+        policy=Policy(timezone="UTC"),
+    )
+    off = dict.fromkeys(("r", "t", "q"), LATEST)
+    happenings: list[Happening] = [
+        *((0, "a", {}), (5, "x", {}), (20, "x", {}), (21, "b", {})),
+        *((90 * MINUTE, "view", {}), (95 * MINUTE, "x", {}), (150 * MINUTE, "x", {})),
+    ]
+    # What was put off is judged when the quiet hours end, as it is put off: not at the switch.
+    changes = [Change(1, rules, off=off), Change(3, rules, off={}), Change(5, rules, off=off)]
+    assert judged_with(rules, happenings, changes) == [
+        (10, "t", "disabled"),
+        (21, "r", "sent"),
+        (90 * MINUTE, "q", "quiet"),
+        (120 * MINUTE, "q", "disabled"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("share", "inside"),  # mod 10,000 the numbers are 4,779, 6,964, 6,275, 8,804, 9,430 and 3,392
+    [
+        (3_392, set()),
+        (3_393, {"c6"}),
+        (4_779, {"c6"}),
+        (6_276, {"c1", "c3", "c6"}),
+        (WHOLE, set(EVERYBODY)),
+    ],
+)
+def test_to_whom_a_rule_is_rolled_out(share: int, inside: set[str]) -> None:
+    rules = rule_set(view("r", rollout=share, limit=Limit(1, DAY)), policy=Policy(holdout=0))
+    assert arms(rules) == ["sent" if customer in inside else "rollout" for customer in EVERYBODY]
+
+
+def test_who_is_outside_of_a_roll_out_uses_up_nothing_and_is_in_no_control_group() -> None:
+    capped = (replace(WEB, cap=Limit(1, DAY)),)
+    first = view("r", rollout=1, holdout=WHOLE, channels=capped, group="g", priority=1, limit=Limit(1, DAY))
+    rules = rule_set(first, view("s", group="g", channels=capped), policy=Policy(holdout=0))
+    happenings: list[Happening] = [(0, "view", {}), (1, "view", {})]
+    assert judged(rules, happenings) == [
+        (0, "r", "rollout"),
+        (0, "s", "sent"),
+        (1, "r", "rollout"),
+        (1, "s", "cap"),
+    ]
+    outside = outcome_of(history(rules, happenings)).decisions[0]
+    assert (outside.outcome, outside.held_out_by) == ("suppressed", ())
+
+
+def test_a_rule_in_shadow_mode_says_what_it_would_do_and_does_nothing() -> None:
+    capped = (replace(WEB, cap=Limit(1, DAY)),)
+    shadow = view("r", mode="shadow", channels=capped, group="g", priority=1, limit=Limit(1, DAY))
+    rules = rule_set(shadow, view("s", group="g", channels=capped))
+    happenings: list[Happening] = [(0, "view", {}), (1, "view", {})]
+    played = outcome_of(history(rules, happenings))
+    assert [(each.rule, each.outcome, each.reason) for each in played.decisions] == [
+        ("r", "shadow", None),
+        ("s", "sent", None),
+        ("r", "shadow", "cap"),  # not `limit`: it has sent nothing
+        ("s", "suppressed", "cap"),
+    ]
+    assert [each.decision.rule for each in played.triggers] == ["s"]
+
+
+def test_a_rule_in_shadow_mode_holds_nobody_out_and_waits_for_the_end_of_quiet_hours() -> None:
+    quiet = (replace(WEB, quiet=Quiet(11 * 60, 12 * 60)),)
+    rules = rule_set(
+        view("r", mode="shadow", channels=quiet, holdout=WHOLE, group="g", priority=1),
+        view("s", group="g"),
+        policy=Policy(timezone="UTC"),
+    )
+    happenings: list[Happening] = [(90 * MINUTE, "view", {}), (150 * MINUTE, "x", {})]
+    found = outcome_of(history(rules, happenings)).decisions
+    assert [(each.rule, each.outcome, each.reason, each.held_out_by) for each in found] == [
+        ("r", "deferred", "quiet", ()),
+        ("s", "sent", None, ()),
+        ("r", "shadow", "holdout", ()),
+    ]
 
 
 def test_a_held_out_customer_uses_up_limit_caps_and_group() -> None:

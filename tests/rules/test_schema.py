@@ -155,6 +155,8 @@ VALUES: dict[str, Any] = {
     "rules.r.priority": 5,
     "rules.r.group": "carts",
     "rules.r.holdout": "10%",
+    "rules.r.rollout": "5%",
+    "rules.r.mode": "shadow",
     "rules.r.goal": {"on": "c", "within": "1h"},
     "rules.r.goal.on": "c",
     "rules.r.goal.within": "2h",
@@ -189,6 +191,7 @@ VALUES: dict[str, Any] = {
     "tests.0.expect.0.rule": "r",
     "tests.0.expect.0.channel": "w",
     "tests.0.expect.0.variant": "x",
+    "tests.0.expect.0.outcome": "shadow",
     "tests.0.expect.0.content": {"text": "Hello"},
 }
 # Mappings and lists that take no key but theirs.

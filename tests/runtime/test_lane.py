@@ -14,13 +14,14 @@ import orjson
 import pytest
 from structlog.testing import capture_logs
 
-from stream.clock import Clock
+from stream.clock import LATEST, Clock
 from stream.engine import PartitionState
 from stream.errors import CheckpointError
 from stream.rules.compiler.rule_set import load_rules
 from stream.rules.model import RuleSet
 from stream.runtime.lane import IDLE_S, TICK_S, until_tick
 from stream.runtime.ledger import Reach, TopicPartition
+from stream.structs import Switches
 from stream.telemetry.metrics import Metrics
 from stream.worker.triggers import TriggerPartition, TriggerStage
 from tests.project.test_guides import ROOT, anchors
@@ -250,6 +251,23 @@ async def test_a_partition_where_nothing_happens_switches_too(shop: Shop) -> Non
     new = shop.rules(MORE_RULES)
     await shop.stage.switch(new)
     assert shop.state().rules is new
+
+
+async def test_an_event_was_judged_by_a_switch_of_which_the_changelog_knew_nothing_yet(shop: Shop) -> None:
+    shop.stage.switches = Switches("topic", 1, {"every-view": LATEST})
+    await shop.view("c1")
+    assert [each["outcome"] for each in shop.shipped("decisions")] == ["sent"]
+    assert shop.owned.due == 0.0, "it asks for a checkpoint"
+    checkpoint = asyncio.create_task(shop.checkpoint())
+    await settle()
+    await shop.view("c2")
+    assert len(shop.shipped("decisions")) == 1, "the checkpoint is under way"
+    assert shop.owned.waiting
+    await shop.outbox.acknowledge_all()
+    await checkpoint
+    await shop.view("c3")
+    told = [(each["customer_id"], each["outcome"], each["reason"]) for each in shop.shipped("decisions")[1:]]
+    assert told == [("c2", "suppressed", "disabled"), ("c3", "suppressed", "disabled")]
 
 
 async def test_a_partition_that_was_kept_while_the_rules_changed_is_restored_under_the_new_ones(

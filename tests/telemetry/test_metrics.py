@@ -436,9 +436,9 @@ def test_a_thousand_rules_of_which_each_has_seen_everything_stay_within_the_budg
     ), "room that became free is used"
 
 
-def test_229_rules_are_told_apart_in_all_that_they_do() -> None:
+def test_195_rules_are_told_apart_in_all_that_they_do() -> None:
     metrics = Metrics()
-    for number in range(229):
+    for number in range(195):
         rule = f"rule-{number}"
         metrics.work.observe_decided(counted(decision(rule, *each) for each in OUTCOMES))
     assert not [labels for _, labels in samples(metrics) if ("reason", "other") in labels]

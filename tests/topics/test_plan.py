@@ -24,6 +24,13 @@ def test_every_topic_of_the_rules_with_what_it_is_for() -> None:
     assert segment <= 100_000_000, "all of the one that is written is read by a restore"
     rules = needs.pop("app-rules")
     assert (rules.role, rules.partitions, rules.config["cleanup.policy"]) == ("rules", 1, "compact")
+    switches = needs.pop("app-switches")
+    assert (switches.role, switches.partitions, switches.config["cleanup.policy"]) == (
+        "switches",
+        1,
+        "compact",
+    )
+    assert switches.operations == ("Describe", "Read"), "people write it"
     assert {need.partitions for need in needs.values()} == {8}
     assert {need.config["min.insync.replicas"] for need in needs.values()} == {"2"}
     assert needs["profiles"].config["cleanup.policy"] == "compact", "or the doctor warns of what we made"
@@ -47,6 +54,7 @@ def test_the_compacted_topics_say_when_what_was_replaced_is_gone() -> None:
     assert {name: lag for name, lag in lags.items() if lag} == {
         "app-customers-changelog": "60000",
         "app-rules": "60000",
+        "app-switches": "60000",
     }
 
 

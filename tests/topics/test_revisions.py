@@ -21,7 +21,7 @@ from aiokafka.errors import (
 from stream.errors import BrokerError, TopologyError
 from stream.rules.compiler.rule_set import load_rules
 from stream.settings import load
-from stream.topics import revisions
+from stream.topics import records, revisions
 
 RULES = "sources: {clicks: {event: e, customer: c}}\nchannels: {web: {topic: web, consent: none}}\n"
 
@@ -59,7 +59,7 @@ async def test_what_is_never_taken_is_told_from_what_is_tried_again(
             self.stopped += 1
 
     producer = Producer()
-    monkeypatch.setattr(revisions, "AIOKafkaProducer", lambda **_: producer)
+    monkeypatch.setattr(records, "AIOKafkaProducer", lambda **_: producer)
     (tmp_path / "rules.yaml").write_text(RULES)
     settings = load({}, {"app_id": "shop"}, env_file=None)
     with pytest.raises(expected) as raised:

@@ -12,7 +12,7 @@ from stream.clock import Clock
 from stream.kafka._packed import unpack
 from stream.rules.compiler.rule_set import load_rules
 from stream.rules.model import RuleSet
-from stream.runtime.stage import HandsOn, Paged, Performs
+from stream.runtime.stage import HandsOn, Holds, Paged, Performs
 from stream.structs import Batch, WireRecord
 from stream.telemetry.metrics import Metrics
 from stream.worker.triggers import TriggerPartition, TriggerStage
@@ -53,10 +53,12 @@ def step(partition: TriggerPartition, *records: object) -> Sequence[WireRecord]:
     return unpack(partition.step(batch, CLOCK, 1000).records)
 
 
-def test_what_it_asks_of_the_runtime_is_a_store_and_nothing_else() -> None:
+def test_what_it_asks_of_the_runtime_is_a_store_and_to_be_held_for_a_checkpoint() -> None:
     partition = stage_of(rules_of()).open(0)
     assert isinstance(partition, Paged)
-    assert not isinstance(partition, HandsOn | Performs)
+    assert isinstance(partition, HandsOn)
+    assert isinstance(partition, Holds)
+    assert not isinstance(partition, Performs)
 
 
 def test_outputs_are_those_of_the_rules_in_force() -> None:

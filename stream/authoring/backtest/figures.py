@@ -21,7 +21,7 @@ from stream.authoring.backtest.base_rates import BaseRates
 from stream.authoring.backtest.packed_counts import PackedCounts
 from stream.clock import time_zone
 from stream.rules.model import RuleSet
-from stream.structs import Decision, Result
+from stream.structs import Decision, Result, Trigger
 
 QUARTER_MS = 900_000  # clocks differ by whole quarters of an hour
 MOST_QUARTERS = 10_000  # that are remembered
@@ -30,7 +30,7 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class Example(NamedTuple):
-    """A message that would have been sent."""
+    """A message that would have been sent, were it not a backtest, or its rule in shadow mode."""
 
     at: int
     customer: str
@@ -51,9 +51,9 @@ class Collision(NamedTuple):
 @dataclass(slots=True)
 class RuleFigures:
     """Of one rule. `sent`: messages per customer's row. `compared`: of those whom an experiment compares, as
-    they were sent to, or held out by the rule itself. `days`: messages by day (an ordinal) and channel;
-    `hours`: by hour of day and channel. `put_off`: how often quiet hours did; `waiting`: ids of what they
-    still put off.
+    they were sent to, or held out by the rule itself, or would have been sent to but for its shadow mode.
+    `days`: messages by day (an ordinal) and channel; `hours`: by hour of day and channel. `put_off`: how
+    often quiet hours did; `waiting`: ids of what they still put off.
     """
 
     matches: int = 0
@@ -80,6 +80,7 @@ class BacktestFigures:
         self.rows: dict[str, int] = {}
         self.zone: tzinfo = time_zone(rules.policy.timezone) or UTC
         self._keep = examples
+        self._shadows = {rule.name for rule in rules.rules if rule.mode == "shadow"}
         self._groups = {rule.name: rule.group for rule in rules.rules if rule.group is not None}
         self._claims: dict[str, tuple[str, int, str]] = {}  # by group: customer, time, rule
         capped = rules.policy.cap is not None
@@ -94,6 +95,7 @@ class BacktestFigures:
     def add(self, result: Result) -> None:
         """Take what one call of the engine did."""
         triggers = iter(result.triggers)  # one for each decision that is `sent`, in the same order
+        shadows = iter(result.shadows)  # one for each `shadow` without a reason
         for decision in result.decisions:
             rule = self.rules[decision.rule]
             row = self.row_of(decision.customer_id)
@@ -104,10 +106,12 @@ class BacktestFigures:
             match decision.outcome:
                 case "sent":
                     self._sent(decision, rule, row)
-                    content = next(triggers).content
-                    if len(rule.examples) < self._keep:
-                        rule.examples.append(_example(decision, content))
-                case "suppressed":
+                    self._keep_example(rule, next(triggers))
+                case "shadow" if decision.reason is None:
+                    rule.removed["shadow"] += 1
+                    self._compare(decision, rule, row)
+                    self._keep_example(rule, next(shadows))
+                case "suppressed" | "shadow":
                     rule.removed[str(decision.reason)] += 1
                     self._collide(decision, row)
                 case "holdout":
@@ -116,6 +120,10 @@ class BacktestFigures:
                         self._compare(decision, rule, row)
             self._claim(decision, row)
         self.base_rates.reach(self.rows)
+
+    def _keep_example(self, rule: RuleFigures, message: Trigger) -> None:
+        if len(rule.examples) < self._keep:
+            rule.examples.append(_example(message.decision, message.content))
 
     def row_of(self, customer: str) -> int:
         row = self.rows.get(customer)
@@ -151,7 +159,7 @@ class BacktestFigures:
 
     def _claim(self, decision: Decision, row: int) -> None:
         """What is not suppressed keeps others of its group from firing, and counts for caps once it goes."""
-        if decision.outcome == "suppressed":
+        if decision.outcome == "suppressed" or decision.rule in self._shadows:
             return
         group = self._groups.get(decision.rule)
         if group is not None:

@@ -218,12 +218,12 @@ def _locate(
 
 def lines(result: Result, revision: str) -> Iterator[tuple[Decision, bytes]]:
     """Each decision with its line of the file that `--out` names."""
-    triggers = iter(result.triggers)  # one for each decision that is `sent`, in the same order
+    messages = {id(each.decision): each for each in (*result.triggers, *result.shadows)}
     for decision in result.decisions:
-        sent = decision.outcome == "sent"
+        message = messages.get(id(decision))
         yield (
             decision,
-            trigger_line(next(triggers), revision) if sent else decision_json(decision, revision),
+            decision_json(decision, revision) if message is None else trigger_line(message, revision),
         )
 
 

@@ -84,7 +84,7 @@ def _because(timeline: Timeline) -> dict[int, str]:
     for moment in timeline.moments:
         judged += moment.judged
         for decision in moment.decisions:
-            if decision.reason is not None:
+            if decision.outcome != "sent":
                 began = None if timeline.before is None else iso_time(timeline.before.at)
                 around = Around(timeline.attributes, iso_time, tuple(used), judged, HELD_OUT, began)
                 found[id(decision)] = explained(decision, timeline.rules, around)

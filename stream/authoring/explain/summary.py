@@ -104,8 +104,10 @@ def _decision(each: Mapping[str, Any]) -> Iterator[str]:
         for name, text in (each["content"] or {}).items():
             yield f"        {name}: {text}"
         return
-    word = {"deferred": "put off", "holdout": "held out"}.get(each["outcome"], "held back")
-    yield f"    ✘ {each['rule']}: {word}: {each['because']}"
+    words = {"deferred": "put off", "holdout": "held out", "shadow": "in shadow mode"}
+    yield f"    ✘ {each['rule']}: {words.get(each['outcome'], 'held back')}: {each['because']}"
+    for name, text in (each["content"] or {}).items():
+        yield f"        {name}: {text}"
 
 
 def _judgements(judged: Sequence[Mapping[str, Any]], *, of_one: bool) -> Iterator[str]:

@@ -50,7 +50,8 @@ class TimelineMoment:
     time passed; then `source` and `place` are empty, too.
 
     `put_aside`: why the record counted for nothing. `fields`: the record as it was, None if it is no JSON.
-    `sent`: the triggers of those decisions that were sent, by trigger id.
+    `sent`: the triggers of those decisions that were sent, or would have been but for the shadow mode of
+    their rule, by trigger id.
     """
 
     at: int
@@ -371,7 +372,9 @@ def _put_aside(results: Sequence[Result]) -> str | None:
 
 
 def _sent(results: Iterable[Result]) -> dict[str, Trigger]:
-    return {each.decision.trigger_id: each for result in results for each in result.triggers}
+    return {
+        each.decision.trigger_id: each for result in results for each in (*result.triggers, *result.shadows)
+    }
 
 
 def _loads(value: bytes) -> Any:

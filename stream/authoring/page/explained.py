@@ -21,7 +21,7 @@ MOST_MOMENTS = 500  # the last ones
 MOST_RULES = 500
 SIGNS = {"true": "✔", "false": "✘", "error": "!"}
 SAID = {"true": "true", "false": "false", "error": "an error"}
-OUTCOMES = {"sent": "sent", "deferred": "put off", "holdout": "held out"}
+OUTCOMES = {"sent": "sent", "deferred": "put off", "holdout": "held out", "shadow": "in shadow mode"}
 
 
 def page(found: Mapping[str, Any]) -> str:

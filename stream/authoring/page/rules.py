@@ -6,7 +6,7 @@ Tested by tests/authoring/page/test_page.py.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Literal
 
 from stream.authoring.backtest.summary import in_the_way, known_when, lasting, percent
 from stream.authoring.page.markup import Html, element, own
@@ -18,7 +18,9 @@ MOST_PAIRS = 10  # of rules in each other's way
 MOST_FIELDS = 12  # of a message that are shown
 
 # What each guard says when it keeps a message back.
-WHY: dict[DecisionReason, str] = {
+WHY: dict[DecisionReason | Literal["shadow"], str] = {
+    "shadow": "the rule is in shadow mode: it would have been sent",
+    "rollout": "the rule does not speak to this customer yet (`rollout`)",
     "unless": "what the rule’s `unless` waits for came after all, while quiet hours put it off",
     "stale": "the event came too late to be answered",
     "limit": "the rule had sent enough to this customer",

@@ -167,6 +167,7 @@ def _compared(test: RuleTest, expected: Expectation, trigger: Trigger) -> Iterat
         ("rule", expected.rule, decision.rule),
         ("channel", expected.channel, decision.channel),
         ("variant", expected.variant, decision.variant),
+        ("outcome", expected.outcome, decision.outcome),
     ):
         if wanted is not None:
             yield Difference(key, wanted, got)
@@ -207,4 +208,5 @@ def _expected(test: RuleTest, expected: Expectation) -> str:
 
 def described(test: RuleTest, trigger: Trigger) -> str:
     decision = trigger.decision
-    return f"{decision.rule} on {decision.channel} at {test.shown(decision.at)}"
+    shadow = ", in shadow mode" if decision.outcome == "shadow" else ""
+    return f"{decision.rule} on {decision.channel} at {test.shown(decision.at)}{shadow}"

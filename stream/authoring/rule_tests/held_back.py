@@ -83,6 +83,8 @@ class Around(NamedTuple):
 
 def explained(decision: Decision, rules: RuleSet, around: Around) -> str:
     """A guard's reason with what it says in the rule files, and what had used it up."""
+    if decision.reason is None:
+        return "it would have been sent, but for the rule's `mode: shadow`"
     reason = str(decision.reason)
     words = _WORDS[reason](_case(decision, rules, around)) if reason in _WORDS else None
     zone = unreadable_zone(around.attributes) if reason in _BY_THE_CLOCK else None
@@ -238,6 +240,7 @@ _WORDS: Mapping[str, Callable[[_Held], str | None]] = {
     "stale": _stale,
     "group": _group,
     "content": _content,
+    "rollout": lambda case: f"the customer is outside of the rule's `rollout: {case.rule.rollout / 100:g}%`",
     "unless": lambda case: "that event came while quiet hours put it off",
     "holdout": lambda case: case.around.held_out,
     "size": lambda case: "the message is larger than its topic takes",

@@ -3,14 +3,16 @@
     who the customer is ─► `history` ─► the start: `known` ─► `events` ─► `until`
 
 What the customer's own events cause from the start on is what the test is about; what the history caused
-before uses up limits and caps as it does live. Tested by tests/authoring/rule_tests/test_plays.py.
+before uses up limits and caps as it does live. Of a rule in shadow mode, what it would have sent is taken for
+sent where the test is about it: it names the rule, or expects a `shadow`.
+Tested by tests/authoring/rule_tests/test_plays.py.
 """
 
 from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -61,6 +63,9 @@ class FixedArms:
 
     def is_held_out(self, customer: str, salt: str, share: int) -> bool:
         return self._held_out and share > 0
+
+    def is_rolled_out(self, customer: str, salt: str, share: int) -> bool:
+        return True
 
     def variant_of(self, customer: str, rule: str, variants: Sequence[Variant]) -> Variant:
         named = [each for each in variants if each.name == self._variant]
@@ -117,11 +122,24 @@ def _play(test: RuleTest, rules: RuleSet, history: History, arms: FixedArms) -> 
         for each in replay.state.instances(test.customer.id)
         if each.done == each.steps and each.deadline is not None
     )
-    return replace(_of_customer(test, results, judged, clashes), waiting=waiting)
+    of_customer = _of_customer(test, results, judged, clashes, _shadows_of(test, rules))
+    return replace(of_customer, waiting=waiting)
+
+
+def _shadows_of(test: RuleTest, rules: RuleSet) -> set[str]:
+    """The rules in shadow mode that a test is about."""
+    shadows = {each.name for each in rules.rules if each.mode == "shadow"}
+    if any(each.outcome == "shadow" and each.rule is None for each in test.expect):
+        return shadows
+    return shadows & {test.rule, *(each.rule for each in test.expect)}
 
 
 def _of_customer(
-    test: RuleTest, results: Iterable[Result], judged: Iterable[Judgement], clashes: tuple[Known, ...]
+    test: RuleTest,
+    results: Iterable[Result],
+    judged: Iterable[Judgement],
+    clashes: tuple[Known, ...],
+    shadows: Collection[str],
 ) -> Play:
     """What became of the test's customer. A history may tell of others."""
     sent: list[Trigger] = []
@@ -132,12 +150,13 @@ def _of_customer(
         put_aside += result.dead_letters
         own = [each for each in result.decisions if each.customer_id == test.customer.id]
         before += [each for each in own if each.at < test.start]
-        held_back += [each for each in own if each.at >= test.start and each.outcome != "sent"]
-        sent += [
-            each
-            for each in result.triggers
-            if each.decision.customer_id == test.customer.id and each.decision.at >= test.start
-        ]
+        messages = {id(each.decision): each for each in result.triggers}
+        messages |= {id(each.decision): each for each in result.shadows if each.decision.rule in shadows}
+        for each in own:
+            if each.at >= test.start and (message := messages.get(id(each))) is not None:
+                sent.append(message)
+            elif each.at >= test.start:
+                held_back.append(each)
     return Play(tuple(sent), tuple(held_back), tuple(put_aside), tuple(judged), tuple(before), clashes)
 
 

@@ -82,7 +82,9 @@ def _details(outcome: Outcome, written: Mapping[places.Part, Any]) -> Iterator[s
         yield one_line(f"{f'{at}: ' if at else ''}not sent: {reason.rule}: {first}")
         yield from (f"    {one_line(line.strip())}" for line in rest)
     for decision, guard in list(zip(outcome.held_back, outcome.guards, strict=True))[:MOST]:
-        word = {"deferred": "put off", "holdout": "held out"}.get(decision.outcome, "held back")
+        word = {"deferred": "put off", "holdout": "held out", "shadow": "in shadow mode"}.get(
+            decision.outcome, "held back"
+        )
         yield one_line(f"{word}: {decision.rule} at {outcome.test.shown(decision.at)}: {guard}")
     if len(outcome.held_back) > MOST:
         yield f"and {len(outcome.held_back) - MOST:,} more were held back"
@@ -128,9 +130,10 @@ def _rows(
         ("rule", expected.rule, decision.rule),
         ("channel", expected.channel, decision.channel),
         ("variant", expected.variant, decision.variant),
+        ("outcome", expected.outcome, decision.outcome),
     )
     for key, wanted, got in rows:
-        if wanted is not None or key != "variant":
+        if wanted is not None or key not in ("variant", "outcome"):
             yield key, wanted or "any", got or "none", key in differing
 
 
@@ -238,6 +241,7 @@ def _expected(test: RuleTest, expected: Expectation) -> dict[str, Any]:
         "rule": expected.rule,
         "channel": expected.channel,
         "variant": expected.variant,
+        "outcome": expected.outcome,
         "content": None if expected.content is None else dict(expected.content),
     }
 
@@ -249,6 +253,7 @@ def _sent(test: RuleTest, sent: Trigger) -> dict[str, Any]:
         "rule": decision.rule,
         "channel": decision.channel,
         "variant": decision.variant,
+        "outcome": decision.outcome,
         "content": dict(sent.content),
         "event": decision.event.name,
     }

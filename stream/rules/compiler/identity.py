@@ -15,7 +15,19 @@ from typing import TYPE_CHECKING, Any
 
 from stream.expression import Node, unparse
 from stream.rules.aggregates import AGGREGATES
-from stream.rules.model import Channel, FieldPath, Policy, Rule, RuleSet, Segment, Source, Step, Trait, Unless
+from stream.rules.model import (
+    WHOLE,
+    Channel,
+    FieldPath,
+    Policy,
+    Rule,
+    RuleSet,
+    Segment,
+    Source,
+    Step,
+    Trait,
+    Unless,
+)
 
 if TYPE_CHECKING:
     from stream.content.template import Template
@@ -117,12 +129,18 @@ def _rule_form(rule: Rule) -> list[Any]:
         [rule.priority, rule.group, rule.holdout, rule.stale_after, rule.quiet],
         _goals_form(rule),
         *_privacy_form(rule),
+        *_trial_form(rule),
     ]
 
 
 def _source_form(source: Source) -> dict[str, Any]:
     """Without `dedupe` where none is said, as of channels' formats."""
     return {name: value for name, value in asdict(source).items() if (name, value) != ("dedupe", None)}
+
+
+def _trial_form(rule: Rule) -> list[Any]:
+    """Nothing of a rule that is sent to everybody: older rule sets keep their revision."""
+    return [] if (rule.rollout, rule.mode) == (WHOLE, "live") else [[rule.rollout, rule.mode]]
 
 
 def _goals_form(rule: Rule) -> list[Any] | None:

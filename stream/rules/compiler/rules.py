@@ -15,7 +15,7 @@ from stream.rules.compiler.definition import VARIABLE, Definition
 from stream.rules.compiler.identity import rule_id
 from stream.rules.compiler.messages import read_send
 from stream.rules.files import Entry, Sequence, Written
-from stream.rules.model import Again, Channel, FieldPath, Goal, Policy, Rule, Step, Unless, WhenQuiet
+from stream.rules.model import Again, Channel, FieldPath, Goal, Mode, Policy, Rule, Step, Unless, WhenQuiet
 from stream.rules.scope import RESERVED, event_scope, rule_scope, variables_of
 
 Named = Mapping[str, tuple[str, ...]]  # the names of steps, and the events that each waits for
@@ -49,6 +49,8 @@ def read_rule(run: Compilation, entry: Entry, channels: Mapping[str, Channel], p
         priority=values.integer(read, "priority", -keys.MAX_PRIORITY, keys.MAX_PRIORITY) or 0,
         group=read.new_name("group"),
         holdout=values.holdout(read),
+        rollout=values.rollout(read),
+        mode=cast(Mode, read.name("mode", keys.MODES, "value of `mode`") or "live"),
         goals=_goals(run, read),
         stale_after=values.duration(read, "stale_after"),
         quiet=cast(WhenQuiet, values.duration_or(read, "quiet", keys.QUIET) or "defer"),

@@ -264,6 +264,7 @@ def _expectation(run: Compilation, item: Written, rules: Mapping[str, Rule], mom
         rule=read.name("rule", rules, "rule"),
         channel=read.name("channel", run.files.channels, "channel"),
         variant=read.name("variant", sorted(variants), "variant"),
+        outcome=read.name("outcome", keys.EXPECTED, "value of `outcome`"),
         content=texts,
         location=item.location,
     )

@@ -93,6 +93,15 @@ def holdout(read: Definition) -> Share:
     return found
 
 
+def rollout(read: Definition) -> Share:
+    """The share of the customers to whom a rule speaks: somebody."""
+    found = share(read, "rollout")
+    if found == 0:
+        message, hint = "`rollout` reaches nobody", "write `mode: shadow` to only look at what it would send"
+        read.findings.add(Code.NO_SHARE, read.entries["rollout"].value.location, message, hint)
+    return WHOLE if found is None else found
+
+
 def hours(read: Definition, key: str) -> Quiet | None:
     """`21:00-08:00` in minutes of the day."""
     hint = _hours_hint(_written(read.entries.get(key)))

@@ -154,3 +154,24 @@ def test_nothing_and_one_event_can_be_told(tmp_path: Path) -> None:
         found = found_of(tmp_path, rules, events)
         assert found["rules"]["seen"]["matches"] == len(events)
         assert found["rules"]["seen"]["plan"]["too_few"] is not None
+
+
+def test_what_a_rule_in_shadow_mode_would_send_is_told_apart_and_shown(tmp_path: Path) -> None:
+    mode = "mode: shadow, priority: 1, group: g, goal: {on: buy, within: 1d}"
+    rules = f"rules:\n  shadow: {rule('web', mode)}\n  live: {rule('web', 'group: g')}"
+    events = [click("2026-03-02T10:00:00"), click("2026-03-02T11:00:00", "buy")]
+    found = found_of(tmp_path, rules, events)
+    shadow, live = found["rules"]["shadow"], found["rules"]["live"]
+    assert (shadow["matches"], shadow["outcomes"], shadow["removed"]) == (1, {"shadow": 1}, {"shadow": 1})
+    assert shadow["per_customer"]["messages"] == 0
+    assert [each["content"] for each in shadow["examples"]] == [{"text": "view2026-03-02T10:00:00"}]
+    assert live["outcomes"] == {"sent": 1}
+    assert found["collisions"] == [], "the shadow is in nobody's way"
+    assert found["messages"]["per_customer"]["messages"] == 1
+
+
+def test_what_would_have_kept_a_shadow_back_is_told(tmp_path: Path) -> None:
+    rules = f"rules:\n  shadow: {rule('mail', 'mode: shadow')}"
+    found = found_of(tmp_path, rules, [click("2026-03-02T10:00:00")])["rules"]["shadow"]
+    assert (found["outcomes"], found["removed"]) == ({"shadow": 1}, {"consent": 1})
+    assert found["examples"] == []

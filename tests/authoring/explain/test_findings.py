@@ -98,3 +98,19 @@ def test_an_event_that_counted_for_nothing_was_said_not_to_have_come_did_you_mea
     told = found(tell(tmp_path, [line(0, "view")], rules=rules, known=known))
     assert told["moments"][0]["put_aside"] == "it was read before"
     assert told["rules"]["viewed"]["why"] == "it begins with `view`, and what came of it counted for nothing"
+
+
+SHADOW = """
+sources: {clicks: {event: event, customer: customer, time: ts, id: id}}
+channels: {web: {topic: triggers.web, consent: none}}
+rules:
+  shadow: {on: view, mode: shadow, send: {channel: web, content: {text: Hi}}}
+  few: {on: view, rollout: 0.01%, send: {channel: web, content: {text: Hi}}}
+"""
+
+
+def test_it_says_that_a_rule_is_in_shadow_mode_or_not_rolled_out_to_the_customer(tmp_path: Path) -> None:
+    told = found(tell(tmp_path, [line(1, "view")], rules=rules_in(tmp_path, SHADOW)))["rules"]
+    assert told["shadow"]["why"].endswith("it would have been sent, but for the rule's `mode: shadow`")
+    assert "outside of the rule's `rollout: 0.01%`" in told["few"]["why"]
+    assert (told["shadow"]["outcomes"], told["few"]["reasons"]) == ({"shadow": 1}, {"rollout": 1})

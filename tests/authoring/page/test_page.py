@@ -258,7 +258,7 @@ def test_what_matched_nothing_has_no_section_of_its_own(tmp_path: Path) -> None:
 
 
 def test_each_guard_is_explained() -> None:
-    assert set(WHY) == set(get_args(DecisionReason))
+    assert set(WHY) == {*get_args(DecisionReason), "shadow"}
 
 
 def test_no_example_no_customer_and_no_warning(tmp_path: Path) -> None:
