@@ -27,6 +27,7 @@ MODULES = {
     "topics": "operations",
     "check": "authoring",
     "test": "authoring",
+    "lsp": "editing",
     "backtest": "backtesting",
     "explain": "explaining",
     "events": "events",
