@@ -57,6 +57,7 @@ _CONSTANTS = {
     **dict.fromkeys(("true", "True", "TRUE"), True),
     **dict.fromkeys(("false", "False", "FALSE"), False),
 }
+_SEPARATORS = re.compile("[\x85\u2028\u2029]")  # where YAML 1.1 begins a line, and no editor does
 _INTEGER = re.compile(r"[-+]?[0-9]+|0o[0-7]+|0x[0-9a-fA-F]+")
 _FLOAT = re.compile(
     r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?|[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN)"
@@ -365,6 +366,7 @@ class _Composer:
 
     def __init__(self, text: Text) -> None:
         self.text = text
+        self.has_separators = _SEPARATORS.search(text.content) is not None
         self.root: Written | None = None
         self.event: Any = None  # the newest one
         self.open: list[_Open] = []
@@ -386,6 +388,8 @@ class _Composer:
         if self.event is None:
             return Location(self.text.name, 1, 1)
         mark = self.event.start_mark
+        if self.has_separators:
+            return self.text.location(mark.index)
         return Location(self.text.name, mark.line + 1, mark.column + 1)
 
     def take(self, event: Any) -> None:
