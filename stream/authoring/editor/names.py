@@ -19,8 +19,8 @@ from stream.rules.compiler.values import path_of
 from stream.rules.files import Entry, Mapped, RuleFiles, Scalar, Sequence, Written
 from stream.rules.keys import TEST_EVENT
 from stream.rules.model import FieldPath
-from stream.rules.scope import TraitShape
 from stream.rules.shapes import CEL_TYPES, FIELD_TYPES, FieldType, type_of
+from stream.rules.trait_shapes import TraitShape
 
 MAX_FIELDS = 2_000  # of one event that are known
 
