@@ -7,7 +7,7 @@ SOURCES := $(wildcard stream/*.p[yx][xd] stream/*/*.p[yx][xd]) setup.py pyprojec
 # Install the package (editable), its extension, the embedded Kafka's parts and the development tools.
 .venv/installed: $(SOURCES)
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
-	@$(BIN)/python .ci/install.py --editable '.[broker,otel,parquet,loadtest,dev]'
+	@$(BIN)/python .ci/install.py --editable '.[broker,otel,parquet,lsp,loadtest,dev]'
 	touch $@
 
 .PHONY: setup demo test lint types engine unit integration broken faults attacks debug asan fuzz bench bench-page \

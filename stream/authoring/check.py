@@ -21,10 +21,11 @@ from stream.authoring import index_paths as indexpaths
 from stream.diagnostics import Diagnostic, most_urgent, some
 from stream.errors import RuleFileError
 from stream.rules.compiler.rule_set import NOBODYS, Checked, check_rules
+from stream.rules.files import DISK, FileReader
 from stream.rules.model import RuleSet
 from stream.structs import OwnTopics
 
-_WORD = re.compile(r"[\w.-]+|.")
+WORD = re.compile(r"[\w.-]+|.")
 _SHOWN = 100  # characters of a line
 _STYLES = {"error": "bold red", "warning": "bold yellow"}
 
@@ -35,13 +36,15 @@ class Format(StrEnum):
     GITHUB = "github"
 
 
-def check(directory: Path, own: OwnTopics = NOBODYS, allow: Iterable[str] = ()) -> Checked:
+def check(
+    directory: Path, own: OwnTopics = NOBODYS, allow: Iterable[str] = (), reader: FileReader = DISK
+) -> Checked:
     """Everything found in the rule files below a directory; never raises RuleFileError.
 
     `allow`: codes of warnings that are meant, beside those that the files allow.
     """
     try:
-        return check_rules(directory, own, allow)
+        return check_rules(directory, own, allow, reader)
     except RuleFileError as error:
         return Checked(None, tuple(error.diagnostics))
 
@@ -122,7 +125,7 @@ def _line_of(finding: Diagnostic) -> tuple[str, int, int] | None:
     line = "".join(char if char.isprintable() else " " for char in line.rstrip())  # tabs: one column each
     column = min(at.column - 1, len(line))
     begin = max(0, column - _SHOWN // 2) if len(line) > _SHOWN else 0
-    word = _WORD.match(line, column)
+    word = WORD.match(line, column)
     length = min(len(word[0]) if word else 1, begin + _SHOWN - column)
     return line[begin : begin + _SHOWN], column - begin, length
 

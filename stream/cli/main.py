@@ -30,6 +30,7 @@ MODULES = {
     "switches": "switching",
     "check": "authoring",
     "test": "authoring",
+    "lsp": "editing",
     "backtest": "backtesting",
     "explain": "explaining",
     "events": "events",

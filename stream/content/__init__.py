@@ -1,4 +1,4 @@
 """Liquid templates to text, within bounds and escaped.
 
-Doors: `template`, `formats`, `locales`.
+Doors: `template`, `filters`, `formats`, `locales`.
 """

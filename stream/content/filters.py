@@ -104,12 +104,14 @@ def escape(value: str, *, context: Rendering) -> str:
 @with_context
 @string_filter
 def escape_once(value: str, *, context: Rendering) -> str:
+    """For HTML, and what is escaped already is not escaped again."""
     return context.markup(html.escape(html.unescape(value)))
 
 
 @with_context
 @string_filter
 def newline_to_br(value: str, *, context: Rendering) -> str:
+    """With `<br />` before each line break, for HTML."""
     if context.is_markup:
         value = html.escape(value)
     return context.markup(re.sub(r"\r?\n", "<br />\n", value))
@@ -139,6 +141,7 @@ _TAG_END = re.compile(">")
 
 @string_filter
 def replace(value: str, old: object, new: object = "") -> str:
+    """With each of one text in the place of another."""
     old, new = _text(old), _text(new)
     if len(value) + value.count(old) * (len(new) - len(old)) > MAX_TEXT:
         raise ResourceLimitError("replace: too long", token=None)
@@ -240,7 +243,7 @@ def _parameters(given: Filter) -> inspect.Signature:
     return found.replace(parameters=[each for name, each in found.parameters.items() if name not in _HIDDEN])
 
 
-_SIGNATURES = {name: _parameters(each) for name, each in BY_NAME.items()}
+SIGNATURES = {name: _parameters(each) for name, each in BY_NAME.items()}
 
 
 # What other languages of templates call them.
@@ -287,7 +290,7 @@ def complaint(
     if name == "money" and not positional:
         return ContentError("`money` needs a currency", hint='write e.g. money: "EUR"')
     try:
-        _SIGNATURES[name].bind(None, *positional, **keywords)
+        SIGNATURES[name].bind(None, *positional, **keywords)
     except TypeError as error:
         return ContentError(f"the filter `{name}` cannot take that: {error}")
     first = positional[0] if positional else UNSEEN

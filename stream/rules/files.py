@@ -14,7 +14,7 @@ from __future__ import annotations
 import errno
 import os
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -57,6 +57,7 @@ _CONSTANTS = {
     **dict.fromkeys(("true", "True", "TRUE"), True),
     **dict.fromkeys(("false", "False", "FALSE"), False),
 }
+_SEPARATORS = re.compile("[\x85\u2028\u2029]")  # where YAML 1.1 begins a line, and no editor does
 _INTEGER = re.compile(r"[-+]?[0-9]+|0o[0-7]+|0x[0-9a-fA-F]+")
 _FLOAT = re.compile(
     r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?|[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN)"
@@ -154,12 +155,29 @@ class RuleFiles:
     tests: tuple[Written, ...] = ()
 
 
-class _Refused(Exception):  # noqa: N818  # carries a finding to where the file's reading ends
+class RefusedFile(Exception):  # noqa: N818  # carries a finding to where the file's reading ends
     def __init__(self, code: Code, location: Location, message: str, hint: str | None = None) -> None:
         self.diagnostic = Diagnostic(code, location, message, hint)
 
 
-def collect(directory: Path) -> tuple[RuleFiles, list[Diagnostic]]:
+class FileReader:
+    """Finds and reads the files of a directory, on the disk. An editor has another, which knows what is not
+    saved yet.
+    """
+
+    def paths(self, directory: Path) -> list[Path]:
+        """Raises OSError for a folder that cannot be looked into."""
+        return paths_in(directory, _raise)
+
+    def read(self, path: Path) -> Written | None:
+        """What is in a file. Raises RefusedFile."""
+        return _read(path)
+
+
+DISK = FileReader()
+
+
+def collect(directory: Path, reader: FileReader = DISK) -> tuple[RuleFiles, list[Diagnostic]]:
     """Read all rule files of a directory: what could be read, and what is wrong with the rest.
 
     Raises RuleFileError if a file cannot be read at all: the definitions in it would be missed elsewhere.
@@ -167,20 +185,26 @@ def collect(directory: Path) -> tuple[RuleFiles, list[Diagnostic]]:
     """
     found: list[Diagnostic] = []
     roots: list[Written | None] = []
-    for path in _paths(directory):
+    for path in _paths(directory, reader):
         try:
-            roots.append(_read(path))
-        except _Refused as refused:
+            roots.append(reader.read(path))
+        except RefusedFile as refused:
             found.append(refused.diagnostic)
     unreadable = bool(found)
+    files = merge(roots, found)
+    if unreadable:
+        raise RuleFileError(found)
+    return files, found
+
+
+def merge(roots: Iterable[Written | None], found: list[Diagnostic]) -> RuleFiles:
+    """The definitions of all files together; what is wrong with them is added to `found`."""
     sections: dict[str, dict[str, Entry]] = {section: {} for section in SECTIONS if section != _TESTS}
     tests: list[Written] = []
     for root in roots:
         _merge(root, sections, tests, found)
-    if unreadable:
-        raise RuleFileError(found)
     merged = {section: dict(sorted(entries.items())) for section, entries in sections.items()}
-    return RuleFiles(**merged, tests=tuple(tests)), found
+    return RuleFiles(**merged, tests=tuple(tests))
 
 
 def read_alone(written: Path | Text) -> Written | None:
@@ -190,13 +214,13 @@ def read_alone(written: Path | Text) -> Written | None:
     """
     try:
         return _read(written) if isinstance(written, Path) else read_yaml(written)
-    except _Refused as refused:
+    except RefusedFile as refused:
         raise RuleFileError([refused.diagnostic]) from None
 
 
-def _paths(directory: Path) -> list[Path]:
+def _paths(directory: Path, reader: FileReader) -> list[Path]:
     try:
-        paths = paths_in(directory, _raise)
+        paths = reader.paths(directory)
     except OSError as error:
         place = Location(str(error.filename or directory))
         diagnostic = Diagnostic(Code.FILE_NOT_READABLE, place, f"cannot be read: {error.strerror}")
@@ -235,14 +259,19 @@ def _raise(error: OSError) -> None:
 
 
 def _read(path: Path) -> Written | None:
-    name = str(path)
     try:
         with open_regular(path) as file:
             raw = file.read(MAX_BYTES + 1)
     except OSError as error:
-        raise _Refused(Code.FILE_NOT_READABLE, Location(name), f"cannot be read: {error.strerror}") from None
+        at = Location(str(path))
+        raise RefusedFile(Code.FILE_NOT_READABLE, at, f"cannot be read: {error.strerror}") from None
+    return read_content(str(path), raw)
+
+
+def read_content(name: str, raw: bytes) -> Written | None:
+    """What is in a file of this content. Raises RefusedFile."""
     if len(raw) > MAX_BYTES:
-        raise _Refused(
+        raise RefusedFile(
             Code.FILE_TOO_LARGE,
             Location(name),
             f"more than {MAX_BYTES:,} bytes",
@@ -252,14 +281,14 @@ def _read(path: Path) -> Written | None:
         text = Text(name, raw.decode("utf-8-sig").replace("\r\n", "\n"))
     except UnicodeDecodeError as error:
         line = raw.count(b"\n", 0, error.start) + 1
-        raise _Refused(
+        raise RefusedFile(
             Code.NOT_UTF_8, Location(name, line, 1), "not UTF-8 text", "save the file as UTF-8"
         ) from None
     return read_yaml(text)
 
 
 def read_yaml(text: Text) -> Written | None:
-    """The one document of a YAML text, None if there is nothing in it. Raises _Refused at its first error."""
+    """The one document of a YAML text, None if nothing is in it. Raises RefusedFile at its first error."""
     composer = _Composer(text)
     try:
         parser = CParser(text.content)
@@ -271,13 +300,15 @@ def read_yaml(text: Text) -> Written | None:
         # At the end libyaml gives a line that is not there.
         end = len(text.content.rstrip())
         at = text.location(min(mark.index, end) if mark else end)
-        raise _Refused(Code.NOT_YAML, at, f"not YAML: {_problem(error)}", _yaml_hint(error, text)) from None
+        raise RefusedFile(
+            Code.NOT_YAML, at, f"not YAML: {_problem(error)}", _yaml_hint(error, text)
+        ) from None
     except ReaderError as error:
         at = text.location(error.position)
-        raise _Refused(Code.NOT_UTF_8, at, "not YAML: a character that is not allowed in a text") from None
+        raise RefusedFile(Code.NOT_UTF_8, at, "not YAML: a character that is not allowed in a text") from None
     except (YAMLError, ValueError):
         # libyaml takes some texts that Python does not, and the other way round: e.g. half a character.
-        raise _Refused(
+        raise RefusedFile(
             Code.NOT_YAML, composer.reached, "not YAML: an escape or a tag that cannot be read"
         ) from None
     return composer.root
@@ -335,6 +366,7 @@ class _Composer:
 
     def __init__(self, text: Text) -> None:
         self.text = text
+        self.has_separators = _SEPARATORS.search(text.content) is not None
         self.root: Written | None = None
         self.event: Any = None  # the newest one
         self.open: list[_Open] = []
@@ -356,6 +388,8 @@ class _Composer:
         if self.event is None:
             return Location(self.text.name, 1, 1)
         mark = self.event.start_mark
+        if self.has_separators:
+            return self.text.location(mark.index)
         return Location(self.text.name, mark.line + 1, mark.column + 1)
 
     def take(self, event: Any) -> None:
@@ -387,7 +421,7 @@ class _Composer:
         self.add(scalar)
 
     def refuse(self, code: Code, message: str, hint: str | None = None) -> None:
-        raise _Refused(code, self.reached, message, hint)
+        raise RefusedFile(code, self.reached, message, hint)
 
     def refuse_items(self, what: str) -> None:
         self.refuse(Code.FILE_TOO_LARGE, f"more than {MAX_ITEMS:,} {what}", "split the file into several")

@@ -177,3 +177,14 @@ def test_explain_tells_programs_and_people_and_writes_a_page(tmp_path: Path) -> 
     assert json.loads(done.stdout)["moments"][0]["event"] == "home"
     assert (tmp_path / "why.html").read_text().startswith("<!DOCTYPE html>")
     assert (tmp_path / "why.html").stat().st_mode & 0o077 == 0
+
+
+def test_an_editor_without_pygls_is_told_what_to_install(tmp_path: Path) -> None:
+    without = "import sys; sys.modules['pygls'] = None; sys.argv = ['stream', 'lsp']\n"
+    without += "from stream.cli.main import main; main()"
+    done = subprocess.run(
+        [sys.executable, "-c", without], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 1
+    assert done.stdout == ""  # the protocol's
+    assert "pip install 'stream-triggers[lsp]'" in done.stderr

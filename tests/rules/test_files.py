@@ -67,6 +67,16 @@ def test_files_below_the_directory_are_merged(rules: Path) -> None:
     assert files.rules["a"].location == Location("rules/team/spring/z.yml", 2, 3)
 
 
+@pytest.mark.parametrize("separator", ["\x85", "\u2028", "\u2029"])
+def test_a_separator_pasted_from_a_word_processor_moves_no_line_below_it(rules: Path, separator: str) -> None:
+    """YAML 1.1 begins a line there; no editor does."""
+    (rules / "a.yaml").write_text(f'rules:\n  a: {{describe: "b{separator} c", on: x}}\n  b: {{}}\n')
+    files, _ = collect(rules)
+    assert files.rules["b"].location == Location("rules/a.yaml", 3, 3)
+    assert isinstance(rule := files.rules["a"].value, Mapped)
+    assert rule.entries["on"].location == Location("rules/a.yaml", 2, 25)
+
+
 def test_a_mounted_config_map_is_read_once(rules: Path) -> None:
     """Kubernetes keeps the files in a hidden folder and links to them; every name would be defined twice."""
     (rules / "..2026_03_01").mkdir()

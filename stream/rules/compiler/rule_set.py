@@ -28,7 +28,7 @@ from stream.rules.compiler.testcases import read_tests
 from stream.rules.compiler.traits import read_segments, read_trait
 from stream.rules.compiler.uses import Definitions
 from stream.rules.compiler.warnings import warn
-from stream.rules.files import RuleFiles, collect
+from stream.rules.files import DISK, FileReader, RuleFiles, collect
 from stream.rules.model import RuleSet
 from stream.rules.testcases import RuleTest
 from stream.rules.trait_shapes import with_fields
@@ -45,14 +45,16 @@ def load_rules(directory: Path, own: OwnTopics = NOBODYS) -> RuleSet:
     return checked.rules
 
 
-def check_rules(directory: Path, own: OwnTopics = NOBODYS, allow: Iterable[str] = ()) -> Checked:
+def check_rules(
+    directory: Path, own: OwnTopics = NOBODYS, allow: Iterable[str] = (), reader: FileReader = DISK
+) -> Checked:
     """Read and compile a directory of rule files, with every error and warning.
 
     `own`: the topics of the program, which no source and no channel can have. `allow`: codes of warnings that
     are meant, beside those that the files allow. Raises RuleFileError if a file cannot be read at all.
     """
     with _no_collection():
-        return compile_files(*collect(directory), own, allow)
+        return compile_files(*collect(directory, reader), own, allow)
 
 
 @dataclass(frozen=True, slots=True)
