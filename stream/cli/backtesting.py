@@ -159,7 +159,7 @@ def backtest(
     if form is not None and as_json:
         raise typer.BadParameter("one or the other", param_hint="--format, --json")
     form = Format.JSON if as_json else form
-    wanted = _Wanted(directory, tuple(events), times, sort, out, report, examples, form or Format.TEXT)
+    wanted = _Played(directory, tuple(events), times, sort, out, report, examples, form or Format.TEXT)
     on_disk = partial(_on_disk, data_dir) if store == BacktestStore.ROCKSDB else None
     if against is not None:
         _compare(wanted, against, on_disk, _kinds(fail_on))
@@ -171,7 +171,7 @@ def backtest(
 
 
 @dataclass(frozen=True, slots=True)
-class _Wanted:
+class _Played:
     """What is played, and what is to be made of it."""
 
     directory: Path
@@ -215,7 +215,7 @@ class _Wanted:
 OnDisk = Callable[[], AbstractContextManager["Paging"]]
 
 
-def _play(wanted: _Wanted, on_disk: OnDisk | None) -> None:
+def _play(wanted: _Played, on_disk: OnDisk | None) -> None:
     """One rule set."""
     from stream.authoring.backtest import run as backtests
     from stream.authoring.backtest import summary
@@ -237,7 +237,7 @@ def _play(wanted: _Wanted, on_disk: OnDisk | None) -> None:
     backtests.require_events(done)
 
 
-def _compare(wanted: _Wanted, against: Path, on_disk: OnDisk | None, fail_on: Sequence[str]) -> None:
+def _compare(wanted: _Played, against: Path, on_disk: OnDisk | None, fail_on: Sequence[str]) -> None:
     """Two rule sets; those of `against` are live."""
     from stream.authoring.against import run as comparisons
     from stream.authoring.against import summary

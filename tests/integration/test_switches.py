@@ -57,7 +57,7 @@ def until_latest(shop: Shop, reason: str | None) -> None:
 
     def done() -> bool:
         view(shop)
-        time.sleep(0.5)
+        time.sleep(0.5)  # between looks
         latest = {each["customer_id"]: each["reason"] for each in decisions(shop)}
         return [latest.get(f"c{customer}", "none yet") for customer in range(PARTITIONS)] == [
             reason
@@ -80,7 +80,7 @@ class Load:
         self._thread = threading.Thread(target=self._play, args=(shop,))
 
     def _play(self, shop: Shop) -> None:
-        while not self._stopped.wait(0.1):
+        while not self._stopped.wait(0.1):  # the pace of the load
             view(shop, 5 * PARTITIONS)
 
     def __enter__(self) -> Load:
