@@ -94,6 +94,9 @@ def explain(
         found = timeline(rules, files, customer, known=known, progress=progress)
     if not found.moments and (known is None or known.state is None):
         looked = files.lines.total()
+        if times.since is not None or times.until is not None:
+            hint = "leave out --since and --until, or say other times"
+            raise StreamError("no record of that customer is of the time asked for", hint=hint)
         hint = "ids are compared as they are, with capitals and blanks; is it the id that the source maps?"
         raise StreamError(f"none of {some(looked, 'record')} is of that customer", hint=hint)
     told = as_object(found, rule)

@@ -72,6 +72,8 @@ def main() -> None:
     """Run a command; an error of ours is shown as a message, not as a traceback."""
     if os.getpid() == INIT:
         signal.signal(signal.SIGTERM, _end)
+    for stream in (sys.stdout, sys.stderr):
+        stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]  # a terminal may lack an arrow
     try:
         cli()
     except StreamError as error:

@@ -82,7 +82,8 @@ def send(
             for line in report.dry_run(feed, first):
                 typer.echo(line)
             _end(feed, None)
-        _send(feed, settings, rate, stop_on_error, _again(file, source, mapping, flags))
+        again = _again(file, source, mapping, {"rate": rate, **flags}, stop_on_error=stop_on_error)
+        _send(feed, settings, rate, stop_on_error, again)
 
 
 def _feed(
@@ -130,7 +131,9 @@ def _end(feed: Feed, found: Delivery | None) -> NoReturn:
     raise typer.Exit(report.exit_code(feed, found))
 
 
-def _again(file: str, source: str | None, mapping: str | None, flags: dict[str, Any]) -> str:
+def _again(
+    file: str, source: str | None, mapping: str | None, flags: dict[str, Any], *, stop_on_error: bool
+) -> str:
     options = {"source": source, "map": mapping, **flags}
     given = [
         part
@@ -138,7 +141,7 @@ def _again(file: str, source: str | None, mapping: str | None, flags: dict[str, 
         if value is not None
         for part in (f"--{name.replace('_', '-')}", str(value))
     ]
-    return shlex.join(["stream", "send", file, *given])
+    return shlex.join(["stream", "send", file, *given, *(["--stop-on-error"] if stop_on_error else [])])
 
 
 def _say(line: str) -> None:

@@ -1,8 +1,10 @@
 """What a worker knew of one customer: the state at one of the checkpoints that its changelog still has.
 
 A changelog is compacted: of each customer it has the newest record and, for a while, older ones. Their state
-at a checkpoint is the last record before it. If there is none before it, an older one may have been compacted
-away; then that checkpoint says nothing of the customer, and a later one is taken.
+at a checkpoint is the last record before it. If there is none before the first checkpoint that is left, an
+older one may have been compacted away; then that checkpoint says nothing of the customer, and a later one is
+taken. All later ones lie beyond what has been compacted, or the first would be gone: there, a customer
+without a record was not known. If nothing was compacted at all, nothing was known before the first record.
 Nothing is written or committed.
 Tested by tests/history/test_changelog.py and tests/integration/test_explain.py.
 """
@@ -44,7 +46,8 @@ class Kept(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class KnownBefore:
-    """A customer's state (None: it was deleted) and the checkpoint that it is of.
+    """A customer's state (None: nothing was known) and the checkpoint that it is of; empty, it is the
+    beginning of all.
 
     `at`: when that was written, ms. `place`: the checkpoint's, for people. `beginning`: what it has
     not applied. `bases`: by source, see `runtime.checkpoint.Incarnation`.
@@ -60,6 +63,8 @@ class KnownBefore:
 
     def enter(self, state: PartitionState) -> None:
         """Make it known. Raises StateError for what another release wrote."""
+        if not self.checkpoint:
+            return
         state.load(self.customer.encode(), self.state)
         state.load(CHECKPOINT, self.checkpoint)
         for source, base in self.bases.items():
@@ -67,24 +72,28 @@ class KnownBefore:
         state.customers.rebuild_timers()
 
 
+# As if a checkpoint had been made before anything was read; of a changelog of which nothing was compacted.
+BEGINNING = Kept(-1, 0, b"")
+
+
 def checkpoint_of(
     customer: Iterable[Kept],
     checkpoints: Iterable[Kept],
     since: int | None,
     reads_on: Callable[[Kept], bool] = lambda checkpoint: True,
-) -> tuple[Kept, Kept] | None:
-    """The checkpoint to begin at, and the customer's record that it is after.
+) -> tuple[Kept, Kept | None] | None:
+    """The checkpoint to begin at, and the customer's record that it is after, None where nothing was known.
 
     It is the last one until `since` (ms), or else the first one, that says something of the customer, and
     after which all that it has not applied can still be read (`reads_on`).
     """
-    found: tuple[Kept, Kept] | None = None
+    found: tuple[Kept, Kept | None] | None = None
     records = sorted(customer)
-    for each in sorted(checkpoints):
+    for number, each in enumerate(sorted(checkpoints)):
         before = [record for record in records if record.offset < each.offset]
         wanted = found is None or (since is not None and each.timestamp <= since)
-        if wanted and before and reads_on(each):
-            found = each, before[-1]
+        if wanted and (before or number or each is BEGINNING) and reads_on(each):
+            found = each, before[-1] if before else None
     return found
 
 
@@ -127,7 +136,7 @@ async def _known_before(
             customer,
             checkpoint.timestamp,
             f"{topic}/{number}/{checkpoint.offset}",
-            record.value,
+            None if record is None else record.value,
             checkpoint.value or b"",
             beginning,
             bases,
@@ -159,14 +168,17 @@ async def _read(
     progress.begin("reading what is known", end - begin, "records")
     records: list[Kept] = []
     checkpoints: list[Kept] = []
+    whole = 0  # up to this offset nothing was compacted
     async for _, came, position in read(consumer, {tp: (begin, end)}, PATIENCE_S):
         each: Record
         for each in came:
+            whole += each.offset == whole
             if each.offset < end and each.key in (key, CHECKPOINT):
                 kept = Kept(each.offset, each.timestamp, each.value)
                 (checkpoints if each.key == CHECKPOINT else records).append(kept)
         progress.reach(min(position, end) - begin)
-    return records, [each for each in checkpoints if each.value is not None]
+    found = [each for each in checkpoints if each.value is not None]
+    return records, [BEGINNING, *found] if records and whole > records[0].offset else found
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,11 +201,11 @@ class _Sources:
 
     def has_what_follows(self, checkpoint: Kept) -> bool:
         """Whether nothing was deleted that a checkpoint has not applied."""
-        noted, topics = self._noted(checkpoint), self._topics
+        noted = self._noted(checkpoint)
         return all(
-            position >= self.begins[TopicPartition(topics[source], self.number)]
-            for source, position in noted.positions.items()
-            if source in topics and noted.incarnations[source].topic_id == self.ids.get(topics[source])
+            noted.positions.get(source, 0) >= self.begins[TopicPartition(topic, self.number)]
+            for source, topic in self._topics.items()
+            if source not in noted.incarnations or noted.incarnations[source].topic_id == self.ids.get(topic)
         )
 
     def after(self, checkpoint: Kept) -> tuple[Beginning, dict[str, int]]:
@@ -212,6 +224,8 @@ class _Sources:
         return {each.name: each.topic for each in self.rules.sources}
 
     def _noted(self, checkpoint: Kept) -> Checkpoint:
+        if not checkpoint.value:
+            return Checkpoint()
         state = PartitionState(self.rules)
         state.load(CHECKPOINT, checkpoint.value)
         return decode(state.marks) or Checkpoint()

@@ -62,8 +62,10 @@ class Input:
             os.fstat(self.copy.fileno()).st_size if self.copy is not None else Path(self.name).stat().st_size
         )
 
-    def pieces(self, tell: Tell) -> Iterator[Piece]:
-        """All of it, from its beginning on. Raises EventFileError, also where it changes meanwhile."""
+    def pieces(self, tell: Tell, *, whole: bool = True) -> Iterator[Piece]:
+        """All of it, from its beginning on. Raises EventFileError, also where it changes meanwhile. Unless it
+        has to be `whole`, a last line that is cut off is a line like others.
+        """
         with ExitStack() as stack:
             if self.copy is not None:
                 file = self.copy
@@ -77,7 +79,7 @@ class Input:
                 yield piece
                 tell(file.tell())
             self._check(file)
-            if (line := found.rows.cut_off) is not None:
+            if whole and (line := found.rows.cut_off) is not None:
                 self._cut_off(line)
 
     def _cut_off(self, line: int) -> None:

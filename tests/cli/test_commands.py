@@ -188,3 +188,21 @@ def test_an_editor_without_pygls_is_told_what_to_install(tmp_path: Path) -> None
     assert done.returncode == 1
     assert done.stdout == ""  # the protocol's
     assert "pip install 'stream-triggers[lsp]'" in done.stderr
+
+
+@pytest.mark.parametrize("encoding", ["latin-1", "ascii"])
+def test_a_terminal_without_arrows_had_half_of_an_explanation_and_a_traceback(
+    tmp_path: Path, encoding: str
+) -> None:
+    events = tmp_path / "events.jsonl"
+    events.write_text(
+        '{"source": "clickstream", "event": "home", "customer_id": "c1", "ts": "2026-03-02T10:00:00Z"}\n'
+    )
+    done = subprocess.run(
+        [sys.executable, "-m", "stream", "explain", "rules", str(events), "--customer", "c1"],
+        capture_output=True,
+        env={**os.environ, "PYTHONIOENCODING": encoding},
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert b"\\u2718" in done.stdout

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stream.history.changelog import Kept, checkpoint_of
+from stream.history.changelog import BEGINNING, Kept, checkpoint_of
 
 MINUTE = 60_000
 
@@ -14,9 +14,11 @@ def kept(*offsets: int) -> list[Kept]:
     return [Kept(offset, offset * MINUTE, b"%d" % offset) for offset in offsets]
 
 
-def found(customer: list[Kept], checkpoints: list[Kept], since: int | None = None) -> tuple[int, int] | None:
+def found(
+    customer: list[Kept], checkpoints: list[Kept], since: int | None = None
+) -> tuple[int, int | None] | None:
     at = checkpoint_of(customer, checkpoints, since)
-    return None if at is None else (at[0].offset, at[1].offset)
+    return None if at is None else (at[0].offset, None if at[1] is None else at[1].offset)
 
 
 def test_the_first_checkpoint_that_says_something_is_taken() -> None:
@@ -26,6 +28,12 @@ def test_the_first_checkpoint_that_says_something_is_taken() -> None:
 def test_what_was_compacted_away_was_taken_for_nothing_known() -> None:
     """The customer's record before checkpoint 2 may be gone, for there is a newer one."""
     assert found(kept(4), kept(2, 5, 8)) == (5, 4)
+
+
+def test_the_first_events_of_a_new_customer_were_denied() -> None:
+    """Of two checkpoints that are left nothing after the first is compacted: there the customer was new."""
+    assert found(kept(7), kept(2, 5, 8)) == (5, None)
+    assert found(kept(1), [BEGINNING, *kept(2, 5)]) == (-1, None)
 
 
 def test_with_a_time_the_last_checkpoint_until_then_is_taken() -> None:
@@ -64,7 +72,7 @@ def test_however_it_is_compacted_the_state_is_that_of_the_checkpoint(
     checkpoints = kept(*(offset for offset, what in there if what == "checkpoint"))
     if (at := found(customer, checkpoints)) is not None:
         written = [offset for offset, what in enumerate(log[: at[0]]) if what == "customer"]
-        assert at[1] == written[-1]
+        assert at[1] == (written[-1] if written else None)
     elif -1 < last.get("customer", -1) < last.get("checkpoint", -1):
         raise AssertionError("the last checkpoint always says it")
 

@@ -87,3 +87,15 @@ def test_somebody_of_whom_nothing_is_known_is_not_taken_for_somebody_without_eve
     assert done.returncode == 1
     assert f"{shop.prefix}-customers-changelog says nothing of that customer" in done.stderr
     assert "c5" not in done.stderr
+
+
+def test_the_first_events_of_a_new_customer_were_denied(shop: Shop) -> None:
+    """The first checkpoint comes after them, and what lies before it was dropped without a word."""
+    produce(shop.bootstrap, shop.clicks, [shop.click(n, "view", START) for n in range(4)])
+    with shop.worker() as worker:
+        worker.until_caught_up(shop.sources)
+        assert worker.stop() == 0, worker.log
+    told = explained(shop, "c2", "--from-changelog")
+    assert told["before"] is None
+    assert told["rules"]["every-view"]["sent"] == 1
+    assert [each["event"] for each in told["moments"]] == ["view"]

@@ -227,7 +227,9 @@ def _never_began(rule: Rule, timeline: Timeline) -> str:
     if had & set(names):
         return f"it begins with {_either(names)}, and what came of it counted for nothing"
     near = next((hint for each in names if (hint := did_you_mean(each, sorted(had)))), None)
-    return f"it begins with {_either(names)}, which the customer has not had" + (f" ({near})" if near else "")
+    since = "" if timeline.before is None else f" since {iso_time(timeline.before.at)}"
+    had_not = f"which the customer has not had{since}"
+    return f"it begins with {_either(names)}, {had_not}" + (f" ({near})" if near else "")
 
 
 def _either(names: Sequence[str]) -> str:

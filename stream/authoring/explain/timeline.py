@@ -145,11 +145,13 @@ class _Telling:
         """The time that the customer's partition has come to."""
         return None if self._partition is None else self._came_to.get(self._partition)
 
-    def begin(self, known: KnownBefore) -> Before:
-        """Enter what is known before anything is played."""
+    def begin(self, known: KnownBefore) -> Before | None:
+        """Enter what is known before anything is played; None: it begins where nothing was known."""
         self._partition = known.beginning.partition
         state = self._replay.state_of(self._partition)
         known.enter(state)
+        if not known.checkpoint:
+            return None
         values = self._profile(state)
         for trait in self._rules.traits:
             value = state.trait(self._customer, trait.name, known.at)
@@ -165,8 +167,9 @@ class _Telling:
             event = portion.records[name][place]
             self._reach(portion, (event.order, name))
             # What is due before it goes first, as in a worker, and is a moment of its own.
-            moments += self._advance(max(self._time_of(name, event), self._came_to.get(portion.partition, 0)))
-            moments += self._record(name, event)
+            time = self._time_of(name, event)
+            moments += self._advance(max(time, self._came_to.get(portion.partition, 0)))
+            moments += self._record(name, event, event.timestamp if time < 0 else time)
         self._reach(portion, None)
         return moments
 
@@ -244,14 +247,13 @@ class _Telling:
         results = self._listen(self._replay.advance(until))
         return _by_time(results, self._take_judged(), before, self._instances())
 
-    def _record(self, name: str, event: PastEvent) -> list[TimelineMoment]:
+    def _record(self, name: str, event: PastEvent, at: int) -> list[TimelineMoment]:
         state, source = self._state, self._sources[name]
         if state is None:
             return []
         fields = None if event.value is None else _loads(event.value)
         event_name = source.constant or _at(fields, source.event)
         known = event_name if source.kind == "event" and isinstance(event_name, str) else ""
-        at = event.timestamp
         traits = [each for each in self._rules.traits if known in each.of]
         had, was = self._profile(state), [self._trait(state, each, fields, at) for each in traits]
         before = self._instances()

@@ -20,6 +20,7 @@ MOST_FIELDS = 12  # of a message that are shown
 # What each guard says when it keeps a message back.
 WHY: dict[DecisionReason | Literal["shadow"], str] = {
     "shadow": "the rule is in shadow mode: it would have been sent",
+    "disabled": "the rule was switched off (`stream disable`)",
     "rollout": "the rule does not speak to this customer yet (`rollout`)",
     "unless": "what the rule’s `unless` waits for came after all, while quiet hours put it off",
     "stale": "the event came too late to be answered",

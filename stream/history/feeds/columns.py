@@ -137,16 +137,23 @@ class Column:
                 f"`{self.name}` is a time without a zone: `zone` says which, such as Europe/Berlin"
             )
         placed = moment.replace(tzinfo=self.zone)
-        if placed.astimezone(UTC).astimezone(self.zone).replace(tzinfo=None) != moment:
+        try:
+            there = placed.astimezone(UTC).astimezone(self.zone).replace(tzinfo=None)
+        except OverflowError:
+            raise UnfitError(BEYOND) from None
+        if there != moment:
             raise UnfitError(f"`{self.name}` is a time that its zone left out, when clocks went forward")
         return placed
+
+
+BEYOND = "a time is out of all bounds"  # the year 1 or 9999, for "no date"
 
 
 def _written(moment: datetime) -> str:
     try:
         moment = moment.astimezone(UTC)
     except OverflowError:
-        raise UnfitError("a time is out of all bounds") from None
+        raise UnfitError(BEYOND) from None
     moment += timedelta(microseconds=500) if moment.microsecond % 1000 >= 500 else timedelta()
     return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 

@@ -148,7 +148,7 @@ class Feed:
         self._open()
 
     def _open(self) -> None:
-        first = next((each.values for each in self.origin.pieces(ignore) if each.values), [])
+        first = next((each.values for each in self.origin.pieces(ignore, whole=False) if each.values), [])
         rows = self.origin.rows
         known = None
         if isinstance(rows, CsvRows):
@@ -190,7 +190,7 @@ class Feed:
         """The records in the order of the rows. Raises EventFileError where the rest cannot be read."""
         progress.begin("sending", self.origin.size, "bytes")
         held: list[tuple[int, bytes]] = []
-        for piece in self.origin.pieces(progress.reach):
+        for piece in self.origin.pieces(progress.reach, whole=False):
             numbers = piece.numbers
             if isinstance(numbers, int):
                 numbers = range(numbers, numbers + len(piece.values))

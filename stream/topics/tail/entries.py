@@ -9,6 +9,7 @@ tests/topics/tail/test_entries.py.
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Collection
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -24,6 +25,7 @@ from stream.topics.tail.topics import Followed
 
 LARGEST_TIME = 253_402_300_799_000  # ms: the end of 9999
 ANOTHER = "(another event)"
+_NAME = re.compile(r"[A-Za-z0-9_-]{1,128}", re.ASCII)  # of rules, channels, variants, outcomes and reasons
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,11 +103,11 @@ def _of_rule(
         followed.name,
         _text(body.get("customer_id")) or key,
         _text(event.get("name")) if isinstance(event, dict) else None,
-        _text(body.get("rule")),
-        _text(body.get("outcome")),
-        _text(body.get("reason")),
-        _text(body.get("channel")),
-        _text(body.get("variant")),
+        _name(body.get("rule")),
+        _name(body.get("outcome")),
+        _name(body.get("reason")),
+        _name(body.get("channel")),
+        _name(body.get("variant")),
         body=body,
     )
 
@@ -153,6 +155,11 @@ def _object(value: bytes | None) -> Any:
         return orjson.loads(value or b"")
     except orjson.JSONDecodeError:
         return None
+
+
+def _name(value: Any) -> str | None:
+    """What our records have there is a name; in those of others it could be anything, and is not shown."""
+    return value if value is None or (isinstance(value, str) and _NAME.fullmatch(value)) else "?"
 
 
 def _text(value: Any) -> str | None:

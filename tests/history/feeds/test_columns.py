@@ -66,6 +66,8 @@ def test_a_cell_is_read_as_its_column_says(options: dict[str, Any], cell: Any, v
         ({"type": "time"}, "02.03.2026", "`format` can say"),
         ({"type": "time", "format": "%d.%m.%Y", "zone": BERLIN}, "03/02/2026", "no time of the form"),
         ({"type": "time", "zone": BERLIN}, "2026-03-29T02:30:00", "when clocks went forward"),
+        ({"type": "time", "format": "%d.%m.%Y", "zone": BERLIN}, "01.01.0001", "out of all bounds"),
+        ({"type": "time", "zone": ZoneInfo("America/New_York")}, "9999-12-31T23:59:00", "out of all bounds"),
     ],
 )
 def test_what_does_not_fit_is_refused_and_never_quoted(options: dict[str, Any], cell: Any, why: str) -> None:

@@ -173,3 +173,15 @@ def test_a_topic_is_named_as_rule_files_do_or_as_kafka_does(rules: RuleSet) -> N
     assert "t.shop" in [each.topic for each in chosen(rules, own, None, customer=True)]
     with pytest.raises(StreamError, match="did you mean `shop`"):
         chosen(rules, own, "shopp")
+
+
+def test_what_stood_in_the_place_of_a_rules_name_in_a_foreign_record_was_shown_word_for_word(
+    rules: RuleSet,
+) -> None:
+    (decisions,) = chosen(rules, OwnTopics("app"), "decisions")
+    record = Kept(json.dumps({"rule": f"of {PERSON}", "outcome": PERSON, "reason": PERSON}).encode())
+    reading = EntryReader(())
+    one = reading.entry(decisions, 0, record)
+    shown = as_line(one, EntryMask(reading)).plain + as_json(one, EntryMask(reading))
+    assert PERSON not in shown
+    assert one.rule == one.outcome == one.reason == "?"
