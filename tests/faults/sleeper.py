@@ -13,10 +13,10 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from aiokafka.conn import AIOKafkaConnection
 from aiokafka.protocol.produce import ProduceRequest
 
 from stream.cli.main import main as stream_command
+from stream.kafka.connections import _Connection
 from stream.kafka.raw_records import HEADER
 
 COMMITS = 8  # OffsetCommit's key
@@ -44,15 +44,15 @@ def _kind(topic: str, data: bytes) -> str:
 
 def stop_before(place: str, armed: Path) -> None:
     """Stop this process before it writes the first request of this kind."""
-    usual = AIOKafkaConnection.send
+    usual = _Connection.send
 
-    def send(self: AIOKafkaConnection, request: Any, expect_response: bool = True) -> Any:
+    def send(self: _Connection, request: Any, expect_response: bool = True) -> Any:
         if place in _kinds(request) and armed.exists():
             armed.unlink()
             os.kill(os.getpid(), signal.SIGSTOP)
         return usual(self, request, expect_response)
 
-    AIOKafkaConnection.send = send
+    _Connection.send = send
 
 
 if __name__ == "__main__":
