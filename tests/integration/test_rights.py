@@ -25,7 +25,7 @@ def rights(shop: Shop) -> Rights:
     ours = (shop.web, "decisions", "dead-letters", *own)
     return (
         {("group", shop.prefix): ("Read",)}
-        | {("topic", name): READ for name in shop.sources}
+        | {("topic", name): READ for name in (*shop.sources, f"{shop.prefix}-switches")}
         | {("topic", name): (*READ, "Write") for name in ours}
     )
 
@@ -65,7 +65,8 @@ def test_a_permission_that_lacks_is_named_before_the_worker_needs_it(
 ) -> None:
     """Doctor and `--check` said that all was well."""
     name = f"{secure_shop.prefix}{which}"
-    own = {f"{secure_shop.prefix}-customers-changelog": PARTITIONS, f"{secure_shop.prefix}-rules": 1}
+    own = dict.fromkeys((f"{secure_shop.prefix}-{each}" for each in ("rules", "switches")), 1)
+    own[f"{secure_shop.prefix}-customers-changelog"] = PARTITIONS
     create_topics(secure_kafka.plain, own, {"cleanup.policy": "compact"})
     granted = rights(secure_shop)
     granted[kind, name] = tuple(each for each in granted[kind, name] if each != operation)

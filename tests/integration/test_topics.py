@@ -87,5 +87,5 @@ def test_without_any_kafka(shop: Shop) -> None:
     nowhere = {"broker": "127.0.0.1:1", "rules": str(shop.rules)}
     commands = stream("topics", "--offline", "--partitions", "6", "--format", "commands", **nowhere)
     assert commands.returncode == 0, commands.stderr
-    assert len(commands.stdout.splitlines()) == 7
+    assert len(commands.stdout.splitlines()) == 8
     assert "--replication-factor 3" in commands.stdout
