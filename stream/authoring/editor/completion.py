@@ -15,7 +15,7 @@ from stream.authoring.editor import forms_at
 from stream.authoring.editor.around import SeenEvents, Surroundings, around, seen_at
 from stream.authoring.editor.functions import ANY, FILTERS, FUNCTIONS, TAGS
 from stream.authoring.editor.names import KnownNames, text_of
-from stream.authoring.editor.places import Spot, place_at
+from stream.authoring.editor.places import Spot, end_of, place_at
 from stream.authoring.editor.roles import Noun, Role, noun_of_key, role_of
 from stream.authoring.editor.variables import Variable, lead, visible
 from stream.diagnostics import Code
@@ -83,7 +83,7 @@ def _in_condition(
 ) -> Iterator[Proposal]:
     """`at`: the place in what is written, which begins at `base`. `calls`: whether there are functions."""
     before = written[max(0, at - _LOOKED_BACK) : at]
-    end = base + at + len(_WORD_AFTER.match(written, at)[0])  # type: ignore[index]
+    end = base + end_of(_WORD_AFTER, written, at)
     if (quote := _open_quote(before)) is not None:
         yield from _compared(before[:quote], base + quote + 1, base + at, variables)
         return
@@ -161,7 +161,7 @@ def _in_text(written: str, at: int, base: int, variables: Mapping[str, Variable]
     if opening is None:
         return
     inside = written[opening.end() : at]
-    end = base + at + len(_WORD_AFTER.match(written, at)[0])  # type: ignore[index]
+    end = base + end_of(_WORD_AFTER, written, at)
     if _open_quote(inside) is None and (applied := re.search(r"\|\s*(\w*)$", inside)):
         start = base + at - len(applied[1])
         for name, known in FILTERS.items():

@@ -10,6 +10,7 @@ Tested by tests/authoring/editor/test_places.py.
 from __future__ import annotations
 
 import re
+import sys
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
@@ -65,6 +66,12 @@ _INDENT = re.compile(r"[ \t]*")
 _BLANK = re.compile(r"[ \t\r]*(?:#[^\n]*)?(?=\n|$)")
 
 
+def end_of(pattern: re.Pattern[str], text: str, at: int, limit: int = sys.maxsize) -> int:
+    """Where that ends which begins here; it may be nothing."""
+    found = pattern.match(text, at, limit)
+    return at if found is None else found.end()
+
+
 def place_at(text: str, offset: int) -> Spot:
     """What stands at an index of a text."""
     section, begin = _definition(text, offset)
@@ -83,7 +90,7 @@ def place_at(text: str, offset: int) -> Spot:
         found.start,
         found.end,
         found.style,
-        (begin, _end_of(text, begin, offset)),
+        (begin, _end_of_lines(text, begin, offset)),
         found.closing,
     )
 
@@ -104,7 +111,7 @@ def _definition(text: str, offset: int) -> tuple[int, int]:
     least, nearest = -1, start
     while True:
         blank = _BLANK.match(text, start)
-        indent = len(_INDENT.match(text, start)[0])  # type: ignore[index]  # it matches nothing, too
+        indent = end_of(_INDENT, text, start) - start
         if blank and start <= offset <= blank.end() and "#" not in blank[0]:
             indent = column  # of an empty line, the cursor says what it will be
         elif blank:
@@ -118,12 +125,12 @@ def _definition(text: str, offset: int) -> tuple[int, int]:
         start = _line_start(text, start - 1)
 
 
-def _end_of(text: str, begin: int, offset: int) -> int:
+def _end_of_lines(text: str, begin: int, offset: int) -> int:
     """Where the lines end that are indented deeper than the one at `begin`, from the place on."""
-    indent = len(_INDENT.match(text, begin)[0])  # type: ignore[index]
+    indent = end_of(_INDENT, text, begin) - begin
     at = _line_end(text, offset) + 1
     while at < len(text):
-        if not _BLANK.match(text, at) and len(_INDENT.match(text, at)[0]) <= indent:  # type: ignore[index]
+        if not _BLANK.match(text, at) and end_of(_INDENT, text, at) - at <= indent:
             return at
         at = _line_end(text, at) + 1
     return len(text)
@@ -161,7 +168,7 @@ class _Scan:
         text = self.text
         if _BLANK.match(text, start):
             return _line_end(text, start) + 1
-        at = _INDENT.match(text, start).end()  # type: ignore[union-attr]
+        at = end_of(_INDENT, text, start)
         while text.startswith(("- ", "-\n"), at) or text[at:] == "-":
             column, number = at - start, 0
             while self.levels and self.levels[-1].column >= column:
@@ -171,7 +178,7 @@ class _Scan:
                 number = last.key + 1 if last.column == column and isinstance(last.key, int) else 0
                 self.levels.pop()
             self.levels.append(_Level(column, number))
-            at = _INDENT.match(text, at + 1).end()  # type: ignore[union-attr]
+            at = end_of(_INDENT, text, at + 1)
         column = at - start
         key = _KEY.match(text, at)
         if key is None:
@@ -193,14 +200,14 @@ class _Scan:
                 self.levels.pop()
         if self.text[at : at + 1] and self.text[at] in "\"'[{":
             return self._value(at, column - 1, self.here)
-        end = _PLAIN.match(self.text, at).end()  # type: ignore[union-attr]
+        end = end_of(_PLAIN, self.text, at)
         self.note(self.here, "bare", at, end)
         return _line_end(self.text, end) + 1
 
     def _value(self, at: int, column: int, path: Path) -> int:
         """What stands behind a colon, or is an item; gives where the next line begins."""
         text = self.text
-        begin = _PROPERTIES.match(text, at).end()  # type: ignore[union-attr]
+        begin = end_of(_PROPERTIES, text, at)
         first = text[begin : begin + 1]
         if _BLANK.match(text, begin):
             end = _line_end(text, begin)
@@ -223,7 +230,7 @@ class _Scan:
     def _quoted(self, begin: int, column: int, path: Path, kind: Kind = "value") -> int:
         quote = self.text[begin]
         limit = self.dedent(begin, column)  # one that is not closed ends where it cannot go on
-        end = _QUOTED[quote].match(self.text, begin + 1, limit).end()  # type: ignore[union-attr]
+        end = end_of(_QUOTED[quote], self.text, begin + 1, limit)
         self.note(path, kind, begin + 1, end, quote)
         return end + 1
 
@@ -237,7 +244,7 @@ class _Scan:
         return len(self.text)
 
     def _indent(self, start: int) -> int:
-        return len(_INDENT.match(self.text, start)[0])  # type: ignore[index]
+        return end_of(_INDENT, self.text, start) - start
 
     def _block_end(self, begin: int, column: int) -> int:
         end = at = _line_end(self.text, begin)
@@ -252,7 +259,7 @@ class _Scan:
     def _plain_end(self, begin: int, column: int) -> int:
         """A plain scalar goes on in lines that are indented deeper; a comment ends it."""
         while True:
-            end = _PLAIN.match(self.text, begin).end()  # type: ignore[union-attr]
+            end = end_of(_PLAIN, self.text, begin)
             after = _line_end(self.text, end) + 1
             if "#" in self.text[end : after - 1] or after >= len(self.text) or _BLANK.match(self.text, after):
                 return end
@@ -315,7 +322,7 @@ class _Flow:
 
     def _empty(self, at: int) -> None:
         """Between this mark and the next one there may be nothing but the place."""
-        end = _SPACE.match(self.scan.text, at).end()  # type: ignore[union-attr]
+        end = end_of(_SPACE, self.scan.text, at)
         after = self.scan.text[end : end + 1]
         if at <= self.scan.stop <= end and (after in ("", ",", "}", "]", "#") or self.scan.stop < end):
             kind: Kind = "bare" if self._is_key() else "value"
@@ -326,7 +333,7 @@ class _Flow:
         quote = text[at] if text[at] in "\"'" else ""
         if quote:
             limit = self.scan.dedent(at, self.column)
-            end = _QUOTED[quote].match(text, at + 1, limit).end()  # type: ignore[union-attr]
+            end = end_of(_QUOTED[quote], text, at + 1, limit)
             begin, after = at + 1, end + 1
         else:
             plain = _FLOW_PLAIN.match(text, at)

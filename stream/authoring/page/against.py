@@ -14,7 +14,7 @@ from stream.authoring.against.differences import KINDS
 from stream.authoring.backtest.summary import counted, percent
 from stream.authoring.page.document import document
 from stream.authoring.page.markup import Child, Html, element, own
-from stream.authoring.page.parts import linked, more, period, share_of, table, unused
+from stream.authoring.page.parts import linked, more, names_customers, period, share_of, table, unused
 from stream.diagnostics import some
 
 MOST_SECTIONS = 40  # rules that have one of their own: those with the most messages that are not alike
@@ -67,14 +67,7 @@ def _origin(found: Mapping[str, Any]) -> list[Html]:
         )
     ]
     if any(rule["examples"] for rule in found["rules"].values()):
-        said.append(
-            element(
-                "p",
-                "This page shows messages with customers’ ids and what the texts say of them: personal data. "
-                "Keep it where such data may be, or make it anew with --examples 0.",
-                class_="note",
-            )
-        )
+        said.append(names_customers())
     return said
 
 

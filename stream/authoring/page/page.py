@@ -27,6 +27,7 @@ from stream.authoring.page.parts import (
     linked,
     minute,
     more,
+    names_customers,
     period,
     ranked,
     share_of,
@@ -80,14 +81,7 @@ def _origin(found: Mapping[str, Any]) -> list[Html]:
         )
     ]
     if names:
-        said.append(
-            element(
-                "p",
-                "This page shows messages with customers’ ids and what the texts say of them: personal data. "
-                "Keep it where such data may be, or make it anew with --examples 0.",
-                class_="note",
-            )
-        )
+        said.append(names_customers())
     if found["notes"]:
         lines = element("a", f"What was not used, or odd ({some(len(found['notes']), 'line')})", href="#odd")
         said.append(element("p", "Before you trust the figures, read: ", lines, class_="note"))

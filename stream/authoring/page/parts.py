@@ -22,6 +22,16 @@ MOST_NOTES = 200
 SHORT = 15  # rows of a table that stay on one sheet of paper
 
 
+def names_customers() -> Html:
+    """What goes with a page that shows messages."""
+    return element(
+        "p",
+        "This page shows messages with customers’ ids and what the texts say of them: personal data. "
+        "Keep it where such data may be, or make it anew with --examples 0.",
+        class_="note",
+    )
+
+
 def table(caption: str, heads: Sequence[str], rows: Sequence[Sequence[Child]]) -> Html:
     """A table; a head that begins with `#` is that of numbers, and the first cell of a row names it.
 
