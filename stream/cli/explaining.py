@@ -87,6 +87,12 @@ def explain(
         known = (
             known_before(kafka_settings(), rules, customer, times.since, progress) if from_changelog else None
         )
+        if known is not None and known.revision != rules.revision:
+            typer.echo(
+                f"the workers' rules are revision {known.revision}, those of {directory} {rules.revision}: "
+                "these are played over what the workers know, and what differs begins empty",
+                err=True,
+            )
         beginning = None if known is None else known.beginning
         files = stack.enter_context(
             past_events(events, rules, times, sort=sort, progress=progress, beginning=beginning)

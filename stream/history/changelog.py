@@ -32,6 +32,7 @@ from stream.runtime.checkpoint import Checkpoint, decode
 from stream.runtime.takeover import sources_now
 from stream.settings import Settings
 from stream.structs import Record
+from stream.topics.revisions import running_rules
 
 CHECKPOINT = b""  # the key of checkpoints
 
@@ -49,11 +50,13 @@ class KnownBefore:
     """A customer's state (None: nothing was known) and the checkpoint that it is of; empty, it is the
     beginning of all.
 
-    `at`: when that was written, ms. `place`: the checkpoint's, for people. `beginning`: what it has
+    `revision`: of the rules that workers took
+    last. `at`: when that was written, ms. `place`: the checkpoint's, for people. `beginning`: what it has
     not applied. `bases`: by source, see `runtime.checkpoint.Incarnation`.
     """
 
     customer: str
+    revision: str
     at: int
     place: str
     state: bytes | None
@@ -132,8 +135,10 @@ async def _known_before(
             raise EventFileError(f"{topic}/{number} has no checkpoint yet", hint=hint)
         checkpoint, record = found
         beginning, bases = sources.after(checkpoint)
+        revision, _ = await running_rules(settings)
         return KnownBefore(
             customer,
+            revision,
             checkpoint.timestamp,
             f"{topic}/{number}/{checkpoint.offset}",
             None if record is None else record.value,

@@ -29,6 +29,7 @@ from stream.rules.forms import NAME
 from stream.settings import Settings
 from stream.structs import Record, Switches
 from stream.topics.records import write
+from stream.topics.revisions import running_rules
 
 PATIENCE_S = 15.0
 _NAME = re.compile(NAME)
@@ -129,27 +130,6 @@ async def set_switch(settings: Settings, switch: Switch) -> None:
     key, value = encode(switch)
     topic = settings.own_topics.switches
     await write(settings, topic, key, value, f"the switch cannot be written to {topic}")
-
-
-async def running_rules(settings: Settings) -> tuple[str, list[str]]:
-    """The revision that workers have taken last, and the names of its rules. Raises BrokerError, and
-    StreamError where no worker ever took one.
-    """
-    topic, last = settings.own_topics.rules, None
-    try:
-        async with reader(settings, "rules") as consumer:
-            if topic in await topic_ids(consumer._client, [topic]):
-                tp = TopicPartition(topic, 0)
-                begins, ends = await span(consumer, [tp])
-                async for _, records, _ in read(consumer, {tp: (begins[tp], ends[tp])}, PATIENCE_S):
-                    last = next((each.value for each in reversed(records) if each.value), last)
-    except (KafkaError, TimeoutError) as error:
-        raise unreachable(settings, error) from error
-    if last is None:
-        hint = f"is STREAM_APP_ID right? A worker writes its rules to {topic} when it starts"
-        raise StreamError(f"no worker of the app {settings.app_id} has any rules yet", hint=hint)
-    said = orjson.loads(last)
-    return said["revision"], sorted(said["rules"])
 
 
 def refuse_unknown(rule: str, revision: str, names: Iterable[str]) -> None:

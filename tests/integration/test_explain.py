@@ -99,3 +99,16 @@ def test_the_first_events_of_a_new_customer_were_denied(shop: Shop) -> None:
     assert told["before"] is None
     assert told["rules"]["every-view"]["sent"] == 1
     assert [each["event"] for each in told["moments"]] == ["view"]
+
+
+def test_rules_that_are_not_the_workers_were_played_over_what_they_knew_without_a_word(shop: Shop) -> None:
+    produce(shop.bootstrap, shop.clicks, [shop.click(n, "view", START) for n in range(4)])
+    with shop.worker() as worker:
+        worker.until_caught_up(shop.sources)
+        assert worker.stop() == 0, worker.log
+    assert "revision" not in run(shop, "c2", "--from-changelog").stderr
+    rules = shop.rules / "shop.yaml"
+    rules.write_text(rules.read_text().replace("spend >= 100", "spend >= 200"))
+    done = run(shop, "c2", "--from-changelog")
+    assert done.returncode == 0
+    assert "the workers' rules are revision " in done.stderr

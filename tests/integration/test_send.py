@@ -173,3 +173,13 @@ def test_who_stops_it_while_kafka_is_away_is_told_how_far_it_came(tmp_path: Path
     assert again is not None, said
     assert there - 5 <= int(again[1]) - 1 <= 4000
     assert "Traceback" not in said
+
+
+def test_sources_that_differ_in_partitions_were_filled_without_a_word(shop: Shop) -> None:
+    """Two and five partitions place customers differently; a worker refuses them, and the file was in."""
+    delete_topics(shop.bootstrap, [shop.purchases])
+    create_topics(shop.bootstrap, {shop.purchases: PARTITIONS + 1})
+    ended = send(shop, feed(shop, 10))
+    assert ended.returncode == 0
+    said = f"{shop.clicks} has {PARTITIONS} partitions, and {shop.purchases} {PARTITIONS + 1}: workers refuse"
+    assert said in ended.stderr

@@ -163,6 +163,11 @@ class Feed:
         if isinstance(rows, CsvRows):
             rows.take_as_texts(self._mapping.as_texts)
 
+    @property
+    def topics(self) -> list[str]:
+        """Those of all sources of the rules."""
+        return [each.topic for each in self._alone.rules.sources]
+
     def notes(self) -> Iterator[str]:
         """What is to be known before it is sent."""
         source = self.source

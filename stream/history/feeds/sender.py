@@ -12,12 +12,13 @@ import asyncio
 import signal
 import time
 from asyncio import FIRST_COMPLETED
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
 from aiokafka.errors import KafkaError, for_code
 
 from stream.clock import wall_ms
+from stream.diagnostics import some
 from stream.errors import BrokerError, EventFileError, RefusedError, StreamError, TopologyError
 from stream.events._murmur import partition_of
 from stream.history.feeds.feed import ROWS, Feed, FeedPortion, FeedRecord
@@ -57,18 +58,27 @@ class Delivery:
 
 @dataclass(frozen=True, slots=True)
 class TargetTopic:
-    """The topic, as it is."""
+    """The topic, as it is. `others`: how many partitions those of the other sources have."""
 
     topic: str
     partitions: int
     most_bytes: int
+    others: Mapping[str, int]
+
+    @property
+    def unlike(self) -> list[str]:
+        """The other sources' topics that have another number of partitions, with that."""
+        return [f"{name} {count}" for name, count in sorted(self.others.items()) if count != self.partitions]
 
 
-async def target_of(settings: Settings, topic: str) -> TargetTopic:
-    """Raises BrokerError where no Kafka answers, TopologyError where it has no such topic, or hides it."""
+async def target_of(settings: Settings, topic: str, sources: Iterable[str]) -> TargetTopic:
+    """`sources`: the topics of all sources. Raises BrokerError where no Kafka answers, TopologyError where it
+    has no such topic, or hides it.
+    """
     async with admin_client(settings) as client:
-        answer = await metadata(client._client, [topic])
-        ((code, _, _, _, partitions, *_),) = answer.topics
+        answer = await metadata(client._client, sorted({topic, *sources}))
+        found = {name: (code, partitions) for code, name, _, _, partitions, *_ in answer.topics}
+        code, partitions = found.pop(topic)
         if code == UNKNOWN_TOPIC:
             hint = "`stream topics --create --sources --partitions N` makes those that the rules need"
             raise TopologyError(f"Kafka at {shown(settings.broker)} has no topic {topic}", hint=hint)
@@ -78,7 +88,8 @@ async def target_of(settings: Settings, topic: str) -> TargetTopic:
         if code:
             raise for_code(code)(topic)
         most = (await most_bytes_of(client, [topic])).get(topic, MOST_BYTES)
-        return TargetTopic(topic, len(partitions), most)
+        others = {name: len(there) for name, (wrong, there) in found.items() if not wrong}
+        return TargetTopic(topic, len(partitions), most, others)
 
 
 async def deliver(
@@ -95,7 +106,12 @@ async def deliver(
     `rate`: records a second. `stop_on_error`: end before the first rows of which one cannot be sent.
     `note` is told of a Kafka that is away.
     """
-    target = await target_of(settings, feed.source.topic)
+    target = await target_of(settings, feed.source.topic, feed.topics)
+    if target.unlike:
+        note(
+            f"{target.topic} has {some(target.partitions, 'partition')}, and {', '.join(target.unlike)}: "
+            "workers refuse sources that differ, as a customer would be in two places; see docs/upgrade.md"
+        )
     feed.most_bytes = target.most_bytes
     lease = Lease(float("inf"))  # of a topic that has no owner
     lease.renew(lease.now())

@@ -92,7 +92,7 @@ def known_after(folder: Path, lines: Iterable[Mapping[str, Any]], rules: RuleSet
             list(replay.feed(portion.records, files.names))
     records = dict(replay.state.take_changed())
     beginning = Beginning(0, {"clicks": 0})
-    return KnownBefore("c1", at, "changelog/0/7", records[b"c1"], records[b""], beginning, {})
+    return KnownBefore("c1", rules.revision, at, "changelog/0/7", records[b"c1"], records[b""], beginning, {})
 
 
 def found(told: Timeline, rule: str | None = None) -> dict[str, Any]:
