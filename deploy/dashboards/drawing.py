@@ -18,7 +18,14 @@ PALETTE = (
     *("#73BF69", "#F2CC0C", "#8AB8FF", "#FF780A", "#F2495C", "#5794F2", "#B877D9", "#705DA0", "#37872D"),
     *("#FADE2A", "#447EBC", "#C15C17", "#890F02", "#0A437C", "#6D1F62", "#584477", "#B7DBAB", "#F4D598"),
 )
-NAMED = {"green": "#73BF69", "orange": "#FF9830", "red": "#F2495C", "blue": "#5794F2", "purple": "#B877D9"}
+NAMED = {
+    "green": "#73BF69",
+    "orange": "#FF9830",
+    "red": "#F2495C",
+    "blue": "#5794F2",
+    "purple": "#B877D9",
+    "text": "#ccccdc",
+}
 STYLE = f"""
 body {{ background: #111217; color: #ccccdc; font: 12px Inter, 'DejaVu Sans', sans-serif; margin: 12px; }}
 h1 {{ font-size: 17px; font-weight: 500; margin: 2px 4px 10px; }}

@@ -19,8 +19,8 @@ cdef class Shared:
     cdef dict groups                # group: the rule that has claimed it, for the event at hand
     cdef object result              # during a call
     cdef int64_t text_steps         # what texts have taken, for the event at hand
-    cdef int64_t offset, at         # of its record, -1: a timer fired; and when that was
     cdef int64_t shadow_steps       # the same, of rules in shadow mode
+    cdef int64_t offset, at         # of the event's record, -1: a timer fired; and when that was
 
     cdef void begin(self, int64_t offset, int64_t at) noexcept  # another event, or timer
     cdef int complain(self, str source, str reason) except -1   # counts what was odd

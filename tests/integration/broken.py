@@ -17,6 +17,7 @@ from typing import Any
 import structlog
 
 from stream.cli.main import main as stream_command
+from stream.kafka.fetch_loop import NodeLoop
 from stream.runtime.lane import Lane
 from stream.runtime.outbox import Outbox
 from stream.runtime.ownership import Ownership
@@ -80,12 +81,18 @@ def _end_fetcher() -> None:
 
 
 def _hang_fetches() -> None:
+    """Neither aiokafka nor the loop that goes on for it asks for anything more."""
     usual = ConsumerThread.on_start
 
     async def start_and_break(self: ConsumerThread) -> None:
         await usual(self)
         fetcher = self._ensure_consumer()._fetcher
-        asyncio.get_running_loop().call_later(FAULT_S, setattr, fetcher, "_proc_fetch_request", _for_ever)
+
+        def ask_no_more() -> None:
+            fetcher._proc_fetch_request = _for_ever
+            NodeLoop._ask = lambda _: None  # type: ignore[method-assign]
+
+        asyncio.get_running_loop().call_later(FAULT_S, ask_no_more)
 
     ConsumerThread.on_start = start_and_break  # type: ignore[method-assign]
 

@@ -64,6 +64,8 @@ def test_a_worker_that_is_gone_and_kafka_that_is_away_are_one_alert_each(tmp_pat
             ports = {name: each.until_ready().port for name, each in (("a", healthy), ("b", frozen))}
             with running(tmp_path / "prometheus", ports, rules, f"{every}s") as prometheus:
                 eventually(lambda: len(prometheus.query("stream_build_info")) == 2, "both are seen")
+                shared = 'stream_partitions{role="active"} > 0'
+                eventually(lambda: len(prometheus.query(shared)) == 2, "both have partitions")
                 eventually(lambda: not firing(prometheus), "all is well")
 
                 frozen.signal(signal.SIGSTOP)

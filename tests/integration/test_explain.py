@@ -7,6 +7,7 @@ import subprocess
 import sys
 from typing import Any
 
+from stream.rules.compiler.rule_set import load_rules
 from tests.integration.shop import MINUTE, START, Shop
 from tests.kit.kafka import consume_all, delete_records, end_offsets, produce
 
@@ -51,6 +52,7 @@ def test_what_a_worker_knew_is_where_an_explanation_begins(shop: Shop) -> None:
         worker.until_caught_up(shop.sources)
         assert worker.stop() == 0, worker.log
     lived = [json.loads(each.value) for each in consume_all(shop.bootstrap, ["decisions"])]
+    revision = load_rules(shop.rules).revision
     for customer in ("c0", "c1", "c7"):
         told = explained(shop, customer, "--from-changelog")
         known = told["before"]
@@ -60,7 +62,8 @@ def test_what_a_worker_knew_is_where_an_explanation_begins(shop: Shop) -> None:
         own = [
             (each["trigger_id"], each["outcome"], each["reason"])
             for each in lived
-            if each["customer_id"] == customer and each["at"] >= "2026-01-01T00:10:00"
+            if (each["customer_id"], each["revision"]) == (customer, revision)
+            and each["at"] >= "2026-01-01T00:10:00"
         ]
         assert sorted((each["trigger_id"], each["outcome"], each["reason"]) for each in decided) == sorted(
             own
