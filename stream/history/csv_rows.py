@@ -131,25 +131,34 @@ class CsvRows:
                     column.look(cell, number)
         if len(row) < len(headings) and not self._last_line.endswith(("\n", "\r")):
             self.cut_row = number
-        self.notes = [
+        self.notes = self._odd(name)
+
+    def _odd(self, name: str) -> list[str]:
+        """What is to be said of the columns, and of the last row."""
+        found = [
             f"column `{each.name}` of {name} has numbers with commas, first in line {each.commas}: its "
             "values are texts (write 1049.90; a spreadsheet that is set to English does)"
             for each in self.columns
             if each.commas and not each.plain
         ]
-        self.notes += [
+        found += [
             f"column {number} of {name} has no name: it is left out"
             for number, each in enumerate(self.columns, 1)
             if each.some and not each.path
         ]
         if self.cut_row:
-            self.notes.append(f"the last row of {name} seems to be cut off, in line {self.cut_row}")
+            found.append(f"the last row of {name} seems to be cut off, in line {self.cut_row}")
+        return found
 
-    def take_as_texts(self, names: Collection[str]) -> None:
-        """Leave the cells of these columns as they are written, whatever all of them look like."""
+    def take_as_texts(self, names: Collection[str], name: str) -> None:
+        """Leave the cells of these columns as they are written, whatever all of them look like. `name`: of
+        the file.
+        """
         for each in self.columns:
             if ".".join(each.path) in names:
                 each.numbers = each.booleans = each.nested = False
+                each.commas = 0  # whoever asks for texts reads them
+        self.notes = self._odd(name)
 
     def pieces(self, blocks: Iterator[bytes], name: str) -> Iterator[Piece]:
         rows = self._rows(blocks, name)

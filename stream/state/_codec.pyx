@@ -300,7 +300,7 @@ cdef int put_seen(Buffer out, Customer customer, others) except -1:
 cdef object unknown_version():
     return StateError(
         "a stored state has a version that this release does not know",
-        hint="it was written by another release: run that one",
+        hint="another release wrote it: run that one; or it is no state at all: see docs/recovery.md",
     )
 
 

@@ -161,7 +161,7 @@ class Feed:
         if found := hold(self._mapping, self.source, self._alone.plan, known):
             raise RuleFileError(found)
         if isinstance(rows, CsvRows):
-            rows.take_as_texts(self._mapping.as_texts)
+            rows.take_as_texts(self._mapping.as_texts, self.origin.name)
 
     @property
     def topics(self) -> list[str]:

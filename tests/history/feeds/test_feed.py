@@ -227,3 +227,17 @@ def test_what_comes_twice_or_without_a_time_is_said_beforehand(feed: Made, sourc
 def test_of_thousands_of_different_mistakes_few_are_told_apart(feed: Made) -> None:
     lines = "\n".join('{"a":' + " " * n + "x" for n in range(200))
     assert len(left_out(feed(lines))) <= 41
+
+
+def test_numbers_that_the_mapping_reads_were_told_to_be_texts(feed: Made) -> None:
+    """Each feed of a German table began with a warning of what it read right."""
+    content = f"{HEAD};Betrag;Rabatt\n{ROW};1,50;2,50".replace("event,customer_id,ts,event_id", "a;b;c;d")
+    content = content.replace(ROW, ROW.replace(",", ";"))
+    amount = "{field: amount, type: number, decimal: comma}"
+    columns = f"{{a: event, b: customer_id, c: ts, d: event_id, Betrag: {amount}}}"
+    made = feed(content, mapping=f"{{columns: {columns}}}")
+    assert [each for each in made.notes() if "with commas" in each] == [
+        f"column `Rabatt` of {made.origin.name} has numbers with commas, first in line 2: its values are "
+        "texts (write 1049.90; a spreadsheet that is set to English does)"
+    ]
+    assert records(made)[0]["amount"] == 1.5
