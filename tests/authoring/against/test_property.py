@@ -144,7 +144,7 @@ def assert_it_is_the_set_difference(
 def written(world: History, folder: Path) -> list[str]:
     for name, records in world.records.items():
         lines = (each.value for each in records if each.value is not None and b"\n" not in each.value)
-        (folder / f"{name}.jsonl").write_bytes(b"\n".join(lines))
+        (folder / f"{name}.jsonl").write_bytes(b"".join(line + b"\n" for line in lines))
     return [f"{name}={folder / name}.jsonl" for name in world.records]
 
 
