@@ -26,6 +26,8 @@ Again = typing.Literal["restart", "keep"]
 Mode = typing.Literal["live", "shadow"]
 # What becomes of a message in quiet hours; a number: it waits, but no longer than so many ms.
 WhenQuiet = typing.Literal["defer", "drop"] | int
+Every = typing.Literal["day", "week", "month", "year"]
+LAST_DAY = 31  # of a month, however many it has
 AddressKind = typing.Literal["text", "object"]
 FieldPath = tuple[str, ...]  # ("properties", "order", "id")
 Share = int  # in hundredths of a per cent: 10% is 1,000
@@ -185,6 +187,22 @@ class Unless:
     within: int
     where: int | None = None
     compares: Node | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Occasion:
+    """When a clock starts a rule, where the customer is: `minute` of the day, on each day that it names.
+
+    `every`: each day; on `days` of the week (0: Monday) or of the month (`LAST_DAY`: its last); or each year
+    on the day of a date. None: once, on the day of a date, or without `minute` at the time that is there.
+    `of`: the path of that date, an attribute. `before`: so many days earlier; without `minute`, ms.
+    """
+
+    every: Every | None = None
+    minute: int | None = None
+    days: tuple[int, ...] = ()
+    of: FieldPath | None = None
+    before: int = 0
 
 
 @dataclass(frozen=True, slots=True)
