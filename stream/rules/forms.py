@@ -25,8 +25,10 @@ HISTORY = r"(?![/\\])[^\x00-\x1f\\]{1,500}"
 RATE = f"[0-9]{{1,4}} +per +(?:{DURATION}|calendar +(?:{'|'.join(CALENDARS)}))"
 SHARE = r"(?:100(?:\.0{1,2})?|[0-9]{1,2}(?:\.[0-9]{1,2})?)%"
 _DAYTIME = "(?:[01][0-9]|2[0-3]):[0-5][0-9]"
+TIME_OF_DAY = _DAYTIME
 HOURS = f"{_DAYTIME}-(?:{_DAYTIME}|24:00)"
 ADDRESS = r"(?:event|customer)\." + PATH
+ATTRIBUTE = r"customer\." + PATH
 MARKED = r"(?:event|customer|context)\." + PATH
 PURPOSE = f"(?!none$){NAME}"
 KEY = r"event\." + PATH
@@ -44,6 +46,8 @@ MEANT = {
     SHARE: "Write a share, such as 10% or 0.5%",
     HOURS: 'Write hours of the day, such as "21:00-08:00"',
     ADDRESS: "Write an attribute or a field, such as customer.email or event.session",
+    TIME_OF_DAY: 'Write a time of day, such as "09:00"',
+    ATTRIBUTE: "Write an attribute, such as customer.birthday",
     MARKED: "Write a field, such as event.due_date or customer.size",
     PURPOSE: "Small letters, digits, `_` and `-`, a letter first, at most 128; not none",
     KEY: "Write a field of the event, such as event.sku",

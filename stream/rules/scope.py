@@ -140,6 +140,15 @@ def rule_scope(
     return Scope(types, traits, segments, contexts=contexts, shapes=shapes)
 
 
+def clock_scope(
+    traits: Traits, segments: Collection[str], contexts: Collection[str] = (), shapes: Shapes = _NO_SHAPES
+) -> Scope:
+    """What `if` and texts see of a rule that a clock starts."""
+    what = "a clock starts the rule, so there is no event"
+    hint = "ask it of the customer, by `customer` or `traits`"
+    return Scope(_CUSTOMER, traits, segments, what, hint, contexts, shapes)
+
+
 def check(node: Node, scope: Scope) -> list[ExpressionError]:
     """Everything that is wrong with a condition, each with its offset; warnings have their code."""
     checker = _Checker(scope)
