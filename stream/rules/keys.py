@@ -72,6 +72,7 @@ EXPECTED = ("sent", "shadow")
 WEEKDAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
 LAST = "last"  # day of a month
 UNITS = ("day", "week", "month", "year")
+OF_EVENTS = ("where", "unless", "wait", "again", "key")  # keys of rules that an event begins
 
 _EVENT_NAME: Form = {"type": "string", "minLength": 1, "maxLength": MAX_EVENT_NAME}
 _EVENT_NAMES = several(_EVENT_NAME, MAX_NAMES, "purchase", "add_to_cart", ["home", "search"])
