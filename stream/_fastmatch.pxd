@@ -104,7 +104,7 @@ cdef class PartitionState:
     cdef int decide(self, Match match) except -1
     cdef int judge(self, Frame frame, Instance cause, int64_t offset) except -1
     cdef Match match_of(self, Instance cause, Frame frame, int64_t offset)
-    cdef int64_t known_at(self, SourceQueue queue) except -1
+    cdef int64_t known_at(self, SourceQueue queue) except -2
     cdef int set_clocks(self) except -1
     cdef bint may_fire(self) except -1
     cdef int fire_due(self, int64_t before) except -1

@@ -868,17 +868,23 @@ cdef class PartitionState:
 
     # - clocks
 
-    cdef int64_t known_at(self, SourceQueue queue) except -1:
-        """As of when a customer is known of whom the event at hand tells: no time of before is theirs."""
-        if self.queues.by_event_time:
-            return max(self.reached, queue.place)
-        return max(self.reached, min(queue.place, self.queues.wall))
+    cdef int64_t known_at(self, SourceQueue queue) except -2:
+        """How far time is: as of when a customer is known of whom the event at hand tells. None: without one.
+
+        What is due before was never theirs, though what lags makes the watermark go back.
+        """
+        cdef SourceQueue each
+        cdef int64_t at = self.reached if queue is None else max(self.reached, queue.place)
+        for each in self.queues.queues:
+            at = max(at, each.reached)
+        return at if self.queues.by_event_time else min(at, self.queues.wall)
 
     cdef int set_clocks(self) except -1:
         """Goes on setting the clocks of all customers for other rules."""
-        if self.reached < 0:
+        cdef int64_t now = self.known_at(None)
+        if now < 0:
             return 0
-        self.work -= self.clocks.go_on(self.reached, min(self.set_work, self.work))
+        self.work -= self.clocks.go_on(now, min(self.set_work, self.work))
         self.set_work = 0       # until the next call
         self.is_behind = self.clocks.is_behind()
         return 0
