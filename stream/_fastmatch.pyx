@@ -939,10 +939,9 @@ cdef class PartitionState:
             instance.deadline, rule.stale_after
         )
         if rule.occasion is not None and instance.since < 0:
-            # What would be too late by now has no decision each: one says it for all.
-            self.clocks.set_next(
-                rule, customer, instance.id, max(instance.deadline, self.queues.overdue_since(rule.stale_after))
-            )
+            # Of all times that are too late by now this one tells.
+            since = max(instance.deadline, self.queues.overdue_since(rule.stale_after))
+            self.clocks.set_next(rule, customer, instance.id, since)
             instance.name = ""
         frame.refill()
         self.shared.begin(-1, instance.deadline)

@@ -21,7 +21,7 @@ Tested by tests/engine/test_clocks.py and the reference model.
 """
 
 cimport cython
-from libc.stdint cimport int64_t, uint32_t
+from libc.stdint cimport int64_t
 
 from stream.events._times cimport NEVER
 from stream.events._value cimport ABSENT
@@ -54,13 +54,14 @@ cdef class Clocks:
         self.ranks = {rule.rank: rule for rule in program.clocks}
         profiles = [source.name for source in program.rules.sources if source.kind == "profile"]
         self.source = profiles[0] if profiles else ""
-        if not program.clocks or (
+        all_set = not program.clocks or (
             old is not None
             and self.set_for == old.clock_mark
             and old.rules.policy.timezone == program.rules.policy.timezone
             and stable_ids(program) <= stable_ids(old)
-        ):
-            self.set_for = program.clock_mark
+        )
+        # What was set is gone with its rule: it is not there again when the rule comes back.
+        self.set_for = program.clock_mark if all_set else 0
         if not self.is_behind():
             self.since, self.keys, self.customers.staying = -1, None, False
         return 0

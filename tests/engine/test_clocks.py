@@ -375,3 +375,14 @@ def test_a_condition_that_ends_in_an_error_is_told_of_the_rule() -> None:
     go(world, 8 * DAY)
     assert world.decisions == []
     assert world.result.condition_errors == {("picks", "if", "missing", "customer.age"): 1}
+
+
+def test_a_rule_that_is_taken_back_at_once_tells_everybody_all_the_same() -> None:
+    world = World(rules(picks=WEEKLY).build())
+    world.clicks(rec(1, 0))
+    before = world.rules
+    world.state.adopt(rules(picks=DAILY).build("2"))
+    world.state.adopt(before)
+    go(world, HOUR)
+    go(world, 8 * DAY)
+    assert world.fired() == [("picks", "sent", MONDAY)]
