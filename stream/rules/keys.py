@@ -3,6 +3,7 @@
 One table for three readers: the compiler refuses what is not in it, the patterns and bounds are those that
 compiler/values.py enforces, and schema.py gives the whole to editors. Tested key by key by
 tests/rules/test_schema.py.
+Longer than 600 lines, because it is one table.
 """
 
 from __future__ import annotations
@@ -33,6 +34,7 @@ from stream.rules.forms import (
     TIME_OF_DAY,
     TOPIC,
     VARIABLE,
+    WEEKDAYS,
     Form,
     Key,
     choice,
@@ -69,7 +71,6 @@ AGAIN = ("restart", "keep")
 QUIET = ("defer", "drop")
 MODES = ("live", "shadow")
 EXPECTED = ("sent", "shadow")
-WEEKDAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
 LAST = "last"  # day of a month
 UNITS = ("day", "week", "month", "year")
 OF_EVENTS = ("where", "unless", "wait", "again", "key")  # keys of rules that an event begins
@@ -557,8 +558,9 @@ TEST_CUSTOMER: Mapping[str, Key] = {
 }
 TEST_EVENT: Mapping[str, Key] = {
     "at": Key(
-        "When it happens: from the test's start, or a date and time, the customer's own if no zone is said.",
-        pattern(MOMENT, "0m", "1h30m", "2026-03-09T09:00"),
+        "When it happens: from the test's start, or a date and time, the customer's own if no zone is said; "
+        "of `monday 09:00` the first one from the start on.",
+        pattern(MOMENT, "0m", "1h30m", "2026-03-09T09:00", "monday 09:00"),
         needed=True,
     ),
     "event": Key("The event's name; a record of profiles or of context has none.", text("purchase")),
@@ -570,7 +572,7 @@ TEST_EVENT: Mapping[str, Key] = {
 EXPECTATION: Mapping[str, Key] = {
     "at": Key(
         "When it is sent: from the test's start, or a date and time.",
-        pattern(MOMENT, "30m", "2026-03-09T09:30"),
+        pattern(MOMENT, "30m", "2026-03-09T09:30", "monday 09:00"),
     ),
     "rule": Key("The rule that sends it.", text("cart-left-behind")),
     "channel": Key("The channel that it is sent on.", text("email")),

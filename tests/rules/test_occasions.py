@@ -142,3 +142,24 @@ def test_another_time_is_another_rule_and_another_text_is_not(tmp_path: Path) ->
     daily = stable_id('every: {day: "09:00"}')
     assert stable_id('every: {day: "09:01"}') != daily
     assert stable_id('every: {day: "09:00"}', BASE.replace("Hello", "Hi")) == daily
+
+
+@pytest.mark.parametrize(
+    ("start", "at", "after"),
+    [
+        ("2026-03-02T10:00", "monday 10:00", 0),  # a Monday
+        ("2026-03-02T10:00", "monday 09:59", 7 * 1440 - 1),
+        ("2026-03-02T10:00", "tuesday 00:00", 14 * 60),
+        ("2026-03-27T10:00", "monday 10:00", 3 * 1440 - 60),  # the clocks go forward in between
+    ],
+)
+def test_tests_say_days_of_the_week(tmp_path: Path, start: str, at: str, after: int) -> None:
+    test = f"  - {{name: x, start: {start}, events: [{{at: {at}, event: a}}], expect: []}}"
+    found = checked(tmp_path, "on: a", f"{BASE}tests:\n{test}\n")
+    [read] = found.tests
+    assert read.events[0].at == after * 60_000
+
+
+def test_a_day_and_time_that_the_clocks_leap_over_is_no_time(tmp_path: Path) -> None:
+    test = "  - {name: x, start: 2026-03-27T10:00, events: [{at: sunday 02:30, event: a}], expect: []}"
+    assert "not on the clocks of Europe/Berlin" in hints(tmp_path, "on: a", f"{BASE}tests:\n{test}\n")

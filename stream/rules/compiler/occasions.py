@@ -117,8 +117,8 @@ def _time_hint(written: str) -> str:
 
 
 def _weekdays(read: Definition) -> tuple[int, ...]:
-    names = read.names("week", keys.WEEKDAYS, "day of the week", len(keys.WEEKDAYS))
-    return tuple(sorted(map(keys.WEEKDAYS.index, names)))
+    names = read.names("week", forms.WEEKDAYS, "day of the week", len(forms.WEEKDAYS))
+    return tuple(sorted(map(forms.WEEKDAYS.index, names)))
 
 
 def _days(run: Compilation, read: Definition) -> tuple[int, ...]:
@@ -182,7 +182,7 @@ def _written(read: Definition, key: str) -> str:
 def _instead(written: str) -> str:
     """What to write in place of one word, or of what cron reads."""
     word = written.casefold().rstrip("s")
-    if word in keys.WEEKDAYS:
+    if word in forms.WEEKDAYS:
         return f'write `every: {{week: {word}, at: "09:00"}}`'
     if word in ("day", "daily", "24h", "1d", "@daily"):
         return 'write `every: {day: "09:00"}`'
@@ -202,7 +202,7 @@ def _cron(written: str) -> str | None:
     if day == weekday == "*":
         return f'write `every: {{day: "{at}"}}`'
     if day == "*" and re.fullmatch("[0-7]", weekday):
-        return f'write `every: {{week: {keys.WEEKDAYS[(int(weekday) - 1) % 7]}, at: "{at}"}}`'
+        return f'write `every: {{week: {forms.WEEKDAYS[(int(weekday) - 1) % 7]}, at: "{at}"}}`'
     if weekday == "*" and day.isdecimal():
         return f'write `every: {{month: {day}, at: "{at}"}}`'
     return None
