@@ -16,11 +16,11 @@ from tests.kit.worker import Worker
 CUSTOMERS = 200
 HOUR = 60 * MINUTE
 DAY = 24 * HOUR
-DAILY = """rules:
+DAILY = """policy: {timezone: UTC}
+rules:
   good-morning:
     every: {day: "09:00"}
     send: {channel: web, content: {text: "Good morning, {{ traits.views }}"}}
-policy: {timezone: UTC}
 """
 
 

@@ -72,7 +72,7 @@ def _steps(run: Compilation, read: Definition) -> tuple[Step, ...]:
     """The steps of a rule; `on` and `where` are a rule of one."""
     read.either("on", "steps")
     if "steps" not in read.entries:
-        read.need("on", "the event to watch for, or `steps`; `every` or `date` where a clock begins it")
+        read.need("on", "the event to watch for; or `steps`, `every`, `date`")
         on = values.event_names(read, "on")
         scope = event_scope(shapes=run.plan.shapes(on))
         return (Step(on, run.predicate(condition(read, "where", scope))),)
