@@ -381,7 +381,7 @@ def test_a_rule_that_is_taken_back_at_once_tells_everybody_all_the_same() -> Non
     world = World(rules(picks=WEEKLY).build())
     world.clicks(rec(1, 0))
     before = world.rules
-    world.state.adopt(rules(picks=DAILY).build("2"))
+    world.state.adopt(rules(other=DAILY).build("2"))
     world.state.adopt(before)
     go(world, HOUR)
     go(world, 8 * DAY)
