@@ -321,6 +321,7 @@ cdef class PartitionState:
         """Works off a batch, see `engine.process`."""
         cdef SourceQueue queue
         cdef Frame frame
+        cdef int64_t reached
         if self.customers.loaded:
             self.customers.rebuild_timers()
         self.result = self.shared.result = result
@@ -335,12 +336,13 @@ cdef class PartitionState:
             self.queues.left = self.work
             queue = self.queues.next_queue()
             self.work = self.queues.left
-            self.reached = self.queues.watermark()
+            self.reached = reached = self.queues.watermark()
             if self.is_behind and self.set_work > 0:
                 self.set_clocks()
-            if queue is None:
-                self.clock_work = self.work
-            self.fire_due(self.reached)
+            if self.customers.due < reached:
+                if queue is None:
+                    self.clock_work = self.work
+                self.fire_due(reached)
             if queue is None or self.budget <= 0 or self.work <= 0:
                 break
             if self.apply(queue):
@@ -350,10 +352,10 @@ cdef class PartitionState:
             self.tell_crowded(queue.name)
             self.budget -= 1
         result.work = work - self.work
-        result.more = queue is not None or self.queues.are_halted() or self.customers.is_due(self.reached)
-        result.more = result.more or (self.reached >= 0 and self.clocks.is_behind())
+        result.more = queue is not None or self.queues.are_halted() or self.customers.is_due(reached)
+        result.more = result.more or (self.is_behind and reached >= 0)
         self.queues.tell(result)
-        result.watermark = self.reached if self.reached >= 0 else None
+        result.watermark = reached if reached >= 0 else None
         result.next_deadline = self.customers.next_deadline
         self.result = self.shared.result = self.decider = self.take = None
         for frame in (self.frame, self.timer_frame):
