@@ -8,6 +8,7 @@ run time the condition would simply never hold. Where there is a tracking plan, 
 A `Scope` says what is visible where: `where` sees the event, and in a rule the events of earlier steps by
 their names; segments and `suppress` see the customer; `if` and texts see all of it.
 Tested by tests/rules/test_scope.py and tests/rules/test_compiler.py.
+Longer than 600 lines, because one checker walks all kinds of nodes.
 """
 
 from __future__ import annotations
