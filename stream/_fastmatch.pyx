@@ -872,11 +872,12 @@ cdef class PartitionState:
 
     cdef int64_t known_at(self, SourceQueue queue) except -2:
         """How far time is: as of when a customer is known of whom the event at hand tells. None: without one.
+        Before any time is known it is 0; -1 without an event.
 
         What is due before was never theirs, though what lags makes the watermark go back.
         """
         cdef SourceQueue each
-        cdef int64_t at = self.reached if queue is None else max(self.reached, queue.place)
+        cdef int64_t at = self.reached if queue is None else max(self.reached, queue.place, 0)
         for each in self.queues.queues:
             at = max(at, each.reached)
         return at if self.queues.by_event_time else min(at, self.queues.wall)
