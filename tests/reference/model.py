@@ -90,6 +90,8 @@ class Outcome:
     and skips counts fewer of them.
     `failures`: why an `if` came to no bool, by rule, and why a trait could not take what it takes, or a rule
     its `key`; None where that is not told.
+    `looks_back`: an instance that a restart did not know is known again after its time, and there are windows.
+    What it sees of older slices is the engine's stated limit.
     """
 
     decisions: list[Decision] = field(default_factory=list)
@@ -106,6 +108,7 @@ class Outcome:
     watermark: int | None = None
     next_deadline: int | None = None
     timers: int = 0
+    looks_back: bool = False
 
 
 @dataclass
@@ -201,6 +204,9 @@ class _Run:
         waiting += self.unknown
         self.rules, self.definitions = change.rules, Definitions(change.rules)
         rules = {self.definitions.rules[each.name]: each for each in self.rules.rules}
+        if any(trait.over is not None for trait in self.rules.traits):
+            again = [each.deadline for words, each in self.unknown if words in rules]
+            self.outcome.looks_back |= any(at is not None and at < (self.newest or 0) for at in again)
         known = [carried_over(each, rules[words]) for words, each in waiting if words in rules]
         self.open = [each for each in known if each.first is None]
         self.deferred = [each for each in known if each.first is not None]
