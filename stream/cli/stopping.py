@@ -6,6 +6,7 @@ Tested by tests/cli/test_stopping.py.
 from __future__ import annotations
 
 import signal
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import NoReturn
@@ -23,6 +24,10 @@ class _Stopped(SystemExit):
         self.number = number
 
 
+def _ignore(_: sys.UnraisableHookArgs) -> None:
+    pass
+
+
 @contextmanager
 def tidy() -> Iterator[None]:
     """Signals that end a process let what is open be closed and removed. A second one changes nothing.
@@ -35,6 +40,8 @@ def tidy() -> Iterator[None]:
     def stop(number: int, _: object) -> NoReturn:
         for each in taken:
             signal.signal(each, signal.SIG_IGN)
+        # The signal may cut into a constructor; what complains then is the `__del__` of half an object.
+        sys.unraisablehook = _ignore
         raise _Stopped(number)
 
     for each in taken:

@@ -104,3 +104,21 @@ def test_a_backtest_that_waits_for_kafka_is_stopped_too(shop: Path, number: sign
         128 + number,
         f"stopped by {number.name}: nothing half done is left\n",
     )
+
+
+def test_a_signal_in_the_middle_of_a_constructor_printed_the_traceback_of_a_half_made_object() -> None:
+    program = """if True:
+        import os, signal
+        from stream.cli.stopping import tidy
+        class Half:
+            def __init__(self):
+                os.kill(os.getpid(), signal.SIGTERM)
+                self.whole = True
+            def __del__(self):
+                assert self.whole
+        with tidy():
+            Half()
+    """
+    found = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    assert "SIGTERM: nothing half done is left" in found.stderr
+    assert "Exception ignored" not in found.stderr
