@@ -2,6 +2,7 @@
 
 from libc.stdint cimport int64_t
 
+from stream.decisions._clocks cimport Clocks
 from stream.decisions._decide cimport Decider
 from stream.events._event cimport Event
 from stream.events._value cimport ValueC
@@ -48,6 +49,7 @@ cdef class PartitionState:
     cdef int64_t begun_epoch        # of the event for which that was looked through
     cdef dict gone                  # the instances that the event at hand has closed by another: None each
     cdef dict kept                  # what instances keep of the event at hand: (bytes, is cut) by fields
+    cdef Clocks clocks              # when the rules that a clock starts are due
     cdef Explainer explainer        # None: nobody asks why
     cdef public bytes marks         # what the runtime keeps with how far the sources are: kept and given out
     cdef object known               # `structs.Switches`
@@ -58,6 +60,10 @@ cdef class PartitionState:
     cdef int partition
     cdef Py_ssize_t budget          # events and timers that may still be worked off
     cdef int64_t work               # what they may still cost: see MAX_WORK
+    cdef int64_t clock_work         # of it what rules that a clock starts may, while events wait
+    cdef int64_t set_work           # and what setting clocks may
+    cdef int64_t reached            # the watermark
+    cdef bint is_behind             # clocks of customers are to be set, for other rules
 
     cdef int link(self) except -1
     cdef int tell_crowded(self, str source) except -1
@@ -98,6 +104,9 @@ cdef class PartitionState:
     cdef int decide(self, Match match) except -1
     cdef int judge(self, Frame frame, Instance cause, int64_t offset) except -1
     cdef Match match_of(self, Instance cause, Frame frame, int64_t offset)
+    cdef int64_t known_at(self, SourceQueue queue) except -2
+    cdef int set_clocks(self) except -1
+    cdef bint may_fire(self) except -1
     cdef int fire_due(self, int64_t before) except -1
     cdef bint fire_own(self, Customer customer, int64_t before) except -1
     cdef int fire(self, Customer customer, Instance instance) except -1

@@ -44,6 +44,7 @@ from cpython.mem cimport PyMem_Calloc, PyMem_Free, PyMem_Realloc
 from libc.math cimport isfinite
 from libc.stdint cimport int64_t, uint8_t
 
+from stream.decisions._clocks cimport Clocks
 from stream.decisions._decide cimport Decider
 from stream.events._event cimport Event
 from stream.events._times cimport NEVER
@@ -93,9 +94,12 @@ cdef enum:
     STEPS = 5               # of conditions (`cel.cost`) that are taken for 1
     TEXT_STEP = 2           # of texts, each
     MATCH_WORK = 50         # guards, decision, text and record of a match
+    CLOCK_SHARE = 4         # of the work of a call, for rules that a clock starts: a part of so many
 cdef object loads = orjson.loads
 cdef object dumps = orjson.dumps
+cdef dict NOTHING_SAID = {}         # attributes that an event says
 cdef bytes NOTHING_REACHED = encode_reached({})
+cdef str CLOCKS = "@clocks"     # no source's name: for which rules all customers' clocks are set
 
 
 @cython.final
@@ -115,6 +119,7 @@ cdef class PartitionState:
         self.kept, self.gone = {}, {}
         self.shared = Shared(self.customers)
         self.known = Switches()
+        self.clocks = Clocks(self.shared, self.customers)
         self.marks = b""
         self.link()
 
@@ -182,6 +187,8 @@ cdef class PartitionState:
             at = <const uint8_t *> customer.applied + customer.instances_at
             while customer.next_waiting(&at, &head):
                 rule = self.program.by_rank[head.rank]
+                if rule.occasion is not None and head.deadline == NEVER:
+                    continue        # it only remembers when it was due last
                 key = customer.at_head(&head).key
                 found.append(OpenInstance(
                     rule.definition.name, head.step, len(rule.steps), None if key is ABSENT else key,
@@ -224,6 +231,7 @@ cdef class PartitionState:
         reached, self.marks = decode_reached(value) if value is not None else ({}, b"")
         self.switches = switches_in(reached)
         self.queues.set_reached(reached)
+        self.clocks.set_for = reached.get(CLOCKS, 0) if self.program.clocks else 0
         self.reached_given = value
 
     def load_all(self, records not None):
@@ -244,6 +252,8 @@ cdef class PartitionState:
         reached = self.queues.reached()
         if self.known.topic_id:
             note_switches(reached, self.known)
+        if self.clocks.set_for:
+            reached[CLOCKS] = self.clocks.set_for
         reached = encode_reached(reached, self.marks)
         if changed or reached != (self.reached_given or NOTHING_REACHED):
             changed.append((b"", reached))
@@ -279,6 +289,7 @@ cdef class PartitionState:
         cdef int at
         self.shared.rules, self.shared.program = self.rules, self.program
         self.queues.link(self.rules, self.program)
+        self.clocks.adopt(self.program)
         verdicts = <int64_t *> PyMem_Realloc(self.verdicts, max(self.program.verdicts, 1) * sizeof(int64_t))
         if verdicts is NULL:
             raise MemoryError
@@ -319,12 +330,19 @@ cdef class PartitionState:
         self.work = work
         meter.effort = 0
         self.queues.feed(batch, result, clock)
+        self.is_behind = self.clocks.is_behind()
+        self.clock_work = self.set_work = work if self.queues.by_event_time else work // CLOCK_SHARE
         while True:
             self.queues.left = self.work
             queue = self.queues.next_queue()
             self.work = self.queues.left
-            reached = self.queues.watermark()
-            self.fire_due(reached)
+            self.reached = reached = self.queues.watermark()
+            if self.is_behind and self.set_work > 0:
+                self.set_clocks()
+            if self.customers.due < reached:
+                if queue is None:
+                    self.clock_work = self.work
+                self.fire_due(reached)
             if queue is None or self.budget <= 0 or self.work <= 0:
                 break
             if self.apply(queue):
@@ -335,6 +353,7 @@ cdef class PartitionState:
             self.budget -= 1
         result.work = work - self.work
         result.more = queue is not None or self.queues.are_halted() or self.customers.is_due(reached)
+        result.more = result.more or (self.is_behind and reached >= 0)
         self.queues.tell(result)
         result.watermark = reached if reached >= 0 else None
         result.next_deadline = self.customers.next_deadline
@@ -371,6 +390,8 @@ cdef class PartitionState:
                 if queue.offset <= customer.applied[queue.slot]:
                     self.result.repeats += 1
                     return True
+                if self.is_behind:
+                    self.clocks.catch_up(customer)
                 if customer.timer < queue.place and not self.fire_own(customer, queue.place):
                     return False
             if queue.profile is not None:
@@ -420,6 +441,9 @@ cdef class PartitionState:
             self.shared.complain(queue.name, "timezone")
         if profile.unclear:
             self.shared.complain(queue.name, "unknown_consent")
+        if self.program.clocks:
+            said = profile.attributes if profile.attributes is not None else NOTHING_SAID
+            self.clocks.set_all(customer, self.known_at(queue), queue.name, said)
         customer.applied[queue.slot] = queue.offset
         return self.customers.touch(customer)
 
@@ -429,6 +453,8 @@ cdef class PartitionState:
             if queue.gone:
                 return 0
             customer = self.customers.ensure(queue.customer())
+            if self.program.clocks:
+                self.clocks.set_all(customer, self.known_at(queue), queue.name, NOTHING_SAID)
         if queue.gone:
             if customer.rare.contexts is not None:
                 customer.rare.contexts.pop(queue.name, None)
@@ -494,6 +520,8 @@ cdef class PartitionState:
             frame.customer.applied[queue.slot] = queue.offset
             if queue.dedupe >= 0:
                 self.remember_id(queue, frame.customer)
+            if customer is None and self.program.clocks:
+                self.clocks.set_all(frame.customer, self.known_at(queue), queue.name, NOTHING_SAID)
             self.customers.touch(frame.customer)
         return self.settle(frame)
 
@@ -840,9 +868,45 @@ cdef class PartitionState:
         match.cause, match.customer, match.frame, match.shared = cause, frame.customer, frame, self.shared
         return match
 
+    # - clocks
+
+    cdef int64_t known_at(self, SourceQueue queue) except -2:
+        """How far time is: as of when a customer is known of whom the event at hand tells. None: without one.
+        Before any time is known it is 0; -1 without an event.
+
+        What is due before was never theirs, though what lags makes the watermark go back.
+        """
+        cdef SourceQueue each
+        cdef int64_t at = self.reached if queue is None else max(self.reached, queue.place, 0)
+        for each in self.queues.queues:
+            at = max(at, each.reached)
+        return at if self.queues.by_event_time else min(at, self.queues.wall)
+
+    cdef int set_clocks(self) except -1:
+        """Goes on setting the clocks of all customers for other rules."""
+        cdef int64_t now = self.known_at(None)
+        if now < 0:
+            return 0
+        self.work -= self.clocks.go_on(now, min(self.set_work, self.work))
+        self.set_work = 0       # until the next call
+        self.is_behind = self.clocks.is_behind()
+        return 0
+
+    cdef bint may_fire(self) except -1:
+        """Whether the first timer may fire while events wait: no clock whose work of this call is used up.
+
+        A million customers may be due at one moment. What is due for a customer fires before their next event
+        all the same (`fire_own`).
+        """
+        cdef int rank
+        if self.clock_work > 0 or not self.program.clocks:
+            return True
+        rank = self.customers.first_rank()
+        return rank < 0 or (<RulePlan> self.program.by_rank[rank]).occasion is None
+
     cdef int fire_due(self, int64_t before) except -1:
         """Fires the timers with a deadline before `before`, in order, as far as budget and work go."""
-        while self.customers.due < before and self.budget > 0 and self.work > 0:
+        while self.customers.due < before and self.budget > 0 and self.work > 0 and self.may_fire():
             due = self.customers.pop_due(before)
             if due is None:
                 break
@@ -867,6 +931,7 @@ cdef class PartitionState:
         """Judges an instance, which has been closed, as of its deadline; an unfinished sequence just ends."""
         cdef RulePlan rule = self.program.by_rank[instance.rank]
         cdef Frame frame = self.timer_frame
+        cdef int64_t work = self.work
         self.work -= 1
         self.customers.touch(customer)
         self.tell_crowded(instance.source)
@@ -876,6 +941,11 @@ cdef class PartitionState:
         instance.late = instance.since < 0 and instance.late or self.queues.is_overdue(
             instance.deadline, rule.stale_after
         )
+        if rule.occasion is not None and instance.since < 0:
+            # Of all times that are too late by now this one tells.
+            since = max(instance.deadline, self.queues.overdue_since(rule.stale_after))
+            self.clocks.set_next(rule, customer, instance.id, since)
+            instance.name = ""
         frame.refill()
         self.shared.begin(-1, instance.deadline)
         self.work -= len(instance.events[instance.step - 1]) // BYTES
@@ -887,7 +957,10 @@ cdef class PartitionState:
         frame.begin()
         if instance.since >= 0 or self.is_met(rule, frame, instance.source):
             self.judge(frame, instance, -1)
-        return self.settle(frame)
+        self.settle(frame)
+        if rule.occasion is not None:
+            self.clock_work -= work - self.work
+        return 0
 
 
 cdef object made_by(Node node, Frame frame, ValueC *into):

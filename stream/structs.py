@@ -55,6 +55,7 @@ DeadLetterReason = Literal[
 #   ids              a customer had 128 ids of a source with `dedupe` that still counted: the oldest made room
 #   too_deep         nested too deep to be kept until quiet hours end: its fields are empty then
 #   timezone         a customer's time zone cannot be read: their quiet hours count as on
+#   date             an attribute by which a rule's clock goes says no date: the clock stands still
 #   unknown_consent  nobody can say what a profile update means of a purpose: it counts as withdrawn
 #   unknown_source   of a source that the rules do not have; the records were left where they are
 EventErrorReason = Literal[
@@ -65,6 +66,7 @@ EventErrorReason = Literal[
     "ids",
     "too_deep",
     "timezone",
+    "date",
     "unknown_consent",
     "unknown_source",
 ]
@@ -140,7 +142,10 @@ def short_id(event_id: str) -> str:
 
 
 class EventRef(NamedTuple):
-    """The event that caused something: name, id and time."""
+    """The event that caused something: name, id and time.
+
+    Where a clock did, there is no name; the id is the day (ISO 8601), the time when it was due.
+    """
 
     name: str
     id: str
@@ -164,7 +169,8 @@ class Decision(NamedTuple):
     `reason` is None when sent, and of a `shadow` when it would have been. `at` is the stream time of the
     judgement: the event's, or the deadline's.
     `timed` says that a timer fired it (such matches stay out of the latency histogram). `source` and `offset`
-    are of the record that caused it; the offset is -1 where a timer fired. `held_out_by`: the control groups
+    are of the record that caused it; the offset is -1 where a timer fired, the source "" where a clock began
+    the rule. `held_out_by`: the control groups
     that the customer is in, if that guard was reached. `goals` are the rule's, each a `model.Goal`.
     `unwritten`: with reason `content`, why.
     """

@@ -1,4 +1,5 @@
 """A match to a decision and its wire form: guards, the calendar, experiments.
 
-Doors: `_decide`, `_guards`, `_hash`, `_json`, `_wire`, `limits`, `calendar`, `experiments`, `wire`.
+Doors: `_clocks`, `_decide`, `_guards`, `_hash`, `_json`, `_wire`, `limits`, `calendar`, `experiments`,
+`wire`.
 """

@@ -99,7 +99,7 @@ cdef class Decided:
 
     cdef int put_event(self, Buffer out) except -1:
         put_raw(out, b',"event":{"name":', 17)
-        put_text(out, self.event_name)
+        put_text(out, self.event_name if self.event_name else None)     # "": a clock began it
         put_raw(out, b',"id":', 6)
         put_text(out, self.event_id)
         put_raw(out, b',"time":', 8)

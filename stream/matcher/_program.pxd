@@ -45,6 +45,7 @@ cdef class RulePlan:
     cdef StepPlan unless                # None: there is none
     cdef int64_t wait               # from the last step to the judgement, with that of `unless`
     cdef bint timed                 # it fires by a timer, not at once
+    cdef object occasion            # by which a clock starts it; None: an event does
     cdef int64_t stale_after        # -1: never too old
     cdef object definition          # the rule, as in the rule set
     cdef str name, group            # of the rule; `group` None: it has none
@@ -82,6 +83,8 @@ cdef class Program:
     cdef Names event_names          # of the predicates
     cdef dict places                # predicate's number: [((definition, part), names of its events)]
     cdef list by_rank               # RulePlans
+    cdef list clocks                # RulePlans that a clock starts
+    cdef int64_t clock_mark         # a hash of these, and of the zone of who has none; 0: there are none
     cdef dict counters              # name: slot
     cdef Node suppress              # None: nothing is suppressed
     cdef dict names                 # names of steps: Names

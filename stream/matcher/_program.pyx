@@ -21,6 +21,7 @@ from stream.events._times cimport LATEST
 
 from stream.matcher._condition import compile_condition
 from stream.errors import ExpressionError
+from stream.state._layout import short_id
 from stream.matcher.atoms import OneOf
 from stream.matcher.value_paths import trees_of
 from stream.rules import field_paths
@@ -83,13 +84,14 @@ cdef class Program:
         self.layout = Layout(rules)
         self.fields = Fields()
         self.plans, self.names, self.conditions = {}, {}, {}
-        self.by_rank = []
+        self.by_rank, self.clocks = [], []
 
     def make(self):
         """Compiles everything; yields now and then, so that others can do something in between."""
         cdef int slot
         cdef Names names
         cdef Plan plan
+        cdef RulePlan clock
         rules = self.rules
         slots = {id: slot for slot, id in enumerate(self.layout.traits)}
         self.traits = {}
@@ -118,6 +120,8 @@ cdef class Program:
             self.add_rule(by_id[id], rank)
             if rank % SLICE == 0:
                 yield
+        if self.clocks:
+            self.clock_mark = mark_of([self.layout.rules[clock.rank] for clock in self.clocks], rules.policy)
         self.planned = list(self.plans.values())
         for plan in self.planned:
             plan.make_index(rules.predicates, self.fields)
@@ -222,6 +226,9 @@ cdef class Program:
         if plan.unless is not None:
             self.note(plan.unless.where, rule.name, "unless", plan.unless.names)
         self.by_rank.append(plan)
+        plan.occasion = rule.occasion
+        if rule.occasion is not None:
+            self.clocks.append(plan)
         for name in dict.fromkeys(rule.steps[0].on):
             self.plan(name).candidates.append(plan)
         for step in [*plan.steps[1:], *([plan.unless] if plan.unless is not None else [])]:
@@ -229,6 +236,11 @@ cdef class Program:
                 self.plan(name).later[rank] = plan
                 self.plan(name).awaited.append(step.where)
         return 0
+
+
+cdef int64_t mark_of(list rules, policy) except -1:
+    """For which rules, by their stable ids, the clocks of customers are set; never 0."""
+    return 1 + short_id("\0".join([*sorted(rules), policy.timezone or ""])) // 256
 
 
 cdef dict nodes_of_texts(rule, Names names):

@@ -89,3 +89,4 @@ cdef class SourceQueues:
     cdef int64_t watermark(self) except -2
     cdef int64_t now(self, SourceQueue queue) except -1
     cdef bint is_overdue(self, int64_t deadline, int64_t stale_after) noexcept
+    cdef int64_t overdue_since(self, int64_t stale_after) noexcept

@@ -491,3 +491,7 @@ cdef class SourceQueues:
         On the clock of the events there is none, however far they are apart.
         """
         return not self.by_event_time and self.wall - deadline > max(stale_after, max_overdue)
+
+    cdef int64_t overdue_since(self, int64_t stale_after) noexcept:
+        """The last deadline of which nothing earlier is worth a timer; -1 where none is overdue."""
+        return -1 if self.by_event_time else self.wall - max(stale_after, max_overdue) - 1

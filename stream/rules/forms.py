@@ -20,13 +20,17 @@ DATE = (
     "[0-9]{4}-[0-9]{2}-[0-9]{2}"
     r"(?:[T ][0-9]{2}:[0-9]{2}(?::[0-9]{2}(?:\.[0-9]{1,6})?)?(?:Z|[+-][0-9]{2}:[0-9]{2})?)?"
 )
-MOMENT = f"(?:{DURATION}|{DATE})"  # of a test: from its start, or a date
+WEEKDAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
+_DAYTIME = "(?:[01][0-9]|2[0-3]):[0-5][0-9]"
+TIME_OF_DAY = _DAYTIME
+DAY_AND_TIME = f"(?:{'|'.join(WEEKDAYS)}) +{_DAYTIME}"
+MOMENT = f"(?:{DURATION}|{DATE}|{DAY_AND_TIME})"  # of a test: from its start, a date, or the first such day
 HISTORY = r"(?![/\\])[^\x00-\x1f\\]{1,500}"
 RATE = f"[0-9]{{1,4}} +per +(?:{DURATION}|calendar +(?:{'|'.join(CALENDARS)}))"
 SHARE = r"(?:100(?:\.0{1,2})?|[0-9]{1,2}(?:\.[0-9]{1,2})?)%"
-_DAYTIME = "(?:[01][0-9]|2[0-3]):[0-5][0-9]"
 HOURS = f"{_DAYTIME}-(?:{_DAYTIME}|24:00)"
 ADDRESS = r"(?:event|customer)\." + PATH
+ATTRIBUTE = r"customer\." + PATH
 MARKED = r"(?:event|customer|context)\." + PATH
 PURPOSE = f"(?!none$){NAME}"
 KEY = r"event\." + PATH
@@ -44,11 +48,13 @@ MEANT = {
     SHARE: "Write a share, such as 10% or 0.5%",
     HOURS: 'Write hours of the day, such as "21:00-08:00"',
     ADDRESS: "Write an attribute or a field, such as customer.email or event.session",
+    TIME_OF_DAY: 'Write a time of day, such as "09:00"',
+    ATTRIBUTE: "Write an attribute, such as customer.birthday",
     MARKED: "Write a field, such as event.due_date or customer.size",
     PURPOSE: "Small letters, digits, `_` and `-`, a letter first, at most 128; not none",
     KEY: "Write a field of the event, such as event.sku",
     EVENT_NAME: f"As producers write it, {MAX_EVENT_NAME} characters at most",
-    MOMENT: "Write a duration or a date, such as 1h30m or 2026-03-09T09:00",
+    MOMENT: "Write a duration or a date, such as 1h30m, 2026-03-09T09:00 or monday 09:00",
     HISTORY: "Write a path from the rule file's folder, such as history/regular.jsonl",
 }
 

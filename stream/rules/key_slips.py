@@ -16,6 +16,7 @@ _SEND = "write `send: {channel: …, content: {…}}`"
 _DATES = "write it into `if`: now < timestamp('2026-01-31', 'Europe/Berlin')"
 _CUSTOMER = "write `customer: {attributes: {…}, consents: […]}`"
 _OF_A_GOAL = "a goal counts every event of its name: have those that are meant sent under one of their own"
+_CLOCK = 'write e.g. `every: {week: monday, at: "09:00"}`; each day: `every: {day: "09:00"}`'
 _HOURS = 'quiet hours are the channel\'s: quiet: "21:00-08:00"'
 
 # Words that stand for a key, one of the definition's keys by which it is told, and what to say if that is not
@@ -38,7 +39,13 @@ _MEANT = (
         "send",
         "write `mode: shadow`, which sends nothing; or without a deploy: stream disable RULE",
     ),
-    ("schedule cron every daily", "send", "a rule begins with an event: write `on`"),
+    ("schedule cron daily weekly monthly yearly", "every", _CLOCK),
+    ("anniversary birthday annually", "every", 'write `every: {year: customer.birthday, at: "09:00"}`'),
+    (
+        "on_date due deadline days_before",
+        "date",
+        'write `date: {of: customer.DATE, before: 2d, at: "10:00"}`',
+    ),
     ("start until from end start_date end_date valid_from valid_until", "if", _DATES),
     ("timezone tz time_zone", "send", "the policy has a `timezone`, and customers the attribute `timezone`"),
     ("quiet_hours dnd do_not_disturb", "send", _HOURS),

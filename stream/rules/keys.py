@@ -3,6 +3,7 @@
 One table for three readers: the compiler refuses what is not in it, the patterns and bounds are those that
 compiler/values.py enforces, and schema.py gives the whole to editors. Tested key by key by
 tests/rules/test_schema.py.
+Longer than 600 lines, because it is one table.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from stream.rules.aggregates import AGGREGATES, DEFAULT_K, MAX_K
 from stream.rules.field_paths import PATH
 from stream.rules.forms import (
     ADDRESS,
+    ATTRIBUTE,
     HISTORY,
     HOURS,
     KEY,
@@ -29,8 +31,10 @@ from stream.rules.forms import (
     PURPOSE,
     RATE,
     SHARE,
+    TIME_OF_DAY,
     TOPIC,
     VARIABLE,
+    WEEKDAYS,
     Form,
     Key,
     choice,
@@ -51,6 +55,8 @@ MAX_SOURCES = 20  # of one event
 MAX_PRIORITY = 1_000_000
 MAX_RATE = 1000
 MAX_STEPS = 10
+MAX_DAYS = 31  # of a month
+MAX_BEFORE = 366  # days before an anniversary
 MAX_CHANNELS = 10  # of one rule
 MAX_VARIANTS = 20
 MAX_TEST_EVENTS = 1_000
@@ -65,6 +71,9 @@ AGAIN = ("restart", "keep")
 QUIET = ("defer", "drop")
 MODES = ("live", "shadow")
 EXPECTED = ("sent", "shadow")
+LAST = "last"  # day of a month
+UNITS = ("day", "week", "month", "year")
+OF_EVENTS = ("where", "unless", "wait", "again", "key")  # keys of rules that an event begins
 
 _EVENT_NAME: Form = {"type": "string", "minLength": 1, "maxLength": MAX_EVENT_NAME}
 _EVENT_NAMES = several(_EVENT_NAME, MAX_NAMES, "purchase", "add_to_cart", ["home", "search"])
@@ -409,6 +418,35 @@ SEND: Mapping[str, Key] = {
     ),
 }
 
+_DAY_OF_MONTH: Form = {"anyOf": [{"type": "integer", "minimum": 1, "maximum": 31}, {"enum": [LAST]}]}
+_AT = Key("The time of that day, where the customer is.", pattern(TIME_OF_DAY, "09:00", "18:30"))
+EVERY: Mapping[str, Key] = {
+    "day": Key("Each day at this time.", pattern(TIME_OF_DAY, "09:00")),
+    "week": Key(
+        "Each week on this day, or on each of several.",
+        several(choice(WEEKDAYS), len(WEEKDAYS), "monday", ["tuesday", "friday"]),
+    ),
+    "month": Key(
+        "Each month on this day, 1 to 31 or `last`, or on each of several; a month without the day: on its "
+        "last.",
+        several(_DAY_OF_MONTH, MAX_DAYS, 25, LAST, [1, 15]),
+    ),
+    "year": Key(
+        "Each year on the day of this date, an attribute; the first time in the year after it.",
+        pattern(ATTRIBUTE, "customer.birthday"),
+    ),
+    "before": Key("With `year`: so many days earlier.", duration("7d")),
+    "at": _AT,
+}
+DATE_OF: Mapping[str, Key] = {
+    "of": Key(
+        "The attribute that says the date, or the time.",
+        pattern(ATTRIBUTE, "customer.trial_ends"),
+        needed=True,
+    ),
+    "before": Key("So many days earlier; without `at` any duration.", duration("2d", "2h")),
+    "at": Key(f"{_AT.describe[:-1]}; if it is not said, at the very time that the attribute says.", _AT.form),
+}
 RULE: Mapping[str, Key] = {
     "describe": Key("What the rule is for, in a sentence.", text("Something was left in the cart")),
     "on": Key("When this event happens; a name or a list of names.", _EVENT_NAMES),
@@ -422,6 +460,14 @@ RULE: Mapping[str, Key] = {
             "maxItems": MAX_STEPS,
             "examples": [[{"on": "product_view", "as": "viewed"}, {"on": "add_to_cart", "within": "1h"}]],
         },
+    ),
+    "every": Key(
+        "When the clock says so, in place of an event: each day, week, month, or year.",
+        {**mapping(EVERY), "examples": [{"week": "monday", "at": "09:00"}, {"day": "18:30"}]},
+    ),
+    "date": Key(
+        "Once, on a date that an attribute says, in place of an event.",
+        {**mapping(DATE_OF), "examples": [{"of": "customer.trial_ends", "before": "2d", "at": "10:00"}]},
     ),
     "unless": Key("Wait; if this happens meanwhile, forget it.", mapping(UNLESS)),
     "wait": Key("Wait this long before it is judged and sent.", duration("2h")),
@@ -512,8 +558,9 @@ TEST_CUSTOMER: Mapping[str, Key] = {
 }
 TEST_EVENT: Mapping[str, Key] = {
     "at": Key(
-        "When it happens: from the test's start, or a date and time, the customer's own if no zone is said.",
-        pattern(MOMENT, "0m", "1h30m", "2026-03-09T09:00"),
+        "When it happens: from the test's start, or a date and time, the customer's own if no zone is said; "
+        "of `monday 09:00` the first one from the start on.",
+        pattern(MOMENT, "0m", "1h30m", "2026-03-09T09:00", "monday 09:00"),
         needed=True,
     ),
     "event": Key("The event's name; a record of profiles or of context has none.", text("purchase")),
@@ -525,7 +572,7 @@ TEST_EVENT: Mapping[str, Key] = {
 EXPECTATION: Mapping[str, Key] = {
     "at": Key(
         "When it is sent: from the test's start, or a date and time.",
-        pattern(MOMENT, "30m", "2026-03-09T09:30"),
+        pattern(MOMENT, "30m", "2026-03-09T09:30", "monday 09:00"),
     ),
     "rule": Key("The rule that sends it.", text("cart-left-behind")),
     "channel": Key("The channel that it is sent on.", text("email")),

@@ -26,6 +26,8 @@ Again = typing.Literal["restart", "keep"]
 Mode = typing.Literal["live", "shadow"]
 # What becomes of a message in quiet hours; a number: it waits, but no longer than so many ms.
 WhenQuiet = typing.Literal["defer", "drop"] | int
+Every = typing.Literal["day", "week", "month", "year"]
+LAST_DAY = 31  # of a month, however many it has
 AddressKind = typing.Literal["text", "object"]
 FieldPath = tuple[str, ...]  # ("properties", "order", "id")
 Share = int  # in hundredths of a per cent: 10% is 1,000
@@ -188,6 +190,22 @@ class Unless:
 
 
 @dataclass(frozen=True, slots=True)
+class Occasion:
+    """When a clock starts a rule, where the customer is: `minute` of the day, on each day that it names.
+
+    `every`: each day; on `days` of the week (0: Monday) or of the month (`LAST_DAY`: its last); or each year
+    on the day of a date. None: once, on the day of a date, or without `minute` at the time that is there.
+    `of`: the path of that date, an attribute. `before`: so many days earlier; without `minute`, ms.
+    """
+
+    every: Every | None = None
+    minute: int | None = None
+    days: tuple[int, ...] = ()
+    of: FieldPath | None = None
+    before: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class Goal:
     """What the message should lead to; `value` is the field of that event that says how much it was worth."""
 
@@ -213,10 +231,11 @@ class Variant:
 class Rule:
     """What to watch for, and what to send: a rule with `on` has one step.
 
+    `occasion`: a clock starts it, not an event; it has one step, for which no event stands.
     `condition` is the rule's `if`. `channels`: in order of preference. Either `content` or `variants` is
     there. `key`: the field of the first step's event by which instances are told apart.
-    `stable_id` is a hash of what decides which instances are open (name, steps, unless, wait, again, key): a
-    change of the text or of the limit keeps what is known.
+    `stable_id` is a hash of what decides which instances are open (name, steps, unless, wait, again, key,
+    occasion): a change of the text or of the limit keeps what is known.
     `rollout`: to what share of the customers it speaks. `mode`: in `shadow` it decides, and sends nothing.
     `goals`: the first is the one that it is judged by. `sensitive`: the subjects that it is about.
     `discloses`: the sources of `kind: context` of which its texts may tell.
@@ -230,6 +249,7 @@ class Rule:
     wait: int = 0
     again: Again | None = None
     key: FieldPath | None = None
+    occasion: Occasion | None = None
     condition: Node | None = None
     content: Mapping[str, Template] = field(default_factory=dict)
     variants: tuple[Variant, ...] = ()
@@ -259,7 +279,7 @@ class Rule:
     @property
     def timed(self) -> bool:
         """Whether it fires by a timer, not at once with its last step."""
-        return self.unless is not None or self.wait > 0
+        return self.unless is not None or self.wait > 0 or self.occasion is not None
 
     def _fields_of(self, step: int) -> tuple[str, ...] | None:
         """What is read of a step's event: by its name, and of the last one also as `event`."""
@@ -405,7 +425,9 @@ def _rule_lines(rule: Rule) -> Iterator[str]:
 
 def _waiting_lines(rule: Rule) -> Iterator[str]:
     """What it takes for a match."""
-    for step in rule.steps:
+    if rule.occasion is not None:
+        yield _occasion_line(rule.occasion)
+    for step in rule.steps if rule.occasion is None else ():
         within = f", within {format_duration(step.within)}" if step.within is not None else ""
         name = f", as {step.name}" if step.name else ""
         yield f"on {_event(step)}{within}{name}"
@@ -419,6 +441,17 @@ def _waiting_lines(rule: Rule) -> Iterator[str]:
         yield f"wait {format_duration(rule.wait)}"
     if rule.condition is not None:
         yield f"if {unparse(rule.condition)}"
+
+
+def _occasion_line(occasion: Occasion) -> str:
+    line = f"every {occasion.every}" if occasion.every else "once"
+    days = ", ".join(map(str, occasion.days))
+    line += f", on {days}" if days else ""
+    line += f", on {_path(('customer', *occasion.of))}" if occasion.of else ""
+    if occasion.minute is None:
+        return line + (f", {format_duration(occasion.before)} before" if occasion.before else "")
+    line += f", {occasion.before}d before" if occasion.before else ""
+    return f"{line}, at {_daytime(occasion.minute)}"
 
 
 def _guard_lines(rule: Rule) -> Iterator[str]:

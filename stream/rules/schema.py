@@ -172,7 +172,12 @@ def schema() -> dict[str, Any]:
                 forms.NAME,
                 _rule(),
                 _RULE_SNIPPETS,
-                {"oneOf": [_needs("on"), _needs("steps")]},
+                {"oneOf": [_needs("on"), _needs("steps"), _needs("every"), _needs("date")]},
+                _if(
+                    {"anyOf": [_needs("every"), _needs("date")]},
+                    {"allOf": [_without(each) for each in keys.OF_EVENTS]},
+                    {},
+                ),
                 {"not": {"required": ["goal", "goals"]}},
                 _if(_needs("steps"), _without("where"), {}),
             ),
@@ -193,6 +198,11 @@ def _rule() -> dict[str, Any]:
     """A rule's keys, with what one of them forbids of another."""
     form = copy.deepcopy(dict(mapping(keys.RULE)))
     form["properties"]["send"]["oneOf"] = [_needs("content"), _needs("variants")]
+    form["properties"]["every"]["allOf"] = [
+        {"oneOf": [_needs(unit) for unit in keys.UNITS]},
+        _if(_needs("day"), _without("at"), _needs("at")),
+        _if(_needs("before"), _needs("year"), {}),
+    ]
     steps = form["properties"]["steps"]
     step = steps["items"]
     steps["items"], steps["additionalItems"] = [{**step, **_without("within")}], step

@@ -8,6 +8,7 @@ run time the condition would simply never hold. Where there is a tracking plan, 
 A `Scope` says what is visible where: `where` sees the event, and in a rule the events of earlier steps by
 their names; segments and `suppress` see the customer; `if` and texts see all of it.
 Tested by tests/rules/test_scope.py and tests/rules/test_compiler.py.
+Longer than 600 lines, because one checker walks all kinds of nodes.
 """
 
 from __future__ import annotations
@@ -138,6 +139,15 @@ def rule_scope(
     """What `if` and texts see: everything."""
     types = {**_EVENT, **_CUSTOMER, **dict.fromkeys(steps, "map")}
     return Scope(types, traits, segments, contexts=contexts, shapes=shapes)
+
+
+def clock_scope(
+    traits: Traits, segments: Collection[str], contexts: Collection[str] = (), shapes: Shapes = _NO_SHAPES
+) -> Scope:
+    """What `if` and texts see of a rule that a clock starts."""
+    what = "a clock starts the rule, so there is no event"
+    hint = "ask it of the customer, by `customer` or `traits`"
+    return Scope(_CUSTOMER, traits, segments, what, hint, contexts, shapes)
 
 
 def check(node: Node, scope: Scope) -> list[ExpressionError]:

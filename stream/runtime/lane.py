@@ -89,12 +89,15 @@ class Lane:
                 await asyncio.sleep(0)
 
     async def keep_ticking(self) -> None:
-        """Let time pass, for ever."""
+        """Let time pass, for ever. Partitions take turns: one may have a million timers due at once."""
+        more = False
         while True:
-            await tick()
+            if not more:
+                await tick()
+            more = False
             for owned in [each for each in self._owned.values() if self._is_due(each)]:
-                while self._may_tick(owned) and self._go_on(owned):
-                    await asyncio.sleep(0)
+                if self._may_tick(owned) and self._go_on(owned):
+                    more = True
                 await asyncio.sleep(0)  # a step can take long
 
     def _is_due(self, owned: OwnedPartition) -> bool:

@@ -62,6 +62,7 @@ cdef class Customer:
     cdef uint8_t used                               # since the cache last looked; for `evict`
     cdef uint8_t listed                             # the store knows of its timers
     cdef uint32_t size                              # of the byte form last written or read
+    cdef uint32_t armed                             # the sweep that has set its clocks, see `_clocks`
     cdef Rare rare                                  # NOTHING_RARE for most; `own` before it is written to
 
     cdef Rare own(self)

@@ -26,6 +26,7 @@ cdef class Customers:
     cdef Py_ssize_t most                            # bytes of a byte form
     cdef Py_ssize_t crowded                         # how often something had to make room, since it was told
     cdef readonly Py_ssize_t unlooked               # customers not here to be counted then
+    cdef bint staying                               # nobody is evicted
     cdef bint loaded                                # records were loaded, the timers are to be made anew
 
     cdef int enter(self, Customer customer, list ranks) except -1
@@ -46,6 +47,7 @@ cdef class Customers:
     cdef int open(self, Customer customer, Instance instance) except -1
     cdef int schedule(self, Customer customer, int64_t deadline, int rank) except -1
     cdef int change(self, Customer customer, dict changes) except -1
+    cdef int first_rank(self) except -2
     cdef tuple pop_due(self, int64_t before)
     cdef Instance pop_own(self, Customer customer, int64_t before)
     cdef bint is_due(self, int64_t before) except -1

@@ -245,7 +245,7 @@ cdef class Customers:
         cdef Timers heap = self.heap
         cdef Py_ssize_t at, left = 0, kept = 0
         cdef Py_ssize_t surplus = min(self.table.n - self.evicted - keep, most)
-        if surplus <= 0 or self.loaded:
+        if surplus <= 0 or self.loaded or self.staying:
             return 0
         leaving = []
         for _ in range(2 * self.table.room):
@@ -479,13 +479,15 @@ cdef class Customers:
             waiting = customer.sends_at - customer.instances_at
             if traits + waiting == 0:
                 break
-            if traits >= waiting:
+            gone = oldest(customer, min(customer.end - most, waiting - traits)) if waiting > traits else {}
+            if gone:
+                self.change(customer, gone)
+                self.crowded += len(gone)
+            elif traits:
                 shorten(customer)
                 self.crowded += 1
             else:
-                gone = oldest(customer, min(customer.end - most, waiting - traits))
-                self.change(customer, gone)
-                self.crowded += len(gone)
+                break       # clocks are left
         return 0
 
     cdef bytes fitted(self, Customer customer, bytes value):
@@ -529,6 +531,11 @@ cdef class Customers:
             if by is not None:
                 self.schedule(customer, by.deadline, by.rank)
         return 0
+
+    cdef int first_rank(self) except -2:
+        """The rank of the first timer; -1 without one."""
+        self.correct_first()
+        return self.heap.heap[0].rank if self.heap.n else -1
 
     cdef tuple pop_due(self, int64_t before):
         """(customer, instance) of the first timer before `before`, taken out; or None."""

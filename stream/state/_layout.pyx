@@ -81,6 +81,7 @@ cdef class Layout:
         self.sources = tuple([each.name for each in rules.sources])
         self.traits = tuple(definitions)
         self.rules = tuple([each.stable_id for each in ordered])
+        self.clocks = frozenset([slot for slot, each in enumerate(ordered) if each.occasion is not None])
         counters = [f"rule:{each.name}" for each in ordered if each.limit is not None]
         counters += [f"channel:{each.name}" for each in rules.channels if each.cap is not None]
         self.counters = (*counters, "policy") if rules.policy.cap is not None else tuple(counters)

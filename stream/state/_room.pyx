@@ -57,14 +57,17 @@ cdef int shorten(Customer customer) except -1:
 
 
 cdef dict oldest(Customer customer, Py_ssize_t size):
-    """The oldest instances that take so many bytes, to be closed: first those not put off by quiet hours."""
+    """The oldest instances that take so many bytes, to be closed: first those not put off by quiet hours.
+
+    No clock: nothing would set it again.
+    """
     cdef HeadC head
     cdef const uint8_t *at
     cdef dict gone = {}
     for put_off in (False, True):
         at = <const uint8_t *> customer.applied + customer.instances_at
         while size > 0 and customer.next_waiting(&at, &head):
-            if (head.since >= 0) == put_off:
+            if (head.since >= 0) == put_off and (put_off or head.rank not in customer.layout.clocks):
                 gone[head.sequence] = None
                 size -= span(head.at, head.end)
     return gone

@@ -18,7 +18,7 @@ log = structlog.get_logger("stream.data")
 
 EVERY_S = 60.0
 MOST_KINDS = 1000  # that are told apart at a time
-UNCLEAR = ("unknown_consent", "timezone")  # what keeps messages back because nobody can read it
+UNCLEAR = ("unknown_consent", "timezone", "date")  # what keeps messages back because nobody can read it
 
 Kind = tuple[str, ...]
 OTHERS: Kind = (

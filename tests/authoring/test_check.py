@@ -483,7 +483,8 @@ def test_text_is_one_line_each_where_nobody_looks(rules: Path) -> None:
     code, out, err = run("rules")
     assert (code, out) == (1, "")
     assert err == (
-        "rules/a.yaml:3:9: error: rule `a` needs `on` (the event to watch for, or `steps`) [E103]\n"
+        "rules/a.yaml:3:9: error: rule `a` needs `on` "
+        "(the event to watch for; or `steps`, `every`, `date`) [E103]\n"
         "rules/a.yaml:3:13: error: unknown key `onn` (did you mean `on`?) [E101]\n"
         "2 errors\n"
     )
@@ -558,7 +559,7 @@ def test_json(rules: Path) -> None:
                 "severity": "error",
                 "code": "E103",
                 "message": "rule `a` needs `on`",
-                "hint": "the event to watch for, or `steps`",
+                "hint": "the event to watch for; or `steps`, `every`, `date`",
             },
             {
                 "file": "rules/a.yaml",

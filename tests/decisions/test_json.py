@@ -37,7 +37,7 @@ def test_texts_are_written_as_orjson_writes_them(text: str) -> None:
         "reason": "limit",
         "channel": text,
         "variant": text,
-        "event": {"name": text, "id": text, "time": "1970-01-01T00:00:00.000Z"},
+        "event": {"name": text or None, "id": text, "time": "1970-01-01T00:00:00.000Z"},
         "at": "1970-01-01T00:00:00.000Z",
         "held_out_by": [],
         "goals": [],

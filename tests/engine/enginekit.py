@@ -41,7 +41,7 @@ def rec(offset: int, at: int, event: str = "view", customer: Any = "c1", **field
 
 _AS_THEY_ARE = (
     *("content", "variants", "priority", "group", "holdout", "rollout", "mode", "goals"),
-    *("stale_after", "quiet", "wait", "again", "key"),
+    *("stale_after", "quiet", "wait", "again", "key", "occasion"),
 )
 
 
@@ -86,7 +86,11 @@ class Rules:
             of, within, *where = more["unless"]
             unless = Unless(tuple(of.split()), within, self.where(where[0] if where else None))
         limit = Limit(*more["limit"]) if "limit" in more else None
-        steps = more.get("steps") or (Step(tuple(on.split()), self.where(more.get("where"))),)
+        steps = (
+            (Step(()),)
+            if "occasion" in more
+            else more.get("steps") or (Step(tuple(on.split()), self.where(more.get("where"))),)
+        )
         rule = Rule(
             name, more.get("id", f"rule-{name}"), steps, more.get("channels", (BARE,)), unless,
             condition=condition, limit=limit,

@@ -7,7 +7,7 @@ from pathlib import Path
 import orjson
 import pytest
 
-from loadtest.micro import backtest, flame, memory, suite
+from loadtest.micro import backtest, clocks, flame, memory, suite
 from loadtest.micro.engine import SETS, compile_rules
 from stream.expression import parse
 from stream.matcher._condition import Names, compile_condition
@@ -89,3 +89,9 @@ def test_the_picture_is_svg_that_names_functions_and_shares(tmp_path: Path) -> N
     picture = flame.draw(flame.fold(SAMPLES.splitlines()))
     assert picture.startswith("<svg xmlns=")
     assert "<title>PartitionState.apply 66.7%</title>" in picture
+
+
+def test_each_customer_gets_the_clock_of_a_new_rule_and_is_told_once() -> None:
+    sets, fired = clocks.measure(3000, 20)
+    assert (sets.told, fired.told) == (0, 3000)
+    assert sets.waited == fired.waited == 1

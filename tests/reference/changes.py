@@ -54,7 +54,7 @@ class Definitions:
     def of_rule(self, rule: Rule) -> str:
         steps = [(each.name, each.within, self.of_event(each)) for each in rule.steps]
         unless = (rule.unless.within, self.of_event(rule.unless)) if rule.unless else None
-        return repr((rule.name, steps, unless, rule.wait, rule.again, rule.key))
+        return repr((rule.name, steps, unless, rule.wait, rule.again, rule.key, rule.occasion))
 
     def of_event(self, awaited: Step | Unless) -> tuple[Any, ...]:
         where = awaited.compares if awaited.where is None else self.predicates[awaited.where]

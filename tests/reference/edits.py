@@ -14,7 +14,7 @@ from typing import Any
 from stream.expression import Node, unparse
 from stream.rules.model import Channel, RuleSet, Segment, Step, Trait, Unless
 
-from .rulesets import NAMES, WAITS, Dice, Workshop, condition, event_atom, parse
+from .rulesets import NAMES, OCCASIONS, WAITS, Dice, Workshop, condition, event_atom, parse
 
 
 def edited(former: Sequence[RuleSet], edits: Sequence[bytes], scale: int) -> RuleSet:
@@ -109,6 +109,9 @@ class Editor:
         last = rule.steps[-1]
         wait = dice.pick(WAITS) * self.workshop.scale
         where = self.number(parse(condition(dice, event_atom)))
+        if rule.occasion is not None:
+            self.rules[at] = replace(rule, occasion=dice.pick(OCCASIONS))
+            return
         match dice.number() % 7:
             case 0 if rule.unless:
                 rule = replace(rule, unless=replace(rule.unless, within=wait))
@@ -132,7 +135,9 @@ class Editor:
         rule = self.rules[at]
         other = self.workshop.rule(0, dice)
         names = {each.name for each in rule.steps}
-        said = other if {each.name for each in other.steps} <= names else rule  # names only what is there
+        alike = (other.occasion is None) == (rule.occasion is None)
+        fits = alike and {each.name for each in other.steps} <= names
+        said = other if fits else rule  # names only what is there
         self.rules[at] = replace(
             other,
             name=rule.name,
@@ -141,6 +146,7 @@ class Editor:
             wait=rule.wait,
             again=rule.again,
             key=rule.key,
+            occasion=rule.occasion,
             condition=said.condition,
             content=said.content,
             variants=said.variants,

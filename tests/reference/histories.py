@@ -54,6 +54,11 @@ ATTRIBUTES: Mapping[str, Sequence[Any]] = {
         *("UTC", "Europe/Berlin", "UTC", "Asia/Kolkata", "Pacific/Honolulu", "Pacific/Chatham"),
         *("America/New_York", "Mars/Base", None, 3, "+05:30", "utc-3", "europe/berlin", ""),
     ),
+    "born": ("1990-03-02", "1990-03-09", "--03-02", "2026-03-02", "1990-03-02T23:30:00Z", None, "soon", 3),
+    "ends": (
+        *("2026-03-02", "2026-03-04", "2026-03-02T10:01:30Z", "2026-03-02T11:02", 1_772_445_720, None),
+        *("soon", True, "2026-03-02T23:00:00-10:00"),
+    ),
     "preferred_channel": ("email", "push", "web", "fax", None, 1),
 }
 BAD_PROFILES: Sequence[tuple[str, Any]] = (

@@ -55,6 +55,7 @@ from stream.structs import Outcome as Outcomes
 
 from . import guards as policing
 from .changes import Change, Definitions, carried_over
+from .clocks import next_time
 from .failures import why
 from .instances import Instance, cause_of
 from .profiles import Profile
@@ -89,6 +90,8 @@ class Outcome:
     and skips counts fewer of them.
     `failures`: why an `if` came to no bool, by rule, and why a trait could not take what it takes, or a rule
     its `key`; None where that is not told.
+    `looks_back`: an instance that a restart did not know is known again after its time, and there are windows.
+    What it sees of older slices is the engine's stated limit.
     """
 
     decisions: list[Decision] = field(default_factory=list)
@@ -105,6 +108,7 @@ class Outcome:
     watermark: int | None = None
     next_deadline: int | None = None
     timers: int = 0
+    looks_back: bool = False
 
 
 @dataclass
@@ -143,12 +147,14 @@ class _Run:
         self.changes = deque(model.changes)
         self.newest: int | None = None  # event time
         self.applied = 0
+        self.is_changed = False  # the rules, since clocks were set
         self.counted: dict[tuple[str, str], list[Event]] = {}  # by trait's definition and customer
         self.profiles: dict[str, Profile] = {}
         self.known: set[str] = set()  # of whom anything is
         self.open: list[Instance] = []  # in the order in which they were opened
         self.deferred: list[Instance] = []
         self.had: dict[tuple[str, str], dict[str, int]] = {}  # by source and customer: ids, and when
+        self.fired: dict[tuple[str, str], str] = {}  # by rule's definition and customer: a clock's last day
         self.unknown: list[tuple[str, Instance]] = []  # of definitions that a restart did not find
         self.outcome = Outcome()
 
@@ -162,6 +168,7 @@ class _Run:
         while self.changes:
             self.change(self.changes.popleft())
         self.outcome.watermark = self.newest if self.wall is None else self.wall
+        self.set_all_clocks(self.outcome.watermark)
         self.fire(self.outcome.watermark)
         waiting = [each.deadline for each in self.open + self.deferred if each.deadline is not None]
         self.outcome.next_deadline = min(waiting, default=None)
@@ -192,10 +199,14 @@ class _Run:
 
     def change(self, change: Change) -> None:
         """Go over to other rules."""
+        self.is_changed = True
         waiting = [(self.definitions.rules[each.rule.name], each) for each in self.open + self.deferred]
         waiting += self.unknown
         self.rules, self.definitions = change.rules, Definitions(change.rules)
         rules = {self.definitions.rules[each.name]: each for each in self.rules.rules}
+        if any(trait.over is not None for trait in self.rules.traits):
+            again = [each.deadline for words, each in self.unknown if words in rules]
+            self.outcome.looks_back |= any(at is not None and at < (self.newest or 0) for at in again)
         known = [carried_over(each, rules[words]) for words, each in waiting if words in rules]
         self.open = [each for each in known if each.first is None]
         self.deferred = [each for each in known if each.first is not None]
@@ -204,6 +215,7 @@ class _Run:
         self.counted = {
             key: events for key, events in self.counted.items() if change.restart or key[0] in traits
         }
+        self.fired = {key: day for key, day in self.fired.items() if change.restart or key[0] in rules}
         self.guards.change(self.rules, keeps_all=change.restart)
         if change.off is not None:
             self.guards.off = change.off
@@ -211,6 +223,8 @@ class _Run:
     def step(self, event: Event | News) -> None:
         """One event: what is due, then traits, then waiting instances, then rules."""
         head = max(self.newest or 0, event.place)
+        now = head if self.wall is None else min(head, self.wall)
+        self.set_all_clocks(now)
         self.fire(head if self.wall is None else min(head, self.wall), event)
         self.newest = head
         self.applied += 1
@@ -221,9 +235,11 @@ class _Run:
         self.outcome.future_times[event.source] += event.from_the_future
         if not isinstance(event, Event):
             self.update(event)
+            self.set_clocks(event.customer, now)
             return
         if self.is_awaited(event):
             self.known.add(event.customer)
+            self.set_clocks(event.customer, now)
         self.count(event)
         self.ask_around(event)
         candidates = self.advance(event) + self.begin(event)
@@ -305,8 +321,54 @@ class _Run:
             (self.open if first in self.open else self.deferred).remove(first)
             if first.complete:  # else its next step did not come in time
                 assert first.deadline is not None
+                if first.rule.occasion is not None and first.first is None:
+                    self.fired[self.definitions.rules[first.rule.name], first.customer] = first.last.id
+                    self.set_clock(first.rule, first.customer, max(first.deadline, self.too_late(first)))
                 late = first.late or self.is_overdue(first)
                 self.judge(replace(first, late=late), at=first.deadline, timed=True)
+
+    # -- clocks
+
+    def set_all_clocks(self, now: int | None) -> None:
+        """After a change of rules, once."""
+        for customer in sorted(self.known) if now is not None and self.is_changed else ():
+            self.set_clocks(customer, cast("int", now))
+        self.is_changed = False
+
+    def set_clocks(self, customer: str, now: int) -> None:
+        for rule in self.rules.rules if customer in self.known else ():
+            if rule.occasion is not None:
+                self.set_clock(rule, customer, now)
+
+    def set_clock(self, rule: Rule, customer: str, after: int) -> None:
+        """Have the rule judged at its next time, unless what is set is that still."""
+        held = next((each for each in self.open if each.rule is rule and each.customer == customer), None)
+        fired = self.fired.get((self.definitions.rules[rule.name], customer), "")
+        attributes = self.profile(customer).attributes
+        own = attributes.get("timezone")
+        zone = policing.zone_named(self.rules.policy.timezone if own is None else own)
+        assert rule.occasion is not None
+        due = None
+        if zone is not None:
+            due = next_time(rule.occasion, attributes, zone, after, fired)
+            if held is not None and held.deadline is not None:
+                still = next_time(rule.occasion, attributes, zone, held.deadline - 1, fired)
+                due = still if still == (held.last.id, held.deadline) else due
+        if held is not None and due == (held.last.id, held.deadline):
+            return
+        if held is not None:
+            self.open.remove(held)
+        if due is not None:
+            tick = Event("", due.day, "", customer, due.at, due.at, {}, -1)
+            self.open.append(
+                Instance(rule, customer, None, self.applied, (tick,), late=False, deadline=due.at)
+            )
+
+    def too_late(self, instance: Instance) -> int:
+        """The last deadline that is too late by now; before all time without a wall clock."""
+        if self.wall is None:
+            return -1
+        return self.wall - max(policing.DAY, self.stale_after(instance.rule) or 0) - 1
 
     # -- instances
 
@@ -478,7 +540,7 @@ class _Run:
         rule, event = instance.rule, instance.last
         cause = event if closed_by is None else closed_by
         customer = self.facts_of_customer(instance, at)
-        facts = {**customer, **instance.names(), **facts_of(event)}
+        facts = {**customer, **instance.names(), **(facts_of(event) if rule.occasion is None else {})}
         if rule.condition is not None and instance.first is None:
             answer = self.ask(rule.condition, facts, self.outcome.condition_errors, event)
             if answer is None:

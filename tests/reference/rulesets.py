@@ -25,6 +25,7 @@ from stream.rules.model import (
     FieldPath,
     Goal,
     Limit,
+    Occasion,
     Policy,
     Quiet,
     Rule,
@@ -269,6 +270,15 @@ TEMPLATES = tuple(
         ),
     )
 )
+# Worlds take minutes, or with the wall clock a day.
+OCCASIONS = (
+    *(Occasion("day", 601), Occasion("day", 605), Occasion("day", 660), Occasion("day", 931)),
+    *(Occasion("week", 602, (0,)), Occasion("week", 603, (0, 1)), Occasion("month", 604, (2, 3))),
+    *(Occasion("month", 601, (31,)), Occasion("day", 1), Occasion("day", 0)),
+    *(Occasion("year", 602, of=("born",)), Occasion("year", 601, of=("born",), before=7)),
+    *(Occasion(None, 602, of=("ends",)), Occasion(None, 601, of=("ends",), before=2)),
+    *(Occasion(None, None, of=("ends",)), Occasion(None, None, of=("ends",), before=60_000)),
+)
 CAPTURED = tuple(Template(f"{{{{ s{number}.category | default: '-' }}}}") for number in range(4))
 
 
@@ -277,7 +287,8 @@ def identified(rules: RuleSet) -> RuleSet:
     texts = [unparse(each) for each in rules.predicates]
 
     def id_of(rule: Rule) -> str:
-        return rule_id(rule.name, rule.steps, rule.unless, rule.wait, rule.again, rule.key, texts)
+        waits = (rule.steps, rule.unless, rule.wait, rule.again, rule.key)
+        return rule_id(rule.name, *waits, texts, rule.occasion)
 
     return replace(
         rules,
@@ -407,6 +418,26 @@ class Workshop:
         return Unless(dice.some(NAMES), dice.pick(WAITS) * self.scale, where, compares)
 
     def rule(self, number: int, dice: Dice) -> Rule:
+        rule = self.rule_of_events(number, dice)
+        return self.on_a_clock(rule, dice) if dice.chance(4) else rule
+
+    def on_a_clock(self, rule: Rule, dice: Dice) -> Rule:
+        """The same, begun by a clock: it names no event."""
+        plain = [each for each in TEMPLATES if not any(ref.path[0][:5] == "event" for ref in each.references)]
+        return replace(
+            rule,
+            occasion=dice.pick(OCCASIONS),
+            steps=(Step(()),),
+            unless=None,
+            wait=0,
+            again=None,
+            key=None,
+            condition=None if dice.chance(2) else parse(condition(dice, self.customer_atom)),
+            content={"text": dice.pick(plain)},
+            variants=(),
+        )
+
+    def rule_of_events(self, number: int, dice: Dice) -> Rule:
         names: list[str] = []
         steps = tuple(self.step(each, dice, names) for each in range(dice.pick((1, 1, 2, 2, 2, 3, 4))))
 

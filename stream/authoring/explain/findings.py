@@ -222,6 +222,8 @@ def _waits(rule: Rule, instance: OpenInstance) -> str:
 
 
 def _never_began(rule: Rule, timeline: Timeline) -> str:
+    if rule.occasion is not None:
+        return "its clock has no time for the customer: no time zone, or no date, is known, or it is over"
     names = rule.steps[0].on
     had = {moment.event for moment in timeline.moments if moment.event}
     if had & set(names):

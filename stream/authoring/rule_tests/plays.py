@@ -37,7 +37,7 @@ class Play:
 
     `before`: what had been decided when the test began. `clashes`: what of `known` the history has
     brought to a value already. `waiting`: when it ended, of each instance that waits for its time its rule,
-    when that is, and whether quiet hours put it off.
+    when that is, and whether quiet hours put it off; clocks, which always wait, of the test's own rule only.
     """
 
     sent: tuple[Trigger, ...]
@@ -117,10 +117,12 @@ def _play(test: RuleTest, rules: RuleSet, history: History, arms: FixedArms) -> 
         results += replay.feed(_records(events, test, rules, offsets), ended)
     if test.until is not None:
         results += replay.advance(test.start + test.until)
+    clocks = {rule.name for rule in rules.rules if rule.occasion is not None}
     waiting = tuple(
         (each.rule, each.deadline, each.put_off)
         for each in replay.state.instances(test.customer.id)
         if each.done == each.steps and each.deadline is not None
+        if each.put_off or each.rule == test.rule or each.rule not in clocks
     )
     of_customer = _of_customer(test, results, judged, clashes, _shadows_of(test, rules))
     return replace(of_customer, waiting=waiting)

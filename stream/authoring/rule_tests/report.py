@@ -103,7 +103,8 @@ def _place(reason: Reason, written: Mapping[places.Part, Any]) -> Location | Non
 
 def _failure(test: RuleTest, failure: Failure) -> Iterator[str]:
     if failure.expected is None or failure.sent is None:
-        by = "" if failure.sent is None else f", after `{failure.sent.decision.event.name}`"
+        name = None if failure.sent is None else failure.sent.decision.event.name
+        by = f", after `{name}`" if name else ""
         yield one_line(f"{failure.location}: {failure.message}{by}")
         return
     yield f"{failure.location}: what was sent is not what was expected:"
@@ -255,7 +256,7 @@ def _sent(test: RuleTest, sent: Trigger) -> dict[str, Any]:
         "variant": decision.variant,
         "outcome": decision.outcome,
         "content": dict(sent.content),
-        "event": decision.event.name,
+        "event": decision.event.name or None,
     }
 
 

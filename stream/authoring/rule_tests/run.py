@@ -109,7 +109,7 @@ def _unplayed(test: RuleTest, rules: RuleSet, play: Play) -> Iterator[Failure]:
 
 def _missing(test: RuleTest, rules: Sequence[Rule], sent: Sequence[Trigger]) -> list[Rule]:
     """The rules that were expected to send more often than they did; where none is named, the first few that
-    an event of the test begins.
+    an event of the test begins, or a clock.
     """
     expected = Counter(each.rule for each in test.expect)
     if len(sent) >= len(test.expect) and None in expected:
@@ -119,4 +119,4 @@ def _missing(test: RuleTest, rules: Sequence[Rule], sent: Sequence[Trigger]) -> 
     if named or expected[None] <= 0:
         return named
     names = {each.name for each in test.events}
-    return [rule for rule in rules if names & set(rule.steps[0].on)][:MOST_RULES]
+    return [rule for rule in rules if rule.occasion is not None or names & set(rule.steps[0].on)][:MOST_RULES]

@@ -31,6 +31,9 @@ def reasons(test: RuleTest, rule: Rule, play: Play) -> Iterator[Reason]:
     """Why `rule` did not send, or not once more; nothing where only a guard held it back."""
     names = rule.steps[0].on
     judged = [each for each in play.judged if each.rule == rule.name and each.at >= test.start]
+    if not judged and rule.occasion is not None:
+        yield Reason(rule.name, None, (_no_time(test, rule, play),))
+        return
     if not judged and not any(each.name in names for each in test.events):
         yield Reason(
             rule.name, None, (f"it begins with {_either(names)}, and no event of the test is called so",)
@@ -47,6 +50,17 @@ def reasons(test: RuleTest, rule: Rule, play: Play) -> Iterator[Reason]:
         yield from (Reason(rule.name, None, (line,)) for line in _waiting(test, rule, judged))
 
 
+def _no_time(test: RuleTest, rule: Rule, play: Play) -> str:
+    """Why the clock of a rule has not come to the customer."""
+    due = [at for name, at, put_off in play.waiting if name == rule.name and not put_off]
+    if due:
+        return f"its clock comes at {test.shown(min(due))}, when the test is over: give it a later `until`"
+    return (
+        "its clock has no time for the customer: it needs an event or a profile of theirs, a time zone, and "
+        "for `year` and `date` an attribute that says a date to come"
+    )
+
+
 def _furthest(failed: Sequence[Judgement]) -> list[Judgement]:
     """Those of the part that comes last."""
     order = sorted({each.part for each in failed}, key=rank)
@@ -59,7 +73,8 @@ def rank(part: str) -> tuple[int, int]:
 
 
 def _lines(each: Judgement, test: RuleTest) -> Iterator[str]:
-    yield f"at {test.shown(each.at)}, `{each.event}`: `{each.part}` does not hold"
+    by = f"`{each.event}`" if each.event else "by its clock"
+    yield f"at {test.shown(each.at)}, {by}: `{each.part}` does not hold"
     for term in each.terms:
         if term.outcome == "true":
             continue

@@ -19,6 +19,7 @@ from stream.rules.model import (
     WHOLE,
     Channel,
     FieldPath,
+    Occasion,
     Policy,
     Rule,
     RuleSet,
@@ -100,8 +101,9 @@ def rule_id(
     again: str | None,
     key: FieldPath | None,
     predicates: Sequence[str],
+    occasion: Occasion | None = None,
 ) -> str:
-    form = {
+    form: dict[str, Any] = {
         "rule": name,
         "steps": [[each.name, each.within, *_event_form(each, predicates)] for each in steps],
         "unless": unless and [unless.within, *_event_form(unless, predicates)],
@@ -109,6 +111,8 @@ def rule_id(
         "again": again,
         "key": key,
     }
+    if occasion is not None:  # older rule sets keep their ids
+        form["occasion"] = asdict(occasion)
     return _hash(form)
 
 

@@ -22,6 +22,7 @@ from stream.rules.testcases import DEFAULT_START, TestCustomer
 
 _DATE = re.compile(forms.DATE)
 _LOOKS_LIKE_A_DATE = re.compile("[0-9]{4}-")
+_DAY_AND_TIME = re.compile(forms.DAY_AND_TIME)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MILLISECOND = timedelta(milliseconds=1)
 
@@ -40,6 +41,8 @@ class Moments:
     def read(self, read: Definition, key: str) -> int | None:
         entry = read.entries.get(key)
         written = entry.value.written if entry is not None and isinstance(entry.value, Scalar) else ""
+        if _DAY_AND_TIME.fullmatch(written):
+            return read.parsed(Code.NO_TIME, key, self._on_weekday, "a time of the test", _HINT)
         if not _LOOKS_LIKE_A_DATE.match(written):
             hint, what = values.duration_hint(entry, _HINT), "a duration or a date"
             return read.parsed(Code.NO_DURATION, key, self._duration, what, hint)
@@ -58,6 +61,18 @@ class Moments:
         if self.start + since + ms > LATEST:
             raise ValueError("later than the year 9999")
         return ms
+
+    def _on_weekday(self, written: str) -> int:
+        """`monday 09:00`: the first one from the start on, where the customer is."""
+        name, clock = written.split()
+        start = (_EPOCH + self.start * _MILLISECOND).astimezone(self.zone)
+        day = start.date() + timedelta(days=(forms.WEEKDAYS.index(name) - start.weekday()) % 7)
+        for each in (day, day + timedelta(days=7)):
+            after = self._date(f"{each.isoformat()}T{clock}") - self.start
+            if after >= 0:
+                break
+        self.dated = True
+        return after
 
     def _after_start(self, written: str) -> int:
         if not _DATE.fullmatch(written):

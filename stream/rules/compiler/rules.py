@@ -14,34 +14,42 @@ from stream.rules.compiler.conditions import condition
 from stream.rules.compiler.definition import VARIABLE, Definition
 from stream.rules.compiler.identity import rule_id
 from stream.rules.compiler.messages import read_send
+from stream.rules.compiler.occasions import check_channels, read_occasion
 from stream.rules.files import Entry, Sequence, Written
 from stream.rules.model import Again, Channel, FieldPath, Goal, Mode, Policy, Rule, Step, Unless, WhenQuiet
-from stream.rules.scope import RESERVED, event_scope, rule_scope, variables_of
+from stream.rules.scope import RESERVED, clock_scope, event_scope, rule_scope, variables_of
 
 Named = Mapping[str, tuple[str, ...]]  # the names of steps, and the events that each waits for
 
 
 def read_rule(run: Compilation, entry: Entry, channels: Mapping[str, Channel], policy: Policy) -> Rule:
     read = run.definition("rule", entry, keys.RULE)
-    steps = _steps(run, read)
+    occasion = read_occasion(run, read)
+    steps = _steps(run, read) if occasion is None else (Step(()),)
     named = _named(steps)
     shapes = run.plan.shapes(steps[-1].on, named)
-    scope = rule_scope(run.traits, run.segments, named, run.contexts, shapes)
+    if occasion is None:
+        scope = rule_scope(run.traits, run.segments, named, run.contexts, shapes)
+    else:
+        scope = clock_scope(run.traits, run.segments, run.contexts, shapes)
     subjects = {subject.name: subject for subject in policy.sensitive}
     sensitive = read.names("sensitive", subjects, "sensitive subject", keys.MAX_SUBJECTS)
     read.need("send", "write `send: {channel: …}`")
     send = read_send(run, read, channels, scope)
+    if occasion is not None:
+        check_channels(run, read, send.channels)
     unless, wait, key = _unless(run, read, named), values.duration(read, "wait") or 0, _key(run, read)
     again = cast(Again | None, read.name("again", keys.AGAIN, "value of `again`"))
     return Rule(
         name=entry.key,
-        stable_id=rule_id(entry.key, steps, unless, wait, again, key, run.texts),
+        stable_id=rule_id(entry.key, steps, unless, wait, again, key, run.texts, occasion),
         steps=steps,
         channels=send.channels,
         unless=unless,
         wait=wait,
         again=again,
         key=key,
+        occasion=occasion,
         condition=condition(read, "if", scope),
         content=send.content,
         variants=send.variants,
@@ -64,7 +72,7 @@ def _steps(run: Compilation, read: Definition) -> tuple[Step, ...]:
     """The steps of a rule; `on` and `where` are a rule of one."""
     read.either("on", "steps")
     if "steps" not in read.entries:
-        read.need("on", "the event to watch for, or `steps`")
+        read.need("on", "the event to watch for; or `steps`, `every`, `date`")
         on = values.event_names(read, "on")
         scope = event_scope(shapes=run.plan.shapes(on))
         return (Step(on, run.predicate(condition(read, "where", scope))),)

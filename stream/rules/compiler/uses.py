@@ -60,6 +60,9 @@ def uses_of_rule(rule: Rule, predicates: Sequence[Node]) -> Iterator[Use]:
     """Everything that a rule reads, in the order in which rules are read."""
     events: dict[str, tuple[str, ...]] = {}
     single = len(rule.steps) == 1 and rule.steps[0].name is None
+    if rule.occasion is not None and rule.occasion.of is not None:
+        said = ("every", "year") if rule.occasion.every else ("date", "of")
+        yield Use(f"`{said[0]}` reads", said, path=("customer", *rule.occasion.of), takes=_SIMPLE)
     for number, step in enumerate(rule.steps):
         keys: Keys = () if single else ("steps", number)
         events = {**events, "event": step.on}

@@ -106,7 +106,8 @@ def _alike(run: Compilation, rules: Iterable[Rule]) -> None:
         first = same.setdefault(_what_it_does(rule), rule)
         if first is not rule:
             at = run.files.rules[first.name].location
-            message = f"rule `{rule.name}` sends the same as `{first.name}`, at the same events"
+            when = "events" if rule.occasion is None else "times"
+            message = f"rule `{rule.name}` sends the same as `{first.name}`, at the same {when}"
             run.error(Code.SAME_RULE, run.files.rules[rule.name], message, f"also at {at}")
 
 
@@ -116,7 +117,7 @@ def _what_it_does(rule: Rule) -> Hashable:
         frozenset((name, template.source) for name, template in content.items())
         for content in (rule.content, *(each.content for each in rule.variants))
     ]
-    waits = (rule.unless, rule.wait, rule.again, rule.key)
+    waits = (rule.unless, rule.wait, rule.again, rule.key, rule.occasion)
     return rule.steps, waits, rule.condition, rule.channels[0].name, tuple(texts)
 
 
@@ -237,6 +238,8 @@ def _zones(run: Compilation, rules: RuleSet) -> None:
     if _is_of_calendar(rules.policy.cap):
         complain(run.files.policy["cap"], "the cap of the policy is always reached")
     for rule in rules.rules:
+        if rule.occasion is not None:
+            complain(run.files.rules[rule.name], f"rule `{rule.name}` never begins")
         if _is_of_calendar(rule.limit):
             complain(run.files.rules[rule.name], f"the limit of rule `{rule.name}` is always reached")
 
