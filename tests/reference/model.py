@@ -90,8 +90,8 @@ class Outcome:
     and skips counts fewer of them.
     `failures`: why an `if` came to no bool, by rule, and why a trait could not take what it takes, or a rule
     its `key`; None where that is not told.
-    `looks_back`: an instance that a restart did not know is known again after its time, and there are windows.
-    What it sees of older slices is the engine's stated limit.
+    `looks_back`: an instance that a restart did not know is known again after its time, and there are
+    windows. What it sees of older slices is the engine's stated limit.
     """
 
     decisions: list[Decision] = field(default_factory=list)
