@@ -491,9 +491,9 @@ cdef class PartitionState:
             self.shared.groups.clear()
         if self.kept:
             self.kept.clear()
-        if plan.later:
-            if frame.customer is not None and frame.customer.waits():
-                completed = self.move_on(plan, queue)
+        if plan.later and frame.customer is not None and frame.customer.waits():
+            completed = self.move_on(plan, queue)
+        if plan.awaited:
             fits = fits or self.is_awaited(plan, queue)
         if self.explainer is not None and self.explainer.customer == queue.customer():
             self.explainer.tell_wheres(plan, frame)
@@ -667,7 +667,7 @@ cdef class PartitionState:
         return held == 1
 
     cdef bint is_awaited(self, Plan plan, SourceQueue queue) except -1:
-        """Whether the event fits any later step or `unless`, open or not."""
+        """Whether the event fits any later step or `unless`, open or not, or a goal that is to be known of."""
         cdef int where
         cdef int at
         for at in range(plan.awaited_of.find(queue.event.values, self.hits)):

@@ -122,6 +122,9 @@ cdef class Program:
                 yield
         if self.clocks:
             self.clock_mark = mark_of([self.layout.rules[clock.rank] for clock in self.clocks], rules.policy)
+            # Who reaches a goal is known, and has clocks: a backtest, which watches goals, says the same.
+            for name in {name for rule in rules.rules for goal in rule.goals for name in goal.on}:
+                self.plan(name).awaited.append(-1)
         self.planned = list(self.plans.values())
         for plan in self.planned:
             plan.make_index(rules.predicates, self.fields)

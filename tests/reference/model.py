@@ -264,12 +264,22 @@ class _Run:
     def is_named(self, event: Event) -> bool:
         """Whether a rule or a trait names such events."""
         steps = [each for rule in self.rules.rules for each in (*rule.steps, rule.unless) if each is not None]
-        return any(event.name in each.on for each in steps) or any(
-            event.name in each.of for each in self.rules.traits
+        return (
+            any(event.name in each.on for each in steps)
+            or any(event.name in each.of for each in self.rules.traits)
+            or self.is_goal(event)
         )
+
+    def is_goal(self, event: Event) -> bool:
+        """Reading: where a clock starts rules, who reaches a goal is known, too."""
+        goals = [goal for rule in self.rules.rules for goal in rule.goals]
+        clocks = any(rule.occasion is not None for rule in self.rules.rules)
+        return clocks and any(event.name in goal.on for goal in goals)
 
     def is_awaited(self, event: Event) -> bool:
         """Whether it fits the `on` and `where` of anything, whoever waits for it or not."""
+        if self.is_goal(event):
+            return True
         steps = [each for rule in self.rules.rules for each in (*rule.steps, rule.unless) if each is not None]
         return any(
             event.name in each.on and (each.where is None or self.fits(each, event, {})) for each in steps
