@@ -8,8 +8,6 @@ from typing import Annotated, Any
 
 import typer
 import uvloop
-from rich.console import Console
-from rich.table import Table
 
 from stream.cli.flags import with_settings
 from stream.clock import wall_ms
@@ -38,7 +36,12 @@ def _account() -> str:
 def _text(given: str, flag: str) -> str:
     if not given.strip() or len(given) > MAX_TEXT:
         raise typer.BadParameter(f"must be a text of 1 to {MAX_TEXT} characters", param_hint=flag)
-    return given.strip()
+    return _readable(given.strip())
+
+
+def _readable(given: str) -> str:
+    """As far as it can be read: a letter in another encoding must not hold up a switch."""
+    return given.encode(errors="surrogateescape").decode(errors="replace")
 
 
 def _until(lasting: str | None) -> int | None:
@@ -92,7 +95,7 @@ def enable(
     from stream.topics import switches
 
     logs.configure("CRITICAL")
-    why, who = because.strip()[:MAX_TEXT], _text(by or _account(), "--by")
+    why, who = _readable(because.strip()[:MAX_TEXT]), _text(by or _account(), "--by")
     was_off = uvloop.run(switches.enable(load(os.environ, flags), rule, why, who))
     typer.echo(f"{rule} is on; workers take it within seconds" if was_off else f"{rule} was on already")
 
@@ -115,11 +118,10 @@ def show_switches(
     if not off:
         typer.echo("all rules are on")
         return
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for name in ("rule", "since", "until", "by", "because"):
-        table.add_column(name)
-    for each in off:
-        rule = each["rule"] if each["running"] else f"{each['rule']} (not in the running rules)"
+    for each in off:  # a line for each, as long as it is: a table of a terminal's width would cut off names
+        gone = "" if each["running"] else " (not in the running rules)"
         until = each["until"] or "it is enabled"
-        table.add_row(*map(one_line, (rule, each["since"], until, each["by"], each["because"])))
-    Console(markup=False).print(table)
+        said = (
+            f"{each['rule']}{gone}: since {each['since']}, until {until}, by {each['by']}: {each['because']}"
+        )
+        typer.echo(one_line(said))

@@ -14,7 +14,7 @@ from rich.table import Table
 
 from stream.authoring.against.differences import KINDS
 from stream.authoring.backtest.summary import MOST_NAMES, MOST_NOTES, counted, percent
-from stream.diagnostics import some
+from stream.diagnostics import one_line, some
 
 MOST_RULES = 40  # that the table shows
 MOST_MOVES = 3  # of a rule
@@ -150,7 +150,7 @@ def definitions(found: Mapping[str, Any]) -> Iterator[str]:
         if names:
             yield f"rules {what}: {listed(names)}"
     if changed := [
-        f"{name} ({', '.join(rule['keys'])})"
+        f"{name} ({', '.join(rule['keys']) or 'what it names'})"
         for name, rule in rules.items()
         if rule["definition"] == "changed"
     ]:
@@ -220,7 +220,7 @@ def size(customers: int | None) -> str:
 
 def listed(names: Iterator[str] | Sequence[str]) -> str:
     """The first of some names, and how many more."""
-    every = list(names)
+    every = list(map(one_line, names))  # keys of `content` may be any text
     more = f" and {len(every) - MOST_NAMES:,} more" if len(every) > MOST_NAMES else ""
     return ", ".join(every[:MOST_NAMES]) + more
 

@@ -54,8 +54,10 @@ class Unlike(NamedTuple):
 
     @property
     def state(self) -> str:
-        """`sent`, or what kept the message back."""
-        return "sent" if self.is_sent else "put off" if self.is_put_off else str(self.said["reason"])
+        """`sent`, or what kept the message back: of one that shadow mode alone did, `shadow`."""
+        if self.is_sent:
+            return "sent"
+        return "put off" if self.is_put_off else str(self.said["reason"] or self.said["outcome"])
 
 
 class Nowhere:

@@ -206,3 +206,10 @@ def test_sources_that_read_the_past_otherwise_were_compared_on_one_reading(
 ) -> None:
     with pytest.raises(StreamError, match="of source clicks says something else in the two rule sets"):
         compared(tmp_path, (key, other))
+
+
+def test_a_rule_taken_out_of_shadow_mode_was_said_to_move_from_none_to_sent(tmp_path: Path) -> None:
+    shadow = RULES.replace("viewed: {on: view,", "viewed: {on: view, mode: shadow,")
+    found = compared(tmp_path, live=shadow, new=RULES, until=AT_NOON)
+    assert moves(found["rules"]["viewed"])["shadow", "sent"] == 3
+    assert all("None" not in move for move in moves(found["rules"]["viewed"]))

@@ -86,6 +86,21 @@ def test_the_rest_says_what_the_files_say_and_what_ends(tmp_path: Path) -> None:
     assert "e0-c1" not in text
 
 
+def test_a_key_of_a_message_forged_lines_in_the_terminal_and_in_the_pull_request(tmp_path: Path) -> None:
+    keys = '{"x\\n\\n- nothing is lost": a, "\\e[31mred": b, text: Hello}'
+    found = compared(tmp_path, ("{text: Hello}", keys), until=AT_NOON)
+    for text in (shown(found), markdown(found)):
+        assert "\n- nothing is lost" not in text
+        assert "\x1b" not in text
+        assert "nothing is lost" in text
+
+
+def test_a_channels_topic_changed_its_rules_in_empty_brackets(tmp_path: Path) -> None:
+    text = shown(compared(tmp_path, ("topic: triggers.web", "topic: triggers.www"), until=AT_NOON))
+    assert "rules changed: left (what it names), viewed (what it names)" in text
+    assert "channels changed: web (topic)" in text
+
+
 def test_what_must_not_be_is_told_by_its_kind(tmp_path: Path) -> None:
     found = compared(tmp_path, ("  left:", "  cart-left:"), until=AT_NOON)
     assert held_to(found, FAIL_ON) == ["gained 1", "lost 1"]
