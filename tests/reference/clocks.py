@@ -42,14 +42,12 @@ def next_time(
     if occasion.minute is None:
         return None  # a day is no time of day
     day_of = (EPOCH + timedelta(milliseconds=after)).astimezone(zone).date() - timedelta(days=3)
-    for _ in range(2 * 366 + 10):
-        at = ms(
-            datetime(
-                *day_of.timetuple()[:3], occasion.minute // 60, occasion.minute % 60, tzinfo=zone
-            ).astimezone(UTC)
-        )
-        if is_one(occasion, day_of, said) and at > after and day_of.isoformat() > fired:
-            return Due(day_of.isoformat(), at)
+    for _ in range(2 * 366 + 10 if after > 0 else 70 * 366):  # 0: as of no time that is known
+        if is_one(occasion, day_of, said) and day_of.isoformat() > fired:
+            minutes = divmod(occasion.minute, 60)
+            at = ms(datetime(*day_of.timetuple()[:3], *minutes, tzinfo=zone).astimezone(UTC))
+            if at > after:
+                return Due(day_of.isoformat(), at)
         day_of += timedelta(days=1)
     return None
 
