@@ -12,7 +12,7 @@ from stream.cel.tree import is_closed
 from stream.errors import ExpressionError
 from stream.expression import Call, Ident, Literal, Node, Select, unparse
 from stream.hints import foreign, unseen
-from stream.rules.scope import variables_of
+from stream.rules.selections import variables_of
 
 _ORDERS = ("_<_", "_<=_", "_>_", "_>=_")
 _EQUALITIES = ("_==_", "_!=_")
