@@ -235,7 +235,7 @@ def test_references_are_known_without_rendering() -> None:
     ("source", "path"),
     [
         ("{% for i in event.items %}{{ i.sku }}{% endfor %}", ("event", "items", None, "sku")),
-        ("{% for i in event.all limit: 2 %}{% if i.id %}x{% endif %}{% endfor %}", ("event", "all", None, "id")),
+        ("{% for i in event.l limit: 2 %}{% if i.id %}x{% endif %}{% endfor %}", ("event", "l", None, "id")),
         (
             "{% for i in event.items %}{% for t in i.tags %}{{ t.name | upcase }}{% endfor %}{% endfor %}",
             ("event", "items", None, "tags", None, "name"),

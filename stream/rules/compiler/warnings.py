@@ -15,6 +15,7 @@ from stream.rules.compiler.mapped import warn_of_mapping
 from stream.rules.compiler.misspelt import warn_of_slips
 from stream.rules.compiler.nested import warn_of_nesting
 from stream.rules.compiler.tested import warn_of_types
+from stream.rules.compiler.unrounded import warn_of_unrounded
 from stream.rules.compiler.untaken import warn_of_untaken
 from stream.rules.compiler.unwritten import warn_of_unwritten
 from stream.rules.durations import format_duration
@@ -46,6 +47,7 @@ def warn(run: Compilation, rules: RuleSet, tests: Sequence[RuleTest]) -> None:
     warn_of_types(run, rules, tests)
     warn_of_untaken(run, rules, data)
     warn_of_unwritten(run, rules, data)
+    warn_of_unrounded(run, rules)
     _alike(run, rules.rules)
     _groups(run, rules.rules)
     _waits(run, rules)
