@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
+from stream.cli.options import Encoding
 from stream.cli.outputs import refuse_to_overwrite, writing
 from stream.cli.stopping import tidy
 from stream.diagnostics import some
@@ -46,6 +47,7 @@ def explain(
     sort: Annotated[
         bool, typer.Option("--sort", help="Put the events of each source in the order of their time first.")
     ] = False,
+    encoding: Encoding = None,
     from_changelog: Annotated[
         bool,
         typer.Option(
@@ -95,7 +97,15 @@ def explain(
             )
         beginning = None if known is None else known.beginning
         files = stack.enter_context(
-            past_events(events, rules, times, sort=sort, progress=progress, beginning=beginning)
+            past_events(
+                events,
+                rules,
+                times,
+                sort=sort,
+                encoding=encoding,
+                progress=progress,
+                beginning=beginning,
+            )
         )
         found = timeline(rules, files, customer, known=known, progress=progress)
     if not found.moments and (known is None or known.state is None):
