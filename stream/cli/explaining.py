@@ -72,6 +72,7 @@ def explain(
     from stream.authoring.page.explained import page
     from stream.cli.past import between, kafka_settings, past_events
     from stream.history.changelog import known_before
+    from stream.history.decided import decided_live
     from stream.history.inputs import KAFKA
     from stream.history.progress import showing
 
@@ -115,7 +116,11 @@ def explain(
             raise StreamError("no record of that customer is of the time asked for", hint=hint)
         hint = "ids are compared as they are, with capitals and blanks; is it the id that the source maps?"
         raise StreamError(f"none of {some(looked, 'record')} is of that customer", hint=hint)
-    told = as_object(found, rule)
+    live = None
+    if events == [KAFKA] and found.partition is not None:
+        since = found.moments[0].at if found.moments else times.since
+        live = decided_live(kafka_settings(), customer, found.partition, since)
+    told = as_object(found, rule, live)
     with writing("--html", html) as file:
         if file is not None:
             file.write(page(told).encode())
