@@ -118,8 +118,8 @@ def explain(
         raise StreamError(f"none of {some(looked, 'record')} is of that customer", hint=hint)
     live = None
     if events == [KAFKA] and found.partition is not None:
-        since = found.moments[0].at if found.moments else times.since
-        live = decided_live(kafka_settings(), customer, found.partition, since)
+        begin = found.moments[0].at if found.moments else times.since
+        live = decided_live(kafka_settings(), customer, found.partition, begin)
     told = as_object(found, rule, live)
     with writing("--html", html) as file:
         if file is not None:

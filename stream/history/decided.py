@@ -17,7 +17,6 @@ import uvloop
 from aiokafka import TopicPartition
 from aiokafka.errors import KafkaError, TopicAuthorizationFailedError
 
-from stream.decisions.wire import APP
 from stream.engine import FUTURE_MS
 from stream.events._times import parse_time
 from stream.history.topics import PATIENCE_S
@@ -26,8 +25,10 @@ from stream.kafka.reader import read, reader, span
 from stream.settings import Settings
 from stream.structs import Record
 
+_APP = "ce_app"  # the header that says whose record it is
 
-class Decided(NamedTuple):
+
+class LiveDecision(NamedTuple):
     """A decision as it was written. `at`: the stream time of its judgement, `written`: Kafka's time, both in
     ms; `event`: the id of the event that led to it.
     """
@@ -54,7 +55,7 @@ class DecidedLive:
 
     app_id: str
     topic: str
-    decisions: list[Decided] = field(default_factory=list)
+    decisions: list[LiveDecision] = field(default_factory=list)
     begins: int | None = None
     others: Counter[str] = field(default_factory=Counter)
     unread: str | None = None
@@ -65,7 +66,7 @@ class DecidedLive:
         for record in records:
             if record.key != customer:
                 continue
-            app = dict(record.headers).get(APP, b"").decode(errors="replace")
+            app = dict(record.headers).get(_APP, b"").decode(errors="replace")
             if app != self.app_id:
                 self.others[app] += 1
             elif (one := _decided(record, f"{place}/{record.offset}")) is not None:
@@ -75,7 +76,7 @@ class DecidedLive:
                     self.decisions.append(one)
 
 
-def _decided(record: Record, place: str) -> Decided | None:
+def _decided(record: Record, place: str) -> LiveDecision | None:
     """None for what is no decision, whatever its headers say."""
     try:
         said: dict[str, Any] = orjson.loads(record.value or b"")
@@ -89,7 +90,7 @@ def _decided(record: Record, place: str) -> Decided | None:
     trigger_id, rule, revision, outcome, event = texts
     more = [said.get(name) for name in ("reason", "channel", "variant")]
     reason, channel, variant = (each if isinstance(each, str) else None for each in more)
-    return Decided(
+    return LiveDecision(
         trigger_id, rule, revision, outcome, reason, channel, variant, event, at, record.timestamp, place
     )
 

@@ -13,7 +13,7 @@ from typing import Any
 
 from stream.authoring.explain.timeline import Timeline
 from stream.decisions.wire import iso_time
-from stream.history.decided import Decided, DecidedLive
+from stream.history.decided import DecidedLive, LiveDecision
 from stream.history.event_files import rounded
 from stream.rules.durations import format_duration
 from stream.structs import Decision
@@ -29,20 +29,20 @@ class Compared:
 
     def __init__(self, timeline: Timeline, live: DecidedLive, rule: str | None = None) -> None:
         self._timeline, self._live = timeline, live
-        since = timeline.since
-        self._theirs = [
+        since, until = timeline.since, timeline.until
+        theirs = [
             each
             for each in live.decisions
-            if rule in (None, each.rule)
-            and (since is None or each.at >= since)
-            and (timeline.until is None or each.at <= timeline.until)
+            if rule in (None, each.rule) and (since is None or each.at >= since)
         ]
+        self._theirs = [each for each in theirs if until is None or each.at <= until]
+        self._later = len(theirs) - len(self._theirs)
         ours = [each for moment in timeline.moments for each in moment.decisions if rule in (None, each.rule)]
         self._of = dict(_pairs(ours, self._theirs))
         self._ours = ours
 
     def as_object(self) -> dict[str, Any]:
-        """How many agree, and what only the workers decided."""
+        """How many agree, what only the workers decided, and how much `later` than what is told."""
         live = self._live
         compared = [self.of(each) for each in self._ours]
         own = set(map(id, self._of.values()))
@@ -52,6 +52,7 @@ class Compared:
             "hint": self._hint(),
             "agree": sum(each["agrees"] for each in compared),
             "differ": sum(not each["agrees"] for each in compared),
+            "later": self._later,
             "only": [_said(each, self._why_only(each)) for each in self._theirs if id(each) not in own],
         }
 
@@ -70,16 +71,14 @@ class Compared:
         app, count = live.others.most_common(1)[0]
         return f"the app {live.app_id} decided nothing here, and {app} did, {count}×: set STREAM_APP_ID={app}"
 
-    def _why(self, decision: Decision, found: Decided) -> str | None:
+    def _why(self, decision: Decision, found: LiveDecision) -> str | None:
         """Why a worker decided otherwise; None if it did not."""
         if (decision.outcome, decision.reason) == (found.outcome, found.reason):
             if (decision.channel, decision.variant) == (found.channel, found.variant):
                 return None
             return self._other_rules(found) or _KNEW
         if found.reason == "stale":
-            return (
-                f"it came late: it was decided {_later(found)} after its time, and here it is played in time"
-            )
+            return f"it came late: it was decided {_later(found)} after its time; here it is played in time"
         if found.reason == "disabled":
             return "the rule was switched off then, with `stream disable`"
         if {decision.reason, found.reason} & set(_COUNTED) and self._differs_before(decision):
@@ -111,12 +110,12 @@ class Compared:
         last = max(each.written for each in live.decisions)
         return f"it has not come so far, or {_KNEW} (its last decision on this customer: {iso_time(last)})"
 
-    def _why_only(self, found: Decided) -> str:
+    def _why_only(self, found: LiveDecision) -> str:
         if found.rule not in {each.name for each in self._timeline.rules.rules}:
             return "there is no such rule here"
         return self._other_rules(found) or self._knew()
 
-    def _other_rules(self, found: Decided) -> str | None:
+    def _other_rules(self, found: LiveDecision) -> str | None:
         if found.revision == self._timeline.rules.revision:
             return None
         return f"the rules were others, revision {found.revision}"
@@ -126,10 +125,10 @@ class Compared:
         return _KNEW + begin
 
 
-def _pairs(ours: Sequence[Decision], theirs: Sequence[Decided]) -> Iterator[tuple[int, Decided]]:
+def _pairs(ours: Sequence[Decision], theirs: Sequence[LiveDecision]) -> Iterator[tuple[int, LiveDecision]]:
     """What belongs together, by the `id` of ours, each once: what is surest first."""
     left, taken = list(ours), set[int]()
-    identities: list[tuple[Callable[[Decision], Hashable], Callable[[Decided], Hashable]]] = [
+    identities: list[tuple[Callable[[Decision], Hashable], Callable[[LiveDecision], Hashable]]] = [
         (
             lambda each: (each.trigger_id, each.at, each.outcome),
             lambda each: (each.trigger_id, each.at, each.outcome),
@@ -143,7 +142,7 @@ def _pairs(ours: Sequence[Decision], theirs: Sequence[Decided]) -> Iterator[tupl
         (lambda each: (each.rule, each.event.id), lambda each: (each.rule, each.event)),
     ]
     for of_ours, of_theirs in identities:
-        by: dict[Hashable, list[Decided]] = {}
+        by: dict[Hashable, list[LiveDecision]] = {}
         for each in theirs:
             if id(each) not in taken:
                 by.setdefault(of_theirs(each), []).append(each)
@@ -158,7 +157,7 @@ def _pairs(ours: Sequence[Decision], theirs: Sequence[Decided]) -> Iterator[tupl
         left = rest
 
 
-def _said(found: Decided, why: str | None) -> dict[str, Any]:
+def _said(found: LiveDecision, why: str | None) -> dict[str, Any]:
     return {
         "outcome": found.outcome,
         "reason": found.reason,
@@ -173,7 +172,7 @@ def _said(found: Decided, why: str | None) -> dict[str, Any]:
     }
 
 
-def _later(found: Decided) -> str:
+def _later(found: LiveDecision) -> str:
     return format_duration(rounded(max(found.written - found.at, _SECOND)) // _SECOND * _SECOND)
 
 
@@ -181,8 +180,9 @@ def words_of(live: Mapping[str, Any]) -> str:
     """What a worker decided, in a few words."""
     if live["outcome"] is None:
         return "nothing"
+    said = str(live["outcome"])
     on = f" on {live['channel']}" if live["outcome"] == "sent" else ""
-    return live["outcome"] + on + (f", {live['reason']}" if live["reason"] else "")
+    return said + on + (f", {live['reason']}" if live["reason"] else "")
 
 
 def summary(live: Mapping[str, Any]) -> Iterable[str]:
@@ -193,5 +193,7 @@ def summary(live: Mapping[str, Any]) -> Iterable[str]:
     if live["hint"] is not None:
         yield live["hint"]
     yield f"{live['topic']}: workers decided the same {live['agree']:,}×, otherwise {live['differ']:,}×"
+    if live["later"]:
+        yield f"{live['later']:,} more they decided after that time: --until goes further"
     for each in live["only"]:
         yield f"  only a worker: {each['at']} {each['rule']}: {words_of(each)}: {each['why']}"
