@@ -46,6 +46,7 @@ from stream.rules.value_types import (
     may_equal,
     meant_by,
     no_date,
+    of_several,
     symbol_of,
     type_of_arithmetic,
     type_of_literal,
@@ -359,7 +360,7 @@ class _Checker(_Looking):
                 )
             if not least <= len(kinds) <= most:
                 few = "few" if len(kinds) < least else "many"
-                listed = f"write {name}([{', '.join(map(unparse, node.args))}])" if name in OF_LISTS else None
+                listed = of_several(name, node.args) if name in OF_LISTS else None
                 return self.error(f"`{name}` has too {few} arguments", node, listed)
         mixes = name in MIXING and not is_closed(node)
         if mixes and set(kinds) == {"int", "double"}:
@@ -553,8 +554,6 @@ class _Checker(_Looking):
             hint = as_time(symbol, node.args, (left, right)) or meant_by({left, right}, node.args)
             if isinstance(one := node.args[0], Call) and one.function in _COMPARISONS:
                 hint = f"write `{unparse(one)} && {unparse(one.args[1])} {symbol} {unparse(node.args[1])}`"
-            if Ident("event") in node.args:
-                hint = "the name of the event is `event_name`, a field of it `event.NAME`"
             self.error(f"`{symbol}` compares {IN_WORDS[left]} with {IN_WORDS[right]}", node, hint)
         elif symbol not in ("==", "!=") and (unordered := {left, right} & UNORDERED):
             self.error(f"`{symbol}` cannot compare {IN_WORDS[unordered.pop()]}", node)
