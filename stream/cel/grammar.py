@@ -107,7 +107,8 @@ class _Parser:
     def unexpected(self) -> ExpressionError:
         token = self.token
         if token.kind == "string" and self.at and self.tokens[self.at - 1].kind == "string":
-            return ExpressionError("a string right after another", offset=token.start)
+            hint = "put a comma between two of a list, or join them with `+`"
+            return ExpressionError("a string right after another", offset=token.start, hint=hint)
         return unexpected(self.source, len(self.source) if token.kind == "end" else token.start)
 
     # ---- levels of precedence, from the loosest ----

@@ -24,6 +24,8 @@ _PARTS = "write t.getMonth('Europe/Vienna'), t.getDate('Europe/Vienna') and so o
 _OF_CUSTOMER = "write `customer.NAME`"
 _ALONE = "write the number alone"
 _WEEKEND = "write now.getDayOfWeek('Europe/Vienna') in [0, 6]"
+_ALL = "the condition is what has to hold, and nothing else: event.price > 50"
+_ENDS = "something is missing behind it, as in `event.a > 5 && event.b`"
 _BRACES = "a condition has no braces: write `event.x`, not `{{ event.x }}`"
 
 # Words and characters that cannot be where they are, in lower case.
@@ -75,7 +77,19 @@ _WORDS = {
     "nin": _AMONG,
     "instanceof": "write `type(x) == string`",
     "within": _SPAN,
+    "∧": "write `&&`",
+    "∨": "write `||`",
+    "¬": "write `!`",
+    "unless": "write `&& !(…)`; what ends a wait is the rule's own `unless`",
+    **dict.fromkeys(("where", "return", "function"), _ALL),
+    "ge": "compare with `>=`",
+    "le": "compare with `<=`",
+    "*": "write size(event.items), or event.items.exists(item, item.price > 50)",
+    "+": "write the number alone; there is no `++`",
+    ":": "write a dot: `event.x`; a choice is `condition ? value : other`",
 }
+_BEGINNINGS = frozenset(("select", "where", "return", "lambda", "function", "having"))
+_ROOTS = frozenset(("event", "customer", "traits", "segments", "context"))
 _VALUE = r" ['\"\d]"
 # What is said in several words, of which some could be those of a field's name.
 _PHRASES = tuple(
@@ -162,7 +176,11 @@ _CALLS = {
     **dict.fromkeys(("includes", "include", "has_value", "instr", "search"), "write x.contains('…')"),
     **dict.fromkeys(("like", "ilike"), _LIKE),
     **dict.fromkeys(("regex", "regexp", "match", "test", "rlike", "regexmatch"), "write x.matches('…')"),
-    **dict.fromkeys(("strip", "ltrim", "rtrim"), "write x.trim()"),
+    **dict.fromkeys(("strip", "ltrim", "rtrim", "trim"), "write x.trim()"),
+    **dict.fromkeys(("sum", "min", "max", "avg"), "in small letters, of a list: max([a, b])"),
+    "nullif": "write `a == b`, or ask `a != b && …`",
+    **dict.fromkeys(("boolean", "tobool"), "write `x == true`, or `x == 'true'` of a text"),
+    "range": "write `x >= 1 && x <= 9`",
     **dict.fromkeys(("concat", "concatenate"), "write `a + b`"),
     **dict.fromkeys(("parseint", "toint", "integer", "floor", "round", "trunc", "ceil"), "write int(x)"),
     **dict.fromkeys(
@@ -231,7 +249,7 @@ _CALLS = {
     "least": "write min([a, b])",
     "abs": "write `a > b ? a - b : b - a`",
     **dict.fromkeys(("isin", "one_of", "oneof", "anyof"), "write `event.x in ['a', 'b']`"),
-    **dict.fromkeys(("substr", "left", "right", "mid", "slice"), "write x.substring(0, 3)"),
+    **dict.fromkeys(("substr", "left", "right", "mid", "slice", "substring"), "write x.substring(0, 3)"),
     **dict.fromkeys(("typeof", "isinstance"), "write `type(x) == string`"),
 }
 
@@ -294,6 +312,11 @@ _SIGNS = tuple(
             "write brackets: size(event.x)",
         ),
         (r"\*$", r"\*", _WORDS["^"]),
+        (r"^\s*$", r"=", "leave out the `=` in front"),
+        (r"^\s*\(?\w*\)?\s*$", r"=>", _ALL),
+        (r"\bcast\s*\([^()]*$", r"as\b", "write double(x), int(x) or string(x)"),
+        (r"\bf$", r"['\"]", "texts are joined with `+`: customer.a + ' ' + customer.b"),
+        (r"", r"\}", "a condition has no braces around it"),
         (r"<\s*$", r">", "write `!=`"),
         (r"", r"=>", "write `>=`"),
         (r"", r"=~", _WORDS["~"]),
@@ -319,6 +342,20 @@ _SIGNS = tuple(
 def of_place(source: str, position: int, found: str) -> str | None:
     """The hint for what stands where it cannot be; `found` is it, empty at the end."""
     before, after = source[max(position - _LOOKED_BACK, 0) : position], source[position:]
+    around = _of_letters(found) or _of_beginning(source[:position])
+    if around is not None:
+        return around
+    if share := re.search(r"(\d+(?:\.\d+)?) *% *$", before):
+        return f"a share is a decimal: write {float(share[1]) / 100:g}"
+    if thousands := re.match(r"(?:_\d{3})+\b", after):
+        return f"write {re.split(r'[^0-9]', before)[-1]}{thousands[0].replace('_', '')}"
+    if sign := next((each for each in _SIGNS if each[0].search(before) and each[1].match(after)), None):
+        return sign[2]
+    return _of_found(found, before, after) if found else _of_end(before)
+
+
+def _of_letters(found: str) -> str | None:
+    """What nobody sees, or takes for something else."""
     if odd := unseen(found):
         is_blank = found.isspace()
         return f"this is a {odd}: {'write a plain space' if is_blank else 'remove it, nobody sees it'}"
@@ -326,14 +363,24 @@ def of_place(source: str, position: int, found: str) -> str | None:
         return f"it has a {odd} among other letters: type it anew"
     if not found.isascii() and (plain := unicodedata.normalize("NFKC", found)).isascii():
         return f"write {plain}"
-    if share := re.search(r"(\d+(?:\.\d+)?) *% *$", before):
-        return f"a share is a decimal: write {float(share[1]) / 100:g}"
-    if _has_dashes(source[:position]):
-        return _COMMENT
-    if thousands := re.match(r"(?:_\d{3})+\b", after):
-        return f"write {re.split(r'[^0-9]', before)[-1]}{thousands[0].replace('_', '')}"
-    if sign := next((each for each in _SIGNS if each[0].search(before) and each[1].match(after)), None):
-        return sign[2]
+    return None
+
+
+def _of_beginning(before: str) -> str | None:
+    """A condition that begins as other languages have it, or has a comment of theirs."""
+    first = re.match(r"\s*(\w+)\b", before)
+    if first and first[1].casefold() in _BEGINNINGS:
+        return _ALL
+    return _COMMENT if _has_dashes(before) else None
+
+
+def _of_found(found: str, before: str, after: str) -> str | None:
+    if found == ")" and before.count("(") <= before.count(")"):
+        return "this bracket closes nothing"
+    if found == "[" and before.endswith("."):
+        return "write it without the dot: event[…]"
+    if found in _ROOTS and re.search(r"[\w)\]'\"]\s+$", before):
+        return _WORDS[","]
     if found == "." and (index := re.match(r"\.(\d+)", after)):
         return f"an item of a list is written with brackets: event.items[{index[1]}]"
     if before.endswith(".") and found in ("$", "@", "#") and (hint := _of_odd_name(before, after)):
@@ -343,6 +390,15 @@ def of_place(source: str, position: int, found: str) -> str | None:
     if known is None and re.search(r"\d *$", before) and found.isalpha():
         return _ALONE
     return known or _of_odd_name(before, after)
+
+
+def _of_end(before: str) -> str | None:
+    """The hint for a condition that ends too early."""
+    if re.search(r"\?[^:]*$", before) and "?" in before:
+        return _TERNARY
+    if re.search(r"[-+*/%!<>=&|,.]\s*$", before):
+        return _ENDS
+    return "a bracket is not closed" if before.count("(") > before.count(")") else None
 
 
 def _has_dashes(source: str) -> bool:
@@ -358,6 +414,9 @@ def _of_odd_name(before: str, rest: str) -> str | None:
     bracketed = re.search(r"(?<![\w\])])\[((?:\w+ +)+)$", before)
     if bracketed and "]" in rest:
         return f"write event['{bracketed[1]}{rest.partition(']')[0]}']"
+    letters, begun = re.match(r"\w+", rest), re.search(_OWNER + r"(\w*)$", before)
+    if letters and begun and not letters[0].isascii():
+        return f"write {begun[1]}['{begun[2]}{letters[0]}']"
     owner = re.search(_OWNER + r"((?:\w+ +)*)$", before)
     name = re.match(
         r"(?:'([^']+)'|\"([^\"]+)\"|([$@#]?\w+(?: +\w+)*))\s*(?:[=!]=|[<>+*/%)?]|&&|\|\||$)", rest
@@ -392,6 +451,8 @@ def of_part(value: str, name: str, kind: str) -> str | None:
     """The hint for a field of what has none; `value`: as it is written, `kind`: a time, a text or a list."""
     if kind == "number":
         return f"write `{value}`"
+    if kind == "time" and name.startswith("get"):
+        return f"write {value}.{name}('Europe/Vienna')"
     hint = of_call(name) if name.casefold() in _PARTS_OF.get(kind, ()) else None
     if kind != "list":
         return hint
@@ -401,7 +462,7 @@ def of_part(value: str, name: str, kind: str) -> str | None:
 _LENGTHS = frozenset(("length", "len", "count", "size"))
 _PARTS_OF = {
     "time": frozenset(
-        ("year", "month", "day", "dayofmonth", "dayofweek", "weekday", "hour", "date", "format")
+        ("year", "month", "day", "dayofmonth", "dayofweek", "weekday", "hour", "date", "format", "getday")
     ),
     "text": _LENGTHS | {"lower", "upper", "tolowercase", "touppercase", "downcase", "upcase"},
     "list": _LENGTHS | {"first", "last"},

@@ -52,7 +52,8 @@ def pattern_of(source: str, written: bool) -> Pattern:
         raise ExpressionError(f"a pattern of more than {most} characters")
     found = _written(source) if written else _foreign(source)
     if found is None:
-        raise ExpressionError("a pattern that RE2 cannot read")
+        hint = "it has neither look-around `(?=` nor references `\\1`; is each bracket closed?"
+        raise ExpressionError("a pattern that RE2 cannot read", hint=hint)
     return found
 
 

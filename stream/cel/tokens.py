@@ -70,7 +70,7 @@ def tokens(source: str) -> list[Token]:
 def _check_end_of_number(source: str, start: int, end: int) -> None:
     after = source[end : end + 1]
     if after == "." and source[end + 1 : end + 2] in ("", " "):
-        raise ExpressionError("a number that ends in a dot", offset=start)
+        raise ExpressionError("a number that ends in a dot", offset=start, hint="write e.g. 5 or 5.0")
     if after == "_" or (after.isascii() and after.isalnum()):
         raise unexpected(source, end)
 

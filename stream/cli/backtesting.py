@@ -18,6 +18,7 @@ import typer
 from rich.console import Console
 
 from stream.authoring.check import Format
+from stream.cli.options import Encoding
 from stream.cli.outputs import STANDARD_OUTPUT, refuse_to_overwrite, writing
 from stream.cli.stopping import tidy
 from stream.errors import RuleFileError, StreamError
@@ -97,6 +98,7 @@ def backtest(
     sort: Annotated[
         bool, typer.Option("--sort", help="Put the events of each source in the order of their time first.")
     ] = False,
+    encoding: Encoding = None,
     store: Annotated[
         BacktestStore, typer.Option(help="Where customers are kept: in memory, or on disk by RocksDB.")
     ] = BacktestStore.MEMORY,
@@ -159,7 +161,9 @@ def backtest(
     if form is not None and as_json:
         raise typer.BadParameter("one or the other", param_hint="--format, --json")
     form = Format.JSON if as_json else form
-    wanted = _Played(directory, tuple(events), times, sort, out, report, examples, form or Format.TEXT)
+    wanted = _Played(
+        directory, tuple(events), times, sort, encoding, out, report, examples, form or Format.TEXT
+    )
     on_disk = partial(_on_disk, data_dir) if store == BacktestStore.ROCKSDB else None
     if against is not None:
         _compare(wanted, against, on_disk, _kinds(fail_on))
@@ -178,6 +182,7 @@ class _Played:
     events: tuple[str, ...]
     times: Between
     sort: bool
+    encoding: str | None
     out: Path | None
     report: Path | None
     examples: int
@@ -192,7 +197,14 @@ class _Played:
         gc.freeze()  # what is there now stays: the collector need not look at it again and again
         with (
             showing() as progress,
-            past_events(self.events, rules, self.times, sort=self.sort, progress=progress) as files,
+            past_events(
+                self.events,
+                rules,
+                self.times,
+                sort=self.sort,
+                encoding=self.encoding,
+                progress=progress,
+            ) as files,
             writing("--out", self.out) as file,
         ):
             yield files, progress, file

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
+from stream.cli.options import Encoding
 from stream.cli.outputs import refuse_to_overwrite, writing
 from stream.cli.stopping import tidy
 
@@ -37,6 +38,7 @@ def infer(
         str | None, typer.Option(help="Take events from this time on (ISO 8601); with kafka: by its time.")
     ] = None,
     until: Annotated[str | None, typer.Option(help="Take events of before this time (ISO 8601).")] = None,
+    encoding: Encoding = None,
     out: Annotated[Path | None, typer.Option(help="Write it to this file, and not to the screen.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="The plan as JSON.")] = False,
 ) -> None:
@@ -55,7 +57,10 @@ def infer(
     refuse_to_overwrite({"--out": out}, files, None if again else rules)
     sources = tracking_plan.sources_of(rules)
     with tidy():
-        with showing() as progress, past_events(files, sources, times, progress=progress) as lines:
+        with (
+            showing() as progress,
+            past_events(files, sources, times, encoding=encoding, progress=progress) as lines,
+        ):
             if not lines.lines:
                 raise none_usable(lines)
             found = tracking_plan.infer(sources, tracking_plan.records_of(lines))

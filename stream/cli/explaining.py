@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
+from stream.cli.options import Encoding
 from stream.cli.outputs import refuse_to_overwrite, writing
 from stream.cli.stopping import tidy
 from stream.diagnostics import some
@@ -46,6 +47,7 @@ def explain(
     sort: Annotated[
         bool, typer.Option("--sort", help="Put the events of each source in the order of their time first.")
     ] = False,
+    encoding: Encoding = None,
     from_changelog: Annotated[
         bool,
         typer.Option(
@@ -70,6 +72,7 @@ def explain(
     from stream.authoring.page.explained import page
     from stream.cli.past import between, kafka_settings, past_events
     from stream.history.changelog import known_before
+    from stream.history.decided import decided_live
     from stream.history.inputs import KAFKA
     from stream.history.progress import showing
 
@@ -95,7 +98,15 @@ def explain(
             )
         beginning = None if known is None else known.beginning
         files = stack.enter_context(
-            past_events(events, rules, times, sort=sort, progress=progress, beginning=beginning)
+            past_events(
+                events,
+                rules,
+                times,
+                sort=sort,
+                encoding=encoding,
+                progress=progress,
+                beginning=beginning,
+            )
         )
         found = timeline(rules, files, customer, known=known, progress=progress)
     if not found.moments and (known is None or known.state is None):
@@ -105,7 +116,11 @@ def explain(
             raise StreamError("no record of that customer is of the time asked for", hint=hint)
         hint = "ids are compared as they are, with capitals and blanks; is it the id that the source maps?"
         raise StreamError(f"none of {some(looked, 'record')} is of that customer", hint=hint)
-    told = as_object(found, rule)
+    live = None
+    if events == [KAFKA] and found.partition is not None:
+        begin = found.moments[0].at if found.moments else times.since
+        live = decided_live(kafka_settings(), customer, found.partition, begin)
+    told = as_object(found, rule, live)
     with writing("--html", html) as file:
         if file is not None:
             file.write(page(told).encode())

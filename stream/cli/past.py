@@ -10,6 +10,7 @@ import typer
 
 from stream.events._times import parse_time
 from stream.history.event_files import Between, PastEvents, event_files
+from stream.history.formats import encoding_of
 from stream.history.inputs import KAFKA
 from stream.history.progress import Progress
 from stream.history.topics import Beginning
@@ -33,6 +34,13 @@ def _time(option: str, text: str | None) -> int | None:
     return time
 
 
+def _encoding(text: str) -> str:
+    try:
+        return encoding_of(text)
+    except ValueError as error:
+        raise typer.BadParameter(f"cannot be `{text[:40]}`: {error}", param_hint="--encoding") from None
+
+
 def kafka_settings() -> Settings:
     """Of the Kafka that is read; what clients would log about it is not the user's business."""
     logs.configure("CRITICAL")
@@ -47,13 +55,19 @@ def past_events(
     *,
     progress: Progress,
     sort: bool = False,
+    encoding: str | None = None,
     beginning: Beginning | None = None,
 ) -> Iterator[PastEvents]:
-    """What a command line names; topics from `beginning` on. Raises EventFileError, BrokerError."""
+    """What a command line names; topics from `beginning` on. Raises EventFileError, BrokerError, and
+    BadParameter of an encoding.
+    """
+    said = None if encoding is None else _encoding(encoding)
     if list(arguments) != [KAFKA]:
-        with event_files(arguments, rules, times, sort=sort, progress=progress) as files:
+        with event_files(arguments, rules, times, sort=sort, encoding=said, progress=progress) as files:
             yield files
         return
+    if said is not None:
+        raise typer.BadParameter("goes with files alone", param_hint="--encoding")
     from stream.history.event_topics import event_topics  # not for files: it takes a while
 
     with event_topics(

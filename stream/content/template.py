@@ -10,7 +10,7 @@ Tested by tests/content/test_template.py.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any, NamedTuple
@@ -24,7 +24,10 @@ from liquid.builtin.expressions.filtered import Filter
 from liquid.builtin.expressions.logical import EqExpression, NeExpression
 from liquid.builtin.expressions.primitive import Literal, StringLiteral
 from liquid.builtin.output import OutputNode
+from liquid.builtin.tags.assign_tag import AssignNode
 from liquid.builtin.tags.case_tag import CaseNode, MultiExpressionBlockNode
+from liquid.builtin.tags.for_tag import ForNode
+from liquid.builtin.tags.tablerow_tag import TablerowNode
 from liquid.exceptions import (
     FilterArgumentError,
     LiquidError,
@@ -53,6 +56,9 @@ _TIMES = frozenset({"now", "event_time"})
 _NOW = frozenset({"now", "today"})  # in quotes, as Liquid has it
 _WRITE_NOW = "write `now`, without quotes: the time as of which it is judged"
 _NOWHERE = Region()
+_OF_SAME_ITEMS = frozenset({"compact", "reverse", "sort", "sort_natural", "uniq", "where", "reject"})
+_OF_ONE_ITEM = frozenset({"first", "last"})
+_Path = tuple[object, ...]
 
 _TAGS = frozenset(
     {
@@ -94,17 +100,19 @@ filter_meant, filter_takes = filters.meant, filters.takes
 
 @dataclass(frozen=True, slots=True)
 class Reference:
-    """A variable that a template reads; `path` has None for a key that is itself computed. `compared`: the
-    text that it is held against, by `==` or `!=`, or those of a `when`.
+    """A variable that a template reads; `path` has None for a key that is itself computed, and for an item of
+    a list. `compared`: the text that it is held against, by `==` or `!=`, or those of a `when`. `given`:
+    whether it is reached by a name that the template itself gives, in a loop or an `assign`.
     """
 
     path: tuple[str | int | None, ...]
     offset: int
     compared: tuple[str, ...] = ()
+    given: bool = False
 
     @property
     def name(self) -> str:
-        """As the template has it; `[…]` for a key that is computed."""
+        """As the template has it; `[…]` for a key that is computed, and for an item of a list."""
         first, *rest = self.path
         return str(first) + "".join("[…]" if each is None else f".{each}" for each in rest)
 
@@ -336,9 +344,8 @@ class _Reading:
         self.complaints: list[ContentError] = []
         self.is_local = False  # whether a variable was one that the template itself gives
         self.compared: dict[int, tuple[str, ...]] = {}  # by the offset of the variable
-        self.scopes: list[set[str]] = [
-            set()
-        ]  # names that the template itself gives: its own, then its blocks'
+        # What the template itself gives names to: its own, then its blocks'; None: to nothing that is read.
+        self.scopes: list[dict[str, _Path | None]] = [{}]
         for node in template.nodes:
             self.node(node)
 
@@ -354,20 +361,25 @@ class _Reading:
         written = node.token.value if isinstance(node, OutputNode) else ""
         if written.startswith("{{") and not self.is_local and (read := self.references[said:]):
             self.outputs.append(Output(written, tuple(read)))
-        self.scopes[0].update(node.template_scope())
-        self.scopes.append(set(node.block_scope()))
+        given = _unread(node.template_scope())
+        if isinstance(node, AssignNode):
+            given[node.name] = self.assigned(node.expression)
+        self.scopes[0].update(given)
+        self.scopes.append(_unread(node.block_scope()))
+        if isinstance(node, ForNode | TablerowNode) and (items := self.read(node.expression.iterable)):
+            self.scopes[-1][node.expression.identifier] = (*items, None)
         for child in node.children(NO_CONTEXT, include_partials=False):
             self.node(child)
         self.scopes.pop()
 
     def expression(self, expression: Expression) -> None:
         if isinstance(expression, Path):
-            path = expression.path
-            if any(str(path[0]) in scope for scope in self.scopes):
-                self.is_local = True
-            else:
-                at = expression.token.start_index
-                self.references.append(_named(path, at, self.compared.get(at, ())))
+            at = expression.token.start_index
+            is_local = self.is_given(expression)
+            self.is_local = self.is_local or is_local
+            path = self.read(expression)
+            if path and (not is_local or len(expression.path) > 1):  # what is gone through is read before
+                self.references.append(_named(path, at, self.compared.get(at, ()), given=is_local))
         elif isinstance(expression, EqExpression | NeExpression):
             self.compare(expression.left, [expression.right])
             self.compare(expression.right, [expression.left])
@@ -382,10 +394,37 @@ class _Reading:
             if isinstance(left, StringLiteral) and left.value in _NOW and given and given[0].name == "date":
                 message, at = f"'{left.value}' is not supported", left.token.start_index
                 self.complaints.append(_not_supported(message, at, _WRITE_NOW))
-        self.scopes.append(set(expression.scope()))
+        self.scopes.append(_unread(expression.scope()))
         for child in expression.children():
             self.expression(child)
         self.scopes.pop()
+
+    def is_given(self, path: Path) -> bool:
+        """Whether the template itself gives the variable."""
+        return any(str(path.path[0]) in scope for scope in self.scopes)
+
+    def read(self, expression: Expression) -> _Path | None:
+        """The path of a variable from outside on, through the loops around; None where nobody can say."""
+        if not isinstance(expression, Path):
+            return None
+        root, *rest = expression.path
+        scope = next((each for each in reversed(self.scopes) if str(root) in each), None)
+        if scope is None:
+            return tuple(expression.path)
+        around = scope[str(root)]
+        return None if around is None else (*around, *rest)
+
+    def assigned(self, expression: Expression) -> _Path | None:
+        """What an `assign` gives a name to: a variable, a list of the same items, or one of them."""
+        if not isinstance(expression, FilteredExpression):
+            return None
+        found = self.read(expression.left)
+        for each in expression.filters or ():
+            if found is not None and each.name in _OF_ONE_ITEM:
+                found = (*found, None)
+            elif each.name not in _OF_SAME_ITEMS:
+                return None
+        return found
 
     def compare(self, one: Expression, others: Sequence[Expression]) -> None:
         if isinstance(one, Path):
@@ -402,13 +441,19 @@ class _Reading:
     def value(self, left: Expression | None) -> object:
         """Of what a filter is given, as far as it can be seen."""
         if isinstance(left, Path) and len(left.path) == 1 and left.path[0] in _TIMES:
-            shadowed = any(str(left.path[0]) in scope for scope in self.scopes)
-            return filters.UNSEEN if shadowed else filters.A_TIME
+            return filters.UNSEEN if self.is_given(left) else filters.A_TIME
         return _seen(left)
 
 
-def _named(path: Sequence[object], offset: int = 0, compared: tuple[str, ...] = ()) -> Reference:
-    return Reference(tuple(each if isinstance(each, str | int) else None for each in path), offset, compared)
+def _unread(names: Iterable[str]) -> dict[str, _Path | None]:
+    return dict.fromkeys(map(str, names))
+
+
+def _named(
+    path: Sequence[object], offset: int = 0, compared: tuple[str, ...] = (), *, given: bool = False
+) -> Reference:
+    names = tuple(each if isinstance(each, str | int) else None for each in path)
+    return Reference(names, offset, compared, given)
 
 
 def _seen(expression: Expression | None) -> object:

@@ -5,8 +5,9 @@ makes it text, and so do more digits than a double holds. So the file is read on
 piece. A cell without anything is a field that is not there. Numbers with commas stay texts, and are told.
 
 Spreadsheets write more than that: a first line `sep=;`, a comma behind the last column, a column of row
-numbers without a name. Columns without a name are left out. Blanks around cells are no part of them where the
-header has them, too.
+numbers without a name, `="0007"` for a text that looks like a number. A column that has one of those is of
+texts; other formulas are told. Columns without a name are left out. Blanks around cells are no part of them
+where the header has them, too.
 Tested by tests/history/test_csv_rows.py.
 """
 
@@ -35,7 +36,11 @@ _WITH_COMMA = re.compile(  # 12,50 and 1.049,90, or 1,049.90
 )
 _HEADING = re.compile(r"\s*(?:[^\W\d]|[#$%(])[^\x00-\x1f\"]{0,127}")
 _SEPARATOR = re.compile(r"\"?sep=(.)\"?[,;\t|]*", re.IGNORECASE)  # Excel's first line
+_TEXT_CELL = re.compile(r'="((?:[^"]|"")*)"')  # how spreadsheets are told not to make a number of it
 _END = re.compile(r"(\r\n|\n|\r(?!\Z))")  # a \r at the end of a block may go on with a \n
+_NOT_UTF_8 = (
+    "save it as CSV UTF-8, or say --encoding cp1252; to `stream send` its mapping says `encoding: cp1252`"
+)
 _TRUE, _FALSE = frozenset({"true", "TRUE", "True"}), frozenset({"false", "FALSE", "False"})
 
 
@@ -77,11 +82,16 @@ class _Column:
     booleans: bool = True
     nested: bool = True
     some: bool = False
+    shielded: bool = False  # some are `="0007"`
+    formulas: int = 0  # row of the first other formula
     commas: int = 0  # row of the first number with a comma
     plain: int = 0  # row of the first cell that is a text and no number either way
 
     def look(self, cell: str, row: int) -> None:
         self.some = True
+        if cell[0] == "=":
+            self.shielded = self.shielded or _TEXT_CELL.fullmatch(cell) is not None
+            self.formulas = self.formulas or (0 if _TEXT_CELL.fullmatch(cell) else row)
         if self.numbers or (self.commas and not self.plain):
             is_number = _NUMBER.fullmatch(cell) is not None and sum(map(str.isdigit, cell)) <= MAX_DIGITS
             self.numbers = self.numbers and is_number
@@ -97,6 +107,8 @@ class _Column:
     def read(self, cell: str) -> Any:
         if self.numbers or self.nested:
             return orjson.loads(cell)
+        if self.shielded and (text := _TEXT_CELL.fullmatch(cell)):
+            return text[1].replace('""', '"')
         return cell in _TRUE if self.booleans else cell
 
 
@@ -142,6 +154,12 @@ class CsvRows:
             if each.commas and not each.plain
         ]
         found += [
+            f"column `{each.name}` of {name} has cells that begin with `=`, first in line {each.formulas}: "
+            "they are texts (if they are formulas, save the file with their values)"
+            for each in self.columns
+            if each.formulas
+        ]
+        found += [
             f"column {number} of {name} has no name: it is left out"
             for number, each in enumerate(self.columns, 1)
             if each.some and not each.path
@@ -183,11 +201,11 @@ class CsvRows:
     def _object(self, row: Sequence[str]) -> dict[str, Any]:
         found: dict[str, Any] = {}
         for column, cell in zip(self.columns, row, strict=False):
-            if cell and column.path:
+            if cell and column.path and (value := column.read(cell)) != "":  # `=""` is empty, too
                 inner = found
                 for name in column.path[:-1]:
                     inner = inner.setdefault(name, {})
-                inner[column.path[-1]] = column.read(cell)
+                inner[column.path[-1]] = value
         return found
 
     def _rows(self, blocks: Iterator[bytes], name: str) -> Iterator[tuple[int, list[str]]]:
@@ -252,7 +270,7 @@ def _lines(blocks: Iterator[bytes], name: str) -> Iterator[str]:
         decoder.decode(b"", final=True)
     except UnicodeDecodeError as error:
         what = f"{name}: not UTF-8, after line {number:,}"
-        raise EventFileError(what, hint="save it as CSV UTF-8, or: iconv -f WINDOWS-1252 -t UTF-8") from error
+        raise EventFileError(what, hint=_NOT_UTF_8) from error
     if rest:
         yield rest
 

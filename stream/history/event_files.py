@@ -241,9 +241,12 @@ def event_files(
     between: Between = Between(),
     *,
     sort: bool = False,
+    encoding: str | None = None,
     progress: Progress = QUIET,
 ) -> Iterator[EventFiles]:
-    """The files that a command line names. Raises EventFileError where one cannot be read."""
+    """The files that a command line names; `encoding`: of their texts. Raises EventFileError where one cannot
+    be read.
+    """
     if topics := [each for each in arguments if each.startswith(KAFKA)]:
         named = topics != [KAFKA] * len(topics)
         what = (
@@ -251,7 +254,7 @@ def event_files(
         )
         raise EventFileError(what, hint="by itself it reads the topics of all of the rules' sources")
     with ExitStack() as stack:
-        inputs = inputs_of(arguments, [each.name for each in rules.sources], stack)
+        inputs = inputs_of(arguments, [each.name for each in rules.sources], stack, encoding)
         yield EventFiles(inputs, rules, between, sort=sort, progress=progress)
 
 

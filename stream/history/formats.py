@@ -1,7 +1,8 @@
 """What a file of past events is, told by its content, and its events as JSON, piece by piece.
 
     packed      gzip, zstd, bzip2, xz; unpacked as it is read
-    text        UTF-8; UTF-16 and UTF-32 with their mark, or without where the first letters leave no doubt
+    text        UTF-8; UTF-16 and UTF-32 with their mark, or without where the first letters leave no doubt;
+                one of `ENCODINGS` if somebody says so
     rows        JSON lines; a JSON list, also as the one field of an object, as APIs answer; JSON objects over
                 several lines, or several on one; CSV (`csv_rows`); Parquet (`parquet_rows`)
 
@@ -25,6 +26,7 @@ from typing import IO, Any, NamedTuple, cast
 import orjson
 
 from stream.errors import EventFileError
+from stream.hints import did_you_mean
 from stream.history import csv_rows
 from stream.history._splitter import Splitter
 from stream.history.parquet_rows import ParquetRows
@@ -53,6 +55,11 @@ _MARKS = {  # the longer ones first
     codecs.BOM_UTF16_BE: "utf-16-be",
 }
 _PARQUET = b"PAR1"
+# What spreadsheets and older programs write, of which no letter says which it is. As Python calls them.
+ENCODINGS = (
+    *("cp1250", "cp1251", "cp1252", "cp1253", "cp1254", "cp1257"),
+    *("iso8859-1", "iso8859-2", "iso8859-15", "mac-roman"),
+)
 _OTHERS = {
     b"PK\x03\x04": (
         "a zip archive, or an Excel workbook",
@@ -152,9 +159,11 @@ def is_packed(begin: bytes) -> bool:
 
 
 @contextmanager
-def opened(file: IO[bytes], name: str, known: Rows | None = None) -> Iterator[Opened]:
-    """What a file has; `known`: as it was opened before. Raises EventFileError where it cannot be read, also
-    later on.
+def opened(
+    file: IO[bytes], name: str, known: Rows | None = None, said: str | None = None
+) -> Iterator[Opened]:
+    """What a file has; `known`: as it was opened before; `said`: how its text is encoded. Raises
+    EventFileError where it cannot be read, also later on.
     """
     with ExitStack() as stack:
         unpacked = file
@@ -170,6 +179,9 @@ def opened(file: IO[bytes], name: str, known: Rows | None = None) -> Iterator[Op
             yield Opened(parquet, parquet.pieces(file, name))
             return
         encoding, mark = _encoding(head)
+        if said is not None:
+            _refuse_if_it_is_utf(head, encoding, name, said)
+            encoding = said
 
         def blocks() -> Iterator[bytes]:
             return _blocks(unpacked, mark, encoding, name)
@@ -212,6 +224,32 @@ def _encoding(head: bytes) -> tuple[str, int]:
     if len(first) == 8 and not any(first[::2]) and all(first[1::2]):
         return "utf-16-be", 0
     return "utf-8", 0
+
+
+def encoding_of(name: str) -> str:
+    """One of `ENCODINGS`, however it is written: `windows-1252`, `Latin-1`. Raises ValueError."""
+    try:
+        found = codecs.lookup(name).name
+    except LookupError:
+        found = ""
+    if found in ENCODINGS:
+        return found
+    hint = did_you_mean(name, ENCODINGS) or f"there are: {', '.join(ENCODINGS)}"
+    utf = found.startswith("utf") or name.casefold().startswith("utf")
+    raise ValueError("UTF-8 and UTF-16 are read by themselves: leave it out" if utf else hint)
+
+
+def _refuse_if_it_is_utf(head: bytes, encoding: str, name: str, said: str) -> None:
+    """Read as something else, its umlauts would be two odd letters each."""
+    if encoding == "utf-8" and not head.startswith(codecs.BOM_UTF8):
+        try:
+            codecs.getincrementaldecoder("utf-8")().decode(head)
+        except UnicodeDecodeError:
+            return
+        if head.isascii():
+            return
+    hint = "leave out the encoding; of several files one may have to be converted: iconv -f … -t UTF-8"
+    raise EventFileError(f"{name}: this is {encoding.upper()}, and not {said}", hint=hint)
 
 
 def _rows(head: bytes, name: str) -> TextRows:
@@ -265,6 +303,11 @@ def _blocks(file: IO[bytes], mark: int, encoding: str, name: str) -> Iterator[by
             read += len(block)
         if decoder is not None:
             decoder.decode(b"", final=True)
+    except UnicodeDecodeError as error:
+        if encoding not in ENCODINGS:
+            raise _cut_off(name, error, read) from error
+        what = f"{name}: not {encoding}: 0x{error.object[error.start]:02x} is no letter of it"
+        raise EventFileError(what, hint="which program wrote it? Save it as UTF-8") from error
     except _DAMAGED as error:
         raise _cut_off(name, error, read) from error
 

@@ -39,7 +39,7 @@ def ignore(read: int) -> None:
 @dataclass(eq=False, slots=True)
 class Input:
     """A file as the user calls it. `source`: what all of its lines are of. `copy`: where it was copied to.
-    `stamp`: what must stay as it is while it is read.
+    `stamp`: what must stay as it is while it is read. `encoding`: of its text, if somebody says so.
     """
 
     name: str
@@ -48,6 +48,7 @@ class Input:
     rows: Rows | None = None
     partition: int = 0
     stamp: tuple[int, int, int] | None = None
+    encoding: str | None = None
 
     def place_of(self, number: int) -> str:
         """Where one of its events is, for people."""
@@ -73,7 +74,7 @@ class Input:
             else:
                 file = stack.enter_context(_open(self.name))
             self._check(file)
-            found = stack.enter_context(opened(file, self.name, self.rows))
+            found = stack.enter_context(opened(file, self.name, self.rows, self.encoding))
             self.rows = found.rows
             for piece in found.pieces:
                 yield piece
@@ -101,9 +102,11 @@ class Input:
             raise EventFileError(f"{self.name}: changed while it was read", hint=hint)
 
 
-def inputs_of(arguments: Sequence[str], sources: Sequence[str], stack: ExitStack) -> list[Input]:
+def inputs_of(
+    arguments: Sequence[str], sources: Sequence[str], stack: ExitStack, encoding: str | None = None
+) -> list[Input]:
     """The inputs that arguments mean; `stack` closes their copies. Raises EventFileError."""
-    found = [_named(each, sources) for each in arguments]
+    found = [_named(each, sources, encoding) for each in arguments]
     seen: set[tuple[object, ...]] = set()
     standard: IO[bytes] | None = None
     for each in found:
@@ -128,14 +131,14 @@ def _once(one: Input, seen: set[tuple[object, ...]], *file: int) -> None:
     seen.add(identity)
 
 
-def _named(argument: str, sources: Sequence[str]) -> Input:
+def _named(argument: str, sources: Sequence[str], encoding: str | None) -> Input:
     source, name = None, argument
     if "=" in argument and not Path(argument).exists():
         source, _, name = argument.partition("=")
         if source not in sources:
             hint = did_you_mean(source, sources) or f"there are: {', '.join(sources)}"
             raise EventFileError(f"the rules have no source `{source}`", hint=hint)
-    return Input(name, source)
+    return Input(name, source, encoding=encoding)
 
 
 def _open(name: str) -> IO[bytes]:

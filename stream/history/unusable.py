@@ -147,7 +147,7 @@ def _where(line: bytes) -> str:
         text = line.decode().rstrip()
         orjson.loads(text)
     except UnicodeDecodeError:
-        return "the file is not UTF-8: iconv -f WINDOWS-1252 -t UTF-8 writes it so"
+        return "the file is not UTF-8: say --encoding cp1252, or iconv -f WINDOWS-1252 -t UTF-8 writes it so"
     except orjson.JSONDecodeError as error:
         if text[error.pos :].lstrip().startswith("{") and text[: error.pos].rstrip().endswith("}"):
             return "several objects on one line: jq -c . FILE writes each on its own"

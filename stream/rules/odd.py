@@ -12,7 +12,7 @@ from stream.cel.tree import is_closed
 from stream.errors import ExpressionError
 from stream.expression import Call, Ident, Literal, Node, Select, unparse
 from stream.hints import foreign, unseen
-from stream.rules.scope import variables_of
+from stream.rules.selections import variables_of
 
 _ORDERS = ("_<_", "_<=_", "_>_", "_>=_")
 _EQUALITIES = ("_==_", "_!=_")
@@ -97,8 +97,11 @@ def _moments(one: Node, other: Node) -> Iterator[ExpressionError]:
 
 
 def _ranged(function: str, one: Node, other: Node) -> Iterator[ExpressionError]:
-    """`1 <= x <= y`: the first half is true or false."""
-    if function in _ORDERS and isinstance(one, Call) and one.function in _ORDERS:
+    """`1 <= x <= y`, `x == y == z`: the first half is true or false."""
+    if not isinstance(one, Call):
+        return
+    alike = function == one.function == "_==_" and not is_closed(other)
+    if alike or (function in _ORDERS and one.function in _ORDERS):
         half = unparse(one)
         hint = f"write `{half} && {unparse(one.args[1])} {function.strip('_')} {unparse(other)}`"
         yield ExpressionError(f"`{half}` is true or false", offset=one.offset, hint=hint)

@@ -14,6 +14,7 @@ Longer than 600 lines, because one checker walks all kinds of nodes.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TypeGuard
 
@@ -45,6 +46,7 @@ from stream.rules.value_types import (
     may_equal,
     meant_by,
     no_date,
+    of_several,
     symbol_of,
     type_of_arithmetic,
     type_of_literal,
@@ -209,36 +211,6 @@ def unknown_context(name: str, contexts: Collection[str], offset: int) -> Expres
     return ExpressionError(message, offset=offset, hint=meant, code=Code.UNKNOWN_CONTEXT)
 
 
-def variables_of(node: Node) -> Iterator[str]:
-    """The variables that a condition names; a macro's own among them."""
-    if isinstance(node, Ident):
-        yield node.name
-    elif isinstance(node, Select):
-        yield from variables_of(node.operand)
-    elif isinstance(node, Call):
-        for arg in node.args:
-            yield from variables_of(arg)
-
-
-def names_of(node: Node, namespace: str) -> Iterator[str]:
-    """The names that a condition selects from a namespace: `segments.NAME`."""
-    return (name for root, name in selections_of(node) if root == namespace)
-
-
-def selections_of(node: Node) -> Iterator[tuple[str, str]]:
-    """(variable, field) of what a condition selects from a variable."""
-    rest = [node]
-    while rest:
-        each = rest.pop()
-        if isinstance(each, Select):
-            if isinstance(each.operand, Ident):
-                yield each.operand.name, each.field
-            else:
-                rest.append(each.operand)
-        elif isinstance(each, Call):
-            rest += each.args
-
-
 class _Looking:
     """What is known of the values in a condition: of variables, of what macros around give, of traits."""
 
@@ -263,7 +235,20 @@ class _Looking:
             case Call("_[_]", (operand, _)) | Call("filter", (operand, _, _)):
                 around = self._shape(operand)
                 return around if node.function == "filter" else around.items or ANYTHING
+            case Call("map", (operand, Ident(name), *_)):
+                with self._through(name, operand):
+                    return Shape("list", items=self._shape(node.args[-1]))
         return ANYTHING
+
+    @contextmanager
+    def _through(self, name: str, items: Node) -> Iterator[None]:
+        """Within a macro that calls each of these items so."""
+        around = self.loops
+        self.loops = {**around, name: self._shape(items).items or ANYTHING}
+        try:
+            yield
+        finally:
+            self.loops = around
 
     def _of_trait(self, node: Node) -> TraitShape | None:
         return None if "traits" in self.loops else named_by(node, self.scope.traits or {})
@@ -327,14 +312,11 @@ class _Checker(_Looking):
         kind = self.type(items)
         if kind not in ("dyn", "list", "map"):
             self.error(f"`{node.function}` needs a list, this is {IN_WORDS[kind]}", node)
-        around = self.loops
-        if isinstance(variable, Ident):
-            self.loops = {**around, variable.name: self._shape(items).items or ANYTHING}
-        for step in steps[:-1] if node.function == "map" else steps:
-            self.boolean(step, f"what `{node.function}` asks")
-        if node.function == "map":
-            self.type(steps[-1])
-        self.loops = around
+        with self._through(variable.name if isinstance(variable, Ident) else "", items):
+            for step in steps[:-1] if node.function == "map" else steps:
+                self.boolean(step, f"what `{node.function}` asks")
+            if node.function == "map":
+                self.type(steps[-1])
         return "list" if node.function in ("map", "filter") else "bool"
 
     def _in(self, node: Call) -> Type:
@@ -378,7 +360,7 @@ class _Checker(_Looking):
                 )
             if not least <= len(kinds) <= most:
                 few = "few" if len(kinds) < least else "many"
-                listed = f"write {name}([{', '.join(map(unparse, node.args))}])" if name in OF_LISTS else None
+                listed = of_several(name, node.args) if name in OF_LISTS else None
                 return self.error(f"`{name}` has too {few} arguments", node, listed)
         mixes = name in MIXING and not is_closed(node)
         if mixes and set(kinds) == {"int", "double"}:
@@ -572,8 +554,6 @@ class _Checker(_Looking):
             hint = as_time(symbol, node.args, (left, right)) or meant_by({left, right}, node.args)
             if isinstance(one := node.args[0], Call) and one.function in _COMPARISONS:
                 hint = f"write `{unparse(one)} && {unparse(one.args[1])} {symbol} {unparse(node.args[1])}`"
-            if Ident("event") in node.args:
-                hint = "the name of the event is `event_name`, a field of it `event.NAME`"
             self.error(f"`{symbol}` compares {IN_WORDS[left]} with {IN_WORDS[right]}", node, hint)
         elif symbol not in ("==", "!=") and (unordered := {left, right} & UNORDERED):
             self.error(f"`{symbol}` cannot compare {IN_WORDS[unordered.pop()]}", node)

@@ -15,7 +15,7 @@ from stream.cel import times
 from stream.cel.functions import SIGNATURES
 from stream.cel.values import type_of
 from stream.errors import ExpressionError
-from stream.expression import Call, Literal, Node, unparse
+from stream.expression import Call, Ident, Literal, Node, unparse
 from stream.rules.aggregates import AGGREGATES
 from stream.rules.forms import DURATION
 from stream.rules.ranges import OF_TIMES
@@ -85,6 +85,13 @@ def may_equal(left: Type, right: Type) -> bool:
 
 def meant_by(kinds: set[Type], nodes: Sequence[Node]) -> str | None:
     """What to write in place of a comparison of these."""
+    if Ident("event") in nodes:
+        return "the name of the event is `event_name`, a field of it `event.NAME`"
+    if kinds & NUMBERS and "bool" in kinds:
+        return "compare a number with one, as in `x == 0` or `x > 0`"
+    if "list" in kinds and kinds & {"string", *NUMBERS}:
+        asked = "'a' in x, x[0] == 'a'" if "string" in kinds else "size(x) > 5, x.exists(i, i > 5)"
+        return f"a list is asked by {asked}"
     if "string" not in kinds or not kinds & NUMBERS:
         return None
     for each in nodes:
@@ -101,6 +108,8 @@ _READ_AS_TIMES = ("field", "string", "int")
 
 def as_time(function: str, nodes: Sequence[Node], kinds: Sequence[Type]) -> str | None:
     """How a field is read, where it stands where only a time, or a span of time, can."""
+    if function == "duration" and set(kinds) <= NUMBERS:
+        return "write e.g. duration('7d')"
     fields = [each for each, kind in zip(nodes, kinds, strict=True) if kind in _READ_AS_TIMES]
     of_part = function in times.ACCESSORS and fields[:1] == list(nodes[:1])
     if not fields or not (of_part or {TIME, SPAN} & set(kinds)):
@@ -114,6 +123,16 @@ def as_time(function: str, nodes: Sequence[Node], kinds: Sequence[Type]) -> str 
     shown = f"'{said}'" if isinstance(said, str) else unparse(fields[0])
     shown = f"'{shown}s'" if isinstance(said, int) and span else shown
     return f"write {'duration' if span else 'timestamp'}({shown})"
+
+
+def of_several(function: str, nodes: Sequence[Node]) -> str:
+    """What to write in place of a function of lists that is given more than one."""
+    if any(
+        isinstance(each, Ident) or (isinstance(each, Literal) and isinstance(each.value, str))
+        for each in nodes[1:]
+    ):
+        return f"write e.g. {function}({unparse(nodes[0])}.map(i, i.price))"
+    return f"write {function}([{', '.join(map(unparse, nodes))}])"
 
 
 def no_date(node: Node) -> Iterator[ExpressionError]:

@@ -4,8 +4,8 @@
 
 Where Kafka cannot be asked, what was known stays: a worker that starts waits, and one that runs goes on by
 what it knows and says so.
-Tested by tests/integration/test_switches.py; what partitions do with them, by
-tests/worker/test_switched_off.py.
+Tested by tests/worker/test_switches.py, and on a real Kafka by tests/integration/test_switches.py; what
+partitions do with them, by tests/worker/test_switched_off.py.
 """
 
 from __future__ import annotations

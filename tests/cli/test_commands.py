@@ -124,6 +124,28 @@ def test_what_a_backtest_writes_is_for_nobody_else(tmp_path: Path) -> None:
     assert (tmp_path / "out").stat().st_mode & 0o777 == 0o600, ended.output
 
 
+@pytest.mark.parametrize("command", ["backtest", "explain", "events"])
+def test_a_file_in_an_old_encoding_is_read_once_it_is_said(tmp_path: Path, command: str) -> None:
+    (tmp_path / "rules.yaml").write_text(
+        "sources: {clicks: {event: event, customer: c, time: time}}\n"
+        "channels: {web: {topic: web, consent: none}}\n"
+        "rules: {hello: {on: Käse, send: {channel: web, content: {text: hello}}}}\n"
+    )
+    events = tmp_path / "events.csv"
+    events.write_bytes("event,c,time\nKäse,c1,2026-03-02T10:00:00Z\n".encode("cp1252"))
+    arguments = {
+        "backtest": ["backtest", str(tmp_path), str(events), "--json"],
+        "explain": ["explain", str(tmp_path), str(events), "--customer", "c1", "--json"],
+        "events": ["events", "infer", str(events), "--rules", str(tmp_path), "--json"],
+    }[command]
+    refused = CliRunner().invoke(cli, arguments)
+    assert "say --encoding cp1252" in str(getattr(refused.exception, "hint", ""))
+    read = CliRunner().invoke(cli, [*arguments, "--encoding", "windows-1252"])
+    assert (read.exit_code, "which rule `hello` asks for" in read.output) == (0, False)
+    wrong = CliRunner().invoke(cli, [*arguments, "--encoding", "cp1522"], env={"COLUMNS": "200"})
+    assert (wrong.exit_code, "did you mean `cp1252`?" in wrong.output) == (2, True)
+
+
 @pytest.mark.parametrize(
     ("found", "called", "typed"),
     [

@@ -101,6 +101,33 @@ def test_what_spreadsheets_write_was_no_csv_or_one_without_a_header(
     assert (values, notes) == ([expected], [])
 
 
+@pytest.mark.parametrize(
+    ("cell", "expected"),
+    [
+        ('="0007"', "0007"),
+        ('"=""0007"""', "0007"),
+        ('="4711"', "4711"),
+        ('="say ""hi"""', 'say "hi"'),
+        ("4711", "4711"),  # of a column of texts
+    ],
+)
+def test_what_excel_shields_from_excel_was_sent_with_its_formula(cell: str, expected: str) -> None:
+    """Customers were called `="0007"`, and no profile was theirs."""
+    values, _, notes = read(f'event,customer\nview,{cell}\nview,="08"\nview,=""\n')
+    assert values == [
+        {"event": "view", "customer": expected},
+        {"event": "view", "customer": "08"},
+        {"event": "view"},
+    ]
+    assert notes == []
+
+
+def test_formulas_are_told_with_their_line() -> None:
+    values, _, (note,) = read("event,price\nview,1\nview,=B2*2\n")
+    assert [each["price"] for each in values] == ["1", "=B2*2"]
+    assert note.startswith("column `price` of events.csv has cells that begin with `=`, first in line 3")
+
+
 @pytest.mark.parametrize("header", [",event,x", "\tevent\tx", ";event;x"])
 def test_a_column_of_row_numbers_without_a_name_is_left_out_and_told(header: str) -> None:
     row = header.replace("event", "view").replace("x", "5")

@@ -14,7 +14,7 @@ from typing import IO, Any
 import pytest
 
 from stream.errors import EventFileError
-from stream.history.formats import BLOCK, opened, zstd
+from stream.history.formats import BLOCK, encoding_of, opened, zstd
 from stream.history.pieces import MAX_LINE
 
 EVENTS = [{"event": "view", "customer": "c1", "name": "Zoë ☂"}, {"event": "buy", "customer": "c2"}]
@@ -144,6 +144,49 @@ def test_several_answers_in_a_file_are_not_taken_for_one() -> None:
     """Of a thousand answers, a line each, the first was read."""
     with pytest.raises(EventFileError, match="another object behind it"):
         read(b'{"batch": [{"a": 1}]}\n{"batch": [{"a": 2}]}\n')
+
+
+def read_as(data: bytes, said: str) -> list[Any]:
+    with opened(io.BytesIO(data), "file", None, said) as found:
+        return [json.loads(each) for piece in found.pieces for each in piece.values if each]
+
+
+@pytest.mark.parametrize("name", ["cp1252", "windows-1252", "Latin-1", "ISO-8859-15", "CP1250", "mac-roman"])
+def test_a_file_of_an_older_program_is_read_as_what_it_is_said_to_be(name: str) -> None:
+    """There was no way to say it: `save it as CSV UTF-8`, of a file that a system writes every night."""
+    said = encoding_of(name)
+    rows = [{"event": "Käse", "customer": "Jörg"}, {"event": "x", "customer": "y"}]
+    lines = ["event;customer", *(";".join(each.values()) for each in rows)]
+    assert read_as("\r\n".join(lines).encode(said), said) == rows
+    assert read_as(json.dumps(rows[0], ensure_ascii=False).encode(said), said) == rows[:1]
+
+
+@pytest.mark.parametrize(
+    ("data", "message"),
+    [
+        ("event,customer\nKäse,Jörg\n".encode(), "this is UTF-8, and not cp1252"),
+        ("event,customer\nview,c1\n".encode("utf-8-sig"), "this is UTF-8, and not cp1252"),
+        ("event,customer\nview,c1\n".encode("utf-16"), "this is UTF-16-LE, and not cp1252"),
+        (b"event,customer\nview,\x81\n", "not cp1252: 0x81 is no letter of it"),
+    ],
+)
+def test_what_is_something_else_than_it_is_said_to_be_is_refused(data: bytes, message: str) -> None:
+    with pytest.raises(EventFileError, match=message):
+        read_as(data, "cp1252")
+
+
+@pytest.mark.parametrize(
+    ("name", "hint"),
+    [
+        ("cp1522", "did you mean `cp1252`"),
+        ("ansi", "there are: cp1250"),
+        ("utf8", "leave it out"),
+        ("UTF-16", "leave"),
+    ],
+)
+def test_an_encoding_that_is_none_comes_with_those_that_there_are(name: str, hint: str) -> None:
+    with pytest.raises(ValueError, match=hint):
+        encoding_of(name)
 
 
 def test_an_empty_file_has_no_events() -> None:

@@ -60,7 +60,7 @@ def test_a_table_of_customers_was_refused_with_no_word_of_how_columns_are_called
         ),
         ('{"event": "Ada"},', "a comma behind the object: lines have none, and a list stands in [ ]"),
         ('{"event": "Ada",', "one JSON object a line, each whole on its line"),
-        ('{"event": "Zo\xeb"}', "the file is not UTF-8: iconv -f WINDOWS-1252 -t UTF-8"),
+        ('{"event": "Zo\xeb"}', "the file is not UTF-8: say --encoding cp1252, or iconv -f WINDOWS-1252"),
         ('{"says": "NaN"', "one JSON object a line, each whole on its line"),
     ],
 )

@@ -258,3 +258,47 @@ def test_a_kafka_that_goes_away_was_waited_for_without_an_end(
     topic, partition, offset = first.split("/")
     assert first not in places
     assert int(offset) == 0 or f"{topic}/{partition}/{int(offset) - 1}" in places
+
+
+def test_files_of_what_the_topics_hold_are_decided_as_by_the_worker_ids_included(shop: Shop) -> None:
+    """Where a source maps an id: then a file needs no topic, partition and offset."""
+    clicks, purchases = [], []
+    for turn in range(ROUNDS):
+        for n in range(CUSTOMERS):
+            at = START + (turn * 5 + 1) * MINUTE + n
+            clicks.append(shop.click(n, "cart" if (turn + n) % 5 == 0 else "view", at))
+            if (turn + n) % 7 == 0:
+                purchases.append(shop.purchase(n, 60.5, at + MINUTE))
+    # Time goes on as far in each partition as in the file.
+    clicks += [shop.click(n, "view", START + 600 * MINUTE) for n in range(PARTITIONS)]
+    produce(shop.bootstrap, shop.clicks, clicks)
+    produce(shop.bootstrap, shop.purchases, purchases)
+    with shop.worker() as worker:
+        worker.until_caught_up(shop.sources)
+        assert worker.stop() == 0, worker.log
+    revision = load_rules(shop.rules).revision
+    lived = [json.loads(each.value) for each in consume_all(shop.bootstrap, ["decisions"])]
+    lived = [each for each in lived if each["revision"] == revision]
+    files = []
+    for source, records in (("clicks", clicks), ("purchases", purchases)):
+        path = shop.folder / f"{source}.jsonl"
+        path.write_bytes(b"".join(value + b"\n" for _, _, value, _, _ in records))
+        files.append(f"{source}={path}")
+    out = shop.folder / "of-files.jsonl"
+    command = [
+        sys.executable,
+        "-m",
+        "stream",
+        "backtest",
+        str(shop.rules),
+        *files,
+        "--out",
+        str(out),
+        "--sort",
+    ]
+    subprocess.run(command, capture_output=True, text=True, check=True, cwd=shop.folder)
+    played = [json.loads(line) for line in out.read_text().splitlines()]
+    assert sorted(map(key_of, played)) == sorted(map(key_of, lived))
+    assert {each["rule"] for each in played} == {"every-view", "big-spender", "cart-left"}
+    sent = {each["trigger_id"] for each in played if each["outcome"] == "sent"}
+    assert sent == {each["trigger_id"] for each in shop.triggers()}

@@ -10,6 +10,7 @@ from typing import Any
 from stream.rules.compiler.rule_set import load_rules
 from tests.integration.shop import MINUTE, START, Shop
 from tests.kit.kafka import consume_all, delete_records, end_offsets, produce
+from tests.kit.patience import eventually
 
 CUSTOMERS = 12
 
@@ -115,3 +116,64 @@ def test_rules_that_are_not_the_workers_were_played_over_what_they_knew_without_
     done = run(shop, "c2", "--from-changelog")
     assert done.returncode == 0
     assert "the workers' rules are revision " in done.stderr
+
+
+def live(shop: Shop, customer: str, *arguments: str) -> list[tuple[str, str, str | None, str | None]]:
+    """Of each decision of `every-view` what is explained, what the worker decided, and why not the same."""
+    told = explained(shop, customer, "--rule", "every-view", *arguments)
+    decided = [each for moment in told["moments"] for each in moment["decisions"]]
+    return [
+        (each["outcome"], each["live"]["outcome"], each["live"]["reason"], each["live"]["why"])
+        for each in decided
+        if each["rule"] == "every-view"
+    ]
+
+
+def test_what_a_worker_decided_otherwise_is_shown_beside_what_is_explained(shop: Shop) -> None:
+    """What came an hour late was explained as sent: the worker had called it stale, and nobody was told."""
+    rules = shop.rules / "shop.yaml"
+    rules.write_text(rules.read_text() + "policy: {stale_after: 15m}\n")
+    now = shop.now()
+    produce(shop.bootstrap, shop.clicks, [shop.click(1, "view", now - 60 * MINUTE)])
+    with shop.worker(clock="wall") as worker:
+        worker.until_caught_up(shop.sources)
+        produce(shop.bootstrap, shop.clicks, [shop.click(1, "view", shop.now())])
+        worker.until_caught_up(shop.sources)
+        switch = [sys.executable, "-m", "stream", "disable", "every-view", "--because", "wrong", "--app-id"]
+        subprocess.run([*switch, shop.prefix, "--broker", shop.bootstrap], check=True, capture_output=True)
+        eventually(lambda: worker.said("rule_disabled"), "the worker has heard")
+
+        def is_off() -> bool:
+            produce(shop.bootstrap, shop.clicks, [shop.click(2, "view", shop.now())])
+            worker.until_caught_up(shop.sources)
+            return ("sent", "suppressed", "disabled") in [each[:3] for each in live(shop, "c2")]
+
+        eventually(is_off, "it is off in each partition")
+        assert worker.stop() == 0, worker.log
+    late, in_time = live(shop, "c1")
+    assert late[:3] == ("sent", "suppressed", "stale")
+    assert late[3] is not None
+    assert late[3].startswith("it came late: it was decided 1h")
+    assert in_time == ("sent", "sent", None, None)
+    off = next(why for *_, reason, why in live(shop, "c2") if reason == "disabled")
+    assert off == "the rule was switched off then, with `stream disable`"
+
+
+def test_decisions_of_other_rules_and_of_another_app_are_said_to_be_that(shop: Shop) -> None:
+    whose = 7_002  # whom no other test's app knows
+    produce(shop.bootstrap, shop.clicks, [shop.click(n, "view", START) for n in (1, whose)])
+    with shop.worker() as worker:
+        worker.until_caught_up(shop.sources)
+        assert worker.stop() == 0, worker.log
+    revision = load_rules(shop.rules).revision
+    rules = shop.rules / "shop.yaml"
+    rules.write_text(rules.read_text().replace("    on: view\n    send", "    on: [view, look]\n    send"))
+    told = explained(shop, f"c{whose}", "--from-changelog")
+    (decision,) = [each for moment in told["moments"] for each in moment["decisions"]]
+    assert (decision["live"]["agrees"], decision["live"]["revision"]) == (True, revision)
+    rules.write_text(rules.read_text().replace("on: [view, look]", "on: look"))
+    told = explained(shop, f"c{whose}", "--from-changelog")
+    (only,) = told["live"]["only"]
+    assert (only["rule"], only["why"]) == ("every-view", f"the rules were others, revision {revision}")
+    done = run(shop, f"c{whose}", app="nobodys")
+    assert f"set STREAM_APP_ID={shop.prefix}" in json.loads(done.stdout)["live"]["hint"]

@@ -262,6 +262,32 @@ def test_of_two_untested_names_that_are_alike_one_is_wrong(tmp_path: Path) -> No
     assert "`newsleter_open` (did you mean `newsletter_open`?)" in found
 
 
+def test_a_slip_that_was_copied_is_one_where_more_have_the_other_name(tmp_path: Path) -> None:
+    """Copied once, `first_nam` was taken for a name of its own, however many others said `first_name`."""
+    texts = ["first_name", "first_nam", "first_name", "first_nam", "first_name"]
+    rules = "".join(
+        f"  r{number}: {{on: app_start, limit: 1 per 1d, goal: {{on: purchase, within: 1d}}, "
+        f"send: {{channel: push, content: {{text: 'Hi {{{{ customer.{name} }}}}'}}}}}}\n"
+        for number, name in enumerate(texts)
+    )
+    text = SHOP.replace("  other:\n", f"{rules}  other:\n").replace(" first_name: Ada,", "")
+    found = [each.partition("warning: ")[2] for each in warnings(tmp_path, text) if "first_nam" in each]
+    assert found == ["no test has the attribute `first_nam` (did you mean `first_name`?) [W513]"] * 2
+
+
+def test_attributes_that_one_source_of_profiles_names_are_known(tmp_path: Path) -> None:
+    """Where another source did not say its own there was no plan, and what the first named was forgotten."""
+    known = "people: {kind: profile, customer: customer_id, attributes: {first_name: string}}"
+    text = SHOP.replace(
+        "people: {kind: profile, customer: customer_id}", f"{known}\n  crm: {{kind: profile, customer: id}}"
+    )
+    text = text.replace(" first_name: Ada,", "").replace(
+        "{{ customer.first_name }}", "{{ customer.first_nam }}"
+    )
+    (found,) = warnings(tmp_path, text)
+    assert "no other definition has the attribute `first_nam` (did you mean `first_name`?) [W513]" in found
+
+
 def test_names_of_half_a_megabyte_take_no_memory(tmp_path: Path) -> None:
     """What a name has in common with others was kept letter by letter: a quarter of a terabyte."""
     name = "x" * 400_000
@@ -351,6 +377,12 @@ tests:
         ("event.x", "{{ event.items.first.suk }}", "(did you mean `sku`?)"),
         ("event.x", "{{ event.order.id }}", "shows the field `order.id`, which no event"),
         ("event.x", "{{ event['order.total'] }}", "(write event.order.total)"),
+        ("event.x", "{% for i in event.items %}{{ i.skuu }}{% endfor %}", "10:77: warning: rule `thanks` "
+         "shows the field `items[].skuu`, which no event of the tests has (did you mean `sku`?) [W508]"),
+        ("event.x", "{% for i in event.items %}{% if i.suk == 'a' %}x{% endif %}{% endfor %}", "`sku`?)"),
+        ("event.x", "{% for i in event.items %}{% for t in i.tags %}{{ t.idd }}{% endfor %}{% endfor %}",
+         "(did you mean `id`?)"),
+        ("event.x", "{% assign i = event.items | last %}{{ i.skuu | upcase }}", "(did you mean `sku`?)"),
     ],
 )  # fmt: skip
 def test_a_name_that_no_item_of_a_list_has_was_asked_for_in_vain(
@@ -366,6 +398,9 @@ def test_a_name_that_no_item_of_a_list_has_was_asked_for_in_vain(
         ("event.items.exists(i, i.sku == 'a' && i.note == 'x') && event.bag.exists(i, i.skuu == 'a')", ""),
         ("event.items.exists(order, order.sku == 'a') && event.order.all(key, key != 'totl')", ""),
         ("customer.list.exists(i, i.skuu == 1) && event.order[event.skuu] == 5 && event['net.sum'] == 4", ""),
+        ("event.x", "{% for i in event.items %}{{ i.sku }}{{ i.tags[0].id }}{{ forloop.first }}{% endfor %}"),
+        ("event.x", "{% for i in event.order %}{{ i[0] }}: {{ i[1] }}{{ i.first }}{% endfor %}"),
+        ("event.x", "{% for i in event.bag %}{{ i.skuu }}{% endfor %}"),
         ("event.items[0].tags[0].id == 1", "{{ event.items.first.tags.size }} {{ event.bag[0].x }}"),
         (
             "event.order.total == 5",

@@ -1,4 +1,4 @@
-"""Two hundred and fifty slips of people who know SQL, Excel, Python, JavaScript or Liquid: found at their
+"""Three hundred slips of people who know SQL, Excel, Python, JavaScript or Liquid: found at their
 place, with what to write instead. None passes `check`, and then never fires.
 """
 
@@ -296,6 +296,72 @@ SLIPS = [
     ("traits.best[3] == 'x'", "3", "the items 0 to 2"),
     ("size(traits.best) > 3", "3", "is 0 to 3"),
     ("traits.best['x'] == 'x'", "'x'", "a list has no field `x`"),
+    # ---- of other languages, tried on 300 more of them ----
+    ("DATEDIFF(now, event.a) > 7", "DATEDIFF", "duration('7d')"),
+    ("NULLIF(event.a, 0) > 5", "NULLIF", "write `a == b`"),
+    ("CAST(event.a AS INT) > 5", "AS INT", "write double(x)"),
+    ("COUNT(*) > 2", "*", "size(event.items)"),
+    ("SUM(event.items.price) > 2", "SUM", "in small letters"),
+    ("MAX(event.a, event.b) > 5", "MAX", "max([a, b])"),
+    ("SUBSTRING(event.a, 1, 2) == 'ab'", "SUBSTRING", "x.substring(0, 3)"),
+    ("TRIM(event.a) == 'b'", "TRIM", "x.trim()"),
+    ("Boolean(event.a)", "Boolean", "`x == true`"),
+    ("event.items.*.price > 2", "*", "event.items.exists("),
+    ("event.a ++ > 5", "+ >", "no `++`"),
+    ("event.a += 1", "=", "compare with `==`"),
+    ("now.getHours > 18", "getHours", "now.getHours('Europe/Vienna')"),
+    ("f\"{customer.a}\" == 'x'", '"{', "texts are joined with `+`"),
+    (":customer == 'x'", ":", "write a dot"),
+    ("customer:a == 'x'", ":", "write a dot"),
+    ("traits.spend in range(5, 10)", "range", "`x >= 1 && x <= 9`"),
+    ("traits.orders == false", "==", "`x == 0` or `x > 0`"),
+    ("traits.best == 'sku1'", "==", "'a' in x"),
+    ("event.items.map(i, i.price) > 5", ">", "size(x) > 5"),
+    ("event.items.filter(i, i.price > 5) > 0", "> 0", "size(x) > 5"),
+    ("event.a > 5)", ")", "this bracket closes nothing"),
+    ("event.a event.b", "event.b", "`&&`"),
+    ("event.a > 5.", "5.", "write e.g. 5 or 5.0"),
+    ('event.a in ["x" "y"]', '"y"', "a comma between"),
+    ("event in ['view']", "in", "`event_name`"),
+    ("event.[a] > 5", "[a", "without the dot"),
+    ("event.größe > 5", "öße", "event['größe']"),
+    ("WHERE event.a > 5", "event", "what has to hold"),
+    ("SELECT event.a", "event", "what has to hold"),
+    ("return event.a > 5", "return", "what has to hold"),
+    ("return event.a > 5;", ";", "what has to hold"),
+    ("lambda e: e.a > 5", "e:", "what has to hold"),
+    ("(e) => e.a > 5", "=>", "what has to hold"),
+    ("=event.a > 5", "=", "leave out the `=`"),
+    ("event.a > 5 : true", ":", "`condition ? value : other`"),
+    ("event.a > 5 unless event.b", "unless", "`&& !(…)`"),
+    ("event.a > 5 WHERE event.b", "WHERE", "what has to hold"),
+    ("event.a > 5 ∧ event.b", "∧", "`&&`"),
+    ("event.a.matches('x(?=y)')", "matches", "neither look-around"),
+    ("duration(7) > now - event_time", "duration", "duration('7d')"),
+    ("event.a ge 5", "ge", "`>=`"),
+    ("event.a == event.b == event.c", "==", "write `event.a == event.b && event.b == event.c`"),
+    ("sum(event.items, 'price') > 5", "sum", "sum(event.items.map(i, i.price))"),
+    ("min(event.a, 5) > 3", "min", "min([event.a, 5])"),
+    ("event.a[-1] == 'b'", "-1", "event.a[size(event.a) - 1]"),
+    ("NVL(event.a, 0) > 5", "NVL", "has(event.x) ? event.x : 0"),
+    ("event.a ISNULL", "ISNULL", "!has(event.x)"),
+    ("event.a RLIKE 'x.*'", "RLIKE", "event.x.matches"),
+    ("event.a NOT BETWEEN 1 AND 5", "NOT", "write `!`"),
+    ("customer.get('age', 0) > 18", "get", "has(event.x) ? event.x : 0"),
+    ("customer.age > 18 years", "years", "the number alone"),
+    ("'vip' in customer.tags[]", "]", "event.items.exists("),
+    ("customer.birthday == TODAY()", "TODAY", "write `now`"),
+    ("event.time between 9 and 17", "between", "`event.x >= 1 && event.x <= 9`"),
+    ("new Date(event.date) > now", "Date", "write `now`"),
+    ("event.a > 1.000,50", ",", "49.90"),
+    ("event.a > 10k", "k", "the number alone"),
+    ("event.a > $50", "$", "write the name alone"),
+    ("event.items.every(i => i.price > 5)", "=>", "event.items.exists("),
+    ("event.items.exists(price > 5)", "price", "event.items.exists(item,"),
+    ("event.'a' > 5", "'a", "event['a']"),
+    ("/x/.test(event.a)", "/x", "event.x.matches"),
+    ("now - interval '7 days' > event_time", "'7", "duration('7d')"),
+    ("event_time.getFullYear() == 26", "26", "all four digits"),
 ]
 
 # The same, where a test shows what is in the data.
@@ -337,6 +403,23 @@ def test_a_slip_is_found_at_its_place_with_what_to_write(
     at = f":{RULES[: RULES.index('CONDITION')].count(chr(10)) + 1}:{COLUMN + condition.index(word)}"
     assert f"{at}: error: " in found[0] or f"{at}: warning: " in found[0]
     assert said in found[0]
+
+
+@pytest.mark.parametrize(
+    ("condition", "said"),
+    [
+        ("(event.a > 5", "a bracket is not closed"),
+        ("event.a > 5 &&", "something is missing behind it"),
+        ("event.a > 5 ? true", "`condition ? value : other`"),
+        ("event.a > 10 %", "write 0.1"),
+    ],
+)
+def test_a_condition_that_ends_too_early_says_what_is_missing(
+    tmp_path: Path, condition: str, said: str
+) -> None:
+    (found,) = findings(tmp_path, condition)
+    assert f":{COLUMN + len(condition)}: error: the condition ends too early" in found
+    assert said in found
 
 
 @pytest.mark.parametrize(("condition", "word", "said"), OF_DATA, ids=[each for each, _, _ in OF_DATA])

@@ -12,6 +12,7 @@ SHOP = """\
 sources:
   clicks: {event: name, customer: customer_id}
   people: {kind: profile, customer: customer_id}
+  weather: {kind: context, customer: customer_id}
 
 traits:
   viewed: {function: count, of: product_view, where: event.price > 5}
@@ -31,7 +32,9 @@ rules:
       - {on: product_view, where: event.price > 10, as: seen}
       - {on: add_to_cart, where: event.sku == seen.sku, within: 1h}
     unless: {on: purchase, where: event.total > 5, within: 1h}
-    if: traits.viewed > 1 && segments.vips && event.vip && size(event.line_items) > 1
+    if: >-
+      traits.viewed > 1 && segments.vips && event.vip && size(event.line_items) > 1
+      && context.weather.wind > 3
     send: {channel: web, content: {text: Hi}}
     limit: 1 per 1d
     goal: {on: purchase, within: 1d}
@@ -47,6 +50,8 @@ tests:
     customer: {attributes: {status: gold, points: 5, born: "1990-12-24", either: 1}}
     events:
       - {at: 0m, source: people, attributes: {either: one}}
+      - {at: 0m, source: weather, wind: 4, sky: clear, days: [{rain: 2}], mixed: 1}
+      - {at: 0m, source: weather, wind: 4.5, mixed: one}
       - {at: 0m, event: product_view, price: 20, sku: s, mixed: 1, some: null}
       - {at: 0m, event: product_view, price: 20.5, sku: s, mixed: one, some: 1}
       - at: 1m
@@ -101,6 +106,17 @@ IF = "size(event.line_items) > 1"
         (IF, "event.shop.city in ['Wien', 'graz']", "is never `graz`, but `Graz`"),
         (IF, "event.line_items.exists(i, i.sku != 'S')", "`i.sku` is never `S`, but `s`"),
         ("customer.status == 'gold'", "customer.status == 'Gold'", "(write 'gold')"),
+        ("weather.wind > 3", "weather.wind == '3'", "`==` compares a number with a text"),
+        ("weather.wind > 3", "weather.sky > 3", "`>` compares a text with a number"),
+        ("weather.wind > 3", "weather.sky == 'Clear'", "is never `Clear`, but `clear`"),
+        ("weather.wind > 3", "weather.days.exists(d, d.rain == 'yes')", "`==` compares a number with a text"),
+        (IF, "event.line_items.map(i, i.sku).exists(s, s == 5)", "`==` compares a text with a number"),
+        (
+            IF,
+            "event.line_items.map(i, size(i.sku) > 0, i.sku).all(s, s == 5)",
+            "`==` compares a text with a number",
+        ),
+        (IF, "5 in event.line_items.map(i, i.sku)", "a list of which each item is a text"),
         (IF, "5 in event.tags", "`in` looks for a number in a list of which each item is a text"),
     ],
 )
@@ -116,7 +132,7 @@ def test_what_does_not_fit_the_tests_is_warned_of(
 
 def test_it_is_shown_where_it_is(tmp_path: Path) -> None:
     (found,) = warnings(tmp_path, SHOP.replace("event.total > 5", "event.total == 'nine'"))
-    assert found.startswith("22:47: warning: ")
+    assert found.startswith("23:47: warning: ")
 
 
 @pytest.mark.parametrize(
@@ -133,6 +149,9 @@ def test_it_is_shown_where_it_is(tmp_path: Path) -> None:
         ("where: event.price > 10,", "where: event.price == null,"),
         ("where: event.price != 3", "where: event.price == '3'"),  # one of its events is not tested
         ("customer.points < 0", "customer.either == 'one'"),
+        ("weather.wind > 3", "weather.mixed == 'one'"),
+        ("weather.wind > 3", "weather.unknown == 'one'"),
+        (IF, "event.line_items.map(i, i.sku).exists(s, s == 's')"),
         ("customer.points < 0", "timestamp(customer.born) > now"),
     ],
 )

@@ -207,6 +207,7 @@ def _plan(backtest: Backtest, rule: Rule, found: RuleFigures) -> dict[str, Any] 
         "goal": {"on": list(goal.on), "within": format_duration(goal.within)},
         "held_out": share,
         "held_out_by_rule": rule.holdout > 0,
+        "shadow": rule.mode == "shadow",
         "customers": customers,
         "ended": ended,
         "reached": reached,

@@ -81,7 +81,7 @@ def _lines(found: dict[str, Any]) -> Iterator[str]:
         biggest = sorted(sizes.items(), key=lambda item: -item[1])[:MOST_NAMES]
         yield f"customers by segment: {counted(dict(biggest))}"
     for name, rule in rules.items():
-        if rule["plan"] is not None and rule["plan"]["held_out_by_rule"]:
+        if rule["plan"] is not None and (rule["plan"]["held_out_by_rule"] or rule["plan"]["shadow"]):
             yield f"{name}: {known_when(rule['plan'])}"
 
 
@@ -105,7 +105,12 @@ def in_the_way(collision: Mapping[str, Any]) -> str:
 
 
 def known_when(plan: Mapping[str, Any]) -> str:
-    """How long until one knows, in a sentence."""
+    """How long until one knows, in a sentence. The goal of a rule in shadow mode tells how many do that
+    anyway; by its messages nobody does, however long one waits.
+    """
+    if plan["shadow"]:
+        live = known_when({**plan, "shadow": False})
+        return f"in shadow mode nobody reaches the goal by its messages; taken live, {live}"
     if plan["too_few"] is not None:
         return f"cannot be said how long an experiment takes: {plan['too_few']}"
     base, days = plan["base"], known_after(plan)

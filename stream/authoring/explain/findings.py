@@ -10,24 +10,32 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from stream.authoring.explain.live import Compared
 from stream.authoring.explain.timeline import Before, Change, Progressed, Timeline, TimelineMoment
 from stream.authoring.rule_tests.held_back import Around, explained
 from stream.authoring.rule_tests.why_not import rank
 from stream.decisions.wire import iso_time
 from stream.hints import did_you_mean
+from stream.history.decided import DecidedLive
 from stream.rules.model import Rule
 from stream.structs import Decision, Judgement, OpenInstance, Term
 
 HELD_OUT = "the customer is in the control group of the rule or of the policy"
 
 
-def as_object(timeline: Timeline, rule: str | None = None) -> dict[str, Any]:
-    """The timeline; with `rule` only what is about that rule, and of what it asks."""
+def as_object(timeline: Timeline, rule: str | None = None, live: DecidedLive | None = None) -> dict[str, Any]:
+    """The timeline; with `rule` only what is about that rule, and of what it asks. `live`: what workers have
+    decided on the customer, if somebody looked.
+    """
+    compared = None if live is None else Compared(timeline, live, rule)
     rules = [each for each in timeline.rules.rules if rule in (None, each.name)]
     names = {each.name for each in rules} | {""}
     because = _because(timeline)
     kinds = {each.name: each.kind for each in timeline.rules.sources}
-    moments = [{"kind": kinds.get(each.source), **_moment(each, names, because)} for each in timeline.moments]
+    moments = [
+        {"kind": kinds.get(each.source), **_moment(each, names, because, compared)}
+        for each in timeline.moments
+    ]
     if rule is not None:
         read = _paths(each for moment in moments for each in moment["judged"])
         for each in moments:
@@ -40,6 +48,7 @@ def as_object(timeline: Timeline, rule: str | None = None) -> dict[str, Any]:
         "moments": [each for each in moments if rule is None or _is_about(each)],
         "rules": {each.name: _became(each, timeline, because) for each in rules},
         "open": [_instance(each) for each in timeline.open if each.rule in names],
+        "live": None if compared is None else compared.as_object(),
     }
 
 
@@ -93,7 +102,9 @@ def _because(timeline: Timeline) -> dict[int, str]:
     return found
 
 
-def _moment(moment: TimelineMoment, names: set[str], because: Mapping[int, str]) -> dict[str, Any]:
+def _moment(
+    moment: TimelineMoment, names: set[str], because: Mapping[int, str], compared: Compared | None
+) -> dict[str, Any]:
     return {
         "at": iso_time(moment.at),
         "event": moment.event or None,
@@ -105,7 +116,12 @@ def _moment(moment: TimelineMoment, names: set[str], because: Mapping[int, str])
         "judged": [_judged(each) for each in moment.judged if each.rule in names],
         "instances": [_progressed(each) for each in moment.progressed if _rule_of(each) in names],
         "decisions": [
-            _decision(each, moment, because.get(id(each))) for each in moment.decisions if each.rule in names
+            {
+                **_decision(each, moment, because.get(id(each))),
+                "live": None if compared is None else compared.of(each),
+            }
+            for each in moment.decisions
+            if each.rule in names
         ],
     }
 

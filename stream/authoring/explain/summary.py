@@ -12,6 +12,7 @@ from typing import Any
 from rich.console import Console
 from rich.text import Text
 
+from stream.authoring.explain.live import summary, words_of
 from stream.diagnostics import one_line, some
 
 MOST_FIELDS = 200  # characters of an event that are shown
@@ -42,6 +43,8 @@ def _lines(found: Mapping[str, Any], most: int | None) -> Iterator[str]:
     for moment in shown:
         yield from _moment(moment, of_one=found["rule"] is not None)
     yield f"up to {found['until']}" if found["until"] else "no event has a time"
+    if found["live"] is not None:
+        yield from summary(found["live"])
     width = max(map(len, found["rules"]), default=0)
     for name, rule in found["rules"].items():
         yield f"  {'✔' if rule['sent'] else '✘'} {name:{width}}  {rule['why']}"
@@ -103,11 +106,21 @@ def _decision(each: Mapping[str, Any]) -> Iterator[str]:
         yield f"    ✔ {each['rule']}: sent on {each['channel']}{variant}"
         for name, text in (each["content"] or {}).items():
             yield f"        {name}: {text}"
+        yield from _live(each["live"])
         return
     words = {"deferred": "put off", "holdout": "held out", "shadow": "in shadow mode"}
     yield f"    ✘ {each['rule']}: {words.get(each['outcome'], 'held back')}: {each['because']}"
     for name, text in (each["content"] or {}).items():
         yield f"        {name}: {text}"
+    yield from _live(each["live"])
+
+
+def _live(live: Mapping[str, Any] | None) -> Iterator[str]:
+    """What a worker made of it."""
+    if live is not None and live["agrees"]:
+        yield f"        the worker: the same, at {live['written']}"
+    elif live is not None:
+        yield f"      ! the worker: {words_of(live)}: {live['why']}"
 
 
 def _judgements(judged: Sequence[Mapping[str, Any]], *, of_one: bool) -> Iterator[str]:

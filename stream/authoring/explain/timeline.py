@@ -83,6 +83,7 @@ class Before:
 class Timeline:
     """`moments`: from `Between.since` on. `open`: what the customer has begun, at the end. `until`: the time
     (ms) that the history has come to; None: it has no event. `before`: None if it begins with nothing.
+    `since`: from when on it is told; `partition`: of the customer, where it is known.
     """
 
     rules: RuleSet
@@ -92,6 +93,8 @@ class Timeline:
     until: int | None
     attributes: Mapping[str, Any]
     before: Before | None = None
+    since: int | None = None
+    partition: int | None = None
 
 
 def timeline(
@@ -119,7 +122,17 @@ def timeline(
     moments += told.end(files.between.until)
     if known is not None and (since := files.between.since) is not None:
         moments = [each for each in moments if each.at >= since]
-    return Timeline(rules, customer, tuple(moments), told.open, told.reached, told.attributes, before)
+    return Timeline(
+        rules,
+        customer,
+        tuple(moments),
+        told.open,
+        told.reached,
+        told.attributes,
+        before,
+        files.between.since,
+        told.partition,
+    )
 
 
 class _Telling:
@@ -137,18 +150,18 @@ class _Telling:
         # What a record of the customer's has somewhere, if it is not escaped.
         self._text = customer.encode()
         self._judged: list[Judgement] = []
-        self._partition: int | None = None
+        self.partition: int | None = None
         self._came_to: dict[int, int] = {}  # by partition, the time that its events have come to
 
     @property
     def reached(self) -> int | None:
         """The time that the customer's partition has come to."""
-        return None if self._partition is None else self._came_to.get(self._partition)
+        return None if self.partition is None else self._came_to.get(self.partition)
 
     def begin(self, known: KnownBefore) -> Before | None:
         """Enter what is known before anything is played; None: it begins where nothing was known."""
-        self._partition = known.beginning.partition
-        state = self._replay.state_of(self._partition)
+        self.partition = known.beginning.partition
+        state = self._replay.state_of(self.partition)
         known.enter(state)
         if not known.checkpoint:
             return None
@@ -163,7 +176,7 @@ class _Telling:
         """The moments of a portion."""
         moments: list[TimelineMoment] = []
         for name, place in self._own(portion.records):
-            self._partition = portion.partition
+            self.partition = portion.partition
             event = portion.records[name][place]
             self._reach(portion, (event.order, name))
             # What is due before it goes first, as in a worker, and is a moment of its own.
@@ -198,8 +211,8 @@ class _Telling:
 
     def end(self, until: int | None) -> list[TimelineMoment]:
         """What comes due by the end."""
-        if until is not None and self._partition is not None:
-            self._came_to[self._partition] = until
+        if until is not None and self.partition is not None:
+            self._came_to[self.partition] = until
         moments = [] if self.reached is None else self._advance(self.reached)
         self.open = self._instances()
         return moments
@@ -228,7 +241,7 @@ class _Telling:
 
     @property
     def _state(self) -> PartitionState | None:
-        return None if self._partition is None else self._replay.state_of(self._partition)
+        return None if self.partition is None else self._replay.state_of(self.partition)
 
     @property
     def attributes(self) -> Mapping[str, Any]:
@@ -257,7 +270,7 @@ class _Telling:
         traits = [each for each in self._rules.traits if known in each.of]
         had, was = self._profile(state), [self._trait(state, each, fields, at) for each in traits]
         before = self._instances()
-        feed = self._replay.feed({name: [event]}, self._ended, self._partition or 0)
+        feed = self._replay.feed({name: [event]}, self._ended, self.partition or 0)
         results = self._listen(feed)
         changes = [
             Change(f"traits.{each.name}", key, old, new)

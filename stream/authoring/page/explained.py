@@ -11,6 +11,7 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from stream.authoring.explain.live import summary, words_of
 from stream.authoring.explain.summary import UNNAMED, is_stranger, terms_that_count
 from stream.authoring.page.document import document
 from stream.authoring.page.markup import Child, Html, element, own
@@ -46,6 +47,7 @@ def page(found: Mapping[str, Any]) -> str:
         element(
             "main",
             _rules(found["rules"]),
+            _live(found["live"]) if found["live"] else None,
             _before(found["before"]) if found["before"] else None,
             element("h2", "What happened"),
             element("p", f"{some(left, 'moment')} before are left out.", class_="soft") if left else None,
@@ -78,6 +80,20 @@ def _nearest(rule: Mapping[str, Any]) -> Child:
         element("summary", f"The nearest, at {nearest['at']}"),
         _tree(nearest["terms"], "false"),
     )
+
+
+def _live(live: Mapping[str, Any]) -> list[Html]:
+    said = [element("p", own(each)) for each in summary({**live, "only": []})]
+    rows = [
+        [each["at"], own(each["rule"]), own(words_of(each)), own(each["why"])]
+        for each in live["only"][:MOST_MOMENTS]
+    ]
+    heads = ["When", "Rule", "What", "Why not here"]
+    return [
+        element("h2", "What workers decided"),
+        *said,
+        *([table("What only workers decided", heads, rows)] if rows else []),
+    ]
 
 
 def _before(before: Mapping[str, Any]) -> list[Html]:
@@ -151,16 +167,25 @@ def _instances(instances: Sequence[Mapping[str, Any]]) -> Child:
 
 def _decision(decision: Mapping[str, Any]) -> Html:
     word = OUTCOMES.get(decision["outcome"], "held back")
+    live = _worker(decision["live"])
     if decision["outcome"] != "sent":
-        return element(
-            "p", element("strong", f"{word}: "), own(decision["rule"]), ": ", own(decision["because"])
-        )
+        said = [element("strong", f"{word}: "), own(decision["rule"]), ": ", own(decision["because"])]
+        return element("div", element("p", said), live)
     content = [
         [element("dt", own(name)), element("dd", own(text))]
         for name, text in (decision["content"] or {}).items()
     ]
     on = element("p", element("strong", f"{word}: "), own(decision["rule"]), " on ", own(decision["channel"]))
-    return element("div", on, element("blockquote", element("dl", content)))
+    return element("div", on, element("blockquote", element("dl", content)), live)
+
+
+def _worker(live: Mapping[str, Any] | None) -> Child:
+    """What a worker made of it."""
+    if live is None:
+        return None
+    if live["agrees"]:
+        return element("p", f"The worker decided the same, at {live['written']}.", class_="soft")
+    return element("p", "The worker: ", own(words_of(live)), ": ", own(live["why"]), class_="note")
 
 
 def _judged(judged: Sequence[Mapping[str, Any]], *, of_one: bool) -> Child:

@@ -134,6 +134,7 @@ class Feed:
         """Raises EventFileError, and RuleFileError where the mapping does not fit file, source and plan."""
         self.source = source
         self.origin = origin
+        self.origin.encoding = mapping.encoding if mapping is not None else None
         self.left_out = RowCounts()
         self.odd = RowCounts()
         self.most_bytes = MOST_BYTES

@@ -8,6 +8,7 @@
     constants: {event: purchase}
     others: drop
     empty: skip
+    encoding: cp1252
 
 Read as strictly as rule files, and held against the source and the tracking plan before anything is sent.
 Tested by tests/history/feeds/test_mapping.py.
@@ -38,6 +39,7 @@ from stream.history.feeds.columns import (
     is_empty,
     put,
 )
+from stream.history.formats import encoding_of
 from stream.rules import field_paths
 from stream.rules.compiler.plan import TrackingPlan
 from stream.rules.files import Entry, Mapped, Scalar, Text, Written, read_alone
@@ -48,7 +50,7 @@ from stream.rules.shapes import ANYTHING, Shape, either, of_paths
 Others = Literal["drop", "keep"]
 OTHERS: tuple[Others, ...] = get_args(Others)
 INLINE = "--map"  # the name of what is no file
-_TOP = ("source", "columns", "constants", "others", "empty")
+_TOP = ("source", "columns", "constants", "others", "empty", "encoding")
 _OF_COLUMN = ("field", "type", "format", "zone", "decimal", "empty", "words")
 _GOES_WITH = {"format": "time", "zone": "time", "decimal": "number"}
 _PLANNED = {"text": ("string",), "number": ("number",), "boolean": ("boolean",), "time": ("time", "string")}
@@ -57,12 +59,15 @@ _CONSENT = {"granted": "boolean", "at": "time", "basis": "string", "expires": "t
 
 @dataclass(slots=True)
 class FieldMapping:
-    """What was written. `others`: whether columns that it does not name are sent, too."""
+    """What was written. `others`: whether columns that it does not name are sent, too. `encoding`: of the
+    file's text, if it says so.
+    """
 
     columns: list[Column] = field(default_factory=list)
     constants: dict[FieldPath, Any] = field(default_factory=dict)
     others: Others = "drop"
     source: str | None = None
+    encoding: str | None = None
     places: dict[int | FieldPath, Location] = field(default_factory=dict)  # of columns and of constants
 
     def apply(self, row: dict[str, Any]) -> dict[str, Any]:
@@ -148,6 +153,7 @@ class _MappingReader:
         empty = cast(Empty, self._one_of(entries, "empty", EMPTY) or "skip")
         read.others = cast(Others, self._one_of(entries, "others", OTHERS) or "drop")
         read.source = self._text(entries, "source")
+        read.encoding = self._encoding(entries)
         for entry in self._inside(entries, "columns"):
             several = entry.value.items if isinstance(entry.value, Items) else (entry.value,)
             for each in several:
@@ -234,6 +240,17 @@ class _MappingReader:
             hint = "write e.g. zone: Europe/Berlin, or zone: UTC"
             self._wrong(Code.MISSING_KEY, options["format"].location, "which zone is such a time of?", hint)
         return text
+
+    def _encoding(self, entries: Mapping[str, Entry]) -> str | None:
+        text = self._text(entries, "encoding")
+        if text is None:
+            return None
+        try:
+            return encoding_of(text)
+        except ValueError as error:
+            message = f"`encoding` cannot be `{text[:80]}`"
+            self._wrong(Code.UNKNOWN_NAME, entries["encoding"].location, message, str(error))
+            return None
 
     def _zone(self, options: Mapping[str, Entry]) -> ZoneInfo | None:
         name = self._text(options, "zone")

@@ -5,7 +5,7 @@ customers. A name that they do not have, and that differs by a slip from one tha
 a letter too many, too few or another, by two that are swapped, by `_`, `-` and capitals. Names that differ by
 a number do so on purpose; short ones often do: of them only what fingers do by themselves counts (`_slips`).
 Of events, attributes and purposes, what other definitions name is known, too, as long as only one definition
-has the odd one.
+has the odd one, or more have the other.
 Tested by tests/rules/test_misspelt.py.
 """
 
@@ -26,6 +26,7 @@ from stream.rules.compiler.plan import ENGINES, TrackingPlan
 from stream.rules.compiler.uses import Use, place_of, uses
 from stream.rules.files import Entry
 from stream.rules.model import RuleSet
+from stream.rules.shapes import Shape
 
 _DIGITS = re.compile("[0-9]+")
 _SHORT, _LONG = 4, 64  # letters: of shorter names many differ by one, of longer ones nobody knows
@@ -65,8 +66,8 @@ class _Kind(NamedTuple):
 
 def warn_of_slips(run: Compilation, rules: RuleSet, data: Data) -> None:
     """Adds a warning for each name that is probably misspelt, and for texts that show what no test has."""
-    known = _Known(rules, data)
     plan = run.plan
+    known = _Known(rules, data, plan)
     events = _Kind(Code.MISSPELT_EVENT, "event", known.events, [])
     purposes = _Kind(Code.MISSPELT_PURPOSE, "purpose", known.purposes, [])
     fields = _Kind(Code.UNKNOWN_FIELD, "field", known.fields, [], others_count=False)
@@ -113,7 +114,7 @@ _CONSTANT = ("event", "is")  # of a source
 class _Known:
     """The names that tests and sources have."""
 
-    def __init__(self, rules: RuleSet, data: Data) -> None:
+    def __init__(self, rules: RuleSet, data: Data, plan: TrackingPlan) -> None:
         self.data = data
         self.events: set[Path] = {(name,) for name in data.names}
         self.mapped: set[Path] = {
@@ -125,6 +126,7 @@ class _Known:
         }
         self.fields = {*self.mapped, *_all_paths(data.events(data.names))}
         self.attributes: set[Path] = {*((each,) for each in ENGINES), *_all_paths(data.customers)}
+        self.attributes |= set(_planned(plan.said))
         self.contexts: set[Path] = {(each.name,) for each in rules.sources}
         self.contexts |= {(name, *path) for name, body in data.contexts for path in _paths(body)}
         self.purposes: set[Path] = {(each,) for each in data.purposes}
@@ -238,6 +240,12 @@ def _paths(value: Any, before: Path = ()) -> Iterator[Path]:
         yield from _paths(inner, (*before, name))
 
 
+def _planned(shape: Shape, before: Path = ()) -> Iterator[Path]:
+    for name, inner in (shape.fields or {}).items():
+        yield (*before, name)
+        yield from _planned(inner, (*before, name))
+
+
 def _all_paths(values: Iterable[Any]) -> set[Path]:
     return {path for each in values for path in _paths(each)}
 
@@ -258,8 +266,9 @@ def _warn(run: Compilation, kind: _Kind) -> None:
     for path, entry, use in kind.named:
         alike = near[path] - said
         tested = alike & kind.known
-        if tested or (alike and times[path] == 1):
-            meant = min(tested or alike, key=_shown)
+        more = {each for each in alike if times[path] == 1 or times[each] > times[path]}
+        if tested or more:
+            meant = min(tested or more, key=_shown)
             others = "" if times[path] > 1 else " and no other definition"
             message = f"no test{others} has the {kind.what} `{_shown(path)}`"
             hint = f"did you mean `{_shown(meant)}`?"

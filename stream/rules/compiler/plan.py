@@ -42,12 +42,14 @@ class Planned:
 class TrackingPlan:
     """Which names there are. `events` is empty where there is no tracking plan; None: any attribute, purpose.
 
+    `said`: the attributes that sources of profiles name, also where another does not say its own.
     `contexts`: by source, of those that say what their records hold. `name_at`: where an event of any source
     has its name; None where that differs, or is nowhere.
     """
 
     events: Mapping[str, Planned] = field(default_factory=dict)
     attributes: Shape | None = None
+    said: Shape = ANYTHING
     purposes: frozenset[str] | None = None
     contexts: Mapping[str, Shape] = field(default_factory=dict)
     name_at: FieldPath | None = None
@@ -111,6 +113,7 @@ def read_plan(run: Compilation, sources: Iterable[Source]) -> TrackingPlan:
     return TrackingPlan(
         events=events,
         attributes=_with_engines(either(known)) if known and len(known) == len(attributes) else None,
+        said=either(known),
         purposes=frozenset().union(*granted) if granted and len(granted) == len(purposes) else None,
         contexts=contexts,
         name_at=next(iter(names_at)) if len(names_at) == 1 else None,

@@ -17,7 +17,8 @@ from stream.rules.compiler.messages import read_send
 from stream.rules.compiler.occasions import check_channels, read_occasion
 from stream.rules.files import Entry, Sequence, Written
 from stream.rules.model import Again, Channel, FieldPath, Goal, Mode, Policy, Rule, Step, Unless, WhenQuiet
-from stream.rules.scope import RESERVED, clock_scope, event_scope, rule_scope, variables_of
+from stream.rules.scope import RESERVED, clock_scope, event_scope, rule_scope
+from stream.rules.selections import variables_of
 
 Named = Mapping[str, tuple[str, ...]]  # the names of steps, and the events that each waits for
 

@@ -1,9 +1,9 @@
 """Conditions held against the types that fields have in the tests, where no tracking plan says them; what is
 in lists no plan says.
 
-A field counts as what all events of its name, or all customers, have there: where two tests differ, it can be
-anything. So `event.price == '50'` is warned of beside tests with numbers, and `event.line_items.sku` beside
-tests with a list of items.
+A field counts as what all events of its name, all customers, or all records of a source of context, have
+there: where two tests differ, it can be anything. So `event.price == '50'` is warned of beside tests with
+numbers, and `event.line_items.sku` beside tests with a list of items.
 Tested by tests/rules/test_tested.py.
 """
 
@@ -48,8 +48,10 @@ class _Condition(NamedTuple):
 
 def warn_of_types(run: Compilation, rules: RuleSet, tests: Sequence[RuleTest]) -> None:
     """Adds a warning for what does not fit the types that the tests have."""
-    events, customers = _tested(rules, tests)
+    events, customers, contexts = _tested(rules, tests)
     customer = either(customers)
+    context = {name: either(contexts[name] or [ANYTHING]) for name in run.contexts}
+    context |= {name: with_items(planned, context[name]) for name, planned in run.plan.contexts.items()}
     if run.plan.attributes is not None:
         customer = with_items(run.plan.attributes, customer)
 
@@ -61,7 +63,7 @@ def warn_of_types(run: Compilation, rules: RuleSet, tests: Sequence[RuleTest]) -
     traits = _with_known(with_fields(run.traits, rules.traits, shape), tests)
     for condition in _conditions(run, rules):
         shapes = {name: shape(names) for name, names in condition.named.items()}
-        shapes |= {"event": shape(condition.on), "customer": customer}
+        shapes |= {"event": shape(condition.on), "customer": customer, "context": Shape("object", context)}
         scope = rule_scope(traits, run.segments, condition.named, run.contexts, shapes)
         if any(error.code is None for error in condition.errors(condition.node, scope)):
             _warn(run, condition, scope)
@@ -77,20 +79,26 @@ def _warn(run: Compilation, condition: _Condition, scope: Scope) -> None:
                 run.findings.add(Code.NOT_AS_TESTED, written.at(error.offset), message, error.hint)
 
 
-def _tested(rules: RuleSet, tests: Iterable[RuleTest]) -> tuple[dict[str, list[Shape]], list[Shape]]:
-    """What the events of the tests look like, by name, and the customers."""
+def _tested(
+    rules: RuleSet, tests: Iterable[RuleTest]
+) -> tuple[dict[str, list[Shape]], list[Shape], dict[str, list[Shape]]]:
+    """What the tests have: events by name, customers, and records of context by source."""
     kinds = {source.name: source.kind for source in rules.sources}
     events: dict[str, list[Shape]] = defaultdict(list)
     customers: list[Shape] = []
+    contexts: dict[str, list[Shape]] = defaultdict(list)
     for test in tests:
         customers.append(_shape(test.customer.attributes))
         for event in test.events:
-            kind = kinds[event.source or rules.first_source or ""]
+            source = event.source or rules.first_source or ""
+            kind = kinds[source]
             if kind == "profile":
                 customers.append(_shape(event.fields.get("attributes") or {}))
             elif kind == "event":
                 events[event.name].append(_shape(event.fields))
-    return events, customers
+            else:
+                contexts[source].append(_shape(event.fields))
+    return events, customers, contexts
 
 
 def _with_known(traits: Traits, tests: Iterable[RuleTest]) -> Traits:

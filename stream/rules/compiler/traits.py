@@ -16,7 +16,8 @@ from stream.rules.compiler.definition import Definition
 from stream.rules.compiler.identity import trait_id
 from stream.rules.files import Entry
 from stream.rules.model import Segment, Trait
-from stream.rules.scope import Shapes, customer_scope, event_scope, names_of, value_scope
+from stream.rules.scope import Shapes, customer_scope, event_scope, value_scope
+from stream.rules.selections import names_of
 
 
 def read_trait(run: Compilation, entry: Entry) -> Trait:

@@ -42,7 +42,7 @@ Names = Mapping[str, tuple[str, ...]]  # of events, by the variable that they ar
 
 def warn_of_unwritten(run: Compilation, rules: RuleSet, data: Data) -> None:
     for rule in rules.rules:
-        for template, keys in _templates(rule):
+        for template, keys in texts_of(rule):
             _, written = lead(run.files.rules[rule.name], keys)
             forms = {channel.format_of(str(keys[-1])) for channel in rule.channels}
             if not isinstance(written, Scalar) or "json" in forms:  # of JSON an object is a part
@@ -54,7 +54,8 @@ def warn_of_unwritten(run: Compilation, rules: RuleSet, data: Data) -> None:
                     run.findings.add(Code.UNWRITTEN, at, *found)
 
 
-def _templates(rule: Rule) -> Iterator[tuple[Template, Keys]]:
+def texts_of(rule: Rule) -> Iterator[tuple[Template, Keys]]:
+    """The texts of a rule, each with the keys that lead to it."""
     for name, template in rule.content.items():
         yield template, ("send", "content", name)
     for number, variant in enumerate(rule.variants):

@@ -13,13 +13,15 @@ from stream.rules.compiler.compilation import Compilation
 from stream.rules.compiler.known_data import Data
 from stream.rules.compiler.mapped import warn_of_mapping
 from stream.rules.compiler.misspelt import warn_of_slips
+from stream.rules.compiler.nested import warn_of_nesting
 from stream.rules.compiler.tested import warn_of_types
+from stream.rules.compiler.unrounded import warn_of_unrounded
 from stream.rules.compiler.untaken import warn_of_untaken
 from stream.rules.compiler.unwritten import warn_of_unwritten
 from stream.rules.durations import format_duration
 from stream.rules.files import Entry
 from stream.rules.model import Limit, Policy, Rule, RuleSet
-from stream.rules.scope import selections_of
+from stream.rules.selections import selections_of
 from stream.rules.settled import settled
 from stream.rules.testcases import RuleTest
 
@@ -41,9 +43,11 @@ def warn(run: Compilation, rules: RuleSet, tests: Sequence[RuleTest]) -> None:
     data = Data(run.plan, rules, tests)
     warn_of_slips(run, rules, data)
     warn_of_mapping(run, rules, data)
+    warn_of_nesting(run, rules)
     warn_of_types(run, rules, tests)
     warn_of_untaken(run, rules, data)
     warn_of_unwritten(run, rules, data)
+    warn_of_unrounded(run, rules)
     _alike(run, rules.rules)
     _groups(run, rules.rules)
     _waits(run, rules)

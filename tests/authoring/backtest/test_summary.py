@@ -75,7 +75,14 @@ def test_what_was_odd_with_ten_thousand_rules_was_ten_thousand_lines(tmp_path: P
     ],
 )
 def test_how_long_it_takes_in_a_sentence(plan: dict[str, Any], said: str) -> None:
-    assert said in known_when(plan)
+    assert said in known_when({"shadow": False, **plan})
+
+
+def test_the_goal_of_a_rule_in_shadow_mode_seemed_to_be_one_of_its_messages(tmp_path: Path) -> None:
+    """A hundred days of shadow were said to tell what the message brings."""
+    text = rule("web").replace("{on:", "{mode: shadow, goal: {on: buy, within: 1d}, on:", 1)
+    said = shown(found_of(tmp_path, f"rules:\n  seen: {text}", [click("2026-03-02T10:00:00")]))
+    assert "seen: in shadow mode nobody reaches the goal by its messages; taken live, cannot be said" in said
 
 
 def test_shares_have_three_figures() -> None:

@@ -241,3 +241,13 @@ def test_numbers_that_the_mapping_reads_were_told_to_be_texts(feed: Made) -> Non
         "texts (write 1049.90; a spreadsheet that is set to English does)"
     ]
     assert records(made)[0]["amount"] == 1.5
+
+
+def test_a_feed_in_an_old_encoding_is_sent_in_utf_8(feed: Made) -> None:
+    """An agency's `Jörg` in cp1252 was `not UTF-8`, with nothing that a nightly job could do about it."""
+    file = f"{HEAD},name\n{ROW},Jörg €\n".encode("cp1252")
+    with pytest.raises(EventFileError, match="not UTF-8"):
+        feed(file)
+    mapping = "{encoding: windows-1252, others: keep, columns: {name: first_name}}"
+    (record,) = records(feed(file, mapping=mapping))
+    assert record["first_name"] == "Jörg €"

@@ -70,6 +70,7 @@ def test_a_mapping_in_a_file_is_that_on_the_command_line(tmp_path: Path) -> None
         ("{columns: {a: b}, columns: {c: d}}", "twice"),
         ("{columns: {a: b}", "not YAML"),
         ("{others: keep}", "has `columns`"),
+        ("{columns: {a: b}, encoding: cp1522}", "did you mean `cp1252`"),
     ],
 )
 def test_a_mapping_with_a_mistake_is_refused_with_its_place(text: str, said: str) -> None:
