@@ -7,7 +7,7 @@
                2 leave out what the customer has had        applied offset by source; with `dedupe`, the ids
                3 of a profile: attributes and consents      `_profile`, and nothing else
                  of a context: the record as it came        the same
-               4 traits of the event's name                 Plan.updates
+               4 traits of the event's name                 Plan.updates: cleared, then counted
                5 instances that wait for it                 Plan.later: closed, or one step further; what
                                                             quiet hours put off is closed, with a decision
                6 rules of the event's name, and those that 5 completed, by priority and name
@@ -563,6 +563,8 @@ cdef class PartitionState:
         cdef object _owner = None       # of the text of `made`, for as long as it is looked at
         cdef int64_t refused = self.frame.refused
         cdef double amount = 1.0
+        if update.clears:
+            return self.frame.customer is None or self.frame.customer.clear_trait(update.slot) == 0
         if update.per >= 0:
             key = &queue.event.values[update.per]
             if not is_key(key):

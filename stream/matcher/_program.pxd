@@ -22,6 +22,7 @@ cdef enum Takes:        # of an event's field, by a trait's function
 
 cdef class Update:
     """A trait, as an event updates it."""
+    cdef bint clears                # it starts anew; the rest is not said
     cdef int slot, takes, where
     cdef int field, per             # slots of the record; -1: it has none
     cdef Node value                 # what it takes in place of a field; None: it takes the field

@@ -180,6 +180,9 @@ cdef class Program:
         if trait.value is not None:
             update.value = compile_condition(trait.value, self.event_names)
         update.place = f"traits.{trait.name}", "field" if trait.value is None else "value"
+        # An event that does both is the first of what it begins.
+        for name in dict.fromkeys(trait.clear):
+            self.plan(name).updates.append(clearing(update.slot))
         for name in dict.fromkeys(trait.of):
             self.plan(name).updates.append(update)
         return 0
@@ -244,6 +247,12 @@ cdef class Program:
 cdef int64_t mark_of(list rules, policy) except -1:
     """For which rules, by their stable ids, the clocks of customers are set; never 0."""
     return 1 + short_id("\0".join([*sorted(rules), policy.timezone or ""])) // 256
+
+
+cdef Update clearing(int slot):
+    cdef Update update = Update()
+    update.slot, update.where, update.clears = slot, -1, True
+    return update
 
 
 cdef dict nodes_of_texts(rule, Names names):

@@ -209,6 +209,10 @@ TRAIT: Mapping[str, Key] = {
         "One value for each value of this field: `traits.NAME[event.FIELD]`.", pattern(PATH, "category")
     ),
     "over": Key("How far back. Without it: everything ever seen.", duration("30m", "7d", "90d")),
+    "clear": Key(
+        "The event, or a list of events, at which it starts anew, as if nothing had been before.",
+        _EVENT_NAMES,
+    ),
     "k": Key(
         f"{aggregates.describe_k().capitalize()}; {DEFAULT_K} if it is not said.",
         {"type": "integer", "minimum": 1, "maximum": MAX_K, "examples": [3]},

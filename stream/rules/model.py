@@ -58,7 +58,7 @@ class Trait:
     """A computed fact. `where` indexes `RuleSet.predicates`; `over` is in milliseconds, None for all time.
 
     What its function takes of an event is in a `field`, or is worked out: `value`, which sees the event only.
-    `k`: how many values a function that gives several (`top`) gives.
+    `k`: how many values a function that gives several (`top`) gives. `clear`: events at which it starts anew.
     """
 
     name: str
@@ -71,6 +71,12 @@ class Trait:
     over: int | None = None
     k: int = DEFAULT_K
     value: Node | None = None
+    clear: tuple[str, ...] = ()
+
+    @property
+    def events(self) -> tuple[str, ...]:
+        """All that change it, each once."""
+        return tuple(dict.fromkeys((*self.of, *self.clear)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -379,6 +385,7 @@ def _trait_line(trait: Trait) -> str:
     line += f", value {unparse(trait.value)}" if trait.value is not None else ""
     line += f", where #{trait.where}" if trait.where is not None else ""
     line += f", per {_path(trait.per)}" if trait.per else ""
+    line += f", cleared by {' | '.join(trait.clear)}" if trait.clear else ""
     return line + f", over {format_duration(trait.over) if trait.over else 'all time'}"
 
 

@@ -343,6 +343,13 @@ cdef class Customer:
         memcpy(<uint8_t *> self.applied + at + 2, &size, 4)
         return crowded
 
+    cdef int clear_trait(self, int slot) except -1:
+        """Forgets all that a trait has counted."""
+        cdef PartC part
+        if self.seek(slot, &part):
+            return self.splice(SECTION_TRAITS, self.offset(part.at), span(part.at, part.end), NULL, 0)
+        return 0
+
     cdef bint cell(self, int slot, const ValueC *key, PartC *into) noexcept:
         """Finds a trait's cell; False where it has none."""
         cdef EntryC entry

@@ -48,7 +48,7 @@ class Definitions:
 
     def of_trait(self, trait: Trait) -> str:
         k = trait.k if trait.function == "top" else None
-        parts = (trait.name, trait.function, trait.field, trait.per, trait.over, k)
+        parts = (trait.name, trait.function, trait.field, trait.per, trait.over, k, sorted(trait.clear))
         return repr((*parts, self.of_event(Step(trait.of, trait.where))))
 
     def of_rule(self, rule: Rule) -> str:

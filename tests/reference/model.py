@@ -25,6 +25,8 @@ Reading: an id that was had exactly `dedupe` ago still leaves out; one that is o
 much later the other was. What is left out is no event, but moves the time on. Ids are remembered of events
 that fit the `on` and `where` of a trait, a step or an `unless`: others do nothing however often they come.
 Reading: an instance that replaces another is the newest.
+Reading: an event that clears a trait forgets what came before it, whatever its time: the order is that in
+which events come. It is forgotten before the event is counted, and before rules are judged by it.
 Reading: late events advance and close as they come; a time before that of the step before fits any
 `within`.
 Reading: a match that was deferred is no open instance any more: no step replaces it. What its `unless` waits
@@ -266,7 +268,7 @@ class _Run:
         steps = [each for rule in self.rules.rules for each in (*rule.steps, rule.unless) if each is not None]
         return (
             any(event.name in each.on for each in steps)
-            or any(event.name in each.of for each in self.rules.traits)
+            or any(event.name in (*each.of, *each.clear) for each in self.rules.traits)
             or self.is_goal(event)
         )
 
@@ -284,7 +286,8 @@ class _Run:
         return any(
             event.name in each.on and (each.where is None or self.fits(each, event, {})) for each in steps
         ) or any(
-            self.fits(Step(each.of, each.where), event, {}) and is_of_use(each, event)
+            event.name in each.clear
+            or (self.fits(Step(each.of, each.where), event, {}) and is_of_use(each, event))
             for each in self.rules.traits
         )
 
@@ -528,6 +531,8 @@ class _Run:
 
     def count(self, event: Event) -> None:
         for trait in self.rules.traits:
+            if event.name in trait.clear:
+                self.counted_by(trait.name, event.customer).clear()
             if not self.fits(Step(trait.of, trait.where), event, {}):
                 continue
             if is_of_use(trait, event):

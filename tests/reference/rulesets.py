@@ -357,6 +357,7 @@ class Workshop:
             over=None if dice.chance(4) else self.over(dice),
             k=dice.pick((3, 1, 2)),
             value=value,
+            clear=dice.some(NAMES) if dice.chance(4) else (),
         )
 
     def customer_atom(self, dice: Dice) -> str:

@@ -473,3 +473,57 @@ def test_a_where_that_ends_in_an_error_does_not_hold(judge: Judge) -> None:
     assert judge(rules, [(0, "a", {"price": 2, "missing": 1}), (5, "x", {}), (11, "y", {})]) == [
         (10, "r", "sent")
     ]
+
+
+# -- what resets
+
+
+@pytest.mark.parametrize(
+    ("happenings", "holds"),
+    [
+        ([(0, "view", {}), (1, "buy", {}), (2, "view", {}), (3, "ask", {})], "traits.t == 1"),
+        ([(0, "view", {}), (1, "buy", {}), (2, "ask", {})], "traits.t == 0"),
+        # A rule that begins with the event that clears sees nothing of what was before.
+        ([(0, "view", {}), (1, "buy", {})], "traits.t == 0"),
+        # The order is that in which they come: a late view counts, and a late purchase clears.
+        ([(5, "view", {}), (9, "buy", {}), (2, "view", {}), (10, "ask", {})], "traits.t == 1"),
+        ([(5, "view", {}), (2, "buy", {}), (10, "ask", {})], "traits.t == 0"),
+        ([(0, "view", {}), (1, "logout", {}), (2, "ask", {})], "traits.t == 0"),
+        # Others' events clear nothing of hers.
+        ([(0, "view", {}), (1, "buy", {"customer_id": "c2"}), (2, "ask", {})], "traits.t == 1"),
+    ],
+)
+def test_a_trait_starts_anew_at_what_clears_it(
+    judge: Judge, happenings: Sequence[Happening], holds: str
+) -> None:
+    trait = Trait("t", "1" * 16, "count", ("view",), clear=("buy", "logout"))
+    rules = rule_set(rule("r", step("ask", "buy"), condition=holds), traits=[trait])
+    at = max(each[0] for each in happenings)
+    assert (at, "r", "sent") in judge(rules, happenings)
+
+
+def test_an_event_that_clears_and_counts_is_the_first_of_what_it_begins(judge: Judge) -> None:
+    trait = Trait("t", "1" * 16, "sum", ("login", "view"), ("n",), clear=("login",))
+    rules = rule_set(rule("r", step("ask"), condition="traits.t == 11.0"), traits=[trait])
+    happenings: list[Happening] = [
+        (0, "view", {"n": 100}),
+        (1, "login", {"n": 10}),
+        (2, "view", {"n": 1}),
+        (3, "ask", {}),
+    ]
+    assert judge(rules, happenings) == [(3, "r", "sent")]
+
+
+@pytest.mark.parametrize("over", [None, MINUTE])
+def test_what_clears_a_trait_with_per_clears_each_of_its_values(judge: Judge, over: int | None) -> None:
+    trait = Trait("t", "1" * 16, "distinct", ("view",), ("n",), per=("c",), over=over, clear=("buy",))
+    holds = "traits.t['a'] == 0 && traits.t['b'] == 1"
+    rules = rule_set(rule("r", step("ask"), condition=holds), traits=[trait])
+    happenings: list[Happening] = [
+        (0, "view", {"c": "a", "n": 1}),
+        (1, "view", {"c": "b", "n": 1}),
+        (2, "buy", {}),
+        (3, "view", {"c": "b", "n": 2}),
+        (4, "ask", {}),
+    ]
+    assert judge(rules, happenings) == [(4, "r", "sent")]

@@ -31,6 +31,7 @@ traits:
   by_date: {function: count, of: form, per: form.due_date}
   forms: {function: distinct, of: form, field: form.id}
   cures: {function: count, of: cure, over: 1d}
+  quiet_views: {function: count, of: home, clear: nursery}
   days_to_go: {function: last, of: form, value: "int(timestamp(event.form.due_date)) / 86400"}
 segments:
   expecting: traits.nursery_views > 3
@@ -111,6 +112,11 @@ TEXT = ["on: home", "send:", "  channel: web"]
             ["on: home", "if: traits.first_name == 'x'", TO_WEB],
             "2:9",
             "`if` reads trait `first_name`, which is computed from the sensitive event `names`",
+        ),
+        (
+            ["on: home", "if: traits.quiet_views == 0", TO_WEB],
+            "2:9",
+            "`if` reads trait `quiet_views`, which starts anew at the sensitive event `nursery`",
         ),
         *[
             (

@@ -104,6 +104,7 @@ VALUES: dict[str, Any] = {
     "traits.t.where": "event.x == 1",
     "traits.t.per": "category",
     "traits.t.over": "7d",
+    "traits.t.clear": ["b", "c"],
     "traits.t.k": 5,
     "sources.s.allow": None,
     "sources.s.attributes": None,

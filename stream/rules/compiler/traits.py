@@ -41,6 +41,7 @@ def read_trait(run: Compilation, entry: Entry) -> Trait:
         over=values.duration(read, "over"),
         k=values.integer(read, "k", 1, MAX_K) or DEFAULT_K,
         value=_value(read, aggregate, shapes),
+        clear=values.event_names(read, "clear"),
     )
     return replace(trait, stable_id=trait_id(trait, run.texts))
 

@@ -178,6 +178,8 @@ def _all(files: RuleFiles, of: Definitions | RuleSet) -> Iterator[tuple[Entry, U
 def _uses_of_trait(trait: Trait, predicates: Sequence[Node]) -> Iterator[Use]:
     for name in trait.of:
         yield Use("", ("of",), event=name)
+    for name in trait.clear:
+        yield Use("", ("clear",), event=name)
     takes = AGGREGATES[trait.function].takes
     for key, path, types in (
         ("field", trait.field, _TAKES.get(takes or "", ())),
