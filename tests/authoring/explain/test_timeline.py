@@ -145,8 +145,8 @@ def test_an_event_that_clears_traits_says_what_is_gone(tmp_path: Path) -> None:
     text = explainkit.RULES.replace("of: view,", "of: view, clear: buy,")
     told = tell(tmp_path, [line(0, "view", sku="a"), line(9, "buy")], rules=rules_in(tmp_path, text))
     assert told.moments[1].changes == (
-        Change("traits.views", None, 1, 0),
         Change("traits.by_sku", None, {"a": 1}, None),
+        Change("traits.views", None, 1, 0),
     )
 
 
