@@ -48,7 +48,9 @@ from stream.decisions._clocks cimport Clocks
 from stream.decisions._decide cimport Decider
 from stream.events._event cimport Event
 from stream.events._times cimport NEVER
-from stream.events._value cimport ABSENT, KIND_MISSING, KIND_NIL, ValueC, as_double, object_of, value_of
+from stream.events._value cimport (
+    ABSENT, KIND_MISSING, KIND_NIL, KIND_TEXT, ValueC, as_double, object_of, value_of,
+)
 from stream.matcher._condition cimport Names
 from stream.matcher._explain cimport Explainer
 from stream.matcher._failure cimport why_failed
@@ -57,6 +59,10 @@ from stream.matcher._match cimport Match, Shared
 from stream.matcher._program cimport (
     AGAIN_KEEP,
     AGAIN_RESTART,
+    CLEARS,
+    MOST_FIELDS,
+    REMOVES,
+    TAKES_FIELDS,
     TAKES_KEY,
     TAKES_NOTHING,
     TAKES_NUMBER,
@@ -71,7 +77,7 @@ from stream.matcher._source cimport SourceQueue, SourceQueues
 from stream.state._customer cimport MAX_INSTANCES, Customer
 from stream.state._customers cimport Customers
 from stream.state._instances cimport MAX_KEPT, HeadC, Instance, without_largest
-from stream.state._packed cimport at_scalar, is_kept, is_key, meter
+from stream.state._packed cimport MAX_SCALAR, at_scalar, is_kept, is_key, meter
 from stream.state._profile cimport Profile
 from stream.state._seen cimport has_had, remember
 from stream.state._windows cimport nothing_of
@@ -563,8 +569,10 @@ cdef class PartitionState:
         cdef object _owner = None       # of the text of `made`, for as long as it is looked at
         cdef int64_t refused = self.frame.refused
         cdef double amount = 1.0
-        if update.clears:
+        if update.does == CLEARS:
             return self.frame.customer is None or self.frame.customer.clear_trait(update.slot) == 0
+        if update.takes == TAKES_FIELDS:
+            return self.list_event(update, queue.event.values, queue)
         if update.per >= 0:
             key = &queue.event.values[update.per]
             if not is_key(key):
@@ -583,10 +591,42 @@ cdef class PartitionState:
             self.shared.complain(queue.name, "evicted")
         return True
 
+    cdef bint list_event(self, Update update, const ValueC *values, SourceQueue queue) except -1:
+        """Adds an element to a list, or takes one away; False if there is no key, or no field of it."""
+        cdef ValueC fields[MOST_FIELDS]
+        cdef ValueC key
+        cdef const ValueC *value
+        cdef int64_t left = MAX_SCALAR
+        cdef int at
+        cdef bint some = False
+        key.kind, key.size = KIND_MISSING, 0
+        if update.key >= 0:
+            key = values[update.key]
+            if not is_key(&key):
+                self.tell_no_key(update.place[0], "key", update.key_path, &key, queue)
+                return False
+        if update.does == REMOVES:
+            return self.frame.customer is None or self.frame.customer.remove(update.slot, &key) == 0
+        for at in range(update.n_fields):
+            value = &values[update.fields[at]]
+            fields[at] = value[0]
+            if is_kept(value) and (value.kind != KIND_TEXT or value.size <= left):
+                left -= value.size if value.kind == KIND_TEXT else 0
+                some = True
+                continue
+            fields[at].kind = KIND_MISSING
+            self.tell_no_key(update.place[0], "fields", update.field_paths[at], value, queue)
+        if not some:
+            return False
+        if self.frame.customer is None:
+            self.frame.customer = self.customers.ensure(queue.customer())
+        self.frame.customer.update(update.slot, &key, queue.time, 0.0, fields)
+        return True
+
     cdef int tell_no_key(
         self, str definition, str part, tuple path, const ValueC *value, SourceQueue queue
     ) except -1:
-        """Counts what is there and cannot tell one from another, such as a list or a decimal."""
+        """Counts what is there and cannot be kept, or be a key, such as a list or a decimal."""
         if value.kind == KIND_MISSING or value.kind == KIND_NIL:
             return 0
         why = "value", field_paths.in_condition(path)

@@ -20,8 +20,8 @@ from stream.matcher.atoms import Atom, Bound, choose
 from stream.rules import field_paths
 from stream.rules.model import RuleSet, Step, Unless
 
-Role = Literal["begins", "goes on", "counts", "clears"]
-_OF_TRAITS = ("counts", "clears")
+Role = Literal["begins", "goes on", "counts", "clears", "removes"]
+_OF_TRAITS = ("counts", "clears", "removes")
 SHOWN_VALUES = 3
 ALWAYS = "always tried"
 HINT = (
@@ -33,8 +33,8 @@ HINT = (
 class Path(NamedTuple):
     """How a rule, or a trait, is found at events of a name; `atom` None: it is always tried.
 
-    An event `counts` for a trait, or `clears` it. A rule `begins` with its first step and `goes on` with a
-    later one or its `unless`. `where`: its text.
+    An event `counts` for a trait, `clears` it, or `removes` of it. A rule `begins` with its first step and
+    `goes on` with a later one or its `unless`. `where`: its text.
     """
 
     event: str
@@ -63,6 +63,8 @@ def _watchers(rules: RuleSet) -> Iterator[tuple[str, Role, str, int | None]]:
             yield event, "counts", trait.name, trait.where
         for event in trait.clear:
             yield event, "clears", trait.name, None
+        for event in trait.remove:
+            yield event, "removes", trait.name, None
     for rule in rules.rules:
         awaited: list[Step | Unless] = [*rule.steps[1:], *([rule.unless] if rule.unless else [])]
         found: dict[tuple[str, Role, str, int | None], None] = {}  # each once, in order

@@ -19,16 +19,28 @@ cdef enum Takes:        # of an event's field, by a trait's function
     TAKES_NUMBER = 1
     TAKES_SCALAR = 2
     TAKES_KEY = 3
+    TAKES_FIELDS = 4
+
+cdef enum Does:         # an event, to a trait
+    COUNTS = 0
+    CLEARS = 1
+    REMOVES = 2         # an element of a list
+
+cdef enum:
+    MOST_FIELDS = 10    # of an element of a list
 
 cdef class Update:
     """A trait, as an event updates it."""
-    cdef bint clears                # it starts anew; the rest is not said
+    cdef int does
     cdef int slot, takes, where
-    cdef int field, per             # slots of the record; -1: it has none
+    cdef int field, per, key        # slots of the record; -1: it has none
+    cdef int fields[MOST_FIELDS]    # the same, of an element of a list
+    cdef int n_fields
+    cdef tuple field_paths          # of these
     cdef Node value                 # what it takes in place of a field; None: it takes the field
     cdef object tree                # of which that is made
     cdef str read                   # what it reads, for people
-    cdef tuple per_path             # None: it has no `per`
+    cdef tuple per_path, key_path   # None: it has none
     cdef tuple place                # definition and part that say what it takes
 
 cdef class StepPlan:
@@ -97,6 +109,7 @@ cdef class Program:
     cdef StepPlan step(self, each, tuple fields, names)
     cdef int note(self, int where, str definition, str part, names) except -1
     cdef int slot_of(self, path) except -2          # of a field path; -1 of None
+    cdef Update update(self, trait, int does)
     cdef int add_trait(self, trait) except -1
     cdef int add_rule(self, rule, int rank) except -1
 

@@ -33,6 +33,7 @@ cdef enum:
 
 cdef dict TAKES = {
     None: TAKES_NOTHING, "number": TAKES_NUMBER, "scalar": TAKES_SCALAR, "key": TAKES_KEY,
+    "fields": TAKES_FIELDS,
 }
 cdef list programs = []     # the newest rule sets' programs, the newest last
 cdef int64_t MAX_WAIT = (1 << 62) - LATEST     # so that no deadline overflows
@@ -164,14 +165,22 @@ cdef class Program:
     cdef int slot_of(self, path) except -2:
         return -1 if path is None else self.fields.slot(path)
 
-    cdef int add_trait(self, trait) except -1:
+    cdef Update update(self, trait, int does):
+        """What events do to a trait: what clears it reads nothing, what removes an element its key."""
         cdef Update update = Update()
-        update.slot = self.traits[trait.name][0]
+        update.does, update.slot, update.where = does, self.traits[trait.name][0], -1
         update.takes = TAKES[_AGGREGATES[trait.function].takes]
-        update.where = -1 if trait.where is None else trait.where
-        self.note(update.where, f"traits.{trait.name}", "where", trait.of)
+        update.key, update.key_path = self.slot_of(trait.key), trait.key
         update.field, update.per = self.slot_of(trait.field), self.slot_of(trait.per)
         update.per_path = trait.per
+        update.place = f"traits.{trait.name}", "field" if trait.value is None else "value"
+        return update
+
+    cdef int add_trait(self, trait) except -1:
+        cdef Update update = self.update(trait, COUNTS)
+        cdef int at
+        update.where = -1 if trait.where is None else trait.where
+        self.note(update.where, f"traits.{trait.name}", "where", trait.of)
         update.tree = trait.value
         if trait.value is not None:
             update.read = read_by(trait.value)
@@ -179,10 +188,14 @@ cdef class Program:
             update.read = field_paths.in_condition(trait.field)
         if trait.value is not None:
             update.value = compile_condition(trait.value, self.event_names)
-        update.place = f"traits.{trait.name}", "field" if trait.value is None else "value"
-        # An event that does both is the first of what it begins.
-        for name in dict.fromkeys(trait.clear):
-            self.plan(name).updates.append(clearing(update.slot))
+        update.n_fields, update.field_paths = len(trait.fields), trait.fields
+        for at, path in enumerate(trait.fields):
+            update.fields[at] = self.slot_of(path)
+        # An event that clears and counts is the first of what it begins.
+        for name in trait.clear:
+            self.plan(name).updates.append(self.update(trait, CLEARS))
+        for name in trait.remove:
+            self.plan(name).updates.append(self.update(trait, REMOVES))
         for name in dict.fromkeys(trait.of):
             self.plan(name).updates.append(update)
         return 0
@@ -247,12 +260,6 @@ cdef class Program:
 cdef int64_t mark_of(list rules, policy) except -1:
     """For which rules, by their stable ids, the clocks of customers are set; never 0."""
     return 1 + short_id("\0".join([*sorted(rules), policy.timezone or ""])) // 256
-
-
-cdef Update clearing(int slot):
-    cdef Update update = Update()
-    update.slot, update.where, update.clears = slot, -1, True
-    return update
 
 
 cdef dict nodes_of_texts(rule, Names names):

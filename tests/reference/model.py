@@ -51,7 +51,7 @@ from typing import Any, cast
 from stream.cel.values import Lookup, Timestamp
 from stream.errors import ContentError, ExpressionError
 from stream.expression import Node, evaluate
-from stream.rules.model import Channel, Rule, RuleSet, Source, Step, Unless
+from stream.rules.model import Channel, Rule, RuleSet, Source, Step, Trait, Unless
 from stream.structs import DeadLetter, DeadLetterReason, Decision, DecisionReason, EventRef, Record, Unwritten
 from stream.structs import Outcome as Outcomes
 
@@ -62,7 +62,7 @@ from .failures import why
 from .instances import Instance, cause_of
 from .profiles import Profile
 from .records import NOTHING, Consent, Event, News, ProfileUpdate, Tombstone, look_up, map_key, understand
-from .traits import facts_of, is_of_use, unless_missing, value_of, why_not
+from .traits import facts_of, is_of_use, unless_missing, value_of, whys_not
 
 MAX_KEYS = 16
 MAX_IDS = 128
@@ -268,7 +268,7 @@ class _Run:
         steps = [each for rule in self.rules.rules for each in (*rule.steps, rule.unless) if each is not None]
         return (
             any(event.name in each.on for each in steps)
-            or any(event.name in (*each.of, *each.clear) for each in self.rules.traits)
+            or any(event.name in (*each.of, *each.clear, *each.remove) for each in self.rules.traits)
             or self.is_goal(event)
         )
 
@@ -286,8 +286,7 @@ class _Run:
         return any(
             event.name in each.on and (each.where is None or self.fits(each, event, {})) for each in steps
         ) or any(
-            event.name in each.clear
-            or (self.fits(Step(each.of, each.where), event, {}) and is_of_use(each, event))
+            event.name in each.clear or (self.concerns(each, event) and is_of_use(each, event))
             for each in self.rules.traits
         )
 
@@ -533,12 +532,16 @@ class _Run:
         for trait in self.rules.traits:
             if event.name in trait.clear:
                 self.counted_by(trait.name, event.customer).clear()
-            if not self.fits(Step(trait.of, trait.where), event, {}):
+            if not self.concerns(trait, event):
                 continue
             if is_of_use(trait, event):
                 self.counted_by(trait.name, event.customer).append(event)
-            else:
-                self.fail(f"traits.{trait.name}", event, why_not(trait, event))
+            for failed in whys_not(trait, event):
+                self.fail(f"traits.{trait.name}", event, failed)
+
+    def concerns(self, trait: Trait, event: Event) -> bool:
+        """Whether it counts for a trait, or removes of it, if it is of use."""
+        return event.name in trait.remove or self.fits(Step(trait.of, trait.where), event, {})
 
     def fail(self, definition: str, event: Event, failed: tuple[str, str | None] | None) -> None:
         if failed is not None:

@@ -527,3 +527,74 @@ def test_what_clears_a_trait_with_per_clears_each_of_its_values(judge: Judge, ov
         (4, "ask", {}),
     ]
     assert judge(rules, happenings) == [(4, "r", "sent")]
+
+
+# -- lists
+
+CART = Trait(
+    "cart",
+    "1" * 16,
+    "list",
+    ("add",),
+    fields=(("sku",), ("product", "price"), ("n",)),
+    key=("sku",),
+    remove=("take_out",),
+    clear=("buy",),
+    most=3,
+)
+
+
+def added(at: int, sku: Any, price: Any = 1, **more: Any) -> Happening:
+    return (at, "add", {"sku": sku, "product": {"price": price}, **more})
+
+
+SKUS = "traits.cart.map(i, i.sku) == {}"
+
+
+@pytest.mark.parametrize(
+    ("happenings", "holds"),
+    [
+        ([added(0, "a", 5), added(1, "b", 7, n=2)], "sum(traits.cart.map(i, i.price)) == 12"),
+        ([added(0, "a", 5), added(1, "b", 7, n=2)], "traits.cart[1].n == 2 && !has(traits.cart[0].n)"),
+        ([], "size(traits.cart) == 0 && traits.cart == []"),
+        # The same key takes the place of the former, and is the newest.
+        ([added(0, "a", 5), added(1, "b"), added(2, "a", 9)], SKUS.format("['b', 'a']")),
+        ([added(0, "a", 5), added(2, "a", 9)], "traits.cart[0].price == 9 && size(traits.cart) == 1"),
+        # The oldest makes room, and does not come back.
+        ([added(n, sku) for n, sku in enumerate("abcd")], SKUS.format("['b', 'c', 'd']")),
+        ([*(added(n, sku) for n, sku in enumerate("abcd")), (5, "take_out", {"sku": "c"})],
+         SKUS.format("['b', 'd']")),
+        # 1 and '1' and true are three keys; a list or a decimal is none.
+        ([added(0, 1), added(1, "1"), added(2, True), added(3, [1]), added(4, 1.5)],
+         "size(traits.cart) == 3"),
+        ([added(0, "a"), (1, "take_out", {"sku": "b"}), (2, "take_out", {})], "size(traits.cart) == 1"),
+        ([added(0, "a"), (1, "take_out", {"sku": "a"})], "size(traits.cart) == 0"),
+        ([added(0, "a"), (1, "buy", {}), added(2, "b")], SKUS.format("['b']")),
+        # They are taken in the order in which they come: a late one is the newest.
+        ([added(5, "a"), added(2, "b")], SKUS.format("['a', 'b']")),
+        ([added(5, "a"), (2, "take_out", {"sku": "a"})], "size(traits.cart) == 0"),
+        # What is no text, number, true, false or null is left out of an element; of nothing there is none.
+        ([added(0, "a", [5])], "size(traits.cart) == 1 && !has(traits.cart[0].price)"),
+        ([added(0, "a", None)], "traits.cart[0].price == null"),
+        ([added(0, "a", "x" * 1024)], "!has(traits.cart[0].price)"),  # with the sku one byte too many
+        ([added(0, "a", "x" * 1023, n=1)], "size(traits.cart[0].price) == 1023 && traits.cart[0].n == 1"),
+    ],
+)  # fmt: skip
+def test_a_cart(judge: Judge, happenings: Sequence[Happening], holds: str) -> None:
+    rules = rule_set(rule("r", step("ask"), condition=holds), traits=[CART])
+    assert judge(rules, [*happenings, (10, "ask", {})]) == [(10, "r", "sent")]
+
+
+def test_a_list_without_a_key_has_an_element_for_each_event(judge: Judge) -> None:
+    trait = replace(CART, key=None, remove=(), fields=(("sku",),))
+    rules = rule_set(rule("r", step("ask"), condition=SKUS.format("['a', 'a']")), traits=[trait])
+    assert judge(rules, [added(0, "a"), added(1, "a"), (2, "add", {"n": 5}), (3, "ask", {})]) == [
+        (3, "r", "sent")
+    ]
+
+
+def test_elements_of_a_list_leave_its_window(judge: Judge) -> None:
+    trait = replace(CART, over=MINUTE)
+    rules = rule_set(rule("r", step("ask"), condition=SKUS.format("['b']")), traits=[trait])
+    late: list[Happening] = [added(0, "a"), added(30 * SECOND, "b"), (65 * SECOND, "ask", {})]
+    assert judge(rules, late) == [(65 * SECOND, "r", "sent")]

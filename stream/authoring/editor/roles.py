@@ -64,10 +64,10 @@ _ROLES: dict[tuple[str, ...], Role] = {
         "event",
         "rules.*.goals.on",
         "traits.*.of",
-        "traits.*.clear",
         "policy.sensitive.*.events",
         "tests.events.event",
     ),
+    **_names("event", "traits.*.clear", "traits.*.remove"),
     **_names("event", "sources.*.event.is"),
     **_names("channel", "rules.*.send.channel", "tests.expect.channel"),
     **_names("rule", "tests.rule", "tests.expect.rule"),
@@ -85,7 +85,14 @@ _ROLES: dict[tuple[str, ...], Role] = {
     **_names("code", "policy.allow", "tests.allow"),
     **{
         tuple(each.split(".")): Role("path")
-        for each in ("traits.*.field", "traits.*.per", "rules.*.goal.value", "rules.*.goals.value")
+        for each in (
+            "traits.*.field",
+            "traits.*.per",
+            "traits.*.fields",
+            "traits.*.key",
+            "rules.*.goal.value",
+            "rules.*.goals.value",
+        )
     },
     **{
         tuple(each.split(".")): Role("address")

@@ -142,9 +142,11 @@ class _Marks:
         found: dict[Mark, _Link] = {}
         for mark, link in (each for event in trait.of for each in self.of_event(event)):
             found.setdefault(mark, _Link(f"{verb} {link.words}"))
-        for mark, link in (each for event in trait.clear for each in self.of_event(event)):
-            found.setdefault(mark, _Link(f"starts anew at {link.words}"))
-        paths: list[Path] = [("event", *path) for path in (trait.field, trait.per) if path is not None]
+        for words, events in (("starts anew at", trait.clear), ("is shortened by", trait.remove)):
+            for mark, link in (each for event in events for each in self.of_event(event)):
+                found.setdefault(mark, _Link(f"{words} {link.words}"))
+        taken = (trait.field, trait.per, trait.key, *trait.fields)
+        paths: list[Path] = [("event", *path) for path in taken if path is not None]
         read = [trait.value, None if trait.where is None else predicates[trait.where]]
         paths += [path for node in read if node is not None for path, _ in paths_of(node)]
         return {**self.of_paths(paths), **found}

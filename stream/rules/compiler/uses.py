@@ -178,8 +178,15 @@ def _all(files: RuleFiles, of: Definitions | RuleSet) -> Iterator[tuple[Entry, U
 def _uses_of_trait(trait: Trait, predicates: Sequence[Node]) -> Iterator[Use]:
     for name in trait.of:
         yield Use("", ("of",), event=name)
-    for name in trait.clear:
-        yield Use("", ("clear",), event=name)
+    for key, names in (("clear", trait.clear), ("remove", trait.remove)):
+        for name in names:
+            yield Use("", (key,), event=name)
+    for number, field in enumerate(trait.fields):
+        yield Use("", ("fields", number), path=("event", *field), of=trait.of, takes=_SIMPLE)
+    if trait.key is not None:
+        for of in (trait.of, trait.remove):
+            if of:
+                yield Use("", ("key",), path=("event", *trait.key), of=of, takes=_SIMPLE, is_key=True)
     takes = AGGREGATES[trait.function].takes
     for key, path, types in (
         ("field", trait.field, _TAKES.get(takes or "", ())),
