@@ -49,7 +49,16 @@ from stream.decisions._decide cimport Decider
 from stream.events._event cimport Event
 from stream.events._times cimport NEVER
 from stream.events._value cimport (
-    ABSENT, KIND_MISSING, KIND_NIL, KIND_TEXT, ValueC, as_double, object_of, value_of,
+    ABSENT, KIND_MISSING, KIND_NESTED, KIND_NIL, KIND_TEXT, ValueC, as_double, object_of, value_of,
+)
+from stream.events._yyjson cimport (
+    YYJSON_TYPE_OBJ,
+    yyjson_arr_iter,
+    yyjson_arr_iter_init,
+    yyjson_arr_iter_next,
+    yyjson_get_type,
+    yyjson_obj_size,
+    yyjson_val,
 )
 from stream.matcher._condition cimport Names
 from stream.matcher._explain cimport Explainer
@@ -60,7 +69,9 @@ from stream.matcher._program cimport (
     AGAIN_KEEP,
     AGAIN_RESTART,
     CLEARS,
+    MAX_ITEMS,
     MOST_FIELDS,
+    MOST_READ,
     REMOVES,
     TAKES_FIELDS,
     TAKES_KEY,
@@ -97,6 +108,7 @@ cdef enum:
     BYTES = 100             # of JSON that are made objects of, or the other way round, for 1
     CUT = 20                # of JSON of which the largest fields are left out, for 1
     EFFORT = 10_000         # of `meter.effort` that are taken for 1: what a customer's state takes
+    ELEMENT = 200           # of `meter.effort`: a field of an element of an event's list
     STEPS = 5               # of conditions (`cel.cost`) that are taken for 1
     TEXT_STEP = 2           # of texts, each
     MATCH_WORK = 50         # guards, decision, text and record of a match
@@ -563,25 +575,57 @@ cdef class PartitionState:
 
     cdef bint count_event(self, Update update, SourceQueue queue) except -1:
         """Updates a trait; False if the event lacks what the trait counts, or has what it cannot take."""
-        cdef ValueC *key = NULL
-        cdef ValueC *value = NULL
+        if update.does == CLEARS:
+            return self.frame.customer is None or self.frame.customer.clear_trait(update.slot) == 0
+        if update.element is not None:
+            return self.count_items(update, queue)
+        return self.count_values(update, queue.event.values, queue)
+
+    cdef bint count_items(self, Update update, SourceQueue queue) except -1:
+        """The same for each element of a list in the event; whether any was of use."""
+        cdef ValueC values[MOST_READ]
+        cdef const ValueC *items = &queue.event.values[update.items]
+        cdef yyjson_arr_iter iterator
+        cdef yyjson_val *element
+        cdef int count = 0
+        cdef bint some = False
+        if items.kind != KIND_NESTED or items.size:     # a map has one
+            self.tell_no_key(update.place[0], "items", update.items_path, items, queue)
+            return False
+        yyjson_arr_iter_init(<yyjson_val *> items.of.nested, &iterator)
+        while True:
+            element = yyjson_arr_iter_next(&iterator)
+            if element is NULL:
+                return some
+            if count == MAX_ITEMS:
+                self.shared.condition_failed(queue.name, (update.place[0], "items"), ("cost", ""))
+                return some
+            count += 1
+            update.element.clear(0, values)
+            if yyjson_get_type(element) == YYJSON_TYPE_OBJ:
+                meter.effort += ELEMENT * <int64_t> yyjson_obj_size(element)
+                update.element.fill(element, 0, values)
+            some = self.count_values(update, values, queue) or some
+
+    cdef bint count_values(self, Update update, const ValueC *values, SourceQueue queue) except -1:
+        """The same of an event's values, or of an element's."""
+        cdef const ValueC *key = NULL
+        cdef const ValueC *value = NULL
         cdef ValueC made
         cdef object _owner = None       # of the text of `made`, for as long as it is looked at
         cdef int64_t refused = self.frame.refused
         cdef double amount = 1.0
-        if update.does == CLEARS:
-            return self.frame.customer is None or self.frame.customer.clear_trait(update.slot) == 0
         if update.takes == TAKES_FIELDS:
-            return self.list_event(update, queue.event.values, queue)
+            return self.list_event(update, values, queue)
         if update.per >= 0:
-            key = &queue.event.values[update.per]
+            key = &values[update.per]
             if not is_key(key):
                 self.tell_no_key(update.place[0], "per", update.per_path, key, queue)
                 return False
         if update.value is not None:
             value, _owner = &made, made_by(update.value, self.frame, &made)
         elif update.takes != TAKES_NOTHING:
-            value = &queue.event.values[update.field]
+            value = &values[update.field]
         if value is not NULL and not is_taken(update.takes, value, &amount):
             self.tell_not_taken(update, value, self.frame.refused != refused, queue)
             return False

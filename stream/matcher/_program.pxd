@@ -28,12 +28,17 @@ cdef enum Does:         # an event, to a trait
 
 cdef enum:
     MOST_FIELDS = 10    # of an element of a list
+    MOST_READ = 13      # of an element of an event's list: these, `per`, `key` and `field`
+    MAX_ITEMS = 100     # elements of an event's list
 
 cdef class Update:
     """A trait, as an event updates it."""
     cdef int does
     cdef int slot, takes, where
-    cdef int field, per, key        # slots of the record; -1: it has none
+    cdef int items                  # a slot of the record: the list, to each of whose elements it is applied
+    cdef tuple items_path
+    cdef Fields element             # of these; None: it is applied to the event
+    cdef int field, per, key        # slots of the record, or of the element; -1: it has none
     cdef int fields[MOST_FIELDS]    # the same, of an element of a list
     cdef int n_fields
     cdef tuple field_paths          # of these

@@ -170,27 +170,35 @@ cdef class Program:
         cdef Update update = Update()
         update.does, update.slot, update.where = does, self.traits[trait.name][0], -1
         update.takes = TAKES[_AGGREGATES[trait.function].takes]
-        update.key, update.key_path = self.slot_of(trait.key), trait.key
-        update.field, update.per = self.slot_of(trait.field), self.slot_of(trait.per)
-        update.per_path = trait.per
+        cdef Fields of = self.fields
+        cdef int at
+        update.items, update.items_path = self.slot_of(trait.items), trait.items
+        if trait.items is not None:
+            of = update.element = Fields()
+        update.key, update.per, update.field = [
+            -1 if path is None else of.slot(path) for path in (trait.key, trait.per, trait.field)
+        ]
+        for at, path in enumerate(trait.fields):
+            update.fields[at] = of.slot(path)
+        if update.element is not None:
+            update.element.build()
+        within = trait.items or ()
+        update.key_path, update.per_path = (*within, *(trait.key or ())), (*within, *(trait.per or ()))
+        update.n_fields = len(trait.fields)
+        update.field_paths = tuple([(*within, *path) for path in trait.fields])
+        if trait.field is not None:
+            update.read = field_paths.in_condition((*within, *trait.field))
         update.place = f"traits.{trait.name}", "field" if trait.value is None else "value"
         return update
 
     cdef int add_trait(self, trait) except -1:
         cdef Update update = self.update(trait, COUNTS)
-        cdef int at
         update.where = -1 if trait.where is None else trait.where
         self.note(update.where, f"traits.{trait.name}", "where", trait.of)
         update.tree = trait.value
         if trait.value is not None:
             update.read = read_by(trait.value)
-        elif trait.field is not None:
-            update.read = field_paths.in_condition(trait.field)
-        if trait.value is not None:
             update.value = compile_condition(trait.value, self.event_names)
-        update.n_fields, update.field_paths = len(trait.fields), trait.fields
-        for at, path in enumerate(trait.fields):
-            update.fields[at] = self.slot_of(path)
         # An event that clears and counts is the first of what it begins.
         for name in trait.clear:
             self.plan(name).updates.append(self.update(trait, CLEARS))

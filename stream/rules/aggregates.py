@@ -21,6 +21,7 @@ DEFAULT_K = 3
 MOST_FIELDS = 10  # of an element of a list
 MAX_MOST = 100  # elements of a list
 DEFAULT_MOST = 20
+MAX_ITEMS = 100  # elements of a list in an event, for which a trait is applied
 
 
 @dataclass(frozen=True, slots=True)

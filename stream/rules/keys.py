@@ -230,6 +230,11 @@ TRAIT: Mapping[str, Key] = {
         f"Of a `list`: how many elements it has at most; {DEFAULT_MOST} if it is not said. The oldest goes.",
         {"type": "integer", "minimum": 1, "maximum": MAX_MOST, "examples": [10]},
     ),
+    "items": Key(
+        "A list in the event: the trait is applied for each of its elements, whose `field`, `per`, `fields` "
+        "and `key` are meant.",
+        pattern(PATH, "line_items"),
+    ),
     "clear": Key(
         "The event, or a list of events, at which it starts anew, as if nothing had been before.",
         _EVENT_NAMES,

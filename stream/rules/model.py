@@ -62,6 +62,9 @@ class Trait:
 
     A `list` has elements of the event's `fields`, at most so many; one takes the place of that with the same
     `key`, and an event of `remove` takes it away.
+
+    `items`: a list in the event, for each element of which the trait is applied. Its paths are then the
+    element's.
     """
 
     name: str
@@ -79,6 +82,11 @@ class Trait:
     key: FieldPath | None = None
     remove: tuple[str, ...] = ()
     most: int = DEFAULT_MOST
+    items: FieldPath | None = None
+
+    def path(self, within: FieldPath) -> tuple[str | None, ...]:
+        """One of its paths as the event's; None: of whatever element."""
+        return ("event", *within) if self.items is None else ("event", *self.items, None, *within)
 
     @property
     def events(self) -> tuple[str, ...]:
@@ -392,6 +400,7 @@ def _trait_line(trait: Trait) -> str:
     line += f", value {unparse(trait.value)}" if trait.value is not None else ""
     line += f", where #{trait.where}" if trait.where is not None else ""
     line += f", per {_path(trait.per)}" if trait.per else ""
+    line += f", each of {_path(trait.items)}" if trait.items else ""
     if trait.function == "list":
         line += f", at most {trait.most} of {', '.join(map(_path, trait.fields))}"
         line += f", key {_path(trait.key)}" if trait.key else ""

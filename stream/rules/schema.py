@@ -149,6 +149,7 @@ def schema() -> dict[str, Any]:
                     {"oneOf": [_needs("field"), _needs("value")]},
                 ),
                 _if(_is("function", *with_k()), {}, _without("k")),
+                _if(_needs("items"), _without("value"), {}),
                 _if(
                     _is("function", *_LISTS),
                     {**_needs("fields"), **_without("per"), "dependencies": {"remove": ["key"]}},

@@ -77,6 +77,8 @@ def with_fields(
     found = dict(traits)
     for trait in defined:
         at = event(trait.of).at
+        if trait.items is not None:
+            at = (at(trait.items).items or ANYTHING).at
         field = ANYTHING if trait.field is None else at(trait.field)
         key = ANYTHING if trait.per is None else at(trait.per)
         element = Shape("object", {path[-1]: at(path) for path in trait.fields}) if trait.fields else ANYTHING

@@ -152,3 +152,69 @@ def test_a_state_with_a_broken_list_is_refused_and_never_read_beyond_its_end() -
         with pytest.raises(StateError):
             decode(layout, "c1", value[:at])
     assert refused > len(value)
+
+
+LINES = ("order", "lines")
+
+
+def by_line(function: str, **more: Any) -> World:
+    made = Rules()
+    made.traits.append(Trait("t", "trait-t", function, ("buy",), items=LINES, **more))  # type: ignore[arg-type]
+    return World(made.build())
+
+
+def buy(at: int, lines: Any) -> Rec:
+    return rec(at, at, "buy", order={"lines": lines}, sku="event's", price=1_000)
+
+
+def value(world: World, key: Any = None) -> Any:
+    return world.state.trait("c1", "t", T0 + 100_000, key)
+
+
+def test_of_tens_of_thousands_of_lines_the_first_hundred_count_and_the_rest_is_said() -> None:
+    world = by_line("sum", field=("price",), per=("sku",))
+    world.clicks(buy(0, [{"sku": f"p{n}", "price": 1} for n in range(30_000)]))
+    assert value(world) == {f"p{n}": 1.0 for n in range(100)}
+    assert failures(world) == {("traits.t", "items", "cost", ""): 1}
+
+
+@pytest.mark.parametrize("lines", ["a", 5, True, {"sku": "a", "price": 1}])
+def test_items_that_are_no_list_count_nothing_and_are_said(lines: Any) -> None:
+    world = by_line("count")
+    world.clicks(buy(0, lines), buy(1, None), rec(2, 2, "buy"))
+    assert value(world) == 0
+    assert failures(world) == {("traits.t", "items", "value", "event.order.lines"): 1}
+
+
+def test_what_a_line_has_of_its_own_is_not_filled_up_from_another_or_the_event() -> None:
+    world = by_line("sum", field=("price",), per=("sku",))
+    deep: Any = 1
+    for _ in range(200):
+        deep = [deep]
+    world.clicks(buy(0, [{"sku": "a", "price": 2}, {"sku": "b"}, {"price": 5}, [], deep, "x", None]))
+    assert value(world) == {"a": 2.0}
+    assert failures(world) == {}
+
+
+def test_of_a_field_that_stands_twice_in_a_line_the_last_one_counts() -> None:
+    world = by_line("list", fields=(("name",), ("price",)))
+    line = buy(0, [{"name": "a", "price": 1, "last": "b"}])
+    world.clicks(Rec(0, T0, (line.value or b"").replace(b'"last"', b'"name"')))
+    assert value(world) == [{"name": "b", "price": 1}]
+
+
+def test_lines_with_tens_of_thousands_of_fields_are_worked_off_and_paid_for() -> None:
+    world = by_line("list", fields=(("name",), ("price",)))
+    wide = {f"f{n}": 1 for n in range(30_000)}
+    world.clicks(buy(0, [{**wide, "name": "a"}, {**wide, "price": 5}]))
+    assert value(world) == [{"name": "a"}, {"price": 5}]
+    assert world.result.work > 1_000
+
+
+def test_a_line_that_is_wrong_is_counted_for_each() -> None:
+    world = by_line("sum", field=("price",), per=("sku",))
+    world.clicks(buy(0, [{"sku": ["a"], "price": 1}, {"sku": "a", "price": "5"}, {"sku": "a", "price": "6"}]))
+    assert failures(world) == {
+        ("traits.t", "per", "value", "event.order.lines.sku"): 1,
+        ("traits.t", "field", "value", "event.order.lines.price"): 2,
+    }

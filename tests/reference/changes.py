@@ -48,7 +48,16 @@ class Definitions:
 
     def of_trait(self, trait: Trait) -> str:
         k = trait.k if trait.function == "top" else None
-        parts = (trait.name, trait.function, trait.field, trait.per, trait.over, k, sorted(trait.clear))
+        parts = (
+            trait.name,
+            trait.function,
+            trait.field,
+            trait.per,
+            trait.over,
+            k,
+            sorted(trait.clear),
+            trait.items,
+        )
         of_list = (trait.fields, trait.key, sorted(trait.remove), trait.most)
         return repr(
             (

@@ -62,7 +62,7 @@ from .failures import why
 from .instances import Instance, cause_of
 from .profiles import Profile
 from .records import NOTHING, Consent, Event, News, ProfileUpdate, Tombstone, look_up, map_key, understand
-from .traits import facts_of, is_of_use, unless_missing, value_of, whys_not
+from .traits import facts_of, is_of_use, occurrences, unless_missing, value_of, whys_not, wrong_items
 
 MAX_KEYS = 16
 MAX_IDS = 128
@@ -286,7 +286,8 @@ class _Run:
         return any(
             event.name in each.on and (each.where is None or self.fits(each, event, {})) for each in steps
         ) or any(
-            event.name in each.clear or (self.concerns(each, event) and is_of_use(each, event))
+            event.name in each.clear
+            or (self.concerns(each, event) and any(is_of_use(each, one) for one in occurrences(each, event)))
             for each in self.rules.traits
         )
 
@@ -534,9 +535,12 @@ class _Run:
                 self.counted_by(trait.name, event.customer).clear()
             if not self.concerns(trait, event):
                 continue
-            if is_of_use(trait, event):
-                self.counted_by(trait.name, event.customer).append(event)
-            for failed in whys_not(trait, event):
+            failures = wrong_items(trait, event)
+            for each in occurrences(trait, event):
+                if is_of_use(trait, each):
+                    self.counted_by(trait.name, event.customer).append(each)
+                failures += whys_not(trait, each)
+            for failed in failures:
                 self.fail(f"traits.{trait.name}", event, failed)
 
     def concerns(self, trait: Trait, event: Event) -> bool:

@@ -378,6 +378,7 @@ class Workshop:
             over=None if dice.chance(4) else self.over(dice),
             k=dice.pick((3, 1, 2)),
             value=value,
+            items=("items",) if value is None and dice.chance(4) else None,
             clear=dice.some(NAMES) if dice.chance(4) else (),
         )
 
@@ -403,6 +404,7 @@ class Workshop:
             over=None if dice.chance(2) else self.over(dice),
             clear=dice.some(NAMES) if dice.chance(4) else (),
             fields=dice.pick(ELEMENTS),
+            items=("items",) if dice.chance(2) else None,
             key=key,
             remove=tuple(each for each in NAMES if each not in of)[:1] if key and dice.chance(2) else (),
             most=dice.pick((1, 2, 3, 20)),

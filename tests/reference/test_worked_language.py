@@ -598,3 +598,57 @@ def test_elements_of_a_list_leave_its_window(judge: Judge) -> None:
     rules = rule_set(rule("r", step("ask"), condition=SKUS.format("['b']")), traits=[trait])
     late: list[Happening] = [added(0, "a"), added(30 * SECOND, "b"), (65 * SECOND, "ask", {})]
     assert judge(rules, late) == [(65 * SECOND, "r", "sent")]
+
+
+# -- items of an event's list
+
+ORDER = Trait("t", "1" * 16, "sum", ("order",), ("price",), per=("sku",), items=("lines",))
+LINES = replace(ORDER, function="count", field=None, per=None)
+
+
+def ordered(at: int, *lines: Any) -> Happening:
+    return (at, "order", {"sku": "event's own", "price": 1000, "lines": list(lines)})
+
+
+TWO: list[Happening] = [
+    ordered(0, {"sku": "a", "price": 5}, {"sku": "b", "price": 7}),
+    ordered(1, {"sku": "a", "price": 2}, {"sku": "a", "price": 1}),
+]
+
+
+@pytest.mark.parametrize(
+    ("trait", "happenings", "holds"),
+    [
+        (ORDER, TWO, "traits.t['a'] == 8.0 && traits.t['b'] == 7.0"),
+        (replace(ORDER, function="count", field=None), TWO, "traits.t['a'] == 3"),
+        (LINES, TWO, "traits.t == 4"),
+        (replace(ORDER, function="last", per=None), TWO, "traits.t == 1"),  # of one event the last
+        (replace(ORDER, function="distinct", per=None, field=("sku",)), TWO, "traits.t == 2"),
+        # What clears and counts begins anew with all elements of its own.
+        (replace(ORDER, clear=("order",)), TWO, "traits.t['a'] == 3.0 && traits.t['b'] == 0.0"),
+        # Elements that lack something are passed over, the others count.
+        (ORDER, [ordered(0, "x", None, {"sku": "a"}, {"price": 1}, {"sku": "a", "price": 2})],
+         "traits.t['a'] == 2.0"),
+        (LINES, [ordered(0, "x", None, {})], "traits.t == 3"),
+        (LINES, [ordered(0, *[{}] * 150)], "traits.t == 100"),
+        (ORDER, [(0, "order", {"lines": {"sku": "a", "price": 1}}), (1, "order", {})],
+         "traits.t['a'] == 0.0"),
+    ],
+)  # fmt: skip
+def test_a_trait_is_applied_for_each_item(
+    judge: Judge, trait: Trait, happenings: Sequence[Happening], holds: str
+) -> None:
+    rules = rule_set(rule("r", step("ask"), condition=holds), traits=[trait])
+    assert judge(rules, [*happenings, (10, "ask", {})]) == [(10, "r", "sent")]
+
+
+def test_a_cart_that_the_shop_sends_whole_is_its_last_one(judge: Judge) -> None:
+    whole = replace(CART, items=("lines",), of=("cart",), clear=("cart",), remove=("take_out",), most=20)
+    rules = rule_set(rule("r", step("ask"), condition=SKUS.format("['c', 'd']")), traits=[whole])
+    happenings: list[Happening] = [
+        (0, "cart", {"lines": [{"sku": "a"}, {"sku": "b"}]}),
+        (1, "cart", {"lines": [{"sku": "b"}, {"sku": "c"}, {"sku": "d"}]}),
+        (2, "take_out", {"lines": [{"sku": "b"}, {"sku": "z"}]}),
+        (3, "ask", {}),
+    ]
+    assert judge(rules, happenings) == [(3, "r", "sent")]

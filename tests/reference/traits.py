@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from functools import partial
 from itertools import pairwise
 from typing import Any
@@ -23,6 +24,7 @@ from .records import NOTHING, Event, Key, kind_of, look_up, map_key
 SLICES = 60
 MAX_VALUES = 1_000  # of a customer's trait: values of `distinct` and `top`, times of `gap`, keys of `per`
 MAX_VALUES_PER_KEY = MAX_KEYS_OF_VALUES = 100  # the same where a trait with `per` keeps many things per key
+MAX_ITEMS = 100  # elements of a list in an event
 MAX_TEXT = 1_024  # bytes of the texts of an element of a list, together
 SCALARS = ("null", "bool", "number", "string")
 
@@ -58,6 +60,23 @@ def is_of_use(trait: Trait, event: Event) -> bool:
             return map_key(value) is not None
         case "list":
             return has_key(trait, event) and (event.name in trait.remove or bool(element(trait, event)[0]))
+
+
+def occurrences(trait: Trait, event: Event) -> list[Event]:
+    """What a trait looks at: the event, or one for each element of its list, with the element's fields."""
+    if trait.items is None:
+        return [event]
+    items = look_up(event.data, trait.items)
+    found = items[:MAX_ITEMS] if isinstance(items, list) else []
+    return [replace(event, data=each if isinstance(each, dict) else {}) for each in found]
+
+
+def wrong_items(trait: Trait, event: Event) -> list[tuple[str, str | None]]:
+    """The same of the list itself."""
+    items = None if trait.items is None else look_up(event.data, trait.items)
+    if isinstance(items, list):
+        return [("items", "cost")] if len(items) > MAX_ITEMS else []
+    return [] if kind_of(items) in ("nothing", "null") else [("items", "value")]
 
 
 def has_key(trait: Trait, event: Event) -> bool:

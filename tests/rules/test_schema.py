@@ -111,6 +111,7 @@ VALUES: dict[str, Any] = {
     "traits.t.key": "x",
     "traits.t.remove": "c",
     "traits.t.most": 5,
+    "traits.t.items": "lines",
     "traits.t.k": 5,
     "sources.s.allow": None,
     "sources.s.attributes": None,

@@ -90,6 +90,7 @@ _ROLES: dict[tuple[str, ...], Role] = {
             "traits.*.per",
             "traits.*.fields",
             "traits.*.key",
+            "traits.*.items",
             "rules.*.goal.value",
             "rules.*.goals.value",
         )

@@ -301,9 +301,9 @@ class _Telling:
     ) -> tuple[Any, Any]:
         """The key that the event has, and what the trait is as of its time; None if it is nothing.
 
-        All its values where the event clears it: that concerns each key.
+        All its values where the event clears it, or has several keys.
         """
-        if trait.per is not None and event in trait.clear:
+        if trait.per is not None and (event in trait.clear or trait.items is not None):
             return None, state.trait(self._customer, trait.name, at) or None
         key = None if trait.per is None else _at(fields, trait.per)
         if trait.per is not None and not isinstance(key, str | int | float):

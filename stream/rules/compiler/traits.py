@@ -39,6 +39,9 @@ def read_trait(run: Compilation, entry: Entry) -> Trait:
         why = f"a `{function}` has no `k`: it says {describe_k()}"
         read.forbid("k", why, "leave it out", Code.NOT_FOR_THIS_FUNCTION)
     _check_list(read, aggregate)
+    if "items" in read.entries:
+        hint = "name a `field` of the elements"
+        read.forbid("value", "`value` sees the event, and `items` are of an element", hint)
     of = values.event_names(read, "of")
     shapes = run.plan.shapes(of)
     trait = Trait(
@@ -56,6 +59,7 @@ def read_trait(run: Compilation, entry: Entry) -> Trait:
         fields=_fields(read),
         key=values.path(read, "key"),
         remove=values.event_names(read, "remove"),
+        items=values.path(read, "items"),
         most=values.integer(read, "most", 1, MAX_MOST) or DEFAULT_MOST,
     )
     _check_events(read, trait)
