@@ -753,7 +753,7 @@ cdef class PartitionState:
         return held == 1
 
     cdef bint is_awaited(self, Plan plan, SourceQueue queue) except -1:
-        """Whether the event fits any later step or `unless`, open or not, or a goal that is to be known of."""
+        """Whether the event fits any later step or `unless`, open or not, or a goal that makes it known."""
         cdef int where
         cdef int at
         for at in range(plan.awaited_of.find(queue.event.values, self.hits)):
