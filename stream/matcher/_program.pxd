@@ -81,8 +81,8 @@ cdef class Plan:
     cdef list updates
     cdef list candidates            # whose first step it can be, by rank
     cdef dict later                 # rank: RulePlan, one of whose later steps, or whose `unless`, it can be
-    cdef list awaited               # numbers of predicates of those, and of goals where clocks start rules
-                                    # (-1: any event of the name is awaited)
+    # Numbers of predicates of those, and of goals where clocks start rules; -1: any event of it is awaited.
+    cdef list awaited
     cdef Index updates_of, candidates_of, awaited_of    # by the event: positions in the lists
 
     cdef int make_index(self, predicates, Fields fields) except -1
