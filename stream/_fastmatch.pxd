@@ -77,6 +77,9 @@ cdef class PartitionState:
     cdef bint holds(self, int predicate, SourceQueue queue) except -1
     cdef int predicate_failed(self, int predicate, SourceQueue queue) except -1
     cdef bint count_event(self, Update update, SourceQueue queue) except -1
+    cdef bint count_items(self, Update update, SourceQueue queue) except -1
+    cdef bint count_values(self, Update update, const ValueC *values, SourceQueue queue) except -1
+    cdef bint list_event(self, Update update, const ValueC *values, SourceQueue queue) except -1
     cdef int tell_no_key(
         self, str definition, str part, tuple path, const ValueC *value, SourceQueue queue
     ) except -1

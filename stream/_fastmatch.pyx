@@ -7,7 +7,7 @@
                2 leave out what the customer has had        applied offset by source; with `dedupe`, the ids
                3 of a profile: attributes and consents      `_profile`, and nothing else
                  of a context: the record as it came        the same
-               4 traits of the event's name                 Plan.updates
+               4 traits of the event's name                 Plan.updates: cleared, then counted
                5 instances that wait for it                 Plan.later: closed, or one step further; what
                                                             quiet hours put off is closed, with a decision
                6 rules of the event's name, and those that 5 completed, by priority and name
@@ -48,7 +48,18 @@ from stream.decisions._clocks cimport Clocks
 from stream.decisions._decide cimport Decider
 from stream.events._event cimport Event
 from stream.events._times cimport NEVER
-from stream.events._value cimport ABSENT, KIND_MISSING, KIND_NIL, ValueC, as_double, object_of, value_of
+from stream.events._value cimport (
+    ABSENT, KIND_MISSING, KIND_NESTED, KIND_NIL, KIND_TEXT, ValueC, as_double, object_of, value_of,
+)
+from stream.events._yyjson cimport (
+    YYJSON_TYPE_OBJ,
+    yyjson_arr_iter,
+    yyjson_arr_iter_init,
+    yyjson_arr_iter_next,
+    yyjson_get_type,
+    yyjson_obj_size,
+    yyjson_val,
+)
 from stream.matcher._condition cimport Names
 from stream.matcher._explain cimport Explainer
 from stream.matcher._failure cimport why_failed
@@ -57,6 +68,12 @@ from stream.matcher._match cimport Match, Shared
 from stream.matcher._program cimport (
     AGAIN_KEEP,
     AGAIN_RESTART,
+    CLEARS,
+    MAX_ITEMS,
+    MOST_FIELDS,
+    MOST_READ,
+    REMOVES,
+    TAKES_FIELDS,
     TAKES_KEY,
     TAKES_NOTHING,
     TAKES_NUMBER,
@@ -71,7 +88,7 @@ from stream.matcher._source cimport SourceQueue, SourceQueues
 from stream.state._customer cimport MAX_INSTANCES, Customer
 from stream.state._customers cimport Customers
 from stream.state._instances cimport MAX_KEPT, HeadC, Instance, without_largest
-from stream.state._packed cimport at_scalar, is_kept, is_key, meter
+from stream.state._packed cimport MAX_SCALAR, at_scalar, is_kept, is_key, meter
 from stream.state._profile cimport Profile
 from stream.state._seen cimport has_had, remember
 from stream.state._windows cimport nothing_of
@@ -91,6 +108,7 @@ cdef enum:
     BYTES = 100             # of JSON that are made objects of, or the other way round, for 1
     CUT = 20                # of JSON of which the largest fields are left out, for 1
     EFFORT = 10_000         # of `meter.effort` that are taken for 1: what a customer's state takes
+    ELEMENT = 200           # of `meter.effort`: a field of an element of an event's list
     STEPS = 5               # of conditions (`cel.cost`) that are taken for 1
     TEXT_STEP = 2           # of texts, each
     MATCH_WORK = 50         # guards, decision, text and record of a match
@@ -557,21 +575,57 @@ cdef class PartitionState:
 
     cdef bint count_event(self, Update update, SourceQueue queue) except -1:
         """Updates a trait; False if the event lacks what the trait counts, or has what it cannot take."""
-        cdef ValueC *key = NULL
-        cdef ValueC *value = NULL
+        if update.does == CLEARS:
+            return self.frame.customer is None or self.frame.customer.clear_trait(update.slot) == 0
+        if update.element is not None:
+            return self.count_items(update, queue)
+        return self.count_values(update, queue.event.values, queue)
+
+    cdef bint count_items(self, Update update, SourceQueue queue) except -1:
+        """The same for each element of a list in the event; whether any was of use."""
+        cdef ValueC values[MOST_READ]
+        cdef const ValueC *items = &queue.event.values[update.items]
+        cdef yyjson_arr_iter iterator
+        cdef yyjson_val *element
+        cdef int count = 0
+        cdef bint some = False
+        if items.kind != KIND_NESTED or items.size:     # a map has one
+            self.tell_no_key(update.place[0], "items", update.items_path, items, queue)
+            return False
+        yyjson_arr_iter_init(<yyjson_val *> items.of.nested, &iterator)
+        while True:
+            element = yyjson_arr_iter_next(&iterator)
+            if element is NULL:
+                return some
+            if count == MAX_ITEMS:
+                self.shared.condition_failed(queue.name, (update.place[0], "items"), ("cost", ""))
+                return some
+            count += 1
+            update.element.clear(0, values)
+            if yyjson_get_type(element) == YYJSON_TYPE_OBJ:
+                meter.effort += ELEMENT * <int64_t> yyjson_obj_size(element)
+                update.element.fill(element, 0, values)
+            some = self.count_values(update, values, queue) or some
+
+    cdef bint count_values(self, Update update, const ValueC *values, SourceQueue queue) except -1:
+        """The same of an event's values, or of an element's."""
+        cdef const ValueC *key = NULL
+        cdef const ValueC *value = NULL
         cdef ValueC made
         cdef object _owner = None       # of the text of `made`, for as long as it is looked at
         cdef int64_t refused = self.frame.refused
         cdef double amount = 1.0
+        if update.takes == TAKES_FIELDS:
+            return self.list_event(update, values, queue)
         if update.per >= 0:
-            key = &queue.event.values[update.per]
+            key = &values[update.per]
             if not is_key(key):
                 self.tell_no_key(update.place[0], "per", update.per_path, key, queue)
                 return False
         if update.value is not None:
             value, _owner = &made, made_by(update.value, self.frame, &made)
         elif update.takes != TAKES_NOTHING:
-            value = &queue.event.values[update.field]
+            value = &values[update.field]
         if value is not NULL and not is_taken(update.takes, value, &amount):
             self.tell_not_taken(update, value, self.frame.refused != refused, queue)
             return False
@@ -581,10 +635,42 @@ cdef class PartitionState:
             self.shared.complain(queue.name, "evicted")
         return True
 
+    cdef bint list_event(self, Update update, const ValueC *values, SourceQueue queue) except -1:
+        """Adds an element to a list, or takes one away; False if there is no key, or no field of it."""
+        cdef ValueC fields[MOST_FIELDS]
+        cdef ValueC key
+        cdef const ValueC *value
+        cdef int64_t left = MAX_SCALAR
+        cdef int at
+        cdef bint some = False
+        key.kind, key.size = KIND_MISSING, 0
+        if update.key >= 0:
+            key = values[update.key]
+            if not is_key(&key):
+                self.tell_no_key(update.place[0], "key", update.key_path, &key, queue)
+                return False
+        if update.does == REMOVES:
+            return self.frame.customer is None or self.frame.customer.remove(update.slot, &key) == 0
+        for at in range(update.n_fields):
+            value = &values[update.fields[at]]
+            fields[at] = value[0]
+            if is_kept(value) and (value.kind != KIND_TEXT or value.size <= left):
+                left -= value.size if value.kind == KIND_TEXT else 0
+                some = True
+                continue
+            fields[at].kind = KIND_MISSING
+            self.tell_no_key(update.place[0], "fields", update.field_paths[at], value, queue)
+        if not some:
+            return False
+        if self.frame.customer is None:
+            self.frame.customer = self.customers.ensure(queue.customer())
+        self.frame.customer.update(update.slot, &key, queue.time, 0.0, fields)
+        return True
+
     cdef int tell_no_key(
         self, str definition, str part, tuple path, const ValueC *value, SourceQueue queue
     ) except -1:
-        """Counts what is there and cannot tell one from another, such as a list or a decimal."""
+        """Counts what is there and cannot be kept, or be a key, such as a list or a decimal."""
         if value.kind == KIND_MISSING or value.kind == KIND_NIL:
             return 0
         why = "value", field_paths.in_condition(path)
@@ -667,7 +753,7 @@ cdef class PartitionState:
         return held == 1
 
     cdef bint is_awaited(self, Plan plan, SourceQueue queue) except -1:
-        """Whether the event fits any later step or `unless`, open or not, or a goal that is to be known of."""
+        """Whether the event fits any later step or `unless`, open or not, or a goal that makes it known."""
         cdef int where
         cdef int at
         for at in range(plan.awaited_of.find(queue.event.values, self.hits)):

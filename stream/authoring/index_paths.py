@@ -20,7 +20,8 @@ from stream.matcher.atoms import Atom, Bound, choose
 from stream.rules import field_paths
 from stream.rules.model import RuleSet, Step, Unless
 
-Role = Literal["begins", "goes on", "counts"]
+Role = Literal["begins", "goes on", "counts", "clears", "removes"]
+_OF_TRAITS = ("counts", "clears", "removes")
 SHOWN_VALUES = 3
 ALWAYS = "always tried"
 HINT = (
@@ -30,9 +31,10 @@ HINT = (
 
 
 class Path(NamedTuple):
-    """How a rule, or a trait (`counts`), is found at events of a name; `atom` None: it is always tried.
+    """How a rule, or a trait, is found at events of a name; `atom` None: it is always tried.
 
-    A rule `begins` with its first step and `goes on` with a later one or its `unless`. `where`: its text.
+    An event `counts` for a trait, `clears` it, or `removes` of it. A rule `begins` with its first step and
+    `goes on` with a later one or its `unless`. `where`: its text.
     """
 
     event: str
@@ -59,6 +61,10 @@ def _watchers(rules: RuleSet) -> Iterator[tuple[str, Role, str, int | None]]:
     for trait in rules.traits:
         for event in dict.fromkeys(trait.of):
             yield event, "counts", trait.name, trait.where
+        for event in trait.clear:
+            yield event, "clears", trait.name, None
+        for event in trait.remove:
+            yield event, "removes", trait.name, None
     for rule in rules.rules:
         awaited: list[Step | Unless] = [*rule.steps[1:], *([rule.unless] if rule.unless else [])]
         found: dict[tuple[str, Role, str, int | None], None] = {}  # each once, in order
@@ -107,7 +113,7 @@ def show(found: list[Path], out: Console) -> None:
     for path in found:
         table.add_row(path.event, path.role, path.name, in_words(path))
     out.print(table, soft_wrap=True, highlight=False)
-    always = sorted({path.name for path in found if path.atom is None and path.role != "counts"})
+    always = sorted({path.name for path in found if path.atom is None and path.role not in _OF_TRAITS})
     out.print()
     if not always:
         out.print("every rule is found by a field", highlight=False)

@@ -51,7 +51,7 @@ def _asking(rules: RuleSet) -> Iterator[tuple[str, Iterable[str]]]:
             yield f"`unless` of rule {rule.name}", rule.unless.on
         yield f"the goal of rule {rule.name}", dict.fromkeys(name for goal in rule.goals for name in goal.on)
     for trait in rules.traits:
-        yield f"traits.{trait.name}", trait.of
+        yield f"traits.{trait.name}", trait.events
 
 
 class SeenNames:

@@ -32,7 +32,9 @@ from stream.matcher._fields cimport Field, field_of, has_field
 from stream.matcher._frame cimport Frame, Node, reach
 from stream.state._packed cimport is_key
 from stream.events._value cimport ABSENT, KIND_MISSING, ValueC, value_of
-from stream.state._windows cimport FUNCTION_DISTINCT, FUNCTION_GAP, FUNCTION_TOP, nothing_of
+from stream.state._windows cimport (
+    FUNCTION_DISTINCT, FUNCTION_GAP, FUNCTION_LIST, FUNCTION_TOP, nothing_of,
+)
 
 from stream.matcher._macros cimport Item, has_item, item_of, loop_of
 from stream.matcher._operators import constant, has, operation
@@ -194,7 +196,7 @@ cdef class _TraitOfKey(_Trait):
 
 
 cdef bint read_trait(Frame frame, int slot, int function, const ValueC *key, ValueC *into) except -1:
-    if function == FUNCTION_TOP or function == FUNCTION_GAP:
+    if function == FUNCTION_TOP or function == FUNCTION_GAP or function == FUNCTION_LIST:
         return False
     if frame.customer is None:
         return value_of(nothing_of(function), into) == 0
@@ -208,7 +210,10 @@ cdef bint read_trait(Frame frame, int slot, int function, const ValueC *key, Val
 cdef object trait(Frame frame, int slot, int function):
     if frame.customer is None:
         return nothing_of(function)
-    if function != FUNCTION_TOP and function != FUNCTION_GAP and function != FUNCTION_DISTINCT:
+    if (
+        function != FUNCTION_TOP and function != FUNCTION_GAP and function != FUNCTION_DISTINCT
+        and function != FUNCTION_LIST
+    ):
         return frame.customer.value(slot, NULL, frame.at)
     # It looks at up to a thousand values, and hundreds of rules may ask for it.
     if slot not in frame.made:

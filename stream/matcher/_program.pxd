@@ -19,15 +19,33 @@ cdef enum Takes:        # of an event's field, by a trait's function
     TAKES_NUMBER = 1
     TAKES_SCALAR = 2
     TAKES_KEY = 3
+    TAKES_FIELDS = 4
+
+cdef enum Does:         # an event, to a trait
+    COUNTS = 0
+    CLEARS = 1
+    REMOVES = 2         # an element of a list
+
+cdef enum:
+    MOST_FIELDS = 10    # of an element of a list
+    MOST_READ = 13      # of an element of an event's list: these, `per`, `key` and `field`
+    MAX_ITEMS = 100     # elements of an event's list
 
 cdef class Update:
     """A trait, as an event updates it."""
+    cdef int does
     cdef int slot, takes, where
-    cdef int field, per             # slots of the record; -1: it has none
+    cdef int items                  # a slot of the record: the list, to each of whose elements it is applied
+    cdef tuple items_path
+    cdef Fields element             # of these; None: it is applied to the event
+    cdef int field, per, key        # slots of the record, or of the element; -1: it has none
+    cdef int fields[MOST_FIELDS]    # the same, of an element of a list
+    cdef int n_fields
+    cdef tuple field_paths          # of these
     cdef Node value                 # what it takes in place of a field; None: it takes the field
     cdef object tree                # of which that is made
     cdef str read                   # what it reads, for people
-    cdef tuple per_path             # None: it has no `per`
+    cdef tuple per_path, key_path   # None: it has none
     cdef tuple place                # definition and part that say what it takes
 
 cdef class StepPlan:
@@ -63,8 +81,8 @@ cdef class Plan:
     cdef list updates
     cdef list candidates            # whose first step it can be, by rank
     cdef dict later                 # rank: RulePlan, one of whose later steps, or whose `unless`, it can be
-    cdef list awaited               # numbers of predicates of those, and of goals where clocks start rules;
-                                    # -1: any event of the name is awaited
+    # Numbers of predicates of those, and of goals where clocks start rules; -1: any event of it is awaited.
+    cdef list awaited
     cdef Index updates_of, candidates_of, awaited_of    # by the event: positions in the lists
 
     cdef int make_index(self, predicates, Fields fields) except -1
@@ -96,6 +114,7 @@ cdef class Program:
     cdef StepPlan step(self, each, tuple fields, names)
     cdef int note(self, int where, str definition, str part, names) except -1
     cdef int slot_of(self, path) except -2          # of a field path; -1 of None
+    cdef Update update(self, trait, int does)
     cdef int add_trait(self, trait) except -1
     cdef int add_rule(self, rule, int rank) except -1
 

@@ -33,6 +33,7 @@ cdef enum:
 
 cdef dict TAKES = {
     None: TAKES_NOTHING, "number": TAKES_NUMBER, "scalar": TAKES_SCALAR, "key": TAKES_KEY,
+    "fields": TAKES_FIELDS,
 }
 cdef list programs = []     # the newest rule sets' programs, the newest last
 cdef int64_t MAX_WAIT = (1 << 62) - LATEST     # so that no deadline overflows
@@ -164,22 +165,45 @@ cdef class Program:
     cdef int slot_of(self, path) except -2:
         return -1 if path is None else self.fields.slot(path)
 
-    cdef int add_trait(self, trait) except -1:
+    cdef Update update(self, trait, int does):
+        """What events do to a trait: what clears it reads nothing, what removes an element its key."""
         cdef Update update = Update()
-        update.slot = self.traits[trait.name][0]
+        update.does, update.slot, update.where = does, self.traits[trait.name][0], -1
         update.takes = TAKES[_AGGREGATES[trait.function].takes]
+        cdef Fields of = self.fields
+        cdef int at
+        update.items, update.items_path = self.slot_of(trait.items), trait.items
+        if trait.items is not None:
+            of = update.element = Fields()
+        update.key, update.per, update.field = [
+            -1 if path is None else of.slot(path) for path in (trait.key, trait.per, trait.field)
+        ]
+        for at, path in enumerate(trait.fields):
+            update.fields[at] = of.slot(path)
+        if update.element is not None:
+            update.element.build()
+        within = trait.items or ()
+        update.key_path, update.per_path = (*within, *(trait.key or ())), (*within, *(trait.per or ()))
+        update.n_fields = len(trait.fields)
+        update.field_paths = tuple([(*within, *path) for path in trait.fields])
+        if trait.field is not None:
+            update.read = field_paths.in_condition((*within, *trait.field))
+        update.place = f"traits.{trait.name}", "field" if trait.value is None else "value"
+        return update
+
+    cdef int add_trait(self, trait) except -1:
+        cdef Update update = self.update(trait, COUNTS)
         update.where = -1 if trait.where is None else trait.where
         self.note(update.where, f"traits.{trait.name}", "where", trait.of)
-        update.field, update.per = self.slot_of(trait.field), self.slot_of(trait.per)
-        update.per_path = trait.per
         update.tree = trait.value
         if trait.value is not None:
             update.read = read_by(trait.value)
-        elif trait.field is not None:
-            update.read = field_paths.in_condition(trait.field)
-        if trait.value is not None:
             update.value = compile_condition(trait.value, self.event_names)
-        update.place = f"traits.{trait.name}", "field" if trait.value is None else "value"
+        # An event that clears and counts is the first of what it begins.
+        for name in trait.clear:
+            self.plan(name).updates.append(self.update(trait, CLEARS))
+        for name in trait.remove:
+            self.plan(name).updates.append(self.update(trait, REMOVES))
         for name in dict.fromkeys(trait.of):
             self.plan(name).updates.append(update)
         return 0

@@ -8,14 +8,20 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Any, Literal
 
-TraitFunction = Literal["count", "sum", "mean", "min", "max", "first", "last", "distinct", "top", "gap"]
-Taken = Literal["number", "scalar", "key"]
+TraitFunction = Literal[
+    "count", "sum", "mean", "min", "max", "first", "last", "distinct", "top", "gap", "list"
+]
+Taken = Literal["number", "scalar", "key", "fields"]
 Told = Literal["one", "each"]
 
 MAX_K = 10
 DEFAULT_K = 3
+MOST_FIELDS = 10  # of an element of a list
+MAX_MOST = 100  # elements of a list
+DEFAULT_MOST = 20
+MAX_ITEMS = 100  # elements of a list in an event, for which a trait is applied
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +30,8 @@ class Aggregate:
 
     `describe`: what it computes, in a few words. `verb`: how a message says that a trait reads its events.
     `takes`: what the event's `field` must hold (a number; text, number or boolean; what can be told apart by
-    a key); None: it takes no field. `takes_k`: the rule file may say how many values it gives.
+    a key; several `fields`, which make an element of a list); None: it takes no field.
+    `takes_k`: the rule file may say how many values it gives.
     `type`: CEL's type of its value. One with `parts` is an object, of which conditions read these fields of
     these types; its type is its name. `nothing`: its value where nothing has been counted; None: it has none.
     `keeps_many`: its state is a value for each of many (different values, times), not one.
@@ -37,7 +44,7 @@ class Aggregate:
     describe: str
     takes: Taken | None
     type: str
-    nothing: int | float | None = None
+    nothing: int | float | list[Any] | None = None
     verb: str = "is computed from"
     takes_k: bool = False
     parts: Mapping[str, str] = field(default_factory=dict)
@@ -48,6 +55,11 @@ class Aggregate:
     def has_parts(self) -> bool:
         """Whether its value is a list or an object, into which an index or a field leads."""
         return self.type == "list" or bool(self.parts)
+
+    @property
+    def depth(self) -> int:
+        """How many names and indices lead into its value at most."""
+        return 2 if self.takes == "fields" else int(self.has_parts)
 
 
 _NUMBERS = "of a field's numbers"
@@ -77,6 +89,16 @@ AGGREGATES: Mapping[str, Aggregate] = {
             None,
             "gap",
             parts={"mean": "double", "deviation": "double", "since": "double"},
+            keeps_many=True,
+            told=None,
+        ),
+        Aggregate(
+            "list",
+            11,
+            "what is there, such as a cart",
+            "fields",
+            "list",
+            nothing=[],
             keeps_many=True,
             told=None,
         ),

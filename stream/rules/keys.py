@@ -15,7 +15,7 @@ from typing import Any
 from stream.content.formats import FORMATS, MAX_FIELDS
 from stream.diagnostics import Code
 from stream.rules import aggregates
-from stream.rules.aggregates import AGGREGATES, DEFAULT_K, MAX_K
+from stream.rules.aggregates import AGGREGATES, DEFAULT_K, DEFAULT_MOST, MAX_K, MAX_MOST, MOST_FIELDS
 from stream.rules.field_paths import PATH
 from stream.rules.forms import (
     ADDRESS,
@@ -209,6 +209,36 @@ TRAIT: Mapping[str, Key] = {
         "One value for each value of this field: `traits.NAME[event.FIELD]`.", pattern(PATH, "category")
     ),
     "over": Key("How far back. Without it: everything ever seen.", duration("30m", "7d", "90d")),
+    "fields": Key(
+        "Of a `list`: the fields of the event that make up an element, each called by its last name.",
+        {
+            "type": "array",
+            "items": pattern(PATH),
+            "minItems": 1,
+            "maxItems": MOST_FIELDS,
+            "examples": [["sku", "name", "price", "quantity"]],
+        },
+    ),
+    "key": Key(
+        "Of a `list`: the field by which elements are told apart. One takes the place of that with the same.",
+        pattern(PATH, "sku"),
+    ),
+    "remove": Key(
+        "Of a `list` with `key`: the event, or a list of events, that takes an element away.", _EVENT_NAMES
+    ),
+    "most": Key(
+        f"Of a `list`: how many elements it has at most; {DEFAULT_MOST} if it is not said. The oldest goes.",
+        {"type": "integer", "minimum": 1, "maximum": MAX_MOST, "examples": [10]},
+    ),
+    "items": Key(
+        "A list in the event: the trait is applied for each of its elements, whose `field`, `per`, `fields` "
+        "and `key` are meant.",
+        pattern(PATH, "line_items"),
+    ),
+    "clear": Key(
+        "The event, or a list of events, at which it starts anew, as if nothing had been before.",
+        _EVENT_NAMES,
+    ),
     "k": Key(
         f"{aggregates.describe_k().capitalize()}; {DEFAULT_K} if it is not said.",
         {"type": "integer", "minimum": 1, "maximum": MAX_K, "examples": [3]},

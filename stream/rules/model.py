@@ -16,7 +16,7 @@ from stream.content.formats import Format, in_field
 from stream.content.locales import Region
 from stream.expression import Call, Ident, Literal, Node, Select, unparse
 from stream.rules import field_paths
-from stream.rules.aggregates import AGGREGATES, DEFAULT_K, TraitFunction
+from stream.rules.aggregates import AGGREGATES, DEFAULT_K, DEFAULT_MOST, TraitFunction
 from stream.rules.durations import Period, format_duration, format_rate
 
 if typing.TYPE_CHECKING:
@@ -58,7 +58,13 @@ class Trait:
     """A computed fact. `where` indexes `RuleSet.predicates`; `over` is in milliseconds, None for all time.
 
     What its function takes of an event is in a `field`, or is worked out: `value`, which sees the event only.
-    `k`: how many values a function that gives several (`top`) gives.
+    `k`: how many values a function that gives several (`top`) gives. `clear`: events at which it starts anew.
+
+    A `list` has elements of the event's `fields`, at most so many; one takes the place of that with the same
+    `key`, and an event of `remove` takes it away.
+
+    `items`: a list in the event, for each element of which the trait is applied. Its paths are then the
+    element's.
     """
 
     name: str
@@ -71,6 +77,21 @@ class Trait:
     over: int | None = None
     k: int = DEFAULT_K
     value: Node | None = None
+    clear: tuple[str, ...] = ()
+    fields: tuple[FieldPath, ...] = ()
+    key: FieldPath | None = None
+    remove: tuple[str, ...] = ()
+    most: int = DEFAULT_MOST
+    items: FieldPath | None = None
+
+    def path(self, within: FieldPath) -> tuple[str | None, ...]:
+        """One of its paths as the event's; None: of whatever element."""
+        return ("event", *within) if self.items is None else ("event", *self.items, None, *within)
+
+    @property
+    def events(self) -> tuple[str, ...]:
+        """All that change it, each once."""
+        return tuple(dict.fromkeys((*self.of, *self.remove, *self.clear)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -379,6 +400,12 @@ def _trait_line(trait: Trait) -> str:
     line += f", value {unparse(trait.value)}" if trait.value is not None else ""
     line += f", where #{trait.where}" if trait.where is not None else ""
     line += f", per {_path(trait.per)}" if trait.per else ""
+    line += f", each of {_path(trait.items)}" if trait.items else ""
+    if trait.function == "list":
+        line += f", at most {trait.most} of {', '.join(map(_path, trait.fields))}"
+        line += f", key {_path(trait.key)}" if trait.key else ""
+        line += f", removed by {' | '.join(trait.remove)}" if trait.remove else ""
+    line += f", cleared by {' | '.join(trait.clear)}" if trait.clear else ""
     return line + f", over {format_duration(trait.over) if trait.over else 'all time'}"
 
 

@@ -151,7 +151,7 @@ def _range(
                 1 - divisor, divisor - 1, f"what can be divided by {divisor} leaves 0"
             )
         case Call("size", (Select(Ident("traits"), name),)) if name in tops and "traits" not in given:
-            return f"size(traits.{name})", Range(0, tops[name], "the trait's `k` says how many there are")
+            return f"size(traits.{name})", Range(0, tops[name], "the trait says how many there are at most")
         case Call(name) if name in _OF_OTHERS:
             return name, _OF_OTHERS[name]
         case Call(name, (operand, *_)) if name in OF_TIMES:

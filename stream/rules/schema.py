@@ -144,11 +144,17 @@ def schema() -> dict[str, Any]:
                 mapping(keys.TRAIT),
                 (_TRAIT_SNIPPET,),
                 _if(
-                    _is("function", *_WITHOUT_FIELD),
+                    _is("function", *_WITHOUT_FIELD, *_LISTS),
                     {"allOf": [_without("field"), _without("value")]},
                     {"oneOf": [_needs("field"), _needs("value")]},
                 ),
                 _if(_is("function", *with_k()), {}, _without("k")),
+                _if(_needs("items"), _without("value"), {}),
+                _if(
+                    _is("function", *_LISTS),
+                    {**_needs("fields"), **_without("per"), "dependencies": {"remove": ["key"]}},
+                    {"allOf": [_without(key) for key in ("fields", "key", "remove", "most")]},
+                ),
             ),
             "segments": _section(
                 "Named conditions of a customer; others say `segments.NAME`.",
@@ -192,6 +198,7 @@ def schema() -> dict[str, Any]:
 
 
 _WITHOUT_FIELD = [each.name for each in AGGREGATES.values() if each.takes is None]
+_LISTS = [each.name for each in AGGREGATES.values() if each.takes == "fields"]
 
 
 def _rule() -> dict[str, Any]:

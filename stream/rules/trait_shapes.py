@@ -11,14 +11,15 @@ from dataclasses import dataclass, replace
 from stream.diagnostics import Code
 from stream.errors import ExpressionError
 from stream.expression import Call, Ident, Node, Select
-from stream.rules.aggregates import AGGREGATES, DEFAULT_K, MAX_K, Aggregate
+from stream.rules.aggregates import AGGREGATES, DEFAULT_K, DEFAULT_MOST, MAX_K, MAX_MOST, Aggregate
 from stream.rules.model import Trait
 from stream.rules.shapes import ANYTHING, CEL_TYPES, Shape
 
 
 @dataclass(frozen=True, slots=True)
 class TraitShape:
-    """Of a trait; None where the definition has an error. `k`: how many values it gives at most.
+    """Of a trait; None where the definition has an error. `k`, and of a `list` `length`: how many values it
+    gives at most. `element`: of a list.
 
     `field` and `key`: what the tracking plan, or the tests, say of its `field` and of its `per`.
     """
@@ -28,6 +29,8 @@ class TraitShape:
     k: int = DEFAULT_K
     field: Shape = ANYTHING
     key: Shape = ANYTHING
+    length: int = DEFAULT_MOST
+    element: Shape = ANYTHING
 
     @property
     def aggregate(self) -> Aggregate | None:
@@ -38,6 +41,8 @@ class TraitShape:
         """Of its value, or of each of its values, where that is one of its field's."""
         if self.aggregate is None or self.field.type in ("list", "object"):  # of which it takes nothing
             return ANYTHING
+        if self.aggregate.takes == "fields":
+            return Shape("list", items=self.element)
         if self.aggregate.type == "list":
             return Shape("list", items=self.field)
         return self.field if self.aggregate.type == "dyn" else ANYTHING
@@ -57,7 +62,9 @@ class TraitShape:
     @property
     def most(self) -> int | None:
         """How many items its value has at most; None where that is no list."""
-        return self.k if self.aggregate is not None and self.aggregate.takes_k else None
+        if self.aggregate is None:
+            return None
+        return self.k if self.aggregate.takes_k else self.length if self.aggregate.takes == "fields" else None
 
 
 Traits = Mapping[str, TraitShape]
@@ -70,9 +77,12 @@ def with_fields(
     found = dict(traits)
     for trait in defined:
         at = event(trait.of).at
+        if trait.items is not None:
+            at = (at(trait.items).items or ANYTHING).at
         field = ANYTHING if trait.field is None else at(trait.field)
         key = ANYTHING if trait.per is None else at(trait.per)
-        found[trait.name] = replace(found[trait.name], field=field, key=key)
+        element = Shape("object", {path[-1]: at(path) for path in trait.fields}) if trait.fields else ANYTHING
+        found[trait.name] = replace(found[trait.name], field=field, key=key, element=element)
     return found
 
 
@@ -90,11 +100,12 @@ def named_by(node: Node, traits: Traits) -> TraitShape | None:
 
 
 def beyond(shape: TraitShape | None, index: object, offset: int, code: Code) -> ExpressionError | None:
-    """That a list of at most `k` values has no item of this number."""
+    """That a list of at most so many values has no item of this number."""
     most = None if shape is None else shape.most
-    if most is None or type(index) is not int or index < most:
+    if most is None or type(index) is not int or index < most or shape is None or shape.aggregate is None:
         return None
-    hint = f"give the trait `k: {index + 1}`" if index < MAX_K else f"`k` is at most {MAX_K}"
+    key, bound = ("k", MAX_K) if shape.aggregate.takes_k else ("most", MAX_MOST)
+    hint = f"give the trait `{key}: {index + 1}`" if index < bound else f"`{key}` is at most {bound}"
     items = f"the items 0 to {most - 1}" if most > 1 else "the item 0 only"
-    message = f"a `top` of {most} has {items}: `[{index}]` is never there"
+    message = f"a `{shape.function}` of {most} has {items}: `[{index}]` is never there"
     return ExpressionError(message, offset=offset, hint=hint, code=code)

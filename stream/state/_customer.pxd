@@ -82,6 +82,8 @@ cdef class Customer:
     cdef int update(
         self, int slot, const ValueC *key, int64_t time, double amount, const ValueC *value
     ) except -1
+    cdef int remove(self, int slot, const ValueC *key) except -1
+    cdef int clear_trait(self, int slot) except -1
     cdef bint cell(self, int slot, const ValueC *key, PartC *into) noexcept
     cdef object value(self, int slot, const ValueC *key, int64_t at)
     cdef bint number(self, int slot, const ValueC *key, int64_t at, ValueC *into) except -1

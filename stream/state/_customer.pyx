@@ -49,10 +49,12 @@ from stream.state._packed cimport (
 )
 from stream.events._value cimport ABSENT, ValueC, object_of, value_of
 from stream.state._windows cimport (
+    FUNCTION_LIST,
     EntryC,
     EventC,
     TraitC,
     base_of,
+    elements,
     find,
     index_of,
     next_entry,
@@ -314,8 +316,8 @@ cdef class Customer:
     ) except -1:
         """Counts an event for a trait; 1 if something had to make room for it.
 
-        `key` is that of `per`, else NULL; `amount` the number that the function takes, `value` what `first`,
-        `last`, `distinct` and `top` take.
+        `key` is that of `per`, or of an element of a list, else NULL; `amount` the number that the function
+        takes, `value` what `first`, `last`, `distinct` and `top` take, or the fields of an element.
         """
         cdef const TraitC *trait = &self.layout.trait[slot]
         cdef const uint8_t *since
@@ -343,6 +345,29 @@ cdef class Customer:
         memcpy(<uint8_t *> self.applied + at + 2, &size, 4)
         return crowded
 
+    cdef int remove(self, int slot, const ValueC *key) except -1:
+        """Takes the element of a key out of a list."""
+        cdef PartC part
+        cdef EntryC entry
+        cdef Py_ssize_t at
+        cdef uint32_t size
+        if not self.seek(slot, &part) or find(part.body, part.end, key, &entry) >= 0:
+            return 0
+        if entry.at == part.body and entry.end == part.end:
+            return self.clear_trait(slot)
+        at = self.offset(part.at)
+        size = <uint32_t> (span(part.at, part.end) - HEADER - span(entry.at, entry.end))
+        self.splice(SECTION_TRAITS, self.offset(entry.at), span(entry.at, entry.end), NULL, 0)
+        memcpy(<uint8_t *> self.applied + at + 2, &size, 4)
+        return 0
+
+    cdef int clear_trait(self, int slot) except -1:
+        """Forgets all that a trait has counted."""
+        cdef PartC part
+        if self.seek(slot, &part):
+            return self.splice(SECTION_TRAITS, self.offset(part.at), span(part.at, part.end), NULL, 0)
+        return 0
+
     cdef bint cell(self, int slot, const ValueC *key, PartC *into) noexcept:
         """Finds a trait's cell; False where it has none."""
         cdef EntryC entry
@@ -360,6 +385,8 @@ cdef class Customer:
         cdef PartC part
         if not self.cell(slot, key, &part):
             return nothing_of(trait.function)
+        if trait.function == FUNCTION_LIST:
+            return elements(part.body, part.end, trait, part.base, at, self.layout.names[slot])
         return read_value(part.body, part.end, trait, part.base, at)
 
     cdef bint number(self, int slot, const ValueC *key, int64_t at, ValueC *into) except -1:

@@ -20,3 +20,4 @@ cdef class Layout:
     cdef Ids source_ids, trait_ids, rule_ids, counter_ids, context_ids, seen_ids
     cdef int n_sources, n_traits
     cdef TraitC *trait
+    cdef list names                                 # by slot: what the fields of a list's elements are called

@@ -103,6 +103,7 @@ cdef class Layout:
         self.trait = <TraitC *> PyMem_Malloc(max(self.n_traits, 1) * sizeof(TraitC))
         if self.trait is NULL:
             raise MemoryError
+        self.names = [tuple([path[len(path) - 1] for path in each.fields]) for each in definitions.values()]
         for slot, trait in enumerate(definitions.values()):
             aggregate = _AGGREGATES[trait.function]
             nested = trait.per is not None and aggregate.keeps_many
@@ -110,6 +111,9 @@ cdef class Layout:
             self.trait[slot].per = trait.per is not None
             self.trait[slot].k = trait.k
             self.trait[slot].keys = self.trait[slot].values = MAX_NESTED if nested else MAX_KEYS
+            self.trait[slot].fields, self.trait[slot].keyed = len(trait.fields), trait.key is not None
+            if aggregate.takes == "fields":
+                self.trait[slot].values = trait.most
             self.trait[slot].width = 0 if trait.over is None else (trait.over + SLICES - 1) // SLICES
 
     def __dealloc__(self):

@@ -146,4 +146,6 @@ cdef inline bint at_scalar(const uint8_t *at, const ValueC *value) noexcept:
         )
     if value.kind == KIND_INTEGER:
         return next_signed(&at) == value.of.integer
-    return next_number(&at) == value.of.unsigned if value.kind == KIND_UNSIGNED else True
+    if value.kind == KIND_UNSIGNED:
+        return next_number(&at) == value.of.unsigned
+    return value.kind != KIND_MISSING

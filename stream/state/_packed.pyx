@@ -4,7 +4,8 @@
     signed    the same of its zigzag: 0, -1, 1, -2, …
     double    8 bytes of IEEE 754, little-endian
     scalar    head [payload]; head = size << 3 | kind, size that of a text, else 0; kinds as in `_value`
-              (1 null, 2 false, 3 true, 4 signed, 5 number above 2^63, 6 double, 7 text)
+              (1 null, 2 false, 3 true, 4 signed, 5 number above 2^63, 6 double, 7 text); in an
+              element of a list also 0, of what is not there
 
 `next…` read what is known to be well formed: what this process has written, or `_codec` has found to be so.
 A `Buffer` grows as it is written to; `write` does not look, so `reserve` comes first.

@@ -28,6 +28,7 @@ cdef class StateReader:
     cdef int body(self, const TraitC *trait) except -1
     cdef int cell(self, const TraitC *trait, int64_t base) except -1
     cdef int entries(self, const TraitC *trait, int64_t base, int most, bint nested) except -1
+    cdef int elements(self, const TraitC *trait, int64_t base) except -1
     cdef int some(self, int count, int most) except -1
     cdef int window(self, const TraitC *trait, int function, int64_t base) except -1
     cdef int marks(self, const TraitC *trait, int64_t base) except -1

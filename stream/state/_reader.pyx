@@ -16,6 +16,7 @@ from stream.events._value cimport (
     KIND_DOUBLE,
     KIND_FALSE,
     KIND_INTEGER,
+    KIND_MISSING,
     KIND_NIL,
     KIND_TEXT,
     KIND_TRUE,
@@ -27,6 +28,7 @@ from stream.state._windows cimport (
     FUNCTION_FIRST,
     FUNCTION_GAP,
     FUNCTION_LAST,
+    FUNCTION_LIST,
     FUNCTION_MEAN,
     MOST_SLICES,
     FUNCTION_TOP,
@@ -201,6 +203,8 @@ cdef class StateReader:
             return self.times(base, trait.values)
         if trait.function == FUNCTION_DISTINCT or trait.function == FUNCTION_TOP:
             return self.entries(trait, base, trait.values, True)
+        if trait.function == FUNCTION_LIST:
+            return self.elements(trait, base)
         return self.window(trait, trait.function, base)
 
     cdef int entries(self, const TraitC *trait, int64_t base, int most, bint nested) except -1:
@@ -228,6 +232,29 @@ cdef class StateReader:
             count += 1
         self.some(count, most)
         if twice or (count > FEW_KEYS and have_twice(begin, self.end, count)):
+            raise corrupt("a part is there twice")
+        return 0
+
+    cdef int elements(self, const TraitC *trait, int64_t base) except -1:
+        cdef const uint8_t *begin = self.at
+        cdef const uint8_t *around
+        cdef int count = 0
+        while self.at != self.end:
+            around = self.within()
+            if trait.keyed:
+                self.scalar(True)
+            elif self.number() != KIND_MISSING:
+                raise corrupt("a value is of no known kind")
+            self.signed(base, LATEST)
+            for _ in range(trait.fields):
+                if self.at < self.end and self.at[0] == KIND_MISSING:
+                    self.at += 1
+                else:
+                    self.scalar(False)
+            self.leave(around)
+            count += 1
+        self.some(count, trait.values)
+        if trait.keyed and have_twice(begin, self.end, count):
             raise corrupt("a part is there twice")
         return 0
 

@@ -23,20 +23,23 @@ cdef enum Function:      # the codes of `rules.aggregates`, and the order in whi
     FUNCTION_DISTINCT = 8
     FUNCTION_TOP = 9
     FUNCTION_GAP = 10
+    FUNCTION_LIST = 11
 
 cdef struct TraitC:
     int function
     bint per
     int k               # of `top`
     int keys            # most values of `per`
-    int values          # most values of `distinct` and `top`, times of `gap`
+    int values          # most values of `distinct` and `top`, times of `gap`, elements of `list`
+    int fields          # of an element of a `list`
+    bint keyed          # the elements of a `list` are told apart by a key
     int64_t width       # milliseconds of a slice; 0: one slice for all time
 
 cdef struct EventC:
     int64_t time
     int64_t index       # of the slice it falls into
     double amount       # what `sum`, `mean`, `min` and `max` take
-    const ValueC *value     # what `first`, `last`, `distinct` and `top` take
+    const ValueC *value     # what `first`, `last`, `distinct` and `top` take; of `list` all fields, in a row
 
 cdef struct EntryC:
     const uint8_t *at
@@ -63,5 +66,8 @@ cdef bint read_number(
 ) noexcept
 cdef object read_value(
     const uint8_t *at, const uint8_t *end, const TraitC *trait, int64_t base, int64_t when
+)
+cdef list elements(
+    const uint8_t *at, const uint8_t *end, const TraitC *trait, int64_t base, int64_t when, tuple names
 )
 cdef object nothing_of(int function)

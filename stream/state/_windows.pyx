@@ -1,16 +1,18 @@
 """The windows of traits, as bytes (`_packed` says of which kinds).
 
-    body     := cell | entry*            with `per`: an entry a key, the least recently updated first
+    body     := cell | entry*            with `per`: an entry a key, the least recently updated first;
+                                         `list`: an entry an element, with its key, or 0
     entry    := length key cell          the length in bytes of what follows it; the key is a scalar
     cell     := slice*                   count: number; sum, min, max: double; mean: double number
               | (time scalar)*           first, last: one a slice
               | entry*                   distinct, top: an entry a value, with a window of counts
               | time*                    gap
+              | time scalar*             list: a scalar a field; the time differs from the base
     slice    := index amount
 
 A cell ends where what holds it ends. Times and indices are written newest first: the newest one signed, as
 its difference from the body's base, the others as how much older than the one before. The base stands
-before the body: milliseconds for `first`, `last` and `gap`, else the index of a slice.
+before the body: milliseconds for `first`, `last`, `gap` and `list`, else the index of a slice.
 
 A slice's index is `event time // width`, width = ceil(W / 60) ms; the value at time t is that of the slices
 t // width - 60 … t // width. Slices are sparse. When an event opens a slice, the other slices that are more
@@ -49,6 +51,7 @@ from stream.events._value cimport (
     KIND_DOUBLE,
     KIND_FALSE,
     KIND_INTEGER,
+    KIND_MISSING,
     KIND_TEXT,
     KIND_TRUE,
     ValueC,
@@ -81,9 +84,18 @@ cdef int64_t index_of(const TraitC *trait, int64_t time) noexcept:
     return time // trait.width if trait.width else 0
 
 
+cdef bint has_times(const TraitC *trait) noexcept:
+    """Whether a cell has times where those of others have indices."""
+    cdef int function = trait.function
+    return (
+        function == FUNCTION_FIRST or function == FUNCTION_LAST or function == FUNCTION_GAP
+        or function == FUNCTION_LIST
+    )
+
+
 cdef int64_t base_of(const TraitC *trait, int64_t time) noexcept:
     """What a body begun at `time` has for its base."""
-    if trait.function == FUNCTION_FIRST or trait.function == FUNCTION_LAST or trait.function == FUNCTION_GAP:
+    if has_times(trait):
         return time
     return index_of(trait, time)
 
@@ -181,7 +193,9 @@ cdef int put_entry(
     out.put_raw(entry.end, span(entry.end, end))
     begin = out.size
     out.put_scalar(key)
-    if nested:
+    if trait.function == FUNCTION_LIST:
+        put_element(out, trait, base, event)
+    elif nested:
         add(out, cell, cell_end, FUNCTION_COUNT, base, event)
     else:
         crowded |= put_cell(out, cell, cell_end, trait, base, event)
@@ -203,9 +217,7 @@ cdef int64_t newest_of(const EntryC *entry, const TraitC *trait, bint nested, in
             at = each.end
         return newest
     next_time(&cursor)
-    if trait.function == FUNCTION_FIRST or trait.function == FUNCTION_LAST or trait.function == FUNCTION_GAP:
-        return index_of(trait, cursor.time)
-    return cursor.time
+    return index_of(trait, cursor.time) if has_times(trait) else cursor.time
 
 
 # --- changes -----------------------------------------------------------------------------------
@@ -219,8 +231,19 @@ cdef int put_body(
         return put_entry(out, at, end, trait, False, base, key, event, since)
     if trait.function == FUNCTION_DISTINCT or trait.function == FUNCTION_TOP:
         return put_entry(out, at, end, trait, True, base, event.value, event, since)
+    if trait.function == FUNCTION_LIST:     # that the oldest goes is as it should be
+        put_entry(out, at, end, trait, True, base, key, event, since)
+        return 0
     since[0] = at
     return put_cell(out, at, end, trait, base, event)
+
+
+cdef int put_element(Buffer out, const TraitC *trait, int64_t base, const EventC *event) except -1:
+    cdef int each
+    out.put_signed(event.time - base)
+    for each in range(trait.fields):
+        out.put_scalar(&event.value[each])
+    return 0
 
 
 cdef int put_cell(
@@ -415,7 +438,10 @@ cdef int without_oldest(
     cdef ValueC value
     cdef CursorC cursor = cursor_of(at, end, base)
     since[0], until[0] = at, end
-    if trait.per or trait.function == FUNCTION_DISTINCT or trait.function == FUNCTION_TOP:
+    if (
+        trait.per or trait.function == FUNCTION_DISTINCT or trait.function == FUNCTION_TOP
+        or trait.function == FUNCTION_LIST
+    ):
         while span(since[0], end) > most:
             next_entry(since[0], &entry)
             since[0] = entry.end
@@ -463,7 +489,7 @@ cdef uint64_t count_of(
 cdef bint read_number(
     const uint8_t *at, const uint8_t *end, const TraitC *trait, int64_t base, int64_t when, ValueC *into
 ) noexcept:
-    """The value of a cell as of `when`; False if it has none, or one of several values (`top`, `gap`).
+    """The value of a cell as of `when`; False if it has none, or several (`top`, `gap`, `list`).
 
     Of `first` and `last` it is whatever scalar stands there; the bytes of a text stay where they are.
     """
@@ -473,7 +499,7 @@ cdef bint read_number(
     cdef uint64_t count = 0
     cdef double total = 0.0
     into.size = 0
-    if function == FUNCTION_TOP or function == FUNCTION_GAP:
+    if function == FUNCTION_TOP or function == FUNCTION_GAP or function == FUNCTION_LIST:
         return False
     if function == FUNCTION_FIRST or function == FUNCTION_LAST:
         return marked(at, end, trait, base, first, last, into)
@@ -589,7 +615,7 @@ cdef object gap(
 cdef object read_value(
     const uint8_t *at, const uint8_t *end, const TraitC *trait, int64_t base, int64_t when
 ):
-    """The value of a cell as of `when`; ABSENT if it has none."""
+    """The value of a cell as of `when`; ABSENT if it has none. Of a list see `elements`."""
     cdef ValueC value
     cdef int64_t last = index_of(trait, when)
     if trait.function == FUNCTION_TOP:
@@ -599,6 +625,31 @@ cdef object read_value(
     return object_of(&value) if read_number(at, end, trait, base, when, &value) else ABSENT
 
 
+cdef list elements(
+    const uint8_t *at, const uint8_t *end, const TraitC *trait, int64_t base, int64_t when, tuple names
+):
+    """The elements of a list as of `when`, the newest last: what there is of their fields, by name."""
+    cdef EntryC entry
+    cdef ValueC value
+    cdef int64_t index, last = index_of(trait, when)
+    cdef dict element
+    cdef list found = []
+    while at != end:
+        next_entry(at, &entry)
+        at = entry.end
+        index = index_of(trait, base + next_signed(&entry.cell))
+        if index < last - SLICES or index > last:
+            continue
+        element = {}
+        for name in names:
+            next_scalar(&entry.cell, &value)
+            if value.kind != KIND_MISSING:
+                element[name] = object_of(&value)
+        found.append(element)
+        meter.effort += COUNTED * trait.fields
+    return found
+
+
 cdef object nothing_of(int function):
     """The value of a trait that nothing has been counted for."""
-    return OVER_NOTHING[function]
+    return [] if function == FUNCTION_LIST else OVER_NOTHING[function]

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+from io import StringIO
 from pathlib import Path
 
+from rich.console import Console
 from typer.testing import CliRunner
 
-from stream.authoring.index_paths import in_words, paths
+from stream.authoring.index_paths import in_words, paths, show
 from stream.cli.main import cli
 from stream.matcher._index import candidates
 from stream.rules.compiler.rule_set import load_rules
@@ -53,6 +55,15 @@ def test_each_rule_is_said_with_the_field_that_it_is_found_by(tmp_path: Path) ->
         ("view", "begins", "stores", 'event.store is one of "a", "b", "c", …'),
         ("view", "counts", "views", 'event.category is "shoes"'),
     ]
+
+
+def test_an_event_that_clears_a_trait_is_said_and_no_rule_that_is_always_tried(tmp_path: Path) -> None:
+    (tmp_path / "rules.yaml").write_text(RULES.replace("of: view,", "of: view, clear: buy,"))
+    found = paths(load_rules(tmp_path))
+    assert [each.name for each in found if (each.event, each.role) == ("buy", "clears")] == ["views"]
+    shown = StringIO()
+    show(found, Console(file=shown, width=200))
+    assert "views" not in shown.getvalue().partition("always tried, at every event")[2]
 
 
 def test_what_is_said_to_be_always_tried_is_what_the_engine_tries_at_an_event_that_fits_nothing(

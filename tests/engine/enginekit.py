@@ -74,6 +74,7 @@ class Rules:
                     **{each: getattr(trait, each) for each in trait.__slots__},
                     **paths,
                     "value": parse(more["value"]) if "value" in more else None,
+                    "clear": tuple(more.get("clear", "").split()),
                 }
             )
         )

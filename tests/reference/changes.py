@@ -48,8 +48,24 @@ class Definitions:
 
     def of_trait(self, trait: Trait) -> str:
         k = trait.k if trait.function == "top" else None
-        parts = (trait.name, trait.function, trait.field, trait.per, trait.over, k)
-        return repr((*parts, self.of_event(Step(trait.of, trait.where))))
+        parts = (
+            trait.name,
+            trait.function,
+            trait.field,
+            trait.per,
+            trait.over,
+            k,
+            sorted(trait.clear),
+            trait.items,
+        )
+        of_list = (trait.fields, trait.key, sorted(trait.remove), trait.most)
+        return repr(
+            (
+                *parts,
+                of_list if trait.function == "list" else None,
+                self.of_event(Step(trait.of, trait.where)),
+            )
+        )
 
     def of_rule(self, rule: Rule) -> str:
         steps = [(each.name, each.within, self.of_event(each)) for each in rule.steps]

@@ -168,9 +168,10 @@ class Editor:
             case 2:
                 trait = replace(trait, where=self.workshop.where(dice))
             case 3:
-                trait = replace(trait, of=dice.some(NAMES))
+                of = dice.some(NAMES)
+                trait = replace(trait, of=of, remove=tuple(each for each in trait.remove if each not in of))
             case 4:
-                trait = replace(trait, k=dice.pick((1, 2, 3)))
+                trait = replace(trait, k=dice.pick((1, 2, 3)), most=dice.pick((1, 2, 3)))
         traits[at] = trait
         self.workshop.traits = tuple(traits)
 

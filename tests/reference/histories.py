@@ -294,11 +294,29 @@ def _event(source: Source, dice: Dice, number: int, which: int) -> dict[FieldPat
         ("amount",): dice.pick(AMOUNTS),
         ("flag",): dice.pick(FLAGS),
         ("props", "k"): dice.pick(CATEGORIES),
+        ("items",): _items(dice),
         ("id",): ids[which % len(ids)],
     }
     if source.event:
         event[source.event] = dice.pick(NAMES)
     return event
+
+
+def _items(dice: Dice) -> Any:
+    """A list in an event, mostly of objects that have what events have."""
+    if dice.chance(10):
+        return dice.pick((None, 5, {"category": "a"}, [], [None, "a", ["a"], {}]))
+    return [
+        {
+            **{name: value for name, value in _element(dice).items() if value is not MISSING},
+            "props": {"k": dice.pick(("a", "b", 1))},
+        }
+        for _ in range(dice.number() % 4)
+    ]
+
+
+def _element(dice: Dice) -> dict[str, Any]:
+    return {"category": dice.pick(CATEGORIES), "amount": dice.pick(AMOUNTS), "price": dice.pick(PRICES)}
 
 
 def _profile(dice: Dice, time: int, scale: int) -> dict[FieldPath, Any]:

@@ -25,6 +25,8 @@ Reading: an id that was had exactly `dedupe` ago still leaves out; one that is o
 much later the other was. What is left out is no event, but moves the time on. Ids are remembered of events
 that fit the `on` and `where` of a trait, a step or an `unless`: others do nothing however often they come.
 Reading: an instance that replaces another is the newest.
+Reading: an event that clears a trait forgets what came before it, whatever its time: the order is that in
+which events come. It is forgotten before the event is counted, and before rules are judged by it.
 Reading: late events advance and close as they come; a time before that of the step before fits any
 `within`.
 Reading: a match that was deferred is no open instance any more: no step replaces it. What its `unless` waits
@@ -49,7 +51,7 @@ from typing import Any, cast
 from stream.cel.values import Lookup, Timestamp
 from stream.errors import ContentError, ExpressionError
 from stream.expression import Node, evaluate
-from stream.rules.model import Channel, Rule, RuleSet, Source, Step, Unless
+from stream.rules.model import Channel, Rule, RuleSet, Source, Step, Trait, Unless
 from stream.structs import DeadLetter, DeadLetterReason, Decision, DecisionReason, EventRef, Record, Unwritten
 from stream.structs import Outcome as Outcomes
 
@@ -60,7 +62,7 @@ from .failures import why
 from .instances import Instance, cause_of
 from .profiles import Profile
 from .records import NOTHING, Consent, Event, News, ProfileUpdate, Tombstone, look_up, map_key, understand
-from .traits import facts_of, is_of_use, unless_missing, value_of, why_not
+from .traits import facts_of, is_of_use, occurrences, unless_missing, value_of, whys_not, wrong_items
 
 MAX_KEYS = 16
 MAX_IDS = 128
@@ -266,7 +268,7 @@ class _Run:
         steps = [each for rule in self.rules.rules for each in (*rule.steps, rule.unless) if each is not None]
         return (
             any(event.name in each.on for each in steps)
-            or any(event.name in each.of for each in self.rules.traits)
+            or any(event.name in (*each.of, *each.clear, *each.remove) for each in self.rules.traits)
             or self.is_goal(event)
         )
 
@@ -284,7 +286,8 @@ class _Run:
         return any(
             event.name in each.on and (each.where is None or self.fits(each, event, {})) for each in steps
         ) or any(
-            self.fits(Step(each.of, each.where), event, {}) and is_of_use(each, event)
+            event.name in each.clear
+            or (self.concerns(each, event) and any(is_of_use(each, one) for one in occurrences(each, event)))
             for each in self.rules.traits
         )
 
@@ -528,12 +531,21 @@ class _Run:
 
     def count(self, event: Event) -> None:
         for trait in self.rules.traits:
-            if not self.fits(Step(trait.of, trait.where), event, {}):
+            if event.name in trait.clear:
+                self.counted_by(trait.name, event.customer).clear()
+            if not self.concerns(trait, event):
                 continue
-            if is_of_use(trait, event):
-                self.counted_by(trait.name, event.customer).append(event)
-            else:
-                self.fail(f"traits.{trait.name}", event, why_not(trait, event))
+            failures = wrong_items(trait, event)
+            for each in occurrences(trait, event):
+                if is_of_use(trait, each):
+                    self.counted_by(trait.name, event.customer).append(each)
+                failures += whys_not(trait, each)
+            for failed in failures:
+                self.fail(f"traits.{trait.name}", event, failed)
+
+    def concerns(self, trait: Trait, event: Event) -> bool:
+        """Whether it counts for a trait, or removes of it, if it is of use."""
+        return event.name in trait.remove or self.fits(Step(trait.of, trait.where), event, {})
 
     def fail(self, definition: str, event: Event, failed: tuple[str, str | None] | None) -> None:
         if failed is not None:

@@ -185,6 +185,8 @@ def trait_atom(dice: Dice, traits: Sequence[Trait], scale: int, *, keys: Sequenc
         case "top":
             tests = ("'a' in {}", "size({}) >= 2", "{}[0] == 'a'", "{0}[size({0}) - 1] == 1")
             return dice.pick(tests).format(value)
+        case "list":
+            return dice.pick(LIST_TESTS).format(value)
         case "gap":
             if dice.chance(3):  # at the very border: one division, whose result has no rounding to differ in
                 return f"{value}.since {comparison} {dice.pick(WAITS) * scale / 1000!r}"
@@ -227,6 +229,23 @@ FUNCTIONS: tuple[tuple[TraitFunction, FieldPath | None], ...] = (
     ("distinct", ("props", "k")),
     ("top", ("category",)),
     ("gap", None),
+    ("list", None),
+    ("list", None),
+)
+ELEMENTS: tuple[tuple[FieldPath, ...], ...] = (
+    (("category",), ("amount",)),
+    (("amount",), ("price",), ("props", "k")),
+    (("props",), ("category",)),
+)
+LIST_TESTS = (
+    "size({}) >= 2",
+    "size({}) == 0",
+    "{}.exists(i, i.amount > 1)",
+    "sum({}.map(i, has(i.amount) ? i.amount : 0)) > 2.5",
+    "{}[0].category == 'a'",
+    "{0}[size({0}) - 1].category == 'a'",
+    "has({}[1].price)",
+    "{}.all(i, i.category in ['a', 'b'])",
 )
 VALUES: tuple[tuple[TraitFunction, str], ...] = (  # what functions take, worked out
     ("sum", "double(event.amount)"),
@@ -346,6 +365,8 @@ class Workshop:
         if dice.chance(4):
             function, text = dice.pick(VALUES)
             path, value = None, parse(text)
+        if function == "list":
+            return self.list_trait(number, dice)
         return Trait(
             name=f"t{number}",
             stable_id="",
@@ -357,6 +378,8 @@ class Workshop:
             over=None if dice.chance(4) else self.over(dice),
             k=dice.pick((3, 1, 2)),
             value=value,
+            items=("items",) if value is None and dice.chance(4) else None,
+            clear=dice.some(NAMES) if dice.chance(4) else (),
         )
 
     def customer_atom(self, dice: Dice) -> str:
@@ -369,6 +392,23 @@ class Workshop:
             case 2:
                 return dice.pick(NOW_TESTS)
         return dice.pick(CUSTOMER_TESTS)
+
+    def list_trait(self, number: int, dice: Dice) -> Trait:
+        of, key = dice.some(NAMES), dice.pick((None, ("category",), ("props", "k")))
+        return Trait(
+            name=f"t{number}",
+            stable_id="",
+            function="list",
+            of=of,
+            where=self.where(dice),
+            over=None if dice.chance(2) else self.over(dice),
+            clear=dice.some(NAMES) if dice.chance(4) else (),
+            fields=dice.pick(ELEMENTS),
+            items=("items",) if dice.chance(2) else None,
+            key=key,
+            remove=tuple(each for each in NAMES if each not in of)[:1] if key and dice.chance(2) else (),
+            most=dice.pick((1, 2, 3, 20)),
+        )
 
     def segment(self, number: int, dice: Dice) -> Segment:
         return Segment(f"g{number}", parse(condition(dice, self.customer_atom)))

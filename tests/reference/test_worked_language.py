@@ -473,3 +473,182 @@ def test_a_where_that_ends_in_an_error_does_not_hold(judge: Judge) -> None:
     assert judge(rules, [(0, "a", {"price": 2, "missing": 1}), (5, "x", {}), (11, "y", {})]) == [
         (10, "r", "sent")
     ]
+
+
+# -- what resets
+
+
+@pytest.mark.parametrize(
+    ("happenings", "holds"),
+    [
+        ([(0, "view", {}), (1, "buy", {}), (2, "view", {}), (3, "ask", {})], "traits.t == 1"),
+        ([(0, "view", {}), (1, "buy", {}), (2, "ask", {})], "traits.t == 0"),
+        # A rule that begins with the event that clears sees nothing of what was before.
+        ([(0, "view", {}), (1, "buy", {})], "traits.t == 0"),
+        # The order is that in which they come: a late view counts, and a late purchase clears.
+        ([(5, "view", {}), (9, "buy", {}), (2, "view", {}), (10, "ask", {})], "traits.t == 1"),
+        ([(5, "view", {}), (2, "buy", {}), (10, "ask", {})], "traits.t == 0"),
+        ([(0, "view", {}), (1, "logout", {}), (2, "ask", {})], "traits.t == 0"),
+        # Others' events clear nothing of hers.
+        ([(0, "view", {}), (1, "buy", {"customer_id": "c2"}), (2, "ask", {})], "traits.t == 1"),
+    ],
+)
+def test_a_trait_starts_anew_at_what_clears_it(
+    judge: Judge, happenings: Sequence[Happening], holds: str
+) -> None:
+    trait = Trait("t", "1" * 16, "count", ("view",), clear=("buy", "logout"))
+    rules = rule_set(rule("r", step("ask", "buy"), condition=holds), traits=[trait])
+    at = max(each[0] for each in happenings)
+    assert (at, "r", "sent") in judge(rules, happenings)
+
+
+def test_an_event_that_clears_and_counts_is_the_first_of_what_it_begins(judge: Judge) -> None:
+    trait = Trait("t", "1" * 16, "sum", ("login", "view"), ("n",), clear=("login",))
+    rules = rule_set(rule("r", step("ask"), condition="traits.t == 11.0"), traits=[trait])
+    happenings: list[Happening] = [
+        (0, "view", {"n": 100}),
+        (1, "login", {"n": 10}),
+        (2, "view", {"n": 1}),
+        (3, "ask", {}),
+    ]
+    assert judge(rules, happenings) == [(3, "r", "sent")]
+
+
+@pytest.mark.parametrize("over", [None, MINUTE])
+def test_what_clears_a_trait_with_per_clears_each_of_its_values(judge: Judge, over: int | None) -> None:
+    trait = Trait("t", "1" * 16, "distinct", ("view",), ("n",), per=("c",), over=over, clear=("buy",))
+    holds = "traits.t['a'] == 0 && traits.t['b'] == 1"
+    rules = rule_set(rule("r", step("ask"), condition=holds), traits=[trait])
+    happenings: list[Happening] = [
+        (0, "view", {"c": "a", "n": 1}),
+        (1, "view", {"c": "b", "n": 1}),
+        (2, "buy", {}),
+        (3, "view", {"c": "b", "n": 2}),
+        (4, "ask", {}),
+    ]
+    assert judge(rules, happenings) == [(4, "r", "sent")]
+
+
+# -- lists
+
+CART = Trait(
+    "cart",
+    "1" * 16,
+    "list",
+    ("add",),
+    fields=(("sku",), ("product", "price"), ("n",)),
+    key=("sku",),
+    remove=("take_out",),
+    clear=("buy",),
+    most=3,
+)
+
+
+def added(at: int, sku: Any, price: Any = 1, **more: Any) -> Happening:
+    return (at, "add", {"sku": sku, "product": {"price": price}, **more})
+
+
+SKUS = "traits.cart.map(i, i.sku) == {}"
+
+
+@pytest.mark.parametrize(
+    ("happenings", "holds"),
+    [
+        ([added(0, "a", 5), added(1, "b", 7, n=2)], "sum(traits.cart.map(i, i.price)) == 12"),
+        ([added(0, "a", 5), added(1, "b", 7, n=2)], "traits.cart[1].n == 2 && !has(traits.cart[0].n)"),
+        ([], "size(traits.cart) == 0 && traits.cart == []"),
+        # The same key takes the place of the former, and is the newest.
+        ([added(0, "a", 5), added(1, "b"), added(2, "a", 9)], SKUS.format("['b', 'a']")),
+        ([added(0, "a", 5), added(2, "a", 9)], "traits.cart[0].price == 9 && size(traits.cart) == 1"),
+        # The oldest makes room, and does not come back.
+        ([added(n, sku) for n, sku in enumerate("abcd")], SKUS.format("['b', 'c', 'd']")),
+        ([*(added(n, sku) for n, sku in enumerate("abcd")), (5, "take_out", {"sku": "c"})],
+         SKUS.format("['b', 'd']")),
+        # 1 and '1' and true are three keys; a list or a decimal is none.
+        ([added(0, 1), added(1, "1"), added(2, True), added(3, [1]), added(4, 1.5)],
+         "size(traits.cart) == 3"),
+        ([added(0, "a"), (1, "take_out", {"sku": "b"}), (2, "take_out", {})], "size(traits.cart) == 1"),
+        ([added(0, "a"), (1, "take_out", {"sku": "a"})], "size(traits.cart) == 0"),
+        ([added(0, "a"), (1, "buy", {}), added(2, "b")], SKUS.format("['b']")),
+        # They are taken in the order in which they come: a late one is the newest.
+        ([added(5, "a"), added(2, "b")], SKUS.format("['a', 'b']")),
+        ([added(5, "a"), (2, "take_out", {"sku": "a"})], "size(traits.cart) == 0"),
+        # What is no text, number, true, false or null is left out of an element; of nothing there is none.
+        ([added(0, "a", [5])], "size(traits.cart) == 1 && !has(traits.cart[0].price)"),
+        ([added(0, "a", None)], "traits.cart[0].price == null"),
+        ([added(0, "a", "x" * 1024)], "!has(traits.cart[0].price)"),  # with the sku one byte too many
+        ([added(0, "a", "x" * 1023, n=1)], "size(traits.cart[0].price) == 1023 && traits.cart[0].n == 1"),
+    ],
+)  # fmt: skip
+def test_a_cart(judge: Judge, happenings: Sequence[Happening], holds: str) -> None:
+    rules = rule_set(rule("r", step("ask"), condition=holds), traits=[CART])
+    assert judge(rules, [*happenings, (10, "ask", {})]) == [(10, "r", "sent")]
+
+
+def test_a_list_without_a_key_has_an_element_for_each_event(judge: Judge) -> None:
+    trait = replace(CART, key=None, remove=(), fields=(("sku",),))
+    rules = rule_set(rule("r", step("ask"), condition=SKUS.format("['a', 'a']")), traits=[trait])
+    assert judge(rules, [added(0, "a"), added(1, "a"), (2, "add", {"n": 5}), (3, "ask", {})]) == [
+        (3, "r", "sent")
+    ]
+
+
+def test_elements_of_a_list_leave_its_window(judge: Judge) -> None:
+    trait = replace(CART, over=MINUTE)
+    rules = rule_set(rule("r", step("ask"), condition=SKUS.format("['b']")), traits=[trait])
+    late: list[Happening] = [added(0, "a"), added(30 * SECOND, "b"), (65 * SECOND, "ask", {})]
+    assert judge(rules, late) == [(65 * SECOND, "r", "sent")]
+
+
+# -- items of an event's list
+
+ORDER = Trait("t", "1" * 16, "sum", ("order",), ("price",), per=("sku",), items=("lines",))
+LINES = replace(ORDER, function="count", field=None, per=None)
+
+
+def ordered(at: int, *lines: Any) -> Happening:
+    return (at, "order", {"sku": "event's own", "price": 1000, "lines": list(lines)})
+
+
+TWO: list[Happening] = [
+    ordered(0, {"sku": "a", "price": 5}, {"sku": "b", "price": 7}),
+    ordered(1, {"sku": "a", "price": 2}, {"sku": "a", "price": 1}),
+]
+
+
+@pytest.mark.parametrize(
+    ("trait", "happenings", "holds"),
+    [
+        (ORDER, TWO, "traits.t['a'] == 8.0 && traits.t['b'] == 7.0"),
+        (replace(ORDER, function="count", field=None), TWO, "traits.t['a'] == 3"),
+        (LINES, TWO, "traits.t == 4"),
+        (replace(ORDER, function="last", per=None), TWO, "traits.t == 1"),  # of one event the last
+        (replace(ORDER, function="distinct", per=None, field=("sku",)), TWO, "traits.t == 2"),
+        # What clears and counts begins anew with all elements of its own.
+        (replace(ORDER, clear=("order",)), TWO, "traits.t['a'] == 3.0 && traits.t['b'] == 0.0"),
+        # Elements that lack something are passed over, the others count.
+        (ORDER, [ordered(0, "x", None, {"sku": "a"}, {"price": 1}, {"sku": "a", "price": 2})],
+         "traits.t['a'] == 2.0"),
+        (LINES, [ordered(0, "x", None, {})], "traits.t == 3"),
+        (LINES, [ordered(0, *[{}] * 150)], "traits.t == 100"),
+        (ORDER, [(0, "order", {"lines": {"sku": "a", "price": 1}}), (1, "order", {})],
+         "traits.t['a'] == 0.0"),
+    ],
+)  # fmt: skip
+def test_a_trait_is_applied_for_each_item(
+    judge: Judge, trait: Trait, happenings: Sequence[Happening], holds: str
+) -> None:
+    rules = rule_set(rule("r", step("ask"), condition=holds), traits=[trait])
+    assert judge(rules, [*happenings, (10, "ask", {})]) == [(10, "r", "sent")]
+
+
+def test_a_cart_that_the_shop_sends_whole_is_its_last_one(judge: Judge) -> None:
+    whole = replace(CART, items=("lines",), of=("cart",), clear=("cart",), remove=("take_out",), most=20)
+    rules = rule_set(rule("r", step("ask"), condition=SKUS.format("['c', 'd']")), traits=[whole])
+    happenings: list[Happening] = [
+        (0, "cart", {"lines": [{"sku": "a"}, {"sku": "b"}]}),
+        (1, "cart", {"lines": [{"sku": "b"}, {"sku": "c"}, {"sku": "d"}]}),
+        (2, "take_out", {"lines": [{"sku": "b"}, {"sku": "z"}]}),
+        (3, "ask", {}),
+    ]
+    assert judge(rules, happenings) == [(3, "r", "sent")]

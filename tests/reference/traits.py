@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from functools import partial
 from itertools import pairwise
 from typing import Any
@@ -23,6 +24,8 @@ from .records import NOTHING, Event, Key, kind_of, look_up, map_key
 SLICES = 60
 MAX_VALUES = 1_000  # of a customer's trait: values of `distinct` and `top`, times of `gap`, keys of `per`
 MAX_VALUES_PER_KEY = MAX_KEYS_OF_VALUES = 100  # the same where a trait with `per` keeps many things per key
+MAX_ITEMS = 100  # elements of a list in an event
+MAX_TEXT = 1_024  # bytes of the texts of an element of a list, together
 SCALARS = ("null", "bool", "number", "string")
 
 
@@ -55,6 +58,46 @@ def is_of_use(trait: Trait, event: Event) -> bool:
             return kind_of(value) in SCALARS
         case "distinct" | "top":
             return map_key(value) is not None
+        case "list":
+            return has_key(trait, event) and (event.name in trait.remove or bool(element(trait, event)[0]))
+
+
+def occurrences(trait: Trait, event: Event) -> list[Event]:
+    """What a trait looks at: the event, or one for each element of its list, with the element's fields."""
+    if trait.items is None:
+        return [event]
+    items = look_up(event.data, trait.items)
+    found = items[:MAX_ITEMS] if isinstance(items, list) else []
+    return [replace(event, data=each if isinstance(each, dict) else {}) for each in found]
+
+
+def wrong_items(trait: Trait, event: Event) -> list[tuple[str, str | None]]:
+    """The same of the list itself."""
+    items = None if trait.items is None else look_up(event.data, trait.items)
+    if isinstance(items, list):
+        return [("items", "cost")] if len(items) > MAX_ITEMS else []
+    return [] if kind_of(items) in ("nothing", "null") else [("items", "value")]
+
+
+def has_key(trait: Trait, event: Event) -> bool:
+    return trait.key is None or map_key(look_up(event.data, trait.key)) is not None
+
+
+def element(trait: Trait, event: Event) -> tuple[dict[str, Any], list[str]]:
+    """An element of a list, and the names of the fields that there are and that it cannot keep.
+
+    Reading: the fields are taken in the order given, as long as their texts have room.
+    """
+    kept, left_out, room = {}, [], MAX_TEXT
+    for path in trait.fields:
+        value = look_up(event.data, path)
+        size = len(value.encode()) if isinstance(value, str) else 0
+        if kind_of(value) in SCALARS and size <= room:
+            kept[path[-1]] = value
+            room -= size
+        elif kind_of(value) != "nothing":
+            left_out.append(path[-1])
+    return kept, left_out
 
 
 def taken(trait: Trait, event: Event) -> Any:
@@ -67,8 +110,19 @@ def taken(trait: Trait, event: Event) -> Any:
         return NOTHING
 
 
+def whys_not(trait: Trait, event: Event) -> list[tuple[str, str | None]]:
+    """The parts that are wrong with an event, each with why (see `failures`)."""
+    if trait.function == "list" and has_key(trait, event):
+        return [] if event.name in trait.remove else [("fields", "value") for _ in element(trait, event)[1]]
+    failed = None if is_of_use(trait, event) else why_not(trait, event)
+    return [] if failed is None else [failed]
+
+
 def why_not(trait: Trait, event: Event) -> tuple[str, str | None] | None:
     """The part that is wrong with an event that is of no use, and why (see `failures`); None: nothing is."""
+    if trait.function == "list":
+        assert trait.key is not None, "it has one that is of no use"
+        return unless_missing("key", look_up(event.data, trait.key))
     if trait.per is not None and map_key(key := look_up(event.data, trait.per)) is None:
         return unless_missing("per", key)
     if trait.value is not None:
@@ -118,6 +172,8 @@ def summarise(trait: Trait, counted: Sequence[Event], at: int) -> Any:
     events = [event for event in counted if in_window(trait, event.time, at)]
     if trait.function == "count":
         return len(events)
+    if trait.function == "list":
+        return elements(trait, counted, at)
     if trait.function == "gap":
         return gap(sorted(event.time for event in counted)[-most(trait) :], trait, at)
     if trait.function in ("distinct", "top"):
@@ -145,6 +201,19 @@ def summarise(trait: Trait, counted: Sequence[Event], at: int) -> Any:
         case "first":
             return values[times.index(min(times))]
     return values[len(times) - 1 - times[::-1].index(max(times))]
+
+
+def elements(trait: Trait, counted: Sequence[Event], at: int) -> list[dict[str, Any]]:
+    """A list, played from what came: the newest last, each in place of that with its key, at most so many."""
+    there: dict[Any, Event] = {}
+    for number, event in enumerate(counted):
+        key = number if trait.key is None else map_key(look_up(event.data, trait.key))
+        there.pop(key, None)
+        if event.name not in trait.remove:
+            there[key] = event
+        if len(there) > trait.most:
+            del there[next(iter(there))]
+    return [element(trait, each)[0] for each in there.values() if in_window(trait, each.time, at)]
 
 
 def most(trait: Trait) -> int:

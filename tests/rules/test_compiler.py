@@ -543,3 +543,59 @@ async def test_what_another_process_compiled_is_put_together_as_it_was(tmp_path:
     """After a reload the policy was a tuple of policies."""
     rules = compiled(tmp_path / "r", TEN.read_text())
     assert await compilation._put_together(list(compilation._pieces(rules))) == rules
+
+
+@pytest.mark.parametrize(
+    ("trait", "said"),
+    [
+        ("{function: list, of: add}", "trait `t` needs `fields`"),
+        ("{function: list, of: add, fields: []}", "`fields` is empty"),
+        ("{function: list, of: add, fields: [sku, 'a b']}", "`a b` is no field path"),
+        ("{function: list, of: add, fields: [sku, product.sku]}", "two of `fields` are called `sku`"),
+        ("{function: list, of: add, fields: [sku], field: x}", "a `list` has no `field`"),
+        ("{function: list, of: add, fields: [sku], value: event.x}", "a `list` has no `value`"),
+        ("{function: list, of: add, fields: [sku], per: x}", "a `list` has no `per`"),
+        ("{function: list, of: add, fields: [sku], k: 2}", "a `list` has no `k`"),
+        (
+            "{function: list, of: add, fields: [sku], most: 101}",
+            "`most` must be a whole number from 1 to 100",
+        ),
+        ("{function: list, of: add, fields: [sku], remove: drop}", "trait `t` needs `key`"),
+        (
+            "{function: list, of: add, fields: [sku], key: sku, remove: [add, drop]}",
+            "`remove` and `of` both have the event `add`",
+        ),
+        (
+            "{function: list, of: add, fields: [sku], key: sku, remove: drop, clear: drop}",
+            "`remove` and `clear` both have the event `drop`",
+        ),
+        ("{function: count, of: add, fields: [sku]}", "a `count` has no `fields`: it is for a `list`"),
+        ("{function: count, of: add, key: sku}", "a `count` has no `key`: it is for a `list`"),
+    ],
+)
+def test_what_a_list_must_and_must_not_say(tmp_path: Path, trait: str, said: str) -> None:
+    (tmp_path / "a.yaml").write_text(
+        "sources: {clicks: {event: event, customer: c}}\nchannels: {web: {topic: web, consent: none}}\n"
+        f"traits:\n  t: {trait}\nrules: {{}}\n"
+    )
+    assert said in "\n".join(each.message for each in check_rules(tmp_path).diagnostics)
+
+
+@pytest.mark.parametrize(
+    ("reads", "said"),
+    [
+        ("traits.cart[20].sku == 'a'", "a `list` of 20 has the items 0 to 19"),
+        ("traits.cart == 5", "`==` compares a list with a number"),
+        ("traits.cart.exists(i, i.price == 'x')", "as the tests have it"),
+        ("size(traits.cart) > 20", "never"),
+    ],
+)
+def test_conditions_of_a_list_are_held_against_what_it_is(tmp_path: Path, reads: str, said: str) -> None:
+    (tmp_path / "a.yaml").write_text(
+        "sources: {clicks: {event: event, customer: c}}\nchannels: {web: {topic: web, consent: none}}\n"
+        "traits: {cart: {function: list, of: add, fields: [sku, price]}}\n"
+        f'rules: {{r: {{on: ask, if: "{reads}", send: {{channel: web, content: {{text: Hi}}}}}}}}\n'
+        "tests: [{name: it, events: [{at: 0m, event: add, sku: a, price: 5}], expect: []}]\n"
+    )
+    found = "\n".join(str(each) for each in check_rules(tmp_path).diagnostics)
+    assert said in found, found

@@ -31,6 +31,8 @@ traits:
   by_date: {function: count, of: form, per: form.due_date}
   forms: {function: distinct, of: form, field: form.id}
   cures: {function: count, of: cure, over: 1d}
+  asked_for: {function: list, of: form, fields: [form.id, form.due_date]}
+  quiet_views: {function: count, of: home, clear: nursery}
   days_to_go: {function: last, of: form, value: "int(timestamp(event.form.due_date)) / 86400"}
 segments:
   expecting: traits.nursery_views > 3
@@ -112,6 +114,11 @@ TEXT = ["on: home", "send:", "  channel: web"]
             "2:9",
             "`if` reads trait `first_name`, which is computed from the sensitive event `names`",
         ),
+        (
+            ["on: home", "if: traits.quiet_views == 0", TO_WEB],
+            "2:9",
+            "`if` reads trait `quiet_views`, which starts anew at the sensitive event `nursery`",
+        ),
         *[
             (
                 ["on: home", f"if: {condition}", TO_WEB],
@@ -124,6 +131,7 @@ TEXT = ["on: home", "send:", "  channel: web"]
                 "traits.asked > 1",
                 "traits.by_date['x'] > 1",
                 "traits.days_to_go < 30",
+                "traits.asked_for == []",
             )
         ],
         (

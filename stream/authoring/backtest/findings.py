@@ -23,7 +23,7 @@ from stream.history._past import PastEvent
 from stream.history.event_files import PastEvents, disorder_notes, unknown_notes
 from stream.history.unusable import file_of_another, likely_fix
 from stream.rules import field_paths
-from stream.rules.aggregates import AGGREGATES
+from stream.rules.aggregates import AGGREGATES, MAX_ITEMS
 from stream.rules.durations import format_duration
 from stream.rules.model import WHOLE, Rule, RuleSet
 
@@ -260,13 +260,7 @@ def _oddities(backtest: Backtest, shown: dict[str, Any]) -> Iterator[str]:
         name, part = each["definition"], each["part"]
         of = name if name == "policy" or name.startswith("traits.") else f"rule {name}"
         why = _WHY_FAILED[each["reason"], bool(each["paths"])].format(each["paths"])
-        did, fix = "did not hold", ""
-        if part in ("field", "value") and name.startswith("traits."):
-            did = "counted nothing"
-            why, fix = _why_not_taken(backtest.rules, name, each["reason"], why)
-        elif part in ("per", "key"):
-            did = "counted nothing" if part == "per" else "did not wait"
-            why = f"`{each['paths']}` is {_NOT_TAKEN['key']}"
+        did, why, fix = _what_came(backtest.rules, each, why)
         if each["reason"] == "missing":
             fix = backtest.names.meant(each["paths"])
         yield f"{each['count']:,} × `{part}` of {of} {did}: {why}, first {each['first']}{fix}"
@@ -282,6 +276,24 @@ def _oddities(backtest: Backtest, shown: dict[str, Any]) -> Iterator[str]:
             yield f"{count:,} × {name} could not be written: {why}, first {first}{fix}"
     if shown["repeats"]:
         yield f"left out, as their id had come before (dedupe): {counted(shown['repeats'])}"
+
+
+def _what_came(rules: RuleSet, failed: dict[str, Any], why: str) -> tuple[str, str, str]:
+    """What a failed part of a definition did not do, why, and what to write."""
+    name, part, path = failed["definition"], failed["part"], failed["paths"]
+    of_trait = name.startswith("traits.")
+    if part in ("field", "value") and of_trait:
+        return "counted nothing", *_why_not_taken(rules, name, failed["reason"], why)
+    if part == "items":
+        if failed["reason"] == "value":
+            return "counted nothing", f"`{path}` is no list", ""
+        return f"counted the first {MAX_ITEMS} only", "a list has more", ""
+    if part == "fields":
+        return "left a field out", f"`{path}` is {_NOT_TAKEN['scalar']}", ""
+    if part in ("per", "key"):
+        did = "counted nothing" if of_trait else "did not wait"
+        return did, f"`{path}` is {_NOT_TAKEN['key']}", ""
+    return "did not hold", why, ""
 
 
 def _odd_events(files: PastEvents, shown: dict[str, Any]) -> Iterator[str]:

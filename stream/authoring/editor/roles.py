@@ -60,7 +60,14 @@ _ROLES: dict[tuple[str, ...], Role] = {
     **_conditions("rule", "rules.*.if"),
     **{tuple(each.split(".")): Role("text") for each in _CONTENT},
     **_names("event", "rules.*.on", "rules.*.steps.on", "rules.*.unless.on", "rules.*.goal.on"),
-    **_names("event", "rules.*.goals.on", "traits.*.of", "policy.sensitive.*.events", "tests.events.event"),
+    **_names(
+        "event",
+        "rules.*.goals.on",
+        "traits.*.of",
+        "policy.sensitive.*.events",
+        "tests.events.event",
+    ),
+    **_names("event", "traits.*.clear", "traits.*.remove"),
     **_names("event", "sources.*.event.is"),
     **_names("channel", "rules.*.send.channel", "tests.expect.channel"),
     **_names("rule", "tests.rule", "tests.expect.rule"),
@@ -78,7 +85,15 @@ _ROLES: dict[tuple[str, ...], Role] = {
     **_names("code", "policy.allow", "tests.allow"),
     **{
         tuple(each.split(".")): Role("path")
-        for each in ("traits.*.field", "traits.*.per", "rules.*.goal.value", "rules.*.goals.value")
+        for each in (
+            "traits.*.field",
+            "traits.*.per",
+            "traits.*.fields",
+            "traits.*.key",
+            "traits.*.items",
+            "rules.*.goal.value",
+            "rules.*.goals.value",
+        )
     },
     **{
         tuple(each.split(".")): Role("address")

@@ -267,15 +267,15 @@ class _Telling:
         fields = None if event.value is None else _loads(event.value)
         event_name = source.constant or _at(fields, source.event)
         known = event_name if source.kind == "event" and isinstance(event_name, str) else ""
-        traits = [each for each in self._rules.traits if known in each.of]
-        had, was = self._profile(state), [self._trait(state, each, fields, at) for each in traits]
+        traits = [each for each in self._rules.traits if known in each.events]
+        had, was = self._profile(state), [self._trait(state, each, known, fields, at) for each in traits]
         before = self._instances()
         feed = self._replay.feed({name: [event]}, self._ended, self.partition or 0)
         results = self._listen(feed)
         changes = [
             Change(f"traits.{each.name}", key, old, new)
             for each, (key, old) in zip(traits, was, strict=True)
-            for new in [self._trait(state, each, fields, at)[1]]
+            for new in [self._trait(state, each, known, fields, at)[1]]
             if old != new
         ]
         has = self._profile(state)
@@ -309,8 +309,15 @@ class _Telling:
         found, self._judged[:] = tuple(self._judged), []
         return found
 
-    def _trait(self, state: PartitionState, trait: Trait, fields: Any, at: int) -> tuple[Any, Any]:
-        """The key that the event has, and what the trait is as of its time; None if it is nothing."""
+    def _trait(
+        self, state: PartitionState, trait: Trait, event: str, fields: Any, at: int
+    ) -> tuple[Any, Any]:
+        """The key that the event has, and what the trait is as of its time; None if it is nothing.
+
+        All its values where the event clears it, or has several keys.
+        """
+        if trait.per is not None and (event in trait.clear or trait.items is not None):
+            return None, state.trait(self._customer, trait.name, at) or None
         key = None if trait.per is None else _at(fields, trait.per)
         if trait.per is not None and not isinstance(key, str | int | float):
             return None, None

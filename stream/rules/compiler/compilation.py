@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 
 from stream.diagnostics import Code, Location
 from stream.expression import Node, unparse
-from stream.rules.aggregates import AGGREGATES, DEFAULT_K
+from stream.rules.aggregates import AGGREGATES, DEFAULT_K, DEFAULT_MOST
 from stream.rules.compiler.definition import Definition, Findings
 from stream.rules.compiler.plan import NO_PLAN
 from stream.rules.files import Entry, Mapped, RuleFiles, Scalar, Written
@@ -68,4 +68,10 @@ def _shape(entry: Entry) -> TraitShape:
     }
     function, k = said.get("function"), said.get("k")
     known = function if isinstance(function, str) and function in AGGREGATES else None
-    return TraitShape(known, "per" in entry.value.entries, k if type(k) is int else DEFAULT_K)
+    most = said.get("most")
+    return TraitShape(
+        known,
+        "per" in entry.value.entries,
+        k if type(k) is int else DEFAULT_K,
+        length=most if type(most) is int else DEFAULT_MOST,
+    )

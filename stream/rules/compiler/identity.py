@@ -90,6 +90,12 @@ def trait_id(trait: Trait, predicates: Sequence[str]) -> str:
         form["k"] = trait.k
     if trait.value is not None:  # without it the id stays what it was before there was one
         form["value"] = unparse(trait.value)
+    if trait.function == "list":
+        form["list"] = [trait.fields, trait.key, trait.remove, trait.most]
+    if trait.items is not None:
+        form["items"] = trait.items
+    if trait.clear:
+        form["clear"] = trait.clear
     return _hash(form)
 
 

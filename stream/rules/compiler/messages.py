@@ -192,7 +192,7 @@ def _trait(name: str, rest: Sequence[object], scope: Scope, at: int) -> Expressi
         return unknown_part(str(last), str(shape.function), parts, at)
     if further > inner and (error := beyond(shape, rest[inner], at, Code.UNWRITTEN)):
         return error
-    inner += aggregate is None or aggregate.has_parts
+    inner += 1 if aggregate is None else aggregate.depth
     if shape.per is False and further > inner:
         return ExpressionError(
             f"the trait `{name}` has one value only", offset=at, hint=f"write traits.{name}"

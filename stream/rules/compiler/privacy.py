@@ -142,7 +142,13 @@ class _Marks:
         found: dict[Mark, _Link] = {}
         for mark, link in (each for event in trait.of for each in self.of_event(event)):
             found.setdefault(mark, _Link(f"{verb} {link.words}"))
-        paths: list[Path] = [("event", *path) for path in (trait.field, trait.per) if path is not None]
+        for words, events in (("starts anew at", trait.clear), ("is shortened by", trait.remove)):
+            for mark, link in (each for event in events for each in self.of_event(event)):
+                found.setdefault(mark, _Link(f"{words} {link.words}"))
+        taken = (trait.field, trait.per, trait.key, *trait.fields)
+        paths: list[Path] = [trait.path(path) for path in taken if path is not None]
+        if trait.items is not None:  # how many there are is read, too
+            paths.append(("event", *trait.items))
         read = [trait.value, None if trait.where is None else predicates[trait.where]]
         paths += [path for node in read if node is not None for path, _ in paths_of(node)]
         return {**self.of_paths(paths), **found}

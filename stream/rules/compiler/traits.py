@@ -7,15 +7,25 @@ from typing import cast
 
 from stream.diagnostics import Code
 from stream.expression import Literal, Node
-from stream.rules import keys
-from stream.rules.aggregates import AGGREGATES, DEFAULT_K, MAX_K, Aggregate, TraitFunction, describe_k
+from stream.rules import field_paths, keys
+from stream.rules.aggregates import (
+    AGGREGATES,
+    DEFAULT_K,
+    DEFAULT_MOST,
+    MAX_K,
+    MAX_MOST,
+    MOST_FIELDS,
+    Aggregate,
+    TraitFunction,
+    describe_k,
+)
 from stream.rules.compiler import values
 from stream.rules.compiler.compilation import Compilation
 from stream.rules.compiler.conditions import condition, condition_of, value_of
 from stream.rules.compiler.definition import Definition
 from stream.rules.compiler.identity import trait_id
-from stream.rules.files import Entry
-from stream.rules.model import Segment, Trait
+from stream.rules.files import Entry, Sequence
+from stream.rules.model import FieldPath, Segment, Trait
 from stream.rules.scope import Shapes, customer_scope, event_scope, value_scope
 from stream.rules.selections import names_of
 
@@ -29,6 +39,10 @@ def read_trait(run: Compilation, entry: Entry) -> Trait:
     if aggregate is not None and not aggregate.takes_k:
         why = f"a `{function}` has no `k`: it says {describe_k()}"
         read.forbid("k", why, "leave it out", Code.NOT_FOR_THIS_FUNCTION)
+    _check_list(read, aggregate)
+    if "items" in read.entries:
+        hint = "name a `field` of the elements"
+        read.forbid("value", "`value` sees the event, and `items` are of an element", hint)
     of = values.event_names(read, "of")
     shapes = run.plan.shapes(of)
     trait = Trait(
@@ -42,7 +56,14 @@ def read_trait(run: Compilation, entry: Entry) -> Trait:
         over=values.duration(read, "over"),
         k=values.integer(read, "k", 1, MAX_K) or DEFAULT_K,
         value=_value(read, aggregate, shapes),
+        clear=values.event_names(read, "clear"),
+        fields=_fields(read),
+        key=values.path(read, "key"),
+        remove=values.event_names(read, "remove"),
+        items=values.path(read, "items"),
+        most=values.integer(read, "most", 1, MAX_MOST) or DEFAULT_MOST,
     )
+    _check_events(read, trait)
     return replace(trait, stable_id=trait_id(trait, run.texts))
 
 
@@ -53,6 +74,8 @@ def _value(read: Definition, function: Aggregate | None, shapes: Shapes) -> Node
         for key in ("field", "value"):
             read.forbid(key, f"a `{function.name}` has no `{key}`", hint, Code.NOT_FOR_THIS_FUNCTION)
         return None
+    if function is not None and function.takes == "fields":
+        return None
     if "value" not in read.entries:
         if function is not None:
             read.need("field", f"what to take the {function.name} of, or `value`, which works it out")
@@ -60,6 +83,57 @@ def _value(read: Definition, function: Aggregate | None, shapes: Shapes) -> Node
     read.either("field", "value")
     takes = None if function is None else function.takes
     return value_of(read.entries["value"], value_scope(shapes), takes, read.findings)
+
+
+def _check_list(read: Definition, function: Aggregate | None) -> None:
+    """What only a list has, and what it has not."""
+    if function is None:
+        return
+    if function.takes != "fields":
+        for key in ("fields", "key", "remove", "most"):
+            why = f"a `{function.name}` has no `{key}`: it is for a `list`"
+            read.forbid(key, why, "leave it out", Code.NOT_FOR_THIS_FUNCTION)
+        return
+    read.need("fields", "what an element has, e.g. [sku, name, price]")
+    for key, hint in (
+        ("field", "name it in `fields`"),
+        ("value", "name what it is made of in `fields`, and work it out in a condition"),
+        ("per", "give it a `key`, by which elements are told apart, or leave it out"),
+    ):
+        read.forbid(key, f"a `{function.name}` has no `{key}`", hint, Code.NOT_FOR_THIS_FUNCTION)
+    if "remove" in read.entries and "key" not in read.entries:
+        read.need("key", "the field that says which element to remove")
+
+
+def _fields(read: Definition) -> tuple[FieldPath, ...]:
+    """The fields of an element, in the order given; each has a name of its own there."""
+    found: dict[str, FieldPath] = {}
+    for item in read.items("fields", MOST_FIELDS):
+        scalar = read.scalar(Entry("fields", item.location, item))
+        if scalar is None:
+            continue
+        path = values.path_of(scalar.written)
+        if path is None:
+            message, hint = f"`{scalar.written}` is no field path", field_paths.hint(scalar.written)
+            read.findings.add(Code.NO_FIELD_PATH, item.location, message, hint)
+            continue
+        if path[-1] in found:
+            message = f"two of `fields` are called `{path[-1]}`: an element has each name once"
+            read.findings.add(Code.WRONG_LIST, item.location, message, "leave one of them out")
+        found[path[-1]] = path
+    entry = read.entries.get("fields")
+    if entry is not None and isinstance(entry.value, Sequence) and not entry.value.items:
+        read.findings.add(Code.WRONG_LIST, entry.value.location, "`fields` is empty", "name one, e.g. [sku]")
+    return tuple(found.values())
+
+
+def _check_events(read: Definition, trait: Trait) -> None:
+    """What removes an element does nothing else."""
+    for other, names in (("of", trait.of), ("clear", trait.clear)):
+        for name in sorted({*trait.remove} & {*names}):
+            message = f"`remove` and `{other}` both have the event `{name}`"
+            hint = "an event adds an element, removes one, or clears them all"
+            read.findings.add(Code.WRONG_EVENT_NAMES, read.entries["remove"].value.location, message, hint)
 
 
 def read_segments(run: Compilation) -> list[Segment]:

@@ -176,8 +176,17 @@ def _all(files: RuleFiles, of: Definitions | RuleSet) -> Iterator[tuple[Entry, U
 
 
 def _uses_of_trait(trait: Trait, predicates: Sequence[Node]) -> Iterator[Use]:
-    for name in trait.of:
-        yield Use("", ("of",), event=name)
+    for key, names in (("of", trait.of), ("clear", trait.clear), ("remove", trait.remove)):
+        for name in names:
+            yield Use("", (key,), event=name)
+    yield from _fields_of_trait(trait)
+    if trait.value is not None:
+        yield from _read("", ("value",), trait.value, {"event": trait.of})
+    if trait.where is not None:
+        yield from _read("", ("where",), predicates[trait.where], {"event": trait.of})
+
+
+def _fields_of_trait(trait: Trait) -> Iterator[Use]:
     takes = AGGREGATES[trait.function].takes
     for key, path, types in (
         ("field", trait.field, _TAKES.get(takes or "", ())),
@@ -185,11 +194,14 @@ def _uses_of_trait(trait: Trait, predicates: Sequence[Node]) -> Iterator[Use]:
     ):
         if path is not None:
             is_key = key == "per" or takes == "key"
-            yield Use("", (key,), path=("event", *path), of=trait.of, takes=types, is_key=is_key)
-    if trait.value is not None:
-        yield from _read("", ("value",), trait.value, {"event": trait.of})
-    if trait.where is not None:
-        yield from _read("", ("where",), predicates[trait.where], {"event": trait.of})
+            yield Use("", (key,), path=trait.path(path), of=trait.of, takes=types, is_key=is_key)
+    for number, field in enumerate(trait.fields):
+        yield Use("", ("fields", number), path=trait.path(field), of=trait.of, takes=_SIMPLE)
+    for of in filter(None, (trait.of, trait.remove)):
+        if trait.items is not None:
+            yield Use("", ("items",), path=("event", *trait.items), of=of, takes=("list",))
+        if trait.key is not None:
+            yield Use("", ("key",), path=trait.path(trait.key), of=of, takes=_SIMPLE, is_key=True)
 
 
 def _uses_of_channel(channel: Channel, rules: Iterable[Rule]) -> Iterator[Use]:

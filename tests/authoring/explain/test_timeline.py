@@ -20,6 +20,7 @@ from stream.expression import chain, terms_of, unparse
 from stream.history.event_files import Between, event_files
 from stream.rules.compiler.rule_set import load_rules
 from stream.rules.model import Rule, RuleSet
+from tests.authoring.explain import explainkit
 from tests.authoring.explain.explainkit import line, rules_in, tell
 
 CUSTOMERS = 40  # of each demo data set
@@ -138,6 +139,15 @@ def test_an_event_says_what_it_changed(tmp_path: Path) -> None:
     assert second.changes == (Change("traits.by_sku", "a", 0, 1), Change("traits.views", None, 0, 1))
     assert (second.event, second.source, second.place) == ("view", "clicks", f"{tmp_path}/events.jsonl:2")
     assert (third.event, third.changes, third.judged) == ("buy", (), ())
+
+
+def test_an_event_that_clears_traits_says_what_is_gone(tmp_path: Path) -> None:
+    text = explainkit.RULES.replace("of: view,", "of: view, clear: buy,")
+    told = tell(tmp_path, [line(0, "view", sku="a"), line(9, "buy")], rules=rules_in(tmp_path, text))
+    assert told.moments[1].changes == (
+        Change("traits.by_sku", None, {"a": 1}, None),
+        Change("traits.views", None, 1, 0),
+    )
 
 
 def test_time_that_passes_by_the_events_of_others_is_a_moment(tmp_path: Path) -> None:
