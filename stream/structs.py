@@ -26,6 +26,7 @@ SuppressionReason = Literal[
     "stale",
     "limit",
     "suppressed",
+    "silenced",
     "consent",
     "address",
     "quiet",
@@ -172,7 +173,7 @@ class Decision(NamedTuple):
     are of the record that caused it; the offset is -1 where a timer fired, the source "" where a clock began
     the rule. `held_out_by`: the control groups
     that the customer is in, if that guard was reached. `goals` are the rule's, each a `model.Goal`.
-    `unwritten`: with reason `content`, why.
+    `unwritten`: with reason `content`, why. `silenced_by`: with reason `silenced`, the rule that silences.
     """
 
     trigger_id: str
@@ -190,6 +191,7 @@ class Decision(NamedTuple):
     held_out_by: tuple[Holdout, ...] = ()
     goals: tuple[Any, ...] = ()
     unwritten: Unwritten | None = None
+    silenced_by: str | None = None
 
 
 PUT_OFF = -1  # in place of a time: whenever that was, before the message went

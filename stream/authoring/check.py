@@ -22,7 +22,7 @@ from stream.diagnostics import Diagnostic, most_urgent, some
 from stream.errors import RuleFileError
 from stream.rules.compiler.rule_set import NOBODYS, Checked, check_rules
 from stream.rules.files import DISK, FileReader
-from stream.rules.model import RuleSet
+from stream.rules.model import Exemption, RuleSet
 from stream.structs import OwnTopics
 
 WORD = re.compile(r"[\w.-]+|.")
@@ -72,6 +72,17 @@ def report(checked: Checked, form: Format, out: Console, errors: Console) -> Non
         for line in rest:
             _plain(errors, line)
         _plain(out if checked.rules else errors, summary(checked))
+        for name, guards in exempt(checked):
+            _plain(out, f"exempt: {name} from {', '.join(guards)}")
+
+
+def exempt(checked: Checked) -> list[tuple[str, tuple[Exemption, ...]]]:
+    """What must get through: channels and rules, and what holds none of their messages."""
+    if checked.rules is None:
+        return []
+    named = [(f"channel `{each.name}`", each.exempt) for each in checked.rules.channels]
+    named += [(f"rule `{each.name}`", each.exempt) for each in checked.rules.rules]
+    return [(name, found) for name, found in named if found]
 
 
 def report_index(rules: RuleSet, form: Format, out: Console) -> None:
@@ -131,8 +142,8 @@ def _line_of(finding: Diagnostic) -> tuple[str, int, int] | None:
 
 
 def as_json(checked: Checked) -> str:
-    """An object: `revision` (null after an error), `rules`, `diagnostics`, a list of objects, and how many
-    `more` there are.
+    """An object: `revision` (null after an error), `rules`, what is `exempt` from what, `diagnostics`, a list
+    of objects, and how many `more` there are.
     """
     rules = checked.rules
     shown, more = most_urgent(checked.diagnostics)
@@ -140,6 +151,7 @@ def as_json(checked: Checked) -> str:
         {
             "revision": rules and rules.revision,
             "rules": None if rules is None else len(rules.rules),
+            "exempt": dict(exempt(checked)),
             "diagnostics": [as_object(each) for each in shown],
             "more": more,
         },

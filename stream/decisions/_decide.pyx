@@ -171,7 +171,7 @@ cdef int _fill(Decided decided, Match match, Sending sending, Verdict verdict) e
     decided.outcome, decided.reason, decided.channel = verdict.outcome, verdict.reason, verdict.way.name
     decided.at, decided.timed, decided.offset = match.at, match.timed, match.offset
     decided.source = match.source if match.closed_by is None else match.closed_by
-    decided.held_out_by = verdict.held_out_by
+    decided.held_out_by, decided.silenced_by = verdict.held_out_by, verdict.silenced_by
     return 0
 
 

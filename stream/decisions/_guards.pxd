@@ -11,6 +11,7 @@ cdef class Verdict:
     cdef Way way
     cdef readonly int64_t until             # of what is deferred: when it is judged again
     cdef readonly tuple held_out_by
+    cdef readonly str silenced_by           # the rule that does; None: none
 
 # `arms`: who draws in the place of `experiments`; None: nobody.
 cdef Verdict judge(Match match, Sending sending, arms)

@@ -1,18 +1,20 @@
 """Guards: what may keep a match from being sent. The first that refuses gives the reason.
 
-The order: `disabled`, `rollout`, `stale`, `limit`, `suppressed`, `consent`, `address`, `quiet`, `group`,
-`cap`, `holdout`. A guard that lacks what it needs to know refuses: guards fail closed. Before them all, what
-the rule's `unless` has closed while it was put off is over. `disabled` and `rollout` say whether the rule
-speaks at all, and to the customer, so they are asked before what depends on time, event or what was sent: a
-rule that is off has this reason alone, and a roll-out's share of the matches is its share of the customers.
+The order: `disabled`, `rollout`, `stale`, `limit`, `suppressed`, `silenced`, `consent`, `address`, `quiet`,
+`group`, `cap`, `holdout`. A guard that lacks what it needs to know refuses: guards fail closed. Before them
+all, what the rule's `unless` has closed while it was put off is over. `disabled` and `rollout` say whether
+the rule speaks at all, and to the customer, so they are asked before what depends on time, event or what was
+sent: a rule that is off has this reason alone, and a roll-out's share of the matches is its share of the
+customers.
 
 Consent is the channel's, and that of every sensitive subject that the rule is about, whatever the channel: a
 channel that needs none does not show a pregnancy either.
 
-A rule may name several channels. The one that is sent on is the first, in the order of preference, that has
-consent, an address and room under its cap; the customer's own preference (attribute `preferred_channel`) goes
-first if the rule names it. Where no channel is left, the reason is that of the first one. Whether it is quiet
-is asked of the chosen channel only. A held-out customer uses up limit and caps exactly as if sent to.
+A rule may name several channels. The one that is sent on is the first, in the order of preference, that is
+neither suppressed nor silenced, and has consent, an address and room under its cap; the customer's own
+preference (attribute `preferred_channel`) goes first if the rule names it. Where no channel is left, the
+reason is that of the first one. Whether it is quiet is asked of the chosen channel only. A held-out customer
+uses up limit and caps, and silences, exactly as if sent to.
 
 A guard is a function here, its line in `judge`, its reason in `structs.SuppressionReason`, and a row in
 tests/decisions/test_guards.py. What counts after a crash is in `limits`.
@@ -45,9 +47,11 @@ cdef Py_ssize_t MAX_TEXT = _MAX_TEXT
 cdef enum:
     REMEMBERED = 4096               # minutes of some quiet hours, or of a period
     OPEN = 0                        # why a channel is closed
-    UNCONSENTED = 1
-    UNREACHABLE = 2
-    FULL = 3
+    SUPPRESSED = 1
+    SILENCED = 2
+    UNCONSENTED = 3
+    UNREACHABLE = 4
+    FULL = 5
     MINUTE = 60_000                 # ms
 cdef int64_t BY_MINUTE = 946_684_800_000    # ms: since 2000 clocks are put forward and back at full minutes
 
@@ -74,6 +78,8 @@ cdef Verdict judge(Match match, Sending sending, arms):
     cdef Way first = ways[0], chosen
     cdef Verdict verdict
     cdef int closed = OPEN
+    cdef bint suppressed
+    cdef str silenced_by
     cdef tuple by
     if match.closed_by is not None:
         return _verdict("suppressed", "unless", first)
@@ -85,10 +91,16 @@ cdef Verdict judge(Match match, Sending sending, arms):
         return _verdict("suppressed", "stale", first)
     if sending.limit is not None and _is_used_up(match, sending, sending.limit):
         return _verdict("suppressed", "limit", first)
-    if match.is_suppressed():
-        return _verdict("suppressed", "suppressed", first)
+    suppressed = sending.heeds_policy and match.is_suppressed()
+    silenced_by = _silenced_by(match, sending) if sending.silencers else None
     # The cap comes after quiet and group: it decides between channels, and is the reason only at the end.
-    chosen = _choose(match, sending, ways, &closed)
+    chosen = _choose(match, sending, ways, suppressed, silenced_by is not None, &closed)
+    if closed == SUPPRESSED:
+        return _verdict("suppressed", "suppressed", first)
+    if closed == SILENCED:
+        verdict = _verdict("suppressed", "silenced", first)
+        verdict.silenced_by = silenced_by
+        return verdict
     if closed == UNCONSENTED:
         return _verdict("suppressed", "consent", first)
     if closed == UNREACHABLE:
@@ -122,6 +134,8 @@ cdef Verdict repeat(Match match, Sending sending, prior, arms):
         verdict = _verdict(prior.outcome, prior.reason, way)
         if prior.outcome == "holdout":
             verdict.held_out_by = _held_out_by(match, sending, arms)
+        elif prior.reason == "silenced":
+            verdict.silenced_by = _silenced_by(match, sending)
         return verdict
     verdict = _quiet(match, sending, way) if way.is_ever_quiet else None
     return _verdict("suppressed", "quiet", way) if verdict is None else verdict
@@ -158,12 +172,14 @@ cdef list _by_preference(Match match, Sending sending):
     ]
 
 
-cdef Way _choose(Match match, Sending sending, list ways, int *closed):
+cdef Way _choose(
+    Match match, Sending sending, list ways, bint suppressed, bint silenced, int *closed
+):
     """The first channel that nothing keeps closed; else the first one whose cap does; else the first one."""
     cdef Way way, full = None
     cdef int first = OPEN
     for way in ways:
-        closed[0] = _refusal(match, sending, way)
+        closed[0] = _refusal(match, sending, way, suppressed, silenced)
         if closed[0] == OPEN:
             return way
         first = first or closed[0]
@@ -176,8 +192,14 @@ cdef Way _choose(Match match, Sending sending, list ways, int *closed):
     return ways[0]
 
 
-cdef int _refusal(Match match, Sending sending, Way way) except -1:
-    """Why a channel is closed."""
+cdef int _refusal(Match match, Sending sending, Way way, bint suppressed, bint silenced) except -1:
+    """Why a channel is closed. `suppressed`: by the policy; `silenced`: what needs consent is."""
+    if suppressed and way.heeds_policy:
+        return SUPPRESSED
+    if way.suppress is not None and match.is_suppressed_on(way.channel, way.suppress):
+        return SUPPRESSED
+    if silenced and way.heeds_silence:
+        return SILENCED
     if way.consent is not None and not _consents_to(match, way.consent):
         return UNCONSENTED
     for subject in sending.sensitive:
@@ -238,6 +260,23 @@ cdef object _by_minute(dict known, answer, of, where, int64_t at):
 cdef object _where(Match match, Sending sending):
     """The zone by whose clocks the customer is judged; None where it is not known, or its calendar ends."""
     return zone_of(match.attributes, sending.policy) if match.at < END else None
+
+
+cdef str _silenced_by(Match match, Sending sending):
+    """The first rule, as they are judged, that silences this one; None: none does.
+
+    What was sent before a crash and is not decided again counts where it is not later than the match: nothing
+    that this rule sends uses up a silence, so none can be in the way of a later one.
+    """
+    cdef Uses uses
+    for name, each in sending.silencers:
+        uses = each
+        if match.customer.used_up(uses.slot, 1, match.at - uses.over):
+            return name
+        for at in match.prior_sends(uses.counter):
+            if match.at - uses.over < <int64_t> at <= match.at:
+                return name
+    return None
 
 
 cdef bint _is_used_up(Match match, Sending sending, Uses uses) except -1:

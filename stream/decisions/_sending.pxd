@@ -3,6 +3,7 @@
 from libc.stdint cimport int64_t
 
 from stream.decisions._wire cimport Words
+from stream.matcher._frame cimport Node
 from stream.matcher._program cimport Program, RulePlan
 
 cdef class Uses:
@@ -22,6 +23,8 @@ cdef class Way:
     cdef tuple address              # the path of it; None: it needs none
     cdef bint is_text               # what it is
     cdef bint is_ever_quiet
+    cdef bint heeds_policy, heeds_silence   # whether the policy's `suppress` holds it, and other rules
+    cdef Node suppress              # the channel's own; None: nothing is suppressed
     cdef Uses cap, overall          # None: there is none; `overall`: the policy's
     cdef list used                  # all that a send uses up: Uses
     cdef dict ends                  # the same of its quiet hours, when they end
@@ -35,6 +38,8 @@ cdef class Sending:
     cdef object priority
     cdef list ways
     cdef Uses limit
+    cdef bint heeds_policy          # whether its `suppress` holds it on any channel
+    cdef list silencers             # (name of a rule that silences this one, Uses)
     cdef int policy_holdout, holdout        # hundredths of a per cent
     cdef str salt
     cdef int rollout

@@ -15,7 +15,7 @@ from stream.matcher._program cimport Program, RulePlan
 
 from functools import lru_cache
 
-from stream.decisions.limits import counters
+from stream.decisions.limits import counters, silence
 from stream.decisions.wire import source_of_triggers
 
 MAX_DEFERRAL = 24 * 3_600_000   # ms; what could not go out by then never goes, if its rule says nothing
@@ -41,16 +41,23 @@ cdef class Way:
     def __cinit__(self, RulePlan plan, channel, policy, Program program):
         cdef Uses uses
         rule = plan.definition
+        exempt = {*rule.exempt, *channel.exempt}
         self.channel, self.address = channel, channel.address
         self.name, self.topic, self.consent = channel.name, channel.topic, channel.consent
         self.is_text = channel.address_kind == "text"
         self.used = [Uses(limit, counter, program) for counter, limit in counters(rule, channel, policy)]
         for uses in self.used:
+            if "cap" in exempt:
+                continue        # it uses them up all the same: the customer did get a message
             if uses.counter == "policy":
                 self.overall = uses
             elif uses.counter.startswith("channel:"):
                 self.cap = uses
-        self.ends, self.is_ever_quiet = _remembered(channel.quiet), channel.quiet is not None
+        self.ends = _remembered(channel.quiet)
+        self.is_ever_quiet = channel.quiet is not None and "quiet" not in exempt
+        self.heeds_policy = "suppress" not in exempt
+        self.heeds_silence = channel.consent is not None and "silence" not in exempt
+        self.suppress = program.channel_suppress.get(channel.name) if self.heeds_policy else None
         self.messages = {each.name: Message(each, channel, plan.read) for each in rule.variants}
         if not rule.variants:
             self.messages[None] = Message(rule, channel, plan.read)
@@ -66,6 +73,13 @@ cdef class Sending:
         self.ways = [Way(plan, channel, policy, program) for channel in rule.channels]
         if rule.limit is not None:
             self.limit = Uses(rule.limit, f"rule:{rule.name}", program)
+        self.heeds_policy = any([(<Way> way).heeds_policy for way in self.ways])
+        self.silencers = [
+            (other.name, Uses(limit, counter, program))
+            for other in program.rules.rules
+            for counter, limit in (silence(other),)
+            if limit is not None and other.name != rule.name
+        ]
         self.policy_holdout, self.holdout, self.salt = policy.holdout, rule.holdout, f"rule:{rule.name}"
         self.rollout, self.rollout_salt = rule.rollout, f"rollout:{rule.name}"
         self.is_shadow = rule.mode == "shadow"

@@ -18,6 +18,7 @@ cdef class Decided:
     cdef bint timed
     cdef tuple held_out_by, goals
     cdef object unwritten                       # a `structs.Unwritten`, or None
+    cdef str silenced_by
     # of what is sent
     cdef str topic
     cdef object address                         # any value of JSON; None: it needs none

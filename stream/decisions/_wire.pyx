@@ -122,8 +122,11 @@ cdef class Decided:
         put_bytes(out, self.words.goals)
         put_raw(out, b',"unwritten":', 13)
         if self.unwritten is None:
-            return put_raw(out, b"null", 4)
-        return put_value(out, self.unwritten._asdict())
+            put_raw(out, b"null", 4)
+        else:
+            put_value(out, self.unwritten._asdict())
+        put_raw(out, b',"silenced_by":', 15)
+        return put_text(out, self.silenced_by)
 
     cdef int put_message(self, Buffer out, Buffer common, int64_t sent_at) except -1:
         """What triggers alone have, and what both have between that."""
@@ -183,6 +186,7 @@ cdef class Decided:
             self.trigger_id, self.rule, self.customer_id, self.outcome, self.reason, self.channel,
             self.variant, EventRef(self.event_name, self.event_id, self.event_time), self.at, self.timed,
             self.source, self.offset, self.held_out_by, self.goals, self.unwritten,
+            self.silenced_by,
         )
 
     cdef object as_trigger(self, decision):
@@ -223,6 +227,7 @@ cdef Decided _filled(decision, Words words):
     decided.event_name, decided.event_id, decided.event_time = decision.event
     decided.at, decided.held_out_by = decision.at, decision.held_out_by
     decided.goals, decided.unwritten = decision.goals, decision.unwritten
+    decided.silenced_by = decision.silenced_by
     return decided
 
 

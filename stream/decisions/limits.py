@@ -20,7 +20,13 @@ def counters(rule: Rule, channel: Channel, policy: Policy) -> list[tuple[str, Li
     used = [(f"rule:{rule.name}", rule.limit), (f"channel:{channel.name}", channel.cap)]
     if channel.consent is not None:
         used.append(("policy", policy.cap))
+    used.append(silence(rule))
     return [(name, limit) for name, limit in used if limit is not None]
+
+
+def silence(rule: Rule) -> tuple[str, Limit | None]:
+    """The counter of a rule that silences others: while it is used up, they are."""
+    return f"silences:{rule.name}", None if rule.silences is None else Limit(1, rule.silences)
 
 
 def is_used_up(limit: Limit, sent: Sequence[int], at: int, where: tzinfo | None) -> bool:

@@ -12,7 +12,7 @@ and of no rule:
 
     trait NAME      the `where` of a trait that the event is of
     segment NAME    where one of the above has asked for it
-    suppress        of the policy, when an `if` has held
+    suppress        of the policy, when an `if` has held; `suppress NAME`: of a channel of the rule
     dedupe SOURCE   of an event that was left out, its id
 
 A condition is told as a tree: its conjuncts, of a conjunct that is `||`, `&&` or `!` what it joins, and of a
@@ -74,8 +74,13 @@ cdef class Explainer:
 
     cdef int tell_if(self, RulePlan rule, Frame frame) except -1:
         suppress = self.program.rules.policy.suppress
-        if self.tell_rule(rule, "if", [rule.definition.condition], frame) and suppress is not None:
+        if not self.tell_rule(rule, "if", [rule.definition.condition], frame):
+            return 0
+        if suppress is not None:
             self.tell_trees("", "suppress", [suppress], (), frame)
+        for channel in rule.definition.channels:
+            if channel.suppress is not None:
+                self.tell_trees("", f"suppress {channel.name}", [channel.suppress], (), frame)
         return 0
 
     cdef int tell_repeat(self, str source, str name, str id, int64_t at) except -1:

@@ -2,7 +2,7 @@
 
 from libc.stdint cimport int64_t
 
-from stream.matcher._frame cimport Frame
+from stream.matcher._frame cimport Frame, Node
 from stream.matcher._program cimport Program, RulePlan
 from stream.state._customer cimport Customer
 from stream.state._customers cimport Customers
@@ -43,6 +43,8 @@ cdef class Match:
     cdef RulePlan plan(self)
     cdef object address_at(self, tuple path)
     cdef bint is_suppressed(self) except -1
+    cdef bint is_suppressed_on(self, object channel, Node suppress) except -1
+    cdef bint forbids(self, Node suppress, object of, str place) except -1
     cdef bint is_claimed(self) except -1
     cdef int claim_group(self) except -1
     cdef int enter(self, str counter, int slot, Py_ssize_t keep, bint again) except -1

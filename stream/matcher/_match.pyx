@@ -148,14 +148,17 @@ cdef class Match:
     cdef bint is_suppressed(self) except -1:
         """Whether the policy's `suppress` holds, or ends in an error: then nobody knows, and it counts."""
         cdef Node suppress = self.shared.program.suppress
-        cdef int held
-        if suppress is None:
-            return False
-        held = suppress.test(self.frame)
+        return suppress is not None and self.forbids(suppress, self.rules.policy, "policy")
+
+    cdef bint is_suppressed_on(self, object channel, Node suppress) except -1:
+        """The same of a channel's own."""
+        return self.forbids(suppress, channel, f"channels.{channel.name}")
+
+    cdef bint forbids(self, Node suppress, object of, str place) except -1:
+        cdef int held = suppress.test(self.frame)
         if held < 0:
-            tree, program = self.rules.policy.suppress, self.shared.program
-            why = why_failed(tree, program.names_of(()), self.frame)
-            self.shared.condition_failed(self.source, ("policy", "suppress"), why)
+            why = why_failed(of.suppress, self.shared.program.names_of(()), self.frame)
+            self.shared.condition_failed(self.source, (place, "suppress"), why)
         return held != 0
 
     cdef bint is_claimed(self) except -1:

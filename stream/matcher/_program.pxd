@@ -106,6 +106,7 @@ cdef class Program:
     cdef int64_t clock_mark         # a hash of these, and of the zone of who has none; 0: there are none
     cdef dict counters              # name: slot
     cdef Node suppress              # None: nothing is suppressed
+    cdef dict channel_suppress      # Node, by the name of a channel that has one
     cdef dict names                 # names of steps: Names
     cdef dict conditions            # of rules without captured steps, by node: where its verdict is kept
 

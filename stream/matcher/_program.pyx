@@ -116,6 +116,11 @@ cdef class Program:
         self.suppress = None
         if rules.policy.suppress is not None:
             self.suppress = compile_condition(rules.policy.suppress, names)
+        self.channel_suppress = {
+            each.name: compile_condition(each.suppress, names)
+            for each in rules.channels
+            if each.suppress is not None
+        }
         by_id = {each.stable_id: each for each in rules.rules}
         for rank, id in enumerate(self.layout.rules):
             self.add_rule(by_id[id], rank)

@@ -32,6 +32,12 @@ _MEANT = (
     ("dry_run test_mode draft shadow simulate", "mode", "write `mode: shadow`"),
     ("percentage percent rollout_percentage ramp canary sample", "rollout", None),
     ("conversion conversions conversion_event success target kpi", "goal", None),
+    ("mute silence mutes pause_others suppresses", "silences", None),
+    (
+        "bypass ignore always transactional override",
+        "exempt",
+        "write e.g. `exempt: [suppress, cap, silence, quiet]`",
+    ),
     ("expires expiry ttl stale max_age valid_for", "stale_after", None),
     ("else otherwise elseif", "unless", "write a second rule with the opposite condition"),
     (

@@ -65,10 +65,13 @@ MAX_SUBJECTS = 20  # sensitive ones
 MAX_MARKED = 100  # fields of one
 MAX_GOALS = 10  # of one rule
 MAX_DISCLOSED = 20  # sources of one rule
+MAX_SILENCING = 50  # rules
 KINDS = ("event", "profile", "context")
 ADDRESS_KINDS = ("text", "object")
 AGAIN = ("restart", "keep")
 QUIET = ("defer", "drop")
+EXEMPT = ("suppress", "cap", "silence", "quiet")
+NEVER_EXEMPT = ("consent", "address", "sensitive")
 MODES = ("live", "shadow")
 EXPECTED = ("sent", "shadow")
 LAST = "last"  # day of a month
@@ -259,6 +262,7 @@ ADDRESS_OF: Mapping[str, Key] = {
         choice(ADDRESS_KINDS),
     ),
 }
+_EXEMPT_FORM = several(choice(EXEMPT), len(EXEMPT), ["suppress", "cap", "silence", "quiet"])
 CHANNEL: Mapping[str, Key] = {
     "topic": Key("The Kafka topic that its triggers go to.", pattern(TOPIC, "triggers.email"), needed=True),
     "consent": Key(
@@ -286,6 +290,15 @@ CHANNEL: Mapping[str, Key] = {
     "quiet": Key(
         "Hours in which nothing is sent, in the customer's own time: it waits for their end.",
         pattern(HOURS, "21:00-08:00"),
+    ),
+    "suppress": Key(
+        "While this is true of a customer, nothing is sent here; the policy's holds for every channel.",
+        condition("traits.complaints >= 3"),
+    ),
+    "exempt": Key(
+        "What holds nothing that is sent here: `suppress`, `cap`, `silence` of other rules, `quiet`. "
+        "Nothing is exempt from consent, address and sensitive subjects.",
+        _EXEMPT_FORM,
     ),
     "format": Key(
         "What its texts are: `text`, if it is not said; `line`, a text without line breaks (as are fields "
@@ -546,6 +559,15 @@ RULE: Mapping[str, Key] = {
         "What becomes of it in quiet hours: `defer`, if it is not said: it waits for their end, for a day at "
         "most; `drop`; or how long it may wait at most.",
         {"anyOf": [choice(QUIET), duration("4h")], "examples": ["drop", "4h"]},
+    ),
+    "silences": Key(
+        "From its sending on, other rules send nothing for so long on channels that need consent.",
+        duration("14d"),
+    ),
+    "exempt": Key(
+        "What holds none of its messages: `suppress`, `cap`, `silence` of other rules, `quiet`. "
+        "Nothing is exempt from consent, address and sensitive subjects.",
+        _EXEMPT_FORM,
     ),
     "sensitive": Key(
         "The sensitive subjects (of `policy`) that it is about: it goes only to who has consented to each.",

@@ -29,6 +29,7 @@ WhenQuiet = typing.Literal["defer", "drop"] | int
 Every = typing.Literal["day", "week", "month", "year"]
 LAST_DAY = 31  # of a month, however many it has
 AddressKind = typing.Literal["text", "object"]
+Exemption = typing.Literal["suppress", "cap", "silence", "quiet"]  # what need not hold a message
 FieldPath = tuple[str, ...]  # ("properties", "order", "id")
 Share = int  # in hundredths of a per cent: 10% is 1,000
 WHOLE = 10_000  # the share of everybody
@@ -131,6 +132,7 @@ class Channel:
     `address`: the path, beginning with `customer` or `event`, of where to send it; None: it needs none.
     `address_kind`: what is found there.
     `format`: how values are written into its texts; `formats` of single fields, by name, in its place.
+    `suppress`: while it holds, nothing is sent here. `exempt`: what holds nothing that is sent here.
     """
 
     name: str
@@ -142,6 +144,8 @@ class Channel:
     format: Format = "text"
     formats: tuple[tuple[str, Format], ...] = ()
     address_kind: AddressKind = "text"
+    suppress: Node | None = None
+    exempt: tuple[Exemption, ...] = ()
 
     def format_of(self, field_name: str) -> Format:
         """How values are written into this field of content."""
@@ -260,6 +264,8 @@ class Rule:
     `rollout`: to what share of the customers it speaks. `mode`: in `shadow` it decides, and sends nothing.
     `goals`: the first is the one that it is judged by. `sensitive`: the subjects that it is about.
     `discloses`: the sources of `kind: context` of which its texts may tell.
+    `silences`: so many ms from its sending on other rules send nothing on channels that need consent.
+    `exempt`: what holds none of its messages.
     """
 
     name: str
@@ -286,6 +292,8 @@ class Rule:
     describe: str = ""
     sensitive: tuple[Subject, ...] = ()
     discloses: tuple[str, ...] = ()
+    silences: int | None = None
+    exempt: tuple[Exemption, ...] = ()
 
     # For each step, the top-level fields of its event that judging and sending the rule can read; None for
     # all of them. Stored, because a reload asks for it on the event path.
@@ -416,6 +424,8 @@ def _channel_line(channel: Channel) -> str:
     line += f", cap {_rate(channel.cap)}" if channel.cap else ""
     if quiet := channel.quiet:
         line += f", quiet {_daytime(quiet.start)}-{_daytime(quiet.end)}"
+    line += f", suppress {unparse(channel.suppress)}" if channel.suppress is not None else ""
+    line += f", exempt from {', '.join(channel.exempt)}" if channel.exempt else ""
     fields = "".join(f", {name} {form}" for name, form in channel.formats)
     return line if channel.format == "text" and not fields else f"{line}, format {channel.format}{fields}"
 
@@ -489,6 +499,10 @@ def _guard_lines(rule: Rule) -> Iterator[str]:
         yield f"limit {_rate(rule.limit)}"
     if rule.quiet != "defer":
         yield f"quiet {format_duration(rule.quiet) if isinstance(rule.quiet, int) else rule.quiet}"
+    if rule.exempt:
+        yield f"exempt from {', '.join(rule.exempt)}"
+    if rule.silences is not None:
+        yield f"silences others for {format_duration(rule.silences)}"
     if rule.sensitive:
         yield f"sensitive {', '.join(f'{each.name} (consent {each.consent})' for each in rule.sensitive)}"
     if rule.discloses:

@@ -72,7 +72,7 @@ cdef class Layout:
     """Slots for the sources, traits, rules and counters of a rule set, by names and stable ids. Immutable.
 
     Traits of equal stable id share a slot. Rules are put in the order of priority (highest first) and name.
-    Counters are `rule:NAME`, `channel:NAME` and `policy`.
+    Counters are `rule:NAME`, `channel:NAME`, `silences:NAME` and `policy`.
     """
 
     def __cinit__(self, rules):
@@ -84,6 +84,7 @@ cdef class Layout:
         self.clocks = frozenset([slot for slot, each in enumerate(ordered) if each.occasion is not None])
         counters = [f"rule:{each.name}" for each in ordered if each.limit is not None]
         counters += [f"channel:{each.name}" for each in rules.channels if each.cap is not None]
+        counters += [f"silences:{each.name}" for each in ordered if each.silences is not None]
         self.counters = (*counters, "policy") if rules.policy.cap is not None else tuple(counters)
         self.contexts = tuple([each.name for each in rules.sources if each.kind == "context"])
         self.deduped = tuple([each.name for each in rules.sources if each.dedupe is not None])

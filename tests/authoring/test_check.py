@@ -551,6 +551,7 @@ def test_json(rules: Path) -> None:
     assert json.loads(out) == {
         "revision": None,
         "rules": None,
+        "exempt": {},
         "diagnostics": [
             {
                 "file": "rules/a.yaml",
@@ -576,7 +577,7 @@ def test_json(rules: Path) -> None:
     (rules / "a.yaml").write_text(FINE)
     fine = json.loads(run("rules", "--format", "json")[1])
     assert re.fullmatch("[0-9a-f]{16}", fine.pop("revision"))
-    assert fine == {"rules": 1, "diagnostics": [], "more": 0}
+    assert fine == {"rules": 1, "exempt": {}, "diagnostics": [], "more": 0}
 
 
 def test_annotations_are_escaped() -> None:

@@ -134,6 +134,7 @@ class Case:
     late: bool = False
     suppressed: bool = False
     group_claimed: bool = False
+    silenced: bool = False
     attributes: Mapping[str, Any] = field(default_factory=lambda: EMAIL)
     consents: Mapping[str, Said] = field(default_factory=lambda: GIVEN)
     sends: Mapping[str, Sequence[int]] = field(default_factory=dict)
@@ -145,12 +146,16 @@ class Case:
             rules = [replace(self.rule, stale_after=0)]
         if self.group_claimed:
             rules = [replace(rules[0], group="g"), rule(WEB, name="first", group="g", priority=1)]
+        if self.silenced:
+            rules.append(rule(WEB, name="hush", steps=(Step(("other",)),), silences=DAY))
         if self.suppressed:
             attributes["complained"] = True
         stage = Stage(*rules, policy=self.policy)
         if attributes or self.consents:
             stage.profile(attributes, self.consents, customer=self.customer)
         stage.sent(self.sends, self.customer)
+        if self.silenced:
+            stage.sent({"silences:hush": (self.at - DAY + 1,)}, self.customer)
         if self.late:
             stage.decide("other", self.at + 1, "c2")
         return stage

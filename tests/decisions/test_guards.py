@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from stream.decisions import limits
 from stream.decisions._guards import Verdict
 from stream.decisions.experiments import is_held_out
+from stream.expression import parse
 from stream.rules.durations import Period
 from stream.rules.model import WHOLE, Channel, Limit, Policy, Quiet, Subject, Unless
 from tests.decisions.guardkit import (
@@ -180,6 +181,15 @@ def test_limits_by_the_calendar(limit: Limit, sent: tuple[int, ...], at: int, re
         (Case(rule(CALM, rollout=WHOLE)), SENT),
         (Case(rule(CALM), late=True), held("stale")),
         (Case(rule(CALM), suppressed=True), held("suppressed")),
+        (Case(rule(CALM, exempt=("suppress",)), suppressed=True), SENT),
+        (Case(rule(replace(CALM, exempt=("suppress",))), suppressed=True), SENT),
+        (Case(rule(replace(CALM, suppress=parse("has(customer.email)")))), held("suppressed")),
+        (Case(rule(replace(CALM, suppress=parse("has(customer.phone)")))), SENT),
+        (Case(rule(replace(CALM, suppress=parse("customer.phone == '1'")))), held("suppressed")),  # an error
+        (Case(rule(CALM), silenced=True), held("silenced")),
+        (Case(rule(CALM, exempt=("silence",)), silenced=True), SENT),
+        (Case(rule(WEB), silenced=True), ("sent", None, "web")),  # it needs no consent
+        (Case(rule(CALM, WEB), silenced=True), ("sent", None, "web")),
         (Case(rule(CALM), consents={}), held("consent")),
         (Case(rule(CALM), consents={"marketing": Said(granted=False)}), held("consent")),
         (Case(rule(CALM), consents={"marketing": Said(at=T0)}), SENT),
@@ -203,6 +213,7 @@ def test_limits_by_the_calendar(limit: Limit, sent: tuple[int, ...], at: int, re
         (Case(rule(CALM), group_claimed=True), held("group")),
         (Case(rule(CALM), sends={"channel:mail": (T0 - DAY + 1,)}), held("cap")),
         (Case(rule(CALM), sends={"channel:mail": (T0 - DAY,)}), SENT),
+        (Case(rule(CALM, exempt=("cap",)), ONE_A_DAY, sends={"channel:mail": (T0,), "policy": (T0,)}), SENT),
         (Case(rule(CALM), ONE_A_DAY, sends={"policy": (T0 - DAY + 1,)}), held("cap")),
         (Case(rule(CALM), ONE_A_DAY, sends={"channel:mail": (T0,)}), held("cap")),
         (Case(rule(CALM), ONE_A_DAY, sends={"policy": (T0 - DAY,)}), SENT),
@@ -223,7 +234,7 @@ def test_the_first_guard_that_refuses_gives_the_reason() -> None:
     """
     always = Policy(timezone="UTC", cap=Limit(1, DAY), holdout=WHOLE)
     case = Case(
-        rule(MAIL, limit=Limit(1, DAY), rollout=1), always, suppressed=True, late=True,
+        rule(MAIL, limit=Limit(1, DAY), rollout=1), always, suppressed=True, late=True, silenced=True,
         attributes={}, consents={},
         sends={"rule:r": (T0,), "channel:mail": (T0,), "policy": (T0,)},
     )  # fmt: skip
@@ -235,6 +246,8 @@ def test_the_first_guard_that_refuses_gives_the_reason() -> None:
     case = replace(case, sends={"channel:mail": (T0,), "policy": (T0,)})
     assert case.verdict().reason == "suppressed"
     case = replace(case, suppressed=False, group_claimed=True)
+    assert (case.verdict().reason, case.verdict().silenced_by) == ("silenced", "hush")
+    case = replace(case, silenced=False)
     assert case.verdict().reason == "consent"
     case = replace(case, consents=GIVEN)
     assert case.verdict().reason == "address"
@@ -253,7 +266,7 @@ def test_the_first_guard_that_refuses_gives_the_reason() -> None:
 
 
 ORDER = (
-    *("rollout", "late", "limit", "suppressed", "consent", "address", "quiet", "group_claimed"),
+    *("rollout", "late", "limit", "suppressed", "silenced", "consent", "address", "quiet", "group_claimed"),
     *("cap", "holdout"),
 )
 SPOILT: dict[str, dict[str, Any]] = {

@@ -42,6 +42,7 @@ def test_texts_are_written_as_orjson_writes_them(text: str) -> None:
         "held_out_by": [],
         "goals": [],
         "unwritten": None,
+        "silenced_by": None,
     }
     assert decision_json(decision(text), "r") == orjson.dumps(as_it_is)
 

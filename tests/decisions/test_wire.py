@@ -194,7 +194,7 @@ def test_a_decisions_keys_are_the_contracts_in_its_order() -> None:
     body = json.loads(decision_record(DECISION, ORIGIN).value or b"")
     assert list(body) == [
         *("trigger_id", "rule", "revision", "customer_id", "outcome", "reason", "channel", "variant"),
-        *("event", "at", "held_out_by", "goals", "unwritten"),
+        *("event", "at", "held_out_by", "goals", "unwritten", "silenced_by"),
     ]
     whole = json.loads(decision_record(HELD_OUT, ORIGIN).value or b"")
     assert (whole["held_out_by"], [goal["within"] for goal in whole["goals"]]) == (

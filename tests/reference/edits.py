@@ -190,7 +190,8 @@ class Editor:
         self.workshop.traits = traits
 
     def is_named(self, text: str) -> bool:
-        nodes = [self.policy.suppress, *(each.condition for each in self.rules)]
+        nodes = [self.policy.suppress, *(each.suppress for each in self.workshop.channels)]
+        nodes += [*(each.condition for each in self.rules)]
         nodes += [each.condition for each in self.workshop.segments]
         return any(text in unparse(each) for each in nodes if each is not None)
 

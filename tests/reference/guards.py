@@ -6,11 +6,16 @@ Reading: before all others comes `unless`: it refuses what its event has closed 
 Reading: `disabled` refuses what is judged of a rule that is off as of before the time until which it is.
 Reading: `rollout` refuses who has the number of (customer, `rollout:` and the rule's name), mod 10,000, at or
 above the share. Whoever it refuses is in no control group.
-Reading: `disabled`, `rollout`, `stale`, `limit` and `suppressed` are asked before a channel is chosen; what
-they refuse names the first channel of the rule's list, in which the customer's `preferred_channel`, if it is
-there, goes before the others.
-Reading: the channel is the first of this list that has consent and an address, and whose cap is not
-reached; if the caps of all such are reached, the first such; if there is none such, the first of the list.
+Reading: `disabled`, `rollout`, `stale` and `limit` are asked before a channel is chosen; what they refuse
+names the first channel of the rule's list, in which the customer's `preferred_channel`, if it is there, goes
+before the others.
+Reading: the channel is the first of this list that is not suppressed, not silenced, has consent and an
+address, and whose cap is not reached; if the caps of all such are reached, the first such; if there is none
+such, the first of the list.
+Reading: a channel is suppressed by the policy and by its own `suppress`. It is silenced if it needs consent
+and another rule with `silences` was sent, or held out, later than so long ago; the first such rule, by
+priority and name, is named.
+Reading: what rule or channel are exempt from does not refuse there. What is exempt from caps uses them up.
 Reading: `policy.cap` counts and holds the channels that need consent; a channel without is never held by
 it.
 Reading: an address is a text of 1 to 320 characters, not only spaces and without invisible ones; or of the
@@ -57,11 +62,12 @@ from .profiles import Profile
 from .records import EPOCH, look_up
 
 ORDER = (
-    *("unless", "disabled", "rollout", "stale", "limit", "suppressed"),
+    *("unless", "disabled", "rollout", "stale", "limit", "suppressed", "silenced"),
     *("consent", "address", "quiet", "group", "cap", "holdout"),
 )
-BEFORE_CHANNELS = ORDER[: ORDER.index("consent")]
-REACHING = ("consent", "address")
+BEFORE_CHANNELS = ORDER[: ORDER.index("suppressed")]
+REACHING = ("suppressed", "silenced", "consent", "address")
+EXEMPTIONS = {"suppressed": "suppress", "silenced": "silence", "quiet": "quiet", "cap": "cap"}
 VARIANTS = "variants"  # no guard, but switched on and off like one
 ALL = frozenset((*ORDER, VARIANTS))
 DAY = 24 * 3_600_000
@@ -70,7 +76,8 @@ PERIODS: Mapping[Calendar, Callable[[datetime], tuple[int, ...]]] = {
     "week": lambda now: now.isocalendar()[:2],
     "month": lambda now: (now.year, now.month),
 }
-Counter = tuple[str, str]  # what counts sends: ("rule", its name), ("channel", its name), ("policy", "")
+# What counts sends: ("rule", its name), ("channel", its name), ("policy", ""), ("silences", a rule's name).
+Counter = tuple[str, str]
 # Without a name for where the machine stands, and one for a clock that was never set.
 ZONES = {name.casefold(): name for name in available_timezones() - {"localtime", "Factory"}}
 
@@ -79,7 +86,8 @@ ZONES = {name.casefold(): name for name in available_timezones() - {"localtime",
 class Match:
     """What is judged: `at` is the time of the judgement, `first` that of the first one, if it was deferred.
 
-    `cause`: what a group's rules compete for. `closed`: its `unless` has come.
+    `cause`: what a group's rules compete for. `closed`: its `unless` has come. `suppressing`: the policy's
+    `suppress` holds; `suppressed_on`: the channels whose own does.
     """
 
     rule: Rule
@@ -91,6 +99,7 @@ class Match:
     late: bool
     closed: bool
     suppressing: bool
+    suppressed_on: frozenset[str]
     cause: object
 
 
@@ -130,6 +139,8 @@ class Guards:
         return None
 
     def refuses(self, guard: str, match: Match, channel: Channel) -> bool:
+        if EXEMPTIONS.get(guard) in (*match.rule.exempt, *channel.exempt):
+            return False
         return bool(getattr(self, guard)(match, channel))
 
     def take(self, match: Match, channel: Channel, outcome: str) -> None:
@@ -150,6 +161,8 @@ class Guards:
         limits = {("rule", rule.name): rule.limit, ("channel", channel.name): channel.cap}
         if channel.consent is not None:
             limits["policy", ""] = self.rules.policy.cap
+        if rule.silences is not None:
+            limits["silences", rule.name] = Limit(1, rule.silences)
         return {counter: limit for counter, limit in limits.items() if limit is not None}
 
     def exhausted(self, kinds: Collection[str], match: Match, channel: Channel) -> bool:
@@ -175,6 +188,7 @@ class Guards:
         self.rules = rules
         counters = {("rule", each.name) for each in rules.rules if each.limit is not None}
         counters |= {("channel", each.name) for each in rules.channels if each.cap is not None}
+        counters |= {("silences", each.name) for each in rules.rules if each.silences is not None}
         counters |= {("policy", "")} if rules.policy.cap is not None else set()
         self.sends = {key: times for key, times in self.sends.items() if keeps_all or key[1] in counters}
 
@@ -196,7 +210,10 @@ class Guards:
         return self.exhausted(("rule",), match, channel)
 
     def suppressed(self, match: Match, channel: Channel) -> bool:
-        return match.suppressing
+        return match.suppressing or channel.name in match.suppressed_on
+
+    def silenced(self, match: Match, channel: Channel) -> bool:
+        return channel.consent is not None and self.silenced_by(match) is not None
 
     def consent(self, match: Match, channel: Channel) -> bool:
         needed = {subject.consent for subject in match.rule.sensitive}
@@ -240,6 +257,15 @@ class Guards:
         first = match.at if match.first is None else match.first
         longest = DAY if match.rule.quiet == "defer" else match.rule.quiet
         return end if end - first <= longest else None
+
+    def silenced_by(self, match: Match) -> str | None:
+        """The first rule that silences a match."""
+        for rule in self.rules.rules:
+            if rule.silences is not None and rule.name != match.rule.name:
+                times = self.sends.get((match.customer, ("silences", rule.name)), [])
+                if any(at > match.at - rule.silences for at in times):
+                    return rule.name
+        return None
 
     def held_out_by(self, match: Match) -> tuple[Holdout, ...]:
         """The control groups that the customer is in."""

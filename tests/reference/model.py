@@ -87,7 +87,7 @@ class Outcome:
     """What the history comes to. `trigger_id`s are readable: rule, customer, source, id of the event, key.
 
     `condition_errors` counts, per source, the errors of `if`, and of what traits take and rules are keyed by:
-    each is certainly judged. `possible_errors` are those of `where`, of segments and of `policy.suppress`,
+    each is certainly judged. `possible_errors` are those of `where`, of segments and of `suppress`,
     once for every place that could ask, and conditions that came to what is no bool: an engine that shares
     and skips counts fewer of them.
     `failures`: why an `if` came to no bool, by rule, and why a trait could not take what it takes, or a rule
@@ -505,7 +505,7 @@ class _Run:
         return answer
 
     def facts_of_customer(self, instance: Instance, at: int) -> dict[str, Any]:
-        """What segments and `policy.suppress` see at a time."""
+        """What segments and `suppress` see at a time."""
         facts: dict[str, Any] = {
             "customer": self.profile(instance.customer).attributes,
             "context": self.profile(instance.customer).contexts,
@@ -583,6 +583,13 @@ class _Run:
             suppressing=closed_by is None
             and suppress is not None
             and self.ask(suppress, customer, self.outcome.possible_errors, event) is not False,
+            suppressed_on=frozenset(
+                channel.name
+                for channel in rule.channels
+                if closed_by is None
+                and channel.suppress is not None
+                and self.ask(channel.suppress, customer, self.outcome.possible_errors, event) is not False
+            ),
             cause=(instance.customer, at) if timed else self.applied,
         )
         channel, refused = self.guards.verdict(match)
@@ -610,7 +617,8 @@ class _Run:
             self.deferred.append(replace(instance, deadline=end, first=first))
             decision = decision._replace(outcome="deferred", reason=reason)
         elif reason not in (None, "holdout"):
-            decision = decision._replace(outcome="suppressed", reason=reason)
+            by = self.guards.silenced_by(match) if reason == "silenced" else None
+            decision = decision._replace(outcome="suppressed", reason=reason, silenced_by=by)
         else:
             variant = self.guards.variant(match)
             outcome: Outcomes = "sent" if reason is None else "holdout"

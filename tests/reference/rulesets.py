@@ -22,6 +22,7 @@ from stream.rules.durations import CALENDARS
 from stream.rules.model import (
     WHOLE,
     Channel,
+    Exemption,
     FieldPath,
     Goal,
     Limit,
@@ -266,6 +267,10 @@ ZONES = (None, "UTC", "UTC", "Europe/Berlin", "Asia/Kolkata", "Pacific/Honolulu"
 PURPOSES = ("mail", "phone", "baby_news", "illness")
 SUBJECTS = (Subject("baby", "baby_news", events=("view",)), Subject("illness", "illness", events=("buy",)))
 DEDUPE = (None, None, 30, 10_000, 10_000_000)
+EXEMPT: tuple[tuple[Exemption, ...], ...] = (
+    *((), (), (), (), ("suppress",), ("cap",), ("silence",), ("quiet",)),
+    ("suppress", "cap", "silence", "quiet"),
+)
 SENSITIVE = ((), (), (), (), SUBJECTS[:1], SUBJECTS)
 QUIET = (
     Quiet(601, 605),
@@ -423,6 +428,8 @@ class Workshop:
             quiet=dice.pick(QUIET) if dice.chance(2) else None,
             format=dice.pick(("text", "text", "html")),
             address_kind=dice.pick(("text", "text", "object")),
+            suppress=parse(condition(dice, self.customer_atom)) if dice.chance(8) else None,
+            exempt=dice.pick(EXEMPT) if dice.chance(2) else (),
         )
 
     def policy(self, dice: Dice) -> Policy:
@@ -517,6 +524,8 @@ class Workshop:
             stale_after=self.stale(dice),
             quiet=dice.pick(("defer", "defer", "drop", 60_000, 3_600_000)),
             sensitive=dice.pick(SENSITIVE),
+            silences=self.over(dice) if dice.chance(4) else None,
+            exempt=dice.pick(EXEMPT) if dice.chance(2) else (),
             content=content,
             variants=variants,
         )

@@ -17,7 +17,7 @@ from stream.clock import LATEST
 from stream.content.template import Template
 from stream.expression import parse
 from stream.rules.durations import Calendar
-from stream.rules.model import WHOLE, Channel, Limit, Policy, Quiet, Rule, Subject, Trait, Variant
+from stream.rules.model import WHOLE, Channel, Exemption, Limit, Policy, Quiet, Rule, Subject, Trait, Variant
 
 from .changes import Change
 from .conftest import by_engine
@@ -31,7 +31,7 @@ MAIL: Happening = (0, "profile", {"consents": {"mail": {"granted": True, "at": S
 
 
 REASONS = (
-    *("rollout", "stale", "limit", "suppressed"),
+    *("rollout", "stale", "limit", "suppressed", "silenced"),
     *("consent", "address", "quiet", "group", "cap", "holdout"),
 )
 
@@ -43,7 +43,7 @@ def test_the_first_that_refuses_gives_the_reason(first: int) -> None:
     parts = {"channels": (channel,), "limit": Limit(1, DAY), "quiet": "drop", "group": "g"}
     rules = rule_set(
         view("r", **parts, rollout=1, holdout=WHOLE),  # held out at first: this uses up the limit and the cap
-        view("top", priority=1, group="g", condition="event.top", stale_after=DAY),
+        view("top", priority=1, group="g", condition="event.top", stale_after=DAY, silences=DAY),
         policy=Policy(timezone="UTC", stale_after=1, suppress=parse("has(customer.complaint)")),
     )
     spoilt = {"attributes": {"email": None, "complaint": "many"}}
@@ -173,6 +173,131 @@ def test_what_the_policy_suppresses(suppress: str, reason: str) -> None:
         policy=Policy(suppress=parse(suppress)),
     )
     assert reasons(rules, [(0, "view", {})]) == [reason]
+
+
+@pytest.mark.parametrize(
+    ("parts", "channel", "reason"),
+    [
+        ({}, replace(WEB, suppress=parse("has(customer.complained)")), "suppressed"),
+        ({}, replace(WEB, suppress=parse("has(customer.moved)")), "sent"),
+        ({}, replace(WEB, suppress=parse("customer.moved")), "suppressed"),  # an error: fail closed
+        ({"exempt": ("suppress",)}, replace(WEB, suppress=parse("true")), "sent"),
+    ],
+)
+def test_what_a_channel_suppresses(parts: dict[str, Any], channel: Channel, reason: str) -> None:
+    rules = rule_set(view("r", channels=(channel,), **parts))
+    complained = (0, "profile", {"attributes": {"complained": True}})
+    assert reasons(rules, [complained, (1, "view", {})]) == [reason]
+
+
+def test_who_is_suppressed_is_written_to_on_a_channel_that_is_not() -> None:
+    """The policy holds the call centre's own task as little as the channel's own `suppress` does."""
+    calls = Channel("calls", "triggers.calls", exempt=("suppress",))
+    mail = replace(EMAIL, suppress=parse("has(customer.complained)"))
+    complained = (0, "profile", {**MAIL[2], "attributes": {"complained": True}})
+    for policy in (Policy(), Policy(suppress=parse("has(customer.complained)"))):
+        rules = rule_set(view("r", channels=(mail, calls)), policy=policy)
+        found = expected_of(history(rules, [complained, (1, "view", {})])).decisions
+        assert [(each.outcome, each.channel) for each in found] == [("sent", "calls")]
+
+
+# -- silenced
+
+SILENT = (
+    rule("sorry", step("complaint"), silences=DAY),
+    view("r", channels=(EMAIL,)),
+    view("web"),
+)
+
+
+@pytest.mark.parametrize(("after", "reason"), [(0, "silenced"), (DAY - 1, "silenced"), (DAY, "sent")])
+def test_what_a_rule_silences_from_its_sending_on(after: int, reason: str) -> None:
+    found = expected_of(
+        history(rule_set(*SILENT), [MAIL, (5, "complaint", {}), (5 + after, "view", {})])
+    ).decisions
+    assert [each.reason or "sent" for each in found] == ["sent", reason, "sent"], "the web needs no consent"
+    assert found[1].silenced_by == ("sorry" if reason == "silenced" else None)
+
+
+def test_a_rule_does_not_silence_itself_and_one_of_another_customer_nobody() -> None:
+    rules = rule_set(view("r", channels=(EMAIL,), silences=DAY))
+    assert reasons(rules, [MAIL, (1, "view", {}), (2, "view", {})]) == ["sent", "sent"]
+    elsewhere = (1, "complaint", {"customer_id": "c2"})
+    assert reasons(rule_set(*SILENT[:2]), [MAIL, elsewhere, (2, "view", {})]) == ["sent", "sent"]
+
+
+@pytest.mark.parametrize(
+    ("parts", "reason"),
+    [
+        ({"holdout": WHOLE}, "silenced"),  # who is held out counts as sent to
+        ({"mode": "shadow"}, "sent"),
+        ({"condition": "false"}, "sent"),
+        ({"content": {"text": Template("{{ event.nothing }}")}}, "sent"),  # it was not sent
+    ],
+)
+def test_what_has_not_been_sent_silences_nobody(parts: dict[str, Any], reason: str) -> None:
+    rules = rule_set(rule("sorry", step("complaint"), **{"silences": DAY, **parts}), SILENT[1])
+    found = reasons(rules, [MAIL, (1, "complaint", {}), (2, "view", {})])
+    assert found[-1] == reason
+
+
+def test_what_quiet_hours_put_off_is_silenced_as_of_their_end() -> None:
+    night = replace(EMAIL, quiet=Quiet(10 * 60, 12 * 60))
+    rules = rule_set(SILENT[0], view("r", channels=(night,)), policy=Policy(timezone="UTC"))
+    happenings: list[Happening] = [MAIL, (1, "view", {}), (HOUR, "complaint", {}), (3 * HOUR, "x", {})]
+    assert told(expected_of(history(rules, happenings)).decisions) == [
+        (1, "r", "quiet"),
+        (HOUR, "sorry", "sent"),
+        (2 * HOUR, "r", "silenced"),
+    ]
+
+
+def test_a_channel_that_is_not_silenced_is_taken() -> None:
+    rules = rule_set(SILENT[0], view("r", channels=(EMAIL, WEB)))
+    happenings: list[Happening] = [MAIL, (1, "view", {}), (2, "complaint", {}), (3, "view", {})]
+    found = expected_of(history(rules, happenings)).decisions
+    assert [each.channel for each in found] == ["email", "web", "web"]
+
+
+# -- exempt
+
+
+@pytest.mark.parametrize("of", ["rule", "channel"])
+@pytest.mark.parametrize(
+    ("exempt", "refused"),
+    [
+        ((), "suppressed"),
+        (("suppress",), "silenced"),
+        (("suppress", "silence"), "quiet"),
+        (("suppress", "silence", "quiet"), "cap"),
+        (("suppress", "cap", "silence", "quiet"), "sent"),
+    ],
+)
+def test_what_is_exempt_gets_through(of: str, exempt: tuple[Exemption, ...], refused: str) -> None:
+    channel = replace(EMAIL, quiet=Quiet(10 * 60, 12 * 60), cap=Limit(1, DAY))
+    first = replace(channel, name="first", quiet=None)
+    if of == "channel":
+        channel = replace(channel, exempt=exempt)
+    rules = rule_set(
+        rule("sorry", step("complaint"), channels=(first,), silences=DAY),
+        view("r", channels=(channel,), quiet="drop", exempt=exempt if of == "rule" else ()),
+        policy=Policy(timezone="UTC", cap=Limit(1, DAY), suppress=parse("has(customer.c)")),
+    )
+    spoilt = (2, "profile", {"attributes": {"c": 1}})
+    assert reasons(rules, [MAIL, (1, "complaint", {}), spoilt, (3, "view", {})])[-1] == refused
+
+
+def test_consent_is_asked_of_what_is_exempt_from_everything() -> None:
+    everything: tuple[Exemption, ...] = ("suppress", "cap", "silence", "quiet")
+    rules = rule_set(view("r", channels=(EMAIL,), exempt=everything))
+    assert reasons(rules, [(1, "view", {})]) == ["consent"]
+
+
+def test_what_is_exempt_from_caps_uses_them_up() -> None:
+    capped = replace(EMAIL, cap=Limit(1, DAY))
+    rules = rule_set(view("r", channels=(capped,), exempt=("cap",)), rule("s", step("x"), channels=(capped,)))
+    happenings: list[Happening] = [MAIL, (1, "view", {}), (2, "view", {}), (3, "x", {})]
+    assert reasons(rules, happenings) == ["sent", "sent", "cap"]
 
 
 # -- consent, address and the choice of a channel

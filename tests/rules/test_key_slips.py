@@ -85,6 +85,8 @@ SLIPS = [
     ("RULE", "disabled: true", "stream disable"),
     ("RULE", "dry_run: true", "write `mode: shadow`"),
     ("RULE", "percentage: 5%", "write `rollout`"),
+    ("RULE", "mute: 14d", "write `silences`"),
+    ("CHANNEL", "bypass: quiet", "write e.g. `exempt: [suppress, cap, silence, quiet]`"),
     ("RULE", "schedule: daily", 'each day: `every: {day: "09:00"}`'),
     ("RULE", 'cron: "0 9 * * *"', 'write e.g. `every: {week: monday, at: "09:00"}`'),
     ("RULE", "birthday: customer.birthday", "write `every: {year: customer.birthday"),

@@ -56,7 +56,7 @@ _CONTENT = ("rules.*.send.content.*", "rules.*.send.variants.content.*")
 _ROLES: dict[tuple[str, ...], Role] = {
     **_conditions("event", "rules.*.where", "rules.*.steps.where", "rules.*.unless.where", "traits.*.where"),
     **_conditions("value", "traits.*.value"),
-    **_conditions("customer", "segments.*", "policy.suppress"),
+    **_conditions("customer", "segments.*", "policy.suppress", "channels.*.suppress"),
     **_conditions("rule", "rules.*.if"),
     **{tuple(each.split(".")): Role("text") for each in _CONTENT},
     **_names("event", "rules.*.on", "rules.*.steps.on", "rules.*.unless.on", "rules.*.goal.on"),

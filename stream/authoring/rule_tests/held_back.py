@@ -13,7 +13,7 @@ from stream.authoring.rule_tests.plays import Play
 from stream.authoring.zones import unreadable_zone
 from stream.decisions.calendar import zone_of
 from stream.decisions.limits import is_used_up
-from stream.expression import unparse
+from stream.expression import Node, unparse
 from stream.hints import did_you_mean_zone
 from stream.rules.durations import format_duration, format_rate
 from stream.rules.model import Channel, Limit, Rule, RuleSet
@@ -39,6 +39,8 @@ def guard_of(decision: Decision, test: RuleTest, rules: RuleSet, play: Play) -> 
     reason = decision.reason
     if reason == "limit":
         return Guard("rule", case.rule.name, "limit")
+    if decision.silenced_by is not None:
+        return Guard("rule", decision.silenced_by, "silences")
     if reason in ("consent", "address", "quiet"):
         return Guard("channel", case.channel.name, reason)
     if reason == "cap":
@@ -53,6 +55,7 @@ def guard_of(decision: Decision, test: RuleTest, rules: RuleSet, play: Play) -> 
 def guards(rules: RuleSet) -> list[Guard]:
     """Those of a rule set that a test can show at work."""
     found = [Guard("rule", rule.name, "limit") for rule in rules.rules if rule.limit is not None]
+    found += [Guard("rule", rule.name, "silences") for rule in rules.rules if rule.silences is not None]
     used = {channel.name: channel for rule in rules.rules for channel in rule.channels}
     for name, channel in used.items():
         written = (
@@ -202,13 +205,29 @@ def _quiet(case: _Held) -> str | None:
 
 
 def _suppressed(case: _Held) -> str | None:
-    if (suppress := case.rules.policy.suppress) is None:
+    """The policy's `suppress`, or the channel's own where that is known to have held."""
+    own, general = case.channel.suppress, case.rules.policy.suppress
+    name, parts = case.channel.name, dict[str, tuple[str, Node]]()
+    parts |= {} if own is None else {f"suppress {name}": (f"the `suppress` of channel `{name}`", own)}
+    parts |= {} if general is None else {"suppress": ("the policy's `suppress`", general)}
+    for part, (what, suppress) in parts.items():
+        judged = [each for each in case.around.judged if each.part == part and each.at == case.decision.at]
+        failed = [term.text for each in judged for term in each.terms if term.outcome == "error"]
+        if failed:
+            shown = "; ".join(dict.fromkeys(failed))
+            return f"{what} ended in an error, which counts: {shown}"
+        if any(each.held for each in judged) or part == list(parts)[-1]:
+            return f"{what} holds: {unparse(suppress)}"
+    return None
+
+
+def _silenced(case: _Held) -> str | None:
+    by = next((each for each in case.rules.rules if each.name == case.decision.silenced_by), None)
+    if by is None or by.silences is None:
         return None
-    judged = [each for each in case.around.judged if each.part == "suppress" and each.at == case.decision.at]
-    failed = [term.text for each in judged for term in each.terms if term.outcome == "error"]
-    if failed:
-        return f"the policy's `suppress` ended in an error, which counts: {'; '.join(dict.fromkeys(failed))}"
-    return f"the policy's `suppress` holds: {unparse(suppress)}"
+    sent = [each for each in case.around.used if each.rule == by.name]
+    when = f" when it was sent at {case.around.shown(sent[-1].at)}" if sent else ""
+    return f"`{by.name}` silenced other rules for {format_duration(by.silences)}{when}"
 
 
 def _stale(case: _Held) -> str | None:
@@ -237,6 +256,7 @@ _WORDS: Mapping[str, Callable[[_Held], str | None]] = {
     "address": _address,
     "quiet": _quiet,
     "suppressed": _suppressed,
+    "silenced": _silenced,
     "stale": _stale,
     "group": _group,
     "content": _content,

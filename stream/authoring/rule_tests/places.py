@@ -30,6 +30,8 @@ def conditions(files: RuleFiles) -> dict[Part, Scalar]:
     for name, segment in files.segments.items():
         found["", f"segment {name}"] = segment
     found["", "suppress"] = files.policy.get("suppress")
+    for name, channel in files.channels.items():
+        found["", f"suppress {name}"] = _keys(channel.value).get("suppress")
     return dict(_scalars(found))
 
 

@@ -21,6 +21,7 @@ _NO = frozenset(("no", "false", "off", "null", "~", "None", "never"))  # as othe
 
 
 def read_channel(run: Compilation, entry: Entry) -> Channel:
+    scope = customer_scope(run.traits, run.segments, run.contexts, run.plan.shapes())
     read = run.definition("channel", entry, keys.CHANNEL)
     read.need("topic", "the topic that its triggers go to")
     read.need("consent", _CONSENT_HINT)
@@ -31,6 +32,8 @@ def read_channel(run: Compilation, entry: Entry) -> Channel:
         consent=None if consent == _NONE else consent,
         cap=values.rate(read, "cap"),
         quiet=values.hours(read, "quiet"),
+        suppress=condition(read, "suppress", scope),
+        exempt=values.exempt(read),
         **_address(run, read),
         **_formats(run, read),
     )

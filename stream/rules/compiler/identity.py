@@ -140,6 +140,7 @@ def _rule_form(rule: Rule) -> list[Any]:
         _goals_form(rule),
         *_privacy_form(rule),
         *_trial_form(rule),
+        *_silence_form(rule),
     ]
 
 
@@ -153,6 +154,11 @@ def _trial_form(rule: Rule) -> list[Any]:
     return [] if (rule.rollout, rule.mode) == (WHOLE, "live") else [[rule.rollout, rule.mode]]
 
 
+def _silence_form(rule: Rule) -> list[Any]:
+    said = {"silences": rule.silences, "exempt": rule.exempt}
+    return [said] if rule.silences is not None or rule.exempt else []
+
+
 def _goals_form(rule: Rule) -> list[Any] | None:
     """One as before there could be several: the revision of such rule sets stays what it was."""
     goals = [[each.on, each.within, each.value] for each in rule.goals]
@@ -161,11 +167,10 @@ def _goals_form(rule: Rule) -> list[Any] | None:
 
 def _channel_form(channel: Channel) -> dict[str, Any]:
     """Without what later versions brought, where it is not said: older rule sets keep their revision."""
-    later = ("format", "formats", "address_kind")
+    later = ("format", "formats", "address_kind", "suppress", "exempt")
+    form = {**asdict(replace(channel, suppress=None)), "suppress": _condition(channel.suppress)}
     return {
-        name: value
-        for name, value in asdict(channel).items()
-        if name not in later or value not in ("text", ())
+        name: value for name, value in form.items() if name not in later or value not in ("text", (), None)
     }
 
 

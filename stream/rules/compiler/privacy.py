@@ -6,7 +6,7 @@ It must say so (`sensitive`), for then the guards ask for the customer's consent
 `kind: context` bring may decide whether a message goes; a text that tells of it, itself or by asking for a
 segment that does, must say so (`discloses`).
 
-`policy.suppress` may read anything: silence tells nobody anything.
+`suppress`, of the policy or a channel, may read anything: silence tells nobody anything.
 
 Sound where a field cannot be told: `event[x]` is any field, and whoever reads an object reads all that is in
 it. A name that a condition gives by itself (`list.exists(event, …)`) is taken for what it hides.

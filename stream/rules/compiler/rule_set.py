@@ -22,7 +22,7 @@ from stream.rules.compiler.identity import with_revision
 from stream.rules.compiler.plan import NO_PLAN, TrackingPlan, read_plan
 from stream.rules.compiler.planned import hold_against_plan
 from stream.rules.compiler.privacy import check_privacy
-from stream.rules.compiler.rules import read_rule
+from stream.rules.compiler.rules import check_silences, read_rule
 from stream.rules.compiler.sources import check_some, check_topics, first_source, read_source
 from stream.rules.compiler.testcases import read_tests
 from stream.rules.compiler.traits import read_segments, read_trait
@@ -90,6 +90,7 @@ def compile_files(
     channels = {name: read_channel(run, entry) for name, entry in files.channels.items()}
     policy = read_policy(run)
     rules = {name: read_rule(run, entry, channels, policy) for name, entry in files.rules.items()}
+    check_silences(run, rules.values())
     first = first_source(run, sources)
     tests = read_tests(run, sources, first, rules)
     check_topics(run, sources, channels.values(), own)

@@ -65,8 +65,19 @@ def read_rule(run: Compilation, entry: Entry, channels: Mapping[str, Channel], p
         quiet=cast(WhenQuiet, values.duration_or(read, "quiet", keys.QUIET) or "defer"),
         describe=read.text("describe") or "",
         sensitive=tuple(subjects[name] for name in sensitive),
+        silences=values.duration(read, "silences"),
+        exempt=values.exempt(read),
         discloses=read.names("discloses", run.contexts, "source of context", keys.MAX_DISCLOSED),
     )
+
+
+def check_silences(run: Compilation, rules: Iterable[Rule]) -> None:
+    """Each match looks at each rule that silences others, so there may not be many."""
+    silencing = [rule.name for rule in rules if rule.silences is not None]
+    if len(silencing) > keys.MAX_SILENCING:
+        message = f"more than {keys.MAX_SILENCING} rules have `silences`"
+        hint = "let a condition say it: `policy.suppress`, or the channel's `suppress`"
+        run.error(Code.WRONG_LIST, run.files.rules[silencing[keys.MAX_SILENCING]], message, hint)
 
 
 def _steps(run: Compilation, read: Definition) -> tuple[Step, ...]:

@@ -148,5 +148,12 @@ def _conditions(run: Compilation, rules: RuleSet) -> Iterator[_Condition]:
             yield _Condition(trait.value, entry, ("value",), trait.of, takes=takes)
     for segment in rules.segments:
         yield _Condition(segment.condition, run.files.segments[segment.name], ())
+    yield from _suppressing(run, rules)
+
+
+def _suppressing(run: Compilation, rules: RuleSet) -> Iterator[_Condition]:
+    for channel in rules.channels:
+        if channel.suppress is not None:
+            yield _Condition(channel.suppress, run.files.channels[channel.name], ("suppress",))
     if rules.policy.suppress is not None:
         yield _Condition(rules.policy.suppress, run.files.policy["suppress"], ())

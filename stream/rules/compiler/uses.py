@@ -212,6 +212,8 @@ def _uses_of_channel(channel: Channel, rules: Iterable[Rule]) -> Iterator[Use]:
         sent = [rule.steps[-1].on for rule in rules if channel in rule.channels] or [()]
         for of in dict.fromkeys(sent):
             yield Use("", ("address",), path=channel.address, of=of, takes=takes)
+    if channel.suppress is not None:
+        yield from _read("", ("suppress",), channel.suppress, {})
 
 
 def _uses_of_policy(files: RuleFiles, policy: Policy) -> Iterator[tuple[Entry, Use]]:

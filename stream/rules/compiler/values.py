@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection
+from typing import cast
 
 from stream.cel.times import duration_of_iso
 from stream.clock import iana_zone
@@ -18,7 +19,7 @@ from stream.rules import field_paths, forms, keys
 from stream.rules.compiler.definition import Definition, matching
 from stream.rules.durations import CALENDARS, parse_duration, parse_rate, parse_time
 from stream.rules.files import Entry, Scalar, Sequence
-from stream.rules.model import WHOLE, FieldPath, Limit, Quiet, Share
+from stream.rules.model import WHOLE, Exemption, FieldPath, Limit, Quiet, Share
 
 _TOPIC = matching(re.compile(forms.TOPIC))
 _SHARE = matching(re.compile(forms.SHARE))
@@ -158,6 +159,23 @@ def duration(read: Definition, key: str, *, least: int = 1) -> int | None:
             Code.NO_DURATION, read.entries[key].value.location, f"`{key}` must be longer than nothing"
         )
     return ms
+
+
+def exempt(read: Definition) -> tuple[Exemption, ...]:
+    """What does not hold messages, in one order."""
+    entry = read.entries.get("exempt")
+    if entry is None:
+        return ()
+    items = entry.value.items if isinstance(entry.value, Sequence) else (entry.value,)
+    never = {
+        each.written: each for each in items if isinstance(each, Scalar) and each.written in keys.NEVER_EXEMPT
+    }
+    for name, scalar in never.items():
+        hint = f"leave it out; there are: {', '.join(keys.EXEMPT)}"
+        read.findings.add(Code.UNKNOWN_NAME, scalar.location, f"nothing is exempt from `{name}`", hint)
+    choices = (*keys.EXEMPT, *never)
+    found = read.names("exempt", choices, "exemption", len(choices))
+    return tuple(cast(Exemption, each) for each in keys.EXEMPT if each in found)
 
 
 def duration_or(read: Definition, key: str, words: Collection[str]) -> int | str | None:

@@ -20,7 +20,7 @@ from stream.rules.compiler.untaken import warn_of_untaken
 from stream.rules.compiler.unwritten import warn_of_unwritten
 from stream.rules.durations import format_duration
 from stream.rules.files import Entry
-from stream.rules.model import Limit, Policy, Rule, RuleSet
+from stream.rules.model import Channel, Limit, Policy, Rule, RuleSet
 from stream.rules.selections import selections_of
 from stream.rules.settled import settled
 from stream.rules.testcases import RuleTest
@@ -215,6 +215,12 @@ def _channels(run: Compilation, rules: RuleSet) -> None:
             message = f"nobody can ever consent to `{channel.consent}`: no source has `kind: profile`"
             hint = "define one; without it the channel never sends anything"
             run.error(Code.NO_CONSENT_EVER, entry, message, hint)
+        for key, value in (("cap", channel.cap), ("quiet", channel.quiet), ("suppress", channel.suppress)):
+            if value is not None and key in channel.exempt:
+                message = (
+                    f"the `{key}` of channel `{channel.name}` holds nothing: the channel is exempt from it"
+                )
+                run.error(Code.NEVER_USED, entry, message, "leave one of them out")
         sent = [rule for rule in rules.rules if channel in rule.channels] if channel.formats else []
         known = {name for rule in sent for each in _contents(rule) for name in each}
         for name, _ in channel.formats:
@@ -253,7 +259,10 @@ def _is_of_calendar(limit: Limit | None) -> bool:
 
 
 def _unused(run: Compilation, rules: RuleSet) -> None:
-    conditions = [*_conditions(rules.rules, rules.policy), *(each.condition for each in rules.segments)]
+    conditions = [
+        *_conditions(rules.rules, rules.policy, rules.channels),
+        *(each.condition for each in rules.segments),
+    ]
     references = [each.path for rule in rules.rules for each in _references(rule)]
     selected = {each for node in conditions for each in selections_of(node)}
     sources = {name: run.files.sources[name] for name in run.contexts}
@@ -276,9 +285,10 @@ def _references(rule: Rule) -> Iterator[Reference]:
         yield from template.references
 
 
-def _conditions(rules: Iterable[Rule], policy: Policy) -> Iterator[Node]:
+def _conditions(rules: Iterable[Rule], policy: Policy, channels: Iterable[Channel]) -> Iterator[Node]:
     if policy.suppress is not None:
         yield policy.suppress
+    yield from (each.suppress for each in channels if each.suppress is not None)
     for rule in rules:
         found = [rule.condition, *(step.compares for step in rule.steps)]
         found.append(rule.unless.compares if rule.unless else None)
