@@ -166,6 +166,9 @@ EXAMPLES: dict[Code, str | bytes | None] = {
     Code.TAGS_IN_TEXT: BASE + A_RULE.replace("text: Hi", "text: <b>Hi</b>") % "priority: 1",
     Code.OTHER_PLACEHOLDER: BASE + A_RULE.replace("text: Hi", "text: 'Hi *|FNAME|*'") % "priority: 1",
     Code.UNWRITTEN: BASE + A_RULE.replace("text: Hi", "text: '{{ rule.name }}'") % "priority: 1",
+    Code.UNROUNDED: BASE
+    + "traits: {s: {function: sum, of: b, field: x}}\n"
+    + A_RULE.replace("text: Hi", "text: '{{ traits.s }}'") % "priority: 1",
     Code.SENSITIVE_NOT_READ: BASE + "policy: {sensitive: {x: {events: d}}}\n" + A_RULE % "sensitive: x",
     Code.NOTHING_DISCLOSED: BASE_WITH_WEATHER + A_RULE % "discloses: weather",
 }
