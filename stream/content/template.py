@@ -19,7 +19,7 @@ from liquid import BoundTemplate
 from liquid.ast import Node
 from liquid.builtin.content import ContentNode
 from liquid.builtin.expressions import FilteredExpression, Path
-from liquid.builtin.expressions.arguments import KeywordArgument
+from liquid.builtin.expressions.arguments import KeywordArgument, PositionalArgument
 from liquid.builtin.expressions.filtered import Filter
 from liquid.builtin.expressions.logical import EqExpression, NeExpression
 from liquid.builtin.expressions.primitive import Literal, StringLiteral
@@ -58,6 +58,9 @@ _WRITE_NOW = "write `now`, without quotes: the time as of which it is judged"
 _NOWHERE = Region()
 _OF_SAME_ITEMS = frozenset({"compact", "reverse", "sort", "sort_natural", "uniq", "where", "reject"})
 _OF_ONE_ITEM = frozenset({"first", "last"})
+_BY_FIELD = frozenset(
+    {"map", "where", "reject", "sort", "sort_natural", "uniq", "compact", "sum"}
+)  # of items
 _Path = tuple[object, ...]
 
 _TAGS = frozenset(
@@ -359,7 +362,8 @@ class _Reading:
         for expression in node.expressions():
             self.expression(expression)
         written = node.token.value if isinstance(node, OutputNode) else ""
-        if written.startswith("{{") and not self.is_local and (read := self.references[said:]):
+        read = [each for each in self.references[said:] if not each.given]
+        if written.startswith("{{") and not self.is_local and read:
             self.outputs.append(Output(written, tuple(read)))
         given = _unread(node.template_scope())
         if isinstance(node, AssignNode):
@@ -386,8 +390,12 @@ class _Reading:
         elif isinstance(expression, FilteredExpression):
             given = expression.filters or ()
             left = expression.left
+            items = self.read(left)
             for number, each in enumerate(given):
                 self.filter(each, left if number == 0 else None)
+                if items is not None and each.name in _BY_FIELD:
+                    self.by_field(items, each)
+                items = items if each.name in _OF_SAME_ITEMS else None
                 of = _named(left.path).name if isinstance(left, Path) else "…"
                 shown = f"{of} |{' … |' if number else ''} {each.name}"
                 self.applied.append(_Applied(each.name, shown, each.token.start_index))
@@ -398,6 +406,13 @@ class _Reading:
         for child in expression.children():
             self.expression(child)
         self.scopes.pop()
+
+    def by_field(self, items: _Path, given: Filter) -> None:
+        """Notes the field of the items by which a filter goes, as `map: 'name'` does."""
+        said = [each.value for each in given.args if isinstance(each, PositionalArgument)]
+        if said and isinstance(said[0], StringLiteral):
+            path = (*items, None, said[0].value)
+            self.references.append(_named(path, given.token.start_index, given=True))
 
     def is_given(self, path: Path) -> bool:
         """Whether the template itself gives the variable."""

@@ -199,6 +199,11 @@ def unknown_part(name: str, function: str, parts: Collection[str], offset: int) 
     return ExpressionError(f"a `{function}` has no `{name}`", offset=offset, hint=hint)
 
 
+def unknown_field(name: str, trait: str, fields: Collection[str], offset: int) -> ExpressionError:
+    hint = did_you_mean(name, fields) or f"there are: {', '.join(fields)}"
+    return ExpressionError(f"an element of the list `{trait}` has no `{name}`", offset=offset, hint=hint)
+
+
 def unknown_segment(name: str, segments: Collection[str], offset: int) -> ExpressionError:
     meant = did_you_mean(name, segments)
     return ExpressionError(f"unknown segment `{name}`", offset=offset, hint=meant, code=Code.UNKNOWN_SEGMENT)
@@ -462,6 +467,11 @@ class _Checker(_Looking):
         if kind not in ("dyn", "map"):
             hint = slips.of_part(unparse(operand), node.field, IN_WORDS[kind].removeprefix("a "))
             return self.error(f"{IN_WORDS[kind]} has no field `{node.field}`", node, hint)
+        around = self._shape(operand)
+        if around.fields is not None and node.field not in around.fields:
+            of = [name for name, trait in (self.scope.traits or {}).items() if trait.element is around]
+            if of:  # what is said of others is held against them elsewhere
+                self.errors.append(unknown_field(node.field, of[0], around.fields, node.offset))
         return CEL_TYPES[self._shape(node).type]
 
     def _has_keys(self, trait: Select) -> bool:

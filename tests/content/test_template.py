@@ -260,7 +260,7 @@ def test_what_is_read_by_a_name_that_the_template_gives_is_followed(
     [
         "{% for i in event.items %}{{ i }}{{ forloop.index }}{% endfor %}",
         "{% for i in (1..3) %}{{ i.sku }}{% endfor %}",
-        "{% assign i = event.items | map: 'sku' %}{{ i.sku }}",
+        "{% assign i = event.items | map: event.field %}{{ i.sku }}",
         "{% assign i = 'a' %}{% assign i = event.items | join %}{{ i.sku }}",
         "{% for event in event.items %}{% capture x %}{% endcapture %}{{ x.sku }}{% endfor %}",
     ],
@@ -381,3 +381,15 @@ def test_what_a_template_reads_is_what_the_library_says(source: str) -> None:
 def test_an_unknown_filter_is_found_wherever_it_stands(source: str) -> None:
     (found,) = findings(source)
     assert (found.message, found.offset) == ("unknown filter `nofilter`", source.index("nofilter"))
+
+
+def test_a_filter_that_goes_by_a_field_of_items_reads_it() -> None:
+    found = Template("{{ traits.cart | sort: 'price' | map: 'name' | join: ', ' }}{{ event.a | join: 'b' }}")
+    assert [each.path for each in found.references if each.given] == [
+        ("traits", "cart", None, "price"),
+        ("traits", "cart", None, "name"),
+    ]
+    assert [[each.path for each in output.references] for output in found.outputs] == [
+        [("traits", "cart")],
+        [("event", "a")],
+    ]

@@ -85,7 +85,7 @@ SLIPS = [
     ("{{ customer.home }}", "(write {{ customer.home.zip }})"),
     ("{{ event.items }}", "(write e.g. {{ event.items[0].sku }}, or go through it with `for`)"),
     ("{{ event.items.sku }}", "`event.items` has no field `sku`: it is a list"),
-    ("{{ event.items | map: 'skuu' | join: ', ' }}", "no item has what is asked for, as the tests have it"),
+    ("{{ customer.tags | map: 'a' | join: ', ' }}", "no item has what is asked for, as the tests have it"),
     ("{{ event.store | date: 'long' }}", "it is a string, as the tests have it (`date` takes a time such as"),
     ("{{ event.amount | date: 'long' }}", "`event.amount | date` cannot be written: it is a number"),
     ("{{ event.store | times: 2 }}", "(`times` takes numbers)"),
@@ -133,3 +133,8 @@ def test_without_tests_the_tracking_plan_tells_it(tmp_path: Path, text: str, sai
 
 def test_an_object_is_part_of_a_json_document(tmp_path: Path) -> None:
     assert warnings(tmp_path, '{"order": {{ event.order }}}', channel=", format: json") == []
+
+
+def test_a_misspelt_field_of_items_is_told_once_and_with_what_is_meant(tmp_path: Path) -> None:
+    (found,) = warnings(tmp_path, "Hi {{ event.items | map: 'skuu' | join: ', ' }}")
+    assert found.endswith("(did you mean `sku`?) [W508]")

@@ -6,10 +6,12 @@ from collections.abc import Iterable, Mapping
 
 from stream.diagnostics import Code, Location
 from stream.expression import Node, unparse
+from stream.rules import field_paths
 from stream.rules.aggregates import AGGREGATES, DEFAULT_K, DEFAULT_MOST
 from stream.rules.compiler.definition import Definition, Findings
 from stream.rules.compiler.plan import NO_PLAN
-from stream.rules.files import Entry, Mapped, RuleFiles, Scalar, Written
+from stream.rules.files import Entry, Mapped, RuleFiles, Scalar, Sequence, Written
+from stream.rules.shapes import ANYTHING, Shape
 from stream.rules.trait_shapes import Traits, TraitShape
 
 
@@ -74,4 +76,18 @@ def _shape(entry: Entry) -> TraitShape:
         "per" in entry.value.entries,
         k if type(k) is int else DEFAULT_K,
         length=most if type(most) is int else DEFAULT_MOST,
+        element=_element(entry.value.entries.get("fields")),
     )
+
+
+def _element(fields: Entry | None) -> Shape:
+    """What an element of a list has; what is no field path is told elsewhere."""
+    if fields is None or not isinstance(fields.value, Sequence):
+        return ANYTHING
+    names = {}
+    for item in fields.value.items:
+        try:
+            names[field_paths.read(str(item.value))[-1] if isinstance(item, Scalar) else ""] = ANYTHING
+        except ValueError:
+            return ANYTHING
+    return Shape("object", names)

@@ -19,6 +19,7 @@ from stream.rules.model import WHOLE, Channel, Variant
 from stream.rules.scope import (
     Scope,
     unknown_context,
+    unknown_field,
     unknown_part,
     unknown_segment,
     unknown_trait,
@@ -192,6 +193,9 @@ def _trait(name: str, rest: Sequence[object], scope: Scope, at: int) -> Expressi
         return unknown_part(str(last), str(shape.function), parts, at)
     if further > inner and (error := beyond(shape, rest[inner], at, Code.UNWRITTEN)):
         return error
+    fields = shape.element.fields
+    if fields and further > inner + 1 and (part := rest[inner + 1]) is not None and part not in fields:
+        return unknown_field(str(part), name, fields, at)
     inner += 1 if aggregate is None else aggregate.depth
     if shape.per is False and further > inner:
         return ExpressionError(

@@ -167,7 +167,7 @@ def _failure(source: str, bindings: Mapping[str, Any], region: Region) -> Conten
 
 def _said(
     output: Output, failed: ContentError, bindings: Mapping[str, Any], whose: str
-) -> tuple[str, str | None]:
+) -> tuple[str, str | None] | None:
     from stream.content.template import filter_meant, filter_takes
 
     first = output.references[0]
@@ -190,6 +190,8 @@ def _said(
         return f"`{failed.filter}` cannot be written: {is_what}", f"`{applied}` takes {filter_takes(applied)}"
     shown = _written(first.path)
     if isinstance(value, list):
+        if "|" in output.source and first.path[0] != "customer":
+            return None  # `misspelt` says so, with the name that is meant
         if "|" in output.source:
             return f"`{shown} | …` cannot be written: no item has what is asked for{whose}", None
         item = next((each for each in value if isinstance(each, Mapping)), {})

@@ -21,7 +21,7 @@ from stream.rules.compiler.unwritten import warn_of_unwritten
 from stream.rules.durations import format_duration
 from stream.rules.files import Entry
 from stream.rules.model import Channel, Limit, Policy, Rule, RuleSet
-from stream.rules.selections import selections_of
+from stream.rules.selections import names_of, selections_of
 from stream.rules.settled import settled
 from stream.rules.testcases import RuleTest
 
@@ -54,6 +54,7 @@ def warn(run: Compilation, rules: RuleSet, tests: Sequence[RuleTest]) -> None:
     _channels(run, rules)
     _zones(run, rules)
     _unused(run, rules)
+    _cleared(run, rules)
 
 
 def _answers(run: Compilation, rules: Iterable[Rule]) -> None:
@@ -278,6 +279,28 @@ def _unused(run: Compilation, rules: RuleSet) -> None:
             if name not in named and not whole:
                 message = f"{what} `{name}` is never used"
                 run.error(Code.NEVER_USED, entry, message, "leave it out: it costs memory")
+
+
+def _cleared(run: Compilation, rules: RuleSet) -> None:
+    """A trait that the very event clears, before the rule is judged, has nothing to tell."""
+    for rule in rules.rules:
+        if rule.wait or rule.unless is not None or rule.occasion is not None:
+            continue  # until then it may hold something again
+        on = set(rule.steps[-1].on)
+        named = set() if rule.condition is None else set(names_of(rule.condition, "traits"))
+        named |= {
+            str(path[1])
+            for path in (each.path for each in _references(rule))
+            if path[0] == "traits" and len(path) > 1
+        }
+        for trait in rules.traits:
+            if trait.name in named and on <= set(trait.clear) - set(trait.of):
+                event = " and ".join(f"`{each}`" for each in rule.steps[-1].on)
+                message = (
+                    f"trait `{trait.name}` is always empty in rule `{rule.name}`: {event} clears it first"
+                )
+                hint = "ask the event itself, or let an event that comes later clear it"
+                run.error(Code.SETTLED_CONDITION, run.files.rules[rule.name], message, hint)
 
 
 def _references(rule: Rule) -> Iterator[Reference]:
