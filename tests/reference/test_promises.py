@@ -217,8 +217,8 @@ def cause_of(decision: Decision) -> Cause:
 
 
 def assert_decisions_add_up_to_matches(history: History, all_judged: Sequence[Judged]) -> None:
-    """Where nothing waits at the end, but what a clock began last. What a match is is asked of the model, with
-    all guards off.
+    """Where nothing waits at the end, but what a clock began last. What a match is is asked of the model,
+    with all guards off.
     """
     decisions = [each.decision for each in all_judged]
     deferred = [each for each in decisions if each.outcome == "deferred"]
