@@ -74,11 +74,13 @@ cdef class Sending:
         if rule.limit is not None:
             self.limit = Uses(rule.limit, f"rule:{rule.name}", program)
         self.heeds_policy = any([(<Way> way).heeds_policy for way in self.ways])
+        # Few, whatever the number of rules: this is made at a rule's first match.
+        silencing = program.silencing if any([(<Way> way).heeds_silence for way in self.ways]) else ()
         self.silencers = [
             (other.name, Uses(limit, counter, program))
-            for other in program.rules.rules
+            for other in silencing
+            if other.name != rule.name
             for counter, limit in (silence(other),)
-            if limit is not None and other.name != rule.name
         ]
         self.policy_holdout, self.holdout, self.salt = policy.holdout, rule.holdout, f"rule:{rule.name}"
         self.rollout, self.rollout_salt = rule.rollout, f"rollout:{rule.name}"

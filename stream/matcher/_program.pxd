@@ -103,6 +103,7 @@ cdef class Program:
     cdef dict places                # predicate's number: [((definition, part), names of its events)]
     cdef list by_rank               # RulePlans
     cdef list clocks                # RulePlans that a clock starts
+    cdef list silencing             # the rules that silence others, as they are judged
     cdef int64_t clock_mark         # a hash of these, and of the zone of who has none; 0: there are none
     cdef dict counters              # name: slot
     cdef Node suppress              # None: nothing is suppressed

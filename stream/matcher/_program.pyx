@@ -86,6 +86,7 @@ cdef class Program:
         self.fields = Fields()
         self.plans, self.names, self.conditions = {}, {}, {}
         self.by_rank, self.clocks = [], []
+        self.silencing = [rule for rule in rules.rules if rule.silences is not None]
 
     def make(self):
         """Compiles everything; yields now and then, so that others can do something in between."""

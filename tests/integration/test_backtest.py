@@ -50,6 +50,18 @@ CUSTOMERS = 30
 ROUNDS = 12
 
 
+def happenings(shop: Shop, amount: float) -> tuple[list[Any], list[Any]]:
+    """Clicks and purchases of everybody, as `produce` takes them; each purchase is of this amount."""
+    clicks, purchases = [], []
+    for turn in range(ROUNDS):
+        for n in range(CUSTOMERS):
+            at = START + (turn * 5 + 1) * MINUTE + n
+            clicks.append(shop.click(n, "cart" if (turn + n) % 5 == 0 else "view", at))
+            if (turn + n) % 7 == 0:
+                purchases.append(shop.purchase(n, amount, at + MINUTE))
+    return clicks, purchases
+
+
 def history(shop: Shop) -> None:
     """Views, carts and purchases of everybody; the times of purchases are Kafka's, the others' their own."""
     (shop.rules / "shop.yaml").write_text(RULES.replace("PREFIX", shop.prefix))
@@ -68,13 +80,7 @@ def history(shop: Shop) -> None:
     produce(
         shop.bootstrap, f"{shop.prefix}-profiles", [(a, b, c.encode(), d, e) for a, b, c, d, e in profiles]
     )
-    clicks, purchases = [], []
-    for turn in range(ROUNDS):
-        for n in range(CUSTOMERS):
-            at = START + (turn * 5 + 1) * MINUTE + n
-            clicks.append(shop.click(n, "cart" if (turn + n) % 5 == 0 else "view", at))
-            if (turn + n) % 7 == 0:
-                purchases.append(shop.purchase(n, 10.5, at + MINUTE))
+    clicks, purchases = happenings(shop, 10.5)
     clicks.append((1, b"c1", b"no json", START + 90 * MINUTE, ()))
     clicks.append(
         (2, b"c2", json.dumps({"customer_id": "c2", "event": "view"}).encode(), START + 91 * MINUTE, ())
@@ -262,13 +268,7 @@ def test_a_kafka_that_goes_away_was_waited_for_without_an_end(
 
 def test_files_of_what_the_topics_hold_are_decided_as_by_the_worker_ids_included(shop: Shop) -> None:
     """Where a source maps an id: then a file needs no topic, partition and offset."""
-    clicks, purchases = [], []
-    for turn in range(ROUNDS):
-        for n in range(CUSTOMERS):
-            at = START + (turn * 5 + 1) * MINUTE + n
-            clicks.append(shop.click(n, "cart" if (turn + n) % 5 == 0 else "view", at))
-            if (turn + n) % 7 == 0:
-                purchases.append(shop.purchase(n, 60.5, at + MINUTE))
+    clicks, purchases = happenings(shop, 60.5)
     # Time goes on as far in each partition as in the file.
     clicks += [shop.click(n, "view", START + 600 * MINUTE) for n in range(PARTITIONS)]
     produce(shop.bootstrap, shop.clicks, clicks)

@@ -6,8 +6,8 @@ from collections.abc import Iterable, Mapping
 
 from stream.diagnostics import Code, Location
 from stream.expression import Node, unparse
-from stream.rules import field_paths
 from stream.rules.aggregates import AGGREGATES, DEFAULT_K, DEFAULT_MOST
+from stream.rules.compiler import values
 from stream.rules.compiler.definition import Definition, Findings
 from stream.rules.compiler.plan import NO_PLAN
 from stream.rules.files import Entry, Mapped, RuleFiles, Scalar, Sequence, Written
@@ -84,10 +84,7 @@ def _element(fields: Entry | None) -> Shape:
     """What an element of a list has; what is no field path is told elsewhere."""
     if fields is None or not isinstance(fields.value, Sequence):
         return ANYTHING
-    names = {}
-    for item in fields.value.items:
-        try:
-            names[field_paths.read(str(item.value))[-1] if isinstance(item, Scalar) else ""] = ANYTHING
-        except ValueError:
-            return ANYTHING
-    return Shape("object", names)
+    paths = [
+        values.path_of(item.written) if isinstance(item, Scalar) else None for item in fields.value.items
+    ]
+    return Shape("object", {path[-1]: ANYTHING for path in paths if path}) if all(paths) else ANYTHING

@@ -190,9 +190,9 @@ def _said(
         return f"`{failed.filter}` cannot be written: {is_what}", f"`{applied}` takes {filter_takes(applied)}"
     shown = _written(first.path)
     if isinstance(value, list):
-        if "|" in output.source and first.path[0] != "customer":
-            return None  # `misspelt` says so, with the name that is meant
         if "|" in output.source:
+            if first.path[0] != "customer":
+                return None  # `misspelt` says so, with the name that is meant
             return f"`{shown} | …` cannot be written: no item has what is asked for{whose}", None
         item = next((each for each in value if isinstance(each, Mapping)), {})
         hint = f"write e.g. {{{{ {shown}[0].{next(iter(item), 'NAME')} }}}}, or go through it with `for`"
