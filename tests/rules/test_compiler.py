@@ -569,6 +569,14 @@ async def test_what_another_process_compiled_is_put_together_as_it_was(tmp_path:
             "{function: list, of: add, fields: [sku], key: sku, remove: drop, clear: drop}",
             "`remove` and `clear` both have the event `drop`",
         ),
+        (
+            "{function: sum, of: add, items: cart.lines, field: cart.lines.price}",
+            "`cart.lines.price` is looked for in each element of `items`",
+        ),
+        (
+            "{function: list, of: add, items: lines, fields: [sku, lines.price]}",
+            "`lines.price` is looked for in each element of `items`",
+        ),
         ("{function: count, of: add, fields: [sku]}", "a `count` has no `fields`: it is for a `list`"),
         ("{function: count, of: add, key: sku}", "a `count` has no `key`: it is for a `list`"),
     ],

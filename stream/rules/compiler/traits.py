@@ -64,6 +64,7 @@ def read_trait(run: Compilation, entry: Entry) -> Trait:
         most=values.integer(read, "most", 1, MAX_MOST) or DEFAULT_MOST,
     )
     _check_events(read, trait)
+    _check_items(read, trait)
     return replace(trait, stable_id=trait_id(trait, run.texts))
 
 
@@ -134,6 +135,19 @@ def _check_events(read: Definition, trait: Trait) -> None:
             message = f"`remove` and `{other}` both have the event `{name}`"
             hint = "an event adds an element, removes one, or clears them all"
             read.findings.add(Code.WRONG_EVENT_NAMES, read.entries["remove"].value.location, message, hint)
+
+
+def _check_items(read: Definition, trait: Trait) -> None:
+    """Paths of an element begin in it, not in the event."""
+    if trait.items is None:
+        return
+    whole = (("field", trait.field), ("per", trait.per), ("key", trait.key))
+    for key, path in (*whole, *(("fields", each) for each in trait.fields)):
+        within = path[len(trait.items) :] if path is not None else ()
+        if path is not None and within and path[: len(trait.items)] == trait.items:
+            message = f"`{field_paths.write(path)}` is looked for in each element of `items`"
+            place = read.entries[key].value.location
+            read.findings.add(Code.NO_FIELD_PATH, place, message, f"write {field_paths.write(within)}")
 
 
 def read_segments(run: Compilation) -> list[Segment]:
